@@ -1,0 +1,2 @@
+//! The `no_std` core of async runtime metrics.
+#![no_std]

@@ -1,0 +1,2 @@
+//! The async runtime metrics API doing nothing.
+#![no_std]

@@ -1,0 +1,1 @@
+//! Async runtime metrics for browser executors.

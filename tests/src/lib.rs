@@ -1,0 +1,1 @@
+//! What proves the workspace: testbed runtime, conformance suite, models and oracles.

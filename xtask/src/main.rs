@@ -1,0 +1,2 @@
+//! Every command a person runs on this workspace.
+fn main() {}
