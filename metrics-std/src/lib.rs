@@ -1,1 +1,4 @@
 //! Async runtime metrics for server runtimes.
+
+#[cfg(feature = "prometheus")]
+pub mod prometheus;

@@ -1,0 +1,183 @@
+//! The Prometheus text format 0.0.4, derived from the OpenMetrics text that `prometheus-client` writes.
+//!
+//! `prometheus-client` writes OpenMetrics only (its issue 51), while a plain `curl`, `promtool check metrics` and
+//! every older scraper read 0.0.4. The samples of the two formats are the same lines; what differs is how a family
+//! describes itself. The rules are those of the exposition formats' documents, and the ones that the reference
+//! Python client's `generate_latest` follows:
+//!
+//! | OpenMetrics | 0.0.4 |
+//! |---|---|
+//! | counter `x`, samples `x_total` | counter `x_total` |
+//! | info `x`, samples `x_info` | gauge `x_info` |
+//! | stateset `x` | gauge `x` |
+//! | unknown `x` | untyped `x` |
+//! | gaugehistogram | histogram |
+//! | `# UNIT` | not written |
+//! | exemplar after a sample | not written |
+//! | `# EOF` | not written |
+
+use core::fmt::{self, Write};
+
+/// Takes OpenMetrics text in pieces of any size and writes the text format 0.0.4 to `out`.
+///
+/// Text is held back to the end of its line, so call [`finish`](Self::finish) after the last piece.
+pub(super) struct TextWriter<'a, W: Write> {
+    out: &'a mut W,
+    /// The line being received.
+    line: String,
+    /// The last `# HELP` line, which waits for the family's type: the type decides the name it is written under.
+    help: Option<String>,
+}
+
+impl<'a, W: Write> TextWriter<'a, W> {
+    pub(super) fn new(out: &'a mut W) -> Self {
+        Self {
+            out,
+            line: String::with_capacity(256),
+            help: None,
+        }
+    }
+
+    /// Writes what was held back: a last line without its newline, and a `# HELP` that no type followed.
+    pub(super) fn finish(mut self) -> fmt::Result {
+        self.end_line()?;
+        self.flush_help("")
+    }
+
+    fn end_line(&mut self) -> fmt::Result {
+        let line = core::mem::take(&mut self.line);
+        let result = self.rewrite(&line);
+        // The buffer goes back for the next line: one allocation serves the whole text.
+        self.line = line;
+        self.line.clear();
+        result
+    }
+
+    fn rewrite(&mut self, line: &str) -> fmt::Result {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            self.flush_help("")?;
+            self.help = Some(help.to_owned());
+            return Ok(());
+        }
+        if let Some(family) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = family.rsplit_once(' ').unwrap_or((family, "unknown"));
+            let (suffix, kind) = match kind {
+                "counter" => ("_total", "counter"),
+                "info" => ("_info", "gauge"),
+                "stateset" => ("", "gauge"),
+                "gaugehistogram" => ("", "histogram"),
+                "unknown" => ("", "untyped"),
+                same => ("", same),
+            };
+            self.flush_help(suffix)?;
+            return writeln!(self.out, "# TYPE {name}{suffix} {kind}");
+        }
+        if line.is_empty() || line.starts_with('#') {
+            // `# UNIT` and `# EOF`: 0.0.4 knows neither.
+            return Ok(());
+        }
+        self.flush_help("")?;
+        writeln!(self.out, "{}", without_exemplar(line))
+    }
+
+    fn flush_help(&mut self, suffix: &str) -> fmt::Result {
+        let Some(help) = self.help.take() else {
+            return Ok(());
+        };
+        let (name, text) = help.split_once(' ').unwrap_or((&help, ""));
+        writeln!(self.out, "# HELP {name}{suffix} {text}")
+    }
+}
+
+impl<W: Write> Write for TextWriter<'_, W> {
+    fn write_str(&mut self, mut text: &str) -> fmt::Result {
+        while let Some((line, rest)) = text.split_once('\n') {
+            self.line.push_str(line);
+            self.end_line()?;
+            text = rest;
+        }
+        self.line.push_str(text);
+        Ok(())
+    }
+}
+
+/// A sample line without the exemplar that may follow its value.
+///
+/// An exemplar starts at the first ` # ` that is not inside a quoted label value.
+fn without_exemplar(line: &str) -> &str {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, byte) in line.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'#' if !quoted => return line[..at].trim_end(),
+            _ => {}
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same text handed over whole and byte by byte: pieces must not matter.
+    fn both_ways(open_metrics: &str) -> String {
+        let mut whole = String::new();
+        let mut writer = TextWriter::new(&mut whole);
+        writer
+            .write_str(open_metrics)
+            .and_then(|()| writer.finish())
+            .unwrap();
+
+        let mut pieces = String::new();
+        let mut writer = TextWriter::new(&mut pieces);
+        for character in open_metrics.chars() {
+            writer.write_char(character).unwrap();
+        }
+        writer.finish().unwrap();
+        assert_eq!(whole, pieces);
+        whole
+    }
+
+    #[test]
+    fn each_type_takes_its_classic_name() {
+        let text = both_ways(
+            "# HELP a Polls.\n# TYPE a counter\n# UNIT a seconds\na_total{w=\"0\"} 1\n\
+             # HELP b What it is.\n# TYPE b info\nb_info{v=\"1\"} 1\n\
+             # HELP c A state.\n# TYPE c stateset\nc{c=\"on\"} 1\n\
+             # HELP d Who knows.\n# TYPE d unknown\nd 3\n\
+             # HELP e Depth.\n# TYPE e gauge\ne 4\n# EOF\n",
+        );
+        assert_eq!(
+            text,
+            "# HELP a_total Polls.\n# TYPE a_total counter\na_total{w=\"0\"} 1\n\
+             # HELP b_info What it is.\n# TYPE b_info gauge\nb_info{v=\"1\"} 1\n\
+             # HELP c A state.\n# TYPE c gauge\nc{c=\"on\"} 1\n\
+             # HELP d Who knows.\n# TYPE d untyped\nd 3\n\
+             # HELP e Depth.\n# TYPE e gauge\ne 4\n"
+        );
+    }
+
+    #[test]
+    fn exemplars_go_and_a_hash_in_a_label_stays() {
+        let text = both_ways(
+            "# TYPE h histogram\nh_bucket{le=\"1.0\"} 2 # {trace=\"x\"} 0.5 1.0\n\
+             h_bucket{le=\"+Inf\",site=\"a # \\\" # b\"} 2 # {trace=\"}\"} 0.5\n",
+        );
+        assert_eq!(
+            text,
+            "# TYPE h histogram\nh_bucket{le=\"1.0\"} 2\nh_bucket{le=\"+Inf\",site=\"a # \\\" # b\"} 2\n"
+        );
+    }
+
+    #[test]
+    fn help_without_a_type_or_a_text_is_kept() {
+        assert_eq!(
+            both_ways("# HELP a\n# HELP b x y\nb 1"),
+            "# HELP a \n# HELP b x y\nb 1\n"
+        );
+    }
+}
