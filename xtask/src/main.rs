@@ -1,2 +1,32 @@
-//! Every command a person runs on this workspace.
-fn main() {}
+//! Every command a person runs on this workspace. `cargo xtask --help` lists them.
+//!
+//! A command is a variant in `flags.rs` and a file (or folder) of its own; `main` only hands over.
+
+#![allow(
+    clippy::std_instead_of_core,
+    reason = "a program with std; one import of `time` from both would be noise"
+)]
+
+mod children;
+mod flags;
+mod libtest;
+mod matrix;
+mod needs;
+mod targets;
+mod toolchain;
+mod workspace;
+
+use std::process::ExitCode;
+
+use flags::Command;
+
+fn main() -> ExitCode {
+    let result = match flags::parse() {
+        Ok(Command::TestMatrix(flags)) => matrix::run(&flags),
+        Err(exit) => return exit,
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,121 @@
+//! Running a program while its output is read line by line, with a limit on its time.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, Once, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+/// What happens while a program runs.
+pub(crate) enum Event<'a> {
+    /// It wrote a line, to its standard output or to its standard error.
+    Line(&'a str),
+    /// A second passed in which it wrote nothing.
+    Quiet,
+}
+
+/// How a program ended.
+pub(crate) enum Outcome {
+    Exited(ExitStatus),
+    TimedOut,
+}
+
+impl Outcome {
+    pub(crate) fn success(&self) -> bool {
+        matches!(self, Self::Exited(status) if status.success())
+    }
+}
+
+/// The process group of the program now running, for the handler of Ctrl-C.
+static RUNNING: Mutex<Option<u32>> = Mutex::new(None);
+
+/// Runs `command` to its end, or kills it and what it started after `limit`.
+///
+/// It has no standard input and is the leader of a process group of its own: a test that hangs is a grandchild, and
+/// killing cargo alone would leave it behind. Ctrl-C is passed on to that group.
+pub(crate) fn watch(
+    mut command: Command,
+    limit: Duration,
+    mut on_event: impl FnMut(Event<'_>),
+) -> Result<Outcome> {
+    pass_on_ctrl_c();
+    let what = format!("{}", command.get_program().display());
+    let (output, writer) = std::io::pipe().context("no pipe")?;
+    command
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone()?)
+        .stderr(writer);
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut child = command.spawn().with_context(|| format!("can't start `{what}`"))?;
+    // The command holds the writing ends: while they are open, the pipe has no end.
+    drop(command);
+    *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(child.id());
+
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        let mut output = BufReader::new(output);
+        let mut line = Vec::new();
+        while output.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            if sender.send(text).is_err() {
+                return;
+            }
+            line.clear();
+        }
+    });
+
+    let deadline = Instant::now() + limit;
+    let outcome = loop {
+        match lines.recv_timeout(Duration::from_secs(1)) {
+            Ok(line) => on_event(Event::Line(&line)),
+            Err(RecvTimeoutError::Timeout) => {
+                // A service that a test left behind keeps the pipe open after its parent is gone.
+                if let Some(status) = child.try_wait()? {
+                    break Outcome::Exited(status);
+                }
+                on_event(Event::Quiet);
+            }
+            Err(RecvTimeoutError::Disconnected) => break Outcome::Exited(child.wait()?),
+        }
+        if Instant::now() > deadline {
+            kill_group(child.id());
+            reap(&mut child)?;
+            break Outcome::TimedOut;
+        }
+    };
+    *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    Ok(outcome)
+}
+
+fn reap(child: &mut Child) -> Result<()> {
+    child.kill().or_else(|error| match error.kind() {
+        std::io::ErrorKind::InvalidInput => Ok(()),
+        _ => Err(error),
+    })?;
+    child.wait()?;
+    Ok(())
+}
+
+/// Ends a whole process group. The shell's own `kill` is there even where no `kill` program is installed.
+fn kill_group(leader: u32) {
+    let _ = Command::new("sh")
+        .args(["-c", &format!("kill -KILL -{leader}")])
+        .status();
+}
+
+fn pass_on_ctrl_c() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // Without a handler Ctrl-C still ends this program; only the group would stay behind.
+        let _ = ctrlc::set_handler(|| {
+            if let Some(leader) = *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) {
+                kill_group(leader);
+            }
+            std::process::exit(130);
+        });
+    });
+}

@@ -1,0 +1,75 @@
+//! The command line, in one place.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+/// What a wrong command line exits with, as `clap` and most Unix tools do.
+pub(crate) const BAD_USAGE: u8 = 2;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Every command of this workspace"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Prove the numbers on every kind of target: run the rows of the test matrix
+    TestMatrix(TestMatrix),
+}
+
+#[derive(Args)]
+pub(crate) struct TestMatrix {
+    /// Show the rows, their targets and what they prove, and run nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Run only this row; may be given again
+    #[arg(long = "row", value_name = "NAME")]
+    pub(crate) rows: Vec<String>,
+    /// Write the results to this file as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Install nothing; a row that lacks something is skipped
+    #[arg(long)]
+    pub(crate) no_install: bool,
+    /// A row that can't run is a failure
+    #[arg(long)]
+    pub(crate) require_all: bool,
+}
+
+/// Parses the command line; an error has been printed when this returns `Err`.
+///
+/// A mistake is told in one line: whoever made it wants to know what was wrong, and `--help` has the rest.
+pub(crate) fn parse() -> Result<Command, ExitCode> {
+    match Cli::try_parse() {
+        Ok(cli) => Ok(cli.command),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                print!("{error}");
+                Err(ExitCode::SUCCESS)
+            }
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                eprint!("{error}");
+                Err(ExitCode::from(BAD_USAGE))
+            }
+            _ => {
+                let text = error.to_string();
+                let first: Vec<&str> = text
+                    .lines()
+                    .map(str::trim)
+                    .take_while(|line| !line.is_empty())
+                    .collect();
+                eprintln!("{} (see --help)", first.join(" "));
+                Err(ExitCode::from(BAD_USAGE))
+            }
+        },
+    }
+}

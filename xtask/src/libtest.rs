@@ -1,0 +1,122 @@
+//! Counting tests from what a test harness prints.
+
+use core::ops::AddAssign;
+
+use serde::Serialize;
+
+/// How many tests ran, and how they ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Tally {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    pub(crate) skipped: u64,
+}
+
+impl Tally {
+    /// Adds what `line` says, if it is the closing line of a test run.
+    ///
+    /// Two forms are known: that of `cargo test` and of `wasm-bindgen-test-runner`
+    /// (`test result: ok. 3 passed; 0 failed; 0 ignored; ...`), and the plain one that this program and the firmware
+    /// print (`3 passed, 0 failed`, alone on its line).
+    pub(crate) fn add_line(&mut self, line: &str) {
+        let parsed = match line.trim().strip_prefix("test result: ") {
+            Some(rest) => rest
+                .split_once(". ")
+                .and_then(|(_, counts)| parse(counts, "; ", "ignored")),
+            None => parse(line.trim(), ", ", "skipped"),
+        };
+        if let Some(run) = parsed {
+            *self += run;
+        }
+    }
+
+    pub(crate) fn run(&self) -> u64 {
+        self.passed + self.failed
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+/// The closing line in the plain form.
+impl core::fmt::Display for Tally {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)?;
+        if self.skipped > 0 {
+            write!(f, ", {} skipped", self.skipped)?;
+        }
+        Ok(())
+    }
+}
+
+/// `A passed<separator>B failed[<separator>C <third>...]`, or nothing.
+fn parse(counts: &str, separator: &str, third: &str) -> Option<Tally> {
+    let mut parts = counts.split(separator);
+    let passed = count(parts.next()?, "passed")?;
+    let failed = count(parts.next()?, "failed")?;
+    let skipped = parts.next().and_then(|part| count(part, third)).unwrap_or(0);
+    Some(Tally {
+        passed,
+        failed,
+        skipped,
+    })
+}
+
+fn count(part: &str, word: &str) -> Option<u64> {
+    part.strip_suffix(word)?.strip_suffix(' ')?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tally;
+
+    fn tally(text: &str) -> Tally {
+        let mut tally = Tally::default();
+        text.lines().for_each(|line| tally.add_line(line));
+        tally
+    }
+
+    #[test]
+    fn adds_up_the_closing_lines_of_cargo_test() {
+        let output = "running 2 tests\n\
+                      test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.1s\n\
+                      test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out";
+        assert_eq!(
+            tally(output),
+            Tally {
+                passed: 15,
+                failed: 2,
+                skipped: 1
+            }
+        );
+    }
+
+    #[test]
+    fn knows_the_plain_line_and_prints_it() {
+        let plain = Tally {
+            passed: 7,
+            failed: 0,
+            skipped: 0,
+        };
+        assert_eq!(tally(&plain.to_string()), plain);
+        let skipping = Tally {
+            passed: 7,
+            failed: 1,
+            skipped: 3,
+        };
+        assert_eq!(tally(&skipping.to_string()), skipping);
+    }
+
+    #[test]
+    fn counts_nothing_in_prose() {
+        assert_eq!(
+            tally("all 3 passed, 0 failed to start\ntest result: unknown\n3 passed"),
+            Tally::default()
+        );
+    }
+}

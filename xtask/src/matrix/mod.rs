@@ -1,0 +1,84 @@
+//! `cargo xtask test-matrix`: the numbers are right on every kind of target, and switching off costs nothing.
+//!
+//! The rows are data, in [`rows`].
+
+mod progress;
+mod report;
+mod row;
+mod rows;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::flags::{BAD_USAGE, TestMatrix};
+use crate::needs::{self, Need};
+use report::{Report, Verdict};
+use row::Row;
+use rows::ROWS;
+
+/// Runs the rows that were asked for, all if none was.
+pub(crate) fn run(flags: &TestMatrix) -> Result<ExitCode> {
+    if let Some(unknown) = flags
+        .rows
+        .iter()
+        .find(|&name| ROWS.iter().all(|row| row.name != name))
+    {
+        let names: Vec<_> = ROWS.iter().map(|row| row.name).collect();
+        eprintln!(
+            "error: no row is called '{unknown}'; the rows are: {}",
+            names.join(" ")
+        );
+        return Ok(ExitCode::from(BAD_USAGE));
+    }
+    let rows: Vec<&Row> = ROWS
+        .iter()
+        .filter(|row| flags.rows.is_empty() || flags.rows.iter().any(|name| name == row.name))
+        .collect();
+    if flags.list {
+        report::list(&rows);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !flags.no_install {
+        let needs: Vec<Need> = rows.iter().flat_map(|row| row.needs()).collect();
+        needs::install(&needs);
+    }
+
+    let mut reports = Vec::with_capacity(rows.len());
+    for (index, &row) in rows.iter().enumerate() {
+        println!(
+            "[{}/{}] {} on {}: {}",
+            index + 1,
+            rows.len(),
+            row.name,
+            row.triple(),
+            row.proves
+        );
+        let started = Instant::now();
+        let (verdict, tests) = row.run(flags.require_all)?;
+        let report = Report {
+            row,
+            verdict,
+            tests,
+            time: started.elapsed(),
+        };
+        report.say();
+        reports.push(report);
+    }
+
+    report::table(&reports);
+    if let Some(file) = &flags.json {
+        report::json(&reports, file)?;
+    }
+    let failed = reports.iter().any(|report| match report.verdict {
+        Verdict::Passed => false,
+        Verdict::Failed(_) => true,
+        Verdict::Skipped(_) => flags.require_all,
+    });
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}

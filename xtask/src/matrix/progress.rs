@@ -1,0 +1,81 @@
+//! Showing that a row is alive: the last line of output on a terminal, a line a minute elsewhere.
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const WIDTH: usize = 100;
+const TAIL: usize = 60;
+const HEARTBEAT: Duration = Duration::from_secs(60);
+
+pub(super) struct Progress {
+    terminal: bool,
+    started: Instant,
+    last_shown: Instant,
+    last_line: String,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            terminal: io::stdout().is_terminal(),
+            started: now,
+            last_shown: now,
+            last_line: String::new(),
+        }
+    }
+
+    pub(super) fn step(&mut self, command: &str) {
+        println!("    $ {command}");
+        self.last_line.clear();
+    }
+
+    pub(super) fn line(&mut self, line: &str) {
+        if !line.trim().is_empty() {
+            line.trim()
+                .chars()
+                .take(WIDTH)
+                .collect::<String>()
+                .clone_into(&mut self.last_line);
+        }
+        self.quiet();
+    }
+
+    pub(super) fn quiet(&mut self) {
+        let every = if self.terminal {
+            Duration::from_millis(100)
+        } else {
+            HEARTBEAT
+        };
+        if self.last_shown.elapsed() < every {
+            return;
+        }
+        self.last_shown = Instant::now();
+        let seconds = self.started.elapsed().as_secs();
+        if self.terminal {
+            print!("\r\x1b[K    {seconds} s: {}", self.last_line);
+            // A status line that doesn't arrive is no reason to fail a row.
+            let _ = io::stdout().flush();
+        } else {
+            println!("    {seconds} s: {}", self.last_line);
+        }
+    }
+
+    pub(super) fn clear(&self) {
+        if self.terminal {
+            print!("\r\x1b[K");
+        }
+    }
+
+    /// The end of what a failed row printed.
+    pub(super) fn show_tail(log: &Path) {
+        let text = fs::read_to_string(log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        println!("    the last lines of {}:", log.display());
+        for line in &lines[lines.len().saturating_sub(TAIL)..] {
+            println!("    | {line}");
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! A row of the matrix: what it is, and how it runs.
+
+use core::time::Duration;
+use std::env;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, anyhow};
+
+use super::progress::Progress;
+use super::report::Verdict;
+use crate::children::{self, Event, Outcome};
+use crate::libtest::Tally;
+use crate::needs::Need;
+use crate::targets::Target;
+use crate::toolchain::{Toolchain, host_triple};
+use crate::workspace;
+
+/// No step takes this long even cold and on two slow cores; one that does hangs.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// A row: it passes if every step does.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) target: &'static Target,
+    pub(crate) proves: &'static str,
+    /// Without these it can't run. What the target needs comes on top.
+    pub(crate) needs: &'static [Need],
+    /// Tests that use these do without where they lack, and prove less; `--require-all` wants them.
+    pub(crate) wants: &'static [Need],
+    pub(crate) steps: &'static [Step],
+}
+
+/// One command of a row.
+pub(crate) struct Step {
+    tool: Tool,
+    args: &'static [&'static str],
+    env: &'static [(&'static str, &'static str)],
+}
+
+enum Tool {
+    /// cargo, building for the row's target
+    Cargo,
+    /// rustup's nightly cargo
+    Nightly,
+    /// a command of this program
+    Xtask,
+}
+
+impl Step {
+    /// `cargo ARGS` with whatever the row's target needs.
+    pub(crate) const fn cargo(args: &'static [&'static str]) -> Self {
+        Self {
+            tool: Tool::Cargo,
+            args,
+            env: &[],
+        }
+    }
+
+    /// `cargo +nightly ARGS` for this machine.
+    #[expect(dead_code, reason = "for the fuzz row")]
+    pub(crate) const fn nightly(args: &'static [&'static str]) -> Self {
+        Self {
+            tool: Tool::Nightly,
+            args,
+            env: &[],
+        }
+    }
+
+    /// `cargo xtask ARGS`. It says how many tests it ran with a line `N passed, N failed`.
+    #[expect(dead_code, reason = "for the rows that a command of this program runs")]
+    pub(crate) const fn xtask(args: &'static [&'static str]) -> Self {
+        Self {
+            tool: Tool::Xtask,
+            args,
+            env: &[],
+        }
+    }
+
+    /// The same step with these environment variables. With `RUSTFLAGS` the row builds in a directory of its own.
+    pub(crate) const fn env(self, env: &'static [(&'static str, &'static str)]) -> Self {
+        Self { env, ..self }
+    }
+
+    /// The command in short; the log has it in full.
+    fn shown(&self) -> String {
+        let env = self
+            .env
+            .iter()
+            .map(|(name, value)| format!("{name}={}", quoted(value)));
+        let tool = match self.tool {
+            Tool::Cargo => "cargo",
+            Tool::Nightly => "cargo +nightly",
+            Tool::Xtask => "cargo xtask",
+        };
+        let args = self.args.iter().map(|&arg| quoted(arg));
+        env.chain(core::iter::once(tool.to_owned()))
+            .chain(args)
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    fn command(&self, row: &Row) -> Result<Command> {
+        let mut command = match self.tool {
+            Tool::Cargo => {
+                let toolchain = Toolchain::for_target(row.target)
+                    .ok_or_else(|| anyhow!("no compiler for {}", row.triple()))?;
+                toolchain.cargo(self.args)
+            }
+            Tool::Nightly => Toolchain::nightly().cargo(self.args),
+            Tool::Xtask => {
+                let mut command = Command::new(env::current_exe().context("who am I?")?);
+                command.args(self.args).current_dir(workspace::root());
+                command
+            }
+        };
+        command
+            .env("CARGO_TERM_COLOR", "never")
+            .env("PATH", path_with_tools())
+            .envs(self.env.iter().copied());
+        if let Some(dir) = row.own_target_dir(self) {
+            // Built once and thrown away: nothing is gained by debug information and incremental state.
+            command
+                .env("CARGO_TARGET_DIR", dir)
+                .env("CARGO_INCREMENTAL", "0")
+                .env("CARGO_PROFILE_DEV_DEBUG", "0");
+        }
+        Ok(command)
+    }
+}
+
+impl Row {
+    /// What a row is before its target, needs and steps are said.
+    pub(crate) const fn new(name: &'static str, target: &'static Target, proves: &'static str) -> Self {
+        Self {
+            name,
+            target,
+            proves,
+            needs: &[],
+            wants: &[],
+            steps: &[],
+        }
+    }
+
+    pub(crate) fn triple(&self) -> &'static str {
+        self.target.triple.unwrap_or("host")
+    }
+
+    /// Everything that it needs or wants.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = Need> {
+        self.required().chain(self.wants.iter().copied())
+    }
+
+    fn required(&self) -> impl Iterator<Item = Need> {
+        // What runs and links a foreign target is of no use where that target is this machine.
+        let foreign = self.target.triple.is_some() && self.target.triple != host_triple().as_deref();
+        let of_target = if foreign { self.target.needs } else { &[] };
+        let compiler = foreign.then_some(Need::Compiler(self.target));
+        self.needs
+            .iter()
+            .copied()
+            .chain(of_target.iter().copied())
+            .chain(compiler)
+    }
+
+    /// Runs it. What it prints goes to a log file; a failure shows the end of that.
+    pub(crate) fn run(&self, require_all: bool) -> Result<(Verdict, Tally)> {
+        let mut tests = Tally::default();
+        let missing: Vec<String> = if require_all {
+            self.needs().collect()
+        } else {
+            self.required().collect::<Vec<_>>()
+        }
+        .iter()
+        .filter(|need| !need.is_met())
+        .filter_map(|need| need.fixes().into_iter().next())
+        .map(|fix| fix.command())
+        .collect();
+        if !missing.is_empty() {
+            return Ok((Verdict::Skipped(missing), tests));
+        }
+        let log_path = self.log_path()?;
+        let mut log =
+            File::create(&log_path).with_context(|| format!("can't write {}", log_path.display()))?;
+        let mut progress = Progress::new();
+        for step in self.steps {
+            let command = step.command(self)?;
+            let shown = step.shown();
+            progress.step(&shown);
+            writeln!(log, "$ {}", in_full(&command))?;
+            let before = tests;
+            let outcome = children::watch(command, LIMIT, |event| match event {
+                Event::Line(line) => {
+                    // The log is a help, not the result: a full disk fails elsewhere and says so.
+                    let _ = writeln!(log, "{line}");
+                    tests.add_line(line);
+                    progress.line(line);
+                }
+                Event::Quiet => progress.quiet(),
+            })?;
+            progress.clear();
+            if !outcome.success() {
+                // A build that failed reports no failing test.
+                tests.failed = tests.failed.max(before.failed + 1);
+                let why = match outcome {
+                    Outcome::Exited(status) => format!("`{shown}`: {status}"),
+                    Outcome::TimedOut => format!("`{shown}`: no end after {} minutes", LIMIT.as_secs() / 60),
+                };
+                Progress::show_tail(&log_path);
+                return Ok((Verdict::Failed(why), tests));
+            }
+        }
+        Ok((Verdict::Passed, tests))
+    }
+
+    fn log_path(&self) -> Result<PathBuf> {
+        let dir = workspace::target_dir().join("matrix/logs");
+        fs::create_dir_all(&dir).with_context(|| format!("can't make {}", dir.display()))?;
+        Ok(dir.join(self.name).with_extension("log"))
+    }
+
+    /// Where a step builds if not in the ordinary directory: changed flags there would rebuild everything, twice.
+    fn own_target_dir(&self, step: &Step) -> Option<PathBuf> {
+        let base = workspace::target_dir().join("matrix");
+        if step.env.iter().any(|(name, _)| *name == "RUSTFLAGS") || matches!(step.tool, Tool::Nightly) {
+            Some(base.join(self.name))
+        } else {
+            self.target.triple.map(|_| base.join("cross"))
+        }
+    }
+}
+
+/// The search path with the matrix's own tools first.
+fn path_with_tools() -> OsString {
+    let rest = env::var_os("PATH").unwrap_or_default();
+    let dirs = core::iter::once(workspace::tools_dir().join("bin")).chain(env::split_paths(&rest));
+    env::join_paths(dirs).unwrap_or(rest)
+}
+
+/// A command with all that it is told through its environment, so that it can be repeated by hand.
+fn in_full(command: &Command) -> String {
+    let env = command.get_envs().filter_map(|(name, value)| {
+        let name = name.to_str().filter(|&name| name != "PATH")?;
+        Some(format!("{name}={}", quoted(value?.to_str()?)))
+    });
+    let program = command.get_program().to_string_lossy().into_owned();
+    let args = command.get_args().map(|arg| quoted(&arg.to_string_lossy()));
+    env.chain(core::iter::once(program))
+        .chain(args)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    if word.contains(' ') {
+        format!("'{word}'")
+    } else {
+        word.to_owned()
+    }
+}

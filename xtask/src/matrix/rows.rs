@@ -1,0 +1,119 @@
+//! The rows of the test matrix, as data. A new one is an entry here.
+//!
+//! Rows on this machine share `target/`, rows for other targets `target/matrix/cross`, so what one row built serves the
+//! next; a step with `RUSTFLAGS` builds in `target/matrix/<row>`.
+
+use super::row::{Row, Step};
+use crate::needs::Need;
+use crate::targets::{AARCH64, HOST, I686, POWERPC, RISCV32IMC};
+
+pub(super) static ROWS: &[Row] = &[
+    Row {
+        needs: &[
+            Need::Component {
+                name: "rustfmt",
+                program: "fmt",
+            },
+            Need::Component {
+                name: "clippy",
+                program: "clippy",
+            },
+        ],
+        steps: &[
+            Step::cargo(&["fmt", "--all", "--check"]),
+            Step::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        ],
+        ..Row::new("lint", &HOST, "formatted, no clippy warning")
+    },
+    Row {
+        wants: &[
+            Need::Program {
+                name: "prometheus",
+                apt: "prometheus",
+            },
+            Need::Program {
+                name: "promtool",
+                apt: "prometheus",
+            },
+            Need::Python {
+                module: "prometheus_client",
+                apt: "python3-prometheus-client",
+            },
+        ],
+        steps: &[Step::cargo(&["test", "--workspace", "--no-fail-fast"])],
+        ..Row::new(
+            "host",
+            &HOST,
+            "everything: unit, doc, conformance, oracle, parity, Prometheus",
+        )
+    },
+    Row {
+        steps: &[Step::cargo(&[
+            "test",
+            "--workspace",
+            "--no-fail-fast",
+            "--profile",
+            "testrelease",
+        ])],
+        ..Row::new("release", &HOST, "the arithmetic users run: no debug assertions")
+    },
+    Row {
+        steps: &[
+            Step::cargo(&["doc", "--workspace", "--no-deps", "--all-features"])
+                .env(&[("RUSTDOCFLAGS", "-D warnings")]),
+        ],
+        ..Row::new("docs", &HOST, "the documentation builds without a warning")
+    },
+    Row {
+        needs: &[Need::CargoTool {
+            name: "cargo-hack",
+            version: "0.6.45",
+        }],
+        steps: &[Step::cargo(&[
+            "hack",
+            "check",
+            "--workspace",
+            "--feature-powerset",
+            "--no-dev-deps",
+        ])],
+        ..Row::new("features", &HOST, "every feature combination builds")
+    },
+    Row {
+        steps: &[Step::cargo(CORE_TESTS)],
+        ..Row::new("i686", &I686, "32-bit with 64-bit atomics: core's tests run")
+    },
+    Row {
+        steps: &[Step::cargo(CORE_TESTS)],
+        ..Row::new(
+            "powerpc",
+            &POWERPC,
+            "big-endian, 32-bit, no 64-bit atomics: core's tests run, with threads",
+        )
+    },
+    Row {
+        steps: &[Step::cargo(CORE_TESTS)],
+        ..Row::new(
+            "aarch64",
+            &AARCH64,
+            "weakly ordered: core's tests run, with threads",
+        )
+    },
+    Row {
+        steps: &[Step::cargo(&["build", "--package", "metrics-core"])],
+        ..Row::new(
+            "riscv-no-atomics",
+            &RISCV32IMC,
+            "core builds without any atomic extension",
+        )
+    },
+];
+
+/// Core's unit and integration tests. Its doc tests are the same on every target, and the host row runs them.
+const CORE_TESTS: &[&str] = &[
+    "test",
+    "--package",
+    "metrics-core",
+    "--lib",
+    "--tests",
+    "--no-fail-fast",
+];

@@ -1,0 +1,233 @@
+//! What a row needs beside the source tree: how to see whether it is there, and how to get it.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::targets::Target;
+use crate::toolchain::{DEBIAN_PACKAGES, Toolchain, output};
+use crate::workspace;
+
+/// One thing that a row needs.
+#[derive(Clone, Copy)]
+pub(crate) enum Need {
+    /// A program, and the Debian package that has it.
+    Program { name: &'static str, apt: &'static str },
+    /// A file, and the Debian package that has it.
+    File { path: &'static str, apt: &'static str },
+    /// A module of Debian's Python, and the Debian package that has it.
+    Python { module: &'static str, apt: &'static str },
+    /// A compiler that can build for a target.
+    Compiler(&'static Target),
+    /// A component of the Rust toolchain in use.
+    Component {
+        name: &'static str,
+        program: &'static str,
+    },
+    /// rustup's nightly toolchain.
+    #[expect(dead_code, reason = "for the fuzz row")]
+    Nightly,
+    /// A program from crates.io, built under `target/tools`; this version of it if it can be had.
+    CargoTool {
+        name: &'static str,
+        version: &'static str,
+    },
+    #[expect(dead_code, reason = "for the wasm rows")]
+    /// wasm-bindgen's command-line tools, which must be of exactly the version that `Cargo.lock` has.
+    WasmBindgen,
+}
+
+/// A way to get something.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Fix {
+    Apt(Vec<&'static str>),
+    Rustup(Vec<String>),
+    /// The same tool in several ways, the one to be preferred first.
+    CargoInstall(Vec<Vec<String>>),
+}
+
+impl Need {
+    /// Whether it is there.
+    pub(crate) fn is_met(&self) -> bool {
+        match self {
+            Self::Program { name, .. } => on_path(name),
+            Self::File { path, .. } => Path::new(path).exists(),
+            Self::Python { module, .. } => {
+                output("/usr/bin/python3", &["-c", &format!("import {module}")]).is_some()
+            }
+            Self::Compiler(target) => Toolchain::for_target(target).is_some(),
+            Self::Component { program, .. } => output("cargo", &[program, "--version"]).is_some(),
+            Self::Nightly => output("rustup", &["run", "nightly", "rustc", "--version"]).is_some(),
+            Self::CargoTool { name, .. } => {
+                workspace::tools_dir().join("bin").join(name).is_file() || on_path(name)
+            }
+            Self::WasmBindgen => locked_wasm_bindgen().is_some_and(|locked| {
+                let tool = workspace::tools_dir().join("bin/wasm-bindgen");
+                output(&tool.to_string_lossy(), &["--version"])
+                    .is_some_and(|version| version.trim().ends_with(&format!(" {locked}")))
+            }),
+        }
+    }
+
+    /// The ways to get it, the one to be preferred first.
+    pub(crate) fn fixes(&self) -> Vec<Fix> {
+        let rustup = |args: &[&str]| Fix::Rustup(args.iter().map(|&arg| arg.to_owned()).collect());
+        match self {
+            Self::Program { apt, .. } | Self::File { apt, .. } | Self::Python { apt, .. } => {
+                vec![Fix::Apt(vec![apt])]
+            }
+            Self::Compiler(target) => {
+                let triple = target.triple.unwrap_or_default();
+                vec![
+                    rustup(&["target", "add", triple]),
+                    Fix::Apt(DEBIAN_PACKAGES.to_vec()),
+                ]
+            }
+            Self::Component { name, .. } => vec![rustup(&["component", "add", name])],
+            Self::Nightly => vec![rustup(&[
+                "toolchain",
+                "install",
+                "nightly",
+                "--profile",
+                "minimal",
+            ])],
+            // The newest release may lack in a mirror, and a lock file may name something yanked.
+            Self::CargoTool { name, version } => vec![Fix::CargoInstall(vec![
+                cargo_install(&["--locked", "--version", version, name]),
+                cargo_install(&["--version", version, name]),
+                cargo_install(&[name]),
+            ])],
+            Self::WasmBindgen => {
+                let version = locked_wasm_bindgen().unwrap_or_default();
+                vec![Fix::CargoInstall(vec![
+                    cargo_install(&["--locked", "--version", &version, "wasm-bindgen-cli"]),
+                    cargo_install(&["--version", &version, "wasm-bindgen-cli"]),
+                ])]
+            }
+        }
+    }
+}
+
+impl Fix {
+    /// Whether this machine lets us: apt is for root on Debian, and rustup may be told to install nothing.
+    pub(crate) fn is_allowed(&self) -> bool {
+        match self {
+            Self::Apt(_) => {
+                on_path("apt-get")
+                    && Path::new("/etc/debian_version").exists()
+                    && output("id", &["-u"]).is_some_and(|uid| uid.trim() == "0")
+            }
+            Self::Rustup(_) => {
+                on_path("rustup") && env::var_os("RUSTUP_AUTO_INSTALL").is_none_or(|value| value != "0")
+            }
+            Self::CargoInstall(_) => true,
+        }
+    }
+
+    /// The command for a person to type.
+    pub(crate) fn command(&self) -> String {
+        match self {
+            Self::Apt(packages) => format!("sudo apt-get install {}", packages.join(" ")),
+            Self::Rustup(args) => format!("rustup {}", args.join(" ")),
+            Self::CargoInstall(ways) => format!("cargo {}", ways[0].join(" ")),
+        }
+    }
+}
+
+/// Gets what is missing of `needs` as far as this machine lets us, saying first what is about to be installed.
+///
+/// A failure is not one here: whoever needed the thing looks again, and says how a person can get it.
+pub(crate) fn install(needs: &[Need]) {
+    // A second round for a need whose preferred way was allowed but failed.
+    for round in 0..2 {
+        let fixes: Vec<Fix> = needs
+            .iter()
+            .filter(|need| !need.is_met())
+            .filter_map(|need| need.fixes().into_iter().filter(Fix::is_allowed).nth(round))
+            .collect();
+        let packages: BTreeSet<&str> = fixes
+            .iter()
+            .filter_map(|fix| {
+                if let Fix::Apt(packages) = fix {
+                    Some(packages.iter().copied())
+                } else {
+                    None
+                }
+            })
+            .flatten()
+            .collect();
+        if !packages.is_empty() {
+            apt(&packages.into_iter().collect::<Vec<_>>());
+        }
+        let mut done: Vec<&Fix> = Vec::new();
+        for fix in fixes.iter().filter(|fix| !matches!(fix, Fix::Apt(_))) {
+            if done.contains(&fix) {
+                continue;
+            }
+            done.push(fix);
+            match fix {
+                Fix::Apt(_) => {}
+                Fix::Rustup(args) => _ = announce(Command::new("rustup").args(args)),
+                Fix::CargoInstall(ways) => {
+                    _ = ways.iter().any(|args| announce(Command::new("cargo").args(args)));
+                }
+            }
+        }
+    }
+}
+
+fn apt(packages: &[&str]) {
+    let apt_get = || {
+        let mut command = Command::new("apt-get");
+        // Another apt may be at work on a machine that was just started.
+        command
+            .args(["-qq", "-o", "DPkg::Lock::Timeout=600"])
+            .env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    // A new machine knows no package at all before its first update.
+    announce(apt_get().arg("update"));
+    announce(
+        apt_get()
+            .args(["install", "-y", "--no-install-recommends"])
+            .args(packages),
+    );
+}
+
+/// Says what is run, runs it, and passes on what it complains about.
+fn announce(command: &mut Command) -> bool {
+    let words: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy()).collect();
+    println!(
+        "installing: {} {}",
+        command.get_program().display(),
+        words.join(" ")
+    );
+    command
+        .env_remove("LD_LIBRARY_PATH")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn cargo_install(args: &[&str]) -> Vec<String> {
+    // Unoptimised: these tools run for seconds and would compile for minutes.
+    let root = workspace::tools_dir().to_string_lossy().into_owned();
+    ["install", "--quiet", "--debug", "--root", &root]
+        .iter()
+        .chain(args)
+        .map(|&arg| arg.to_owned())
+        .collect()
+}
+
+fn on_path(program: &str) -> bool {
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+}
+
+/// The version of wasm-bindgen in `Cargo.lock`.
+fn locked_wasm_bindgen() -> Option<String> {
+    let lock = std::fs::read_to_string(workspace::root().join("Cargo.lock")).ok()?;
+    let (_, package) = lock.split_once("name = \"wasm-bindgen\"\nversion = \"")?;
+    package.split_once('"').map(|(version, _)| version.to_owned())
+}

@@ -1,0 +1,105 @@
+//! The targets that code is built for here, and what each needs. Rows, firmware and the wasm build all take them from
+//! this list, so how to reach a target is said once.
+
+use crate::needs::Need;
+
+/// A target, the linker and runner that it needs on another machine, and how much of the standard library it has.
+pub(crate) struct Target {
+    /// `None` is the machine that this runs on.
+    pub(crate) triple: Option<&'static str>,
+    /// What `-Zbuild-std` builds where no prebuilt library is installed.
+    pub(crate) build_std: &'static str,
+    pub(crate) linker: Option<&'static str>,
+    pub(crate) runner: Option<&'static str>,
+    pub(crate) rustflags: Option<&'static str>,
+    /// What linking and running need beside a compiler. The compiler is found by [`crate::toolchain`].
+    pub(crate) needs: &'static [Need],
+}
+
+const STD: &str = "std,panic_abort";
+
+pub(crate) static HOST: Target = Target {
+    triple: None,
+    build_std: STD,
+    linker: None,
+    runner: None,
+    rustflags: None,
+    needs: &[],
+};
+
+pub(crate) static I686: Target = Target {
+    triple: Some("i686-unknown-linux-gnu"),
+    build_std: STD,
+    linker: Some("i686-linux-gnu-gcc"),
+    // An x86-64 kernel runs the binary itself, at full speed. Where the 32-bit loader is, differs: the one of the cross
+    // compiler is named, because `/lib/ld-linux.so.2` comes with multilib, which excludes the cross compilers.
+    runner: None,
+    rustflags: Some(
+        "-Clink-arg=-Wl,--dynamic-linker=/usr/i686-linux-gnu/lib/ld-linux.so.2 \
+         -Clink-arg=-Wl,-rpath=/usr/i686-linux-gnu/lib",
+    ),
+    needs: &[
+        Need::Program {
+            name: "i686-linux-gnu-gcc",
+            apt: "gcc-i686-linux-gnu",
+        },
+        Need::File {
+            path: "/usr/i686-linux-gnu/lib/crti.o",
+            apt: "libc6-dev-i386-cross",
+        },
+    ],
+};
+
+pub(crate) static POWERPC: Target = Target {
+    triple: Some("powerpc-unknown-linux-gnu"),
+    build_std: STD,
+    linker: Some("powerpc-linux-gnu-gcc"),
+    runner: Some("qemu-ppc -L /usr/powerpc-linux-gnu"),
+    rustflags: None,
+    needs: &[
+        Need::Program {
+            name: "powerpc-linux-gnu-gcc",
+            apt: "gcc-powerpc-linux-gnu",
+        },
+        Need::File {
+            path: "/usr/powerpc-linux-gnu/lib/crti.o",
+            apt: "libc6-dev-powerpc-cross",
+        },
+        Need::Program {
+            name: "qemu-ppc",
+            apt: "qemu-user",
+        },
+    ],
+};
+
+pub(crate) static AARCH64: Target = Target {
+    triple: Some("aarch64-unknown-linux-gnu"),
+    build_std: STD,
+    linker: Some("aarch64-linux-gnu-gcc"),
+    runner: Some("qemu-aarch64 -L /usr/aarch64-linux-gnu"),
+    rustflags: None,
+    needs: &[
+        Need::Program {
+            name: "aarch64-linux-gnu-gcc",
+            apt: "gcc-aarch64-linux-gnu",
+        },
+        Need::File {
+            path: "/usr/aarch64-linux-gnu/lib/crti.o",
+            apt: "libc6-dev-arm64-cross",
+        },
+        Need::Program {
+            name: "qemu-aarch64",
+            apt: "qemu-user",
+        },
+    ],
+};
+
+/// No atomic read-modify-write instruction of any kind, and nothing to run it on: it is only built.
+pub(crate) static RISCV32IMC: Target = Target {
+    triple: Some("riscv32imc-unknown-none-elf"),
+    build_std: "core,alloc",
+    linker: None,
+    runner: None,
+    rustflags: None,
+    needs: &[],
+};
