@@ -1,0 +1,68 @@
+// The workload of the demo: tasks on the page's own wasm runtime, which the visitor turns while the dashboard watches.
+
+import { describe } from "./sources.js";
+import init, { RuntimeMetrics, Workload } from "./pkg/demo.js";
+
+/** What the dashboard marks as a stall. */
+const STALL_MS = 100;
+const BLOCK_MS = 200;
+
+const byId = (id) => document.getElementById(id);
+
+/** Starts the module and the workload, and shows its controls. */
+export async function openWorkload(dashboard) {
+  await init();
+  const metrics = new RuntimeMetrics();
+  const workload = new Workload();
+  byId("workload").hidden = false;
+  slider("tasks", (value) => {
+    workload.setTasks(value);
+    return String(value);
+  });
+  slider("work", (value) => {
+    workload.setWork(value);
+    return value < 1000 ? `${value} µs` : `${value / 1000} ms`;
+  });
+  byId("block").addEventListener("click", () => {
+    const end = performance.now() + BLOCK_MS;
+    while (performance.now() < end);
+  });
+  let stalls = 0;
+  metrics.onStall(STALL_MS, (stall) => {
+    stalls += 1;
+    const end = performance.timeOrigin + stall.start + stall.duration;
+    dashboard.stall({ key: `loop ${stalls}`, start: end - stall.duration, end, what: what(stall) });
+  });
+  // For a console, and for the test that drives this page.
+  globalThis.metrics = metrics;
+  globalThis.workload = workload;
+  return {
+    intervalMs: 500,
+    async snapshot() {
+      byId("workload-polls").textContent = String(workload.polls);
+      return metrics.snapshot();
+    },
+    describe,
+  };
+}
+
+function what({ source, site }) {
+  switch (source) {
+    case "poll":
+      return `one poll${site ? ` of a task spawned at ${site}` : ""}`;
+    case "longtask":
+      return "a long task of the page, outside any measured poll";
+    default:
+      return "the event loop did not turn, outside any measured poll";
+  }
+}
+
+/** Applies a slider's value now and whenever it moves; `apply` returns how to show it. */
+function slider(id, apply) {
+  const input = byId(id);
+  const show = () => {
+    byId(`${id}-value`).textContent = apply(Number(input.value));
+  };
+  input.addEventListener("input", show);
+  show();
+}
