@@ -1,0 +1,439 @@
+//! Which values share a bucket: the layout, chosen at run time, checked once.
+
+use core::fmt;
+
+use super::error::HistogramError;
+use super::range::BucketRange;
+
+/// Fraction bits of the quotient that stands in for a division by a linear bucket's width: 16 bits of
+/// bucket number (see [`HistogramConfig::MAX_BUCKETS`]) and these fill 63 bits, so the product never wraps.
+const RECIPROCAL_BITS: u32 = 47;
+
+/// A histogram's kind and parameters, as [`HistogramConfig::layout`] describes them.
+///
+/// Values are whatever the histogram records; nanoseconds everywhere in this crate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum HistogramLayout {
+    /// Buckets of one width.
+    Linear {
+        /// Width of a bucket.
+        #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
+        width: u64,
+        /// Number of buckets, the last one (which reaches infinity) included.
+        buckets: u32,
+    },
+    /// Each bucket twice as wide as the one before: Tokio's legacy log scale.
+    PowerOfTwo {
+        /// Width of the first bucket, a power of two.
+        #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
+        first_bucket: u64,
+        /// Number of buckets, the last one (which reaches infinity) included.
+        buckets: u32,
+    },
+    /// Base-2 log-linear: each power of two split into `2^precision` equal buckets.
+    H2 {
+        /// Everything below shares the first bucket; 0 where the first bucket holds nothing but 0.
+        #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
+        min: u64,
+        /// The last bucket starts here and reaches infinity; `u64::MAX` where nothing is cut off at the top.
+        #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
+        max: u64,
+        /// Logarithm of the number of buckets to a power of two.
+        precision: u32,
+    },
+}
+
+/// How a value between the first and the last bucket finds its own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Rule {
+    /// `offset` is the untruncated index of bucket 0.
+    H2 { precision: u32, offset: u32 },
+    /// H2 of precision 0.
+    PowerOfTwo { offset: u32 },
+    /// `((value >> shift) * reciprocal) >> RECIPROCAL_BITS` is the bucket or one less.
+    Linear { shift: u32, reciprocal: u64 },
+}
+
+/// The layout of a histogram: which values share a bucket.
+///
+/// Chosen at run time, checked once when made, infallible afterwards: [`index`](Self::index) takes any `u64`.
+/// Three layouts: [`linear`](Self::linear), [`power_of_two`](Self::power_of_two) and [`h2`](Self::h2), the
+/// default. In each the first bucket starts at 0 and the last one reaches infinity, so that no value is lost.
+///
+/// Two configurations are equal when their kind and their buckets are. Parameters are rounded to bucket edges
+/// as Tokio's `LogHistogram` rounds them, so different parameters can give equal configurations.
+///
+/// The H2 layout is described at <https://h2histogram.org>. Its index of a value `v` is, with
+/// `h = floor(log2(v | 2^p))` and `w = h - p`, `(w << p) + (v >> w)`; what lies below the bucket of `min` or
+/// above `max` is folded into the first and the last bucket.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HistogramConfig {
+    /// Values below are in bucket 0. The width, if linear.
+    first_end: u64,
+    /// Values from here up are in the last bucket.
+    last_start: u64,
+    last: u32,
+    rule: Rule,
+}
+
+impl HistogramConfig {
+    /// H2, 100 ns to 60 s at precision 2 (a bucket is at most 25 % of its lower bound wide): 119 buckets, with
+    /// the bounds of Tokio's `LogHistogram::default()`.
+    ///
+    /// The edges rounded outwards: the first bucket ends at 96 ns, the last one starts at about 60.1 s.
+    pub const DEFAULT: Self = Self::h2_of_checked(100, 60_000_000_000, 2);
+
+    /// The finest H2 precision, as Tokio's: a bucket is at most 2^-10 (0.098 %) of its lower bound wide.
+    pub const MAX_PRECISION: u32 = 10;
+
+    /// The most buckets of any layout. The largest H2 layout needs 56 320.
+    pub const MAX_BUCKETS: usize = 1 << 16;
+
+    /// The H2 (base-2 log-linear) layout: each power of two is split into `2^precision` buckets of equal width.
+    ///
+    /// Everything below `min` shares the first bucket, which ends at or below `min`; the last bucket starts at
+    /// the first edge at or above `max` and reaches infinity. Between, a bucket is never wider than
+    /// `2^-precision` of its lower bound, nor narrower than 1. With a `max` beyond the last edge of all,
+    /// nothing is cut off.
+    ///
+    /// # Errors
+    ///
+    /// [`HistogramError::PrecisionTooHigh`] above [`MAX_PRECISION`](Self::MAX_PRECISION),
+    /// [`HistogramError::MinNotBelowMax`] if `min >= max`.
+    pub const fn h2(min: u64, max: u64, precision: u32) -> Result<Self, HistogramError> {
+        if precision > Self::MAX_PRECISION {
+            return Err(HistogramError::PrecisionTooHigh {
+                precision,
+                limit: Self::MAX_PRECISION,
+            });
+        }
+        if min >= max {
+            return Err(HistogramError::MinNotBelowMax { min, max });
+        }
+        Ok(Self::h2_of_checked(min, max, precision))
+    }
+
+    /// `buckets` buckets of one `width`, the last of which reaches infinity.
+    ///
+    /// # Errors
+    ///
+    /// [`HistogramError::ZeroBuckets`], [`HistogramError::ZeroWidth`], [`HistogramError::TooManyBuckets`]
+    /// above [`MAX_BUCKETS`](Self::MAX_BUCKETS), [`HistogramError::UnreachableBuckets`] if the last bucket
+    /// would start above `u64::MAX`.
+    pub const fn linear(width: u64, buckets: usize) -> Result<Self, HistogramError> {
+        if let Err(error) = Self::check_buckets(width, buckets) {
+            return Err(error);
+        }
+        let last = buckets as u32 - 1;
+        let Some(last_start) = width.checked_mul(last as u64) else {
+            // At least 1: the bucket that starts at 0. At most `last`, as the product overflowed.
+            let reachable = u64::MAX / width + 1;
+            return Err(HistogramError::UnreachableBuckets {
+                buckets,
+                reachable: reachable as usize,
+            });
+        };
+        // The value is cut to 32 bits before the multiplication.
+        let shift = (64 - last_start.leading_zeros()).saturating_sub(32);
+        // floor(2^(47 + shift) / width) without 128 bits: where the numerator would not fit, both sides lose the
+        // same bits, and the width (then above 2^(15 + shift)) rounds up so that the quotient never is too big.
+        let cut = shift.saturating_sub(16);
+        let divisor = if cut == 0 { width } else { (width >> cut) + 1 };
+        let reciprocal = (1 << (RECIPROCAL_BITS + shift - cut)) / divisor;
+        Ok(Self {
+            first_end: width,
+            last_start,
+            last,
+            rule: Rule::Linear { shift, reciprocal },
+        })
+    }
+
+    /// `buckets` buckets, each as wide as all before it together: Tokio's legacy log scale.
+    ///
+    /// The first one is `first_bucket` wide, rounded up to a power of two; the last one reaches infinity.
+    ///
+    /// # Errors
+    ///
+    /// [`HistogramError::ZeroBuckets`], [`HistogramError::ZeroWidth`], [`HistogramError::FirstBucketTooWide`]
+    /// above `2^63`, [`HistogramError::UnreachableBuckets`] if the last bucket would start above `u64::MAX`.
+    pub const fn power_of_two(first_bucket: u64, buckets: usize) -> Result<Self, HistogramError> {
+        // No limit of its own: more than 65 buckets never fit into 64 bits.
+        if let Err(error) = Self::check_buckets(first_bucket, if buckets == 0 { 0 } else { 1 }) {
+            return Err(error);
+        }
+        let Some(first_end) = first_bucket.checked_next_power_of_two() else {
+            return Err(HistogramError::FirstBucketTooWide {
+                first_bucket,
+                limit: 1 << 63,
+            });
+        };
+        let offset = first_end.trailing_zeros();
+        let reachable = 65 - offset as usize;
+        if buckets > reachable {
+            return Err(HistogramError::UnreachableBuckets { buckets, reachable });
+        }
+        let last = buckets as u32 - 1;
+        let last_start = if last == 0 {
+            0
+        } else {
+            full_start(offset + last, 0)
+        };
+        Ok(Self {
+            first_end,
+            last_start,
+            last,
+            rule: Rule::PowerOfTwo { offset },
+        })
+    }
+
+    const fn check_buckets(width: u64, buckets: usize) -> Result<(), HistogramError> {
+        if buckets == 0 {
+            return Err(HistogramError::ZeroBuckets);
+        }
+        if width == 0 {
+            return Err(HistogramError::ZeroWidth);
+        }
+        if buckets > Self::MAX_BUCKETS {
+            return Err(HistogramError::TooManyBuckets {
+                required: buckets,
+                limit: Self::MAX_BUCKETS,
+            });
+        }
+        Ok(())
+    }
+
+    /// `min < max` and `precision <= MAX_PRECISION` are the caller's.
+    const fn h2_of_checked(min: u64, max: u64, precision: u32) -> Self {
+        // One bucket below that of `min` stays, to hold what is below it.
+        let offset = full_index(min, precision).saturating_sub(1);
+        // The first bucket that starts at or above `max`, if there is one.
+        let mut last = full_index(max, precision);
+        if last < top_index(precision) && full_start(last, precision) < max {
+            last += 1;
+        }
+        Self {
+            first_end: full_start(offset + 1, precision),
+            last_start: full_start(last, precision),
+            last: last - offset,
+            rule: Rule::H2 { precision, offset },
+        }
+    }
+
+    /// Number of buckets, from 1 to [`MAX_BUCKETS`](Self::MAX_BUCKETS).
+    #[inline]
+    pub const fn num_buckets(&self) -> usize {
+        self.last as usize + 1
+    }
+
+    /// The bucket of `value`; always less than [`num_buckets`](Self::num_buckets).
+    // Branches on purpose: where a clock reading precedes it, a chain of selects waits for the reading, a
+    // predicted branch does not.
+    #[inline]
+    pub const fn index(&self, value: u64) -> usize {
+        if value >= self.last_start {
+            return self.last as usize;
+        }
+        if value < self.first_end {
+            return 0;
+        }
+        // From here on the value lies in one of the buckets 1 to last - 1.
+        (match self.rule {
+            Rule::H2 { precision, offset } => full_index(value, precision) - offset,
+            Rule::PowerOfTwo { offset } => full_index(value, 0) - offset,
+            Rule::Linear { shift, reciprocal } => {
+                // Cutting the value and rounding the reciprocal (twice) each cost less than 2^-15 of a bucket, so
+                // the estimate is right or 1 too small. Its successor is at most `last`, whose start fits.
+                let estimate = ((value >> shift) * reciprocal) >> RECIPROCAL_BITS;
+                (estimate + ((estimate + 1) * self.first_end <= value) as u64) as u32
+            }
+        }) as usize
+    }
+
+    /// The values of bucket `index`; `None` if there is no such bucket.
+    pub const fn bucket_range(&self, index: usize) -> Option<BucketRange> {
+        let last = self.last as usize;
+        if index > last {
+            return None;
+        }
+        let end = if index == last {
+            None
+        } else {
+            Some(self.bucket_start(index as u32 + 1))
+        };
+        Some(BucketRange {
+            start: self.bucket_start(index as u32),
+            end,
+        })
+    }
+
+    /// Where a bucket starts; `index` must not be above `last`.
+    const fn bucket_start(&self, index: u32) -> u64 {
+        if index == 0 {
+            return 0;
+        }
+        match self.rule {
+            Rule::H2 { precision, offset } => full_start(offset + index, precision),
+            Rule::PowerOfTwo { offset } => full_start(offset + index, 0),
+            Rule::Linear { .. } => self.first_end * index as u64,
+        }
+    }
+
+    /// The kind and its parameters. Making a configuration of them gives an equal one.
+    ///
+    /// The parameters are not always those that were asked for: they are the edges that these were rounded to.
+    pub const fn layout(&self) -> HistogramLayout {
+        let buckets = self.last + 1;
+        match self.rule {
+            Rule::Linear { .. } => HistogramLayout::Linear {
+                width: self.first_end,
+                buckets,
+            },
+            Rule::PowerOfTwo { .. } => HistogramLayout::PowerOfTwo {
+                first_bucket: self.first_end,
+                buckets,
+            },
+            Rule::H2 { precision, offset } => HistogramLayout::H2 {
+                min: if offset == 0 { 0 } else { self.first_end },
+                max: if offset + self.last == top_index(precision) {
+                    u64::MAX
+                } else {
+                    self.last_start
+                },
+                precision,
+            },
+        }
+    }
+
+    /// The width of a bucket over its lower bound, at most: `2^-precision` for H2, 1 for powers of two, `None`
+    /// for linear buckets, whose error is absolute.
+    ///
+    /// Holds between the first and the last bucket only. Buckets of width 1 are exact whatever this says.
+    pub const fn relative_error(&self) -> Option<f64> {
+        match self.rule {
+            Rule::H2 { precision, .. } => Some(1.0 / (1_u32 << precision) as f64),
+            Rule::PowerOfTwo { .. } => Some(1.0),
+            Rule::Linear { .. } => None,
+        }
+    }
+
+    /// Bucket 0 in a grid that all layouts of this kind and precision share, and whether the grid is
+    /// logarithmic, so that only power-of-two steps on it nest.
+    pub(super) const fn grid(&self) -> (u32, bool) {
+        match self.rule {
+            Rule::H2 { offset, .. } | Rule::PowerOfTwo { offset } => (offset, true),
+            Rule::Linear { .. } => (0, false),
+        }
+    }
+}
+
+impl Default for HistogramConfig {
+    /// [`HistogramConfig::DEFAULT`].
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl TryFrom<HistogramLayout> for HistogramConfig {
+    type Error = HistogramError;
+
+    fn try_from(layout: HistogramLayout) -> Result<Self, HistogramError> {
+        match layout {
+            HistogramLayout::Linear { width, buckets } => Self::linear(width, buckets as usize),
+            HistogramLayout::PowerOfTwo {
+                first_bucket,
+                buckets,
+            } => Self::power_of_two(first_bucket, buckets as usize),
+            HistogramLayout::H2 { min, max, precision } => Self::h2(min, max, precision),
+        }
+    }
+}
+
+impl fmt::Debug for HistogramConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HistogramConfig").field(&self.layout()).finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for HistogramConfig {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "HistogramConfig({})", self.layout());
+    }
+}
+
+/// The H2 index of a value where nothing is folded into the first or the last bucket.
+// Not `ilog2`, which keeps a panic for 0 where the compiler can't see that the argument isn't.
+#[allow(clippy::manual_ilog2)]
+#[inline]
+const fn full_index(value: u64, precision: u32) -> u32 {
+    // A 32-bit machine has no use for 64-bit shifts while values are short (4 s in nanoseconds).
+    if cfg!(target_pointer_width = "32") && value <= u32::MAX as u64 {
+        return full_index_32(value as u32, precision);
+    }
+    let group = 63 - (value | 1 << precision).leading_zeros() - precision;
+    (group << precision) + (value >> group) as u32
+}
+
+#[allow(clippy::manual_ilog2)]
+#[inline]
+const fn full_index_32(value: u32, precision: u32) -> u32 {
+    let group = 31 - (value | 1 << precision).leading_zeros() - precision;
+    (group << precision) + (value >> group)
+}
+
+/// The inverse: where the bucket of that index starts.
+const fn full_start(index: u32, precision: u32) -> u64 {
+    let group = (index >> precision).saturating_sub(1);
+    ((index - (group << precision)) as u64) << group
+}
+
+/// The index of `u64::MAX`.
+const fn top_index(precision: u32) -> u32 {
+    ((65 - precision) << precision) - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The twin for 32-bit machines is not called on the machine that runs the tests.
+    #[test]
+    fn short_values_have_the_same_index_on_32_bit_machines() {
+        for precision in 0..=HistogramConfig::MAX_PRECISION {
+            for bit in 0..32 {
+                for value in [
+                    (1_u32 << bit) - 1,
+                    1 << bit,
+                    (1 << bit) + 1,
+                    (1 << bit) | (1 << bit >> 1),
+                ] {
+                    assert_eq!(
+                        full_index_32(value, precision),
+                        full_index(u64::from(value), precision)
+                    );
+                }
+            }
+            assert_eq!(
+                full_index_32(u32::MAX, precision),
+                full_index(u64::from(u32::MAX), precision)
+            );
+        }
+    }
+
+    #[test]
+    fn the_top_index_is_that_of_the_largest_value() {
+        for precision in 0..=HistogramConfig::MAX_PRECISION {
+            assert_eq!(full_index(u64::MAX, precision), top_index(precision));
+            assert!((top_index(precision) as usize) < HistogramConfig::MAX_BUCKETS);
+        }
+    }
+
+    #[test]
+    fn it_stays_small_enough_to_copy() {
+        assert!(size_of::<HistogramConfig>() <= 40);
+    }
+}

@@ -1,0 +1,69 @@
+//! Where a snapshot keeps its bucket counts.
+
+use core::fmt::Debug;
+
+use super::error::CapacityError;
+
+/// Storage of the bucket counts of a snapshot: `Vec<u64>` with feature `alloc`, `heapless::Vec<u64, N>` without.
+///
+/// # Implementing
+///
+/// - After `try_resize(len)` returned `Ok`, both slices MUST be `len` long, the counts that were there before
+///   unchanged and new ones 0.
+/// - After it returned `Err` the counts MUST be as before.
+/// - It MUST NOT allocate to become shorter, nor to become as long again as it once was.
+/// - [`Default`] MUST be empty and MUST NOT allocate.
+///
+/// Nothing here panics if an implementation breaks this, but the numbers are wrong then.
+pub trait Counts: Clone + Debug + Default + PartialEq {
+    /// Makes it hold `len` counts.
+    ///
+    /// # Errors
+    ///
+    /// [`CapacityError`] if there is no room for so many.
+    fn try_resize(&mut self, len: usize) -> Result<(), CapacityError>;
+
+    /// The counts, by bucket.
+    fn as_slice(&self) -> &[u64];
+
+    /// The counts, by bucket, to be changed.
+    fn as_mut_slice(&mut self) -> &mut [u64];
+}
+
+#[cfg(feature = "alloc")]
+impl Counts for alloc::vec::Vec<u64> {
+    fn try_resize(&mut self, len: usize) -> Result<(), CapacityError> {
+        self.try_reserve(len.saturating_sub(self.len()))
+            .map_err(|_| CapacityError {
+                required: len,
+                capacity: self.capacity(),
+            })?;
+        self.resize(len, 0);
+        Ok(())
+    }
+
+    fn as_slice(&self) -> &[u64] {
+        self
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [u64] {
+        self
+    }
+}
+
+impl<const N: usize> Counts for heapless::Vec<u64, N> {
+    fn try_resize(&mut self, len: usize) -> Result<(), CapacityError> {
+        self.resize(len, 0).map_err(|_| CapacityError {
+            required: len,
+            capacity: N,
+        })
+    }
+
+    fn as_slice(&self) -> &[u64] {
+        self
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [u64] {
+        self
+    }
+}

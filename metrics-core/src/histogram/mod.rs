@@ -1,0 +1,43 @@
+//! Histograms: how values are put into buckets, and what can be told from the counts afterwards.
+//!
+//! [`HistogramConfig`] is the layout, [`HistogramSnapshot`] the counts with their sum, minimum and maximum, and
+//! [`HistogramInterval`] the difference of two snapshots. Values are `u64` without a unit; this crate records
+//! nanoseconds.
+//!
+//! ```
+//! use metrics_core::histogram::{HistogramConfig, HistogramSnapshot};
+//!
+//! // Storage of fixed size, as on a microcontroller. With feature `alloc`, `Vec<u64>` does as well.
+//! type Counts = heapless::Vec<u64, 128>;
+//!
+//! let mut polls = HistogramSnapshot::<Counts>::new(HistogramConfig::DEFAULT)?;
+//! for nanos in [1_500, 2_000, 90_000_000] {
+//!     polls.record(nanos);
+//! }
+//! let median = polls.quantile(0.5).expect("it is not empty");
+//! assert!(median.lower <= 2_000 && 2_000 <= median.upper);
+//! assert_eq!(polls.max(), Some(90_000_000));
+//! # Ok::<(), metrics_core::histogram::CapacityError>(())
+//! ```
+
+mod builder;
+mod config;
+mod counts;
+mod downsample;
+mod error;
+mod interval;
+mod quantile;
+mod range;
+mod snapshot;
+#[cfg(feature = "serde")]
+mod wire;
+
+pub use builder::HistogramConfigBuilder;
+pub use config::{HistogramConfig, HistogramLayout};
+pub use counts::Counts;
+pub use downsample::DownsampledHistogram;
+pub use error::{CapacityError, HistogramError, HistogramMergeError, HistogramSinceError};
+pub use interval::HistogramInterval;
+pub use quantile::Quantile;
+pub use range::{BucketRange, ValueBounds};
+pub use snapshot::HistogramSnapshot;
