@@ -33,7 +33,6 @@ pub(crate) enum Need {
         name: &'static str,
         version: &'static str,
     },
-    #[expect(dead_code, reason = "for the wasm rows")]
     /// wasm-bindgen's command-line tools, which must be of exactly the version that `Cargo.lock` has.
     WasmBindgen,
 }
@@ -204,6 +203,7 @@ fn announce(command: &mut Command) -> bool {
         words.join(" ")
     );
     command
+        .current_dir(workspace::root())
         .env_remove("LD_LIBRARY_PATH")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -213,7 +213,12 @@ fn announce(command: &mut Command) -> bool {
 
 fn cargo_install(args: &[&str]) -> Vec<String> {
     // Unoptimised: these tools run for seconds and would compile for minutes.
-    let root = workspace::tools_dir().to_string_lossy().into_owned();
+    let tools = workspace::tools_dir();
+    let root = tools
+        .strip_prefix(workspace::root())
+        .unwrap_or(&tools)
+        .to_string_lossy()
+        .into_owned();
     ["install", "--quiet", "--debug", "--root", &root]
         .iter()
         .chain(args)

@@ -103,3 +103,38 @@ pub(crate) static RISCV32IMC: Target = Target {
     rustflags: None,
     needs: &[],
 };
+
+/// No compare-and-swap. The linker script comes from the firmware's own crates, the machine from the firmware command.
+pub(crate) static CORTEX_M0: Target = Target {
+    triple: Some("thumbv6m-none-eabi"),
+    build_std: "core,alloc",
+    linker: None,
+    runner: None,
+    rustflags: None,
+    needs: &[Need::Program {
+        name: "qemu-system-arm",
+        apt: "qemu-system-arm",
+    }],
+};
+
+pub(crate) static CORTEX_M3: Target = Target {
+    triple: Some("thumbv7m-none-eabi"),
+    build_std: "core,alloc",
+    linker: None,
+    runner: None,
+    rustflags: None,
+    needs: &[Need::Program {
+        name: "qemu-system-arm",
+        apt: "qemu-system-arm",
+    }],
+};
+
+/// The runner runs tests in Node unless the crate under test asks for a browser.
+pub(crate) static WASM32: Target = Target {
+    triple: Some("wasm32-unknown-unknown"),
+    build_std: STD,
+    linker: None,
+    runner: Some("wasm-bindgen-test-runner"),
+    rustflags: None,
+    needs: &[Need::WasmBindgen],
+};

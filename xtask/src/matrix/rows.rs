@@ -5,7 +5,7 @@
 
 use super::row::{Row, Step};
 use crate::needs::Need;
-use crate::targets::{AARCH64, HOST, I686, POWERPC, RISCV32IMC};
+use crate::targets::{AARCH64, CORTEX_M0, CORTEX_M3, HOST, I686, POWERPC, RISCV32IMC, WASM32};
 
 pub(super) static ROWS: &[Row] = &[
     Row {
@@ -99,12 +99,32 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        steps: &[Step::cargo(&["build", "--package", "metrics-core"])],
+        steps: &[Step::cargo(BUILD_CORE)],
+        ..Row::new("cortex-m0", &CORTEX_M0, "no compare-and-swap: core builds")
+    },
+    Row {
+        steps: &[Step::cargo(BUILD_CORE)],
+        ..Row::new(
+            "cortex-m3",
+            &CORTEX_M3,
+            "a microcontroller with compare-and-swap: core builds",
+        )
+    },
+    Row {
+        steps: &[Step::cargo(BUILD_CORE)],
         ..Row::new(
             "riscv-no-atomics",
             &RISCV32IMC,
             "core builds without any atomic extension",
         )
+    },
+    Row {
+        needs: &[Need::Program {
+            name: "node",
+            apt: "nodejs",
+        }],
+        steps: &[Step::cargo(CORE_TESTS)],
+        ..Row::new("wasm-node", &WASM32, "core's tests run in Node")
     },
 ];
 
@@ -117,3 +137,5 @@ const CORE_TESTS: &[&str] = &[
     "--tests",
     "--no-fail-fast",
 ];
+
+const BUILD_CORE: &[&str] = &["build", "--package", "metrics-core"];
