@@ -24,6 +24,8 @@ struct Cli {
 pub(crate) enum Command {
     /// Prove the numbers on every kind of target: run the rows of the test matrix
     TestMatrix(TestMatrix),
+    /// Check what a machine can check about the tree: documents, manifests, lengths of files
+    Tidy(Tidy),
 }
 
 #[derive(Args)]
@@ -43,6 +45,13 @@ pub(crate) struct TestMatrix {
     /// A row that can't run is a failure
     #[arg(long)]
     pub(crate) require_all: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Tidy {
+    /// Put right what a machine can put right
+    #[arg(long)]
+    pub(crate) fix: bool,
 }
 
 /// Parses the command line; an error has been printed when this returns `Err`.

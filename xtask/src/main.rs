@@ -13,6 +13,7 @@ mod libtest;
 mod matrix;
 mod needs;
 mod targets;
+mod tidy;
 mod toolchain;
 mod workspace;
 
@@ -23,6 +24,7 @@ use flags::Command;
 fn main() -> ExitCode {
     let result = match flags::parse() {
         Ok(Command::TestMatrix(flags)) => matrix::run(&flags),
+        Ok(Command::Tidy(flags)) => tidy::run(&flags),
         Err(exit) => return exit,
     };
     result.unwrap_or_else(|error| {

@@ -71,7 +71,6 @@ impl Step {
     }
 
     /// `cargo xtask ARGS`. It says how many tests it ran with a line `N passed, N failed`.
-    #[expect(dead_code, reason = "for the rows that a command of this program runs")]
     pub(crate) const fn xtask(args: &'static [&'static str]) -> Self {
         Self {
             tool: Tool::Xtask,

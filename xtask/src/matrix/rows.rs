@@ -9,6 +9,10 @@ use crate::targets::{AARCH64, CORTEX_M0, CORTEX_M3, HOST, I686, POWERPC, RISCV32
 
 pub(super) static ROWS: &[Row] = &[
     Row {
+        steps: &[Step::xtask(&["tidy"])],
+        ..Row::new("tidy", &HOST, "documents, manifests and layout are as agreed")
+    },
+    Row {
         needs: &[
             Need::Component {
                 name: "rustfmt",

@@ -1,0 +1,32 @@
+//! Documents that are made from code, so that they can't drift from it.
+
+use anyhow::Result;
+
+use super::{FIX, Problem, Source, write};
+
+/// A document and what makes it.
+struct Generated {
+    path: &'static str,
+    text: fn() -> String,
+}
+
+/// A new generated document is an entry here.
+static GENERATED: &[Generated] = &[];
+
+pub(super) fn check(sources: &[Source]) -> Result<Vec<Problem>> {
+    Ok(GENERATED
+        .iter()
+        .filter(|document| {
+            !sources
+                .iter()
+                .any(|source| source.path == document.path && source.text == (document.text)())
+        })
+        .map(|document| Problem::new(document.path, "differs from the code that it is made from", FIX))
+        .collect())
+}
+
+pub(super) fn fix() -> Result<()> {
+    GENERATED
+        .iter()
+        .try_for_each(|document| write(document.path, &(document.text)()))
+}

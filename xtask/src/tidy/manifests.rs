@@ -1,0 +1,145 @@
+//! What every member's manifest and the top-level documents must say.
+
+use anyhow::Result;
+use xshell::{Shell, cmd};
+
+use super::{Problem, Source};
+use crate::workspace;
+
+const LICENCES: [&str; 2] = ["LICENSE-MIT", "LICENSE-APACHE"];
+const DEMO: &str = "cargo xtask demo";
+const TEST: &str = "cargo xtask test-matrix";
+
+/// A crate of the workspace.
+pub(super) struct Member {
+    pub(super) name: String,
+    /// Relative to the top.
+    dir: String,
+    pub(super) published: bool,
+    has_description: bool,
+}
+
+/// The members, as cargo sees them.
+pub(super) fn members() -> Result<Vec<Member>> {
+    let metadata = metadata(&["--no-deps"])?;
+    let root = workspace::root().to_string_lossy().into_owned();
+    let packages = metadata["packages"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    Ok(packages
+        .iter()
+        .map(|package| {
+            let manifest = package["manifest_path"].as_str().unwrap_or_default();
+            Member {
+                name: package["name"].as_str().unwrap_or_default().to_owned(),
+                dir: manifest
+                    .trim_start_matches(&root)
+                    .trim_matches('/')
+                    .trim_end_matches("/Cargo.toml")
+                    .into(),
+                published: !package["publish"].as_array().is_some_and(Vec::is_empty),
+                has_description: package["description"].is_string(),
+            }
+        })
+        .collect())
+}
+
+/// `cargo metadata` of the workspace, with the committed lock file.
+pub(super) fn metadata(flags: &[&str]) -> Result<serde_json::Value> {
+    let shell = Shell::new()?;
+    shell.change_dir(workspace::root());
+    let text = cmd!(shell, "cargo metadata --locked --format-version 1 {flags...}")
+        .quiet()
+        .ignore_stderr()
+        .read()?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+pub(super) fn check(sources: &[Source]) -> Result<Vec<Problem>> {
+    let text = |path: &str| {
+        sources
+            .iter()
+            .find(|source| source.path == path)
+            .map(|source| source.text.as_str())
+    };
+    let mut problems = Vec::new();
+    for licence in LICENCES {
+        if text(licence).is_none() {
+            problems.push(Problem::new(licence, "missing", "add the licence text"));
+        }
+    }
+    for member in members()? {
+        let manifest = format!("{}/Cargo.toml", member.dir);
+        let lines: Vec<&str> = text(&manifest)
+            .unwrap_or_default()
+            .lines()
+            .map(str::trim)
+            .collect();
+        if !lines
+            .windows(2)
+            .any(|pair| pair == ["[lints]", "workspace = true"])
+        {
+            let remedy = "add `[lints]` with `workspace = true`";
+            problems.push(Problem::new(
+                &manifest,
+                "the workspace's lints are not on",
+                remedy,
+            ));
+        }
+        for key in ["version", "edition", "rust-version", "license"] {
+            if !lines.contains(&format!("{key}.workspace = true").as_str()) {
+                let remedy = format!("write `{key}.workspace = true`");
+                problems.push(Problem::new(&manifest, format!("has a {key} of its own"), remedy));
+            }
+        }
+        if member.published && !member.has_description {
+            problems.push(Problem::new(
+                &manifest,
+                "published without a description",
+                "add one line",
+            ));
+        }
+        // crates.io shows and packages what lies in the crate's own directory.
+        for licence in LICENCES.iter().filter(|_| member.published) {
+            let link = format!("{}/{licence}", member.dir);
+            if text(&link).is_none() {
+                let remedy = format!("ln -s ../{licence} {link}");
+                problems.push(Problem::new(link, "missing", remedy));
+            }
+        }
+    }
+    Ok(problems)
+}
+
+/// A visitor's first command is the demo, the second the test; continuous integration runs the second.
+pub(super) fn check_commands(sources: &[Source]) -> Result<Vec<Problem>> {
+    let text = |path: &str| {
+        sources
+            .iter()
+            .find(|source| source.path == path)
+            .map(|source| source.text.as_str())
+            .unwrap_or_default()
+    };
+    let commands: Vec<&str> = text("README.md")
+        .lines()
+        .filter(|line| line.starts_with("cargo xtask"))
+        .collect();
+    let mut problems = Vec::new();
+    if commands.first() != Some(&DEMO) || commands.get(1) != Some(&TEST) {
+        let what = format!("its first two commands are not `{DEMO}` and `{TEST}`");
+        problems.push(Problem::new("README.md", what, "put them first"));
+    }
+    if !text(".ci/run")
+        .lines()
+        .any(|line| line == format!("{TEST} --require-all"))
+    {
+        let what = "does not run the README's test command";
+        problems.push(Problem::new(
+            ".ci/run",
+            what,
+            format!("call `{TEST} --require-all`"),
+        ));
+    }
+    Ok(problems)
+}

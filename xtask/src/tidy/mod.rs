@@ -1,0 +1,187 @@
+//! `cargo xtask tidy [--fix]`: what reviewers should not have to look for. It is a test as well.
+//!
+//! A check is a function from the tree to its problems; each problem names the command or the edit that solves it.
+
+#![allow(
+    clippy::unnecessary_wraps,
+    reason = "every check has one signature, whether it can fail or not"
+)]
+
+mod generated;
+mod manifests;
+mod rust_version;
+mod sources;
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use xshell::{Shell, cmd};
+
+use crate::flags::Tidy;
+use crate::workspace;
+
+/// The command that solves what a machine can solve.
+const FIX: &str = "cargo xtask tidy --fix";
+
+/// What a check found.
+#[derive(Debug, PartialEq, Eq)]
+struct Problem {
+    /// File, and line where there is one.
+    place: String,
+    what: String,
+    remedy: String,
+}
+
+impl Problem {
+    fn new(place: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            place: place.into(),
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+/// A text file of the tree.
+struct Source {
+    /// Relative to the top, with `/`.
+    path: String,
+    text: String,
+}
+
+struct Check {
+    name: &'static str,
+    run: fn(&[Source]) -> Result<Vec<Problem>>,
+    /// Solves what the check finds, if a machine can.
+    fix: Option<fn() -> Result<()>>,
+}
+
+static CHECKS: &[Check] = &[
+    Check {
+        name: "rust-version",
+        run: rust_version::check,
+        fix: Some(rust_version::fix),
+    },
+    Check {
+        name: "generated documents",
+        run: generated::check,
+        fix: Some(generated::fix),
+    },
+    Check {
+        name: "members' manifests",
+        run: manifests::check,
+        fix: None,
+    },
+    Check {
+        name: "README and CI commands",
+        run: manifests::check_commands,
+        fix: None,
+    },
+    Check {
+        name: "length of files",
+        run: sources::check_length,
+        fix: None,
+    },
+    Check {
+        name: "one file chooses the atomics",
+        run: sources::check_atomics,
+        fix: None,
+    },
+    Check {
+        name: "nothing unfinished",
+        run: sources::check_unfinished,
+        fix: None,
+    },
+    Check {
+        name: "no path of one machine",
+        run: sources::check_paths,
+        fix: None,
+    },
+];
+
+pub(crate) fn run(flags: &Tidy) -> Result<ExitCode> {
+    if flags.fix {
+        for check in CHECKS {
+            if let Some(fix) = check.fix {
+                fix().with_context(|| format!("can't fix: {}", check.name))?;
+            }
+        }
+    }
+    let sources = sources()?;
+    let mut untidy = 0;
+    for check in CHECKS {
+        for problem in (check.run)(&sources).with_context(|| format!("can't check: {}", check.name))? {
+            println!(
+                "{}: {}; to fix it: {}",
+                problem.place, problem.what, problem.remedy
+            );
+            untidy += 1;
+        }
+    }
+    println!(
+        "tidy: {} checks over {} files, {untidy} problems",
+        CHECKS.len(),
+        sources.len()
+    );
+    Ok(if untidy == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Every text file that git knows or would add.
+fn sources() -> Result<Vec<Source>> {
+    let shell = Shell::new()?;
+    shell.change_dir(workspace::root());
+    let listed = cmd!(shell, "git ls-files --cached --others --exclude-standard")
+        .quiet()
+        .read()?;
+    // A file that was deleted but not yet committed is listed still; one that is no text is nobody's source.
+    let read = |path: &str| fs::read_to_string(workspace::root().join(path)).ok();
+    Ok(listed
+        .lines()
+        .filter_map(|path| {
+            Some(Source {
+                path: path.to_owned(),
+                text: read(path)?,
+            })
+        })
+        .collect())
+}
+
+fn read(path: &str) -> Result<String> {
+    fs::read_to_string(workspace::root().join(path)).with_context(|| format!("can't read {path}"))
+}
+
+/// Writes a file, if that changes it.
+fn write(path: &str, text: &str) -> Result<()> {
+    let file: &Path = &workspace::root().join(path);
+    if fs::read_to_string(file).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    fs::write(file, text).with_context(|| format!("can't write {path}"))?;
+    println!("fixed: {path}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHECKS, Problem, sources};
+
+    #[test]
+    fn the_tree_is_tidy() {
+        let sources = sources().expect("the sources can be read");
+        assert!(
+            sources.iter().any(|source| source.path == "Cargo.toml"),
+            "the tree is not empty"
+        );
+        let problems: Vec<Problem> = CHECKS
+            .iter()
+            .flat_map(|check| (check.run)(&sources).expect(check.name))
+            .collect();
+        assert_eq!(problems, []);
+    }
+}

@@ -1,0 +1,142 @@
+//! The minimum supported Rust version is a fact about the dependencies, not a wish.
+
+use std::collections::{BTreeSet, HashMap};
+
+use anyhow::{Context, Result};
+use xshell::{Shell, cmd};
+
+use super::manifests::{members, metadata};
+use super::{FIX, Problem, Source, read, write};
+use crate::workspace;
+
+/// `1.88` and `1.88.0` are the same version.
+type Version = (u32, u32, u32);
+
+/// Edition 2024 compiles from here on, whatever the dependencies say.
+const EDITION_2024: Version = (1, 85, 0);
+
+pub(super) fn check(_: &[Source]) -> Result<Vec<Problem>> {
+    let (needed, because) = needed()?;
+    let declared = declared(&read("Cargo.toml")?)?;
+    let problem = Problem::new(
+        "Cargo.toml",
+        format!(
+            "rust-version is {}, but {because} declares {}",
+            shown(declared),
+            shown(needed)
+        ),
+        FIX,
+    );
+    Ok(if declared == needed {
+        Vec::new()
+    } else {
+        vec![problem]
+    })
+}
+
+/// Writes the version that the dependencies need into the manifest and the README.
+pub(super) fn fix() -> Result<()> {
+    let manifest = read("Cargo.toml")?;
+    let (old, new) = (shown(declared(&manifest)?), shown(needed()?.0));
+    write(
+        "Cargo.toml",
+        &manifest.replacen(
+            &format!("rust-version = \"{old}\""),
+            &format!("rust-version = \"{new}\""),
+            1,
+        ),
+    )?;
+    write(
+        "README.md",
+        &read("README.md")?.replace(&format!("now {old};"), &format!("now {new};")),
+    )
+}
+
+/// The highest version that a default dependency of a published crate declares, and which one does.
+fn needed() -> Result<(Version, String)> {
+    let declared: HashMap<String, Version> = metadata(&[])?["packages"]
+        .as_array()
+        .context("no packages")?
+        .iter()
+        .filter_map(|package| {
+            let text = |key: &str| package[key].as_str();
+            Some((
+                format!("{} v{}", text("name")?, text("version")?),
+                parse(text("rust_version")?)?,
+            ))
+        })
+        .collect();
+    let members = members()?;
+    let ours: BTreeSet<String> = members
+        .iter()
+        .map(|member| format!("{} v", member.name))
+        .collect();
+    let shell = Shell::new()?;
+    shell.change_dir(workspace::root());
+    let mut needed = (EDITION_2024, "edition 2024".to_owned());
+    for member in members.iter().filter(|member| member.published) {
+        let name = &member.name;
+        // Features are resolved for this package alone, so these are what a user gets who asks for nothing.
+        let tree = cmd!(
+            shell,
+            "cargo tree --quiet --locked --package {name} --edges normal --target all --prefix none"
+        )
+        .args(["--format", "{p}"])
+        .quiet()
+        .read()?;
+        for line in tree
+            .lines()
+            .filter(|line| !ours.iter().any(|our| line.starts_with(our)))
+        {
+            let package = line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+            if let Some(&version) = declared.get(&package).filter(|&&version| version > needed.0) {
+                needed = (version, package);
+            }
+        }
+    }
+    Ok(needed)
+}
+
+fn declared(manifest: &str) -> Result<Version> {
+    let line = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("rust-version = "));
+    line.and_then(|value| parse(value.trim_matches('"')))
+        .context("no rust-version in Cargo.toml")
+}
+
+fn parse(version: &str) -> Option<Version> {
+    let mut parts = version.split('.').map(|part| part.parse().ok());
+    Some((
+        parts.next()??,
+        parts.next().unwrap_or(Some(0))?,
+        parts.next().unwrap_or(Some(0))?,
+    ))
+}
+
+fn shown((major, minor, patch): Version) -> String {
+    if patch == 0 {
+        format!("{major}.{minor}")
+    } else {
+        format!("{major}.{minor}.{patch}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{parse, shown};
+
+    #[test]
+    fn versions_of_two_and_three_parts_compare() {
+        assert_eq!(parse("1.88"), parse("1.88.0"));
+        assert!(parse("1.100") > parse("1.88.1"));
+        assert_eq!(parse("stable"), None);
+    }
+
+    #[test]
+    fn a_version_is_shown_as_it_is_written() {
+        for version in ["1.88", "1.88.1"] {
+            assert_eq!(parse(version).map(shown).as_deref(), Some(version));
+        }
+    }
+}
