@@ -1,11 +1,73 @@
 //! The `no_std` core of async runtime metrics.
+//!
+//! A runtime's workers record what they do through the hooks of a `Worker` (heap) or a [`DirectWorker`] (a
+//! `static`), each into a slot of a [`Registry`]; readers take a [`Snapshot`] through [`RuntimeMetrics`], at any time and
+//! from any thread, without ever making a worker wait. Adapters for servers, browsers and tests build on this crate:
+//! it has no clock, no thread, no executor and no exporter, and allocates only with the feature `alloc`.
+//!
+//! # Features
+//! - `alloc`: heap storage (`Heap`, `Worker`, `Builder::build`). Needs pointer-sized compare-and-swap.
+//! - `serde`: snapshots and configurations serialise.
+//! - `critical-section`: many-writer cells on targets without compare-and-swap, by the critical section that the final
+//!   binary provides. The hooks of a worker never use it.
+//! - `defmt`: `defmt::Format` for errors and readings.
+//!
+//! # What is not promised
+//! - Snapshots of two workers are not of the same instant; each worker's own state is.
+//! - A worker busy with short polls shows up to one submit interval late; what it is doing *now* is in its
+//!   [`LiveRecord`], which needs no submit.
+//! - Durations are as good as the clock: see [`TimeSource`] and [`Registry::resolution`].
 #![no_std]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+mod builder;
+mod cell;
+mod counters;
+#[cfg(not(metrics_core_loom))]
+mod direct;
 pub mod histogram;
+mod live;
+mod options;
+mod probe;
+mod reader;
+mod record;
+mod registry;
+mod seq;
 #[cfg(feature = "serde")]
 mod serde_u64;
+mod slot;
+mod snapshot;
+mod stamp;
+mod storage;
+mod sync;
+mod tasks;
+mod time;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod worker;
 
+pub use builder::{Builder, ConfigError, DEFAULT_SUBMIT_INTERVAL};
+pub use counters::{Counter, CounterSet};
+#[cfg(not(metrics_core_loom))]
+pub use direct::DirectWorker;
 pub use histogram::{HistogramConfig, HistogramError, HistogramInterval, HistogramSnapshot, Quantile};
+pub use live::{LiveRecord, Site, WorkerState};
+pub use options::{Options, Sampling};
+pub use probe::{NoProbe, Probe};
+pub use reader::RuntimeMetrics;
+pub use record::PollStart;
+pub use registry::{Registry, RegistryRef, SharedCounters, Supplies};
+pub use snapshot::{
+    HistogramReading, Interval, Measurements, SinceError, Snapshot, Staleness, WorkerInterval, WorkerSnapshot,
+};
+pub use stamp::WakeStamp;
+#[cfg(not(metrics_core_loom))]
+pub use storage::Fixed;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use storage::Heap;
+pub use storage::{Rows, Storage, Text};
+pub use tasks::{TaskCounts, TaskEnd};
+pub use time::{NoClock, TimeScale, TimeSource, Timestamp};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use worker::{LeaseError, Worker};

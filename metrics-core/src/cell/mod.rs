@@ -1,0 +1,49 @@
+//! The cells that numbers live in, by who may write them.
+//!
+//! - [`Local`]: one owner, no atomics. A batch is made of these.
+//! - [`OwnedU64`]: one writer, any number of readers; loads and stores only. A slot is made of these. Where the target
+//!   has no 64-bit atomics it is two 32-bit halves, which make sense only under the slot's sequence count.
+//! - [`OwnedCounter`]: one writer, readable at any time *without* a sequence count, on every target.
+//! - [`SharedU64`]: many writers. Nothing hot uses it.
+//!
+//! Hooks are written once over [`U64Cell`], the common face of the first two.
+
+#![allow(
+    clippy::disallowed_types,
+    reason = "the cells are what the facade's atomics are for"
+)]
+
+mod counter;
+mod owned;
+mod shared;
+
+pub(crate) use counter::OwnedCounter;
+pub(crate) use owned::OwnedU64;
+pub(crate) use shared::{SharedU32, SharedU64};
+
+/// A batch's cell: plain memory of one owner.
+pub(crate) type Local = core::cell::Cell<u64>;
+
+/// A cell with one writer.
+pub(crate) trait U64Cell {
+    fn get(&self) -> u64;
+    fn set(&self, value: u64);
+
+    /// Wrapping, because recording never panics; 2^64 events are out of reach.
+    #[inline(always)]
+    fn add(&self, n: u64) {
+        self.set(self.get().wrapping_add(n));
+    }
+}
+
+impl U64Cell for Local {
+    #[inline(always)]
+    fn get(&self) -> u64 {
+        core::cell::Cell::get(self)
+    }
+
+    #[inline(always)]
+    fn set(&self, value: u64) {
+        core::cell::Cell::set(self, value);
+    }
+}

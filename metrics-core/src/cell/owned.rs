@@ -1,0 +1,95 @@
+//! A 64-bit cell with one writer and any number of readers.
+
+use super::U64Cell;
+use crate::sync::{Ordering::Relaxed, const_unless_loom};
+
+#[cfg(all(target_has_atomic = "64", not(metrics_core_halves)))]
+mod repr {
+    use super::{Relaxed, const_unless_loom};
+    use crate::sync::AtomicU64;
+
+    #[derive(Debug)]
+    pub(super) struct Repr(AtomicU64);
+
+    impl Repr {
+        const_unless_loom! {
+            pub(super) const fn new(value: u64) -> Self {
+                Self(AtomicU64::new(value))
+            }
+        }
+
+        #[inline(always)]
+        pub(super) fn load(&self) -> u64 {
+            self.0.load(Relaxed)
+        }
+
+        #[inline(always)]
+        pub(super) fn store(&self, value: u64) {
+            self.0.store(value, Relaxed);
+        }
+    }
+}
+
+#[cfg(not(all(target_has_atomic = "64", not(metrics_core_halves))))]
+mod repr {
+    use super::{Relaxed, const_unless_loom};
+    use crate::sync::AtomicU32;
+
+    /// Low half, high half. A load may see one half of two values: the sequence count around it says so.
+    #[derive(Debug)]
+    pub(super) struct Repr(AtomicU32, AtomicU32);
+
+    impl Repr {
+        const_unless_loom! {
+            pub(super) const fn new(value: u64) -> Self {
+                Self(AtomicU32::new(value as u32), AtomicU32::new((value >> 32) as u32))
+            }
+        }
+
+        #[inline(always)]
+        pub(super) fn load(&self) -> u64 {
+            u64::from(self.0.load(Relaxed)) | u64::from(self.1.load(Relaxed)) << 32
+        }
+
+        #[inline(always)]
+        pub(super) fn store(&self, value: u64) {
+            self.0.store(value as u32, Relaxed);
+            self.1.store((value >> 32) as u32, Relaxed);
+        }
+    }
+}
+
+/// A `u64` with one writer, guarded by its slot's sequence count.
+///
+/// Loads and stores only, on every target: no compare-and-swap, no critical section. On a target without 64-bit
+/// atomics it is two halves, and a value is whole only when the sequence count did not move around the load.
+#[derive(Debug)]
+pub struct OwnedU64(repr::Repr);
+
+impl OwnedU64 {
+    const_unless_loom! {
+        pub(crate) const fn new(value: u64) -> Self {
+            Self(repr::Repr::new(value))
+        }
+    }
+}
+
+impl Default for OwnedU64 {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+// Ordering: relaxed on both sides. The fences of `SeqCount`, which every load and store of this cell lies between,
+// order them.
+impl U64Cell for OwnedU64 {
+    #[inline(always)]
+    fn get(&self) -> u64 {
+        self.0.load()
+    }
+
+    #[inline(always)]
+    fn set(&self, value: u64) {
+        self.0.store(value);
+    }
+}

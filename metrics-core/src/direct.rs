@@ -1,0 +1,149 @@
+//! The writer for a `static`: the same hooks, straight into the slot, inside its write section.
+
+use crate::record::{Hooks, PollStart, SlotHistogram};
+use crate::registry::Registry;
+use crate::storage::{Fixed, FixedSlot};
+use crate::tasks::TaskEnd;
+use crate::time::{TimeSource, Timestamp};
+use crate::{cell::OwnedU64, cell::U64Cell};
+
+/// One worker of a `static` registry, written in place: no batch, no heap, no compare-and-swap, no critical section.
+///
+/// Hooks on a microcontroller are functions without state of their own, so this is a copyable reference that any of them can
+/// make at any time, and exclusivity is the caller's: **one context at a time calls the hooks of one worker**. An
+/// executor and what it polls are one context. An interrupt that preempts it must use a worker of its own (one executor, one
+/// worker), or only read: a reader that interrupts a write section is told that the worker is busy. Broken
+/// exclusivity loses counts and can leave a worker unreadable until its next hook; it is never undefined behaviour.
+#[derive(Debug)]
+pub struct DirectWorker<T: 'static, const WORKERS: usize, const BUCKETS: usize> {
+    registry: &'static Registry<Fixed<WORKERS, BUCKETS>, T>,
+    fixed: &'static FixedSlot<BUCKETS>,
+}
+
+impl<T, const WORKERS: usize, const BUCKETS: usize> Clone for DirectWorker<T, WORKERS, BUCKETS> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, const WORKERS: usize, const BUCKETS: usize> Copy for DirectWorker<T, WORKERS, BUCKETS> {}
+
+impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> Registry<Fixed<WORKERS, BUCKETS>, T> {
+    /// The writer of worker `index`, or `None` past the last.
+    #[inline]
+    pub fn worker(&'static self, index: usize) -> Option<DirectWorker<T, WORKERS, BUCKETS>> {
+        Some(DirectWorker {
+            registry: self,
+            fixed: self.storage.get(index)?,
+        })
+    }
+}
+
+type DirectHooks<T, const BUCKETS: usize> = Hooks<'static, OwnedU64, SlotHistogram<[OwnedU64; BUCKETS]>, T>;
+
+impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> DirectWorker<T, WORKERS, BUCKETS> {
+    #[inline(always)]
+    fn write(self, hook: impl FnOnce(&DirectHooks<T, BUCKETS>)) {
+        let slot = &self.fixed.slot;
+        let facts = &self.registry.facts;
+        let hooks = Hooks {
+            counters: &slot.counters,
+            state: &self.fixed.state,
+            live: &slot.live,
+            poll_time: facts.poll_time.as_ref().zip(slot.poll_time.as_ref()),
+            schedule_latency: facts
+                .schedule_latency
+                .as_ref()
+                .zip(slot.schedule_latency.as_ref()),
+            clock: &self.registry.clock,
+            scale: &facts.scale,
+            timed: facts.timed,
+            interval: facts.interval,
+        };
+        slot.seq.write(|| hook(&hooks));
+    }
+
+    /// The switches are taken over between two polls, as a batch takes them over at a submit.
+    #[inline(always)]
+    fn latch(self, hooks: &DirectHooks<T, BUCKETS>) {
+        hooks.latch(self.registry.options.latch());
+    }
+
+    /// A clock reading, for stamps. Zero ticks without a clock.
+    #[inline]
+    pub fn now(self) -> Timestamp {
+        self.registry.clock.now()
+    }
+
+    /// The worker is about to wait for an interrupt.
+    pub fn park(self) {
+        self.write(|hooks| {
+            hooks.park();
+            self.latch(hooks);
+        });
+    }
+
+    /// The worker woke up.
+    pub fn unpark(self) {
+        self.write(|hooks| {
+            hooks.unpark();
+            self.latch(hooks);
+        });
+    }
+
+    /// The worker turns to its tasks: busy time begins.
+    pub fn start_processing_scheduled_tasks(self) {
+        self.write(|hooks| {
+            self.latch(hooks);
+            hooks.start_processing();
+        });
+    }
+
+    /// The worker ran out of tasks: busy time ends.
+    pub fn end_processing_scheduled_tasks(self) {
+        self.write(Hooks::end_processing);
+    }
+
+    /// A task is about to be polled.
+    #[inline]
+    pub fn start_poll(self, start: PollStart) {
+        self.write(|hooks| {
+            hooks.start_poll(start);
+        });
+    }
+
+    /// The poll ended.
+    #[inline]
+    pub fn end_poll(self) {
+        self.write(|hooks| {
+            if hooks.end_poll() {
+                hooks.before_submit(self.registry.options.latch());
+            }
+        });
+    }
+
+    /// Something took time since the last reading that belongs to no poll.
+    pub fn break_chain(self) {
+        self.write(Hooks::break_chain);
+    }
+
+    /// A task was scheduled from this worker onto its own queue.
+    pub fn inc_local_schedule_count(self) {
+        self.write(|hooks| hooks.counters.local_schedule_count.add(1));
+    }
+
+    /// A poll returned `Pending` because its cooperative budget was spent.
+    pub fn incr_budget_forced_yield_count(self) {
+        self.write(|hooks| hooks.counters.budget_forced_yield_count.add(1));
+    }
+
+    /// A task was accepted by this worker's executor. Visible at once.
+    pub fn task_spawned(self) {
+        self.fixed.slot.tasks.spawned();
+    }
+
+    /// A task of this worker's executor ended. Visible at once.
+    pub fn task_ended(self, end: TaskEnd) {
+        self.fixed.slot.tasks.ended(end);
+    }
+}

@@ -1,0 +1,173 @@
+//! The live record: what a worker is doing now, readable at any moment without a submit.
+
+use crate::cell::{OwnedU64, U64Cell};
+use crate::seq::SeqCount;
+use crate::sync::{AtomicU32, Ordering, const_unless_loom};
+use crate::time::Timestamp;
+
+/// Where a task was spawned: a number that the adapter interned for it.
+///
+/// The core never looks inside; the adapter that made it gives the file and line back
+/// ([`Probe::write_site`](crate::Probe::write_site)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Site(u32);
+
+impl Site {
+    /// A task whose spawn site is not known.
+    pub const UNKNOWN: Self = Self(0);
+
+    /// The site with this number; zero is [`UNKNOWN`](Self::UNKNOWN).
+    pub const fn from_u32(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    pub const fn as_u32(self) -> u32 {
+        self.0
+    }
+}
+
+/// What a worker is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum WorkerState {
+    /// No thread has run it yet, or the last one has ended.
+    Idle,
+    /// Blocked until there is work.
+    Parked,
+    /// Awake and looking for work, or in the driver.
+    Searching,
+    /// Processing tasks, between two polls.
+    Running,
+    /// Inside one poll.
+    Polling,
+}
+
+impl WorkerState {
+    const fn from_bits(bits: u32) -> Self {
+        match bits {
+            1 => Self::Parked,
+            2 => Self::Searching,
+            3 => Self::Running,
+            4 => Self::Polling,
+            _ => Self::Idle,
+        }
+    }
+
+    const fn bits(self) -> u32 {
+        match self {
+            Self::Idle => 0,
+            Self::Parked => 1,
+            Self::Searching => 2,
+            Self::Running => 3,
+            Self::Polling => 4,
+        }
+    }
+
+    /// Whether time in this state is busy time.
+    pub const fn is_busy(self) -> bool {
+        matches!(self, Self::Running | Self::Polling)
+    }
+}
+
+/// One coherent reading of a worker's live record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct LiveRecord {
+    /// What the worker is doing.
+    pub state: WorkerState,
+    /// Where the task being polled was spawned; [`Site::UNKNOWN`] outside a poll.
+    pub site: Site,
+    /// Since when, by the registry's clock. `None` without a clock, and for a poll that began while nothing was
+    /// timed. Between two polls it is when the last one began.
+    pub since: Option<Timestamp>,
+    /// The number of the poll going on, or of the last one, counted from 1 over the slot's life.
+    pub poll_number: u64,
+    pub(crate) busy_since: u64,
+}
+
+/// A `since` that is not known.
+pub(crate) const UNTIMED: u64 = u64::MAX;
+
+/// The cells. Written at every poll's start, so it is small and lies with the slot's own first line.
+#[derive(Debug)]
+pub(crate) struct Live {
+    seq: SeqCount,
+    /// Stored inside the sequence count by `write`, outside it by `end_poll`.
+    state: AtomicU32,
+    site: AtomicU32,
+    since: OwnedU64,
+    poll_number: OwnedU64,
+    busy_since: OwnedU64,
+}
+
+impl Live {
+    const_unless_loom! {
+        pub(crate) const fn new() -> Self {
+            Self {
+                seq: SeqCount::new(),
+                state: AtomicU32::new(0),
+                site: AtomicU32::new(0),
+                since: OwnedU64::new(UNTIMED),
+                poll_number: OwnedU64::new(0),
+                busy_since: OwnedU64::new(UNTIMED),
+            }
+        }
+    }
+
+    /// A poll of a task from `site` begins. `since` is [`UNTIMED`] where nothing is timed.
+    #[inline(always)]
+    pub(crate) fn start_poll(&self, site: Site, since: u64, poll_number: u64) {
+        self.seq.write(|| {
+            // Ordering: relaxed, within the sequence count.
+            self.state.store(WorkerState::Polling.bits(), Ordering::Relaxed);
+            self.site.store(site.0, Ordering::Relaxed);
+            self.since.set(since);
+            self.poll_number.set(poll_number);
+        });
+    }
+
+    /// The poll ended. One store: the rest of the record still describes the poll that ended, and says so.
+    #[inline(always)]
+    pub(crate) fn end_poll(&self) {
+        // Ordering: relaxed and outside the sequence count. A reader sees the finished poll as going on or as
+        // ended, each of which was true within its two reads of the count; the next `write` hides it again.
+        self.state.store(WorkerState::Running.bits(), Ordering::Relaxed);
+    }
+
+    /// The worker changes its state outside a poll.
+    pub(crate) fn enter(&self, state: WorkerState, since: u64) {
+        self.seq.write(|| {
+            // Ordering: relaxed, within the sequence count.
+            self.state.store(state.bits(), Ordering::Relaxed);
+            self.site.store(Site::UNKNOWN.0, Ordering::Relaxed);
+            self.since.set(since);
+            if state == WorkerState::Running {
+                self.busy_since.set(since);
+            }
+        });
+    }
+
+    /// One try to read the record; `None` if the worker was just writing it.
+    pub(crate) fn try_read(&self) -> Option<LiveRecord> {
+        self.seq.try_read(|| {
+            // Ordering: relaxed, within the sequence count.
+            let state = WorkerState::from_bits(self.state.load(Ordering::Relaxed));
+            let since = self.since.get();
+            LiveRecord {
+                state,
+                site: match state {
+                    WorkerState::Polling => Site(self.site.load(Ordering::Relaxed)),
+                    _ => Site::UNKNOWN,
+                },
+                since: (since != UNTIMED).then(|| Timestamp::from_ticks(since)),
+                poll_number: self.poll_number.get(),
+                busy_since: self.busy_since.get(),
+            }
+        })
+    }
+}

@@ -1,0 +1,307 @@
+//! The hooks of a worker, written once over both kinds of cells.
+
+use crate::cell::{OwnedU64, U64Cell};
+use crate::counters::{Counters, next_mean};
+use crate::histogram::HistogramConfig;
+use crate::live::{Live, Site, UNTIMED, WorkerState};
+use crate::options::Latched;
+use crate::sync::const_unless_loom;
+use crate::time::{TimeScale, TimeSource, Timestamp};
+
+/// What a worker knows about the task it is about to poll.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PollStart {
+    /// When the task became scheduled: at its spawn, or at the first wake since its last poll
+    /// ([`WakeStamp`](crate::WakeStamp)). Without it the poll has no schedule latency.
+    pub scheduled_at: Option<Timestamp>,
+    /// Where the task was spawned.
+    pub site: Site,
+}
+
+/// Takes one value; says whether the batch wants to be submitted before long.
+pub(crate) trait RecordValue {
+    fn record(&self, config: &HistogramConfig, value: u64) -> bool;
+}
+
+/// What the hooks remember from one call to the next.
+#[derive(Debug, Default)]
+pub(crate) struct HooksState<C> {
+    flags: C,
+    /// The last clock reading, for as long as [`CHAINED`] says that nothing has happened since.
+    cursor: C,
+    poll_started_at: C,
+    busy_since: C,
+    polls_at_park: C,
+    submitted_at: C,
+    /// Polls since the last submit that took no reading.
+    untimed_polls: C,
+    /// The sampling in force, and how many polls to pass over.
+    poll_time: Sampler<C>,
+    schedule_latency: Sampler<C>,
+}
+
+impl HooksState<OwnedU64> {
+    const_unless_loom! {
+        #[cfg_attr(metrics_core_loom, allow(dead_code))]
+        pub(crate) const fn new() -> Self {
+            Self {
+                flags: OwnedU64::new(0),
+                cursor: OwnedU64::new(0),
+                poll_started_at: OwnedU64::new(0),
+                busy_since: OwnedU64::new(0),
+                polls_at_park: OwnedU64::new(0),
+                submitted_at: OwnedU64::new(0),
+                untimed_polls: OwnedU64::new(0),
+                poll_time: Sampler::new(),
+                schedule_latency: Sampler::new(),
+            }
+        }
+    }
+}
+
+/// No interval ever passes.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+/// The cursor is the end of the last poll, or the start of processing, and nothing has happened since.
+const CHAINED: u64 = 1;
+/// Between `start_processing_scheduled_tasks` and its end.
+const BUSY: u64 = 1 << 1;
+/// Between `start_poll` and `end_poll`.
+const POLLING: u64 = 1 << 2;
+/// The poll going on is measured, whatever the switches say by its end.
+const MEASURED: u64 = 1 << 3;
+/// Parked at least once, so that the next park can be a noop.
+const PARKED_BEFORE: u64 = 1 << 4;
+
+/// Polls without a reading after which a worker submits all the same. A submit costs tens of nanoseconds, so the share
+/// of a poll is under one, and a worker busy with everything switched off stays visible.
+const UNTIMED_POLLS: u64 = 64;
+
+#[derive(Debug, Default)]
+struct Sampler<C> {
+    /// 0: off, 1: every poll, n: one in n.
+    one_in: C,
+    skip: C,
+}
+
+impl Sampler<OwnedU64> {
+    const_unless_loom! {
+        const fn new() -> Self {
+            Self { one_in: OwnedU64::new(0), skip: OwnedU64::new(0) }
+        }
+    }
+}
+
+impl<C: U64Cell> Sampler<C> {
+    #[inline(always)]
+    fn sample(&self) -> bool {
+        match self.one_in.get() {
+            0 => false,
+            1 => true,
+            n => {
+                let skip = self.skip.get();
+                self.skip.set(if skip == 0 { n - 1 } else { skip - 1 });
+                skip == 0
+            }
+        }
+    }
+
+    fn latch(&self, one_in: u32) {
+        let one_in = u64::from(one_in);
+        if self.one_in.get() != one_in {
+            self.one_in.set(one_in);
+            self.skip.set(0);
+        }
+    }
+}
+
+/// A worker's cells and its clock, put together for the length of one hook.
+pub(crate) struct Hooks<'a, C, H, T> {
+    pub(crate) counters: &'a Counters<C>,
+    pub(crate) state: &'a HooksState<C>,
+    pub(crate) live: &'a Live,
+    pub(crate) poll_time: Option<(&'a HistogramConfig, &'a H)>,
+    pub(crate) schedule_latency: Option<(&'a HistogramConfig, &'a H)>,
+    pub(crate) clock: &'a T,
+    pub(crate) scale: &'a TimeScale,
+    /// Whether the clock is there at all.
+    pub(crate) timed: bool,
+    /// Ticks after which a poll's end submits.
+    pub(crate) interval: u64,
+}
+
+impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        self.clock.now().ticks()
+    }
+
+    /// A reading for a change of state, or [`UNTIMED`] without a clock.
+    fn read(&self) -> u64 {
+        if self.timed { self.now() } else { UNTIMED }
+    }
+
+    #[inline(always)]
+    fn nanos(&self, later: u64, earlier: u64) -> u64 {
+        self.scale
+            .nanos(Timestamp::from_ticks(later), Timestamp::from_ticks(earlier))
+    }
+
+    /// Takes over the switches. A poll that goes on keeps what it began with.
+    pub(crate) fn latch(&self, options: Latched) {
+        let off = |on: bool, one_in: u32| if on && self.timed { one_in } else { 0 };
+        self.state
+            .poll_time
+            .latch(off(self.poll_time.is_some(), options.poll_time));
+        self.state
+            .schedule_latency
+            .latch(off(self.schedule_latency.is_some(), options.schedule_latency));
+    }
+
+    /// Adds the busy time up to `now` to the settled total.
+    fn settle(&self, now: u64) {
+        let nanos = self.nanos(now, self.state.busy_since.get());
+        self.counters.busy_duration_total.add(nanos);
+        self.counters.settled_at.set(now);
+        self.state.busy_since.set(now);
+    }
+
+    pub(crate) fn start_processing(&self) {
+        let flags = self.state.flags.get();
+        if flags & BUSY != 0 {
+            return;
+        }
+        let now = self.read();
+        self.state.busy_since.set(now);
+        self.state.cursor.set(now);
+        self.state
+            .flags
+            .set(flags | BUSY | if self.timed { CHAINED } else { 0 });
+        self.live.enter(WorkerState::Running, now);
+    }
+
+    pub(crate) fn end_processing(&self) {
+        let flags = self.state.flags.get();
+        if flags & BUSY == 0 {
+            return;
+        }
+        let now = self.read();
+        if self.timed {
+            self.settle(now);
+        }
+        self.state.flags.set(flags & !(BUSY | CHAINED));
+        self.live.enter(WorkerState::Searching, now);
+    }
+
+    pub(crate) fn park(&self) {
+        let now = self.read();
+        let flags = self.state.flags.get();
+        if flags & BUSY != 0 && self.timed {
+            self.settle(now);
+        }
+        let polls = self.counters.poll_count.get();
+        if flags & PARKED_BEFORE != 0 && self.state.polls_at_park.get() == polls {
+            self.counters.noop_count.add(1);
+        }
+        self.state.polls_at_park.set(polls);
+        self.counters.park_count.add(1);
+        self.counters.park_unpark_count.add(1);
+        self.state.flags.set(flags & !(BUSY | CHAINED) | PARKED_BEFORE);
+        self.live.enter(WorkerState::Parked, now);
+    }
+
+    pub(crate) fn unpark(&self) {
+        self.counters.park_unpark_count.add(1);
+        self.break_chain();
+        self.live.enter(WorkerState::Searching, self.read());
+    }
+
+    /// Something happened since the last reading that belongs to no poll.
+    #[inline(always)]
+    pub(crate) fn break_chain(&self) {
+        self.state.flags.set(self.state.flags.get() & !CHAINED);
+    }
+
+    /// Says whether the batch is to be submitted at the poll's end.
+    #[inline(always)]
+    pub(crate) fn start_poll(&self, start: PollStart) -> bool {
+        let flags = self.state.flags.get();
+        let measured = self.state.poll_time.sample();
+        let latency = start
+            .scheduled_at
+            .filter(|_| self.state.schedule_latency.sample());
+        let mut due = false;
+        let mut since = UNTIMED;
+        if measured || latency.is_some() {
+            since = if flags & (CHAINED | BUSY) == CHAINED | BUSY {
+                self.state.cursor.get()
+            } else {
+                self.now()
+            };
+            self.state.poll_started_at.set(since);
+            if let (Some(scheduled_at), Some((config, histogram))) = (latency, self.schedule_latency) {
+                due = histogram.record(config, self.nanos(since, scheduled_at.ticks()));
+            }
+        }
+        self.state
+            .flags
+            .set(flags & !(CHAINED | MEASURED) | POLLING | if measured { MEASURED } else { 0 });
+        self.live
+            .start_poll(start.site, since, self.counters.poll_count.get().wrapping_add(1));
+        due
+    }
+
+    /// Says whether the batch is to be submitted now.
+    #[inline(always)]
+    pub(crate) fn end_poll(&self) -> bool {
+        let flags = self.state.flags.get();
+        if flags & POLLING == 0 {
+            return false;
+        }
+        self.counters.poll_count.add(1);
+        self.live.end_poll();
+        if flags & MEASURED == 0 {
+            self.state.flags.set(flags & !POLLING);
+            return self.untimed_poll();
+        }
+        let now = self.now();
+        let nanos = self.nanos(now, self.state.poll_started_at.get());
+        self.counters
+            .mean_poll_time
+            .set(next_mean(self.counters.mean_poll_time.get(), nanos));
+        let full = self
+            .poll_time
+            .is_some_and(|(config, histogram)| histogram.record(config, nanos));
+        self.state.cursor.set(now);
+        self.state.flags.set(flags & !(POLLING | MEASURED) | CHAINED);
+        full || now.wrapping_sub(self.state.submitted_at.get()) >= self.interval
+    }
+
+    #[inline(always)]
+    fn untimed_poll(&self) -> bool {
+        let polls = self.state.untimed_polls.get() + 1;
+        self.state.untimed_polls.set(polls);
+        if polls < UNTIMED_POLLS {
+            return false;
+        }
+        // One reading settles the busy time, so that it moves on a worker that never parks.
+        if self.timed {
+            self.state.cursor.set(self.now());
+            self.state.flags.set(self.state.flags.get() | CHAINED);
+        }
+        true
+    }
+
+    /// Before a submit: settles the busy time as far as a reading is at hand, and takes over the switches.
+    pub(crate) fn before_submit(&self, options: Latched) {
+        self.state.untimed_polls.set(0);
+        if self.state.flags.get() & CHAINED != 0 {
+            let now = self.state.cursor.get();
+            self.state.submitted_at.set(now);
+            if self.state.flags.get() & BUSY != 0 {
+                self.settle(now);
+            }
+        }
+        self.latch(options);
+    }
+}

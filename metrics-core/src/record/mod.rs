@@ -1,0 +1,15 @@
+//! Recording: the hooks, written once, and the two kinds of cells they write.
+
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod batch;
+mod hooks;
+mod shared;
+mod slot;
+
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub(crate) use batch::{Batch, BatchHistogram};
+pub use hooks::PollStart;
+pub(crate) use hooks::{Hooks, HooksState, NEVER};
+pub(crate) use shared::SharedHistogram;
+pub(crate) use slot::BucketCells;
+pub(crate) use slot::SlotHistogram;

@@ -1,0 +1,157 @@
+//! The slot's side of a histogram: cells with one writer, under the slot's sequence count.
+
+use super::hooks::RecordValue;
+use crate::cell::{OwnedU64, U64Cell};
+use crate::histogram::HistogramConfig;
+use crate::sync::const_unless_loom;
+
+/// Where a slot keeps its bucket counts: a boxed slice, an array, or narrower cells for small chips.
+///
+/// Sealed by its cells: only this crate can make a [`OwnedU64`].
+pub trait BucketCells {
+    /// How many buckets there is room for.
+    fn capacity(&self) -> usize;
+    /// The count of bucket `i`, zero past the end.
+    fn get(&self, i: usize) -> u64;
+    /// Adds to bucket `i`; nothing past the end.
+    fn add(&self, i: usize, n: u64);
+}
+
+impl<T: AsRef<[OwnedU64]>> BucketCells for T {
+    #[inline(always)]
+    fn capacity(&self) -> usize {
+        self.as_ref().len()
+    }
+
+    #[inline(always)]
+    fn get(&self, i: usize) -> u64 {
+        self.as_ref().get(i).map_or(0, U64Cell::get)
+    }
+
+    #[inline(always)]
+    fn add(&self, i: usize, n: u64) {
+        if let Some(cell) = self.as_ref().get(i) {
+            cell.add(n);
+        }
+    }
+}
+
+/// Bucket counts with their sum, minimum and maximum. The count of samples is the sum of the buckets, so the two
+/// can't disagree.
+#[derive(Debug)]
+pub(crate) struct SlotHistogram<B> {
+    buckets: B,
+    /// One bit for each group of buckets that was ever touched, so that a reader passes over the others.
+    groups: OwnedU64,
+    sum: OwnedU64,
+    min: OwnedU64,
+    max: OwnedU64,
+}
+
+/// Buckets in a group are `2^group_shift`, so that 64 bits cover them all.
+pub(crate) const fn group_shift(buckets: usize) -> u32 {
+    let mut shift = 0;
+    while (buckets >> shift) > 64 || ((buckets >> shift) == 64 && buckets & ((1 << shift) - 1) != 0) {
+        shift += 1;
+    }
+    shift
+}
+
+impl<B> SlotHistogram<B> {
+    const_unless_loom! {
+        pub(crate) const fn new(buckets: B) -> Self {
+            Self {
+                buckets,
+                groups: OwnedU64::new(0),
+                sum: OwnedU64::new(0),
+                min: OwnedU64::new(u64::MAX),
+                max: OwnedU64::new(0),
+            }
+        }
+    }
+}
+
+/// What a batch publishes into.
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+impl<B: BucketCells> SlotHistogram<B> {
+    /// Adds `n` samples to a bucket; the owner sets the other cells by [`settle`](Self::settle).
+    #[inline(always)]
+    pub(crate) fn add(&self, bucket: usize, n: u64) {
+        self.buckets.add(bucket, n);
+    }
+
+    /// Marks the groups touched and takes over sum, minimum and maximum.
+    #[inline(always)]
+    pub(crate) fn settle(&self, groups: u64, sum: u64, min: u64, max: u64) {
+        self.groups.set(self.groups.get() | groups);
+        self.sum.set(sum);
+        self.min.set(min);
+        self.max.set(max);
+    }
+
+    /// Sum, minimum and maximum as they stand, for the next lease to go on from.
+    pub(crate) fn extremes(&self) -> (u64, u64, u64) {
+        (self.sum.get(), self.min.get(), self.max.get())
+    }
+}
+
+impl<B: BucketCells> SlotHistogram<B> {
+    /// One bucket's count.
+    pub(crate) fn bucket(&self, i: usize) -> u64 {
+        self.buckets.get(i)
+    }
+
+    /// Reads into a buffer of `config`'s buckets that holds an earlier reading of this slot, or zeros.
+    pub(crate) fn read(&self, buckets: &mut [u64]) -> (u64, u64, u64) {
+        let shift = group_shift(buckets.len());
+        let mut groups = self.groups.get();
+        while groups != 0 {
+            let first = (groups.trailing_zeros() as usize) << shift;
+            groups &= groups - 1;
+            let last = (first + (1 << shift)).min(buckets.len());
+            for (i, bucket) in (first..last).zip(buckets.get_mut(first..last).into_iter().flatten()) {
+                *bucket = self.buckets.get(i);
+            }
+        }
+        (self.sum.get(), self.min.get(), self.max.get())
+    }
+}
+
+/// Recording straight into the slot, for a writer inside a write section.
+impl<B: BucketCells> RecordValue for SlotHistogram<B> {
+    #[inline(always)]
+    fn record(&self, config: &HistogramConfig, value: u64) -> bool {
+        let i = config.index(value);
+        self.buckets.add(i, 1);
+        let group = 1 << (i >> group_shift(config.num_buckets())).min(63);
+        let groups = self.groups.get();
+        if groups & group == 0 {
+            self.groups.set(groups | group);
+        }
+        self.sum.set(self.sum.get().saturating_add(value));
+        if value < self.min.get() {
+            self.min.set(value);
+        }
+        if value > self.max.get() {
+            self.max.set(value);
+        }
+        false
+    }
+}
+
+#[cfg(all(test, not(metrics_core_loom)))]
+mod tests {
+    use super::group_shift;
+
+    #[test]
+    fn sixty_four_groups_cover_every_bucket() {
+        for buckets in 1..20_000_usize {
+            let shift = group_shift(buckets);
+            assert!((buckets - 1) >> shift < 64, "{buckets}");
+            assert!(
+                shift == 0 || (buckets - 1) >> (shift - 1) >= 64,
+                "{buckets}: coarser than needed"
+            );
+        }
+    }
+}

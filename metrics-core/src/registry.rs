@@ -1,0 +1,269 @@
+//! One runtime's metrics: slots, shared counters, switches, clock.
+
+use crate::cell::SharedU64;
+use crate::counters::CounterSet;
+use crate::histogram::HistogramConfig;
+use crate::options::Options;
+use crate::record::SharedHistogram;
+use crate::storage::Storage;
+use crate::tasks::{SharedTaskCells, TaskCounts, TaskEnd};
+use crate::time::{TimeScale, TimeSource, Timestamp};
+use core::ops::Deref;
+use core::time::Duration;
+
+/// Everything that one runtime's workers write and its readers read.
+///
+/// Made by a [`Builder`](crate::Builder) on the heap, or const-constructed in a `static`
+/// ([`Registry::fixed`]). It holds no thread, no executor and no reference to the runtime.
+#[derive(Debug)]
+pub struct Registry<S: Storage, T> {
+    pub(crate) storage: S,
+    pub(crate) clock: T,
+    pub(crate) facts: Facts<S>,
+    pub(crate) options: Options,
+    pub(crate) shared: Shared<S::SharedBuckets>,
+}
+
+/// What was settled when the registry was made, and never changes.
+#[derive(Debug)]
+pub(crate) struct Facts<S: Storage> {
+    pub(crate) name: S::Name,
+    pub(crate) epoch: u64,
+    pub(crate) started_at: Option<u64>,
+    pub(crate) started: Timestamp,
+    pub(crate) num_workers: usize,
+    pub(crate) timed: bool,
+    pub(crate) scale: TimeScale,
+    pub(crate) resolution: Duration,
+    /// Ticks after which a poll's end submits.
+    pub(crate) interval: u64,
+    pub(crate) counters: CounterSet,
+    pub(crate) supplies: Supplies,
+    pub(crate) poll_time: Option<HistogramConfig>,
+    pub(crate) schedule_latency: Option<HistogramConfig>,
+    pub(crate) blocking_queue_wait: Option<HistogramConfig>,
+}
+
+/// Which of the many-writer numbers a runtime really reports. The others read `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[allow(clippy::struct_excessive_bools)]
+#[non_exhaustive]
+pub struct Supplies {
+    /// Spawns and ends of tasks.
+    pub tasks: bool,
+    /// Tasks scheduled onto the global queue from outside.
+    pub remote_schedules: bool,
+    /// Events of an I/O driver.
+    pub io_driver: bool,
+}
+
+impl Supplies {
+    /// All of them: a runtime that calls every hook.
+    pub const ALL: Self = Self {
+        tasks: true,
+        remote_schedules: true,
+        io_driver: true,
+    };
+    /// None of them.
+    pub const NONE: Self = Self {
+        tasks: false,
+        remote_schedules: false,
+        io_driver: false,
+    };
+
+    /// With or without task counts.
+    #[must_use]
+    pub const fn tasks(mut self, yes: bool) -> Self {
+        self.tasks = yes;
+        self
+    }
+
+    /// With or without remote schedules.
+    #[must_use]
+    pub const fn remote_schedules(mut self, yes: bool) -> Self {
+        self.remote_schedules = yes;
+        self
+    }
+
+    /// With or without an I/O driver.
+    #[must_use]
+    pub const fn io_driver(mut self, yes: bool) -> Self {
+        self.io_driver = yes;
+        self
+    }
+}
+
+/// A registry and how it is held: an `Arc` on a server, a `&'static` in firmware.
+pub trait RegistryRef: Clone + Deref<Target = Registry<Self::Storage, Self::Clock>> {
+    /// Where its slots live.
+    type Storage: Storage;
+    /// Its clock.
+    type Clock: TimeSource;
+}
+
+impl<S: Storage, T: TimeSource> RegistryRef for &'static Registry<S, T> {
+    type Storage = S;
+    type Clock = T;
+}
+
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+impl<S: Storage, T: TimeSource> RegistryRef for alloc::sync::Arc<Registry<S, T>> {
+    type Storage = S;
+    type Clock = T;
+}
+
+impl<S: Storage, T: TimeSource> Registry<S, T> {
+    /// The runtime's name.
+    pub fn name(&self) -> &str {
+        self.facts.name.as_ref()
+    }
+
+    /// The switches.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &T {
+        &self.clock
+    }
+
+    /// How the clock's ticks become nanoseconds, as read once at construction.
+    pub fn scale(&self) -> &TimeScale {
+        &self.facts.scale
+    }
+
+    /// Whether the clock works here.
+    pub fn is_timed(&self) -> bool {
+        self.facts.timed
+    }
+
+    /// The smallest step of the clock, as it said at construction; zero without a clock.
+    pub fn resolution(&self) -> Duration {
+        self.facts.resolution
+    }
+
+    /// Workers the registry was built for. A dynamic pool may run more.
+    pub fn num_workers(&self) -> usize {
+        self.facts.num_workers
+    }
+
+    /// The layout of the poll-time histogram, if there is one.
+    pub fn poll_time_config(&self) -> Option<&HistogramConfig> {
+        self.facts.poll_time.as_ref().filter(|_| self.facts.timed)
+    }
+
+    /// The layout of the schedule-latency histogram, if there is one.
+    pub fn schedule_latency_config(&self) -> Option<&HistogramConfig> {
+        self.facts.schedule_latency.as_ref().filter(|_| self.facts.timed)
+    }
+
+    /// The layout of the blocking-queue histogram, if there is one.
+    pub fn blocking_queue_wait_config(&self) -> Option<&HistogramConfig> {
+        self.facts
+            .blocking_queue_wait
+            .as_ref()
+            .filter(|_| self.facts.timed)
+    }
+
+    /// The counters of those who are on no worker.
+    pub fn shared(&self) -> SharedCounters<'_, S> {
+        SharedCounters {
+            shared: &self.shared,
+            facts: &self.facts,
+        }
+    }
+
+    /// Tasks at this moment: every end first, then every spawn, so that alive is never negative.
+    pub(crate) fn task_counts(&self) -> TaskCounts {
+        let mut counts = TaskCounts::default();
+        self.shared.tasks.add_ends(&mut counts);
+        for slot in self.storage.slots() {
+            slot.tasks.add_ends(&mut counts);
+        }
+        self.shared.tasks.add_spawns(&mut counts);
+        for slot in self.storage.slots() {
+            slot.tasks.add_spawns(&mut counts);
+        }
+        counts
+    }
+}
+
+/// The cells with many writers. Nothing on a worker's hot path touches them.
+#[derive(Debug)]
+pub(crate) struct Shared<B> {
+    pub(crate) tasks: SharedTaskCells,
+    pub(crate) remote_schedules: SharedU64,
+    pub(crate) io_registered: SharedU64,
+    pub(crate) io_deregistered: SharedU64,
+    pub(crate) io_ready: SharedU64,
+    pub(crate) blocking_queue_wait: Option<SharedHistogram<B>>,
+}
+
+impl<B> Shared<B> {
+    crate::sync::const_unless_loom! {
+        pub(crate) const fn new(blocking_queue_wait: Option<SharedHistogram<B>>) -> Self {
+            Self {
+                tasks: SharedTaskCells::new(),
+                remote_schedules: SharedU64::new(0),
+                io_registered: SharedU64::new(0),
+                io_deregistered: SharedU64::new(0),
+                io_ready: SharedU64::new(0),
+                blocking_queue_wait,
+            }
+        }
+    }
+}
+
+/// What any thread may count: code that runs on no worker, the blocking pool, the I/O driver.
+///
+/// Each call is a read-modify-write on a line that all callers share; a worker has hooks of its own for tasks.
+#[derive(Debug)]
+pub struct SharedCounters<'a, S: Storage> {
+    shared: &'a Shared<S::SharedBuckets>,
+    facts: &'a Facts<S>,
+}
+
+impl<S: Storage> SharedCounters<'_, S> {
+    /// A task was accepted, from a thread that is no worker.
+    pub fn task_spawned(&self) {
+        self.shared.tasks.spawned();
+    }
+
+    /// A task ended on a thread that is no worker.
+    pub fn task_ended(&self, end: TaskEnd) {
+        self.shared.tasks.ended(end);
+    }
+
+    /// A task was scheduled onto the global queue from outside a worker.
+    pub fn remote_schedule(&self) {
+        self.shared.remote_schedules.add_release(1);
+    }
+
+    /// Something was registered with the I/O driver.
+    pub fn io_registered(&self) {
+        self.shared.io_registered.add_release(1);
+    }
+
+    /// Something was deregistered from the I/O driver.
+    pub fn io_deregistered(&self) {
+        self.shared.io_deregistered.add_release(1);
+    }
+
+    /// The I/O driver delivered so many readiness events.
+    pub fn io_ready(&self, events: u64) {
+        self.shared.io_ready.add_release(events);
+    }
+
+    /// A blocking closure started at `started` after it was queued at `queued`.
+    pub fn blocking_started(&self, queued: Timestamp, started: Timestamp) {
+        if let (true, Some(config), Some(histogram)) = (
+            self.facts.timed,
+            &self.facts.blocking_queue_wait,
+            &self.shared.blocking_queue_wait,
+        ) {
+            histogram.record(S::shared_buckets, config, self.facts.scale.nanos(started, queued));
+        }
+    }
+}

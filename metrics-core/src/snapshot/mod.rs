@@ -1,0 +1,373 @@
+//! What a reader gets: owned, coherent, comparable with an earlier one.
+
+mod interval;
+mod measurements;
+mod refresh;
+mod row;
+
+pub use interval::{Interval, SinceError, WorkerInterval};
+pub use measurements::{HistogramReading, Measurements};
+pub use row::{Staleness, WorkerSnapshot};
+
+use crate::counters::{COUNTERS, Counter, CounterSet};
+use crate::histogram::HistogramSnapshot;
+use crate::live::WorkerState;
+use crate::options::Sampling;
+use crate::registry::Supplies;
+use crate::storage::{Rows, Storage};
+use crate::tasks::TaskCounts;
+use crate::time::{TimeScale, Timestamp};
+use core::time::Duration;
+use refresh::Names;
+use row::Row;
+
+/// A runtime's metrics at one moment.
+///
+/// Each worker's counters and histograms are of one submit, whole; two workers' are not of the same instant. Task counts
+/// never give a negative number of alive tasks. Gauges are what the runtime said when asked.
+///
+/// It remembers what it read under which sequence count, so that refreshing it
+/// ([`RuntimeMetrics::snapshot_into`](crate::RuntimeMetrics::snapshot_into)) passes over slots that did not move and allocates
+/// nothing once it has seen every slot. It holds no reference to the runtime or the registry.
+#[derive(Debug)]
+pub struct Snapshot<S: Storage> {
+    /// Which registry the rows are of. An address, compared and never followed.
+    identity: usize,
+    name: S::Text,
+    epoch: u64,
+    started_at: Option<u64>,
+    taken_at: Timestamp,
+    uptime: Option<u64>,
+    timed: bool,
+    scale: TimeScale,
+    num_workers: usize,
+    supplied: CounterSet,
+    supplies: Supplies,
+    tasks: TaskCounts,
+    gauges: Gauges,
+    poll_time_sampling: Sampling,
+    schedule_latency_sampling: Sampling,
+    total: Measurements<S>,
+    rows: S::Rows<Row<S>>,
+    names: S::Rows<Names<S::Text>>,
+    scratch: Measurements<S>,
+    /// Counters that the runtime counts itself, which take the place of ours.
+    hosted: CounterSet,
+    host: S::Rows<[u64; COUNTERS]>,
+    queue_depths: S::Rows<Option<u64>>,
+    blocking_queue_wait: Option<HistogramSnapshot<S::Counts>>,
+}
+
+/// Numbers of the runtime as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Gauges {
+    global_queue_depth: Option<u64>,
+    num_alive_tasks: Option<u64>,
+    spawned_tasks_count: Option<u64>,
+    budget_forced_yield_count: Option<u64>,
+    remote_schedule_count: Option<u64>,
+    num_blocking_threads: Option<u64>,
+    num_idle_blocking_threads: Option<u64>,
+    blocking_queue_depth: Option<u64>,
+    io_driver_fd_registered_count: Option<u64>,
+    io_driver_fd_deregistered_count: Option<u64>,
+    io_driver_ready_count: Option<u64>,
+}
+
+impl<S: Storage> Default for Snapshot<S> {
+    /// An empty snapshot, to be refreshed.
+    fn default() -> Self {
+        Self {
+            identity: 0,
+            name: S::Text::default(),
+            epoch: 0,
+            started_at: None,
+            taken_at: Timestamp::from_ticks(0),
+            uptime: None,
+            timed: false,
+            scale: TimeScale::new(0),
+            num_workers: 0,
+            supplied: CounterSet::NONE,
+            supplies: Supplies::NONE,
+            tasks: TaskCounts::default(),
+            gauges: Gauges::default(),
+            poll_time_sampling: Sampling::Off,
+            schedule_latency_sampling: Sampling::Off,
+            total: Measurements::new(CounterSet::NONE),
+            rows: S::Rows::default(),
+            names: S::Rows::default(),
+            scratch: Measurements::new(CounterSet::NONE),
+            hosted: CounterSet::NONE,
+            host: S::Rows::default(),
+            queue_depths: S::Rows::default(),
+            blocking_queue_wait: None,
+        }
+    }
+}
+
+impl<S: Storage> Clone for Snapshot<S> {
+    fn clone(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            total: self.total.clone(),
+            rows: self.rows.clone(),
+            names: self.names.clone(),
+            scratch: self.scratch.clone(),
+            host: self.host.clone(),
+            queue_depths: self.queue_depths.clone(),
+            blocking_queue_wait: self.blocking_queue_wait.clone(),
+            ..*self
+        }
+    }
+}
+
+/// The worker index of threads that poll a runtime's tasks and are none of its workers.
+pub(crate) const FOREIGN: usize = crate::slot::MAX_WORKERS;
+
+impl<S: Storage> Snapshot<S> {
+    /// The runtime's name.
+    pub fn name(&self) -> &str {
+        self.name.as_ref()
+    }
+
+    /// What tells this producer from the one before a restart.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// When the runtime started, in nanoseconds since the Unix epoch, where it knows.
+    pub fn started_at(&self) -> Option<u64> {
+        self.started_at
+    }
+
+    /// How long after the registry was made the snapshot was taken. `None` without a clock.
+    pub fn uptime(&self) -> Option<Duration> {
+        self.uptime.map(Duration::from_nanos)
+    }
+
+    /// Workers of the runtime.
+    pub fn num_workers(&self) -> usize {
+        self.num_workers
+    }
+
+    /// The sum over all workers, those of foreign threads included.
+    pub fn total(&self) -> Measurements<S> {
+        let mut total = self.total.clone();
+        total.supplied = total.supplied.union(self.hosted);
+        for &counter in Counter::ALL {
+            if self.hosted.contains(counter) {
+                let sum = self
+                    .host
+                    .as_slice()
+                    .iter()
+                    .fold(0_u64, |sum, values| sum.wrapping_add(values[counter as usize]));
+                total.values.values[counter as usize] = sum;
+            }
+        }
+        self.label(&mut total);
+        total
+    }
+
+    /// The workers, in the order of their indices.
+    pub fn workers(&self) -> impl Iterator<Item = WorkerSnapshot<S>> + '_ {
+        let highest = self
+            .rows
+            .as_slice()
+            .iter()
+            .filter_map(|row| row.worker.filter(|&worker| worker != FOREIGN))
+            .max();
+        let workers = self.num_workers.max(highest.map_or(0, |worker| worker + 1));
+        (0..workers).map(|index| self.gather(index))
+    }
+
+    /// One worker, or `None` if the runtime has none of that index.
+    pub fn worker(&self, index: usize) -> Option<WorkerSnapshot<S>> {
+        let known =
+            index < self.num_workers || self.rows.as_slice().iter().any(|row| row.worker == Some(index));
+        (known && index != FOREIGN).then(|| self.gather(index))
+    }
+
+    /// Polls of this runtime's tasks by threads that are none of its workers; `None` if there were none.
+    pub fn foreign(&self) -> Option<WorkerSnapshot<S>> {
+        self.rows
+            .as_slice()
+            .iter()
+            .any(|row| row.worker == Some(FOREIGN))
+            .then(|| self.gather(FOREIGN))
+    }
+
+    fn gather(&self, index: usize) -> WorkerSnapshot<S> {
+        let mut worker = WorkerSnapshot {
+            index,
+            measurements: Measurements::new(self.supplied),
+            live: None,
+            live_for: None,
+            busy_in_progress: self.timed.then_some(Duration::ZERO),
+            local_queue_depth: self.queue_depths.as_slice().get(index).copied().flatten(),
+            thread: None,
+            thread_name: S::Text::default(),
+            site_name: S::Text::default(),
+            stale: None,
+        };
+        let names = self.names.as_slice();
+        let rows = self
+            .rows
+            .as_slice()
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.worker == Some(index));
+        for (i, row) in rows {
+            if worker.measurements.values.get(Counter::PollCount) == 0
+                && worker.measurements.poll_time.is_none()
+            {
+                worker.measurements.clone_from(&row.data);
+            } else {
+                worker.measurements.absorb(&row.data);
+            }
+            if row.stale {
+                let age = self
+                    .timed
+                    .then(|| Duration::from_nanos(self.scale.nanos(self.taken_at, row.read_at)));
+                worker.stale = Some(Staleness {
+                    age: age.filter(|_| row.seq.is_some()),
+                });
+            }
+            if !row.leased {
+                continue;
+            }
+            let polling =
+                |live: Option<crate::LiveRecord>| live.is_some_and(|live| live.state == WorkerState::Polling);
+            if !polling(worker.live) || polling(row.live) {
+                worker.live = row.live;
+                worker.thread = Some(row.data.values.thread).filter(|&thread| thread != 0);
+                if let Some(names) = names.get(i) {
+                    worker.thread_name.clone_from(&names.thread);
+                    worker.site_name.clone_from(&names.site);
+                }
+            }
+            if let (Some(live), Some(so_far)) = (
+                row.live.filter(|live| live.state.is_busy()),
+                worker.busy_in_progress,
+            ) {
+                let from = live.busy_since.max(row.data.values.settled_at);
+                let nanos = self.scale.nanos(self.taken_at, Timestamp::from_ticks(from));
+                worker.busy_in_progress = Some(so_far.saturating_add(Duration::from_nanos(nanos)));
+            }
+        }
+        worker.live_for = worker
+            .live
+            .filter(|_| self.timed)
+            .and_then(|live| Some(Duration::from_nanos(self.scale.nanos(self.taken_at, live.since?))));
+        if let Some(values) = self.host.as_slice().get(index) {
+            worker.measurements.supplied = worker.measurements.supplied.union(self.hosted);
+            for &counter in Counter::ALL {
+                if self.hosted.contains(counter) {
+                    worker.measurements.values.values[counter as usize] = values[counter as usize];
+                }
+            }
+        }
+        self.label(&mut worker.measurements);
+        worker
+    }
+
+    /// Says how the histograms are switched.
+    fn label(&self, measurements: &mut Measurements<S>) {
+        if let Some(reading) = &mut measurements.poll_time {
+            reading.sampling = self.poll_time_sampling;
+        }
+        if let Some(reading) = &mut measurements.schedule_latency {
+            reading.sampling = self.schedule_latency_sampling;
+        }
+    }
+}
+
+/// The runtime as a whole. `None` where the runtime does not measure the thing.
+impl<S: Storage> Snapshot<S> {
+    /// Spawns and ends of the tasks whose polls are seen.
+    pub fn tasks(&self) -> Option<TaskCounts> {
+        self.supplies.tasks.then_some(self.tasks)
+    }
+
+    /// Tasks accepted: by the runtime's own count where it has one, else those that are covered.
+    pub fn spawned_tasks_count(&self) -> Option<u64> {
+        self.gauges
+            .spawned_tasks_count
+            .or(self.tasks().map(|tasks| tasks.spawned))
+    }
+
+    /// Alive tasks whose polls are seen, beside [`num_alive_tasks`](Self::num_alive_tasks).
+    pub fn covered_tasks(&self) -> Option<u64> {
+        self.tasks().map(|tasks| tasks.alive())
+    }
+
+    /// Alive tasks: by the runtime's own count where it has one, else those that are covered. Never negative.
+    pub fn num_alive_tasks(&self) -> Option<u64> {
+        self.gauges.num_alive_tasks.or(self.covered_tasks())
+    }
+
+    /// Covered tasks whose future returned `Ready`.
+    pub fn completed_tasks_count(&self) -> Option<u64> {
+        self.tasks().map(|tasks| tasks.completed)
+    }
+
+    /// Covered tasks dropped before that.
+    pub fn cancelled_tasks_count(&self) -> Option<u64> {
+        self.tasks().map(|tasks| tasks.cancelled)
+    }
+
+    /// Covered tasks that panicked.
+    pub fn panicked_tasks_count(&self) -> Option<u64> {
+        self.tasks().map(|tasks| tasks.panicked)
+    }
+
+    /// Forced yields of all workers: by the runtime's own count where it has one, else the workers' sum.
+    pub fn budget_forced_yield_count(&self) -> Option<u64> {
+        let ours = || self.total.counter(Counter::BudgetForcedYieldCount);
+        self.gauges.budget_forced_yield_count.or_else(ours)
+    }
+
+    /// Tasks in the queue that all workers share.
+    pub fn global_queue_depth(&self) -> Option<u64> {
+        self.gauges.global_queue_depth
+    }
+
+    /// Tasks scheduled onto that queue from outside a worker.
+    pub fn remote_schedule_count(&self) -> Option<u64> {
+        self.gauges.remote_schedule_count
+    }
+
+    /// Threads of the blocking pool.
+    pub fn num_blocking_threads(&self) -> Option<u64> {
+        self.gauges.num_blocking_threads
+    }
+
+    /// Threads of the blocking pool that wait for work.
+    pub fn num_idle_blocking_threads(&self) -> Option<u64> {
+        self.gauges.num_idle_blocking_threads
+    }
+
+    /// Closures waiting for a thread of the blocking pool.
+    pub fn blocking_queue_depth(&self) -> Option<u64> {
+        self.gauges.blocking_queue_depth
+    }
+
+    /// How long blocking closures waited to be started, in nanoseconds.
+    pub fn blocking_queue_wait(&self) -> Option<&HistogramSnapshot<S::Counts>> {
+        self.blocking_queue_wait.as_ref()
+    }
+
+    /// Registrations with the I/O driver.
+    pub fn io_driver_fd_registered_count(&self) -> Option<u64> {
+        self.gauges.io_driver_fd_registered_count
+    }
+
+    /// Deregistrations from the I/O driver.
+    pub fn io_driver_fd_deregistered_count(&self) -> Option<u64> {
+        self.gauges.io_driver_fd_deregistered_count
+    }
+
+    /// Readiness events from the I/O driver.
+    pub fn io_driver_ready_count(&self) -> Option<u64> {
+        self.gauges.io_driver_ready_count
+    }
+}

@@ -1,0 +1,352 @@
+//! Bringing a snapshot up to date with a registry.
+
+use super::measurements::{HistogramReading, Measurements};
+use super::row::Row;
+use super::{Gauges, Snapshot};
+use crate::counters::{COUNTERS, Counter};
+use crate::histogram::{HistogramConfig, HistogramSnapshot};
+use crate::options::Sampling;
+use crate::probe::Probe;
+use crate::record::SlotHistogram;
+use crate::registry::Registry;
+use crate::slot::{Slot, persist};
+use crate::storage::{Rows, Storage, Text};
+use crate::time::{TimeSource, Timestamp};
+use core::fmt::Write;
+
+impl<S: Storage> Snapshot<S> {
+    /// Takes a new reading over the old one. Slots that did not move since are passed over.
+    pub(crate) fn refresh<T: TimeSource>(&mut self, registry: &Registry<S, T>, probe: &impl Probe) {
+        let facts = &registry.facts;
+        let identity = core::ptr::from_ref(registry).addr();
+        if self.identity != identity || self.epoch != facts.epoch {
+            self.reset(registry, identity);
+        }
+        self.tasks = registry.task_counts();
+        let now = if facts.timed {
+            registry.clock.now()
+        } else {
+            facts.started
+        };
+        self.taken_at = now;
+        self.uptime = facts.timed.then(|| facts.scale.nanos(now, facts.started));
+        self.poll_time_sampling = registry.options.poll_time();
+        self.schedule_latency_sampling = registry.options.schedule_latency();
+        self.num_workers = probe.num_workers().unwrap_or(facts.num_workers);
+
+        let mut changed = false;
+        for (i, slot) in registry.storage.slots().enumerate() {
+            if self.rows.as_slice().len() <= i {
+                let row = Row {
+                    worker: None,
+                    leased: false,
+                    seq: None,
+                    read_at: now,
+                    stale: false,
+                    data: self.blank(registry),
+                    live: None,
+                };
+                if self.rows.try_push(row).is_err() {
+                    break;
+                }
+            }
+            if let Some(row) = self.rows.as_mut_slice().get_mut(i) {
+                changed |= row.refresh(slot, &mut self.scratch, &mut self.total, now, probe);
+            }
+        }
+        if changed {
+            self.settle_total();
+        }
+        self.read_shared(registry);
+        self.read_probe(registry, probe);
+    }
+
+    fn reset<T>(&mut self, registry: &Registry<S, T>, identity: usize) {
+        let facts = &registry.facts;
+        *self = Self::default();
+        self.identity = identity;
+        self.epoch = facts.epoch;
+        self.started_at = facts.started_at;
+        self.scale = facts.scale;
+        self.timed = facts.timed;
+        self.supplies = facts.supplies;
+        self.supplied = facts.counters;
+        if !facts.timed {
+            self.supplied = self.supplied.without(Counter::BusyDurationTotal);
+        }
+        // A name that does not fit is cut, as documented.
+        let _ = self.name.write_str(facts.name.as_ref());
+        self.total = self.blank(registry);
+        self.scratch = self.blank(registry);
+        self.blocking_queue_wait = None;
+    }
+
+    fn blank<T>(&self, registry: &Registry<S, T>) -> Measurements<S> {
+        let facts = &registry.facts;
+        let reading = |config: &Option<HistogramConfig>| {
+            let config = config.filter(|_| facts.timed)?;
+            // Fixed storage was checked to hold the buckets when the registry was made.
+            let histogram = HistogramSnapshot::new(config).ok()?;
+            Some(HistogramReading {
+                histogram,
+                sampling: Sampling::Every,
+                polls: 0,
+            })
+        };
+        Measurements {
+            poll_time: reading(&facts.poll_time),
+            schedule_latency: reading(&facts.schedule_latency),
+            ..Measurements::new(self.supplied)
+        }
+    }
+
+    /// What of the total can't be kept by differences: sums that saturate, extremes, the mean.
+    fn settle_total(&mut self) {
+        type Pick<S> = fn(&mut Measurements<S>) -> Option<&mut HistogramReading<S>>;
+        type See<S> = fn(&Measurements<S>) -> Option<&HistogramReading<S>>;
+        let histograms: [(Pick<S>, See<S>); 2] = [
+            (|m| m.poll_time.as_mut(), |m| m.poll_time.as_ref()),
+            (|m| m.schedule_latency.as_mut(), |m| m.schedule_latency.as_ref()),
+        ];
+        let polls = self.total.values.get(Counter::PollCount);
+        for (pick, see) in histograms {
+            let Some(total) = pick(&mut self.total) else {
+                continue;
+            };
+            let (mut sum, mut min, mut max) = (0_u64, u64::MAX, 0);
+            for reading in self.rows.as_slice().iter().filter_map(|row| see(&row.data)) {
+                sum = sum.saturating_add(reading.histogram.sum());
+                min = min.min(reading.histogram.min().unwrap_or(u64::MAX));
+                max = max.max(reading.histogram.max().unwrap_or(0));
+            }
+            total.histogram.set_totals(sum, min, max);
+            total.polls = polls;
+        }
+        let (mut weighted, mut polls) = (0_u128, 0_u128);
+        for values in self.rows.as_slice().iter().map(|row| &row.data.values) {
+            if values.mean_poll_time != 0 {
+                let weight = u128::from(values.get(Counter::PollCount)).max(1);
+                weighted = weighted.saturating_add(u128::from(values.mean_poll_time).saturating_mul(weight));
+                polls += weight;
+            }
+        }
+        self.total.values.mean_poll_time = weighted
+            .checked_div(polls)
+            .map_or(0, |mean| u64::try_from(mean).unwrap_or(u64::MAX));
+    }
+
+    fn read_shared<T>(&mut self, registry: &Registry<S, T>) {
+        let shared = &registry.shared;
+        let supplies = self.supplies;
+        self.gauges = Gauges {
+            remote_schedule_count: shared
+                .remote_schedules
+                .load_acquire()
+                .filter(|_| supplies.remote_schedules),
+            io_driver_fd_registered_count: shared.io_registered.load_acquire().filter(|_| supplies.io_driver),
+            io_driver_fd_deregistered_count: shared
+                .io_deregistered
+                .load_acquire()
+                .filter(|_| supplies.io_driver),
+            io_driver_ready_count: shared.io_ready.load_acquire().filter(|_| supplies.io_driver),
+            ..Gauges::default()
+        };
+        let (Some(config), Some(cells)) = (&registry.facts.blocking_queue_wait, &shared.blocking_queue_wait)
+        else {
+            return;
+        };
+        if self.blocking_queue_wait.is_none() {
+            self.blocking_queue_wait = HistogramSnapshot::new(*config).ok();
+        }
+        if let Some(histogram) = &mut self.blocking_queue_wait {
+            let (sum, min, max) = cells.read(S::shared_buckets, histogram.buckets_mut());
+            histogram.set_totals(sum, min, max);
+        }
+    }
+
+    fn read_probe<T>(&mut self, registry: &Registry<S, T>, probe: &impl Probe) {
+        let gauges = &mut self.gauges;
+        gauges.global_queue_depth = probe.global_queue_depth();
+        gauges.num_alive_tasks = probe.num_alive_tasks();
+        gauges.spawned_tasks_count = probe.spawned_tasks_count();
+        gauges.budget_forced_yield_count = probe.budget_forced_yield_count();
+        gauges.num_blocking_threads = probe.num_blocking_threads();
+        gauges.num_idle_blocking_threads = probe.num_idle_blocking_threads();
+        gauges.blocking_queue_depth = probe.blocking_queue_depth();
+        let prefer = |theirs: Option<u64>, ours: &mut Option<u64>| *ours = theirs.or(*ours);
+        prefer(probe.remote_schedule_count(), &mut gauges.remote_schedule_count);
+        prefer(
+            probe.io_driver_fd_registered_count(),
+            &mut gauges.io_driver_fd_registered_count,
+        );
+        prefer(
+            probe.io_driver_fd_deregistered_count(),
+            &mut gauges.io_driver_fd_deregistered_count,
+        );
+        prefer(probe.io_driver_ready_count(), &mut gauges.io_driver_ready_count);
+
+        self.hosted = probe.worker_counters();
+        self.queue_depths.clear();
+        self.host.clear();
+        for worker in 0..self.num_workers {
+            if self
+                .queue_depths
+                .try_push(probe.local_queue_depth(worker))
+                .is_err()
+            {
+                break;
+            }
+            if self.hosted.is_empty() {
+                continue;
+            }
+            let mut values = [0; COUNTERS];
+            for &counter in Counter::ALL {
+                if self.hosted.contains(counter) {
+                    values[counter as usize] = probe.worker_counter(worker, counter).unwrap_or(0);
+                }
+            }
+            if self.host.try_push(values).is_err() {
+                break;
+            }
+        }
+        self.read_names(registry, probe);
+    }
+
+    /// Names of threads and spawn sites, for the rows that have them.
+    fn read_names<T>(&mut self, _: &Registry<S, T>, probe: &impl Probe) {
+        let rows = self.rows.as_slice();
+        for (i, row) in rows.iter().enumerate() {
+            if self.names.as_slice().len() <= i && self.names.try_push(Names::default()).is_err() {
+                break;
+            }
+            let Some(names) = self.names.as_mut_slice().get_mut(i) else {
+                break;
+            };
+            let thread = row.data.values.thread;
+            if names.thread_number != thread {
+                names.thread_number = thread;
+                names.thread.clear();
+                let _ = probe.write_thread(thread, &mut names.thread);
+            }
+            let site = row.live.map_or(crate::Site::UNKNOWN, |live| live.site);
+            if names.site_number != site {
+                names.site_number = site;
+                names.site.clear();
+                let _ = probe.write_site(site, &mut names.site);
+            }
+        }
+    }
+}
+
+/// Names that a row's numbers stand for, looked up when a number changes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names<X> {
+    thread_number: u64,
+    pub(crate) thread: X,
+    site_number: crate::Site,
+    pub(crate) site: X,
+}
+
+impl<S: Storage> Row<S> {
+    /// Whether the slot's numbers moved. A slot that is written through every try keeps its last state, marked stale.
+    fn refresh(
+        &mut self,
+        slot: &Slot<S::Buckets>,
+        scratch: &mut Measurements<S>,
+        total: &mut Measurements<S>,
+        now: Timestamp,
+        probe: &impl Probe,
+    ) -> bool {
+        self.worker = slot.lease.worker();
+        if self.worker.is_none() {
+            return false;
+        }
+        self.leased = slot.lease.is_leased();
+        // A live record is written before the first submit, and between two.
+        if let Some(live) = slot.live(|attempt| probe.relax(attempt)) {
+            self.live = Some(live);
+        }
+        if self.seq.is_some() && slot.seq.begin() == self.seq {
+            self.stale = false;
+            self.read_at = now;
+            return false;
+        }
+        let read = persist(
+            || {
+                let seq = slot.seq.begin()?;
+                scratch.values = slot.counters.read();
+                read_histogram(
+                    &mut scratch.poll_time,
+                    self.data.poll_time.as_ref(),
+                    slot.poll_time.as_ref(),
+                );
+                read_histogram(
+                    &mut scratch.schedule_latency,
+                    self.data.schedule_latency.as_ref(),
+                    slot.schedule_latency.as_ref(),
+                );
+                slot.seq.unchanged(seq).then_some(seq)
+            },
+            |attempt| probe.relax(attempt),
+        );
+        self.stale = read.is_none();
+        let Some(seq) = read else { return false };
+        for reading in [&mut scratch.poll_time, &mut scratch.schedule_latency]
+            .into_iter()
+            .flatten()
+        {
+            reading.polls = scratch.values.get(Counter::PollCount);
+        }
+        total.replace(&self.data, scratch);
+        core::mem::swap(&mut self.data, scratch);
+        self.seq = Some(seq);
+        self.read_at = now;
+        true
+    }
+}
+
+/// Reads over a copy of the row's last state, since a reader passes over buckets that were never touched.
+fn read_histogram<S: Storage>(
+    to: &mut Option<HistogramReading<S>>,
+    last: Option<&HistogramReading<S>>,
+    from: Option<&SlotHistogram<S::Buckets>>,
+) {
+    if let (Some(to), Some(last), Some(from)) = (to, last, from) {
+        to.histogram
+            .buckets_mut()
+            .copy_from_slice(last.histogram.buckets());
+        let (sum, min, max) = from.read(to.histogram.buckets_mut());
+        to.histogram.set_totals(sum, min, max);
+    }
+}
+
+impl<S: Storage> Measurements<S> {
+    /// Puts `new` in the place of `old` in this total: counters and buckets.
+    fn replace(&mut self, old: &Self, new: &Self) {
+        for ((total, old), new) in self
+            .values
+            .values
+            .iter_mut()
+            .zip(old.values.values)
+            .zip(new.values.values)
+        {
+            *total = total.wrapping_add(new.wrapping_sub(old));
+        }
+        let pairs = [
+            (&mut self.poll_time, &old.poll_time, &new.poll_time),
+            (
+                &mut self.schedule_latency,
+                &old.schedule_latency,
+                &new.schedule_latency,
+            ),
+        ];
+        for (total, old, new) in pairs {
+            if let (Some(total), Some(old), Some(new)) = (total, old, new) {
+                let buckets = total.histogram.buckets_mut().iter_mut();
+                for ((total, old), new) in buckets.zip(old.histogram.buckets()).zip(new.histogram.buckets()) {
+                    *total = total.wrapping_add(new.wrapping_sub(*old));
+                }
+            }
+        }
+    }
+}

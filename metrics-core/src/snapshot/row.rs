@@ -1,0 +1,144 @@
+//! One worker in a snapshot.
+
+use super::Measurements;
+use crate::live::{LiveRecord, Site, WorkerState};
+use crate::storage::Storage;
+use crate::time::Timestamp;
+use core::ops::Deref;
+use core::time::Duration;
+
+/// What a snapshot remembers of one slot: its last good reading and the sequence counts it was read under.
+#[derive(Debug)]
+pub(crate) struct Row<S: Storage> {
+    pub(crate) worker: Option<usize>,
+    pub(crate) leased: bool,
+    /// The sequence count of the reading; `None` before the first.
+    pub(crate) seq: Option<u32>,
+    pub(crate) read_at: Timestamp,
+    pub(crate) stale: bool,
+    pub(crate) data: Measurements<S>,
+    pub(crate) live: Option<LiveRecord>,
+}
+
+impl<S: Storage> Clone for Row<S> {
+    fn clone(&self) -> Self {
+        Self {
+            worker: self.worker,
+            leased: self.leased,
+            seq: self.seq,
+            read_at: self.read_at,
+            stale: self.stale,
+            data: self.data.clone(),
+            live: self.live,
+        }
+    }
+}
+
+/// A worker whose slot was being written through every try: the numbers are of an earlier snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Staleness {
+    /// How long before this snapshot they were read. `None` if no snapshot ever read them (then they are zero), or
+    /// without a clock.
+    pub age: Option<Duration>,
+}
+
+/// One worker: the sum of the slots that serve its index, and what it is doing now.
+///
+/// Counters and histograms are reached through [`Measurements`], to which this dereferences.
+#[derive(Debug)]
+pub struct WorkerSnapshot<S: Storage> {
+    pub(crate) index: usize,
+    pub(crate) measurements: Measurements<S>,
+    pub(crate) live: Option<LiveRecord>,
+    pub(crate) live_for: Option<Duration>,
+    pub(crate) busy_in_progress: Option<Duration>,
+    pub(crate) local_queue_depth: Option<u64>,
+    pub(crate) thread: Option<u64>,
+    pub(crate) thread_name: S::Text,
+    pub(crate) site_name: S::Text,
+    pub(crate) stale: Option<Staleness>,
+}
+
+impl<S: Storage> Clone for WorkerSnapshot<S> {
+    fn clone(&self) -> Self {
+        Self {
+            index: self.index,
+            measurements: self.measurements.clone(),
+            live: self.live,
+            live_for: self.live_for,
+            busy_in_progress: self.busy_in_progress,
+            local_queue_depth: self.local_queue_depth,
+            thread: self.thread,
+            thread_name: self.thread_name.clone(),
+            site_name: self.site_name.clone(),
+            stale: self.stale,
+        }
+    }
+}
+
+impl<S: Storage> Deref for WorkerSnapshot<S> {
+    type Target = Measurements<S>;
+
+    fn deref(&self) -> &Measurements<S> {
+        &self.measurements
+    }
+}
+
+impl<S: Storage> WorkerSnapshot<S> {
+    /// The worker's index.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// What it was doing when the snapshot was taken. `None` if its live record was being written through every try,
+    /// or if no thread ever ran it. Of a worker that two threads serve, the one that is in a poll, else the last.
+    pub fn live(&self) -> Option<&LiveRecord> {
+        self.live.as_ref()
+    }
+
+    /// What it was doing; [`WorkerState::Idle`] if no thread runs it.
+    pub fn state(&self) -> WorkerState {
+        self.live.map_or(WorkerState::Idle, |live| live.state)
+    }
+
+    /// The spawn site of the task that it was polling.
+    pub fn site(&self) -> Site {
+        self.live.map_or(Site::UNKNOWN, |live| live.site)
+    }
+
+    /// File and line of that site; empty where it is not known.
+    pub fn site_name(&self) -> &str {
+        self.site_name.as_ref()
+    }
+
+    /// How long it had been doing that. `None` without a clock, or for a poll that is not timed.
+    pub fn state_for(&self) -> Option<Duration> {
+        self.live_for
+    }
+
+    /// Busy time not settled yet. A gauge beside `busy_duration_total`, never a part of it. `None` without a clock.
+    pub fn busy_in_progress(&self) -> Option<Duration> {
+        self.busy_in_progress
+    }
+
+    /// Tasks in its local queue. `None` if the runtime does not report it.
+    pub fn local_queue_depth(&self) -> Option<u64> {
+        self.local_queue_depth
+    }
+
+    /// The adapter's number for the thread that runs it.
+    pub fn thread(&self) -> Option<u64> {
+        self.thread
+    }
+
+    /// That thread's name; empty where it is not known.
+    pub fn thread_name(&self) -> &str {
+        self.thread_name.as_ref()
+    }
+
+    /// Whether, and how far, its numbers lag behind the snapshot.
+    pub fn staleness(&self) -> Option<Staleness> {
+        self.stale
+    }
+}

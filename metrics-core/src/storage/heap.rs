@@ -1,0 +1,148 @@
+//! Slots on the heap, in chunks: a lease past the last one makes more, and nothing ever moves.
+
+use super::sealed::Sealed;
+use super::{SharedU64, Storage};
+use crate::cell::OwnedU64;
+use crate::record::SlotHistogram;
+use crate::slot::{Lease, Slot};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt::Debug;
+use core::ops::Deref;
+use once_cell::race::OnceBox;
+
+type HeapSlot = Slot<Box<[OwnedU64]>>;
+
+/// Growable storage behind an `Arc`, for targets with an allocator and pointer-sized compare-and-swap.
+///
+/// Slots come in chunks, each as large as all before it, so that a reader finds them without a lock and a slot never moves.
+/// Memory grows with the threads that ran workers at the same time, never with what was only configured.
+#[derive(Debug)]
+pub struct Heap {
+    chunks: [OnceBox<Arc<[HeapSlot]>>; CHUNKS],
+    first: usize,
+    /// Buckets of a slot's histograms; `None` for one that was never switched on.
+    poll_time: Option<usize>,
+    schedule_latency: Option<usize>,
+}
+
+/// Chunks double, so these hold more threads than an operating system starts.
+const CHUNKS: usize = 20;
+
+/// A slot, kept alive by whoever leased it.
+#[derive(Debug)]
+pub(crate) struct SlotHandle {
+    chunk: Arc<[HeapSlot]>,
+    index: usize,
+}
+
+impl Deref for SlotHandle {
+    type Target = HeapSlot;
+
+    #[inline(always)]
+    fn deref(&self) -> &HeapSlot {
+        &self.chunk[self.index]
+    }
+}
+
+impl Heap {
+    pub(crate) fn new(first: usize, poll_time: Option<usize>, schedule_latency: Option<usize>) -> Self {
+        let heap = Self {
+            chunks: [const { OnceBox::new() }; CHUNKS],
+            first: first.max(1),
+            poll_time,
+            schedule_latency,
+        };
+        let _ = heap.chunk(0);
+        heap
+    }
+
+    fn slot(&self) -> HeapSlot {
+        let histogram = |buckets: Option<usize>| {
+            buckets.map(|n| SlotHistogram::new((0..n).map(|_| OwnedU64::new(0)).collect::<Box<[_]>>()))
+        };
+        Slot::new(
+            Lease::vacant(),
+            histogram(self.poll_time),
+            histogram(self.schedule_latency),
+        )
+    }
+
+    /// The chunk, made if it was not there.
+    fn chunk(&self, number: usize) -> Option<&Arc<[HeapSlot]>> {
+        let cell = self.chunks.get(number)?;
+        Some(cell.get_or_init(|| {
+            let slots = match number {
+                0 => self.first,
+                n => self.first << (n - 1),
+            };
+            Box::new((0..slots).map(|_| self.slot()).collect())
+        }))
+    }
+
+    /// The first slot made so far that `claim` takes.
+    pub(crate) fn find(&self, claim: impl Fn(&Lease) -> bool) -> Option<SlotHandle> {
+        self.chunks.iter().map_while(OnceBox::get).find_map(|chunk| {
+            let index = chunk.iter().position(|slot| claim(&slot.lease))?;
+            Some(SlotHandle {
+                chunk: Arc::clone(chunk),
+                index,
+            })
+        })
+    }
+
+    /// The first slot that `claim` takes, asked with its number; slots are made until it takes one.
+    pub(crate) fn find_or_grow(&self, claim: impl Fn(&Lease, usize) -> bool) -> Option<SlotHandle> {
+        let mut before = 0;
+        for number in 0..CHUNKS {
+            let chunk = self.chunk(number)?;
+            if let Some(index) = chunk
+                .iter()
+                .enumerate()
+                .position(|(i, slot)| claim(&slot.lease, before + i))
+            {
+                return Some(SlotHandle {
+                    chunk: Arc::clone(chunk),
+                    index,
+                });
+            }
+            before += chunk.len();
+        }
+        None
+    }
+}
+
+impl Sealed for Heap {
+    type Buckets = Box<[OwnedU64]>;
+    type SharedBuckets = SharedBuckets;
+
+    fn slots(&self) -> impl Iterator<Item = &HeapSlot> {
+        self.chunks
+            .iter()
+            .map_while(OnceBox::get)
+            .flat_map(|chunk| chunk.iter())
+    }
+
+    fn shared_buckets(buckets: &Self::SharedBuckets) -> &[SharedU64] {
+        &buckets.0
+    }
+}
+
+/// Boxed many-writer buckets.
+#[derive(Debug)]
+pub struct SharedBuckets(Box<[SharedU64]>);
+
+impl SharedBuckets {
+    pub(crate) fn new(buckets: usize) -> Self {
+        Self((0..buckets).map(|_| SharedU64::new(0)).collect())
+    }
+}
+
+impl Storage for Heap {
+    type Name = Box<str>;
+    type Counts = Vec<u64>;
+    type Rows<V: Clone + Debug> = Vec<V>;
+    type Text = String;
+}

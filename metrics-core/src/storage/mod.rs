@@ -1,0 +1,123 @@
+//! Where slots and snapshots live: on the heap, growing, or in a `static` of fixed capacity.
+
+#[cfg(not(metrics_core_loom))]
+mod fixed;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod heap;
+
+use crate::cell::SharedU64;
+use crate::histogram::Counts;
+use crate::record::BucketCells;
+use crate::slot::Slot;
+use core::fmt::{Debug, Write};
+
+#[cfg(not(metrics_core_loom))]
+pub use fixed::Fixed;
+#[cfg(not(metrics_core_loom))]
+pub(crate) use fixed::FixedSlot;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use heap::Heap;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub(crate) use heap::{SharedBuckets, SlotHandle};
+
+/// How a registry's slots and its snapshots are stored. Sealed: [`Fixed`] and, with the feature `alloc`, `Heap` are all there are.
+pub trait Storage: sealed::Sealed + Debug + 'static {
+    /// The runtime's name in a registry.
+    type Name: AsRef<str> + Debug;
+    /// Bucket counts in a snapshot.
+    type Counts: Counts;
+    /// A list in a snapshot, an entry a slot or a worker.
+    type Rows<V: Clone + Debug>: Rows<V>;
+    /// Text in a snapshot: the name of a runtime or a thread. Cut where it is full.
+    type Text: Text;
+}
+
+/// What only this crate may see of a storage.
+pub(crate) mod sealed {
+    use super::{BucketCells, Debug, SharedU64, Slot};
+
+    pub trait Sealed {
+        /// A slot's bucket counts.
+        type Buckets: BucketCells + Debug;
+        /// Bucket counts with many writers.
+        type SharedBuckets: Debug;
+
+        /// The slots made so far: vacant, free and leased.
+        fn slots(&self) -> impl Iterator<Item = &Slot<Self::Buckets>>;
+
+        /// The cells of many-writer buckets.
+        fn shared_buckets(buckets: &Self::SharedBuckets) -> &[SharedU64];
+    }
+}
+
+/// A list that may have a fixed capacity.
+pub trait Rows<V>: Default + Clone + Debug {
+    /// Appends.
+    ///
+    /// # Errors
+    /// Gives the value back if the list is full.
+    fn try_push(&mut self, value: V) -> Result<(), V>;
+    /// The entries.
+    fn as_slice(&self) -> &[V];
+    /// The entries, to change.
+    fn as_mut_slice(&mut self) -> &mut [V];
+    /// Forgets every entry.
+    fn clear(&mut self);
+}
+
+/// Text that may have a fixed capacity.
+pub trait Text: Default + Clone + Debug + PartialEq + Write + AsRef<str> {
+    /// Forgets the text, keeping its memory.
+    fn clear(&mut self);
+}
+
+#[cfg(feature = "alloc")]
+impl<V: Clone + Debug> Rows<V> for alloc::vec::Vec<V> {
+    fn try_push(&mut self, value: V) -> Result<(), V> {
+        self.push(value);
+        Ok(())
+    }
+
+    fn as_slice(&self) -> &[V] {
+        self
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [V] {
+        self
+    }
+
+    fn clear(&mut self) {
+        self.clear();
+    }
+}
+
+impl<V: Clone + Debug, const N: usize> Rows<V> for heapless::Vec<V, N> {
+    fn try_push(&mut self, value: V) -> Result<(), V> {
+        self.push(value)
+    }
+
+    fn as_slice(&self) -> &[V] {
+        self
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [V] {
+        self
+    }
+
+    fn clear(&mut self) {
+        self.clear();
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Text for alloc::string::String {
+    fn clear(&mut self) {
+        self.clear();
+    }
+}
+
+impl<const N: usize> Text for heapless::String<N> {
+    fn clear(&mut self) {
+        self.clear();
+    }
+}

@@ -1,0 +1,348 @@
+//! A worker: the hooks that a scheduler's loop calls, over a batch of its own.
+
+use crate::cell::U64Cell;
+use crate::live::WorkerState;
+use crate::record::{Batch, BatchHistogram, Hooks, PollStart};
+use crate::registry::{Registry, RegistryRef};
+use crate::slot::{Lease, MAX_WORKERS};
+use crate::storage::{Heap, SlotHandle};
+use crate::tasks::TaskEnd;
+use crate::time::{TimeSource, Timestamp};
+use core::fmt;
+
+/// Why no slot could be leased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum LeaseError {
+    /// A worker index above what a lease can name.
+    WorkerIndex {
+        /// What was asked for.
+        worker: usize,
+        /// Indices stay below this.
+        limit: usize,
+    },
+    /// Every slot that the storage can hold is leased.
+    Exhausted,
+}
+
+impl fmt::Display for LeaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WorkerIndex { worker, limit } => {
+                write!(
+                    f,
+                    "worker index {worker} is too large: number workers from 0 and stay below {limit}"
+                )
+            }
+            Self::Exhausted => f.write_str(
+                "every slot is leased: drop the `Worker` of a thread that ended before leasing another",
+            ),
+        }
+    }
+}
+
+impl core::error::Error for LeaseError {}
+
+/// The recording side of one worker: batches what its hooks see and submits it to the slot that it leases.
+///
+/// One thread runs it at a time: it can be sent, not shared and not cloned. Hooks take `&self` and never panic, block
+/// or allocate. Dropping it submits and gives the slot back; the next lease of the same index goes on from its totals.
+///
+/// # The life of a worker
+///
+/// ```text
+///            (1)┌────────┐(2)                    (4)┌─────────┐
+///        ┌─────▶│ PARKED │──────┐          ┌───────▶│ POLLING │
+///        │      └────────┘      ▼          │        └─────────┘
+///   ┌────┴────┐           ┌───────────┐(3) ▼             │
+///   │ RUNNING │◀──────────│ SEARCHING │──▶┌─────────┐(5) │
+///   └─────────┘           └───────────┘   │ RUNNING │◀───┘
+///                               ▲      (6)└────┬────┘
+///                               └──────────────┘
+/// ```
+///
+/// 1. [`park`](Self::park), just before blocking. Settles busy time, submits.
+/// 2. [`unpark`](Self::unpark), just after. Submits.
+/// 3. [`start_processing_scheduled_tasks`](Self::start_processing_scheduled_tasks): busy time begins.
+/// 4. [`start_poll`](Self::start_poll), before each poll of a spawned task.
+/// 5. [`end_poll`](Self::end_poll), after it. Submits once the interval has passed.
+/// 6. [`end_processing_scheduled_tasks`](Self::end_processing_scheduled_tasks): out of work, searching or in the driver. Busy time ends.
+///
+/// # Clock readings
+///
+/// One a poll: the end of a poll is taken for the start of the next, as long as nothing happened in between. That
+/// charges the scheduler's own work between two polls (about 10 ns) to the second of them. A park, a search, a steal
+/// and [`break_chain`](Self::break_chain) make the next poll take a reading of its own.
+pub struct Worker<R: RegistryRef<Storage = Heap>> {
+    registry: R,
+    slot: SlotHandle,
+    batch: Batch,
+    /// A histogram lane is half full: the next chance to submit is taken.
+    full: core::cell::Cell<bool>,
+    index: usize,
+}
+
+impl<R: RegistryRef<Storage = Heap>> fmt::Debug for Worker<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R: RegistryRef<Storage = Heap>> Worker<R> {
+    /// Leases a slot for worker `index`: a free one that served this index before, else a fresh one.
+    ///
+    /// Two threads may answer to one index at the same time (a worker handed over in the middle of a poll): each has a slot of
+    /// its own, and the worker's numbers are their sum.
+    ///
+    /// # Errors
+    /// [`LeaseError`] if the index is out of range or there can be no more slots.
+    pub fn lease(registry: R, index: usize) -> Result<Self, LeaseError> {
+        if index >= MAX_WORKERS {
+            return Err(LeaseError::WorkerIndex {
+                worker: index,
+                limit: MAX_WORKERS,
+            });
+        }
+        let heap = &registry.storage;
+        let slot = heap
+            .find(|lease| lease.claim_again(index))
+            .or_else(|| heap.find_or_grow(|lease, _| lease.claim_vacant(index)))
+            .ok_or(LeaseError::Exhausted)?;
+        Ok(Self::resume(registry, slot, index))
+    }
+
+    /// Leases any free slot, for pools whose threads come and go. The worker's index is the slot's: what the last
+    /// thread on it counted goes on.
+    ///
+    /// # Errors
+    /// [`LeaseError::Exhausted`] if there can be no more slots.
+    pub fn lease_any(registry: R) -> Result<Self, LeaseError> {
+        let heap = &registry.storage;
+        let slot = heap
+            .find(Lease::claim_free)
+            .or_else(|| heap.find_or_grow(Lease::claim_vacant))
+            .ok_or(LeaseError::Exhausted)?;
+        let index = slot.lease.worker().unwrap_or_default();
+        Ok(Self::resume(registry, slot, index))
+    }
+
+    fn resume(registry: R, slot: SlotHandle, index: usize) -> Self {
+        let mut batch = Batch::resume(&slot.counters);
+        let side = |config: Option<&_>, slot: &Option<_>| match (config, slot) {
+            (Some(config), Some(slot)) => Some(BatchHistogram::new(config, slot)),
+            _ => None,
+        };
+        batch.poll_time = side(registry.poll_time_config(), &slot.poll_time);
+        batch.schedule_latency = side(registry.schedule_latency_config(), &slot.schedule_latency);
+        let worker = Self {
+            registry,
+            slot,
+            batch,
+            full: core::cell::Cell::new(false),
+            index,
+        };
+        worker.hooks().latch(worker.registry.options.latch());
+        worker
+    }
+
+    #[inline(always)]
+    fn hooks(&self) -> Hooks<'_, crate::cell::Local, BatchHistogram, R::Clock> {
+        let registry: &Registry<Heap, R::Clock> = &self.registry;
+        Hooks {
+            counters: &self.batch.counters,
+            state: &self.batch.state,
+            live: &self.slot.live,
+            poll_time: registry
+                .facts
+                .poll_time
+                .as_ref()
+                .zip(self.batch.poll_time.as_ref()),
+            schedule_latency: registry
+                .facts
+                .schedule_latency
+                .as_ref()
+                .zip(self.batch.schedule_latency.as_ref()),
+            clock: &registry.clock,
+            scale: &registry.facts.scale,
+            timed: registry.facts.timed,
+            interval: registry.facts.interval,
+        }
+    }
+
+    /// The worker's index.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The registry that it reports to.
+    pub fn registry(&self) -> &R {
+        &self.registry
+    }
+
+    /// A clock reading, for stamps. Zero ticks without a clock.
+    #[inline]
+    pub fn now(&self) -> Timestamp {
+        self.registry.clock.now()
+    }
+
+    /// The worker is about to block until there is work. One clock reading; submits.
+    pub fn park(&self) {
+        self.hooks().park();
+        self.submit();
+    }
+
+    /// The worker woke up. One clock reading; submits.
+    pub fn unpark(&self) {
+        self.hooks().unpark();
+        self.submit();
+    }
+
+    /// The worker turns to its tasks: busy time begins. One clock reading, none if it was busy already.
+    #[inline]
+    pub fn start_processing_scheduled_tasks(&self) {
+        self.hooks().start_processing();
+    }
+
+    /// The worker ran out of tasks, to search or to turn the driver: busy time ends. One clock reading.
+    #[inline]
+    pub fn end_processing_scheduled_tasks(&self) {
+        self.hooks().end_processing();
+    }
+
+    /// A spawned task is about to be polled, however it reached this worker.
+    #[inline(always)]
+    pub fn start_poll(&self, start: PollStart) {
+        if self.full.get() {
+            self.submit();
+        }
+        if self.hooks().start_poll(start) {
+            self.full.set(true);
+        }
+    }
+
+    /// The poll ended, by returning or by a panic. Does nothing outside a poll.
+    #[inline(always)]
+    pub fn end_poll(&self) {
+        if self.hooks().end_poll() | self.full.get() {
+            self.submit();
+        }
+    }
+
+    /// Something took time since the last reading that belongs to no poll: the next poll takes a reading of its own.
+    #[inline]
+    pub fn break_chain(&self) {
+        self.hooks().break_chain();
+    }
+
+    /// A task was scheduled from this worker onto its own queue.
+    #[inline]
+    pub fn inc_local_schedule_count(&self) {
+        self.batch.counters.local_schedule_count.add(1);
+    }
+
+    /// This many tasks were taken from another worker's queue.
+    #[inline]
+    pub fn incr_steal_count(&self, tasks: u64) {
+        self.batch.counters.steal_count.add(tasks);
+        self.break_chain();
+    }
+
+    /// A steal succeeded, of one or more tasks.
+    #[inline]
+    pub fn incr_steal_operations(&self) {
+        self.batch.counters.steal_operations.add(1);
+    }
+
+    /// The local queue overflowed, and this many tasks moved to the global one.
+    #[inline]
+    pub fn incr_overflow_count(&self, tasks: u64) {
+        self.batch.counters.overflow_count.add(1);
+        self.batch.counters.overflow_tasks.add(tasks);
+    }
+
+    /// A poll returned `Pending` because its cooperative budget was spent.
+    #[inline]
+    pub fn incr_budget_forced_yield_count(&self) {
+        self.batch.counters.budget_forced_yield_count.add(1);
+    }
+
+    /// A root future (`block_on`) was polled on this worker.
+    #[inline]
+    pub fn incr_root_polls(&self) {
+        self.batch.counters.root_polls.add(1);
+    }
+
+    /// A measured future inside a measured task was polled.
+    #[inline]
+    pub fn incr_nested_polls(&self) {
+        self.batch.counters.nested_polls.add(1);
+    }
+
+    /// A task was accepted on this worker's thread. Visible at once.
+    #[inline]
+    pub fn task_spawned(&self) {
+        self.slot.tasks.spawned();
+    }
+
+    /// A task ended on this worker's thread. Visible at once.
+    #[inline]
+    pub fn task_ended(&self, end: TaskEnd) {
+        self.slot.tasks.ended(end);
+    }
+
+    /// The adapter's number for the thread that now runs the worker; zero for none. Published by the next submit.
+    pub fn set_thread(&self, thread: u64) {
+        self.batch.counters.thread.set(thread);
+    }
+
+    /// The runtime's tick: submits what has gathered. Not to be called in the middle of a poll.
+    #[inline]
+    pub fn tick(&self) {
+        self.submit();
+    }
+
+    /// Publishes the batch. Readers see all of it or nothing; its cost is what was touched since the last time.
+    ///
+    /// In the middle of a poll it publishes what was complete before that poll.
+    #[inline]
+    pub fn submit(&self) {
+        self.full.set(false);
+        self.hooks().before_submit(self.registry.options.latch());
+        let facts = &self.registry.facts;
+        self.slot.seq.write(|| {
+            self.slot.counters.copy(&self.batch.counters);
+            if let (Some(config), Some(batch), Some(slot)) =
+                (&facts.poll_time, &self.batch.poll_time, &self.slot.poll_time)
+            {
+                batch.publish(config, slot);
+            }
+            if let (Some(config), Some(batch), Some(slot)) = (
+                &facts.schedule_latency,
+                &self.batch.schedule_latency,
+                &self.slot.schedule_latency,
+            ) {
+                batch.publish(config, slot);
+            }
+        });
+    }
+}
+
+impl<R: RegistryRef<Storage = Heap>> Drop for Worker<R> {
+    fn drop(&mut self) {
+        let hooks = self.hooks();
+        hooks.end_poll();
+        hooks.end_processing();
+        self.batch.counters.thread.set(0);
+        self.submit();
+        let ticks = if self.registry.facts.timed {
+            self.now().ticks()
+        } else {
+            crate::live::UNTIMED
+        };
+        self.slot.live.enter(WorkerState::Idle, ticks);
+        self.slot.lease.release();
+    }
+}

@@ -1,0 +1,364 @@
+//! The hooks of a worker, by a clock driven by hand: every figure is exact.
+#![cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
+#![allow(missing_docs)]
+
+use core::cell::Cell;
+use core::time::Duration;
+use metrics_core::{
+    Builder, Counter, Heap, HistogramConfig, LeaseError, PollStart, Registry, RuntimeMetrics, Sampling,
+    SinceError, Site, TaskEnd, TimeSource, Timestamp, Worker, WorkerState,
+};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Nanosecond ticks, moved by the test alone.
+#[derive(Clone, Default)]
+struct Hand(Rc<Cell<u64>>);
+
+impl Hand {
+    fn advance(&self, nanos: u64) {
+        self.0.set(self.0.get() + nanos);
+    }
+}
+
+impl TimeSource for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_ticks(self.0.get())
+    }
+
+    fn ticks_per_second(&self) -> u64 {
+        1_000_000_000
+    }
+
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+}
+
+type Shared = Arc<Registry<Heap, Hand>>;
+
+fn registry(clock: &Hand) -> Shared {
+    Builder::new()
+        .workers(2)
+        .poll_time(HistogramConfig::DEFAULT)
+        .schedule_latency(HistogramConfig::DEFAULT)
+        .build(clock.clone())
+        .unwrap()
+}
+
+fn poll(worker: &Worker<Shared>, clock: &Hand, nanos: u64) {
+    worker.start_poll(PollStart::default());
+    clock.advance(nanos);
+    worker.end_poll();
+}
+
+#[test]
+fn a_turn_of_the_loop_moves_every_number_by_what_happened() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 1).unwrap();
+
+    worker.start_processing_scheduled_tasks();
+    let scheduled_at = Some(worker.now());
+    clock.advance(300);
+    // The start of processing was 300 ns ago and nothing happened since: the poll is charged with them.
+    worker.start_poll(PollStart {
+        scheduled_at,
+        site: Site::from_u32(7),
+    });
+    clock.advance(200);
+    let live = metrics.live(1).unwrap();
+    assert_eq!(
+        (live.state, live.site, live.poll_number),
+        (WorkerState::Polling, Site::from_u32(7), 1)
+    );
+    worker.end_poll();
+    assert_eq!(metrics.worker_poll_count(1), Some(0), "not submitted yet");
+    worker.end_processing_scheduled_tasks();
+    clock.advance(50);
+    worker.park();
+
+    assert_eq!(metrics.worker_poll_count(1), Some(1));
+    assert_eq!(
+        metrics.worker_total_busy_duration(1),
+        Some(Duration::from_nanos(500))
+    );
+    assert_eq!(metrics.worker_park_count(1), Some(1));
+    assert_eq!(metrics.worker_park_unpark_count(1), Some(1));
+    assert_eq!(metrics.worker_noop_count(1), Some(0));
+    assert_eq!(metrics.worker_mean_poll_time(1), Some(Duration::from_nanos(500)));
+    assert_eq!(metrics.poll_count(), Some(1));
+    assert_eq!(metrics.worker_poll_count(0), Some(0));
+    assert_eq!(metrics.worker_poll_count(2), None, "there is no third worker");
+    assert_eq!(metrics.live(1).unwrap().state, WorkerState::Parked);
+
+    let snapshot = metrics.snapshot();
+    let one = snapshot.worker(1).unwrap();
+    let poll_time = one.poll_time().unwrap();
+    assert_eq!((poll_time.samples(), poll_time.polls()), (1, 1));
+    assert_eq!(
+        (poll_time.histogram().sum(), poll_time.histogram().min()),
+        (500, Some(500))
+    );
+    assert_eq!(one.schedule_latency().unwrap().histogram().sum(), 0);
+    assert_eq!(one.state_for(), Some(Duration::ZERO));
+    assert!(snapshot.worker(2).is_none());
+}
+
+#[test]
+fn a_park_without_a_poll_is_a_noop_but_not_the_first() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    for _ in 0..3 {
+        worker.park();
+        worker.unpark();
+    }
+    poll(&worker, &clock, 10);
+    worker.park();
+    assert_eq!(metrics.worker_noop_count(0), Some(2));
+    assert_eq!(metrics.worker_park_count(0), Some(4));
+    assert_eq!(metrics.worker_park_unpark_count(0), Some(7));
+}
+
+#[test]
+fn a_busy_worker_submits_by_itself_after_the_interval() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    poll(&worker, &clock, 999_999);
+    assert_eq!(metrics.poll_count(), Some(0));
+    poll(&worker, &clock, 1);
+    assert_eq!(metrics.poll_count(), Some(2));
+    assert_eq!(metrics.busy_duration_total(), Some(Duration::from_millis(1)));
+}
+
+#[test]
+fn many_records_of_one_bucket_are_all_counted() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    for _ in 0..10_000 {
+        // Never an end: each start records a latency of the same bucket.
+        worker.start_poll(PollStart {
+            scheduled_at: Some(worker.now()),
+            site: Site::UNKNOWN,
+        });
+    }
+    for _ in 0..10_000 {
+        poll(&worker, &clock, 0);
+    }
+    worker.submit();
+    let total = metrics.snapshot().total();
+    assert_eq!(total.schedule_latency().unwrap().samples(), 10_000);
+    assert_eq!(total.poll_time().unwrap().samples(), 10_000);
+}
+
+#[test]
+fn a_released_slot_goes_on_from_its_totals() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    for round in 1..=3 {
+        let worker = Worker::lease(registry.clone(), 0).unwrap();
+        poll(&worker, &clock, 100);
+        drop(worker);
+        assert_eq!(metrics.worker_poll_count(0), Some(round));
+        let snapshot = metrics.snapshot();
+        let worker = snapshot.worker(0).unwrap();
+        assert_eq!(worker.poll_time().unwrap().histogram().sum(), 100 * round);
+        assert_eq!(worker.state(), WorkerState::Idle);
+    }
+}
+
+#[test]
+fn two_threads_may_answer_to_one_index() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let first = Worker::lease(registry.clone(), 0).unwrap();
+    let second = Worker::lease(registry, 0).unwrap();
+    poll(&first, &clock, 100);
+    poll(&second, &clock, 300);
+    drop(first);
+    second.submit();
+    assert_eq!(metrics.worker_poll_count(0), Some(2));
+    let worker = metrics.snapshot().worker(0).unwrap();
+    assert_eq!(worker.poll_time().unwrap().histogram().sum(), 400);
+    assert_eq!(worker.poll_time().unwrap().polls(), 2);
+}
+
+#[test]
+fn a_lease_out_of_range_is_an_error() {
+    let clock = Hand::default();
+    assert!(matches!(
+        Worker::lease(registry(&clock), usize::MAX),
+        Err(LeaseError::WorkerIndex { .. })
+    ));
+}
+
+#[test]
+fn dynamic_pools_reuse_the_slots_of_threads_that_ended() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let a = Worker::lease_any(registry.clone()).unwrap();
+    let b = Worker::lease_any(registry.clone()).unwrap();
+    let c = Worker::lease_any(registry.clone()).unwrap();
+    assert_eq!([a.index(), b.index(), c.index()], [0, 1, 2]);
+    drop(b);
+    assert_eq!(Worker::lease_any(registry).unwrap().index(), 1);
+}
+
+#[test]
+fn a_switch_is_taken_over_between_polls_and_keeps_what_was_measured() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry.clone(), 0).unwrap();
+    worker.start_poll(PollStart::default());
+    registry.options().set_poll_time(Sampling::Off);
+    worker.submit();
+    clock.advance(5);
+    worker.end_poll();
+    poll(&worker, &clock, 5);
+    worker.submit();
+    let total = metrics.snapshot().total();
+    let reading = total.poll_time().unwrap();
+    assert_eq!(
+        (reading.samples(), reading.polls(), reading.sampling()),
+        (1, 2, Sampling::Off)
+    );
+
+    registry
+        .options()
+        .set_poll_time(Sampling::OneIn(4.try_into().unwrap()));
+    worker.submit();
+    for _ in 0..8 {
+        poll(&worker, &clock, 5);
+    }
+    worker.submit();
+    let total = metrics.snapshot().total();
+    let reading = total.poll_time().unwrap();
+    assert_eq!((reading.samples(), reading.polls()), (3, 10));
+}
+
+#[test]
+fn switched_off_a_busy_worker_still_submits() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    registry.options().set_poll_time(Sampling::Off);
+    registry.options().set_schedule_latency(Sampling::Off);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    for _ in 0..64 {
+        poll(&worker, &clock, 10);
+    }
+    assert_eq!(metrics.poll_count(), Some(64));
+    assert_eq!(metrics.busy_duration_total(), Some(Duration::from_nanos(640)));
+}
+
+#[test]
+fn tasks_are_seen_at_once_and_alive_is_what_is_left() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry.clone(), 0).unwrap();
+    for _ in 0..5 {
+        worker.task_spawned();
+    }
+    registry.shared().task_spawned();
+    registry.shared().task_ended(TaskEnd::Panicked);
+    worker.task_ended(TaskEnd::Completed);
+    worker.task_ended(TaskEnd::Cancelled);
+    let tasks = metrics.tasks().unwrap();
+    assert_eq!(
+        (tasks.spawned, tasks.completed, tasks.cancelled, tasks.panicked),
+        (6, 1, 1, 1)
+    );
+    assert_eq!(metrics.num_alive_tasks(), Some(3));
+}
+
+#[test]
+fn an_interval_is_what_happened_in_it() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry.clone(), 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    poll(&worker, &clock, 1_000);
+    worker.end_processing_scheduled_tasks();
+    worker.park();
+    let before = metrics.snapshot();
+    clock.advance(500);
+    worker.unpark();
+    worker.start_processing_scheduled_tasks();
+    poll(&worker, &clock, 4_000);
+    worker.start_poll(PollStart::default());
+    clock.advance(500);
+    let after = metrics.snapshot();
+    assert_eq!(
+        after.worker(0).unwrap().busy_in_progress(),
+        Some(Duration::from_nanos(4_500))
+    );
+
+    let interval = after.since(&before).unwrap();
+    assert_eq!(interval.wall(), Some(Duration::from_micros(5)));
+    let zero = interval.worker(0).unwrap();
+    assert_eq!(zero.poll_count(), Some(0), "the batch is not submitted yet");
+    assert_eq!(
+        zero.busy_ratio(),
+        Some(0.9),
+        "and still the time in progress is seen"
+    );
+    worker.end_poll();
+    worker.park();
+    let later = metrics.snapshot();
+    let interval = later.since(&before).unwrap();
+    let zero = interval.worker(0).unwrap();
+    assert_eq!((zero.poll_count(), zero.park_count()), (Some(2), Some(1)));
+    assert_eq!(zero.poll_time().unwrap().sum(), 4_500);
+    assert_eq!(before.since(&later).unwrap_err(), SinceError::NotEarlier);
+
+    let other = RuntimeMetrics::new(Builder::new().epoch(99).build(clock).unwrap()).snapshot();
+    assert_eq!(later.since(&other).unwrap_err(), SinceError::OtherEpoch);
+}
+
+#[test]
+fn a_refreshed_snapshot_equals_a_fresh_one() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let mut refreshed = metrics.snapshot();
+    let workers: Vec<_> = (0..2)
+        .map(|i| Worker::lease(registry.clone(), i).unwrap())
+        .collect();
+    for round in 0..50_u64 {
+        let worker = &workers[usize::from(round % 3 == 0)];
+        poll(worker, &clock, round * round * 100);
+        worker.submit();
+        metrics.snapshot_into(&mut refreshed);
+        let fresh = metrics.snapshot();
+        for (a, b) in refreshed.workers().zip(fresh.workers()) {
+            for &counter in Counter::ALL {
+                assert_eq!(a.counter(counter), b.counter(counter));
+            }
+            assert_eq!(
+                a.poll_time().map(|r| r.histogram().clone()),
+                b.poll_time().map(|r| r.histogram().clone())
+            );
+        }
+        let (a, b) = (refreshed.total(), fresh.total());
+        assert_eq!(
+            a.poll_time().unwrap().histogram(),
+            b.poll_time().unwrap().histogram()
+        );
+        assert_eq!(a.poll_time().unwrap().samples(), round + 1);
+        assert_eq!(a.mean_poll_time(), b.mean_poll_time());
+    }
+}
