@@ -50,12 +50,10 @@ pub enum HistogramLayout {
 /// How a value between the first and the last bucket finds its own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Rule {
-    /// H2, and powers of two, which are H2 of precision 0. `offset` is the untruncated index of bucket 0.
-    Log {
-        precision: u32,
-        offset: u32,
-        power_of_two: bool,
-    },
+    /// `offset` is the untruncated index of bucket 0.
+    H2 { precision: u32, offset: u32 },
+    /// H2 of precision 0.
+    PowerOfTwo { offset: u32 },
     /// `((value >> shift) * reciprocal) >> RECIPROCAL_BITS` is the bucket or one less.
     Linear { shift: u32, reciprocal: u64 },
 }
@@ -188,11 +186,7 @@ impl HistogramConfig {
             first_end,
             last_start,
             last,
-            rule: Rule::Log {
-                precision: 0,
-                offset,
-                power_of_two: true,
-            },
+            rule: Rule::PowerOfTwo { offset },
         })
     }
 
@@ -225,11 +219,7 @@ impl HistogramConfig {
             first_end: full_start(offset + 1, precision),
             last_start: full_start(last, precision),
             last: last - offset,
-            rule: Rule::Log {
-                precision,
-                offset,
-                power_of_two: false,
-            },
+            rule: Rule::H2 { precision, offset },
         }
     }
 
@@ -252,9 +242,8 @@ impl HistogramConfig {
         }
         // From here on the value lies in one of the buckets 1 to last - 1.
         (match self.rule {
-            Rule::Log {
-                precision, offset, ..
-            } => full_index(value, precision) - offset,
+            Rule::H2 { precision, offset } => full_index(value, precision) - offset,
+            Rule::PowerOfTwo { offset } => full_index(value, 0) - offset,
             Rule::Linear { shift, reciprocal } => {
                 // Cutting the value and rounding the reciprocal (twice) each cost less than 2^-15 of a bucket, so
                 // the estimate is right or 1 too small. Its successor is at most `last`, whose start fits.
@@ -287,9 +276,8 @@ impl HistogramConfig {
             return 0;
         }
         match self.rule {
-            Rule::Log {
-                precision, offset, ..
-            } => full_start(offset + index, precision),
+            Rule::H2 { precision, offset } => full_start(offset + index, precision),
+            Rule::PowerOfTwo { offset } => full_start(offset + index, 0),
             Rule::Linear { .. } => self.first_end * index as u64,
         }
     }
@@ -304,15 +292,11 @@ impl HistogramConfig {
                 width: self.first_end,
                 buckets,
             },
-            Rule::Log {
-                power_of_two: true, ..
-            } => HistogramLayout::PowerOfTwo {
+            Rule::PowerOfTwo { .. } => HistogramLayout::PowerOfTwo {
                 first_bucket: self.first_end,
                 buckets,
             },
-            Rule::Log {
-                precision, offset, ..
-            } => HistogramLayout::H2 {
+            Rule::H2 { precision, offset } => HistogramLayout::H2 {
                 min: if offset == 0 { 0 } else { self.first_end },
                 max: if offset + self.last == top_index(precision) {
                     u64::MAX
@@ -330,7 +314,8 @@ impl HistogramConfig {
     /// Holds between the first and the last bucket only. Buckets of width 1 are exact whatever this says.
     pub const fn relative_error(&self) -> Option<f64> {
         match self.rule {
-            Rule::Log { precision, .. } => Some(1.0 / (1_u32 << precision) as f64),
+            Rule::H2 { precision, .. } => Some(1.0 / (1_u32 << precision) as f64),
+            Rule::PowerOfTwo { .. } => Some(1.0),
             Rule::Linear { .. } => None,
         }
     }
@@ -339,7 +324,7 @@ impl HistogramConfig {
     /// logarithmic, so that only power-of-two steps on it nest.
     pub(super) const fn grid(&self) -> (u32, bool) {
         match self.rule {
-            Rule::Log { offset, .. } => (offset, true),
+            Rule::H2 { offset, .. } | Rule::PowerOfTwo { offset } => (offset, true),
             Rule::Linear { .. } => (0, false),
         }
     }

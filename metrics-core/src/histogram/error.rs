@@ -4,7 +4,6 @@ use core::error::Error;
 use core::fmt;
 
 use super::config::{HistogramConfig, HistogramLayout};
-use super::quantile::MAX_COUNT;
 
 /// Why a histogram's configuration can't work. Nothing was computed from it before it was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,8 +149,7 @@ pub enum HistogramMergeError {
         /// Of the one to add.
         found: HistogramLayout,
     },
-    /// Together they hold more samples than
-    /// [`HistogramSnapshot::MAX_COUNT`](super::snapshot::HistogramSnapshot::MAX_COUNT).
+    /// Together they hold more than `u64::MAX` samples.
     CountOverflow,
 }
 
@@ -162,7 +160,8 @@ impl fmt::Display for HistogramMergeError {
             Self::CountOverflow => {
                 write!(
                     f,
-                    "together the histograms hold more than {MAX_COUNT} samples, the limit: merge fewer"
+                    "together the histograms hold more samples than {}, the limit of a count",
+                    u64::MAX
                 )
             }
         }

@@ -1,0 +1,185 @@
+//! A task: what travels through the queues, what is measured around its future, and the handle to its output.
+
+use core::future::Future;
+use core::panic::Location;
+use core::pin::Pin;
+use core::task::{Context as TaskContext, Poll, ready};
+use std::sync::Arc;
+
+use async_task::{Builder, FallibleTask, ScheduleInfo, WithInfo};
+use pin_project_lite::pin_project;
+
+use super::Registry;
+use super::context::Context;
+use super::coop;
+use super::metrics::{Site, TaskEnd, WakeStamp, Worker};
+use super::queue::Entry;
+use super::shared::Shared;
+
+/// What the scheduler and the hooks need to know of a task, beside its future.
+pub struct Meta {
+    /// When the task was scheduled: set by whoever wakes it, taken by the worker that polls it.
+    pub(super) scheduled: WakeStamp,
+    /// Where it was spawned.
+    pub(super) site: Site,
+}
+
+pub(super) type Runnable = async_task::Runnable<Meta>;
+
+/// Spawns a task. Hooks: `task_spawned` here, those of a poll in [`Measured`], one of the endings in [`Alive`].
+pub(super) fn spawn<F>(
+    shared: &Arc<Shared>,
+    future: F,
+    site: &'static Location<'static>,
+) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let spawned = shared.adopt(|key| {
+        let alive = Alive {
+            shared: Arc::clone(shared),
+            key,
+            end: TaskEnd::Cancelled,
+        };
+        let meta = Meta {
+            scheduled: WakeStamp::new(),
+            site: shared.sites.intern(site),
+        };
+        let schedule = {
+            let shared = Arc::clone(shared);
+            move |task: Runnable, info: ScheduleInfo| {
+                task.metadata().scheduled.mark(shared.registry.clock().now());
+                // A task that woke itself while it ran is yielding: the others come first.
+                shared.schedule(
+                    task,
+                    if info.woken_while_running {
+                        Entry::Back
+                    } else {
+                        Entry::Lifo
+                    },
+                );
+            }
+        };
+        Builder::new()
+            .metadata(meta)
+            .propagate_panic(true)
+            .spawn(|_| Measured { future, alive }, WithInfo(schedule))
+    });
+    // A runtime that is shutting down accepts no task.
+    let Some((runnable, task)) = spawned else {
+        return JoinHandle { task: None };
+    };
+    Context::with(shared, |context| match context {
+        Some(context) => context.metrics.task_spawned(),
+        None => shared.registry.shared().task_spawned(),
+    });
+    runnable.schedule();
+    JoinHandle::new(task)
+}
+
+pin_project! {
+    /// The user's future with the hooks around its polls.
+    ///
+    /// They are here and not around `Runnable::run`, because running a cancelled task drops its future without polling it.
+    struct Measured<F> {
+        #[pin]
+        future: F,
+        // Dropped after the future: a task has ended when its destructors have run.
+        alive: Alive,
+    }
+}
+
+impl<F: Future> Future for Measured<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let context = Context::of(&this.alive.shared).expect("a task is only run by a worker of its runtime");
+        context.metrics.start_poll(context.poll_start.take());
+        let end = EndPoll(&context.metrics);
+        this.alive.end = TaskEnd::Panicked;
+        let poll = this.future.poll(cx);
+        this.alive.end = if poll.is_ready() {
+            TaskEnd::Completed
+        } else {
+            TaskEnd::Cancelled
+        };
+        if coop::take_refused() && poll.is_pending() {
+            context.metrics.incr_budget_forced_yield_count();
+        }
+        drop(end);
+        poll
+    }
+}
+
+/// Ends a poll on every way out of it, a panic included, in the slot of the thread that started it.
+struct EndPoll<'a>(&'a Worker<Registry>);
+
+impl Drop for EndPoll<'_> {
+    fn drop(&mut self) {
+        self.0.end_poll();
+    }
+}
+
+/// Counts the task's end once, whichever way it comes to it, and takes it off the runtime's list.
+struct Alive {
+    shared: Arc<Shared>,
+    key: usize,
+    /// How the task has ended if it is dropped now.
+    end: TaskEnd,
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        Context::with(&self.shared, |context| match context {
+            Some(context) => context.metrics.task_ended(self.end),
+            None => self.shared.registry.shared().task_ended(self.end),
+        });
+        self.shared.disown(self.key);
+    }
+}
+
+/// A task's output: `None` if it was cancelled; a panic of the task goes on in whoever awaits it. Dropping the handle
+/// lets the task run on.
+pub struct JoinHandle<T, M = Meta> {
+    task: Option<FallibleTask<T, M>>,
+}
+
+impl<T, M> JoinHandle<T, M> {
+    pub(super) fn new(task: async_task::Task<T, M>) -> JoinHandle<T, M> {
+        JoinHandle {
+            task: Some(task.fallible()),
+        }
+    }
+
+    /// Cancels the task: it is not polled again, and its future is dropped by a worker.
+    pub fn abort(mut self) {
+        drop(self.task.take());
+    }
+
+    /// Has the task come to any end?
+    pub fn is_finished(&self) -> bool {
+        self.task.as_ref().is_none_or(FallibleTask::is_finished)
+    }
+}
+
+impl<T, M> Future for JoinHandle<T, M> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<T>> {
+        let Some(task) = &mut self.task else {
+            return Poll::Ready(None);
+        };
+        ready!(coop::poll_proceed(cx));
+        Pin::new(task).poll(cx)
+    }
+}
+
+impl<T, M> Drop for JoinHandle<T, M> {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.detach();
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What both flavours do with tasks: take the next one, run it, look after the driver, wait.
+
+use super::context::Context;
+use super::coop;
+use super::metrics::PollStart;
+use super::queue::retry;
+use super::task::Runnable;
+
+/// Tasks run between two looks at the global queue before the local one, so that neither starves.
+const GLOBAL_INTERVAL: u32 = 61;
+
+/// Tasks run between two looks at the I/O driver.
+pub(super) const EVENT_INTERVAL: u32 = 61;
+
+/// Tasks taken from the LIFO slot in a row, before the queue behind it gets its turn.
+const MAX_LIFO_POLLS: usize = 3;
+
+impl Context {
+    /// The next task of this worker's own: the local queue, then a share of the global one.
+    pub(super) fn next_task(&self) -> Option<Runnable> {
+        let shared = &self.shared;
+        let workers = shared.workers.len();
+        self.with_core(|core| {
+            core.tick = core.tick.wrapping_add(1);
+            if core.tick % GLOBAL_INTERVAL == 0 {
+                retry(|| shared.global.steal()).or_else(|| core.queue.pop())
+            } else {
+                core.queue
+                    .pop()
+                    .or_else(|| core.queue.take_global(&shared.global, workers))
+            }
+        })?
+    }
+
+    /// Runs a task, and after it those that it put into the LIFO slot, on one budget.
+    pub(super) fn run_task(&self, task: Runnable) {
+        self.stop_searching();
+        coop::with_budget(|| {
+            self.poll(task);
+            for _ in 0..MAX_LIFO_POLLS {
+                let Some(Some(next)) = self.with_core(|core| core.queue.take_lifo()) else {
+                    return;
+                };
+                self.poll(next);
+            }
+            // The chain is long enough: its next link waits for its turn.
+            self.demote_lifo();
+        });
+    }
+
+    /// Polls a task once, or drops its future if it was cancelled. The hooks of the poll are in `Measured`.
+    fn poll(&self, task: Runnable) {
+        let meta = task.metadata();
+        self.poll_start.set(PollStart {
+            scheduled_at: meta.scheduled.take(),
+            site: meta.site,
+        });
+        task.run();
+    }
+
+    /// Hook: `incr_overflow_count`.
+    pub(super) fn demote_lifo(&self) {
+        let overflowed = self.with_core(|core| core.queue.demote_lifo(&self.shared.global));
+        if let Some(Some(moved)) = overflowed {
+            self.metrics.incr_overflow_count(moved);
+        }
+        self.shared.notify();
+    }
+
+    /// Now and then: events of the I/O driver, and a chance to publish for a worker that never parks. Hook: `tick`.
+    pub(super) fn maintain(&self) {
+        if self.with_core(|core| core.tick % EVENT_INTERVAL == 0) == Some(true) {
+            self.shared.driver.turn_now();
+            self.metrics.tick();
+        }
+    }
+
+    /// Steals from the other workers, starting with the neighbour. Hooks: `incr_steal_count`, `incr_steal_operations`.
+    pub(super) fn steal(&self) -> Option<Runnable> {
+        let shared = &self.shared;
+        let workers = &shared.workers;
+        let (task, stolen) = self.with_core(|core| {
+            core.searching = core.searching || shared.idle.start_searching();
+            if !core.searching {
+                return None;
+            }
+            for offset in 1..workers.len() {
+                let victim = &workers[(core.index + offset) % workers.len()].queue;
+                if let Some((task, count)) = core.queue.steal_from(victim) {
+                    return Some((task, Some(count)));
+                }
+            }
+            core.queue
+                .take_global(&shared.global, workers.len())
+                .map(|task| (task, None))
+        })??;
+        if let Some(count) = stolen {
+            self.metrics.incr_steal_count(count);
+            self.metrics.incr_steal_operations();
+        }
+        Some(task)
+    }
+
+    /// The last searcher that found work wakes the next one: there may be more where this came from.
+    fn stop_searching(&self) {
+        let was_last = self.with_core(|core| {
+            core.searching && {
+                core.searching = false;
+                self.shared.idle.stop_searching()
+            }
+        });
+        if was_last == Some(true) {
+            self.shared.notify();
+        }
+    }
+
+    /// Waits for work. Hooks: `park` right before, `unpark` right after.
+    pub(super) fn sleep(&self) {
+        let shared = &self.shared;
+        let taken =
+            self.with_core(|core| (core.index, core.park.take(), core::mem::take(&mut core.searching)));
+        let Some((index, Some(park), searching)) = taken else {
+            return;
+        };
+        shared.idle.sleep(index, searching);
+        if shared.has_work() {
+            // It came while this worker went to sleep. Wakes somebody; perhaps this worker.
+            shared.notify();
+        }
+
+        self.metrics.park();
+        park.park(&shared.workers[index].unpark, &shared.driver);
+        self.metrics.unpark();
+
+        let notified = !shared.idle.wake_by_itself(index);
+        self.with_core(|core| {
+            core.park = Some(park);
+            core.searching = notified;
+        });
+    }
+}
