@@ -309,7 +309,7 @@ fn messages_have_bound_and_remedy() {
         "either",
         "118",
         "Linear",
-        "18446744073709551615",
+        "9223372036854775808 samples",
         "Linear",
         "older",
     ];

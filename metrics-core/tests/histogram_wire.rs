@@ -132,6 +132,15 @@ fn a_wrong_snapshot_is_refused() {
             json("1", "37", extremes, &format!(r#"[[1,"{max}"],[2,"2"]]"#)),
             "add up",
         ),
+        (
+            json(
+                &max,
+                "37",
+                extremes,
+                &format!(r#"[[1,"1"],[2,"{}"]]"#, u64::MAX - 1),
+            ),
+            "more than",
+        ),
         (json("2", "37", extremes, r#"[[2,"1"],[1,"1"]]"#), "out of order"),
         (json("2", "37", extremes, r#"[[1,"1"],[1,"1"]]"#), "out of order"),
         (json("2", "37", extremes, r#"[[1,"1"],[4,"1"]]"#), "4 buckets"),

@@ -26,6 +26,8 @@ pub(crate) enum Command {
     TestMatrix(TestMatrix),
     /// Check what a machine can check about the tree: documents, manifests, lengths of files
     Tidy(Tidy),
+    /// Break every invariant on purpose, one after the other, and require a test to notice
+    Mutate(Mutate),
 }
 
 #[derive(Args)]
@@ -52,6 +54,16 @@ pub(crate) struct Tidy {
     /// Put right what a machine can put right
     #[arg(long)]
     pub(crate) fix: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Mutate {
+    /// Show the mutations and what they break, and run nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Run only this mutation; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub(crate) only: Vec<String>,
 }
 
 /// Parses the command line; an error has been printed when this returns `Err`.

@@ -11,6 +11,7 @@ mod children;
 mod flags;
 mod libtest;
 mod matrix;
+mod mutate;
 mod needs;
 mod targets;
 mod tidy;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let result = match flags::parse() {
         Ok(Command::TestMatrix(flags)) => matrix::run(&flags),
         Ok(Command::Tidy(flags)) => tidy::run(&flags),
+        Ok(Command::Mutate(flags)) => mutate::run(&flags),
         Err(exit) => return exit,
     };
     result.unwrap_or_else(|error| {

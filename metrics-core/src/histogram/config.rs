@@ -50,10 +50,12 @@ pub enum HistogramLayout {
 /// How a value between the first and the last bucket finds its own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Rule {
-    /// `offset` is the untruncated index of bucket 0.
-    H2 { precision: u32, offset: u32 },
-    /// H2 of precision 0.
-    PowerOfTwo { offset: u32 },
+    /// H2, and powers of two, which are H2 of precision 0. `offset` is the untruncated index of bucket 0.
+    Log {
+        precision: u32,
+        offset: u32,
+        power_of_two: bool,
+    },
     /// `((value >> shift) * reciprocal) >> RECIPROCAL_BITS` is the bucket or one less.
     Linear { shift: u32, reciprocal: u64 },
 }
@@ -186,7 +188,11 @@ impl HistogramConfig {
             first_end,
             last_start,
             last,
-            rule: Rule::PowerOfTwo { offset },
+            rule: Rule::Log {
+                precision: 0,
+                offset,
+                power_of_two: true,
+            },
         })
     }
 
@@ -219,7 +225,11 @@ impl HistogramConfig {
             first_end: full_start(offset + 1, precision),
             last_start: full_start(last, precision),
             last: last - offset,
-            rule: Rule::H2 { precision, offset },
+            rule: Rule::Log {
+                precision,
+                offset,
+                power_of_two: false,
+            },
         }
     }
 
@@ -242,8 +252,9 @@ impl HistogramConfig {
         }
         // From here on the value lies in one of the buckets 1 to last - 1.
         (match self.rule {
-            Rule::H2 { precision, offset } => full_index(value, precision) - offset,
-            Rule::PowerOfTwo { offset } => full_index(value, 0) - offset,
+            Rule::Log {
+                precision, offset, ..
+            } => full_index(value, precision) - offset,
             Rule::Linear { shift, reciprocal } => {
                 // Cutting the value and rounding the reciprocal (twice) each cost less than 2^-15 of a bucket, so
                 // the estimate is right or 1 too small. Its successor is at most `last`, whose start fits.
@@ -276,8 +287,9 @@ impl HistogramConfig {
             return 0;
         }
         match self.rule {
-            Rule::H2 { precision, offset } => full_start(offset + index, precision),
-            Rule::PowerOfTwo { offset } => full_start(offset + index, 0),
+            Rule::Log {
+                precision, offset, ..
+            } => full_start(offset + index, precision),
             Rule::Linear { .. } => self.first_end * index as u64,
         }
     }
@@ -292,11 +304,15 @@ impl HistogramConfig {
                 width: self.first_end,
                 buckets,
             },
-            Rule::PowerOfTwo { .. } => HistogramLayout::PowerOfTwo {
+            Rule::Log {
+                power_of_two: true, ..
+            } => HistogramLayout::PowerOfTwo {
                 first_bucket: self.first_end,
                 buckets,
             },
-            Rule::H2 { precision, offset } => HistogramLayout::H2 {
+            Rule::Log {
+                precision, offset, ..
+            } => HistogramLayout::H2 {
                 min: if offset == 0 { 0 } else { self.first_end },
                 max: if offset + self.last == top_index(precision) {
                     u64::MAX
@@ -314,8 +330,7 @@ impl HistogramConfig {
     /// Holds between the first and the last bucket only. Buckets of width 1 are exact whatever this says.
     pub const fn relative_error(&self) -> Option<f64> {
         match self.rule {
-            Rule::H2 { precision, .. } => Some(1.0 / (1_u32 << precision) as f64),
-            Rule::PowerOfTwo { .. } => Some(1.0),
+            Rule::Log { precision, .. } => Some(1.0 / (1_u32 << precision) as f64),
             Rule::Linear { .. } => None,
         }
     }
@@ -324,7 +339,7 @@ impl HistogramConfig {
     /// logarithmic, so that only power-of-two steps on it nest.
     pub(super) const fn grid(&self) -> (u32, bool) {
         match self.rule {
-            Rule::H2 { offset, .. } | Rule::PowerOfTwo { offset } => (offset, true),
+            Rule::Log { offset, .. } => (offset, true),
             Rule::Linear { .. } => (0, false),
         }
     }

@@ -4,6 +4,7 @@ use core::error::Error;
 use core::fmt;
 
 use super::config::{HistogramConfig, HistogramLayout};
+use super::quantile::MAX_COUNT;
 
 /// Why a histogram's configuration can't work. Nothing was computed from it before it was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +150,8 @@ pub enum HistogramMergeError {
         /// Of the one to add.
         found: HistogramLayout,
     },
-    /// Together they hold more than `u64::MAX` samples.
+    /// Together they hold more samples than
+    /// [`HistogramSnapshot::MAX_COUNT`](super::snapshot::HistogramSnapshot::MAX_COUNT).
     CountOverflow,
 }
 
@@ -160,8 +162,7 @@ impl fmt::Display for HistogramMergeError {
             Self::CountOverflow => {
                 write!(
                     f,
-                    "together the histograms hold more samples than {}, the limit of a count",
-                    u64::MAX
+                    "together the histograms hold more than {MAX_COUNT} samples, the limit: merge fewer"
                 )
             }
         }

@@ -79,7 +79,7 @@ impl Samples<'_> {
         // The middle of the position-th of `count` equal parts. The product is below 2^128, and at least half
         // a width, as the position is at least 1.
         let width = u128::from(upper - lower);
-        let into = (width * u128::from(position) - width / 2) / u128::from(count);
+        let into = (width * u128::from(position) - width / 2).checked_div(u128::from(count))?;
         Some(Quantile {
             lower,
             upper,
@@ -88,10 +88,11 @@ impl Samples<'_> {
     }
 }
 
+/// The most samples that anything but recording them one by one may lead to.
+pub(super) const MAX_COUNT: u64 = 1 << 63;
+
 /// The samples in all buckets.
 pub(super) fn count(counts: &[u64]) -> u64 {
-    // Can't saturate while everything that adds up histograms refuses a total beyond 64 bits; recording one by
-    // one would take centuries.
     counts.iter().fold(0, |sum, &count| sum.saturating_add(count))
 }
 

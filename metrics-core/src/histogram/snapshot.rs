@@ -13,7 +13,8 @@ use super::range::{BucketRange, ValueBounds};
 ///
 /// Also a histogram to record into, for one thread.
 ///
-/// The number of samples is the sum of the counts, added up when asked for. The sum of the values saturates at
+/// The number of samples is the sum of the counts, added up when asked for; merging and deserialising refuse more
+/// than [`MAX_COUNT`](Self::MAX_COUNT), so that recording can't overflow it. The sum of the values saturates at
 /// `u64::MAX` (584 years of nanoseconds), and so then do the sum and the mean of an interval that ends there;
 /// nothing else does.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +28,9 @@ pub struct HistogramSnapshot<C> {
 }
 
 impl<C: Counts> HistogramSnapshot<C> {
+    /// The most samples that histograms can be merged to.
+    pub const MAX_COUNT: u64 = quantile::MAX_COUNT;
+
     /// An empty histogram.
     ///
     /// # Errors
@@ -62,7 +66,8 @@ impl<C: Counts> HistogramSnapshot<C> {
     pub fn record(&mut self, value: u64) {
         let index = self.config.index(value);
         if let Some(count) = self.counts.as_mut_slice().get_mut(index) {
-            *count = count.saturating_add(1);
+            // Starts at `MAX_COUNT` at most, so half of the range is left: centuries of recording.
+            *count = count.wrapping_add(1);
             self.sum = self.sum.saturating_add(value);
             if value < self.min {
                 self.min = value;
@@ -217,14 +222,11 @@ pub(super) fn add_counts(
         let (expected, found) = (config.layout(), other_config.layout());
         return Err(HistogramMergeError::LayoutMismatch { expected, found });
     }
-    if quantile::count(counts)
-        .checked_add(quantile::count(other))
-        .is_none()
-    {
+    if quantile::count(counts).saturating_add(quantile::count(other)) > quantile::MAX_COUNT {
         return Err(HistogramMergeError::CountOverflow);
     }
     for (count, other) in counts.iter_mut().zip(other) {
-        *count = count.saturating_add(*other);
+        *count += *other;
     }
     Ok(())
 }

@@ -143,6 +143,12 @@ impl<E, C: Counts> Owned<E, C> {
                 "the buckets' counts do not add up to {count}"
             )));
         }
+        if count > quantile::MAX_COUNT {
+            return Err(D::custom(format_args!(
+                "{count} samples are more than {}",
+                quantile::MAX_COUNT
+            )));
+        }
         let extremes = match (
             min.map(&bounds),
             max.map(&bounds),

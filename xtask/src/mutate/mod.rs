@@ -1,0 +1,245 @@
+//! `cargo xtask mutate`: every invariant has a test that fails when it is broken.
+//!
+//! Each patch under `tests/mutations/` breaks something on purpose, in a copy of the tree, and names the test that must
+//! notice.
+
+mod patch;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use crate::children::{self, Event, Outcome};
+use crate::flags::{BAD_USAGE, Mutate};
+use crate::libtest::Tally;
+use crate::workspace;
+use patch::{DIR, Expect, Mutation, TestCommand};
+use tree::Tree;
+
+/// A broken protocol may wait for ever; the tests here take seconds.
+const LIMIT: Duration = Duration::from_secs(10 * 60);
+
+pub(crate) fn run(flags: &Mutate) -> Result<ExitCode> {
+    let mut mutations = patch::all()?;
+    if let Some(unknown) = flags
+        .only
+        .iter()
+        .find(|&name| mutations.iter().all(|mutation| &mutation.name != name))
+    {
+        eprintln!("error: {DIR} has no '{unknown}.patch'; --list shows what it has");
+        return Ok(ExitCode::from(BAD_USAGE));
+    }
+    mutations.retain(|mutation| flags.only.is_empty() || flags.only.contains(&mutation.name));
+    if flags.list {
+        for mutation in &mutations {
+            println!(
+                "{}\n    breaks {}\n    by this: {}",
+                mutation.name, mutation.breaks, mutation.how
+            );
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+
+    let tree = Tree::copy()?;
+    // All patches first: that one does not fit is known at once, and the rest may take minutes.
+    let mut stale = 0;
+    for mutation in &mutations {
+        match tree.apply(mutation) {
+            Ok(()) => tree.revert(mutation)?,
+            Err(error) => {
+                stale += 1;
+                eprintln!("error: {error:#}");
+            }
+        }
+    }
+    ensure!(
+        stale == 0,
+        "{stale} of {} patches have to be made again",
+        mutations.len()
+    );
+    let unsound = check_unbroken(&tree, &mutations)?;
+
+    let mut tally = Tally::default();
+    for (index, mutation) in mutations.iter().enumerate() {
+        println!(
+            "[{}/{}] {}: {}",
+            index + 1,
+            mutations.len(),
+            mutation.name,
+            mutation.how
+        );
+        let started = Instant::now();
+        tree.apply(mutation)?;
+        let result = verdict(&tree, mutation);
+        tree.revert(mutation)?;
+        let problem = match unsound.get(&mutation.name) {
+            Some(problem) => Some(problem.clone()),
+            None => result?,
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        match problem {
+            None => {
+                tally.passed += 1;
+                println!("    caught, {seconds:.1} s");
+            }
+            Some(problem) => {
+                tally.failed += 1;
+                println!("    NOT CAUGHT, {seconds:.1} s: {problem}");
+            }
+        }
+    }
+    println!("\n{} mutations, {} caught", mutations.len(), tally.passed);
+    println!("{tally}");
+    Ok(if tally.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs every test that is to fail on the tree as it is: one that fails there, or is not there, proves nothing.
+///
+/// Returns the mutations that can't be judged, with the reason.
+fn check_unbroken(tree: &Tree, mutations: &[Mutation]) -> Result<BTreeMap<String, String>> {
+    let mut by_command: BTreeMap<&TestCommand, Vec<(&Mutation, &str)>> = BTreeMap::new();
+    for mutation in mutations {
+        if let Expect::Fails(test) = &mutation.expect {
+            by_command
+                .entry(&mutation.command)
+                .or_default()
+                .push((mutation, test));
+        }
+    }
+    let mut problems = BTreeMap::new();
+    for (index, (command, tests)) in by_command.iter().enumerate() {
+        println!(
+            "[unbroken {}/{}] cargo {}",
+            index + 1,
+            by_command.len(),
+            command.args.join(" ")
+        );
+        let names: Vec<&str> = tests.iter().map(|(_, test)| *test).collect();
+        let run = run_tests(tree, command, &names)?;
+        for (mutation, test) in tests {
+            if !run.passed.iter().any(|passed| passed == test) {
+                let why = if run.failed.iter().any(|failed| failed == test) {
+                    "fails"
+                } else {
+                    "does not run"
+                };
+                let problem = format!("`{test}` {why} on the tree as it is");
+                println!("    {}: {problem}\n{}", mutation.name, run.tail());
+                problems.insert(mutation.name.clone(), problem);
+            }
+        }
+    }
+    Ok(problems)
+}
+
+/// What is wrong with a mutation that has been applied; nothing if it was caught.
+fn verdict(tree: &Tree, mutation: &Mutation) -> Result<Option<String>> {
+    let (run, caught) = match &mutation.expect {
+        Expect::Fails(test) => {
+            let run = run_tests(tree, &mutation.command, &[test])?;
+            let caught = run.failed.contains(test);
+            (run, caught)
+        }
+        Expect::Refused(message) => {
+            let run = run_tests(tree, &mutation.command, &[])?;
+            let caught =
+                run.ran() == 0 && run.output.contains("could not compile") && run.output.contains(message);
+            (run, caught)
+        }
+    };
+    if caught {
+        return Ok(None);
+    }
+    let why = match (&run.outcome, &mutation.expect) {
+        (Outcome::TimedOut, _) => format!("no end after {} minutes", LIMIT.as_secs() / 60),
+        (_, Expect::Refused(message)) => format!("the compiler was to refuse it with `{message}`"),
+        (_, Expect::Fails(test)) if run.passed.contains(test) => format!("`{test}` passes all the same"),
+        (_, Expect::Fails(test)) => format!("`{test}` did not run; does it compile?"),
+    };
+    Ok(Some(format!("{why}\n{}", run.tail())))
+}
+
+/// What a run of some tests showed.
+struct Run {
+    outcome: Outcome,
+    passed: Vec<String>,
+    failed: Vec<String>,
+    output: String,
+}
+
+impl Run {
+    fn ran(&self) -> usize {
+        self.passed.len() + self.failed.len()
+    }
+
+    fn tail(&self) -> String {
+        let lines: Vec<&str> = self.output.lines().collect();
+        lines[lines.len().saturating_sub(20)..]
+            .iter()
+            .map(|line| format!("    | {line}\n"))
+            .collect::<Vec<_>>()
+            .concat()
+    }
+}
+
+/// Runs the tests of these names, all tests of the command if there are none.
+fn run_tests(tree: &Tree, test_command: &TestCommand, names: &[&str]) -> Result<Run> {
+    let mut command = Command::new("cargo");
+    command
+        .current_dir(tree.dir())
+        .args(&test_command.args)
+        .arg("--no-fail-fast");
+    if !names.is_empty() {
+        command.args(["--", "--exact"]).args(names);
+    }
+    // Flags that differ would rebuild each other's artefacts in one directory.
+    let slug: String = test_command
+        .env
+        .iter()
+        .map(|(name, value)| format!("-{name}-{value}"))
+        .collect::<Vec<_>>()
+        .concat();
+    let slug: String = slug
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    command
+        .env(
+            "CARGO_TARGET_DIR",
+            workspace::target_dir().join(format!("mutate/build{slug}")),
+        )
+        .env("CARGO_TERM_COLOR", "never")
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env_remove("LD_LIBRARY_PATH")
+        .envs(test_command.env.iter().map(|(name, value)| (name, value)));
+    let mut run = Run {
+        outcome: Outcome::TimedOut,
+        passed: Vec::new(),
+        failed: Vec::new(),
+        output: String::new(),
+    };
+    run.outcome = children::watch(command, LIMIT, |event| {
+        let Event::Line(line) = event else { return };
+        run.output.push_str(line);
+        run.output.push('\n');
+        if let Some((name, result)) = line
+            .strip_prefix("test ")
+            .and_then(|rest| rest.rsplit_once(" ... "))
+        {
+            let name = name.trim_end_matches(" - should panic").to_owned();
+            match result {
+                "ok" => run.passed.push(name),
+                "FAILED" => run.failed.push(name),
+                _ => {}
+            }
+        }
+    })?;
+    Ok(run)
+}
