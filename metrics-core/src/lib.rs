@@ -36,6 +36,8 @@ mod record;
 mod registry;
 mod seq;
 #[cfg(feature = "serde")]
+mod serde_storage;
+#[cfg(feature = "serde")]
 mod serde_u64;
 mod slot;
 mod snapshot;
@@ -58,6 +60,8 @@ pub use probe::{NoProbe, Probe};
 pub use reader::RuntimeMetrics;
 pub use record::PollStart;
 pub use registry::{Registry, RegistryRef, SharedCounters, Supplies};
+#[cfg(feature = "serde")]
+pub use snapshot::SNAPSHOT_SCHEMA;
 pub use snapshot::{
     HistogramReading, Interval, Measurements, SinceError, Snapshot, Staleness, WorkerInterval, WorkerSnapshot,
 };

@@ -59,7 +59,6 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     U64::deserialize(deserializer).map(|value| value.0)
 }
 
-#[allow(dead_code)] // for the structs of the snapshot
 pub(crate) mod option {
     //! The same for an `Option<u64>`: null, or whatever the format has, where it is `None`.
 

@@ -18,6 +18,8 @@ const VACANT: u32 = 0;
 const LEASED: u32 = 1;
 /// Worker indices stay below this.
 pub(crate) const MAX_WORKERS: usize = (1 << 30) - 1;
+/// The index of threads that poll a runtime's tasks and are none of its workers.
+pub(crate) const FOREIGN: usize = MAX_WORKERS;
 
 impl Lease {
     const_unless_loom! {
@@ -41,11 +43,11 @@ impl Lease {
         self.0.load_acquire() == free && self.0.claim(free, free | LEASED)
     }
 
-    /// Takes a free slot that served any worker before.
+    /// Takes a free slot that served any worker before; not one of foreign threads.
     #[cfg_attr(not(feature = "alloc"), allow(dead_code))]
     pub(crate) fn claim_free(&self) -> bool {
         let now = self.0.load_acquire();
-        now != VACANT && now & LEASED == 0 && self.0.claim(now, now | LEASED)
+        now != VACANT && now != tag(FOREIGN) && now & LEASED == 0 && self.0.claim(now, now | LEASED)
     }
 
     /// Takes a slot that served nobody yet, for `worker`.

@@ -4,7 +4,7 @@ use crate::cell::U64Cell;
 use crate::live::WorkerState;
 use crate::record::{Batch, BatchHistogram, Hooks, PollStart};
 use crate::registry::{Registry, RegistryRef};
-use crate::slot::{Lease, MAX_WORKERS};
+use crate::slot::{FOREIGN, Lease, MAX_WORKERS};
 use crate::storage::{Heap, SlotHandle};
 use crate::tasks::TaskEnd;
 use crate::time::{TimeSource, Timestamp};
@@ -106,12 +106,7 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
                 limit: MAX_WORKERS,
             });
         }
-        let heap = &registry.storage;
-        let slot = heap
-            .find(|lease| lease.claim_again(index))
-            .or_else(|| heap.find_or_grow(|lease, _| lease.claim_vacant(index)))
-            .ok_or(LeaseError::Exhausted)?;
-        Ok(Self::resume(registry, slot, index))
+        Self::lease_tagged(registry, index)
     }
 
     /// Leases any free slot, for pools whose threads come and go. The worker's index is the slot's: what the last
@@ -126,6 +121,24 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
             .or_else(|| heap.find_or_grow(Lease::claim_vacant))
             .ok_or(LeaseError::Exhausted)?;
         let index = slot.lease.worker().unwrap_or_default();
+        Ok(Self::resume(registry, slot, index))
+    }
+
+    /// Leases a slot for a thread that polls this runtime's tasks and is none of its workers. What it counts stands in
+    /// [`Snapshot::foreign`](crate::Snapshot::foreign), and in every total.
+    ///
+    /// # Errors
+    /// [`LeaseError::Exhausted`] if there can be no more slots.
+    pub fn lease_foreign(registry: R) -> Result<Self, LeaseError> {
+        Self::lease_tagged(registry, FOREIGN)
+    }
+
+    fn lease_tagged(registry: R, index: usize) -> Result<Self, LeaseError> {
+        let heap = &registry.storage;
+        let slot = heap
+            .find(|lease| lease.claim_again(index))
+            .or_else(|| heap.find_or_grow(|lease, _| lease.claim_vacant(index)))
+            .ok_or(LeaseError::Exhausted)?;
         Ok(Self::resume(registry, slot, index))
     }
 

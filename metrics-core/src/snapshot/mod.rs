@@ -4,16 +4,21 @@ mod interval;
 mod measurements;
 mod refresh;
 mod row;
+#[cfg(feature = "serde")]
+mod wire;
 
 pub use interval::{Interval, SinceError, WorkerInterval};
 pub use measurements::{HistogramReading, Measurements};
 pub use row::{Staleness, WorkerSnapshot};
+#[cfg(feature = "serde")]
+pub use wire::SNAPSHOT_SCHEMA;
 
 use crate::counters::{COUNTERS, Counter, CounterSet};
 use crate::histogram::HistogramSnapshot;
 use crate::live::WorkerState;
 use crate::options::Sampling;
 use crate::registry::Supplies;
+use crate::slot::FOREIGN;
 use crate::storage::{Rows, Storage};
 use crate::tasks::TaskCounts;
 use crate::time::{TimeScale, Timestamp};
@@ -120,9 +125,6 @@ impl<S: Storage> Clone for Snapshot<S> {
         }
     }
 }
-
-/// The worker index of threads that poll a runtime's tasks and are none of its workers.
-pub(crate) const FOREIGN: usize = crate::slot::MAX_WORKERS;
 
 impl<S: Storage> Snapshot<S> {
     /// The runtime's name.

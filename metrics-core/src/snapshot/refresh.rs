@@ -241,9 +241,9 @@ impl<S: Storage> Snapshot<S> {
 /// Names that a row's numbers stand for, looked up when a number changes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names<X> {
-    thread_number: u64,
+    pub(super) thread_number: u64,
     pub(crate) thread: X,
-    site_number: crate::Site,
+    pub(super) site_number: crate::Site,
     pub(crate) site: X,
 }
 

@@ -1,0 +1,193 @@
+//! The serialised snapshot: what is written is what is read, in text and in binary, on heap and fixed storage.
+#![cfg(all(
+    feature = "alloc",
+    feature = "serde",
+    target_has_atomic = "ptr",
+    not(metrics_core_loom)
+))]
+#![allow(missing_docs)]
+
+use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
+use metrics_core::{
+    Builder, Counter, CounterSet, Fixed, Heap, HistogramConfig, PollStart, Registry, RuntimeMetrics,
+    SNAPSHOT_SCHEMA, Site, Snapshot, TaskEnd, TimeSource, Timestamp, Worker,
+};
+use std::sync::Arc;
+
+/// Nanosecond ticks, moved by the test alone.
+#[derive(Debug, Default)]
+struct Hand(AtomicU32);
+
+impl Hand {
+    const fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    fn advance(&self, nanos: u32) {
+        self.0.fetch_add(nanos, Ordering::Relaxed);
+    }
+}
+
+impl TimeSource for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_ticks(self.0.load(Ordering::Relaxed).into())
+    }
+
+    fn ticks_per_second(&self) -> u64 {
+        1_000_000_000
+    }
+
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+}
+
+fn heap() -> (Arc<Hand>, Snapshot<Heap>) {
+    let clock = Arc::new(Hand::new());
+    let registry = Builder::new()
+        .name("wire")
+        .workers(2)
+        .epoch((1 << 53) + 1)
+        .poll_time(HistogramConfig::DEFAULT)
+        .build(Arc::clone(&clock))
+        .unwrap();
+    let worker = Worker::lease(registry.clone(), 1).unwrap();
+    worker.start_processing_scheduled_tasks();
+    worker.task_spawned();
+    worker.task_spawned();
+    worker.task_ended(TaskEnd::Completed);
+    worker.start_poll(PollStart::default());
+    clock.advance(1_234);
+    worker.end_poll();
+    worker.set_thread(5);
+    worker.submit();
+    worker.start_poll(PollStart {
+        scheduled_at: None,
+        site: Site::from_u32(3),
+    });
+    clock.advance(100);
+    let foreign = Worker::lease_foreign(registry.clone()).unwrap();
+    foreign.incr_root_polls();
+    foreign.submit();
+    (clock, RuntimeMetrics::new(registry).snapshot())
+}
+
+fn to_binary(snapshot: &impl serde::Serialize) -> Vec<u8> {
+    let mut buffer = vec![0; 16 << 10];
+    postcard::to_slice(snapshot, &mut buffer).unwrap().to_vec()
+}
+
+/// Everything that a reader can ask of a snapshot, as text.
+fn facts(snapshot: &Snapshot<Heap>) -> String {
+    serde_json::to_string_pretty(snapshot).unwrap()
+}
+
+#[test]
+fn text_and_binary_give_back_what_was_written() {
+    let (_, snapshot) = heap();
+    let text: Snapshot<Heap> = serde_json::from_str(&facts(&snapshot)).unwrap();
+    let binary: Snapshot<Heap> = postcard::from_bytes(&to_binary(&snapshot)).unwrap();
+    assert_eq!(facts(&text), facts(&snapshot));
+    assert_eq!(facts(&binary), facts(&snapshot));
+    assert_eq!(text.epoch(), (1 << 53) + 1);
+    let worker = text.worker(1).unwrap();
+    assert_eq!(worker.poll_count(), Some(1));
+    assert_eq!(worker.busy_in_progress(), Some(Duration::from_nanos(100)));
+    assert_eq!((worker.site().as_u32(), worker.thread()), (3, Some(5)));
+    assert_eq!(text.foreign().unwrap().root_polls(), Some(1));
+    assert_eq!(text.num_alive_tasks(), Some(1));
+    assert_eq!(snapshot.since(&text).unwrap().total().poll_count(), Some(0));
+}
+
+#[test]
+fn a_u64_is_a_decimal_string_and_the_unmeasured_is_null() {
+    let (_, snapshot) = heap();
+    let json: serde_json::Value = serde_json::to_value(&snapshot).unwrap();
+    assert_eq!(json["schema"], SNAPSHOT_SCHEMA);
+    assert_eq!(json["epoch"], "9007199254740993");
+    assert_eq!(json["global_queue_depth"], serde_json::Value::Null);
+    assert_eq!(json["total"]["schedule_latency"], serde_json::Value::Null);
+    assert_eq!(json["total"]["counters"]["poll_count"], "1");
+    assert_eq!(json["workers"][1]["state"], "polling");
+}
+
+#[test]
+fn another_schema_is_refused_with_a_reason() {
+    let (_, snapshot) = heap();
+    let mut json: serde_json::Value = serde_json::to_value(&snapshot).unwrap();
+    json["schema"] = 99.into();
+    let error = serde_json::from_value::<Snapshot<Heap>>(json).unwrap_err();
+    assert!(error.to_string().contains("schema 99"), "{error}");
+}
+
+#[test]
+fn counters_that_a_runtime_does_not_supply_stay_unmeasured() {
+    let registry = Builder::new()
+        .counters(CounterSet::of(&[Counter::PollCount]))
+        .build(Arc::new(Hand::new()))
+        .unwrap();
+    let snapshot = RuntimeMetrics::new(registry).snapshot();
+    let back: Snapshot<Heap> = postcard::from_bytes(&to_binary(&snapshot)).unwrap();
+    for total in [snapshot.total(), back.total()] {
+        assert_eq!(total.poll_count(), Some(0));
+        assert_eq!(total.steal_count(), None);
+        assert_eq!(total.busy_duration_total(), None);
+    }
+}
+
+type InRam = Registry<Fixed<2, 20>, Hand>;
+
+const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 20) {
+    Ok(layout) => layout,
+    Err(_) => panic!("a layout of 20 buckets"),
+};
+
+static METRICS: InRam = match Builder::new()
+    .name("firmware")
+    .poll_time(LAYOUT)
+    .schedule_latency(LAYOUT)
+    .build_static(Hand::new(), 1_000_000_000, Duration::from_nanos(1))
+{
+    Ok(registry) => registry,
+    Err(_) => panic!("two histograms of 20 buckets fit"),
+};
+
+#[test]
+fn what_a_static_registry_writes_a_host_reads() {
+    let worker = METRICS.worker(1).unwrap();
+    assert!(METRICS.worker(2).is_none());
+    worker.start_processing_scheduled_tasks();
+    worker.task_spawned();
+    for _ in 0..1_000 {
+        worker.start_poll(PollStart {
+            scheduled_at: Some(worker.now()),
+            site: Site::UNKNOWN,
+        });
+        METRICS.clock().advance(1_500);
+        worker.end_poll();
+    }
+    worker.park();
+    let metrics = RuntimeMetrics::new(&METRICS);
+    assert_eq!(metrics.worker_poll_count(1), Some(1_000));
+    let mut snapshot = metrics.snapshot();
+    METRICS.clock().advance(500);
+    metrics.snapshot_into(&mut snapshot);
+    let back: Snapshot<Heap> = postcard::from_bytes(&to_binary(&snapshot)).unwrap();
+    assert_eq!(back.name(), "firmware");
+    let one = back.worker(1).unwrap();
+    assert_eq!(one.busy_duration_total(), Some(Duration::from_micros(1_500)));
+    assert_eq!(one.poll_time().unwrap().samples(), 1_000);
+    assert_eq!(
+        one.poll_time().unwrap().histogram().buckets(),
+        snapshot
+            .worker(1)
+            .unwrap()
+            .poll_time()
+            .unwrap()
+            .histogram()
+            .buckets()
+    );
+    assert_eq!(one.state_for(), Some(Duration::from_nanos(500)));
+    assert_eq!(back.covered_tasks(), Some(1));
+}
