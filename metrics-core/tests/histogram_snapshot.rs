@@ -352,6 +352,13 @@ proptest! {
     }
 
     #[test]
+    fn the_first_interval_is_everything(config in configs(), values in values(0..50)) {
+        let snapshot = recorded(config, &values);
+        let interval = snapshot.since(&recorded(config, &[])).unwrap();
+        prop_assert_eq!(Interval::from(snapshot), interval);
+    }
+
+    #[test]
     fn an_interval_is_what_came_between(config in configs(), before in values(0..50), mut after in values(0..50)) {
         let earlier = recorded(config, &before);
         let later = recorded(config, &[before.as_slice(), &after].concat());

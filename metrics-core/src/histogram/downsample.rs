@@ -1,6 +1,7 @@
 //! Fewer, wider buckets for those who can't take them all.
 
 use core::iter;
+use core::num::NonZeroUsize;
 
 use super::config::HistogramConfig;
 use super::error::HistogramError;
@@ -20,7 +21,7 @@ pub struct DownsampledHistogram<'a> {
     config: &'a HistogramConfig,
     counts: &'a [u64],
     /// How many places on the grid a bucket spans; `None` if one bucket holds everything.
-    run: Option<usize>,
+    run: Option<NonZeroUsize>,
 }
 
 impl<'a> DownsampledHistogram<'a> {
@@ -33,15 +34,18 @@ impl<'a> DownsampledHistogram<'a> {
             0 => return Err(HistogramError::ZeroBuckets),
             1 => None,
             _ if config.grid().1 => {
-                let mut run = 1;
+                let mut run = NonZeroUsize::MIN;
                 // Ends at the latest when the whole grid is one run, which makes two buckets.
                 while num_buckets(config, run) > max_buckets {
-                    run *= 2;
+                    run = run.saturating_add(run.get());
                 }
                 Some(run)
             }
-            // All buckets but the last share what is left of the limit.
-            _ => Some((config.num_buckets() - 1).div_ceil(max_buckets - 1).max(1)),
+            // All buckets but the last share what is left of the limit; there may be none but the last.
+            _ => {
+                let run = (config.num_buckets() - 1).div_ceil(max_buckets - 1);
+                Some(NonZeroUsize::new(run).unwrap_or(NonZeroUsize::MIN))
+            }
         };
         Ok(Self { config, counts, run })
     }
@@ -76,7 +80,7 @@ impl<'a> DownsampledHistogram<'a> {
         let last = self.config.num_buckets() - 1;
         let offset = self.config.grid().0 as usize;
         match self.run {
-            Some(run) if first < last => (((first + offset) / run + 1) * run - offset).min(last),
+            Some(run) if first < last => (((first + offset) / run + 1) * run.get() - offset).min(last),
             Some(_) => first + 1,
             None => last + 1,
         }
@@ -84,7 +88,7 @@ impl<'a> DownsampledHistogram<'a> {
 }
 
 /// Number of buckets in runs of `run` places on the grid, with the last bucket by itself.
-fn num_buckets(config: &HistogramConfig, run: usize) -> usize {
+fn num_buckets(config: &HistogramConfig, run: NonZeroUsize) -> usize {
     let offset = config.grid().0 as usize;
     match config.num_buckets() - 1 {
         0 => 1,

@@ -208,6 +208,23 @@ impl<C: Counts> HistogramInterval<C> {
     }
 }
 
+impl<C: Counts> From<HistogramSnapshot<C>> for HistogramInterval<C> {
+    /// Everything that was recorded: the interval since the histogram was empty. The extremes are exact.
+    fn from(snapshot: HistogramSnapshot<C>) -> Self {
+        let extremes = snapshot.min().zip(snapshot.max()).map(|(min, max)| Extremes {
+            min: ValueBounds::exact(min),
+            max: ValueBounds::exact(max),
+        });
+        let (config, sum) = (*snapshot.config(), snapshot.sum());
+        Self {
+            config,
+            counts: snapshot.into_counts(),
+            sum,
+            extremes,
+        }
+    }
+}
+
 /// The lowest and the highest bucket that hold a sample.
 pub(super) fn occupied(config: &HistogramConfig, counts: &[u64]) -> Option<(BucketRange, BucketRange)> {
     let lowest = counts.iter().position(|&count| count != 0)?;
