@@ -218,12 +218,7 @@ fn difference<S: Storage>(
     match (earlier, later) {
         (Some(earlier), Some(later)) => later.histogram.since(&earlier.histogram).map(Some),
         // A worker that no thread had run yet: everything happened since.
-        (None, Some(later)) => {
-            let mut empty = later.histogram.clone();
-            empty.buckets_mut().fill(0);
-            empty.set_totals(0, u64::MAX, 0);
-            later.histogram.since(&empty).map(Some)
-        }
+        (None, Some(later)) => Ok(Some(later.histogram.clone().into())),
         (_, None) => Ok(None),
     }
 }
