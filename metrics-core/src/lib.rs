@@ -23,6 +23,7 @@
 extern crate alloc;
 
 mod builder;
+mod catalog;
 mod cell;
 mod counters;
 #[cfg(not(metrics_core_loom))]
@@ -50,6 +51,7 @@ mod time;
 mod worker;
 
 pub use builder::{Builder, ConfigError, DEFAULT_SUBMIT_INTERVAL};
+pub use catalog::{METRICS, Metric, MetricKind, MetricScope, MetricUnit};
 pub use counters::{Counter, CounterSet};
 #[cfg(not(metrics_core_loom))]
 pub use direct::DirectWorker;

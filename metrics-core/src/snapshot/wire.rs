@@ -82,7 +82,7 @@ struct WorkerWire<S: Storage> {
     worker: u32,
     state: WorkerState,
     #[serde(with = "serde_u64::option")]
-    state_for: Option<u64>,
+    since: Option<u64>,
     site: u32,
     #[serde(with = "crate::serde_storage::text")]
     site_name: S::Text,
@@ -250,7 +250,7 @@ impl<S: Storage> From<&WorkerSnapshot<S>> for WorkerWire<S> {
         Self {
             worker: u32::try_from(worker.index).unwrap_or(u32::MAX),
             state: worker.state(),
-            state_for: nanos(worker.state_for()),
+            since: nanos(worker.state_for()),
             site: worker.site().as_u32(),
             site_name: worker.site_name.clone(),
             poll_number: worker.live.map_or(0, |live| live.poll_number),
@@ -383,7 +383,7 @@ impl<S: Storage> Snapshot<S> {
         let live = LiveRecord {
             state: wire.state,
             site: Site::from_u32(wire.site),
-            since: ago(wire.state_for).map(Timestamp::from_ticks),
+            since: ago(wire.since).map(Timestamp::from_ticks),
             poll_number: wire.poll_number,
             busy_since: ago(wire.busy_in_progress).unwrap_or(0),
         };
