@@ -1,2 +1,6 @@
-//! The async runtime metrics API doing nothing.
+//! For tests: [`ManualClock`], a clock driven by hand.
 #![no_std]
+
+mod clock;
+
+pub use clock::ManualClock;
