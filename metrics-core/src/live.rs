@@ -90,6 +90,26 @@ pub struct LiveRecord {
     pub(crate) busy_since: u64,
 }
 
+impl LiveRecord {
+    /// Which of two threads' records under one worker index tells what the worker does: the later one. A thread that
+    /// gave its worker away in the middle of a poll (`block_in_place`) has an older record than the thread that took it,
+    /// however long that poll goes on.
+    pub(crate) fn supersedes(&self, other: &Self) -> bool {
+        let rank = |live: &Self| (live.since, live.state == WorkerState::Polling);
+        rank(self) >= rank(other)
+    }
+
+    /// Since when the worker has been busy, in ticks; [`UNTIMED`] if it is not.
+    pub(crate) fn busy_since(&self) -> u64 {
+        match (self.state.is_busy(), self.busy_since, self.since) {
+            (false, ..) => UNTIMED,
+            // A worker that never says when it processes tasks is busy in its polls.
+            (true, UNTIMED, Some(since)) => since.ticks(),
+            (true, since, _) => since,
+        }
+    }
+}
+
 /// A `since` that is not known.
 pub(crate) const UNTIMED: u64 = u64::MAX;
 
@@ -131,12 +151,18 @@ impl Live {
         });
     }
 
-    /// The poll ended. One store: the rest of the record still describes the poll that ended, and says so.
+    /// The poll ended. One store: the rest of the record still describes the poll that ended, and says so. Who never said
+    /// that it processes tasks is not busy between two polls.
     #[inline(always)]
-    pub(crate) fn end_poll(&self) {
+    pub(crate) fn end_poll(&self, busy: bool) {
+        let state = if busy {
+            WorkerState::Running
+        } else {
+            WorkerState::Searching
+        };
         // Ordering: relaxed and outside the sequence count. A reader sees the finished poll as going on or as
         // ended, each of which was true within its two reads of the count; the next `write` hides it again.
-        self.state.store(WorkerState::Running.bits(), Ordering::Relaxed);
+        self.state.store(state.bits(), Ordering::Relaxed);
     }
 
     /// The worker changes its state outside a poll.

@@ -31,6 +31,11 @@ pub trait Probe {
         None
     }
 
+    /// Alive tasks whose polls are seen, where the runtime knows better than a count of the measured ones.
+    fn covered_tasks(&self) -> Option<u64> {
+        None
+    }
+
     /// Tasks spawned by the runtime's own count.
     fn spawned_tasks_count(&self) -> Option<u64> {
         None
@@ -139,6 +144,7 @@ mod through_arc {
         local_queue_depth(worker: usize) -> Option<u64>;
         global_queue_depth() -> Option<u64>;
         num_alive_tasks() -> Option<u64>;
+        covered_tasks() -> Option<u64>;
         spawned_tasks_count() -> Option<u64>;
         remote_schedule_count() -> Option<u64>;
         budget_forced_yield_count() -> Option<u64>;

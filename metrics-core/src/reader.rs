@@ -72,15 +72,15 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
     }
 
     /// What a worker is doing now. No submit is needed: a worker that is stuck is visible while it is stuck. Of a worker
-    /// that two threads serve, the one that is in a poll, else the last.
+    /// that two threads serve, the one whose record is the later: it has the worker now.
     pub fn live(&self, worker: usize) -> Option<LiveRecord> {
         let mut found: Option<LiveRecord> = None;
         for slot in self.slots(worker).filter(|slot| slot.lease.is_leased()) {
             let live = slot.live(|attempt| self.probe.relax(attempt));
-            match (found, live) {
-                (Some(found), _) if found.state == crate::WorkerState::Polling => {}
-                (_, None) => {}
-                (_, Some(live)) => found = Some(live),
+            if let Some(live) = live
+                && found.is_none_or(|found| live.supersedes(&found))
+            {
+                found = Some(live);
             }
         }
         found
@@ -198,7 +198,9 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
 
     /// Alive tasks whose polls are seen.
     pub fn covered_tasks(&self) -> Option<u64> {
-        self.tasks().map(|tasks| tasks.alive())
+        self.probe
+            .covered_tasks()
+            .or_else(|| self.tasks().map(|tasks| tasks.alive()))
     }
 
     /// Alive tasks: by the runtime's own count where it has one, else those that are covered. Never negative.

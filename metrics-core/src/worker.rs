@@ -250,6 +250,33 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
         self.hooks().break_chain();
     }
 
+    /// Whether a poll is open: after [`start_poll`](Self::start_poll), before its end.
+    #[inline]
+    pub fn is_polling(&self) -> bool {
+        self.hooks().is_polling()
+    }
+
+    /// How long the last poll took, in ticks of the clock, if it was measured and nothing has happened since.
+    #[inline]
+    pub fn last_poll(&self) -> Option<u64> {
+        self.hooks().last_poll()
+    }
+
+    /// The thread may have left the worker at any time after the last reading: busy time ends there, and no reading is
+    /// taken. For hosts that say nothing when a thread gives its worker away.
+    #[inline]
+    pub fn leave(&self) {
+        self.hooks().leave();
+    }
+
+    /// Records a poll that is over: for several threads that share this worker under a lock, and so can't hold it open
+    /// while they poll. The live record does not show it.
+    pub fn record_poll(&self, start: PollStart, started: Timestamp, ended: Timestamp) {
+        if self.hooks().record_poll(start, started.ticks(), ended.ticks()) {
+            self.full.set(true);
+        }
+    }
+
     /// A task was scheduled from this worker onto its own queue.
     #[inline]
     pub fn inc_local_schedule_count(&self) {

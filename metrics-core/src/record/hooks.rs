@@ -259,7 +259,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             return false;
         }
         self.counters.poll_count.add(1);
-        self.live.end_poll();
+        self.live.end_poll(flags & BUSY != 0);
         if flags & MEASURED == 0 {
             self.state.flags.set(flags & !POLLING);
             return self.untimed_poll();
@@ -275,6 +275,60 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.state.cursor.set(now);
         self.state.flags.set(flags & !(POLLING | MEASURED) | CHAINED);
         full || now.wrapping_sub(self.state.submitted_at.get()) >= self.interval
+    }
+
+    /// Whether a poll is open.
+    #[inline(always)]
+    pub(crate) fn is_polling(&self) -> bool {
+        self.state.flags.get() & POLLING != 0
+    }
+
+    /// Ticks of the poll that ended last, if it was measured and nothing has happened since.
+    #[inline(always)]
+    pub(crate) fn last_poll(&self) -> Option<u64> {
+        let ticks = || {
+            self.state
+                .cursor
+                .get()
+                .saturating_sub(self.state.poll_started_at.get())
+        };
+        (self.state.flags.get() & CHAINED != 0).then(ticks)
+    }
+
+    /// Busy time ended with the last reading; what came after it is not known, and counts for nothing.
+    pub(crate) fn leave(&self) {
+        let flags = self.state.flags.get();
+        if flags & BUSY == 0 {
+            return;
+        }
+        let mut since = UNTIMED;
+        if flags & CHAINED != 0 {
+            since = self.state.cursor.get();
+            self.settle(since);
+        }
+        self.state.flags.set(flags & !(BUSY | CHAINED));
+        self.live.enter(WorkerState::Searching, since);
+    }
+
+    /// A poll that is over, told by its two readings. Says whether the batch is to be submitted before long.
+    pub(crate) fn record_poll(&self, start: PollStart, started: u64, ended: u64) -> bool {
+        self.counters.poll_count.add(1);
+        let mut due = false;
+        if let (Some(scheduled_at), Some((config, histogram))) = (start.scheduled_at, self.schedule_latency)
+            && self.state.schedule_latency.sample()
+        {
+            due |= histogram.record(config, self.nanos(started, scheduled_at.ticks()));
+        }
+        if let Some((config, histogram)) = self.poll_time
+            && self.state.poll_time.sample()
+        {
+            let nanos = self.nanos(ended, started);
+            self.counters
+                .mean_poll_time
+                .set(next_mean(self.counters.mean_poll_time.get(), nanos));
+            due |= histogram.record(config, nanos);
+        }
+        due
     }
 
     #[inline(always)]

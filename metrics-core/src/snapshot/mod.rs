@@ -15,7 +15,6 @@ pub use wire::SNAPSHOT_SCHEMA;
 
 use crate::counters::{COUNTERS, Counter, CounterSet};
 use crate::histogram::HistogramSnapshot;
-use crate::live::WorkerState;
 use crate::options::Sampling;
 use crate::registry::Supplies;
 use crate::slot::FOREIGN;
@@ -68,6 +67,7 @@ pub struct Snapshot<S: Storage> {
 struct Gauges {
     global_queue_depth: Option<u64>,
     num_alive_tasks: Option<u64>,
+    covered_tasks: Option<u64>,
     spawned_tasks_count: Option<u64>,
     budget_forced_yield_count: Option<u64>,
     remote_schedule_count: Option<u64>,
@@ -204,7 +204,7 @@ impl<S: Storage> Snapshot<S> {
             measurements: Measurements::new(self.supplied),
             live: None,
             live_for: None,
-            busy_in_progress: self.timed.then_some(Duration::ZERO),
+            busy_in_progress: self.measures_busy(index).then_some(Duration::ZERO),
             local_queue_depth: self.queue_depths.as_slice().get(index).copied().flatten(),
             thread: None,
             thread_name: S::Text::default(),
@@ -237,9 +237,10 @@ impl<S: Storage> Snapshot<S> {
             if !row.leased {
                 continue;
             }
-            let polling =
-                |live: Option<crate::LiveRecord>| live.is_some_and(|live| live.state == WorkerState::Polling);
-            if !polling(worker.live) || polling(row.live) {
+            if worker
+                .live
+                .is_none_or(|found| row.live.is_some_and(|live| live.supersedes(&found)))
+            {
                 worker.live = row.live;
                 worker.thread = Some(row.data.values.thread).filter(|&thread| thread != 0);
                 if let Some(names) = names.get(i) {
@@ -247,11 +248,8 @@ impl<S: Storage> Snapshot<S> {
                     worker.site_name.clone_from(&names.site);
                 }
             }
-            if let (Some(live), Some(so_far)) = (
-                row.live.filter(|live| live.state.is_busy()),
-                worker.busy_in_progress,
-            ) {
-                let from = live.busy_since.max(row.data.values.settled_at);
+            if let (Some(live), Some(so_far)) = (row.live, worker.busy_in_progress) {
+                let from = live.busy_since().max(row.data.values.settled_at);
                 let nanos = self.scale.nanos(self.taken_at, Timestamp::from_ticks(from));
                 worker.busy_in_progress = Some(so_far.saturating_add(Duration::from_nanos(nanos)));
             }
@@ -270,6 +268,12 @@ impl<S: Storage> Snapshot<S> {
         }
         self.label(&mut worker.measurements);
         worker
+    }
+
+    /// Whether anybody settles busy time, so that there can be some in progress.
+    fn measures_busy(&self, worker: usize) -> bool {
+        let supplied = self.supplied.union(self.hosted);
+        self.timed && worker != FOREIGN && supplied.contains(Counter::BusyDurationTotal)
     }
 
     /// Says how the histograms are switched.
@@ -299,7 +303,9 @@ impl<S: Storage> Snapshot<S> {
 
     /// Alive tasks whose polls are seen, beside [`num_alive_tasks`](Self::num_alive_tasks).
     pub fn covered_tasks(&self) -> Option<u64> {
-        self.tasks().map(|tasks| tasks.alive())
+        self.gauges
+            .covered_tasks
+            .or(self.tasks().map(|tasks| tasks.alive()))
     }
 
     /// Alive tasks: by the runtime's own count where it has one, else those that are covered. Never negative.

@@ -168,6 +168,7 @@ impl<S: Storage> Snapshot<S> {
         let gauges = &mut self.gauges;
         gauges.global_queue_depth = probe.global_queue_depth();
         gauges.num_alive_tasks = probe.num_alive_tasks();
+        gauges.covered_tasks = probe.covered_tasks();
         gauges.spawned_tasks_count = probe.spawned_tasks_count();
         gauges.budget_forced_yield_count = probe.budget_forced_yield_count();
         gauges.num_blocking_threads = probe.num_blocking_threads();

@@ -92,7 +92,7 @@ impl<S: Storage> WorkerSnapshot<S> {
     }
 
     /// What it was doing when the snapshot was taken. `None` if its live record was being written through every try,
-    /// or if no thread ever ran it. Of a worker that two threads serve, the one that is in a poll, else the last.
+    /// or if no thread ever ran it. Of a worker that two threads serve, the one whose record is the later.
     pub fn live(&self) -> Option<&LiveRecord> {
         self.live.as_ref()
     }

@@ -329,6 +329,7 @@ impl<'de, S: Storage> Deserialize<'de> for Snapshot<S> {
             gauges: Gauges {
                 global_queue_depth: wire.global_queue_depth,
                 num_alive_tasks: wire.num_alive_tasks,
+                covered_tasks: wire.covered_tasks,
                 spawned_tasks_count: wire.spawned_tasks_count,
                 budget_forced_yield_count: wire.budget_forced_yield_count,
                 remote_schedule_count: wire.remote_schedule_count,
