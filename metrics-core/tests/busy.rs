@@ -1,0 +1,92 @@
+//! A reader that interrupts a write section, as an interrupt handler may: it gets the last good state, marked stale, and a
+//! later read succeeds. The interruption is a clock that runs the reader, since a direct worker reads its clock inside the section.
+#![cfg(not(metrics_core_loom))]
+#![allow(missing_docs)]
+
+use core::cell::{Cell, RefCell};
+use core::time::Duration;
+use metrics_core::{
+    Builder, Fixed, HistogramConfig, PollStart, Registry, RuntimeMetrics, Snapshot, Staleness, TimeSource,
+    Timestamp,
+};
+
+std::thread_local! {
+    static TICKS: Cell<u64> = const { Cell::new(0) };
+    static INTERRUPT: Cell<Option<fn()>> = const { Cell::new(None) };
+    static SEEN: RefCell<Snapshot<Fixed<1, 8>>> = RefCell::default();
+}
+
+struct Interrupting;
+
+impl TimeSource for Interrupting {
+    fn now(&self) -> Timestamp {
+        if let Some(interrupt) = INTERRUPT.take() {
+            interrupt();
+        }
+        Timestamp::from_ticks(TICKS.get())
+    }
+
+    fn ticks_per_second(&self) -> u64 {
+        1_000_000_000
+    }
+
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+}
+
+const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 8) {
+    Ok(layout) => layout,
+    Err(_) => panic!("a layout of 8 buckets"),
+};
+
+static METRICS: Registry<Fixed<1, 8>, Interrupting> =
+    match Builder::new()
+        .poll_time(LAYOUT)
+        .build_static(Interrupting, 1_000_000_000, Duration::from_nanos(1))
+    {
+        Ok(registry) => registry,
+        Err(_) => panic!("a histogram of 8 buckets fits"),
+    };
+
+fn read() {
+    SEEN.with_borrow_mut(|snapshot| RuntimeMetrics::new(&METRICS).snapshot_into(snapshot));
+}
+
+fn seen() -> (Option<u64>, u64, Option<Staleness>) {
+    SEEN.with_borrow(|snapshot| {
+        let worker = snapshot.worker(0).unwrap();
+        (
+            worker.poll_count(),
+            worker.poll_time().unwrap().samples(),
+            worker.staleness(),
+        )
+    })
+}
+
+#[test]
+fn a_reader_inside_a_write_section_keeps_what_it_had() {
+    let worker = METRICS.worker(0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    // Before anything was ever read.
+    INTERRUPT.set(Some(read));
+    worker.start_poll(PollStart::default());
+    worker.end_poll();
+    assert_eq!(seen(), (Some(0), 0, Some(Staleness { age: None })));
+    read();
+    assert_eq!(seen(), (Some(1), 1, None));
+
+    TICKS.set(500);
+    worker.start_poll(PollStart::default());
+    INTERRUPT.set(Some(read));
+    worker.end_poll();
+    let age = Some(Duration::from_nanos(500));
+    assert_eq!(
+        seen(),
+        (Some(1), 1, Some(Staleness { age })),
+        "the poll that is being counted is not half there"
+    );
+    assert_eq!(RuntimeMetrics::new(&METRICS).poll_count(), Some(2));
+    read();
+    assert_eq!(seen(), (Some(2), 2, None));
+}
