@@ -57,19 +57,3 @@ export function interval(later, earlier) {
   const most = Math.min(buckets.at(-1).end, longest);
   return { buckets, count, mean: sum / count, most, p50: quantile(0.5), p90: quantile(0.9), p99: quantile(0.99) };
 }
-
-/** Several histograms of one layout as one; `null` if none is measured. */
-export function merge(histograms) {
-  const known = histograms.filter(Boolean);
-  if (known.length === 0) return null;
-  const counts = new Map();
-  for (const { buckets } of known) {
-    for (const [index, count] of buckets) counts.set(index, (counts.get(index) ?? 0n) + BigInt(count));
-  }
-  return {
-    config: known[0].config,
-    buckets: [...counts].sort(([a], [b]) => a - b),
-    sum: known.reduce((sum, one) => sum + BigInt(one.sum), 0n),
-    max: known.reduce((max, one) => (BigInt(one.max ?? 0) > max ? BigInt(one.max) : max), 0n),
-  };
-}

@@ -1,6 +1,6 @@
 // From two snapshots to one sample of every plot.
 
-import { interval, merge } from "./histogram.js";
+import { interval } from "./histogram.js";
 
 const number = (value) => (value === null || value === undefined ? null : Number(value));
 
@@ -15,8 +15,6 @@ const sum = (values) => {
   return known.length === 0 ? null : known.reduce((total, value) => total + value, 0);
 };
 
-const over = (value, seconds) => (value === null ? null : value / seconds);
-
 /**
  * One sample from `earlier` to `later`, both `{ snapshot, at }` with `at` in milliseconds of the page's clock; `null` if they
  * are of different producers or no time passed between them.
@@ -24,30 +22,33 @@ const over = (value, seconds) => (value === null ? null : value / seconds);
 export function toSample(earlier, later) {
   const [before, after] = [earlier.snapshot, later.snapshot];
   if (before.epoch !== after.epoch || before.name !== after.name) return null;
-  const elapsed = grown(after.taken_at, before.taken_at);
-  const nanos = elapsed ?? (later.at - earlier.at) * 1e6;
+  const nanos = grown(after.uptime, before.uptime) ?? (later.at - earlier.at) * 1e6;
   if (!(nanos > 0)) return null;
-  const seconds = nanos / 1e9;
-  const workers = after.workers.map((worker) => toWorker(worker, before.workers.find((one) => one.worker === worker.worker), after, seconds));
-  const histogram = (of) => interval(merge(after.workers.map(of)), merge(before.workers.map(of)));
-  const { runtime } = after;
-  const loop = after.event_loop;
+  const workers = after.workers.map((worker) => toWorker(worker, before.workers.find((one) => one.worker === worker.worker), nanos));
+  const loop = [after.event_loop, before.event_loop];
   return {
     start: earlier.at,
     end: later.at,
     workers,
     busy: mean(workers.map((worker) => worker.busy)),
-    polls: sum(workers.map((worker) => worker.polls)),
-    pollCount: sum(after.workers.map((worker) => number(worker.poll_count))),
-    pollTime: histogram((worker) => worker.poll_time),
-    latency: histogram((worker) => worker.schedule_latency),
-    lag: loop ? interval(loop.loop_lag, before.event_loop?.loop_lag) : null,
-    loopBusy: loop ? over(grown(loop.busy_duration_total, before.event_loop?.busy_duration_total), nanos) : null,
+    polls: rate(after.total.counters.poll_count, before.total.counters.poll_count, nanos),
+    pollCount: number(after.total.counters.poll_count),
+    pollTime: interval(after.total.poll_time?.histogram, before.total.poll_time?.histogram),
+    latency: interval(after.total.schedule_latency?.histogram, before.total.schedule_latency?.histogram),
+    lag: interval(loop[0]?.loop_lag, loop[1]?.loop_lag),
+    loopBusy: ratio(grown(loop[0]?.busy_duration_total, loop[1]?.busy_duration_total), nanos),
     localQueue: sum(workers.map((worker) => worker.queue)),
-    globalQueue: number(runtime.global_queue_depth),
-    blockingQueue: number(runtime.blocking_queue_depth),
-    alive: number(runtime.num_alive_tasks),
+    globalQueue: number(after.global_queue_depth),
+    blockingQueue: number(after.blocking_queue_depth),
+    alive: number(after.num_alive_tasks),
   };
+}
+
+const ratio = (part, whole) => (part === null ? null : Math.min(1, Math.max(0, part / whole)));
+
+function rate(later, earlier, nanos) {
+  const difference = grown(later, earlier);
+  return difference === null ? null : (difference / nanos) * 1e9;
 }
 
 function mean(values) {
@@ -57,26 +58,26 @@ function mean(values) {
 
 const SAY = { idle: "Not started", parked: "Parked", searching: "Searching", running: "Running", polling: "Polling" };
 
-function toWorker(worker, before, snapshot, seconds) {
-  const { live } = worker;
-  const polling = live?.state === "polling";
-  const held = polling ? grown(snapshot.taken_at, live.since) : null;
-  // Settled time, and the poll going on from one snapshot to the next; both never pass the interval.
-  const settled = grown(worker.busy_duration_total, before?.busy_duration_total);
-  const progress = settled === null ? null : (number(worker.busy_in_progress) ?? 0) - (number(before.busy_in_progress) ?? 0);
-  const site = live?.site ?? null;
+function toWorker(worker, before, nanos) {
+  const { counters, mean_poll_time: meanPoll } = worker.measurements;
+  const earlier = before?.measurements.counters ?? {};
+  const per = (name) => rate(counters[name], earlier[name], nanos);
+  // Settled time, and how much more or less was unsettled at the end than at the start.
+  const settled = grown(counters.busy_duration_total, earlier.busy_duration_total);
+  const unsettled = grown(worker.busy_in_progress ?? 0, before?.busy_in_progress ?? 0);
+  const polling = worker.state === "polling";
   return {
     index: worker.worker,
-    name: worker.thread?.name ? `${worker.worker} ${worker.thread.name}` : String(worker.worker),
-    busy: settled === null ? null : Math.min(1, Math.max(0, (settled + progress) / (seconds * 1e9))),
-    polls: over(grown(worker.poll_count, before?.poll_count), seconds),
-    parks: over(grown(worker.park_count, before?.park_count), seconds),
-    steals: over(grown(worker.steal_count, before?.steal_count), seconds),
-    mean: number(worker.mean_poll_time),
+    name: worker.thread_name ? `${worker.worker} ${worker.thread_name}` : String(worker.worker),
+    busy: settled === null ? null : ratio(settled + unsettled, nanos),
+    polls: per("poll_count"),
+    parks: per("park_count"),
+    steals: per("steal_count"),
+    mean: number(meanPoll),
     queue: number(worker.local_queue_depth),
-    site,
-    pollNumber: live?.poll_number ?? 0,
-    heldMs: held === null ? 0 : held / 1e6,
-    now: polling && site ? `Polling ${site}` : (SAY[live?.state] ?? "–"),
+    site: worker.site_name,
+    pollNumber: worker.poll_number,
+    heldMs: polling ? (number(worker.state_for) ?? 0) / 1e6 : 0,
+    now: polling && worker.site_name ? `Polling ${worker.site_name}` : (SAY[worker.state] ?? "–"),
   };
 }

@@ -1,1 +1,47 @@
-//! Async runtime metrics for browser executors.
+//! Async runtime metrics for browsers and other JavaScript hosts.
+//!
+//! The vocabulary, the hot path and the snapshot are those of [`metrics_core`]; this crate adds what a host of WebAssembly has:
+//! a [clock](PerformanceClock), a [wrapper](Measured) for futures, and hooks for executors. Nothing here needs a `window`: it works in workers, in worklets and in Node, as far as each goes.
+//!
+//! # Measuring tasks
+//!
+//! [`spawn_local`] instead of that of `wasm_bindgen_futures`, or [`Monitor::measure`] around a future that another executor
+//! gets. [`Monitor::snapshot`] reads the numbers.
+//!
+//! # Writing an executor
+//!
+//! Make a [`Registry`] with [`metrics_core::Builder::build`] and a [`PerformanceClock`], lease a [`Worker`] and call its hooks.
+//!
+//! # What is not promised
+//!
+//! - Times are as good as the host's clock, which browsers make coarse on purpose: see [`PerformanceClock`].
+//! - The numbers of a wrapper begin where its tasks are polled.
+//! - Where a panic aborts, as on `wasm32-unknown-unknown` by default, a task that panics never ends.
+
+mod bounds;
+mod clock;
+mod host;
+mod measured;
+mod monitor;
+mod site;
+mod turn;
+mod waker;
+
+use metrics_core::Heap;
+use std::sync::Arc;
+
+pub use bounds::no_finer_than;
+pub use clock::{NoPerformance, PerformanceClock};
+pub use measured::Measured;
+pub use metrics_core;
+pub use monitor::{BuildError, Builder, Monitor, MonitorProbe, spawn_local};
+pub use site::location;
+
+/// A registry on the host's clock.
+pub type Registry = metrics_core::Registry<Heap, PerformanceClock>;
+/// A worker on the host's clock.
+pub type Worker = metrics_core::Worker<Arc<Registry>>;
+/// A reader; `P` is what the runtime is asked through.
+pub type RuntimeMetrics<P = metrics_core::NoProbe> = metrics_core::RuntimeMetrics<Arc<Registry>, P>;
+/// A snapshot.
+pub type Snapshot = metrics_core::Snapshot<Heap>;

@@ -1,0 +1,93 @@
+//! Histograms no finer than the clock.
+
+use core::time::Duration;
+use metrics_core::histogram::{HistogramConfig, HistogramLayout};
+
+/// `config`, or the nearest of its kind that has no bucket narrower than `resolution`.
+///
+/// A reading is off by up to the clock's step, so a narrower bucket would claim a precision that no sample has. What is coarsened
+/// is the low end: the first bucket grows until the next ones are wide enough.
+///
+/// A configuration that can't be coarsened (its range ends below the clock's step) stays as it is.
+pub fn no_finer_than(config: HistogramConfig, resolution: Duration) -> HistogramConfig {
+    let step = u64::try_from(resolution.as_nanos()).unwrap_or(u64::MAX);
+    let coarser = match config.layout() {
+        HistogramLayout::Linear { width, buckets } if width < step => {
+            HistogramConfig::linear(step, buckets as usize)
+        }
+        HistogramLayout::PowerOfTwo {
+            first_bucket,
+            buckets,
+        } if first_bucket < step => HistogramConfig::power_of_two(step, buckets as usize),
+        HistogramLayout::H2 { min, max, precision } => {
+            // From `2^k` on, a bucket is `2^(k - precision)` wide.
+            let floor = step
+                .checked_next_power_of_two()
+                .and_then(|width| width.checked_mul(1 << precision));
+            match floor {
+                Some(floor) if step > 1 && min < floor => HistogramConfig::h2(floor, max, precision),
+                _ => return config,
+            }
+        }
+        _ => return config,
+    };
+    coarser.unwrap_or(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_family = "wasm")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// The narrowest bucket that has an end.
+    fn narrowest(config: &HistogramConfig) -> u64 {
+        (0..config.num_buckets())
+            .filter_map(|i| config.bucket_range(i))
+            .filter_map(|range| Some(range.end? - range.start))
+            .min()
+            .unwrap_or(u64::MAX)
+    }
+
+    #[test]
+    fn no_bucket_is_narrower_than_the_clock() {
+        let configs = [
+            HistogramConfig::DEFAULT,
+            HistogramConfig::h2(0, 1_000_000_000, 0).unwrap(),
+            HistogramConfig::h2(1, 60_000_000_000, 5).unwrap(),
+            HistogramConfig::linear(50_000, 20).unwrap(),
+            HistogramConfig::power_of_two(100, 20).unwrap(),
+        ];
+        for config in configs {
+            for nanos in [1, 20, 1_000, 5_000, 100_000, 1_000_000, 16_700_000] {
+                let coarser = no_finer_than(config, Duration::from_nanos(nanos));
+                assert!(
+                    narrowest(&coarser) >= nanos,
+                    "{config:?} on a clock of {nanos} ns became {coarser:?}"
+                );
+                assert!(
+                    narrowest(&coarser) <= narrowest(&config).max(2 * nanos),
+                    "coarser than needed: {coarser:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_fine_clock_changes_nothing() {
+        for config in [
+            HistogramConfig::DEFAULT,
+            HistogramConfig::linear(1_000, 20).unwrap(),
+        ] {
+            assert_eq!(no_finer_than(config, Duration::from_nanos(1)), config);
+            assert_eq!(no_finer_than(config, Duration::ZERO), config);
+        }
+    }
+
+    #[test]
+    fn a_clock_coarser_than_the_range_is_no_panic() {
+        let config = HistogramConfig::h2(1, 1_000, 2).unwrap();
+        assert_eq!(no_finer_than(config, Duration::MAX), config);
+        assert_eq!(no_finer_than(config, Duration::from_secs(1)), config);
+    }
+}

@@ -1,0 +1,27 @@
+//! What a JavaScript host may offer, each looked up on the global object itself: no `window` is needed.
+//!
+//! A name that the host does not have reads as `None`, or its call as `Err`; neither throws into Rust.
+
+use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+
+#[wasm_bindgen]
+extern "C" {
+    /// The `Performance` interface, of which every host has some subset.
+    #[derive(Clone)]
+    pub(crate) type Performance;
+
+    /// Milliseconds since the time origin of this global.
+    #[wasm_bindgen(method)]
+    pub(crate) fn now(this: &Performance) -> f64;
+
+    /// Milliseconds from the Unix epoch to the time origin; `undefined` in old workers.
+    #[wasm_bindgen(method, getter, js_name = timeOrigin)]
+    pub(crate) fn time_origin(this: &Performance) -> Option<f64>;
+
+    #[wasm_bindgen(thread_local_v2, js_name = performance)]
+    pub(crate) static PERFORMANCE: Option<Performance>;
+
+    /// Runs `job` as a microtask: after the present job, before rendering, timers and input.
+    #[wasm_bindgen(catch, js_name = queueMicrotask)]
+    pub(crate) fn queue_microtask(job: &JsValue) -> Result<(), JsValue>;
+}

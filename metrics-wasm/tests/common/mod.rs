@@ -1,0 +1,48 @@
+//! What the tests on a JavaScript host share.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use core::future::poll_fn;
+use core::task::Poll;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::js_sys::{Function, Promise};
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(job: &Function, ms: f64);
+
+    #[wasm_bindgen(js_namespace = performance, js_name = now)]
+    pub fn now() -> f64;
+}
+
+/// Ends after so many milliseconds, in a task of its own: every microtask queued before has run by then.
+pub async fn sleep(ms: f64) {
+    let promise = Promise::new(&mut |resolve, _| set_timeout(&resolve, ms));
+    let _ = JsFuture::from(promise).await;
+}
+
+/// Ends in the host's next task: every microtask queued before has run by then.
+pub async fn next_turn() {
+    sleep(0.0).await;
+}
+
+/// Pends once, having woken itself.
+pub async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Keeps the thread busy by the host's clock.
+pub fn spin(ms: f64) {
+    let end = now() + ms;
+    while now() < end {}
+}
