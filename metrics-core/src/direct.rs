@@ -39,11 +39,22 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> Registry<Fixed<W
     }
 }
 
-type DirectHooks<T, const BUCKETS: usize> = Hooks<'static, OwnedU64, SlotHistogram<[OwnedU64; BUCKETS]>, T>;
+pub(crate) type DirectHooks<'a, T, const BUCKETS: usize> =
+    Hooks<'a, OwnedU64, SlotHistogram<[OwnedU64; BUCKETS]>, T>;
 
 impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> DirectWorker<T, WORKERS, BUCKETS> {
     #[inline(always)]
-    fn write(self, hook: impl FnOnce(&DirectHooks<T, BUCKETS>)) {
+    fn write(self, hook: impl FnOnce(&DirectHooks<'static, T, BUCKETS>)) {
+        self.write_by(&self.registry.clock, hook);
+    }
+
+    /// The same by another clock, for a caller that has taken the reading.
+    #[inline(always)]
+    pub(crate) fn write_by<'a, C: TimeSource>(
+        self,
+        clock: &'a C,
+        hook: impl FnOnce(&DirectHooks<'a, C, BUCKETS>),
+    ) {
         let slot = &self.fixed.slot;
         let facts = &self.registry.facts;
         let hooks = Hooks {
@@ -55,7 +66,7 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> DirectWorker<T, 
                 .schedule_latency
                 .as_ref()
                 .zip(slot.schedule_latency.as_ref()),
-            clock: &self.registry.clock,
+            clock,
             scale: &facts.scale,
             timed: facts.timed,
             interval: facts.interval,
@@ -65,7 +76,7 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> DirectWorker<T, 
 
     /// The switches are taken over between two polls, as a batch takes them over at a submit.
     #[inline(always)]
-    fn latch(self, hooks: &DirectHooks<T, BUCKETS>) {
+    pub(crate) fn latch<C: TimeSource>(self, hooks: &DirectHooks<'_, C, BUCKETS>) {
         hooks.latch(self.registry.options.latch());
     }
 
@@ -115,11 +126,14 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> DirectWorker<T, 
     /// The poll ended.
     #[inline]
     pub fn end_poll(self) {
-        self.write(|hooks| {
-            if hooks.end_poll() {
-                hooks.before_submit(self.registry.options.latch());
-            }
-        });
+        self.write(|hooks| self.finish_poll(hooks));
+    }
+
+    #[inline(always)]
+    pub(crate) fn finish_poll<C: TimeSource>(self, hooks: &DirectHooks<'_, C, BUCKETS>) {
+        if hooks.end_poll() {
+            hooks.before_submit(self.registry.options.latch());
+        }
     }
 
     /// Something took time since the last reading that belongs to no poll.

@@ -28,6 +28,13 @@ mod cell;
 mod counters;
 #[cfg(not(metrics_core_loom))]
 mod direct;
+#[cfg(all(
+    any(target_has_atomic = "ptr", feature = "critical-section"),
+    not(metrics_core_loom)
+))]
+pub mod embassy;
+#[cfg(not(metrics_core_loom))]
+pub mod extend;
 pub mod histogram;
 mod live;
 mod options;

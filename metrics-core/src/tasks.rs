@@ -1,6 +1,6 @@
 //! Spawns and ends of tasks: counted by the thread they happen on, visible at once.
 
-use crate::cell::{OwnedCounter, SharedU64};
+use crate::cell::{OwnedCounter, SharedCounter};
 use crate::sync::const_unless_loom;
 
 /// How a task ended.
@@ -67,33 +67,33 @@ impl TaskCells {
 /// The same for everybody who is no worker.
 #[derive(Debug)]
 pub(crate) struct SharedTaskCells {
-    completed: SharedU64,
-    cancelled: SharedU64,
-    panicked: SharedU64,
-    spawned: SharedU64,
+    completed: SharedCounter,
+    cancelled: SharedCounter,
+    panicked: SharedCounter,
+    spawned: SharedCounter,
 }
 
 impl SharedTaskCells {
     const_unless_loom! {
         pub(crate) const fn new() -> Self {
             Self {
-                completed: SharedU64::new(0),
-                cancelled: SharedU64::new(0),
-                panicked: SharedU64::new(0),
-                spawned: SharedU64::new(0),
+                completed: SharedCounter::new(),
+                cancelled: SharedCounter::new(),
+                panicked: SharedCounter::new(),
+                spawned: SharedCounter::new(),
             }
         }
     }
 
     pub(crate) fn spawned(&self) {
-        self.spawned.add_release(1);
+        self.spawned.increment_release();
     }
 
     pub(crate) fn ended(&self, end: TaskEnd) {
         match end {
-            TaskEnd::Completed => self.completed.add_release(1),
-            TaskEnd::Cancelled => self.cancelled.add_release(1),
-            TaskEnd::Panicked => self.panicked.add_release(1),
+            TaskEnd::Completed => self.completed.increment_release(),
+            TaskEnd::Cancelled => self.cancelled.increment_release(),
+            TaskEnd::Panicked => self.panicked.increment_release(),
         }
     }
 

@@ -4,7 +4,7 @@
 //! - [`OwnedU64`]: one writer, any number of readers; loads and stores only. A slot is made of these. Where the target
 //!   has no 64-bit atomics it is two 32-bit halves, which make sense only under the slot's sequence count.
 //! - [`OwnedCounter`]: one writer, readable at any time *without* a sequence count, on every target.
-//! - [`SharedU64`]: many writers. Nothing hot uses it.
+//! - [`SharedCounter`], [`SharedU64`]: many writers. Nothing hot uses them. The first is for what interrupts may count.
 //!
 //! Hooks are written once over [`U64Cell`], the common face of the first two.
 
@@ -16,10 +16,12 @@
 mod counter;
 mod owned;
 mod shared;
+mod shared_counter;
 
 pub(crate) use counter::OwnedCounter;
 pub(crate) use owned::OwnedU64;
 pub(crate) use shared::{SharedU32, SharedU64};
+pub(crate) use shared_counter::SharedCounter;
 
 /// A batch's cell: plain memory of one owner.
 pub(crate) type Local = core::cell::Cell<u64>;

@@ -216,6 +216,26 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.live.enter(WorkerState::Searching, self.read());
     }
 
+    /// So many ticks since the last hook were not the worker's own: another one had preempted it.
+    ///
+    /// Every time mark moves on by them, as if the clock had stood still.
+    #[cfg(all(
+        any(target_has_atomic = "ptr", feature = "critical-section"),
+        not(metrics_core_loom)
+    ))]
+    #[inline(always)]
+    pub(crate) fn exclude(&self, ticks: u64) {
+        if ticks != 0 {
+            for mark in [
+                &self.state.cursor,
+                &self.state.poll_started_at,
+                &self.state.busy_since,
+            ] {
+                mark.add(ticks);
+            }
+        }
+    }
+
     /// Something happened since the last reading that belongs to no poll.
     #[inline(always)]
     pub(crate) fn break_chain(&self) {

@@ -1,0 +1,116 @@
+//! A counter with many writers that any of them may interrupt.
+
+#[cfg(any(target_has_atomic = "ptr", feature = "critical-section", metrics_core_loom))]
+mod imp {
+    use crate::sync::{Ordering, SharedAtomicU32, const_unless_loom};
+
+    /// 64 bits made of two 32-bit words, without a lock.
+    ///
+    /// A 64-bit read-modify-write is no alternative on a microcontroller with 32-bit compare-and-swap only: what
+    /// portable-atomic falls back to there is a spin lock, on which an interrupt that came while the lock was held would
+    /// spin for good.
+    ///
+    /// `low` counts modulo 2^32; `halves` counts how often it passed a multiple of 2^31, and is moved on by whoever
+    /// makes `low` pass one. Its parity is the top bit of `low` unless somebody is just between the two, so that a
+    /// reader sees whether it has to add that one itself. (The same trick as [`ExtendedCounter`](crate::extend::ExtendedCounter)'s.)
+    /// It can err only if 2^31 counts happen between two instructions of a writer.
+    #[derive(Debug)]
+    pub(crate) struct SharedCounter {
+        low: SharedAtomicU32,
+        halves: SharedAtomicU32,
+    }
+
+    impl SharedCounter {
+        const_unless_loom! {
+            pub(crate) const fn new() -> Self {
+                Self { low: SharedAtomicU32::new(0), halves: SharedAtomicU32::new(0) }
+            }
+        }
+
+        pub(crate) fn increment_release(&self) {
+            // Ordering: release, pairs with the acquire of `low` in `load_acquire`: who sees this count sees what went
+            // before it.
+            let low = self.low.fetch_add(1, Ordering::Release).wrapping_add(1);
+            if low << 1 == 0 {
+                // Ordering: release, pairs with the acquire of `halves` below: who sees this half sees a `low` in it.
+                self.halves.fetch_add(1, Ordering::Release);
+            }
+        }
+
+        /// `None` where there are no many-writer cells.
+        #[allow(clippy::unnecessary_wraps)]
+        pub(crate) fn load_acquire(&self) -> Option<u64> {
+            // Ordering: acquire, pairs with the releases above. `halves` first: it is then never ahead of `low`.
+            let halves = self.halves.load(Ordering::Acquire);
+            let low = self.low.load(Ordering::Acquire);
+            let halves = halves.wrapping_add((low >> 31) ^ (halves & 1));
+            Some(u64::from(halves >> 1) << 32 | u64::from(low))
+        }
+
+        #[cfg(test)]
+        pub(crate) fn set(&self, low: u32, halves: u32) {
+            self.low.store(low, Ordering::Relaxed);
+            self.halves.store(halves, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Without compare-and-swap and without a critical section: reads `None`, as every many-writer cell.
+#[cfg(not(any(target_has_atomic = "ptr", feature = "critical-section", metrics_core_loom)))]
+mod imp {
+    /// A counter that nobody can write here.
+    #[derive(Debug)]
+    pub(crate) struct SharedCounter(());
+
+    #[allow(clippy::unused_self)]
+    impl SharedCounter {
+        pub(crate) const fn new() -> Self {
+            Self(())
+        }
+
+        pub(crate) fn increment_release(&self) {}
+
+        pub(crate) fn load_acquire(&self) -> Option<u64> {
+            None
+        }
+    }
+}
+
+pub(crate) use imp::SharedCounter;
+
+#[cfg(all(test, not(metrics_core_loom), target_has_atomic = "ptr"))]
+mod tests {
+    use super::SharedCounter;
+
+    #[test]
+    fn counts_across_both_halves_of_the_low_word() {
+        for (low, halves, start) in [
+            (0, 0, 0),
+            (0x7FFF_FFFE, 0, 0x7FFF_FFFE_u64),
+            (0xFFFF_FFFE, 1, 0xFFFF_FFFE),
+            (0x7FFF_FFFE, 2, 0x1_7FFF_FFFE),
+            (0xFFFF_FFFE, 3, 0x1_FFFF_FFFE),
+        ] {
+            let counter = SharedCounter::new();
+            counter.set(low, halves);
+            for n in 0..5 {
+                assert_eq!(counter.load_acquire(), Some(start + n));
+                counter.increment_release();
+            }
+        }
+    }
+
+    #[test]
+    fn a_reader_between_the_two_words_of_a_count_sees_it_whole() {
+        let counter = SharedCounter::new();
+        // `low` has passed the half or the whole; `halves` has not been moved on yet.
+        for (low, halves, value) in [
+            (0x8000_0000, 0, 0x8000_0000_u64),
+            (0, 1, 0x1_0000_0000),
+            (3, 1, 0x1_0000_0003),
+        ] {
+            counter.set(low, halves);
+            assert_eq!(counter.load_acquire(), Some(value));
+        }
+    }
+}

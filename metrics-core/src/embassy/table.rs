@@ -1,0 +1,164 @@
+//! The reading as a table of text, without floating point.
+
+use core::fmt::{self, Write};
+
+use super::executor::ExecutorState;
+use super::snapshot::{ExecutorRow, TraceRows, TraceSnapshot, permille};
+use crate::storage::Rows;
+
+/// A [`TraceSnapshot`] with names for its tasks, to be written with [`core::fmt`].
+///
+/// ```text
+/// executor 0     idle  71.9 %  poll  26.6 %  schedule   0.4 %  preempted   1.1 %      388 polls
+///   task            active   waiting     wakes     polls    longest
+///   hog             25.8 %     2.2 %         5         5    30.0 ms
+///   0x2000_9e30      0.1 %     0.0 %        50        50    12.3 us
+/// ```
+///
+/// Shares are of all the time since the executor's first poll. A figure that was not measured is `-`; a row marked `~` was being
+/// written and shows what the snapshot before had.
+#[derive(Debug)]
+pub struct Table<'a, S: TraceRows> {
+    snapshot: &'a TraceSnapshot<S>,
+    names: &'a [(u32, &'a str)],
+}
+
+impl<S: TraceRows> TraceSnapshot<S> {
+    /// The table, with names for tasks by their number (`SpawnToken::id`). A task without one shows its number: the low 32
+    /// bits of its address, which the program's symbols explain.
+    pub fn table<'a>(&'a self, names: &'a [(u32, &'a str)]) -> Table<'a, S> {
+        Table {
+            snapshot: self,
+            names,
+        }
+    }
+}
+
+impl<S: TraceRows> fmt::Display for TraceSnapshot<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.table(&[]).fmt(f)
+    }
+}
+
+impl<S: TraceRows> fmt::Display for Table<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, executor) in self.snapshot.executors.as_slice().iter().enumerate() {
+            self.executor(f, index as u32, executor)?;
+        }
+        let row = &self.snapshot.overflow;
+        if row.spawned != 0 {
+            let total = self
+                .snapshot
+                .executors
+                .as_slice()
+                .iter()
+                .map(ExecutorRow::total)
+                .max()
+                .unwrap_or(0);
+            write!(f, "  {:<15}", "tasks without row")?;
+            let (active, longest) = (Share(permille(row.active, total)), Nanos(row.longest));
+            writeln!(
+                f,
+                "{active:>6}         -  {:>8}  {:>8}  {longest:>9}",
+                row.wakes, row.polls
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl<S: TraceRows> Table<'_, S> {
+    fn executor(&self, f: &mut fmt::Formatter<'_>, index: u32, executor: &ExecutorRow) -> fmt::Result {
+        let share = |state| Share(executor.share(state));
+        let [idle, poll, schedule] = [
+            ExecutorState::Idle,
+            ExecutorState::Polling,
+            ExecutorState::Scheduling,
+        ]
+        .map(share);
+        let preempted = Share(permille(executor.preempted, executor.total()));
+        writeln!(
+            f,
+            "executor {index}{}    idle {idle:>7}  poll {poll:>7}  schedule {schedule:>7}  preempted {preempted:>7}  {:>7} polls",
+            mark(executor.stale),
+            executor.polls,
+        )?;
+        let mut tasks = self
+            .snapshot
+            .tasks
+            .as_slice()
+            .iter()
+            .filter(|task| task.executor == index)
+            .peekable();
+        if tasks.peek().is_some() {
+            writeln!(
+                f,
+                "  {:<15}{:>7}  {:>8}  {:>8}  {:>8}  {:>9}",
+                "task", "active", "waiting", "wakes", "polls", "longest"
+            )?;
+        }
+        for task in tasks {
+            match self.names.iter().find(|(id, _)| *id == task.task) {
+                Some((_, name)) => write!(f, " {}{name:<15}", mark(task.stale))?,
+                None => {
+                    write!(
+                        f,
+                        " {}{:#06x}_{:04x}    ",
+                        mark(task.stale),
+                        task.task >> 16,
+                        task.task & 0xFFFF
+                    )?;
+                }
+            }
+            let share = |part| Share(permille(part, executor.total()));
+            let (active, waiting, longest) = (share(task.active), share(task.waiting), Nanos(task.longest));
+            writeln!(
+                f,
+                "{active:>7}  {waiting:>8}  {:>8}  {:>8}  {longest:>9}",
+                task.wakes, task.polls
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn mark(stale: bool) -> char {
+    if stale { '~' } else { ' ' }
+}
+
+/// Thousandths as per cent.
+struct Share(Option<u32>);
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = heapless::String::<8>::new();
+        // At most "100.0 %".
+        let _ = match self.0 {
+            Some(permille) => write!(text, "{}.{} %", permille / 10, permille % 10),
+            None => text.write_char('-'),
+        };
+        f.pad(&text)
+    }
+}
+
+/// A duration in the unit that leaves up to four digits before the point.
+struct Nanos(u64);
+
+impl fmt::Display for Nanos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = heapless::String::<24>::new();
+        let (unit, name) = match self.0 {
+            0..1_000 => (1, "ns"),
+            1_000..1_000_000 => (1_000, "us"),
+            1_000_000..1_000_000_000 => (1_000_000, "ms"),
+            _ => (1_000_000_000, "s"),
+        };
+        // 20 digits, a point, a digit and a unit at most.
+        let _ = if unit == 1 {
+            write!(text, "{} {name}", self.0)
+        } else {
+            write!(text, "{}.{} {name}", self.0 / unit, self.0 % unit / (unit / 10))
+        };
+        f.pad(&text)
+    }
+}

@@ -1,0 +1,223 @@
+//! A counter that interrupts at every wrap, extended by that interrupt.
+
+use core::time::Duration;
+
+use super::step;
+use crate::cell::OwnedCounter;
+use crate::sync::const_unless_loom;
+use crate::time::{TimeSource, Timestamp};
+
+/// A timer that starts over after a fixed number of ticks and raises an interrupt when it does.
+///
+/// An implementation:
+///
+/// - MUST give [`elapsed`](Self::elapsed) from 0 to [`period`](Self::period) - 1, the ticks since it last started over. A timer
+///   that counts down, such as `SysTick`, is turned round: `reload - current`;
+/// - MUST say in [`is_wrap_pending`](Self::is_wrap_pending) that it has started over and the interrupt's handler has not yet begun. On a
+///   Cortex-M that is `SCB::is_pendst_pending()`;
+/// - MUST NOT panic or block.
+pub trait PeriodicTimer {
+    /// Ticks in one period: `reload + 1` for `SysTick`.
+    fn period(&self) -> u32;
+
+    /// Ticks since the timer last started over.
+    fn elapsed(&self) -> u32;
+
+    /// Whether it has started over since its interrupt was last handled.
+    fn is_wrap_pending(&self) -> bool;
+}
+
+/// A [`PeriodicTimer`] extended to 64 bits by its interrupt.
+///
+/// # Contract
+///
+/// - The timer's interrupt handler MUST call [`on_wrap`](Self::on_wrap) before anything else, exactly once for each interrupt, and nothing
+///   else may call it.
+/// - No context that reads this clock may preempt that handler before it did: give the timer the highest
+///   priority of those contexts. (On reset every Cortex-M interrupt has the same priority, so nothing preempts anything.)
+/// - Interrupts MUST NOT be masked for a whole period, or that period is lost.
+#[derive(Debug)]
+pub struct PeriodicCounter<C> {
+    wraps: OwnedCounter,
+    ticks_per_second: u32,
+    timer: C,
+}
+
+impl<C> PeriodicCounter<C> {
+    const_unless_loom! {
+        /// Extends `timer`, which counts `ticks_per_second`.
+        pub const fn new(timer: C, ticks_per_second: u32) -> Self {
+            Self { wraps: OwnedCounter::new(), ticks_per_second, timer }
+        }
+    }
+}
+
+/// A reading is repeated when the interrupt came in its midst, which it does once a period: a second repetition means that the
+/// period is about as short as a reading, where no answer is better than another.
+const TRIES: u32 = 3;
+
+impl<C: PeriodicTimer> PeriodicCounter<C> {
+    /// The timer has started over: called by its interrupt handler.
+    #[inline]
+    pub fn on_wrap(&self) {
+        self.wraps.increment_release();
+    }
+
+    /// The extended value.
+    #[inline]
+    pub fn ticks(&self) -> u64 {
+        let period = u64::from(self.timer.period());
+        let mut ticks = 0;
+        for _ in 0..TRIES {
+            let wraps = self.wraps.load_acquire();
+            let mut elapsed = u64::from(self.timer.elapsed());
+            if self.timer.is_wrap_pending() {
+                // It started over before `elapsed` was read or after: read again, this is after.
+                elapsed = period + u64::from(self.timer.elapsed());
+            }
+            ticks = wraps.wrapping_mul(period).wrapping_add(elapsed);
+            if self.wraps.load_acquire() == wraps {
+                break;
+            }
+        }
+        ticks
+    }
+}
+
+impl<C: PeriodicTimer> TimeSource for PeriodicCounter<C> {
+    #[inline]
+    fn now(&self) -> Timestamp {
+        Timestamp::from_ticks(self.ticks())
+    }
+
+    fn ticks_per_second(&self) -> u64 {
+        u64::from(self.ticks_per_second)
+    }
+
+    fn resolution(&self) -> Duration {
+        step(self.ticks_per_second)
+    }
+
+    fn available(&self) -> bool {
+        self.ticks_per_second != 0
+    }
+}
+
+#[cfg(all(test, not(metrics_core_loom)))]
+mod tests {
+    use core::cell::Cell;
+
+    use super::*;
+
+    const PERIOD: u64 = 100;
+
+    /// A timer whose true value the test holds. Every look at the hardware may let time pass or the interrupt run.
+    #[derive(Default)]
+    struct Fake {
+        truth: Cell<u64>,
+        handled: Cell<u64>,
+        masked: Cell<bool>,
+        /// Ticks that pass before each of the next looks.
+        passing: Cell<[u64; 3]>,
+    }
+
+    struct Handle<'a>(&'a Fake, &'a Cell<Option<&'a PeriodicCounter<Handle<'a>>>>);
+
+    impl Handle<'_> {
+        fn pass(&self) {
+            let [now, next, last] = self.0.passing.get();
+            self.0.passing.set([next, last, 0]);
+            self.0.truth.set(self.0.truth.get() + now);
+            self.interrupt();
+        }
+
+        fn interrupt(&self) {
+            let due = self.0.truth.get() / PERIOD;
+            if !self.0.masked.get() && self.0.handled.get() < due {
+                self.0.handled.set(due);
+                if let Some(clock) = self.1.get() {
+                    clock.on_wrap();
+                }
+            }
+        }
+    }
+
+    impl PeriodicTimer for Handle<'_> {
+        fn period(&self) -> u32 {
+            PERIOD as u32
+        }
+
+        fn elapsed(&self) -> u32 {
+            self.pass();
+            (self.0.truth.get() % PERIOD) as u32
+        }
+
+        fn is_wrap_pending(&self) -> bool {
+            self.pass();
+            self.0.truth.get() / PERIOD > self.0.handled.get()
+        }
+    }
+
+    #[test]
+    fn no_reading_near_a_wrap_goes_back_or_jumps() {
+        for masked in [false, true] {
+            for start in [0, 1, 50, 96, 97, 98, 99] {
+                for passing in [
+                    [0, 0, 0],
+                    [1, 0, 0],
+                    [0, 1, 0],
+                    [0, 0, 1],
+                    [1, 1, 1],
+                    [2, 2, 2],
+                    [3, 0, 4],
+                ] {
+                    let fake = Fake::default();
+                    let back = Cell::new(None);
+                    let clock = PeriodicCounter::new(Handle(&fake, &back), 1_000);
+                    back.set(Some(&clock));
+                    // Some periods go by with nobody reading.
+                    for period in 1..=7 {
+                        fake.truth.set(period * PERIOD);
+                        clock.timer.interrupt();
+                    }
+                    fake.truth.set(7 * PERIOD + start);
+                    fake.masked.set(masked);
+                    fake.passing.set(passing);
+                    let before = fake.truth.get();
+                    let read = clock.now().ticks();
+                    let after = fake.truth.get();
+                    assert!(
+                        (before..=after).contains(&read),
+                        "{masked} {start} {passing:?}: {read} not in {before}..={after}"
+                    );
+                    back.set(None);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn periods_add_up_past_32_bits() {
+        struct Stopped;
+
+        impl PeriodicTimer for Stopped {
+            fn period(&self) -> u32 {
+                1 << 24
+            }
+
+            fn elapsed(&self) -> u32 {
+                5
+            }
+
+            fn is_wrap_pending(&self) -> bool {
+                false
+            }
+        }
+
+        let clock = PeriodicCounter::new(Stopped, 64_000_000);
+        for _ in 0..1_000 {
+            clock.on_wrap();
+        }
+        assert_eq!(clock.ticks(), (1_000 << 24) + 5);
+    }
+}
