@@ -1,0 +1,406 @@
+//! What tasks do: they are spawned, woken, polled, end inside their last poll, and come back under the same number.
+
+use core::time::Duration;
+use metrics_core::WorkerState;
+use metrics_core::embassy::{ExecutorState, OverflowRow, TaskRow};
+
+use crate::replay::{Hook::*, Player, us};
+
+const E: u32 = 0x2000_0100;
+const A: u32 = 0x2000_1000;
+const B: u32 = 0x2000_2000;
+const C: u32 = 0x2000_3000;
+
+#[test]
+fn every_microsecond_of_a_simple_run_is_where_it_belongs() {
+    let player = Player::<1, 4>::new();
+    player.play(&[
+        (10, New(E, A)),
+        (12, Ready(E, A)),
+        (20, PollStart(E)),
+        (23, Begin(E, A)),
+        (73, End(E, A)),
+        (75, Idle(E)),
+        (175, Ready(E, A)),
+        (180, PollStart(E)),
+        (181, Begin(E, A)),
+        (211, End(E, A)),
+        (215, Idle(E)),
+    ]);
+    player.at(300);
+
+    let executor = player.executor(0);
+    assert_eq!(executor.state, ExecutorState::Idle);
+    assert_eq!(executor.idle, us(180 - 75));
+    assert_eq!(executor.scheduling, us(3 + 2 + 1 + 4));
+    assert_eq!(executor.polling, us(50 + 30));
+    assert_eq!(executor.preempted, 0);
+    assert_eq!(executor.in_progress, us(300 - 215));
+    assert_eq!(executor.total(), us(300 - 20));
+    assert_eq!(executor.polls, 2);
+
+    let expected = TaskRow {
+        executor: 0,
+        task: A,
+        spawned: 1,
+        ended: 0,
+        wakes: 2,
+        polls: 2,
+        active: us(80),
+        waiting: us(11 + 6),
+        longest: us(50),
+        polling: false,
+        stale: false,
+    };
+    assert_eq!(player.task(0, A), expected);
+
+    let snapshot = player.snapshot();
+    let worker = snapshot.worker(0).expect("a worker for the executor");
+    assert_eq!(worker.poll_count(), Some(2));
+    assert_eq!(worker.park_count(), Some(2));
+    assert_eq!(worker.park_unpark_count(), Some(4));
+    assert_eq!(worker.noop_count(), Some(0));
+    assert_eq!(worker.busy_duration_total(), Some(Duration::from_micros(55 + 35)));
+    let polls = worker.poll_time().expect("a poll time").histogram();
+    assert_eq!((polls.count(), polls.sum()), (2, us(80)));
+    assert_eq!((polls.min(), polls.max()), (Some(us(30)), Some(us(50))));
+    let latency = worker.schedule_latency().expect("a latency").histogram();
+    assert_eq!((latency.count(), latency.sum()), (2, us(17)));
+    assert_eq!(worker.state(), WorkerState::Parked);
+    let tasks = snapshot.tasks().expect("task counts");
+    assert_eq!((tasks.spawned, tasks.completed, tasks.alive()), (1, 0, 1));
+}
+
+#[test]
+fn a_poll_in_progress_is_seen_from_outside() {
+    let player = Player::<1, 4>::new();
+    player.play(&[
+        (0, New(E, A)),
+        (0, Ready(E, A)),
+        (0, PollStart(E)),
+        (1, Begin(E, A)),
+    ]);
+    player.at(1_001);
+    let executor = player.executor(0);
+    assert_eq!(
+        (executor.state, executor.in_progress),
+        (ExecutorState::Polling, us(1_000))
+    );
+    assert_eq!(executor.share(ExecutorState::Polling), Some(999));
+    assert!(player.task(0, A).polling);
+    let snapshot = player.snapshot();
+    let worker = snapshot.worker(0).expect("a worker");
+    assert_eq!(worker.state(), WorkerState::Polling);
+    assert_eq!(worker.site().as_u32(), A, "the site is the task's number");
+    assert_eq!(worker.state_for(), Some(Duration::from_millis(1)));
+}
+
+#[test]
+fn a_wake_during_the_poll_belongs_to_the_next_one() {
+    let player = Player::<1, 4>::new();
+    player.play(&[
+        (0, New(E, A)),
+        (0, Ready(E, A)),
+        (0, PollStart(E)),
+        (10, Begin(E, A)),
+        (30, Ready(E, A)),
+        (50, End(E, A)),
+        (60, Idle(E)),
+        (60, PollStart(E)),
+        (70, Begin(E, A)),
+        (75, End(E, A)),
+        (80, Idle(E)),
+    ]);
+    let task = player.task(0, A);
+    assert_eq!((task.wakes, task.polls), (2, 2));
+    assert_eq!(task.waiting, us(10 + 40));
+    assert_eq!((task.active, task.longest), (us(45), us(40)));
+}
+
+#[test]
+fn a_wake_between_dequeue_and_poll_keeps_both_stamps() {
+    // embassy clears the queued flag just before `task_exec_begin`: an interrupt can wake the task in between.
+    let player = Player::<1, 4>::new();
+    player.play(&[
+        (0, New(E, A)),
+        (100, Ready(E, A)),
+        (110, PollStart(E)),
+        (149, Ready(E, A)),
+        (150, Begin(E, A)),
+        (160, End(E, A)),
+        (160, Idle(E)),
+        (160, PollStart(E)),
+        (200, Begin(E, A)),
+        (210, End(E, A)),
+        (210, Idle(E)),
+    ]);
+    let task = player.task(0, A);
+    assert_eq!((task.wakes, task.polls), (2, 2));
+    assert_eq!(task.waiting, us(50 + 51));
+}
+
+#[test]
+fn a_task_ends_inside_its_last_poll() {
+    let player = Player::<1, 4>::new();
+    player.play(&[
+        (0, New(E, A)),
+        (0, Ready(E, A)),
+        (0, PollStart(E)),
+        (5, Begin(E, A)),
+        (20, TaskEnd(E, A)),
+        (25, End(E, A)),
+        (30, Idle(E)),
+    ]);
+    let task = player.task(0, A);
+    assert_eq!((task.spawned, task.ended), (1, 1));
+    assert_eq!(
+        (task.polls, task.active),
+        (1, us(20)),
+        "the last poll counts, up to its end"
+    );
+    let tasks = player.snapshot().tasks().expect("task counts");
+    assert_eq!((tasks.completed, tasks.alive()), (1, 0));
+}
+
+#[test]
+fn a_number_that_comes_back_goes_on_in_its_row() {
+    let player = Player::<1, 4>::new();
+    player.play(&[
+        (0, New(E, A)),
+        (0, Ready(E, A)),
+        (0, PollStart(E)),
+        (5, Begin(E, A)),
+        (20, TaskEnd(E, A)),
+        (25, End(E, A)),
+        (30, Idle(E)),
+        (100, New(E, A)),
+        (100, Ready(E, A)),
+        (101, PollStart(E)),
+        (103, Begin(E, A)),
+        (106, End(E, A)),
+        (110, Idle(E)),
+    ]);
+    let task = player.task(0, A);
+    assert_eq!((task.spawned, task.ended, task.wakes, task.polls), (2, 1, 2, 2));
+    assert_eq!(
+        (task.active, task.waiting, task.longest),
+        (us(23), us(5 + 3), us(20))
+    );
+    assert_eq!(player.trace().tasks.len(), 1);
+    assert_eq!(player.snapshot().tasks().expect("task counts").alive(), 1);
+}
+
+#[test]
+fn a_task_spawned_again_before_its_end_is_reported() {
+    // Despawned, spawned again by an interrupt, and only then `task_end`: embassy frees the storage first.
+    let player = Player::<1, 4>::new();
+    player.play(&[
+        (0, New(E, A)),
+        (0, Ready(E, A)),
+        (0, PollStart(E)),
+        (5, Begin(E, A)),
+        (20, New(E, A)),
+        (21, Ready(E, A)),
+        (22, TaskEnd(E, A)),
+        (25, End(E, A)),
+        (30, Idle(E)),
+        (31, PollStart(E)),
+        (33, Begin(E, A)),
+        (40, End(E, A)),
+        (41, Idle(E)),
+    ]);
+    let task = player.task(0, A);
+    assert_eq!((task.spawned, task.ended, task.wakes, task.polls), (2, 1, 2, 2));
+    assert_eq!((task.active, task.waiting), (us(20 + 7), us(5 + 12)));
+    let tasks = player.snapshot().tasks().expect("task counts");
+    assert_eq!((tasks.spawned, tasks.completed, tasks.alive()), (2, 1, 1));
+}
+
+#[test]
+fn a_wake_of_a_task_that_has_ended_is_no_poll() {
+    let player = Player::<1, 4>::new();
+    player.play(&[
+        (0, New(E, A)),
+        (0, Ready(E, A)),
+        (0, PollStart(E)),
+        (5, Begin(E, A)),
+        // Woken during its last poll: queued once more, though there is nothing to poll.
+        (10, Ready(E, A)),
+        (20, TaskEnd(E, A)),
+        (25, End(E, A)),
+        (30, Idle(E)),
+        (31, PollStart(E)),
+        (33, Begin(E, A)),
+        (34, End(E, A)),
+        (40, Idle(E)),
+    ]);
+    let task = player.task(0, A);
+    assert_eq!((task.wakes, task.polls), (2, 1));
+    assert_eq!((task.active, task.waiting), (us(20), us(5)));
+    let executor = player.executor(0);
+    assert_eq!((executor.polls, executor.polling), (1, us(20)));
+    assert_eq!(
+        executor.scheduling,
+        us(5 + 5 + 9),
+        "the visit is the queue's time"
+    );
+    let snapshot = player.snapshot();
+    let worker = snapshot.worker(0).expect("a worker");
+    assert_eq!(worker.poll_count(), Some(1));
+    assert_eq!(worker.poll_time().expect("a poll time").histogram().count(), 1);
+    assert_eq!(
+        worker.noop_count(),
+        Some(1),
+        "the second time round polled nothing"
+    );
+}
+
+#[test]
+fn a_wake_of_a_number_that_was_never_spawned_makes_no_task() {
+    let player = Player::<1, 4>::new();
+    player.play(&[
+        (0, Ready(E, A)),
+        (5, New(E, A)),
+        (6, Ready(E, A)),
+        (7, PollStart(E)),
+        (8, Begin(E, A)),
+        (9, End(E, A)),
+        (9, Idle(E)),
+    ]);
+    let task = player.task(0, A);
+    assert_eq!((task.spawned, task.wakes, task.polls), (1, 1, 1));
+    assert_eq!(task.waiting, us(2));
+    assert_eq!(
+        player.trace().overflow,
+        OverflowRow {
+            wakes: 1,
+            ..OverflowRow::default()
+        }
+    );
+}
+
+#[test]
+fn tasks_past_the_last_row_share_one_and_lose_nothing() {
+    let player = Player::<1, 2>::new();
+    player.play(&[
+        (0, New(E, A)),
+        (0, Ready(E, A)),
+        (0, New(E, B)),
+        (0, Ready(E, B)),
+        (0, New(E, C)),
+        (0, Ready(E, C)),
+        (1, New(E, C + 8)),
+        (1, Ready(E, C + 8)),
+        (2, PollStart(E)),
+        (3, Begin(E, C + 8)),
+        (5, End(E, C + 8)),
+        (6, Begin(E, C)),
+        (16, TaskEnd(E, C)),
+        (17, End(E, C)),
+        (18, Begin(E, B)),
+        (21, End(E, B)),
+        (22, Begin(E, A)),
+        (26, End(E, A)),
+        (27, Idle(E)),
+    ]);
+    let trace = player.trace();
+    assert_eq!(trace.tasks.len(), 2);
+    assert_eq!(
+        trace.overflow,
+        OverflowRow {
+            spawned: 2,
+            ended: 1,
+            wakes: 2,
+            polls: 2,
+            active: us(2 + 11),
+            longest: us(11)
+        }
+    );
+    let rows: (u64, u64) = trace
+        .tasks
+        .iter()
+        .fold((0, 0), |sum, row| (sum.0 + row.polls, sum.1 + row.active));
+    assert_eq!(rows.0 + trace.overflow.polls, trace.executors[0].polls);
+    assert_eq!(rows.1 + trace.overflow.active, trace.executors[0].polling);
+    let tasks = player.snapshot().tasks().expect("task counts");
+    assert_eq!((tasks.spawned, tasks.completed), (4, 1));
+}
+
+#[test]
+fn an_ended_task_without_a_row_is_known_while_no_other_is_alive() {
+    let player = Player::<1, 0>::new();
+    player.play(&[
+        (0, New(E, A)),
+        (0, Ready(E, A)),
+        (0, PollStart(E)),
+        (1, Begin(E, A)),
+        (2, Ready(E, A)),
+        (3, TaskEnd(E, A)),
+        (4, End(E, A)),
+        (5, Idle(E)),
+        (6, PollStart(E)),
+        (7, Begin(E, A)),
+        (8, End(E, A)),
+        (9, Idle(E)),
+    ]);
+    let overflow = player.trace().overflow;
+    assert_eq!(
+        (overflow.spawned, overflow.ended, overflow.wakes, overflow.polls),
+        (1, 1, 2, 1)
+    );
+    assert_eq!(player.executor(0).polls, 1);
+}
+
+#[test]
+fn an_executor_past_the_last_slot_loses_no_task_count() {
+    let player = Player::<1, 4>::new();
+    let other = E + 0x100;
+    player.play(&[
+        (0, New(E, A)),
+        (0, New(other, B)),
+        (0, Ready(other, B)),
+        (1, PollStart(other)),
+        (2, Begin(other, B)),
+        (3, TaskEnd(other, B)),
+        (4, End(other, B)),
+        (5, Idle(other)),
+    ]);
+    let trace = player.trace();
+    assert_eq!(trace.executors.len(), 1);
+    assert_eq!(trace.overflow.wakes, 1);
+    let tasks = player.snapshot().tasks().expect("task counts");
+    assert_eq!((tasks.spawned, tasks.completed, tasks.alive()), (2, 1, 1));
+}
+
+#[test]
+fn an_interval_is_the_difference_of_two_snapshots() {
+    let player = Player::<1, 4>::new();
+    player.play(&[
+        (0, New(E, A)),
+        (0, Ready(E, A)),
+        (0, PollStart(E)),
+        (0, Begin(E, A)),
+        (100, End(E, A)),
+        (100, Idle(E)),
+    ]);
+    player.at(200);
+    let before = player.trace();
+    player.play(&[(300, Ready(E, A)), (310, PollStart(E)), (310, Begin(E, A))]);
+    player.at(320);
+    let interval = player.trace().since(&before);
+    let executor = interval.executors[0];
+    assert_eq!(
+        executor.idle,
+        us(110),
+        "what was in progress before belongs to the interval before"
+    );
+    assert_eq!(
+        executor.polling,
+        us(10),
+        "what is in progress now belongs to this one"
+    );
+    assert_eq!(executor.total(), us(120));
+    assert_eq!(executor.polls, 0);
+    let task = interval.task(0, A).expect("a row");
+    assert_eq!((task.wakes, task.waiting, task.active), (1, us(10), 0));
+}

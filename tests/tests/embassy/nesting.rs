@@ -1,0 +1,289 @@
+//! Executors that preempt one another, and cores that do not.
+
+use core::time::Duration;
+use metrics_core::embassy::ExecutorState;
+
+use crate::replay::{Hook::*, Player, us};
+
+const THREAD: u32 = 0x2000_0100;
+const MIDDLE: u32 = 0x2000_0200;
+const URGENT: u32 = 0x2000_0300;
+const SLOW: u32 = 0x2000_1000;
+const QUICK: u32 = 0x2000_2000;
+const QUICKEST: u32 = 0x2000_3000;
+
+fn spawned<const E: usize>() -> Player<E, 8> {
+    let player = Player::new();
+    player.play(&[
+        (0, New(THREAD, SLOW)),
+        (0, Ready(THREAD, SLOW)),
+        (0, New(MIDDLE, QUICK)),
+        (0, New(URGENT, QUICKEST)),
+    ]);
+    player
+}
+
+#[test]
+fn a_poll_excludes_what_preempted_it() {
+    let player = spawned::<3>();
+    player.play(&[
+        (0, PollStart(THREAD)),
+        (10, Begin(THREAD, SLOW)),
+        (40, Ready(MIDDLE, QUICK)),
+        (41, PollStart(MIDDLE)),
+        (42, Begin(MIDDLE, QUICK)),
+        (62, End(MIDDLE, QUICK)),
+        (63, Idle(MIDDLE)),
+        (110, End(THREAD, SLOW)),
+        (112, Idle(THREAD)),
+    ]);
+    let (thread, middle) = (player.executor(0), player.executor(1));
+    assert_eq!(thread.polling, us(100 - 22));
+    assert_eq!(thread.preempted, us(22));
+    assert_eq!(thread.scheduling, us(12));
+    assert_eq!(thread.total(), us(112));
+    assert_eq!(player.task(0, SLOW).active, us(78));
+    assert_eq!(player.task(0, SLOW).longest, us(78));
+    assert_eq!(
+        (middle.polling, middle.scheduling, middle.preempted),
+        (us(20), us(2), 0)
+    );
+
+    let snapshot = player.snapshot();
+    let worker = snapshot.worker(0).expect("a worker");
+    assert_eq!(worker.poll_time().expect("a poll time").histogram().sum(), us(78));
+    assert_eq!(
+        worker.busy_duration_total(),
+        Some(Duration::from_micros(112 - 22))
+    );
+    let worker = snapshot.worker(1).expect("a worker");
+    assert_eq!(worker.busy_duration_total(), Some(Duration::from_micros(22)));
+}
+
+#[test]
+fn an_executor_that_goes_idle_gives_the_core_back_to_the_one_it_preempted() {
+    let player = spawned::<3>();
+    player.play(&[
+        (0, PollStart(THREAD)),
+        (0, Begin(THREAD, SLOW)),
+        (10, PollStart(MIDDLE)),
+        (20, Idle(MIDDLE)),
+    ]);
+    player.at(50);
+    assert_eq!(player.executor(0).state, ExecutorState::Polling);
+    player.play(&[
+        (60, PollStart(URGENT)),
+        (65, Idle(URGENT)),
+        (100, End(THREAD, SLOW)),
+        (100, Idle(THREAD)),
+    ]);
+    assert_eq!(player.executor(0).polling, us(100 - 10 - 5));
+    assert_eq!(player.executor(0).preempted, us(15));
+}
+
+#[test]
+fn three_deep_each_is_charged_once() {
+    let player = spawned::<3>();
+    player.play(&[
+        (0, PollStart(THREAD)),
+        (0, Begin(THREAD, SLOW)),
+        (100, PollStart(MIDDLE)),
+        (100, Begin(MIDDLE, QUICK)),
+        (150, PollStart(URGENT)),
+        (150, Begin(URGENT, QUICKEST)),
+        (170, End(URGENT, QUICKEST)),
+        (170, Idle(URGENT)),
+        (200, End(MIDDLE, QUICK)),
+        (200, Idle(MIDDLE)),
+        (300, End(THREAD, SLOW)),
+        (300, Idle(THREAD)),
+    ]);
+    assert_eq!(
+        (player.executor(0).polling, player.executor(0).preempted),
+        (us(200), us(100))
+    );
+    assert_eq!(
+        (player.executor(1).polling, player.executor(1).preempted),
+        (us(80), us(20))
+    );
+    assert_eq!(
+        (player.executor(2).polling, player.executor(2).preempted),
+        (us(20), 0)
+    );
+}
+
+#[test]
+fn what_runs_while_an_executor_is_idle_takes_nothing_from_it() {
+    let player = spawned::<3>();
+    player.play(&[
+        (0, PollStart(THREAD)),
+        (10, Idle(THREAD)),
+        (20, PollStart(MIDDLE)),
+        (50, Idle(MIDDLE)),
+        (100, PollStart(THREAD)),
+        (110, Begin(THREAD, SLOW)),
+        (120, End(THREAD, SLOW)),
+        (120, Idle(THREAD)),
+    ]);
+    let thread = player.executor(0);
+    assert_eq!((thread.idle, thread.preempted), (us(90), 0));
+    assert_eq!((thread.polling, thread.scheduling), (us(10), us(20)));
+    assert_eq!(player.executor(1).scheduling, us(30));
+}
+
+#[test]
+fn preemption_between_two_polls_is_in_neither() {
+    let player = spawned::<3>();
+    player.play(&[
+        (0, PollStart(THREAD)),
+        (10, Begin(THREAD, SLOW)),
+        (20, End(THREAD, SLOW)),
+        (25, PollStart(MIDDLE)),
+        (75, Idle(MIDDLE)),
+        (80, Ready(THREAD, SLOW)),
+        (80, Begin(THREAD, SLOW)),
+        (90, End(THREAD, SLOW)),
+        (95, Idle(THREAD)),
+    ]);
+    let thread = player.executor(0);
+    assert_eq!(
+        (thread.polling, thread.scheduling, thread.preempted),
+        (us(20), us(10 + 10 + 5), us(50))
+    );
+    let snapshot = player.snapshot();
+    let worker = snapshot.worker(0).expect("a worker");
+    // A worker's poll begins where the last one ended: what embassy does in between is part of it, what preempted is not.
+    assert_eq!(worker.poll_time().expect("a poll time").histogram().count(), 2);
+    assert_eq!(worker.busy_duration_total(), Some(Duration::from_micros(45)));
+}
+
+#[test]
+fn a_wait_in_the_queue_includes_what_preempted() {
+    let player = spawned::<3>();
+    player.play(&[
+        (0, PollStart(THREAD)),
+        (1, PollStart(MIDDLE)),
+        (51, Idle(MIDDLE)),
+        (60, Begin(THREAD, SLOW)),
+        (61, End(THREAD, SLOW)),
+        (61, Idle(THREAD)),
+    ]);
+    assert_eq!(
+        player.task(0, SLOW).waiting,
+        us(60),
+        "the task did wait that long"
+    );
+}
+
+#[test]
+fn a_wake_from_an_interrupt_within_the_poll_of_another_executor() {
+    let player = spawned::<3>();
+    player.play(&[
+        (0, PollStart(THREAD)),
+        (0, Begin(THREAD, SLOW)),
+        (5, Ready(MIDDLE, QUICK)),
+        (6, PollStart(MIDDLE)),
+        (6, Begin(MIDDLE, QUICK)),
+        (7, Ready(THREAD, SLOW)),
+        (9, End(MIDDLE, QUICK)),
+        (9, Idle(MIDDLE)),
+        (20, End(THREAD, SLOW)),
+        (20, Idle(THREAD)),
+        (21, PollStart(THREAD)),
+        (22, Begin(THREAD, SLOW)),
+        (23, End(THREAD, SLOW)),
+        (23, Idle(THREAD)),
+    ]);
+    assert_eq!((player.task(0, SLOW).wakes, player.task(0, SLOW).polls), (2, 2));
+    assert_eq!(player.task(0, SLOW).waiting, us(15));
+    assert_eq!(player.task(1, QUICK).waiting, us(1));
+}
+
+#[test]
+fn two_cores_run_at_once_without_preempting() {
+    let player = spawned::<3>();
+    player
+        .at(0)
+        .hook_on(0, PollStart(THREAD))
+        .hook(Begin(THREAD, SLOW));
+    player
+        .at(10)
+        .hook_on(1, PollStart(MIDDLE))
+        .hook(Begin(MIDDLE, QUICK));
+    player.at(20).hook_on(1, PollStart(URGENT));
+    player.at(30).hook_on(1, Idle(URGENT));
+    player.at(50).hook(End(THREAD, SLOW)).hook(Idle(THREAD));
+    player.at(60).hook(End(MIDDLE, QUICK)).hook(Idle(MIDDLE));
+    assert_eq!(
+        (player.executor(0).polling, player.executor(0).preempted),
+        (us(50), 0)
+    );
+    assert_eq!(
+        (player.executor(1).polling, player.executor(1).preempted),
+        (us(40), us(10))
+    );
+}
+
+#[test]
+fn one_executor_alone_is_never_preempted() {
+    let player = spawned::<1>();
+    player.play(&[
+        (0, PollStart(THREAD)),
+        (0, Begin(THREAD, SLOW)),
+        (9, End(THREAD, SLOW)),
+        (9, Idle(THREAD)),
+    ]);
+    assert_eq!(
+        (player.executor(0).polling, player.executor(0).preempted),
+        (us(9), 0)
+    );
+}
+
+/// An interrupt executor may run in the midst of a hook, wherever that reads the clock. All that is taken from the
+/// executor beneath is taken once, whichever reading it was.
+#[test]
+fn an_interrupt_in_the_midst_of_any_hook_is_charged_once() {
+    let mut interrupted = 0;
+    for reading in 0..64 {
+        let player = spawned::<3>();
+        player.interrupt_at(reading, move |player| {
+            let now = player.now();
+            player.play(&[
+                (now, PollStart(URGENT)),
+                (now, Begin(URGENT, QUICKEST)),
+                (now + 1_000, End(URGENT, QUICKEST)),
+                (now + 1_000, Idle(URGENT)),
+            ]);
+        });
+        // Every hook comes 10 microseconds after the last one, however long that took.
+        for hook in [
+            PollStart(THREAD),
+            Begin(THREAD, SLOW),
+            PollStart(MIDDLE),
+            Begin(MIDDLE, QUICK),
+            End(MIDDLE, QUICK),
+            Idle(MIDDLE),
+            End(THREAD, SLOW),
+            Idle(THREAD),
+        ] {
+            player.at(player.now() + 10).hook(hook);
+        }
+        let (thread, middle, urgent) = (player.executor(0), player.executor(1), player.executor(2));
+        assert_eq!(thread.polling + thread.scheduling, us(10 + 20 + 10), "{reading}");
+        assert_eq!(middle.polling + middle.scheduling, us(10 + 10 + 10), "{reading}");
+        if urgent.polls == 0 {
+            continue;
+        }
+        interrupted += 1;
+        assert_eq!((urgent.polling, urgent.preempted), (us(1_000), 0), "{reading}");
+        let busy = [thread, middle].map(|row| row.preempted);
+        assert!(
+            busy == [us(30), 0] || busy == [us(1_030), 0] || busy == [us(1_030), us(1_000)],
+            "{reading}: {busy:?}"
+        );
+    }
+    assert!(
+        interrupted > 8,
+        "every hook reads the clock, so {interrupted} are too few"
+    );
+}

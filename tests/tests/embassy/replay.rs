@@ -1,0 +1,159 @@
+//! Playing a sequence of hooks, each at a given microsecond, into an `EmbassyMetrics`.
+
+use core::fmt;
+use core::time::Duration;
+use std::sync::Mutex;
+
+use portable_atomic::{AtomicU64, Ordering};
+
+use metrics_core::embassy::{EmbassyMetrics, ExecutorRow, FixedTrace, TaskRow, TraceSnapshot};
+use metrics_core::{Builder, Fixed, HistogramConfig, Registry, Snapshot, TimeSource, Timestamp};
+
+type Interrupt = Box<dyn FnOnce() + Send>;
+
+/// A clock of microseconds, set by hand. One of its readings can be interrupted.
+#[derive(Default)]
+pub(crate) struct HandClock {
+    micros: AtomicU64,
+    readings: AtomicU64,
+    interrupt: Mutex<Option<(u64, Interrupt)>>,
+}
+
+impl fmt::Debug for HandClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HandClock").field(&self.micros).finish()
+    }
+}
+
+impl TimeSource for HandClock {
+    fn now(&self) -> Timestamp {
+        let number = self.readings.fetch_add(1, Ordering::Relaxed);
+        let due = self
+            .interrupt
+            .lock()
+            .expect("no test panics in an interrupt")
+            .take_if(|(at, _)| *at == number);
+        let now = Timestamp::from_ticks(self.micros.load(Ordering::Relaxed));
+        if let Some((_, interrupt)) = due {
+            interrupt();
+        }
+        now
+    }
+
+    fn ticks_per_second(&self) -> u64 {
+        1_000_000
+    }
+
+    fn resolution(&self) -> Duration {
+        Duration::from_micros(1)
+    }
+}
+
+/// What a hook says. Executors and tasks are embassy's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hook {
+    PollStart(u32),
+    New(u32, u32),
+    Ready(u32, u32),
+    Begin(u32, u32),
+    End(u32, u32),
+    TaskEnd(u32, u32),
+    Idle(u32),
+}
+
+pub(crate) type Event = (u64, Hook);
+
+pub(crate) const BUCKETS: usize = 32;
+
+/// Metrics of up to `E` executors and `N` tasks, with the clock that they go by.
+pub(crate) struct Player<const E: usize, const N: usize> {
+    clock: &'static HandClock,
+    pub(crate) metrics: &'static EmbassyMetrics<&'static HandClock, E, N, BUCKETS>,
+}
+
+impl<const E: usize, const N: usize> Player<E, N> {
+    pub(crate) fn new() -> Self {
+        let clock: &'static HandClock = Box::leak(Box::default());
+        let layout = HistogramConfig::power_of_two(1_000, BUCKETS).expect("a layout that fits");
+        let registry: Registry<Fixed<E, BUCKETS>, _> = Builder::new()
+            .name("embassy")
+            .poll_time(layout)
+            .schedule_latency(layout)
+            .build_static(clock, clock.ticks_per_second(), clock.resolution())
+            .map_err(|(error, _)| error)
+            .expect("a registry that fits");
+        Self {
+            clock,
+            metrics: Box::leak(Box::new(EmbassyMetrics::new(registry))),
+        }
+    }
+
+    pub(crate) fn at(&self, micros: u64) -> &Self {
+        self.clock.micros.store(micros, Ordering::Relaxed);
+        self
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.micros.load(Ordering::Relaxed)
+    }
+
+    /// Runs `interrupt` in the midst of the clock reading with this number, counted from now.
+    pub(crate) fn interrupt_at(&self, reading: u64, interrupt: impl FnOnce(&Self) + Send + 'static) {
+        let player = Self {
+            clock: self.clock,
+            metrics: self.metrics,
+        };
+        let at = self.clock.readings.load(Ordering::Relaxed) + reading;
+        let mut slot = self
+            .clock
+            .interrupt
+            .lock()
+            .expect("no test panics in an interrupt");
+        *slot = Some((at, Box::new(move || interrupt(&player))));
+    }
+
+    pub(crate) fn hook(&self, hook: Hook) -> &Self {
+        self.hook_on(0, hook)
+    }
+
+    pub(crate) fn hook_on(&self, core: usize, hook: Hook) -> &Self {
+        match hook {
+            Hook::PollStart(executor) => self.metrics.poll_start(executor, core),
+            Hook::New(executor, task) => self.metrics.task_new(executor, task),
+            Hook::Ready(executor, task) => self.metrics.task_ready_begin(executor, task),
+            Hook::Begin(executor, task) => self.metrics.task_exec_begin(executor, task),
+            Hook::End(executor, task) => self.metrics.task_exec_end(executor, task),
+            Hook::TaskEnd(executor, task) => self.metrics.task_end(executor, task),
+            Hook::Idle(executor) => self.metrics.executor_idle(executor),
+        }
+        self
+    }
+
+    pub(crate) fn play(&self, events: &[Event]) -> &Self {
+        for &(micros, hook) in events {
+            self.at(micros).hook(hook);
+        }
+        self
+    }
+
+    pub(crate) fn trace(&self) -> TraceSnapshot<FixedTrace<E, N>> {
+        self.metrics.trace()
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot<Fixed<E, BUCKETS>> {
+        self.metrics.metrics().snapshot()
+    }
+
+    pub(crate) fn executor(&self, index: usize) -> ExecutorRow {
+        self.trace().executors[index]
+    }
+
+    pub(crate) fn task(&self, executor: u32, task: u32) -> TaskRow {
+        *self.trace().task(executor, task).expect("a row for the task")
+    }
+}
+
+/// Microseconds as the nanoseconds that readings are in.
+pub(crate) const fn us(micros: u64) -> u64 {
+    micros * 1_000
+}
