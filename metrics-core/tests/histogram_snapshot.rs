@@ -103,6 +103,17 @@ fn several_quantiles_in_any_order() {
         assert_eq!(out, snapshot.quantile(quantile));
     }
     assert_eq!(out[4], None);
+    // The rank just below the bucket that answered the one before.
+    let one_each = recorded(
+        HistogramConfig::linear(1, 20).unwrap(),
+        &(0..10).collect::<Vec<_>>(),
+    );
+    let mut pair = [None; 2];
+    one_each.quantiles(&[0.8, 0.7], &mut pair);
+    assert_eq!(
+        pair.map(|quantile| quantile.map(|quantile| quantile.estimate)),
+        [Some(7), Some(6)]
+    );
     // Left over from before.
     let mut out = [out[0]; 8];
     snapshot.quantiles(&quantiles[..2], &mut out);
@@ -122,6 +133,18 @@ fn estimates_are_spread_over_a_bucket() {
         let estimate = snapshot.quantile(f64::from(permille) / 1000.0).unwrap().estimate;
         assert!(estimate.abs_diff(value) <= 1, "{estimate} for {value}");
     }
+}
+
+/// A sample alone in a part of its bucket is estimated in the middle of that part.
+#[test]
+fn estimates_are_in_the_middle_of_their_part() {
+    let snapshot = recorded(HistogramConfig::linear(100, 2).unwrap(), &[10, 70, 90]);
+    let median = Quantile {
+        lower: 10,
+        upper: 90,
+        estimate: 50,
+    };
+    assert_eq!(snapshot.quantile(0.5), Some(median));
 }
 
 #[test]
@@ -189,6 +212,42 @@ fn an_interval_knows_extremes_that_it_set() {
     // The quantiles 0 and 1 are as well known as the extremes.
     let last = interval.quantile(1.0).unwrap();
     assert_eq!((last.lower, last.upper), (500, 550));
+}
+
+/// The smallest of two is at most the lesser of both upper bounds, and so on.
+#[test]
+fn merged_intervals_keep_the_tighter_bounds() {
+    let config = HistogramConfig::linear(100, 10).unwrap();
+    let earlier = recorded(config, &[50, 950]);
+    let interval = |values: &[u64]| {
+        let mut later = earlier.clone();
+        for &value in values {
+            later.record(value);
+        }
+        later.since(&earlier).unwrap()
+    };
+    for (one, other) in [
+        ([210, 510], [310, 410]),
+        ([310, 410], [210, 510]),
+        ([210, 410], [310, 510]),
+    ] {
+        let mut merged = interval(&one);
+        merged.merge(&interval(&other)).unwrap();
+        assert_eq!(
+            merged.min(),
+            Some(ValueBounds {
+                lower: 200,
+                upper: 299
+            })
+        );
+        assert_eq!(
+            merged.max(),
+            Some(ValueBounds {
+                lower: 500,
+                upper: 599
+            })
+        );
+    }
 }
 
 #[test]

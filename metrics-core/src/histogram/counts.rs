@@ -67,3 +67,37 @@ impl<const N: usize> Counts for heapless::Vec<u64, N> {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What [`Counts`] demands.
+    fn check<C: Counts>() {
+        let mut counts = C::default();
+        assert!(counts.as_slice().is_empty());
+        assert_eq!(counts.try_resize(3), Ok(()));
+        counts.as_mut_slice().copy_from_slice(&[1, 2, 3]);
+        assert_eq!(counts.try_resize(4), Ok(()));
+        assert_eq!(counts.as_slice(), [1, 2, 3, 0]);
+        assert_eq!(counts.try_resize(1), Ok(()));
+        assert_eq!(counts.as_slice(), [1]);
+        assert_eq!(counts.try_resize(2), Ok(()));
+        assert_eq!(counts.as_slice(), [1, 0]);
+        let required = usize::MAX;
+        let refused = counts.try_resize(required).map_err(|error| error.required);
+        assert_eq!(refused, Err(required));
+        assert_eq!(counts.as_slice(), [1, 0]);
+    }
+
+    #[test]
+    fn storage_of_fixed_size() {
+        check::<heapless::Vec<u64, 4>>();
+    }
+
+    #[cfg(feature = "alloc")]
+    #[test]
+    fn storage_on_the_heap() {
+        check::<alloc::vec::Vec<u64>>();
+    }
+}
