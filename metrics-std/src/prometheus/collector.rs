@@ -1,0 +1,145 @@
+//! The collector: from snapshots to `prometheus-client`'s encoder.
+
+use super::encode::{Shape, encode};
+use super::names::Family;
+use super::reading::{Runtime, Source};
+use core::fmt;
+use core::num::NonZeroUsize;
+use metrics_core::{Heap, Probe, RegistryRef, RuntimeMetrics};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+
+/// Exports the metrics of one runtime or of several.
+///
+/// Register one collector with a `prometheus-client` registry and add every runtime to it: a family must not
+/// come from two collectors. Each scrape takes one snapshot of each runtime; nothing is reset, so any number of scrapers
+/// see the same numbers and don't disturb each other. The runtime is not kept alive by it.
+///
+/// What a runtime does not measure is left out. Families keep their names from METRICS with
+/// `async_runtime_` before them (`async_runtime_worker_` for those of a worker), seconds instead of nanoseconds, and
+/// the suffixes of OpenMetrics. Labels are `runtime`, the registry's name, and `worker`, its index or `foreign` for threads
+/// that poll the runtime's tasks and are none of its workers.
+///
+/// Histograms are summed over the workers and go out with at most [`DEFAULT_BUCKETS`](Self::DEFAULT_BUCKETS)
+/// buckets. The edges follow from the layout alone, so that a query over time or over several processes adds up what
+/// belongs together.
+///
+/// ```
+/// use metrics_core::{Builder, RuntimeMetrics};
+/// use metrics_std::prometheus::{Format, RuntimeCollector};
+/// use prometheus_client::registry::Registry;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let registry = Builder::new().name("main").workers(2).build(metrics_core::NoClock)?;
+/// let mut exported = Registry::default();
+/// exported.register_collector(Box::new(RuntimeCollector::new(RuntimeMetrics::new(registry))));
+///
+/// let mut page = String::new();
+/// Format::Text.write(&mut page, &exported)?;
+/// assert!(page.contains(r#"async_runtime_num_workers{runtime="main"} 2"#));
+/// # Ok(())
+/// # }
+/// ```
+pub struct RuntimeCollector {
+    sources: Vec<Box<dyn Source>>,
+    families: Vec<Family>,
+    max_buckets: usize,
+    of_each_worker: bool,
+}
+
+/// Two runtimes of one name: their series could not be told apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DuplicateName {
+    /// The name.
+    pub name: String,
+}
+
+impl fmt::Display for DuplicateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "a runtime named {:?} is exported already: give each registry a name of its own",
+            self.name
+        )
+    }
+}
+
+impl core::error::Error for DuplicateName {}
+
+impl RuntimeCollector {
+    /// The most buckets that a histogram is exported with unless [`max_buckets`](Self::max_buckets) says otherwise.
+    pub const DEFAULT_BUCKETS: usize = 20;
+
+    /// A collector of one runtime's metrics.
+    pub fn new<R, P>(metrics: RuntimeMetrics<R, P>) -> Self
+    where
+        R: RegistryRef<Storage = Heap> + Send + Sync + 'static,
+        P: Probe + Send + Sync + 'static,
+    {
+        Self {
+            sources: vec![Box::new(metrics)],
+            families: Family::all(),
+            max_buckets: Self::DEFAULT_BUCKETS,
+            of_each_worker: false,
+        }
+    }
+
+    /// Exports another runtime too.
+    ///
+    /// # Errors
+    /// [`DuplicateName`] if one of that name is exported already.
+    pub fn with_runtime<R, P>(mut self, metrics: RuntimeMetrics<R, P>) -> Result<Self, DuplicateName>
+    where
+        R: RegistryRef<Storage = Heap> + Send + Sync + 'static,
+        P: Probe + Send + Sync + 'static,
+    {
+        if self.sources.iter().any(|source| source.name() == metrics.name()) {
+            return Err(DuplicateName {
+                name: metrics.name().to_owned(),
+            });
+        }
+        self.sources.push(Box::new(metrics));
+        Ok(self)
+    }
+
+    /// Exports histograms with at most so many buckets, the one up to `+Inf` included.
+    ///
+    /// Fewer make a scrape smaller and quantiles coarser. Change it and `le` changes for every series: queries that
+    /// reach back over the change see two sets of buckets.
+    #[must_use]
+    pub fn max_buckets(mut self, max_buckets: NonZeroUsize) -> Self {
+        self.max_buckets = max_buckets.get();
+        self
+    }
+
+    /// Exports histograms of each worker, with its label, in place of the sum over all.
+    #[must_use]
+    pub fn histograms_of_each_worker(mut self, yes: bool) -> Self {
+        self.of_each_worker = yes;
+        self
+    }
+}
+
+impl fmt::Debug for RuntimeCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.sources.iter().map(|source| source.name()).collect();
+        f.debug_struct("RuntimeCollector")
+            .field("runtimes", &names)
+            .field("max_buckets", &self.max_buckets)
+            .field("histograms_of_each_worker", &self.of_each_worker)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Collector for RuntimeCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let runtimes: Vec<Runtime> = self.sources.iter().map(|source| source.read()).collect();
+        let shape = Shape {
+            max_buckets: self.max_buckets,
+            of_each_worker: self.of_each_worker,
+        };
+        self.families
+            .iter()
+            .try_for_each(|family| encode(family, &runtimes, shape, &mut encoder))
+    }
+}

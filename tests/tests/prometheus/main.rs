@@ -1,0 +1,11 @@
+//! The Prometheus exporter against the programs that read it: `promtool`, the reference client for Python, a real server.
+
+#![allow(
+    clippy::float_cmp,
+    reason = "what is written as a decimal reads back as the same number"
+)]
+
+mod fixture;
+mod names;
+mod pages;
+mod tools;

@@ -1,0 +1,290 @@
+//! Both pages, by the parsers of others and by what the runtime really did.
+
+use crate::fixture::Fixture;
+use crate::tools;
+use core::num::NonZeroUsize;
+use core::time::Duration;
+use metrics_core::Counter;
+use metrics_std::prometheus::{Format, RuntimeCollector};
+use prometheus_client::registry::Registry;
+use serde_json::Value;
+use std::fs;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+/// Two runtimes with samples over the whole range of their histograms, and a registry that exports both.
+struct Exported {
+    registry: Registry,
+    /// Their workers still run.
+    _runtimes: [Fixture; 2],
+}
+
+impl Exported {
+    fn new(options: impl FnOnce(RuntimeCollector) -> RuntimeCollector) -> Self {
+        let runtimes = [Fixture::new("main"), Fixture::new(SECOND)];
+        for runtime in &runtimes {
+            runtime.poll((0..40).map(|power| Duration::from_nanos(1 << power)));
+        }
+        let [main, second] = &runtimes;
+        let collector = RuntimeCollector::new(main.metrics.clone())
+            .with_runtime(second.metrics.clone())
+            .expect("the names differ");
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(options(collector)));
+        Self {
+            registry,
+            _runtimes: runtimes,
+        }
+    }
+
+    /// With the defaults, and with everything that can be asked for.
+    fn both() -> [Self; 2] {
+        let most = |collector: RuntimeCollector| {
+            collector
+                .histograms_of_each_worker(true)
+                .max_buckets(NonZeroUsize::new(200).expect("not 0"))
+        };
+        [Self::new(|collector| collector), Self::new(most)]
+    }
+}
+
+/// A name in which everything needs escaping.
+const SECOND: &str = "a \"second\" \\ one\n";
+
+/// A registry that exports this runtime alone.
+fn alone(fixture: &Fixture) -> Registry {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(RuntimeCollector::new(fixture.metrics.clone())));
+    registry
+}
+
+fn page(format: Format, registry: &Registry) -> String {
+    let mut page = String::new();
+    format
+        .write(&mut page, registry)
+        .expect("a String takes everything");
+    page
+}
+
+#[test]
+fn promtool_has_no_complaint() {
+    let Some(promtool) = tools::program("promtool") else {
+        return;
+    };
+    for Exported { registry, .. } in &Exported::both() {
+        let mut child = Command::new(&promtool)
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("promtool does not start");
+        let mut stdin = child.stdin.take().expect("it was piped");
+        stdin
+            .write_all(page(Format::Text, registry).as_bytes())
+            .expect("promtool does not read");
+        drop(stdin);
+        let said = tools::silent_success(child.wait_with_output().expect("promtool does not end"));
+        assert_eq!(said, "");
+    }
+}
+
+#[test]
+fn the_reference_client_reads_the_same_from_both_pages() {
+    let Some(mut python) = tools::python() else { return };
+    let folder = tempfile::tempdir().expect("no temporary folder");
+    let (open_metrics, text) = (folder.path().join("openmetrics"), folder.path().join("text"));
+    let oracle = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/prometheus/oracle.py");
+    python.arg(oracle).args([&open_metrics, &text]);
+    for Exported { registry, .. } in &Exported::both() {
+        fs::write(&open_metrics, page(Format::OpenMetrics, registry)).expect("can't write");
+        fs::write(&text, page(Format::Text, registry)).expect("can't write");
+        let found = tools::silent_success(python.output().expect("Python does not start"));
+        let families: Vec<Value> = serde_json::from_str(&found).expect("not JSON");
+        assert_eq!(families.len(), metrics_core::METRICS.len());
+
+        // Labels that had to be escaped come out as they went in.
+        let sites = families
+            .iter()
+            .filter(|family| family["name"] == "async_runtime_worker_site");
+        let site = sites
+            .filter_map(|family| family["samples"].as_array())
+            .flatten()
+            .next();
+        assert_eq!(
+            site.map(|site| &site["labels"]["site"]),
+            Some(&Value::from("src\\a \"task\".rs:8"))
+        );
+        let runtimes: Vec<_> = families
+            .iter()
+            .filter(|family| family["name"] == "async_runtime_num_workers")
+            .collect();
+        assert_eq!(runtimes[0]["samples"][1]["labels"]["runtime"], SECOND);
+    }
+}
+
+#[test]
+fn only_open_metrics_has_units_and_an_end() {
+    let Exported { registry, .. } = &Exported::new(|collector| collector);
+    let (open_metrics, text) = (page(Format::OpenMetrics, registry), page(Format::Text, registry));
+    assert!(open_metrics.ends_with("\n# EOF\n"));
+    assert!(open_metrics.contains("# UNIT async_runtime_poll_time_seconds seconds\n"));
+    assert!(!text.contains("# EOF") && !text.contains("# UNIT"));
+}
+
+#[test]
+fn histograms_go_out_with_twenty_buckets_and_every_sample() {
+    let fixture = Fixture::new("main");
+    fixture.poll((0..1000).map(|n| Duration::from_micros(n * n)));
+    let registry = alone(&fixture);
+    let page = page(Format::Text, &registry);
+
+    let buckets = lines(&page, BUCKETS);
+    assert!(
+        (10..=RuntimeCollector::DEFAULT_BUCKETS).contains(&buckets.len()),
+        "{} buckets",
+        buckets.len()
+    );
+    let polls = fixture.counter(Counter::PollCount);
+    assert_eq!(value(buckets.last().expect("not empty")), polls as f64);
+    assert_eq!(
+        value(lines(&page, "async_runtime_poll_time_seconds_count{")[0]),
+        polls as f64
+    );
+    // 5 us of the fixture itself, and the sum of the squares.
+    let micros = 5 + 999 * 1000 * 1999 / 6;
+    assert_eq!(
+        value(lines(&page, "async_runtime_poll_time_seconds_sum{")[0]),
+        f64::from(micros) / 1e6
+    );
+}
+
+#[test]
+fn the_edges_of_buckets_do_not_move() {
+    let edges = |polls: u64| {
+        let fixture = Fixture::new("main");
+        fixture.poll((0..polls).map(|n| Duration::from_micros(n * n)));
+        let registry = alone(&fixture);
+        let page = page(Format::Text, &registry);
+        let buckets = lines(&page, BUCKETS);
+        buckets
+            .iter()
+            .map(|line| line.split('"').nth(1).map(str::to_owned))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(edges(0), edges(5000));
+}
+
+#[test]
+fn a_bucket_includes_its_edge_and_nothing_above() {
+    let fixture = Fixture::new("main");
+    let config = *fixture
+        .metrics
+        .registry()
+        .poll_time_config()
+        .expect("poll time is measured");
+    let histogram = metrics_core::HistogramSnapshot::<Vec<u64>>::new(config).expect("it fits");
+    let coarse = histogram
+        .downsample(RuntimeCollector::DEFAULT_BUCKETS)
+        .expect("not 0");
+    let edge = coarse.iter().nth(3).expect("more buckets").0.largest();
+    let registry = alone(&fixture);
+    // Each bucket's count is that up to its edge.
+    let counts = || {
+        let page = page(Format::Text, &registry);
+        let up_to: Vec<f64> = lines(&page, BUCKETS).into_iter().map(value).collect();
+        let below = [0.0].into_iter().chain(up_to.clone());
+        up_to
+            .iter()
+            .zip(below)
+            .map(|(up_to, below)| up_to - below)
+            .collect::<Vec<f64>>()
+    };
+    let before = counts();
+    fixture.poll([Duration::from_nanos(edge), Duration::from_nanos(edge + 1)]);
+    let grown = counts()
+        .into_iter()
+        .zip(before)
+        .map(|(after, before)| after - before);
+    assert_eq!(
+        grown.take(6).collect::<Vec<f64>>(),
+        [0.0, 0.0, 0.0, 1.0, 1.0, 0.0]
+    );
+
+    let page = page(Format::Text, &registry);
+    let le: f64 = lines(&page, BUCKETS)[3]
+        .split('"')
+        .nth(1)
+        .and_then(|le| le.parse().ok())
+        .expect("a number");
+    assert_eq!(le, Duration::from_nanos(edge).as_secs_f64());
+}
+
+#[test]
+fn scrapers_do_not_disturb_each_other() {
+    let fixture = Fixture::new("main");
+    let registry = alone(&fixture);
+    let first = page(Format::Text, &registry);
+    assert_eq!(first, page(Format::Text, &registry));
+    std::thread::scope(|scope| {
+        let scrapers: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| page(Format::Text, &registry)))
+            .collect();
+        for scraper in scrapers {
+            assert_eq!(scraper.join().expect("a scraper panicked"), first);
+        }
+    });
+}
+
+#[test]
+fn two_runtimes_of_one_name_are_refused() {
+    let (one, same) = (Fixture::new("main"), Fixture::new("main"));
+    let error = RuntimeCollector::new(one.metrics.clone())
+        .with_runtime(same.metrics.clone())
+        .map(|_| ());
+    let error = error.expect_err("the names are the same").to_string();
+    assert_eq!(
+        error,
+        "a runtime named \"main\" is exported already: give each registry a name of its own"
+    );
+}
+
+#[test]
+fn what_is_not_measured_is_left_out() {
+    let registry = metrics_core::Builder::new()
+        .name("bare")
+        .workers(1)
+        .supplies(metrics_core::Supplies::NONE)
+        .build(metrics_core::NoClock);
+    let metrics = metrics_core::RuntimeMetrics::new(registry.expect("no clock is no error"));
+    let mut exported = Registry::default();
+    exported.register_collector(Box::new(RuntimeCollector::new(metrics)));
+    let page = page(Format::Text, &exported);
+    assert!(page.contains("async_runtime_num_workers{runtime=\"bare\"} 1\n"));
+    for absent in [
+        "busy",
+        "poll_time",
+        "schedule_latency",
+        "queue_depth",
+        "blocking",
+        "started_at",
+        "io_driver",
+        "tasks_count",
+    ] {
+        assert!(!page.contains(absent), "{absent} in\n{page}");
+    }
+}
+
+const BUCKETS: &str = "async_runtime_poll_time_seconds_bucket{le=\"";
+
+fn lines<'a>(page: &'a str, start: &str) -> Vec<&'a str> {
+    page.lines().filter(|line| line.starts_with(start)).collect()
+}
+
+#[track_caller]
+fn value(line: &str) -> f64 {
+    line.rsplit(' ')
+        .next()
+        .and_then(|value| value.parse().ok())
+        .unwrap_or_else(|| panic!("no value in {line:?}"))
+}
