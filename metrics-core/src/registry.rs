@@ -14,7 +14,7 @@ use core::time::Duration;
 /// Everything that one runtime's workers write and its readers read.
 ///
 /// Made by a [`Builder`](crate::Builder) on the heap, or const-constructed in a `static`
-/// ([`Registry::fixed`]). It holds no thread, no executor and no reference to the runtime.
+/// ([`Builder::build_static`](crate::Builder::build_static)). It holds no thread, no executor and no reference to the runtime.
 #[derive(Debug)]
 pub struct Registry<S: Storage, T> {
     pub(crate) storage: S,

@@ -20,6 +20,22 @@ mod imp {
             self.0.fetch_add(n, Ordering::Release);
         }
 
+        pub(crate) fn add_relaxed(&self, n: u64) {
+            self.0.fetch_add(n, Ordering::Relaxed);
+        }
+
+        pub(crate) fn add_saturating_relaxed(&self, n: u64) {
+            let add = |value: u64| Some(value.saturating_add(n));
+            // It never fails: the closure never gives `None`.
+            let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        }
+
+        // The twin below has nothing to load.
+        #[allow(clippy::unnecessary_wraps)]
+        pub(crate) fn load_relaxed(&self) -> Option<u64> {
+            Some(self.0.load(Ordering::Relaxed))
+        }
+
         pub(crate) fn max_relaxed(&self, value: u64) {
             self.0.fetch_max(value, Ordering::Relaxed);
         }
@@ -105,6 +121,17 @@ mod imp {
 
         #[allow(clippy::unused_self)]
         pub(crate) fn add_release(&self, _: u64) {}
+
+        #[allow(clippy::unused_self)]
+        pub(crate) fn add_relaxed(&self, _: u64) {}
+
+        #[allow(clippy::unused_self)]
+        pub(crate) fn add_saturating_relaxed(&self, _: u64) {}
+
+        #[allow(clippy::unused_self)]
+        pub(crate) fn load_relaxed(&self) -> Option<u64> {
+            None
+        }
 
         #[allow(clippy::unused_self)]
         pub(crate) fn max_relaxed(&self, _: u64) {}

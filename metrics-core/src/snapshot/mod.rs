@@ -60,6 +60,7 @@ pub struct Snapshot<S: Storage> {
     host: S::Rows<[u64; COUNTERS]>,
     queue_depths: S::Rows<Option<u64>>,
     blocking_queue_wait: Option<HistogramSnapshot<S::Counts>>,
+    blocking_scratch: Option<HistogramSnapshot<S::Counts>>,
 }
 
 /// Numbers of the runtime as a whole.
@@ -106,6 +107,7 @@ impl<S: Storage> Default for Snapshot<S> {
             host: S::Rows::default(),
             queue_depths: S::Rows::default(),
             blocking_queue_wait: None,
+            blocking_scratch: None,
         }
     }
 }
@@ -121,6 +123,7 @@ impl<S: Storage> Clone for Snapshot<S> {
             host: self.host.clone(),
             queue_depths: self.queue_depths.clone(),
             blocking_queue_wait: self.blocking_queue_wait.clone(),
+            blocking_scratch: self.blocking_scratch.clone(),
             ..*self
         }
     }

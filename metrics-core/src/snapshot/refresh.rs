@@ -57,7 +57,7 @@ impl<S: Storage> Snapshot<S> {
         if changed {
             self.settle_total();
         }
-        self.read_shared(registry);
+        self.read_shared(registry, probe);
         self.read_probe(registry, probe);
     }
 
@@ -78,7 +78,6 @@ impl<S: Storage> Snapshot<S> {
         let _ = self.name.write_str(facts.name.as_ref());
         self.total = self.blank(registry);
         self.scratch = self.blank(registry);
-        self.blocking_queue_wait = None;
     }
 
     fn blank<T>(&self, registry: &Registry<S, T>) -> Measurements<S> {
@@ -135,7 +134,7 @@ impl<S: Storage> Snapshot<S> {
             .map_or(0, |mean| u64::try_from(mean).unwrap_or(u64::MAX));
     }
 
-    fn read_shared<T>(&mut self, registry: &Registry<S, T>) {
+    fn read_shared<T>(&mut self, registry: &Registry<S, T>, probe: &impl Probe) {
         let shared = &registry.shared;
         let supplies = self.supplies;
         self.gauges = Gauges {
@@ -157,10 +156,15 @@ impl<S: Storage> Snapshot<S> {
         };
         if self.blocking_queue_wait.is_none() {
             self.blocking_queue_wait = HistogramSnapshot::new(*config).ok();
+            self.blocking_scratch.clone_from(&self.blocking_queue_wait);
         }
-        if let Some(histogram) = &mut self.blocking_queue_wait {
-            let (sum, min, max) = cells.read(S::shared_buckets, histogram.buckets_mut());
-            histogram.set_totals(sum, min, max);
+        if let Some(scratch) = &mut self.blocking_scratch {
+            let read = || cells.try_read(S::shared_buckets, scratch.buckets_mut());
+            // Records that overlap every try leave the last good reading in place.
+            if let Some((sum, min, max)) = persist(read, |attempt| probe.relax(attempt)) {
+                scratch.set_totals(sum, min, max);
+                core::mem::swap(&mut self.blocking_queue_wait, &mut self.blocking_scratch);
+            }
         }
     }
 
