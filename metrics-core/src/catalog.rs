@@ -34,6 +34,8 @@ pub enum MetricScope {
     Worker,
     /// The runtime as a whole; visible at once.
     Runtime,
+    /// The event loop of a host that has one: a browser's thread, Node.
+    EventLoop,
 }
 
 /// One metric.
@@ -55,9 +57,9 @@ pub struct Metric {
 }
 
 macro_rules! catalog {
-    ($($scope:ident $kind:ident $unit:ident $name:ident: $help:literal, $unlike:literal;)*) => {
-        /// Every metric there is, workers' first.
-        pub const METRICS: &[Metric] = &[$(Metric {
+    ($(#[$doc:meta])* $list:ident: $($scope:ident $kind:ident $unit:ident $name:ident: $help:literal, $unlike:literal;)*) => {
+        $(#[$doc])*
+        pub const $list: &[Metric] = &[$(Metric {
             name: stringify!($name),
             scope: MetricScope::$scope,
             kind: MetricKind::$kind,
@@ -69,6 +71,8 @@ macro_rules! catalog {
 }
 
 catalog! {
+    /// Every metric that a runtime may have, workers' first.
+    METRICS:
     Worker Counter Nanoseconds busy_duration_total:
         "Time the worker was unparked and neither searching for work nor waiting in the driver; includes queue handling between polls.",
         "Settled time only, from one source; a poll that hands its worker away keeps its time; without a clock it is none.";
@@ -194,6 +198,23 @@ catalog! {
         "New.";
 }
 
+catalog! {
+    /// What a host with an event loop has besides.
+    EVENT_LOOP_METRICS:
+    EventLoop Histogram Nanoseconds loop_lag:
+        "How late a timer of the event loop came: what a task that was ready had to wait.",
+        "New.";
+    EventLoop Histogram Nanoseconds long_task_time:
+        "How long tasks of the event loop took that held it for over 50 ms; none where the host does not report them.",
+        "New.";
+    EventLoop Counter Nanoseconds loop_busy_duration_total:
+        "Time the event loop was busy, with whatever: Node's own account, elsewhere an estimate by sampling.",
+        "New.";
+    EventLoop Counter Count self_wake_count:
+        "Tasks that woke themselves during their own poll.",
+        "New.";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,9 +236,10 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        for (i, metric) in METRICS.iter().enumerate() {
+        let all = || METRICS.iter().chain(EVENT_LOOP_METRICS);
+        for (i, metric) in all().enumerate() {
             assert!(
-                METRICS[..i].iter().all(|other| other.name != metric.name),
+                all().take(i).all(|other| other.name != metric.name),
                 "{} twice",
                 metric.name
             );

@@ -58,7 +58,7 @@ mod time;
 mod worker;
 
 pub use builder::{Builder, ConfigError, DEFAULT_SUBMIT_INTERVAL};
-pub use catalog::{METRICS, Metric, MetricKind, MetricScope, MetricUnit};
+pub use catalog::{EVENT_LOOP_METRICS, METRICS, Metric, MetricKind, MetricScope, MetricUnit};
 pub use counters::{Counter, CounterSet};
 #[cfg(not(metrics_core_loom))]
 pub use direct::DirectWorker;
