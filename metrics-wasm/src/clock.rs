@@ -63,20 +63,25 @@ impl PerformanceClock {
         })
     }
 
+    /// The reading of zero milliseconds, in ticks.
+    pub(crate) fn origin() -> u64 {
+        ORIGIN.with(|origin| *origin)
+    }
+
     /// The clock of this global, or [`ABSENT`](Self::ABSENT).
     pub fn find() -> Self {
         Self::new().unwrap_or(Self::ABSENT)
     }
 }
 
+thread_local! {
+    /// Each thread of a shared module has a global, and so a time origin, of its own.
+    static ORIGIN: u64 =
+        PERFORMANCE.with(|performance| performance.as_ref().and_then(Performance::time_origin).map_or(0, nanos));
+}
+
 impl TimeSource for PerformanceClock {
     fn now(&self) -> Timestamp {
-        thread_local! {
-            /// Each thread of a shared module has a global, and so a time origin, of its own.
-            static ORIGIN: u64 = PERFORMANCE.with(|performance| {
-                performance.as_ref().and_then(Performance::time_origin).map_or(0, nanos)
-            });
-        }
         if self.resolution.is_none() {
             return Timestamp::from_ticks(0);
         }
@@ -85,7 +90,7 @@ impl TimeSource for PerformanceClock {
                 .as_ref()
                 .map_or(0, |performance| nanos(performance.now()))
         });
-        Timestamp::from_ticks(ORIGIN.with(|origin| origin.saturating_add(since)))
+        Timestamp::from_ticks(Self::origin().saturating_add(since))
     }
 
     fn ticks_per_second(&self) -> u64 {
@@ -103,7 +108,7 @@ impl TimeSource for PerformanceClock {
 
 /// Saturating, and 0 for anything that is no number.
 #[allow(clippy::cast_sign_loss, reason = "a float-to-integer cast saturates")]
-fn nanos(millis: f64) -> u64 {
+pub(crate) fn nanos(millis: f64) -> u64 {
     (millis * NANOS_PER_MILLI).round() as u64
 }
 

@@ -1,7 +1,8 @@
 //! Async runtime metrics for browsers and other JavaScript hosts.
 //!
 //! The vocabulary, the hot path and the snapshot are those of [`metrics_core`]; this crate adds what a host of WebAssembly has:
-//! a [clock](PerformanceClock), a [wrapper](Measured) for futures, and hooks for executors. Nothing here needs a `window`: it works in workers, in worklets and in Node, as far as each goes.
+//! a [clock](PerformanceClock), a [wrapper](Measured) for futures, hooks for executors, a [watch](EventLoop) over the
+//! event loop, and, with the feature `js`, the API for JavaScript. Nothing here needs a `window`: it works in workers, in worklets and in Node, as far as each goes.
 //!
 //! # Measuring tasks
 //!
@@ -15,14 +16,19 @@
 //! # What is not promised
 //!
 //! - Times are as good as the host's clock, which browsers make coarse on purpose: see [`PerformanceClock`].
-//! - The numbers of a wrapper begin where its tasks are polled.
+//! - The numbers of a wrapper begin where its tasks are polled. What else keeps the thread busy shows in the event loop's own.
 //! - Where a panic aborts, as on `wasm32-unknown-unknown` by default, a task that panics never ends.
 
 mod bounds;
 mod clock;
+mod event_loop;
 mod host;
+#[cfg(feature = "js")]
+pub mod js;
 mod measured;
 mod monitor;
+#[cfg(feature = "js")]
+mod prometheus;
 mod site;
 mod turn;
 mod waker;
@@ -32,6 +38,9 @@ use std::sync::Arc;
 
 pub use bounds::no_finer_than;
 pub use clock::{NoPerformance, PerformanceClock};
+pub use event_loop::{
+    DEFAULT_PERIOD, EventLoop, EventLoopSnapshot, Histogram, Stall, StallListener, StallSource, WatchError,
+};
 pub use measured::Measured;
 pub use metrics_core;
 pub use monitor::{BuildError, Builder, Monitor, MonitorProbe, spawn_local};

@@ -4,13 +4,13 @@ use crate::measured::Measured;
 use crate::turn::{self, Turn};
 use crate::waker::{TaskWaker, Wakes};
 use crate::{PerformanceClock, Registry, RuntimeMetrics, Snapshot, Worker, no_finer_than};
-use core::cell::Cell;
+use core::cell::{Cell, OnceCell, RefCell};
 use core::error::Error;
 use core::fmt;
 use core::panic::Location;
 use metrics_core::{
     ConfigError, Counter, CounterSet, HistogramConfig, LeaseError, PollStart, Probe, Sampling, Site,
-    Supplies, TimeSource,
+    Supplies, TimeSource, Timestamp,
 };
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,6 +30,34 @@ struct Inner {
     turn: Turn<Self>,
     /// In the poll of a measured future: one polled now is inside another.
     polling: Cell<bool>,
+    long_polls: LongPolls,
+}
+
+/// Polls longer than a threshold, for who watches the event loop. Kept apart from the worker, whose histogram does not
+/// say which poll was long.
+#[derive(Default)]
+struct LongPolls {
+    /// Nanoseconds; `None` while nobody watches.
+    threshold: Cell<Option<u64>>,
+    going_on: Cell<Option<(Timestamp, Site)>>,
+    found: RefCell<Vec<(Timestamp, Timestamp, Site)>>,
+}
+
+impl LongPolls {
+    fn start(&self, worker: &Worker, site: Site) {
+        if self.threshold.get().is_some() {
+            self.going_on.set(Some((worker.now(), site)));
+        }
+    }
+
+    fn end(&self, worker: &Worker) {
+        if let (Some((start, site)), Some(threshold)) = (self.going_on.take(), self.threshold.get()) {
+            let end = worker.now();
+            if worker.registry().scale().nanos(end, start) >= threshold {
+                self.found.borrow_mut().push((start, end, site));
+            }
+        }
+    }
 }
 
 impl fmt::Debug for Monitor {
@@ -137,6 +165,7 @@ impl<'a> Builder<'a> {
             wakes: Arc::default(),
             turn: Turn::new(monitor.clone()),
             polling: Cell::new(false),
+            long_polls: LongPolls::default(),
         })))
     }
 }
@@ -244,6 +273,18 @@ impl Monitor {
         self.0.wakes.self_wakes()
     }
 
+    /// Notes polls of at least so many nanoseconds from now on; `u64::MAX` notes none.
+    pub(crate) fn watch_long_polls(&self, threshold: u64) {
+        self.0
+            .long_polls
+            .threshold
+            .set(Some(threshold).filter(|&nanos| nanos != u64::MAX));
+    }
+
+    pub(crate) fn take_long_polls(&self) -> Vec<(Timestamp, Timestamp, Site)> {
+        self.0.long_polls.found.take()
+    }
+
     pub(crate) fn worker(&self) -> &Worker {
         &self.0.worker
     }
@@ -258,6 +299,7 @@ impl Monitor {
             worker,
             turn,
             polling,
+            long_polls,
             ..
         } = &*self.0;
         if polling.replace(true) {
@@ -271,6 +313,7 @@ impl Monitor {
             // Whatever ran since the last poll was not ours.
             worker.break_chain();
         }
+        long_polls.start(worker, start.site);
         worker.start_poll(start);
         true
     }
@@ -280,10 +323,12 @@ impl Monitor {
             worker,
             turn,
             polling,
+            long_polls,
             ..
         } = &*self.0;
         polling.set(false);
         worker.end_poll();
+        long_polls.end(worker);
         if !turn.is_open() {
             worker.park();
         }
@@ -291,7 +336,7 @@ impl Monitor {
 }
 
 thread_local! {
-    static CURRENT: core::cell::OnceCell<Monitor> = const { core::cell::OnceCell::new() };
+    static CURRENT: OnceCell<Monitor> = const { OnceCell::new() };
 }
 
 impl turn::Owner for Inner {

@@ -1,0 +1,217 @@
+//! A small executor on `queueMicrotask`, calling every hook that it has an occasion for.
+//!
+//! Microtasks run before the host does anything else, so a task is polled as soon as the present job is done. But a loop of them
+//! starves rendering, input and timers: after [`BUDGET`] the rest of the queue is left for a task of the host's own,
+//! between two of which it may do those.
+
+use async_task::{Builder, Runnable, Task};
+use core::cell::{Cell, RefCell};
+use core::panic::Location;
+use core::time::Duration;
+use metrics_wasm::metrics_core::{HistogramConfig, PollStart, Site, TaskEnd, TimeSource, WakeStamp};
+use metrics_wasm::{BuildError, PerformanceClock, Registry, RuntimeMetrics, Worker, no_finer_than};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use wasm_bindgen::prelude::{Closure, JsValue, wasm_bindgen};
+
+/// How long tasks may run before the host gets its turn: a third of a frame at 60 a second.
+pub(crate) const BUDGET: Duration = Duration::from_millis(5);
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_name = queueMicrotask)]
+    fn queue_microtask(job: &Closure<dyn FnMut()>);
+
+    /// Node's.
+    #[wasm_bindgen(js_name = setImmediate, catch)]
+    fn set_immediate(job: &Closure<dyn FnMut()>) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(job: &Closure<dyn FnMut()>, ms: f64) -> JsValue;
+
+    type MessageChannel;
+    type MessagePort;
+
+    #[wasm_bindgen(constructor, catch)]
+    fn new() -> Result<MessageChannel, JsValue>;
+
+    #[wasm_bindgen(method, getter)]
+    fn port1(this: &MessageChannel) -> MessagePort;
+
+    #[wasm_bindgen(method, getter)]
+    fn port2(this: &MessageChannel) -> MessagePort;
+
+    #[wasm_bindgen(method, setter)]
+    fn set_onmessage(this: &MessagePort, job: &Closure<dyn FnMut()>);
+
+    #[wasm_bindgen(method, js_name = postMessage)]
+    fn post_message(this: &MessagePort, message: &JsValue);
+}
+
+/// What goes with each task.
+pub(crate) struct Meta {
+    scheduled_at: WakeStamp,
+    site: Site,
+}
+
+struct Executor {
+    queue: RefCell<VecDeque<Runnable<Meta>>>,
+    worker: Worker,
+    registry: Arc<Registry>,
+    /// A turn is on its way.
+    woken: Cell<bool>,
+    turn: Closure<dyn FnMut()>,
+    /// How the rest of the queue is left for later.
+    channel: RefCell<Option<MessageChannel>>,
+    sites: RefCell<Vec<&'static Location<'static>>>,
+}
+
+thread_local! {
+    static EXECUTOR: RefCell<Option<Rc<Executor>>> = const { RefCell::new(None) };
+}
+
+fn executor() -> Option<Rc<Executor>> {
+    EXECUTOR.with_borrow(Clone::clone)
+}
+
+/// Sets this thread's executor up and gives a reader of its metrics.
+pub(crate) fn install(name: &str) -> Result<RuntimeMetrics, BuildError> {
+    let clock = PerformanceClock::find();
+    let layout = no_finer_than(HistogramConfig::DEFAULT, clock.resolution());
+    let registry = metrics_wasm::metrics_core::Builder::new()
+        .name(name)
+        .poll_time(layout)
+        .schedule_latency(layout)
+        .build(clock)
+        .map_err(BuildError::Config)?;
+    let worker = Worker::lease(Arc::clone(&registry), 0).map_err(BuildError::Lease)?;
+    worker.park();
+    let executor = Executor {
+        queue: RefCell::default(),
+        worker,
+        registry: Arc::clone(&registry),
+        woken: Cell::new(false),
+        turn: Closure::new(|| {
+            if let Some(executor) = executor() {
+                executor.turn();
+            }
+        }),
+        channel: RefCell::default(),
+        sites: RefCell::default(),
+    };
+    EXECUTOR.set(Some(Rc::new(executor)));
+    Ok(RuntimeMetrics::new(registry))
+}
+
+/// Spawns a task on this thread's executor; `None` if there is none.
+#[track_caller]
+pub(crate) fn spawn<F>(future: F) -> Option<Task<F::Output, Meta>>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let executor = executor()?;
+    let site = executor.site(Location::caller());
+    executor.worker.task_spawned();
+    let ended = Ended(Rc::clone(&executor), TaskEnd::Cancelled);
+    let counted = async move {
+        let mut ended = ended;
+        let output = future.await;
+        ended.1 = TaskEnd::Completed;
+        output
+    };
+    let meta = Meta {
+        scheduled_at: WakeStamp::new(),
+        site,
+    };
+    let schedule = |runnable| {
+        if let Some(executor) = self::executor() {
+            executor.push(runnable);
+        }
+    };
+    let (runnable, task) = Builder::new().metadata(meta).spawn_local(|_| counted, schedule);
+    runnable.schedule();
+    Some(task)
+}
+
+/// Counts a task's end, whatever way it comes.
+struct Ended(Rc<Executor>, TaskEnd);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.worker.task_ended(self.1);
+    }
+}
+
+impl Executor {
+    fn site(&self, location: &'static Location<'static>) -> Site {
+        let mut sites = self.sites.borrow_mut();
+        let index = sites
+            .iter()
+            .position(|known| *known == location)
+            .unwrap_or_else(|| {
+                sites.push(location);
+                sites.len() - 1
+            });
+        u32::try_from(index + 1).map_or(Site::UNKNOWN, Site::from_u32)
+    }
+
+    /// A task became scheduled: it was spawned or woken.
+    fn push(&self, runnable: Runnable<Meta>) {
+        runnable.metadata().scheduled_at.mark(self.worker.now());
+        self.worker.inc_local_schedule_count();
+        self.queue.borrow_mut().push_back(runnable);
+        if !self.woken.replace(true) {
+            queue_microtask(&self.turn);
+        }
+    }
+
+    /// One turn: tasks until there are none left or the budget is spent.
+    fn turn(&self) {
+        let worker = &self.worker;
+        worker.unpark();
+        worker.start_processing_scheduled_tasks();
+        let started = worker.now();
+        let spent = || {
+            self.registry.scale().nanos(worker.now(), started)
+                >= u64::try_from(BUDGET.as_nanos()).unwrap_or(u64::MAX)
+        };
+        loop {
+            let Some(runnable) = self.queue.borrow_mut().pop_front() else {
+                self.woken.set(false);
+                break;
+            };
+            let Meta { scheduled_at, site } = runnable.metadata();
+            worker.start_poll(PollStart {
+                scheduled_at: scheduled_at.take(),
+                site: *site,
+            });
+            runnable.run();
+            worker.end_poll();
+            if spent() {
+                self.leave_the_rest();
+                break;
+            }
+        }
+        worker.park();
+    }
+
+    /// Leaves the queue for a task of the host's own. Timers that nest are held back by 4 ms, so they come last.
+    fn leave_the_rest(&self) {
+        if set_immediate(&self.turn).is_ok() {
+            return;
+        }
+        let mut channel = self.channel.borrow_mut();
+        if channel.is_none() {
+            *channel = MessageChannel::new().ok();
+            if let Some(channel) = &*channel {
+                channel.port1().set_onmessage(&self.turn);
+            }
+        }
+        match &*channel {
+            Some(channel) => channel.port2().post_message(&JsValue::NULL),
+            None => drop(set_timeout(&self.turn, 0.0)),
+        }
+    }
+}

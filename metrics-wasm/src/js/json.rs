@@ -1,0 +1,66 @@
+//! From a plain object with `BigInts` to JSON and back.
+
+use js_sys::{Array, Function, JSON, Object, Proxy, Reflect};
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::prelude::{JsCast, JsValue};
+
+/// `toJSON` of every object in a snapshot. JavaScript has no JSON for a `BigInt`, and `JSON.stringify` throws at one.
+///
+/// A function that sees its `this` can be made without compiling text, which pages may forbid, only through a proxy's trap.
+fn to_json_function() -> Option<Function> {
+    let trap = Closure::<dyn Fn(JsValue, JsValue, JsValue) -> JsValue>::new(|_, this, _| copy(&this));
+    let handler = Object::new();
+    let trap = trap.into_js_value();
+    Reflect::set(&handler, &JsValue::from_str("apply"), &trap).ok()?;
+    Proxy::new(&trap, &handler).dyn_into().ok()
+}
+
+thread_local! {
+    static TO_JSON: Option<JsValue> = to_json_function().and_then(|function| {
+        let descriptor = Object::new();
+        Reflect::set(&descriptor, &JsValue::from_str("value"), &function).ok()?;
+        Some(descriptor.into())
+    });
+}
+
+/// Gives `object` a `toJSON` that loops, spreads and structured clones don't see.
+pub(super) fn add_to_json(object: &Object) {
+    TO_JSON.with(|descriptor| {
+        if let Some(descriptor) = descriptor {
+            // A fresh plain object takes any property.
+            let _ =
+                Reflect::define_property(object, &JsValue::from_str("toJSON"), descriptor.unchecked_ref());
+        }
+    });
+}
+
+/// The same value with a decimal string for each `BigInt`.
+fn copy(value: &JsValue) -> JsValue {
+    if value.is_bigint() {
+        return js_sys::BigInt::unchecked_from_js_ref(value)
+            .to_string(10)
+            .map_or(JsValue::NULL, Into::into);
+    }
+    if let Some(array) = value.dyn_ref::<Array>() {
+        return array
+            .iter()
+            .map(|element| copy(&element))
+            .collect::<Array>()
+            .into();
+    }
+    if value.is_object() && !value.is_function() {
+        let object = Object::new();
+        for entry in Object::entries(value.unchecked_ref()).iter() {
+            let entry: Array = entry.unchecked_into();
+            // A fresh plain object takes any property.
+            let _ = Reflect::set(&object, &entry.get(0), &copy(&entry.get(1)));
+        }
+        return object.into();
+    }
+    value.clone()
+}
+
+/// A value as JSON text, whether its 64-bit integers are `BigInts`, as `snapshot()` gives them, or strings, as in JSON.
+pub(super) fn text(value: &JsValue) -> Option<String> {
+    JSON::stringify(&copy(value)).ok()?.as_string()
+}

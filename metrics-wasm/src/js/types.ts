@@ -1,0 +1,165 @@
+/** Nanoseconds, a count, or null where the host does not measure the thing. */
+export type Measured = bigint | null;
+
+/** Which values share a bucket. */
+export type HistogramConfig =
+  | { linear: { width: bigint; buckets: number } }
+  | { power_of_two: { first_bucket: bigint; buckets: number } }
+  | { h2: { min: bigint; max: bigint; precision: number } };
+
+/** Samples in nanoseconds; `buckets` are pairs of index and count of those that hold any. */
+export interface Histogram {
+  config: HistogramConfig;
+  count: bigint;
+  sum: bigint;
+  min: bigint | null;
+  max: bigint | null;
+  buckets: [number, bigint][];
+}
+
+/** "off", "every", or one poll in so many. */
+export type Sampling = "off" | "every" | { one_in: number };
+
+/** A histogram, how it was switched, and how many polls there were beside those it measured. */
+export interface HistogramReading {
+  sampling: Sampling;
+  polls: bigint;
+  histogram: Histogram;
+}
+
+/** What a worker counted. */
+export interface Counters {
+  busy_duration_total: Measured;
+  park_count: Measured;
+  park_unpark_count: Measured;
+  noop_count: Measured;
+  poll_count: Measured;
+  steal_count: Measured;
+  steal_operations: Measured;
+  local_schedule_count: Measured;
+  overflow_count: Measured;
+  overflow_tasks: Measured;
+  budget_forced_yield_count: Measured;
+  root_polls: Measured;
+  nested_polls: Measured;
+}
+
+export interface Measurements {
+  counters: Counters;
+  mean_poll_time: Measured;
+  poll_time: HistogramReading | null;
+  schedule_latency: HistogramReading | null;
+}
+
+export interface Worker {
+  worker: number;
+  state: "idle" | "parked" | "searching" | "running" | "polling";
+  state_for: Measured;
+  site: number;
+  site_name: string;
+  poll_number: bigint;
+  busy_in_progress: Measured;
+  local_queue_depth: Measured;
+  thread: Measured;
+  thread_name: string;
+  stale: { age: Measured } | null;
+  measurements: Measurements;
+}
+
+/** What the event loop itself was seen to do. */
+export interface EventLoop {
+  loop_lag: Histogram;
+  long_task_time: Histogram | null;
+  loop_busy_duration_total: bigint;
+}
+
+/** A runtime at one moment. `JSON.stringify` gives the form that servers send, 64-bit integers as decimal strings. */
+export interface Snapshot {
+  schema: number;
+  name: string;
+  epoch: bigint;
+  started_at: Measured;
+  uptime: Measured;
+  num_workers: number;
+  spawned_tasks_count: Measured;
+  covered_tasks: Measured;
+  num_alive_tasks: Measured;
+  completed_tasks_count: Measured;
+  cancelled_tasks_count: Measured;
+  panicked_tasks_count: Measured;
+  global_queue_depth: Measured;
+  remote_schedule_count: Measured;
+  num_blocking_threads: Measured;
+  num_idle_blocking_threads: Measured;
+  blocking_queue_depth: Measured;
+  blocking_queue_wait: Histogram | null;
+  io_driver_fd_registered_count: Measured;
+  io_driver_fd_deregistered_count: Measured;
+  io_driver_ready_count: Measured;
+  budget_forced_yield_count: Measured;
+  total: Measurements;
+  workers: Worker[];
+  foreign: Worker | null;
+  self_wake_count: bigint;
+  event_loop: EventLoop | null;
+}
+
+/** What an interval knows of its smallest or largest sample. */
+export interface Bounds {
+  lower: bigint;
+  upper: bigint;
+}
+
+/** The samples of an interval alone. */
+export interface HistogramInterval {
+  config: HistogramConfig;
+  count: bigint;
+  sum: bigint;
+  min: Bounds | null;
+  max: Bounds | null;
+  buckets: [number, bigint][];
+}
+
+export interface WorkerInterval {
+  busy_ratio: number | null;
+  counters: Counters;
+  poll_time: HistogramInterval | null;
+  schedule_latency: HistogramInterval | null;
+}
+
+/** What happened between two snapshots. */
+export interface Interval {
+  schema: number;
+  wall: Measured;
+  spawned_tasks_count: Measured;
+  completed_tasks_count: Measured;
+  cancelled_tasks_count: Measured;
+  panicked_tasks_count: Measured;
+  blocking_queue_wait: HistogramInterval | null;
+  total: WorkerInterval;
+  workers: WorkerInterval[];
+  self_wake_count: bigint;
+  event_loop: {
+    busy_ratio: number | null;
+    loop_lag: HistogramInterval;
+    long_task_time: HistogramInterval | null;
+    loop_busy_duration_total: bigint;
+  } | null;
+}
+
+export type HistogramName = "poll_time" | "schedule_latency" | "loop_lag" | "long_task_time";
+
+/** Nanoseconds. The true quantile lies between the bounds. */
+export interface Quantile {
+  lower: bigint;
+  upper: bigint;
+  estimate: bigint;
+}
+
+/** The thread was held. Milliseconds of `performance.now()`; a stall that only a probe saw may have been longer. */
+export interface Stall {
+  start: number;
+  duration: number;
+  source: "poll" | "longtask" | "probe";
+  site: string | null;
+}

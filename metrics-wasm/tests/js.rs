@@ -1,0 +1,200 @@
+//! The API for JavaScript, as JavaScript sees it.
+#![cfg(all(target_family = "wasm", feature = "js"))]
+
+mod common;
+
+use common::{next_turn, sleep, spin, yield_now};
+use metrics_wasm::Monitor;
+use metrics_wasm::js::RuntimeMetrics;
+use wasm_bindgen::prelude::{Closure, JsCast, JsValue};
+use wasm_bindgen_futures::js_sys::{Array, BigInt, Function, JSON, Object, Reflect};
+use wasm_bindgen_test::wasm_bindgen_test;
+
+fn metrics() -> RuntimeMetrics {
+    RuntimeMetrics::new().ok().expect("the defaults are valid")
+}
+
+fn get(object: &JsValue, path: &str) -> JsValue {
+    path.split('.').fold(object.clone(), |object, key| {
+        Reflect::get(&object, &JsValue::from_str(key)).unwrap_or_else(|_| panic!("no {key} of {path}"))
+    })
+}
+
+fn big(object: &JsValue, path: &str) -> u64 {
+    let value = get(object, path);
+    assert!(value.is_bigint(), "{path} is {value:?}");
+    u64::try_from(value.unchecked_into::<BigInt>()).expect("fits")
+}
+
+#[wasm_bindgen_test]
+async fn a_snapshot_is_a_plain_object_of_the_one_schema() {
+    let metrics = metrics();
+    let before = metrics.snapshot().ok().expect("a snapshot");
+    let monitor = Monitor::current().expect("the defaults are valid");
+    for _ in 0..3 {
+        monitor.spawn_local(yield_now());
+    }
+    next_turn().await;
+    let snapshot = metrics.snapshot().ok().expect("a snapshot");
+    assert_eq!(get(&snapshot, "schema").as_f64(), Some(1.0));
+    assert_eq!(get(&snapshot, "name").as_string().as_deref(), Some("main"));
+    let polls = big(&snapshot, "total.counters.poll_count");
+    assert_eq!(polls - big(&before, "total.counters.poll_count"), 6);
+    assert_eq!(polls, big(&snapshot, "total.poll_time.histogram.count"));
+    assert!(
+        get(&snapshot, "total.counters.steal_count").is_null(),
+        "not measured is null"
+    );
+    assert_eq!(
+        get(&snapshot, "workers.0.state").as_string().as_deref(),
+        Some("parked")
+    );
+    assert!(get(&snapshot, "event_loop.loop_lag.config").is_object());
+
+    let keys = Object::keys(snapshot.unchecked_ref::<Object>())
+        .join(",")
+        .as_string()
+        .unwrap();
+    assert!(!keys.contains("toJSON"), "{keys}");
+    let text = JSON::stringify(&snapshot).unwrap().as_string().unwrap();
+    assert!(text.contains(&format!("\"poll_count\":\"{polls}\"")), "{text}");
+    // The wire form of servers, read back by the core.
+    let back: metrics_wasm::Snapshot = serde_json::from_str(&text).unwrap();
+    assert_eq!(back.total().poll_count(), Some(polls));
+    let part = JSON::stringify(&get(&snapshot, "workers.0.measurements.counters")).unwrap();
+    assert!(
+        part.as_string()
+            .unwrap()
+            .contains(&format!("\"poll_count\":\"{polls}\""))
+    );
+}
+
+#[wasm_bindgen_test]
+async fn an_interval_starts_at_an_earlier_snapshot_or_its_json() {
+    let metrics = metrics();
+    let before = metrics.snapshot().ok().expect("a snapshot");
+    let text = JSON::stringify(&before).unwrap().as_string().unwrap();
+    Monitor::current()
+        .expect("the defaults are valid")
+        .spawn_local(yield_now());
+    sleep(30.0).await;
+    for previous in [before, JSON::parse(&text).unwrap()] {
+        let interval = metrics.since(&previous).ok().expect("an interval");
+        assert_eq!(big(&interval, "total.counters.poll_count"), 2);
+        assert_eq!(big(&interval, "total.poll_time.count"), 2);
+        assert_eq!(big(&interval, "spawned_tasks_count"), 1);
+        assert_eq!(big(&interval, "self_wake_count"), 1);
+        assert!(big(&interval, "wall") >= 20_000_000);
+        assert!(get(&interval, "event_loop.busy_ratio").as_f64().is_some());
+    }
+}
+
+#[wasm_bindgen_test]
+fn mistakes_are_exceptions_that_say_what_was_wrong() {
+    let metrics = metrics();
+    let message = |result: Result<JsValue, wasm_bindgen::JsError>| {
+        let error = JsValue::from(result.err().expect("a mistake"));
+        get(&error, "message").as_string().expect("an Error")
+    };
+    assert!(message(metrics.since(&JsValue::from_f64(3.0))).contains("snapshot()"));
+    assert!(message(metrics.since(&JsValue::UNDEFINED)).contains("snapshot()"));
+    assert!(message(metrics.quantile("pole_time", 0.5)).contains("pole_time"));
+    assert!(message(metrics.quantile("poll_time", 99.0)).contains("99"));
+    assert!(message(metrics.quantile("poll_time", f64::NAN)).contains("NaN"));
+    let nothing: Function = Closure::<dyn Fn()>::new(|| ()).into_js_value().unchecked_into();
+    assert!(message(metrics.on_stall(-1.0, nothing.clone())).contains("-1"));
+    assert!(message(metrics.on_stall(f64::NAN, nothing)).contains("NaN"));
+    let other = JSON::parse(
+        &JSON::stringify(&metrics.snapshot().ok().unwrap())
+            .unwrap()
+            .as_string()
+            .unwrap(),
+    )
+    .unwrap();
+    Reflect::set(&other, &"epoch".into(), &"1".into()).unwrap();
+    assert!(
+        message(metrics.since(&other)).len() > 20,
+        "another page's snapshot"
+    );
+}
+
+#[wasm_bindgen_test]
+async fn a_quantile_lies_between_its_bounds() {
+    let metrics = metrics();
+    Monitor::current()
+        .expect("the defaults are valid")
+        .spawn_local(async { spin(8.0) });
+    next_turn().await;
+    let longest = metrics.quantile("poll_time", 1.0).ok().expect("a quantile");
+    assert!(big(&longest, "upper") >= 7_000_000);
+    assert!(big(&longest, "lower") <= big(&longest, "estimate"));
+    assert!(big(&longest, "estimate") <= big(&longest, "upper"));
+}
+
+#[wasm_bindgen_test]
+async fn a_stall_is_called_back_until_told_to_stop() {
+    let metrics = metrics();
+    let seen = Array::new();
+    let list = seen.clone();
+    let callback = Closure::<dyn Fn(JsValue)>::new(move |stall| {
+        list.push(&stall);
+    });
+    let stop = metrics
+        .on_stall(100.0, callback.into_js_value().unchecked_into())
+        .ok()
+        .expect("timers are there");
+    sleep(60.0).await;
+    let start = common::now();
+    Monitor::current()
+        .expect("the defaults are valid")
+        .spawn_local(async { spin(150.0) });
+    sleep(200.0).await;
+    assert_eq!(seen.length(), 1, "{seen:?}");
+    let stall = seen.get(0);
+    assert_eq!(get(&stall, "source").as_string().as_deref(), Some("poll"));
+    assert!(get(&stall, "duration").as_f64().unwrap() >= 149.0);
+    assert!(
+        (get(&stall, "start").as_f64().unwrap() - start).abs() < 50.0,
+        "in the page's own time"
+    );
+    assert!(get(&stall, "site").as_string().unwrap().contains("js.rs"));
+    stop.unchecked_into::<Function>().call0(&JsValue::NULL).unwrap();
+    spin(150.0);
+    sleep(120.0).await;
+    assert_eq!(seen.length(), 1);
+}
+
+#[wasm_bindgen_test]
+async fn the_text_for_prometheus_has_the_names_of_the_list() {
+    let metrics = metrics();
+    Monitor::current()
+        .expect("the defaults are valid")
+        .spawn_local(yield_now());
+    sleep(60.0).await;
+    let text = metrics.prometheus();
+    for line in [
+        "# TYPE async_runtime_worker_poll_count_total counter",
+        "# TYPE async_runtime_worker_busy_seconds_total counter",
+        "# TYPE async_runtime_poll_time_seconds histogram",
+        "# TYPE async_runtime_num_alive_tasks gauge",
+        "# TYPE async_runtime_loop_lag_seconds histogram",
+        "async_runtime_num_workers{runtime=\"main\"} 1",
+    ] {
+        assert!(text.lines().any(|known| known == line), "no {line:?} in\n{text}");
+    }
+    assert!(
+        !text.contains("async_runtime_worker_steal"),
+        "what is not measured is left out"
+    );
+    let counts: Vec<u64> = text
+        .lines()
+        .filter(|line| line.starts_with("async_runtime_poll_time_seconds_bucket"))
+        .map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
+        .collect();
+    assert!(counts.len() <= 20 && counts.is_sorted(), "{counts:?}");
+    let count = format!(
+        "async_runtime_poll_time_seconds_count{{runtime=\"main\"}} {}",
+        counts.last().unwrap()
+    );
+    assert!(text.contains(&count));
+}
