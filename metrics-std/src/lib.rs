@@ -1,4 +1,42 @@
 //! Async runtime metrics for server runtimes.
+//!
+//! For whom, and where to begin:
+//! - a service on Tokio: `tokio::TokioAdapter` builds the runtime, `tokio::Spawner` spawns on it, `axum::serve` serves
+//!   through it (features `tokio`, `axum`);
+//! - futures on any other executor: [`build_wrapped`] and [`Measured`];
+//! - the author of a runtime: [`build`], one [`Worker`] per thread, and [`enter`] for wrapped futures polled there.
+//!
+//! Each gives a [`RuntimeMetrics`], the reader's handle. Everything of `metrics-core` is here too, so that one
+//! dependency is enough.
+//!
+//! # Features
+//! - `tsc` (default): the CPU's cycle counter as the clock, where it is invariant.
+//! - `tokio`: the adapter for Tokio. `--cfg tokio_unstable` adds what Tokio shows only then.
+//! - `hyper`: the adapter's spawner as hyper's executor.
+//! - `axum`: an accept loop whose connections are measured.
+//! - `prometheus`: Prometheus and OpenMetrics text.
 
+mod clock;
+mod current;
+mod home;
+mod host;
+mod measured;
+mod runtime;
+pub mod site;
+mod thread;
+
+#[cfg(feature = "axum")]
+pub mod axum;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+
+pub use clock::{Clock, InstantClock, TscClock};
+pub use current::{Entered, enter};
+pub use host::Host;
+pub use measured::Measured;
+pub use metrics_core::*;
+pub use runtime::{BuildError, Registry, RuntimeMetrics, Snapshot, Worker, build, build_wrapped};

@@ -1,0 +1,90 @@
+//! What a reader asks: the runtime, and this process for the names of threads and spawn sites.
+
+use core::fmt;
+use std::sync::Arc;
+
+use metrics_core::{Counter, CounterSet, Probe, Site};
+
+use crate::home::Home;
+use crate::{site, thread};
+
+/// Tries at a slot in the middle of a write before the reader gives up its processor: a submit takes tens of nanoseconds, so
+/// a writer that is still inside was descheduled.
+const SPINS: u32 = 16;
+
+/// The probe of every reader of this crate: a runtime's own, whatever its type, and the names this process knows.
+#[derive(Clone)]
+pub struct Host {
+    home: Arc<Home>,
+    probe: Arc<dyn Probe + Send + Sync>,
+}
+
+impl Host {
+    pub(crate) fn new(home: Arc<Home>, probe: impl Probe + Send + Sync + 'static) -> Self {
+        Self {
+            home,
+            probe: Arc::new(probe),
+        }
+    }
+
+    pub(crate) fn home(&self) -> &Arc<Home> {
+        &self.home
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").finish_non_exhaustive()
+    }
+}
+
+macro_rules! forward {
+    ($($name:ident($($arg:ident: $kind:ty),*) -> $out:ty;)*) => {
+        $(fn $name(&self, $($arg: $kind),*) -> $out {
+            self.probe.$name($($arg),*)
+        })*
+    };
+}
+
+impl Probe for Host {
+    forward! {
+        num_workers() -> Option<usize>;
+        local_queue_depth(worker: usize) -> Option<u64>;
+        global_queue_depth() -> Option<u64>;
+        num_alive_tasks() -> Option<u64>;
+        covered_tasks() -> Option<u64>;
+        spawned_tasks_count() -> Option<u64>;
+        remote_schedule_count() -> Option<u64>;
+        budget_forced_yield_count() -> Option<u64>;
+        num_blocking_threads() -> Option<u64>;
+        num_idle_blocking_threads() -> Option<u64>;
+        blocking_queue_depth() -> Option<u64>;
+        io_driver_fd_registered_count() -> Option<u64>;
+        io_driver_fd_deregistered_count() -> Option<u64>;
+        io_driver_ready_count() -> Option<u64>;
+        worker_counters() -> CounterSet;
+        worker_counter(worker: usize, counter: Counter) -> Option<u64>;
+    }
+
+    fn write_site(&self, site: Site, out: &mut dyn fmt::Write) -> fmt::Result {
+        match site::location(site) {
+            Some(location) => write!(out, "{}:{}", location.file(), location.line()),
+            None => self.probe.write_site(site, out),
+        }
+    }
+
+    fn write_thread(&self, number: u64, out: &mut dyn fmt::Write) -> fmt::Result {
+        match thread::name(number) {
+            Some(name) => out.write_str(&name),
+            None => self.probe.write_thread(number, out),
+        }
+    }
+
+    fn relax(&self, attempt: u32) {
+        if attempt < SPINS {
+            core::hint::spin_loop();
+        } else {
+            std::thread::yield_now();
+        }
+    }
+}

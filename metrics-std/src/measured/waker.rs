@@ -1,0 +1,111 @@
+//! The waker that a measured future sees: it stamps the time of a wake, then wakes the task.
+
+use core::task::{Context, Waker};
+use std::sync::Arc;
+use std::task::Wake;
+
+use metrics_core::{TimeSource, Timestamp, WakeStamp};
+
+use crate::home::Home;
+
+/// What a task's wakers share.
+struct Stamping {
+    home: Arc<Home>,
+    /// The executor's waker.
+    inner: Waker,
+    stamp: Stamp,
+}
+
+/// Where the first wake since the last poll is noted.
+enum Stamp {
+    Here(WakeStamp),
+    /// The executor changed the task's waker. What still holds an earlier one may wake the task all the same, so every waker
+    /// of a task stamps the first one's cell.
+    In(Arc<Stamping>),
+}
+
+impl Stamping {
+    fn stamp(&self) -> &WakeStamp {
+        match &self.stamp {
+            Stamp::Here(stamp) => stamp,
+            // One step at most: see `TaskWaker::follow`.
+            Stamp::In(first) => first.stamp(),
+        }
+    }
+
+    #[inline]
+    fn mark(&self) {
+        let stamp = self.stamp();
+        if !stamp.is_set() && self.home.stamps_wakes() {
+            stamp.mark(self.home.registry.clock().now());
+        }
+    }
+}
+
+impl Wake for Stamping {
+    fn wake(self: Arc<Self>) {
+        self.mark();
+        self.inner.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.mark();
+        self.inner.wake_by_ref();
+    }
+}
+
+/// A task's waker, made at its first poll and kept for as long as the executor's own stays the same.
+pub(super) struct TaskWaker {
+    shared: Arc<Stamping>,
+    waker: Waker,
+}
+
+impl TaskWaker {
+    pub(super) fn new(home: Arc<Home>, inner: &Waker) -> Self {
+        Self::of(Stamping {
+            home,
+            inner: inner.clone(),
+            stamp: Stamp::Here(WakeStamp::new()),
+        })
+    }
+
+    fn of(shared: Stamping) -> Self {
+        let shared = Arc::new(shared);
+        Self {
+            waker: Waker::from(Arc::clone(&shared)),
+            shared,
+        }
+    }
+
+    pub(super) fn home(&self) -> &Arc<Home> {
+        &self.shared.home
+    }
+
+    /// When the task was first woken since the last call.
+    #[inline]
+    pub(super) fn take(&self) -> Option<Timestamp> {
+        self.shared.stamp().take()
+    }
+
+    /// A context that wakes through this waker to `inner`.
+    #[inline]
+    pub(super) fn context(&mut self, inner: &Waker) -> Context<'_> {
+        if !self.shared.inner.will_wake(inner) {
+            self.follow(inner);
+        }
+        Context::from_waker(&self.waker)
+    }
+
+    #[cold]
+    fn follow(&mut self, inner: &Waker) {
+        let first = match &self.shared.stamp {
+            Stamp::Here(_) => &self.shared,
+            Stamp::In(first) => first,
+        };
+        *self = Self::of(Stamping {
+            home: Arc::clone(&self.shared.home),
+            inner: inner.clone(),
+            stamp: Stamp::In(Arc::clone(first)),
+        });
+    }
+}

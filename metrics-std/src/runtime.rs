@@ -1,0 +1,127 @@
+//! Types of a server, and how a runtime's metrics are made.
+
+use core::fmt;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use core::time::Duration;
+use metrics_core::{Builder, ConfigError, Counter, CounterSet, Heap, LeaseError, NoProbe, Probe, Supplies};
+
+use crate::Clock;
+use crate::home::Home;
+use crate::host::Host;
+
+/// One runtime's metrics, on the heap and by this crate's clock.
+pub type Registry = metrics_core::Registry<Heap, Clock>;
+/// The recording side of one worker thread.
+pub type Worker = metrics_core::Worker<Arc<Registry>>;
+/// A reader's handle on one runtime: cheap to clone, usable from any thread, and no reason for the runtime to live.
+pub type RuntimeMetrics = metrics_core::RuntimeMetrics<Arc<Registry>, Host>;
+/// All of one runtime's numbers at one moment.
+pub type Snapshot = metrics_core::Snapshot<Heap>;
+
+/// Why a runtime's metrics, or the runtime itself, could not be made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The description can't work.
+    Config(ConfigError),
+    /// A worker could not be given a slot.
+    Lease(LeaseError),
+    /// The runtime could not be built: the operating system refused a thread or a driver.
+    Runtime(std::io::Error),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Lease(error) => error.fmt(f),
+            Self::Runtime(error) => write!(f, "the runtime could not be built: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for BuildError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Config(error) => Some(error),
+            Self::Lease(error) => Some(error),
+            Self::Runtime(error) => Some(error),
+        }
+    }
+}
+
+impl From<ConfigError> for BuildError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<LeaseError> for BuildError {
+    fn from(error: LeaseError) -> Self {
+        Self::Lease(error)
+    }
+}
+
+impl From<std::io::Error> for BuildError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Runtime(error)
+    }
+}
+
+/// Makes the metrics of a runtime whose scheduler calls the hooks: the reader, and a [`Worker`] for each worker thread.
+///
+/// Each thread takes its worker, [`enter`](crate::enter)s it if it also polls wrapped futures, and calls its hooks. `probe` is what
+/// readers ask the runtime itself, such as the depth of its queues; [`NoProbe`] where it is asked nothing. Start time and
+/// epoch are set to now.
+///
+/// A pool whose threads come and go leases its workers itself, by [`Worker::lease_any`] with a clone of
+/// [`RuntimeMetrics::registry`](metrics_core::RuntimeMetrics::registry): a slot that one thread gave back goes on from its totals for the next.
+///
+/// # Errors
+/// [`BuildError::Config`] where the description can't work.
+pub fn build(
+    description: Builder<'_>,
+    clock: Clock,
+    probe: impl Probe + Send + Sync + 'static,
+) -> Result<(RuntimeMetrics, Vec<Worker>), BuildError> {
+    let registry = stamped(description).build(clock)?;
+    let workers = (0..registry.num_workers())
+        .map(|index| Worker::lease(Arc::clone(&registry), index))
+        .collect::<Result<_, _>>()?;
+    Ok((reader(&Arc::new(Home::of(registry)), probe), workers))
+}
+
+/// Makes the metrics of an executor that calls no hooks: all that is known comes from [`Measured`](crate::Measured) futures.
+///
+/// Each thread that polls one gets a slot, and so a row in a snapshot, for as long as it lives. Nobody tells when such a thread falls
+/// idle, so every poll's end publishes, and parks and busy time read `None`. Start time and epoch are set to now; what
+/// the description says of workers, counters and the submit interval is replaced by what such an executor has.
+///
+/// # Errors
+/// [`BuildError::Config`] where the description can't work.
+pub fn build_wrapped(description: Builder<'_>, clock: Clock) -> Result<RuntimeMetrics, BuildError> {
+    let counters = CounterSet::of(&[Counter::PollCount, Counter::RootPolls, Counter::NestedPolls]);
+    let description = description
+        .workers(1)
+        .counters(counters)
+        .supplies(Supplies::NONE.tasks(true))
+        .submit_interval(Duration::ZERO);
+    let registry = stamped(description).build(clock)?;
+    Ok(reader(&Arc::new(Home::of(registry)), NoProbe))
+}
+
+pub(crate) fn reader(home: &Arc<Home>, probe: impl Probe + Send + Sync + 'static) -> RuntimeMetrics {
+    RuntimeMetrics::with_probe(Arc::clone(&home.registry), Host::new(Arc::clone(home), probe))
+}
+
+/// With a start time, and an epoch that no other registry of this machine has.
+pub(crate) fn stamped(description: Builder<'_>) -> Builder<'_> {
+    // A clock before 1970 leaves the core's own epoch, the reading of the registry's clock.
+    let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else {
+        return description;
+    };
+    let nanos = now.as_nanos() as u64;
+    description.started_at(nanos).epoch(nanos)
+}

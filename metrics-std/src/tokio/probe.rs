@@ -1,0 +1,166 @@
+//! What Tokio counts itself, asked when somebody reads.
+
+use metrics_core::{Counter, CounterSet, Probe};
+use tokio::runtime::{Handle, RuntimeFlavor, RuntimeMetrics};
+
+/// Tokio's own numbers. Held by readers only: it holds a handle, which keeps the runtime's memory and not the runtime.
+pub(super) struct TokioProbe {
+    metrics: RuntimeMetrics,
+    counters: CounterSet,
+}
+
+impl TokioProbe {
+    pub(super) fn new(runtime: &Handle) -> Self {
+        Self {
+            metrics: runtime.metrics(),
+            counters: counters(&runtime.runtime_flavor()),
+        }
+    }
+
+    fn has(&self, worker: usize) -> bool {
+        worker < self.metrics.num_workers()
+    }
+}
+
+/// The per-worker counters that Tokio keeps better than hooks could.
+fn counters(flavor: &RuntimeFlavor) -> CounterSet {
+    let mut counters = CounterSet::NONE;
+    if cfg!(target_has_atomic = "64") {
+        counters = counters.union(CounterSet::of(&[Counter::ParkCount, Counter::ParkUnparkCount]));
+        if *flavor == RuntimeFlavor::CurrentThread {
+            counters = counters.union(CounterSet::of(&[Counter::BusyDurationTotal]));
+        }
+    }
+    if cfg!(all(tokio_unstable, target_has_atomic = "64")) {
+        counters = counters.union(CounterSet::of(&[
+            Counter::NoopCount,
+            Counter::StealCount,
+            Counter::StealOperations,
+            Counter::LocalScheduleCount,
+            Counter::OverflowCount,
+        ]));
+    }
+    counters
+}
+
+impl Probe for TokioProbe {
+    fn num_workers(&self) -> Option<usize> {
+        Some(self.metrics.num_workers())
+    }
+
+    fn global_queue_depth(&self) -> Option<u64> {
+        Some(self.metrics.global_queue_depth() as u64)
+    }
+
+    fn num_alive_tasks(&self) -> Option<u64> {
+        Some(self.metrics.num_alive_tasks() as u64)
+    }
+
+    fn worker_counters(&self) -> CounterSet {
+        self.counters
+    }
+
+    fn worker_counter(&self, worker: usize, counter: Counter) -> Option<u64> {
+        if !self.has(worker) || !self.counters.contains(counter) {
+            return None;
+        }
+        self.stable(worker, counter)
+            .or_else(|| self.unstable(worker, counter))
+    }
+
+    #[cfg(tokio_unstable)]
+    fn local_queue_depth(&self, worker: usize) -> Option<u64> {
+        self.has(worker)
+            .then(|| self.metrics.worker_local_queue_depth(worker) as u64)
+    }
+
+    #[cfg(tokio_unstable)]
+    fn covered_tasks(&self) -> Option<u64> {
+        // The task hooks show them all.
+        self.num_alive_tasks()
+    }
+
+    #[cfg(tokio_unstable)]
+    fn num_blocking_threads(&self) -> Option<u64> {
+        Some(self.metrics.num_blocking_threads() as u64)
+    }
+
+    #[cfg(tokio_unstable)]
+    fn num_idle_blocking_threads(&self) -> Option<u64> {
+        Some(self.metrics.num_idle_blocking_threads() as u64)
+    }
+
+    #[cfg(tokio_unstable)]
+    fn blocking_queue_depth(&self) -> Option<u64> {
+        Some(self.metrics.blocking_queue_depth() as u64)
+    }
+
+    #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+    fn spawned_tasks_count(&self) -> Option<u64> {
+        Some(self.metrics.spawned_tasks_count())
+    }
+
+    #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+    fn remote_schedule_count(&self) -> Option<u64> {
+        Some(self.metrics.remote_schedule_count())
+    }
+
+    #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+    fn io_driver_fd_registered_count(&self) -> Option<u64> {
+        self.io_driver(self.metrics.io_driver_fd_registered_count())
+    }
+
+    #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+    fn io_driver_fd_deregistered_count(&self) -> Option<u64> {
+        self.io_driver(self.metrics.io_driver_fd_deregistered_count())
+    }
+
+    #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+    fn io_driver_ready_count(&self) -> Option<u64> {
+        self.io_driver(self.metrics.io_driver_ready_count())
+    }
+}
+
+impl TokioProbe {
+    #[cfg(target_has_atomic = "64")]
+    fn stable(&self, worker: usize, counter: Counter) -> Option<u64> {
+        match counter {
+            Counter::BusyDurationTotal => {
+                Some(self.metrics.worker_total_busy_duration(worker).as_nanos() as u64)
+            }
+            Counter::ParkCount => Some(self.metrics.worker_park_count(worker)),
+            Counter::ParkUnparkCount => Some(self.metrics.worker_park_unpark_count(worker)),
+            _ => None,
+        }
+    }
+
+    #[cfg(not(target_has_atomic = "64"))]
+    fn stable(&self, _: usize, _: Counter) -> Option<u64> {
+        None
+    }
+
+    #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+    fn unstable(&self, worker: usize, counter: Counter) -> Option<u64> {
+        match counter {
+            Counter::NoopCount => Some(self.metrics.worker_noop_count(worker)),
+            Counter::StealCount => Some(self.metrics.worker_steal_count(worker)),
+            Counter::StealOperations => Some(self.metrics.worker_steal_operations(worker)),
+            Counter::LocalScheduleCount => Some(self.metrics.worker_local_schedule_count(worker)),
+            Counter::OverflowCount => Some(self.metrics.worker_overflow_count(worker)),
+            _ => None,
+        }
+    }
+
+    #[cfg(not(all(tokio_unstable, target_has_atomic = "64")))]
+    #[allow(clippy::unused_self)]
+    fn unstable(&self, _: usize, _: Counter) -> Option<u64> {
+        None
+    }
+
+    /// Tokio says 0 where there is no driver. A runtime that has one and never registered anything is taken for one
+    /// without.
+    #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+    fn io_driver(&self, count: u64) -> Option<u64> {
+        (self.metrics.io_driver_fd_registered_count() != 0).then_some(count)
+    }
+}
