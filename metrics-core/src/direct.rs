@@ -55,9 +55,14 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> DirectWorker<T, 
         clock: &'a C,
         hook: impl FnOnce(&DirectHooks<'a, C, BUCKETS>),
     ) {
+        self.fixed.slot.seq.write(|| hook(&self.hooks(clock)));
+    }
+
+    #[inline(always)]
+    fn hooks<C: TimeSource>(self, clock: &C) -> DirectHooks<'_, C, BUCKETS> {
         let slot = &self.fixed.slot;
         let facts = &self.registry.facts;
-        let hooks = Hooks {
+        Hooks {
             counters: &slot.counters,
             state: &self.fixed.state,
             live: &slot.live,
@@ -70,8 +75,7 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> DirectWorker<T, 
             scale: &facts.scale,
             timed: facts.timed,
             interval: facts.interval,
-        };
-        slot.seq.write(|| hook(&hooks));
+        }
     }
 
     /// The switches are taken over between two polls, as a batch takes them over at a submit.
@@ -118,22 +122,47 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> DirectWorker<T, 
     /// A task is about to be polled.
     #[inline]
     pub fn start_poll(self, start: PollStart) {
-        self.write(|hooks| {
+        self.start_poll_by(&self.registry.clock, start);
+    }
+
+    #[inline(always)]
+    pub(crate) fn start_poll_by<C: TimeSource>(self, clock: &C, start: PollStart) {
+        let start_poll = |hooks: &DirectHooks<'_, C, BUCKETS>| {
             hooks.start_poll(start);
-        });
+        };
+        if start.scheduled_at.is_some() {
+            self.write_by(clock, start_poll);
+        } else {
+            // Only what no reader sees is written, and the live record, which has a sequence count of its own.
+            start_poll(&self.hooks(clock));
+        }
     }
 
     /// The poll ended.
     #[inline]
     pub fn end_poll(self) {
-        self.write(|hooks| self.finish_poll(hooks));
+        self.end_poll_by(&self.registry.clock, 0);
     }
 
+    /// Ends a poll of which `excluded` ticks were not its own.
     #[inline(always)]
-    pub(crate) fn finish_poll<C: TimeSource>(self, hooks: &DirectHooks<'_, C, BUCKETS>) {
-        if hooks.end_poll() {
-            hooks.before_submit(self.registry.options.latch());
+    pub(crate) fn end_poll_by<C: TimeSource>(self, clock: &C, excluded: u64) {
+        let mut due = false;
+        self.write_by(clock, |hooks| {
+            hooks.exclude(excluded);
+            due = hooks.end_poll();
+        });
+        if due {
+            self.settle();
         }
+    }
+
+    /// What a batch does when it submits. Out of line and with hooks of its own, so that those of the ordinary poll
+    /// never have to exist in memory.
+    #[cold]
+    #[inline(never)]
+    fn settle(self) {
+        self.write(|hooks| hooks.before_submit(self.registry.options.latch()));
     }
 
     /// Something took time since the last reading that belongs to no poll.

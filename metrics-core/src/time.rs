@@ -157,11 +157,25 @@ impl TimeScale {
     /// Nanoseconds in so many ticks, saturating.
     #[inline(always)]
     pub const fn nanos_of(&self, ticks: u64) -> u64 {
-        if ticks <= u32::MAX as u64 {
+        if cfg!(not(target_has_atomic = "ptr")) && ticks < 1 << 16 && self.shift >= 16 {
+            self.nanos_of_short(ticks as u32) as u64
+        } else if ticks <= u32::MAX as u64 {
             (ticks as u32 as u64 * self.mult as u64) >> self.shift
         } else {
             self.nanos_of_long(ticks)
         }
+    }
+
+    /// The same result for less than 2^16 ticks and a shift of at least 16, in 32-bit arithmetic.
+    ///
+    /// For processors that multiply 32 bits by 32 into 32 (Cortex-M0, RISC-V without its M extension), which are those
+    /// without compare-and-swap: the product is summed from two that fit, and neither sum nor shift leaves a word.
+    #[inline(always)]
+    const fn nanos_of_short(&self, ticks: u32) -> u32 {
+        // `ticks * mult >> 16` is below 2^32, and no bit of it is rounded away before the last shift.
+        let high = ticks * (self.mult >> 16);
+        let low = (ticks * (self.mult & 0xFFFF)) >> 16;
+        (high + low) >> (self.shift - 16)
     }
 
     /// The same for durations past 2^32 ticks, seconds on a fast clock: kept out of line.
@@ -240,6 +254,28 @@ mod tests {
                     want.abs_diff(got) <= (want >> 31) + 2,
                     "{ticks} at {rate}: {got}, exactly {want}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn short_durations_are_the_same_in_32_bits() {
+        for rate in [
+            1,
+            1_000,
+            32_768,
+            1_000_000,
+            16_000_000,
+            48_000_000,
+            999_999_999,
+            8_000_000_000,
+        ] {
+            let scale = TimeScale::new(rate);
+            for ticks in (0..1 << 16).step_by(7).chain([1, (1 << 16) - 1]) {
+                if scale.shift >= 16 {
+                    let wide = (u64::from(ticks) * u64::from(scale.mult)) >> scale.shift;
+                    assert_eq!(u64::from(scale.nanos_of_short(ticks)), wide, "{ticks} at {rate}");
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The cells that numbers live in, by who may write them.
 //!
 //! - [`Local`]: one owner, no atomics. A batch is made of these.
-//! - [`OwnedU64`]: one writer, any number of readers; loads and stores only. A slot is made of these. Where the target
+//! - [`OwnedU64`], [`OwnedU32`]: one writer, any number of readers; loads and stores only. A slot is made of these. Where the target
 //!   has no 64-bit atomics it is two 32-bit halves, which make sense only under the slot's sequence count.
 //! - [`OwnedCounter`]: one writer, readable at any time *without* a sequence count, on every target.
 //! - [`SharedCounter`], [`SharedU64`]: many writers. Nothing hot uses them. The first is for what interrupts may count.
@@ -19,7 +19,7 @@ mod shared;
 mod shared_counter;
 
 pub(crate) use counter::OwnedCounter;
-pub(crate) use owned::OwnedU64;
+pub(crate) use owned::{OwnedU32, OwnedU64};
 pub(crate) use shared::{SharedU32, SharedU64};
 pub(crate) use shared_counter::SharedCounter;
 
@@ -28,6 +28,9 @@ pub(crate) type Local = core::cell::Cell<u64>;
 
 /// A cell with one writer.
 pub(crate) trait U64Cell {
+    /// The 32-bit cell of the same family.
+    type Narrow: U32Cell;
+
     fn get(&self) -> u64;
     fn set(&self, value: u64);
 
@@ -38,7 +41,27 @@ pub(crate) trait U64Cell {
     }
 }
 
+/// The same in 32 bits, for what needs no more: one load on every target.
+pub(crate) trait U32Cell: Default + core::fmt::Debug {
+    fn get(&self) -> u32;
+    fn set(&self, value: u32);
+}
+
+impl U32Cell for core::cell::Cell<u32> {
+    #[inline(always)]
+    fn get(&self) -> u32 {
+        core::cell::Cell::get(self)
+    }
+
+    #[inline(always)]
+    fn set(&self, value: u32) {
+        core::cell::Cell::set(self, value);
+    }
+}
+
 impl U64Cell for Local {
+    type Narrow = core::cell::Cell<u32>;
+
     #[inline(always)]
     fn get(&self) -> u64 {
         core::cell::Cell::get(self)

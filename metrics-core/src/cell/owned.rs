@@ -1,7 +1,7 @@
 //! A 64-bit cell with one writer and any number of readers.
 
-use super::U64Cell;
-use crate::sync::{Ordering::Relaxed, const_unless_loom};
+use super::{U32Cell, U64Cell};
+use crate::sync::{AtomicU32, Ordering::Relaxed, const_unless_loom};
 
 #[cfg(all(target_has_atomic = "64", not(metrics_core_halves)))]
 mod repr {
@@ -83,6 +83,8 @@ impl Default for OwnedU64 {
 // Ordering: relaxed on both sides. The fences of `SeqCount`, which every load and store of this cell lies between,
 // order them.
 impl U64Cell for OwnedU64 {
+    type Narrow = OwnedU32;
+
     #[inline(always)]
     fn get(&self) -> u64 {
         self.0.load()
@@ -91,5 +93,36 @@ impl U64Cell for OwnedU64 {
     #[inline(always)]
     fn set(&self, value: u64) {
         self.0.store(value);
+    }
+}
+
+/// The same in 32 bits.
+#[derive(Debug)]
+pub struct OwnedU32(AtomicU32);
+
+impl OwnedU32 {
+    const_unless_loom! {
+        pub(crate) const fn new(value: u32) -> Self {
+            Self(AtomicU32::new(value))
+        }
+    }
+}
+
+impl Default for OwnedU32 {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+// Ordering: relaxed on both sides, as for `OwnedU64`.
+impl U32Cell for OwnedU32 {
+    #[inline(always)]
+    fn get(&self) -> u32 {
+        self.0.load(Relaxed)
+    }
+
+    #[inline(always)]
+    fn set(&self, value: u32) {
+        self.0.store(value, Relaxed);
     }
 }

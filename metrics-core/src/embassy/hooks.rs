@@ -136,10 +136,9 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             Some(row) => row.end_poll(passed.own),
             None => this.end_overflow_poll(passed.own),
         }
-        self.record(index, moment.now, |worker, hooks| {
-            hooks.exclude(passed.taken);
-            worker.finish_poll(hooks);
-        });
+        if let Some(worker) = self.registry.worker(index) {
+            worker.end_poll_by(&At(moment.now), passed.taken);
+        }
     }
 
     /// `_embassy_trace_task_end`: `task` ended. embassy calls this inside the task's last poll, when the task may already have been

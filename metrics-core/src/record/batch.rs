@@ -86,6 +86,8 @@ impl BatchHistogram {
 }
 
 impl RecordValue for BatchHistogram {
+    const MEAN: bool = true;
+
     #[inline(always)]
     fn record(&self, config: &HistogramConfig, value: u64) -> bool {
         let i = config.index(value);

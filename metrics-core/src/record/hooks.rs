@@ -1,6 +1,6 @@
 //! The hooks of a worker, written once over both kinds of cells.
 
-use crate::cell::{OwnedU64, U64Cell};
+use crate::cell::{OwnedU32, OwnedU64, U32Cell, U64Cell};
 use crate::counters::{Counters, next_mean};
 use crate::histogram::HistogramConfig;
 use crate::live::{Live, Site, UNTIMED, WorkerState};
@@ -20,24 +20,27 @@ pub struct PollStart {
 
 /// Takes one value; says whether the batch wants to be submitted before long.
 pub(crate) trait RecordValue {
+    /// Whether the mean poll time is kept beside. On a processor without a widening multiplication it would cost as much
+    /// as the histogram.
+    const MEAN: bool;
+
     fn record(&self, config: &HistogramConfig, value: u64) -> bool;
 }
 
 /// What the hooks remember from one call to the next.
 #[derive(Debug, Default)]
-pub(crate) struct HooksState<C> {
-    flags: C,
+pub(crate) struct HooksState<C: U64Cell> {
+    flags: C::Narrow,
     /// The last clock reading, for as long as [`CHAINED`] says that nothing has happened since.
     cursor: C,
     poll_started_at: C,
     busy_since: C,
-    polls_at_park: C,
     submitted_at: C,
     /// Polls since the last submit that took no reading.
-    untimed_polls: C,
+    untimed_polls: C::Narrow,
     /// The sampling in force, and how many polls to pass over.
-    poll_time: Sampler<C>,
-    schedule_latency: Sampler<C>,
+    poll_time: Sampler<C::Narrow>,
+    schedule_latency: Sampler<C::Narrow>,
 }
 
 impl HooksState<OwnedU64> {
@@ -45,13 +48,12 @@ impl HooksState<OwnedU64> {
         #[cfg_attr(metrics_core_loom, allow(dead_code))]
         pub(crate) const fn new() -> Self {
             Self {
-                flags: OwnedU64::new(0),
+                flags: OwnedU32::new(0),
                 cursor: OwnedU64::new(0),
                 poll_started_at: OwnedU64::new(0),
                 busy_since: OwnedU64::new(0),
-                polls_at_park: OwnedU64::new(0),
                 submitted_at: OwnedU64::new(0),
-                untimed_polls: OwnedU64::new(0),
+                untimed_polls: OwnedU32::new(0),
                 poll_time: Sampler::new(),
                 schedule_latency: Sampler::new(),
             }
@@ -63,19 +65,21 @@ impl HooksState<OwnedU64> {
 pub(crate) const NEVER: u64 = u64::MAX;
 
 /// The cursor is the end of the last poll, or the start of processing, and nothing has happened since.
-const CHAINED: u64 = 1;
+const CHAINED: u32 = 1;
 /// Between `start_processing_scheduled_tasks` and its end.
-const BUSY: u64 = 1 << 1;
+const BUSY: u32 = 1 << 1;
 /// Between `start_poll` and `end_poll`.
-const POLLING: u64 = 1 << 2;
+const POLLING: u32 = 1 << 2;
 /// The poll going on is measured, whatever the switches say by its end.
-const MEASURED: u64 = 1 << 3;
+const MEASURED: u32 = 1 << 3;
 /// Parked at least once, so that the next park can be a noop.
-const PARKED_BEFORE: u64 = 1 << 4;
+const PARKED_BEFORE: u32 = 1 << 4;
+/// A poll ended since the last park.
+const POLLED: u32 = 1 << 5;
 
 /// Polls without a reading after which a worker submits all the same. A submit costs tens of nanoseconds, so the share
 /// of a poll is under one, and a worker busy with everything switched off stays visible.
-const UNTIMED_POLLS: u64 = 64;
+const UNTIMED_POLLS: u32 = 64;
 
 #[derive(Debug, Default)]
 struct Sampler<C> {
@@ -84,15 +88,15 @@ struct Sampler<C> {
     skip: C,
 }
 
-impl Sampler<OwnedU64> {
+impl Sampler<OwnedU32> {
     const_unless_loom! {
         const fn new() -> Self {
-            Self { one_in: OwnedU64::new(0), skip: OwnedU64::new(0) }
+            Self { one_in: OwnedU32::new(0), skip: OwnedU32::new(0) }
         }
     }
 }
 
-impl<C: U64Cell> Sampler<C> {
+impl<C: U32Cell> Sampler<C> {
     #[inline(always)]
     fn sample(&self) -> bool {
         match self.one_in.get() {
@@ -107,7 +111,6 @@ impl<C: U64Cell> Sampler<C> {
     }
 
     fn latch(&self, one_in: u32) {
-        let one_in = u64::from(one_in);
         if self.one_in.get() != one_in {
             self.one_in.set(one_in);
             self.skip.set(0);
@@ -116,7 +119,7 @@ impl<C: U64Cell> Sampler<C> {
 }
 
 /// A worker's cells and its clock, put together for the length of one hook.
-pub(crate) struct Hooks<'a, C, H, T> {
+pub(crate) struct Hooks<'a, C: U64Cell, H, T> {
     pub(crate) counters: &'a Counters<C>,
     pub(crate) state: &'a HooksState<C>,
     pub(crate) live: &'a Live,
@@ -199,14 +202,14 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         if flags & BUSY != 0 && self.timed {
             self.settle(now);
         }
-        let polls = self.counters.poll_count.get();
-        if flags & PARKED_BEFORE != 0 && self.state.polls_at_park.get() == polls {
+        if flags & (PARKED_BEFORE | POLLED) == PARKED_BEFORE {
             self.counters.noop_count.add(1);
         }
-        self.state.polls_at_park.set(polls);
         self.counters.park_count.add(1);
         self.counters.park_unpark_count.add(1);
-        self.state.flags.set(flags & !(BUSY | CHAINED) | PARKED_BEFORE);
+        self.state
+            .flags
+            .set(flags & !(BUSY | CHAINED | POLLED) | PARKED_BEFORE);
         self.live.enter(WorkerState::Parked, now);
     }
 
@@ -219,10 +222,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     /// So many ticks since the last hook were not the worker's own: another one had preempted it.
     ///
     /// Every time mark moves on by them, as if the clock had stood still.
-    #[cfg(all(
-        any(target_has_atomic = "ptr", feature = "critical-section"),
-        not(metrics_core_loom)
-    ))]
+    #[cfg(not(metrics_core_loom))]
     #[inline(always)]
     pub(crate) fn exclude(&self, ticks: u64) {
         if ticks != 0 {
@@ -281,20 +281,28 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.counters.poll_count.add(1);
         self.live.end_poll(flags & BUSY != 0);
         if flags & MEASURED == 0 {
-            self.state.flags.set(flags & !POLLING);
+            self.state.flags.set(flags & !POLLING | POLLED);
             return self.untimed_poll();
         }
         let now = self.now();
         let nanos = self.nanos(now, self.state.poll_started_at.get());
-        self.counters
-            .mean_poll_time
-            .set(next_mean(self.counters.mean_poll_time.get(), nanos));
+        self.mean(nanos);
         let full = self
             .poll_time
             .is_some_and(|(config, histogram)| histogram.record(config, nanos));
         self.state.cursor.set(now);
-        self.state.flags.set(flags & !(POLLING | MEASURED) | CHAINED);
+        self.state
+            .flags
+            .set(flags & !(POLLING | MEASURED) | CHAINED | POLLED);
         full || now.wrapping_sub(self.state.submitted_at.get()) >= self.interval
+    }
+
+    #[inline(always)]
+    fn mean(&self, nanos: u64) {
+        if H::MEAN {
+            let mean = &self.counters.mean_poll_time;
+            mean.set(next_mean(mean.get(), nanos));
+        }
     }
 
     /// Whether a poll is open.
@@ -333,6 +341,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     /// A poll that is over, told by its two readings. Says whether the batch is to be submitted before long.
     pub(crate) fn record_poll(&self, start: PollStart, started: u64, ended: u64) -> bool {
         self.counters.poll_count.add(1);
+        self.state.flags.set(self.state.flags.get() | POLLED);
         let mut due = false;
         if let (Some(scheduled_at), Some((config, histogram))) = (start.scheduled_at, self.schedule_latency)
             && self.state.schedule_latency.sample()
@@ -343,9 +352,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             && self.state.poll_time.sample()
         {
             let nanos = self.nanos(ended, started);
-            self.counters
-                .mean_poll_time
-                .set(next_mean(self.counters.mean_poll_time.get(), nanos));
+            self.mean(nanos);
             due |= histogram.record(config, nanos);
         }
         due

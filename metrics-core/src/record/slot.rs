@@ -9,6 +9,9 @@ use crate::sync::const_unless_loom;
 ///
 /// Sealed by its cells: only this crate can make a [`OwnedU64`].
 pub trait BucketCells {
+    /// Whether touched groups of buckets are noted, so that a reader passes over the others. Few buckets are read
+    /// sooner than a bit is set.
+    const GROUPED: bool;
     /// How many buckets there is room for.
     fn capacity(&self) -> usize;
     /// The count of bucket `i`, zero past the end.
@@ -17,24 +20,34 @@ pub trait BucketCells {
     fn add(&self, i: usize, n: u64);
 }
 
-impl<T: AsRef<[OwnedU64]>> BucketCells for T {
-    #[inline(always)]
-    fn capacity(&self) -> usize {
-        self.as_ref().len()
-    }
+macro_rules! cells {
+    ($(#[$attr:meta])* [$($generics:tt)*] $type:ty, $grouped:expr) => {
+        $(#[$attr])*
+        impl<$($generics)*> BucketCells for $type {
+            const GROUPED: bool = $grouped;
 
-    #[inline(always)]
-    fn get(&self, i: usize) -> u64 {
-        self.as_ref().get(i).map_or(0, U64Cell::get)
-    }
+            #[inline(always)]
+            fn capacity(&self) -> usize {
+                self.len()
+            }
 
-    #[inline(always)]
-    fn add(&self, i: usize, n: u64) {
-        if let Some(cell) = self.as_ref().get(i) {
-            cell.add(n);
+            #[inline(always)]
+            fn get(&self, i: usize) -> u64 {
+                <[OwnedU64]>::get(self, i).map_or(0, U64Cell::get)
+            }
+
+            #[inline(always)]
+            fn add(&self, i: usize, n: u64) {
+                if let Some(cell) = <[OwnedU64]>::get(self, i) {
+                    cell.add(n);
+                }
+            }
         }
-    }
+    };
 }
+
+cells!(#[cfg(feature = "alloc")] [] alloc::boxed::Box<[OwnedU64]>, true);
+cells!([const BUCKETS: usize] [OwnedU64; BUCKETS], false);
 
 /// Bucket counts with their sum, minimum and maximum. The count of samples is the sum of the buckets, so the two
 /// can't disagree.
@@ -103,6 +116,12 @@ impl<B: BucketCells> SlotHistogram<B> {
 
     /// Reads into a buffer of `config`'s buckets that holds an earlier reading of this slot, or zeros.
     pub(crate) fn read(&self, buckets: &mut [u64]) -> (u64, u64, u64) {
+        if !B::GROUPED {
+            for (i, bucket) in buckets.iter_mut().enumerate() {
+                *bucket = self.buckets.get(i);
+            }
+            return (self.sum.get(), self.min.get(), self.max.get());
+        }
         let shift = group_shift(buckets.len());
         let mut groups = self.groups.get();
         while groups != 0 {
@@ -119,14 +138,15 @@ impl<B: BucketCells> SlotHistogram<B> {
 
 /// Recording straight into the slot, for a writer inside a write section.
 impl<B: BucketCells> RecordValue for SlotHistogram<B> {
+    const MEAN: bool = false;
+
     #[inline(always)]
     fn record(&self, config: &HistogramConfig, value: u64) -> bool {
         let i = config.index(value);
         self.buckets.add(i, 1);
-        let group = 1 << (i >> group_shift(config.num_buckets())).min(63);
-        let groups = self.groups.get();
-        if groups & group == 0 {
-            self.groups.set(groups | group);
+        if B::GROUPED {
+            let group = 1 << (i >> group_shift(config.num_buckets())).min(63);
+            self.groups.set(self.groups.get() | group);
         }
         self.sum.set(self.sum.get().saturating_add(value));
         if value < self.min.get() {
