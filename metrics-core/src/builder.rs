@@ -214,8 +214,8 @@ mod on_the_heap {
     use super::{Builder, ConfigError, TimeScale};
     use crate::options::Options;
     use crate::record::SharedHistogram;
-    use crate::registry::{Facts, Registry, Shared};
-    use crate::storage::{Heap, SharedBuckets};
+    use crate::registry::{Facts, HostCells, Registry, Shared};
+    use crate::storage::{Heap, Held, SharedBuckets};
     use crate::time::{TimeSource, Timestamp};
     use alloc::sync::Arc;
     use core::time::Duration;
@@ -247,7 +247,7 @@ mod on_the_heap {
                 buckets(&self.blocking_queue_wait).map(|n| SharedHistogram::new(SharedBuckets::new(n)));
             Ok(Arc::new(Registry {
                 storage,
-                facts: Facts {
+                facts: Held(Facts {
                     name: self.name.into(),
                     epoch: self.epoch.unwrap_or(started.ticks()),
                     started_at: self.started_at,
@@ -262,9 +262,9 @@ mod on_the_heap {
                     poll_time: self.poll_time,
                     schedule_latency: self.schedule_latency,
                     blocking_queue_wait: self.blocking_queue_wait,
-                },
+                }),
                 options: Options::new(self.poll_time_sampling, self.schedule_latency_sampling),
-                shared: Shared::new(wait),
+                shared: Shared::new(HostCells::new(wait)),
                 clock,
             }))
         }
@@ -272,33 +272,43 @@ mod on_the_heap {
 }
 
 #[cfg(not(metrics_core_loom))]
-mod in_a_static {
+pub(crate) mod in_a_static {
     use super::{Builder, ConfigError, TimeScale};
     use crate::histogram::HistogramConfig;
-    use crate::options::Options;
+    use crate::options::{Options, Sampling};
     use crate::registry::{Facts, Registry, Shared};
     use crate::storage::Fixed;
     use crate::time::Timestamp;
     use core::time::Duration;
 
+    /// A registry's configuration, checked: a `const`, so that it stays in flash.
+    ///
+    /// Made by [`Builder::describe`], for [`Registry::new`].
+    #[derive(Debug)]
+    pub struct Description<const WORKERS: usize, const BUCKETS: usize> {
+        facts: Facts<&'static str>,
+        poll_time: Sampling,
+        schedule_latency: Sampling,
+    }
+
     impl Builder<'static> {
-        /// Makes a registry for a `static`: `WORKERS` workers, histograms of up to `BUCKETS` buckets, no heap.
+        /// Describes a registry for a `static`: `WORKERS` workers, histograms of up to `BUCKETS` buckets, no heap.
         ///
         /// A `const` context can't ask the clock for its rate, so the caller gives what
-        /// [`TimeSource`](crate::TimeSource) would answer; a rate of zero is "no clock". The number of workers is the const parameter's, whatever
-        /// [`workers`](Self::workers) said. Fixed storage keeps no histogram of blocking closures.
+        /// [`TimeSource`](crate::TimeSource) would answer; a rate of zero is "no clock". The number of workers is the
+        /// const parameter's, whatever [`workers`](Self::workers) said. Fixed storage keeps no histogram of blocking
+        /// closures.
         ///
         /// # Errors
-        /// A [`ConfigError`] for each way in which the description can't work, at compile time in a `static`.
-        pub const fn build_static<T, const WORKERS: usize, const BUCKETS: usize>(
+        /// A [`ConfigError`] for each way in which the description can't work, at compile time in a `const`.
+        pub const fn describe<const WORKERS: usize, const BUCKETS: usize>(
             self,
-            clock: T,
             ticks_per_second: u64,
             resolution: Duration,
-        ) -> Result<Registry<Fixed<WORKERS, BUCKETS>, T>, (ConfigError, T)> {
+        ) -> Result<Description<WORKERS, BUCKETS>, ConfigError> {
             let this = self.workers(WORKERS);
             if let Err(error) = this.check() {
-                return Err((error, clock));
+                return Err(error);
             }
             let mut i = 0;
             let configs: [Option<HistogramConfig>; 2] = [this.poll_time, this.schedule_latency];
@@ -307,28 +317,19 @@ mod in_a_static {
                     && config.num_buckets() > BUCKETS
                 {
                     let buckets = config.num_buckets();
-                    return Err((
-                        ConfigError::TooManyBuckets {
-                            buckets,
-                            capacity: BUCKETS,
-                        },
-                        clock,
-                    ));
+                    return Err(ConfigError::TooManyBuckets {
+                        buckets,
+                        capacity: BUCKETS,
+                    });
                 }
                 i += 1;
             }
             let scale = TimeScale::new(ticks_per_second);
             let interval = match this.interval(&scale) {
                 Ok(interval) => interval,
-                Err(error) => return Err((error, clock)),
+                Err(error) => return Err(error),
             };
-            let timed = ticks_per_second != 0;
-            Ok(Registry {
-                storage: Fixed::new(
-                    timed && this.poll_time.is_some(),
-                    timed && this.schedule_latency.is_some(),
-                ),
-                clock,
+            Ok(Description {
                 facts: Facts {
                     name: this.name,
                     epoch: match this.epoch {
@@ -338,7 +339,7 @@ mod in_a_static {
                     started_at: this.started_at,
                     started: Timestamp::from_ticks(0),
                     num_workers: WORKERS,
-                    timed,
+                    timed: ticks_per_second != 0,
                     scale,
                     resolution,
                     interval,
@@ -348,9 +349,40 @@ mod in_a_static {
                     schedule_latency: this.schedule_latency,
                     blocking_queue_wait: None,
                 },
-                options: Options::new(this.poll_time_sampling, this.schedule_latency_sampling),
-                shared: Shared::new(None),
+                poll_time: this.poll_time_sampling,
+                schedule_latency: this.schedule_latency_sampling,
             })
+        }
+    }
+
+    impl<T, const WORKERS: usize, const BUCKETS: usize> Registry<Fixed<WORKERS, BUCKETS>, T> {
+        /// A registry for a `static`. All that can be written lies in it, in RAM; the description stays where it is.
+        ///
+        /// ```
+        /// use core::time::Duration;
+        /// use metrics_core::{Builder, Description, Fixed, HistogramConfig, NoClock, Registry};
+        ///
+        /// const DESCRIPTION: Description<1, 20> =
+        ///     match Builder::new().name("firmware").describe(0, Duration::ZERO) {
+        ///         Ok(description) => description,
+        ///         Err(_) => panic!("a worker without histograms always fits"),
+        ///     };
+        /// static METRICS: Registry<Fixed<1, 20>, NoClock> = Registry::new(&DESCRIPTION, NoClock);
+        ///
+        /// assert_eq!(METRICS.name(), "firmware");
+        /// ```
+        pub const fn new(description: &'static Description<WORKERS, BUCKETS>, clock: T) -> Self {
+            let facts = &description.facts;
+            Registry {
+                storage: Fixed::new(
+                    facts.timed && facts.poll_time.is_some(),
+                    facts.timed && facts.schedule_latency.is_some(),
+                ),
+                options: Options::new(description.poll_time, description.schedule_latency),
+                facts,
+                clock,
+                shared: Shared::new(()),
+            }
         }
     }
 }

@@ -57,6 +57,8 @@ mod time;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod worker;
 
+#[cfg(not(metrics_core_loom))]
+pub use builder::in_a_static::Description;
 pub use builder::{Builder, ConfigError, DEFAULT_SUBMIT_INTERVAL};
 pub use catalog::{EVENT_LOOP_METRICS, METRICS, Metric, MetricKind, MetricScope, MetricUnit};
 pub use counters::{Counter, CounterSet};

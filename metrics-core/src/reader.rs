@@ -4,7 +4,7 @@ use crate::counters::{Counter, CounterSet, MEAN_FRACTION, with_counters};
 use crate::histogram::BucketRange;
 use crate::live::LiveRecord;
 use crate::probe::{NoProbe, Probe};
-use crate::registry::RegistryRef;
+use crate::registry::{HostCells, RegistryRef};
 use crate::slot::{Slot, persist};
 use crate::snapshot::Snapshot;
 use crate::storage::sealed::Sealed;
@@ -95,6 +95,10 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
 
     fn knows(&self, worker: usize) -> bool {
         worker < self.num_workers() || self.slots(worker).next().is_some()
+    }
+
+    fn host(&self) -> Option<&HostCells<<R::Storage as Sealed>::SharedBuckets>> {
+        R::Storage::host(&self.registry.shared.host)
     }
 
     fn supplied(&self) -> CounterSet {
@@ -248,7 +252,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
 
     /// Registrations with the I/O driver.
     pub fn io_driver_fd_registered_count(&self) -> Option<u64> {
-        let shared = || self.registry.shared.io_registered.load_acquire();
+        let shared = || self.host().and_then(|host| host.io_registered.load_acquire());
         self.probe
             .io_driver_fd_registered_count()
             .or_else(|| shared().filter(|_| self.registry.facts.supplies.io_driver))
@@ -256,7 +260,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
 
     /// Deregistrations from the I/O driver.
     pub fn io_driver_fd_deregistered_count(&self) -> Option<u64> {
-        let shared = || self.registry.shared.io_deregistered.load_acquire();
+        let shared = || self.host().and_then(|host| host.io_deregistered.load_acquire());
         self.probe
             .io_driver_fd_deregistered_count()
             .or_else(|| shared().filter(|_| self.registry.facts.supplies.io_driver))
@@ -264,7 +268,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
 
     /// Readiness events from the I/O driver.
     pub fn io_driver_ready_count(&self) -> Option<u64> {
-        let shared = || self.registry.shared.io_ready.load_acquire();
+        let shared = || self.host().and_then(|host| host.io_ready.load_acquire());
         self.probe
             .io_driver_ready_count()
             .or_else(|| shared().filter(|_| self.registry.facts.supplies.io_driver))

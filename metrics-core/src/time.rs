@@ -119,6 +119,10 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// The largest shift for which `10^9 << shift` fits 64 bits.
 const MAX_SHIFT: u32 = NANOS_PER_SECOND.leading_zeros();
 
+/// Whether the processor multiplies 32 bits by 32 into no more than 32, as a Cortex-M0 does. Those have no
+/// compare-and-swap either.
+const NARROW: bool = cfg!(not(target_has_atomic = "ptr"));
+
 impl TimeScale {
     /// The scale of a clock with this many ticks in a second. Zero gives a scale on which every duration is zero.
     pub const fn new(ticks_per_second: u64) -> Self {
@@ -151,25 +155,25 @@ impl TimeScale {
     /// Nanoseconds from `earlier` to `later`; zero if they come the other way round (two cores may disagree).
     #[inline(always)]
     pub const fn nanos(&self, later: Timestamp, earlier: Timestamp) -> u64 {
+        // A short difference is one whichever way it is taken, and needs no saturation.
+        let short = later.0.wrapping_sub(earlier.0);
+        if NARROW && short < 1 << 16 && self.shift >= 16 {
+            return self.nanos_of_short(short as u32) as u64;
+        }
         self.nanos_of(later.0.saturating_sub(earlier.0))
     }
 
     /// Nanoseconds in so many ticks, saturating.
     #[inline(always)]
     pub const fn nanos_of(&self, ticks: u64) -> u64 {
-        if cfg!(not(target_has_atomic = "ptr")) && ticks < 1 << 16 && self.shift >= 16 {
-            self.nanos_of_short(ticks as u32) as u64
-        } else if ticks <= u32::MAX as u64 {
+        if ticks <= u32::MAX as u64 {
             (ticks as u32 as u64 * self.mult as u64) >> self.shift
         } else {
             self.nanos_of_long(ticks)
         }
     }
 
-    /// The same result for less than 2^16 ticks and a shift of at least 16, in 32-bit arithmetic.
-    ///
-    /// For processors that multiply 32 bits by 32 into 32 (Cortex-M0, RISC-V without its M extension), which are those
-    /// without compare-and-swap: the product is summed from two that fit, and neither sum nor shift leaves a word.
+    /// The same result for less than 2^16 ticks and a shift of at least 16, in 32-bit arithmetic: the product is summed from two that fit, and neither sum nor shift leaves a word.
     #[inline(always)]
     const fn nanos_of_short(&self, ticks: u32) -> u32 {
         // `ticks * mult >> 16` is below 2^32, and no bit of it is rounded away before the last shift.

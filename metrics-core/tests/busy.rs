@@ -6,8 +6,8 @@
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
 use metrics_core::{
-    Builder, Fixed, HistogramConfig, PollStart, Registry, RuntimeMetrics, Snapshot, Staleness, TimeSource,
-    Timestamp,
+    Builder, Description, Fixed, HistogramConfig, PollStart, Registry, RuntimeMetrics, Snapshot, Staleness,
+    TimeSource, Timestamp,
 };
 
 std::thread_local! {
@@ -40,14 +40,15 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 8) {
     Err(_) => panic!("a layout of 8 buckets"),
 };
 
-static METRICS: Registry<Fixed<1, 8>, Interrupting> =
-    match Builder::new()
-        .poll_time(LAYOUT)
-        .build_static(Interrupting, 1_000_000_000, Duration::from_nanos(1))
-    {
-        Ok(registry) => registry,
-        Err(_) => panic!("a histogram of 8 buckets fits"),
-    };
+const DESCRIPTION: Description<1, 8> = match Builder::new()
+    .poll_time(LAYOUT)
+    .describe(1_000_000_000, Duration::from_nanos(1))
+{
+    Ok(description) => description,
+    Err(_) => panic!("a histogram of 8 buckets fits"),
+};
+
+static METRICS: Registry<Fixed<1, 8>, Interrupting> = Registry::new(&DESCRIPTION, Interrupting);
 
 fn read() {
     SEEN.with_borrow_mut(|snapshot| RuntimeMetrics::new(&METRICS).snapshot_into(snapshot));

@@ -10,8 +10,8 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 use metrics_core::{
-    Builder, Counter, CounterSet, Fixed, Heap, HistogramConfig, PollStart, Registry, RuntimeMetrics,
-    SNAPSHOT_SCHEMA, Site, Snapshot, TaskEnd, TimeSource, Timestamp, Worker,
+    Builder, Counter, CounterSet, Description, Fixed, Heap, HistogramConfig, PollStart, Registry,
+    RuntimeMetrics, SNAPSHOT_SCHEMA, Site, Snapshot, TaskEnd, TimeSource, Timestamp, Worker,
 };
 use std::sync::Arc;
 
@@ -143,15 +143,17 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 20) {
     Err(_) => panic!("a layout of 20 buckets"),
 };
 
-static METRICS: InRam = match Builder::new()
+const DESCRIPTION: Description<2, 20> = match Builder::new()
     .name("firmware")
     .poll_time(LAYOUT)
     .schedule_latency(LAYOUT)
-    .build_static(Hand::new(), 1_000_000_000, Duration::from_nanos(1))
+    .describe(1_000_000_000, Duration::from_nanos(1))
 {
-    Ok(registry) => registry,
+    Ok(description) => description,
     Err(_) => panic!("two histograms of 20 buckets fit"),
 };
+
+static METRICS: InRam = Registry::new(&DESCRIPTION, Hand::new());
 
 #[test]
 fn what_a_static_registry_writes_a_host_reads() {

@@ -98,7 +98,7 @@ impl U64Cell for OwnedU64 {
 
 /// The same in 32 bits.
 #[derive(Debug)]
-pub struct OwnedU32(AtomicU32);
+pub(crate) struct OwnedU32(AtomicU32);
 
 impl OwnedU32 {
     const_unless_loom! {

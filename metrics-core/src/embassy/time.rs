@@ -16,7 +16,7 @@ use core::time::Duration;
 pub struct EmbassyClock;
 
 impl EmbassyClock {
-    /// Ticks in one second, for [`Builder::build_static`](crate::Builder::build_static).
+    /// Ticks in one second, for [`Builder::describe`](crate::Builder::describe).
     pub const TICKS_PER_SECOND: u64 = embassy_time_driver::TICK_HZ;
     /// The length of a tick, rounded up to a nanosecond.
     pub const RESOLUTION: Duration = Duration::from_nanos(1_000_000_000_u64.div_ceil(Self::TICKS_PER_SECOND));

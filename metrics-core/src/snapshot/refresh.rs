@@ -3,12 +3,13 @@
 use super::measurements::{HistogramReading, Measurements};
 use super::row::Row;
 use super::{Gauges, Snapshot};
+use crate::cell::SharedU64;
 use crate::counters::{COUNTERS, Counter};
 use crate::histogram::{HistogramConfig, HistogramSnapshot};
 use crate::options::Sampling;
 use crate::probe::Probe;
 use crate::record::SlotHistogram;
-use crate::registry::Registry;
+use crate::registry::{HostCells, Registry};
 use crate::slot::{Slot, persist};
 use crate::storage::{Rows, Storage, Text};
 use crate::time::{TimeSource, Timestamp};
@@ -137,21 +138,24 @@ impl<S: Storage> Snapshot<S> {
     fn read_shared<T>(&mut self, registry: &Registry<S, T>, probe: &impl Probe) {
         let shared = &registry.shared;
         let supplies = self.supplies;
+        let host = S::host(&shared.host);
+        let io = |cell: fn(&HostCells<S::SharedBuckets>) -> &SharedU64| {
+            cell(host.filter(|_| supplies.io_driver)?).load_acquire()
+        };
         self.gauges = Gauges {
             remote_schedule_count: shared
                 .remote_schedules
                 .load_acquire()
                 .filter(|_| supplies.remote_schedules),
-            io_driver_fd_registered_count: shared.io_registered.load_acquire().filter(|_| supplies.io_driver),
-            io_driver_fd_deregistered_count: shared
-                .io_deregistered
-                .load_acquire()
-                .filter(|_| supplies.io_driver),
-            io_driver_ready_count: shared.io_ready.load_acquire().filter(|_| supplies.io_driver),
+            io_driver_fd_registered_count: io(|host| &host.io_registered),
+            io_driver_fd_deregistered_count: io(|host| &host.io_deregistered),
+            io_driver_ready_count: io(|host| &host.io_ready),
             ..Gauges::default()
         };
-        let (Some(config), Some(cells)) = (&registry.facts.blocking_queue_wait, &shared.blocking_queue_wait)
-        else {
+        let (Some(config), Some(cells)) = (
+            &registry.facts.blocking_queue_wait,
+            host.and_then(|host| host.blocking_queue_wait.as_ref()),
+        ) else {
             return;
         };
         if self.blocking_queue_wait.is_none() {

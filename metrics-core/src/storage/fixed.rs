@@ -4,6 +4,7 @@ use super::sealed::Sealed;
 use super::{SharedU64, Storage};
 use crate::cell::OwnedU64;
 use crate::record::{HooksState, SlotHistogram};
+use crate::registry::{Facts, HostCells};
 use crate::slot::{Lease, Slot};
 use core::fmt::Debug;
 
@@ -17,10 +18,12 @@ pub struct Fixed<const WORKERS: usize, const BUCKETS: usize> {
 }
 
 /// A slot and what its hooks remember, which on a heap lies in the worker's batch.
+// In this order what every poll touches lies together, at the front: see `Registry`.
+#[repr(C)]
 #[derive(Debug)]
 pub(crate) struct FixedSlot<const BUCKETS: usize> {
-    pub(crate) slot: Slot<[OwnedU64; BUCKETS]>,
     pub(crate) state: HooksState<OwnedU64>,
+    pub(crate) slot: Slot<[OwnedU64; BUCKETS]>,
 }
 
 /// Longest name that a snapshot of fixed storage keeps, in bytes.
@@ -53,18 +56,25 @@ impl<const WORKERS: usize, const BUCKETS: usize> Fixed<WORKERS, BUCKETS> {
 impl<const BUCKETS: usize> FixedSlot<BUCKETS> {
     const fn new() -> Self {
         Self {
-            slot: Slot::new(Lease::vacant(), None, None),
             state: HooksState::new(),
+            slot: Slot::new(Lease::vacant(), None, None),
         }
     }
 }
 
 impl<const WORKERS: usize, const BUCKETS: usize> Sealed for Fixed<WORKERS, BUCKETS> {
     type Buckets = [OwnedU64; BUCKETS];
+    type Name = &'static str;
+    type Facts = &'static Facts<&'static str>;
+    type Host = ();
     type SharedBuckets = ();
 
     fn slots(&self) -> impl Iterator<Item = &Slot<[OwnedU64; BUCKETS]>> {
         self.slots.iter().map(|fixed| &fixed.slot)
+    }
+
+    fn host((): &()) -> Option<&HostCells<()>> {
+        None
     }
 
     fn shared_buckets((): &()) -> &[SharedU64] {
@@ -73,7 +83,6 @@ impl<const WORKERS: usize, const BUCKETS: usize> Sealed for Fixed<WORKERS, BUCKE
 }
 
 impl<const WORKERS: usize, const BUCKETS: usize> Storage for Fixed<WORKERS, BUCKETS> {
-    type Name = &'static str;
     type Counts = heapless::Vec<u64, BUCKETS>;
     type Rows<V: Clone + Debug> = heapless::Vec<V, WORKERS>;
     type Text = heapless::String<NAME_BYTES>;

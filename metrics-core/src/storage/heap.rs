@@ -4,6 +4,7 @@ use super::sealed::Sealed;
 use super::{SharedU64, Storage};
 use crate::cell::OwnedU64;
 use crate::record::SlotHistogram;
+use crate::registry::{Facts, HostCells};
 use crate::slot::{Lease, Slot};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -116,6 +117,9 @@ impl Heap {
 
 impl Sealed for Heap {
     type Buckets = Box<[OwnedU64]>;
+    type Name = Box<str>;
+    type Facts = Held<Facts<Box<str>>>;
+    type Host = HostCells<SharedBuckets>;
     type SharedBuckets = SharedBuckets;
 
     fn slots(&self) -> impl Iterator<Item = &HeapSlot> {
@@ -125,8 +129,25 @@ impl Sealed for Heap {
             .flat_map(|chunk| chunk.iter())
     }
 
+    fn host(host: &Self::Host) -> Option<&HostCells<SharedBuckets>> {
+        Some(host)
+    }
+
     fn shared_buckets(buckets: &Self::SharedBuckets) -> &[SharedU64] {
         &buckets.0
+    }
+}
+
+/// A value that derefs to itself, where fixed storage has a reference.
+#[derive(Debug)]
+pub struct Held<V>(pub(crate) V);
+
+impl<V> Deref for Held<V> {
+    type Target = V;
+
+    #[inline(always)]
+    fn deref(&self) -> &V {
+        &self.0
     }
 }
 
@@ -141,7 +162,6 @@ impl SharedBuckets {
 }
 
 impl Storage for Heap {
-    type Name = Box<str>;
     type Counts = Vec<u64>;
     type Rows<V: Clone + Debug> = Vec<V>;
     type Text = String;

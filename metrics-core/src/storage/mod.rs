@@ -18,12 +18,10 @@ pub(crate) use fixed::FixedSlot;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use heap::Heap;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub(crate) use heap::{SharedBuckets, SlotHandle};
+pub(crate) use heap::{Held, SharedBuckets, SlotHandle};
 
 /// How a registry's slots and its snapshots are stored. Sealed: [`Fixed`] and, with the feature `alloc`, `Heap` are all there are.
 pub trait Storage: sealed::Sealed + Debug + 'static {
-    /// The runtime's name in a registry.
-    type Name: AsRef<str> + Debug;
     /// Bucket counts in a snapshot.
     type Counts: Counts;
     /// A list in a snapshot, an entry a slot or a worker.
@@ -35,15 +33,26 @@ pub trait Storage: sealed::Sealed + Debug + 'static {
 /// What only this crate may see of a storage.
 pub(crate) mod sealed {
     use super::{BucketCells, Debug, SharedU64, Slot};
+    use crate::registry::{Facts, HostCells};
+    use core::ops::Deref;
 
     pub trait Sealed {
         /// A slot's bucket counts.
         type Buckets: BucketCells + Debug;
+        /// The runtime's name in a registry.
+        type Name: AsRef<str> + Debug;
+        /// Where a registry keeps what never changes.
+        type Facts: Deref<Target = Facts<Self::Name>> + Debug;
+        /// The cells that only a host has.
+        type Host: Debug;
         /// Bucket counts with many writers.
         type SharedBuckets: Debug;
 
         /// The slots made so far: vacant, free and leased.
         fn slots(&self) -> impl Iterator<Item = &Slot<Self::Buckets>>;
+
+        /// The cells that only a host has, if this storage has them.
+        fn host(host: &Self::Host) -> Option<&HostCells<Self::SharedBuckets>>;
 
         /// The cells of many-writer buckets.
         fn shared_buckets(buckets: &Self::SharedBuckets) -> &[SharedU64];

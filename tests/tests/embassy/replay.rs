@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use portable_atomic::{AtomicU64, Ordering};
 
 use metrics_core::embassy::{EmbassyMetrics, ExecutorRow, FixedTrace, TaskRow, TraceSnapshot};
-use metrics_core::{Builder, Fixed, HistogramConfig, Registry, Snapshot, TimeSource, Timestamp};
+use metrics_core::{Builder, Description, Fixed, HistogramConfig, Registry, Snapshot, TimeSource, Timestamp};
 
 type Interrupt = Box<dyn FnOnce() + Send>;
 
@@ -75,13 +75,13 @@ impl<const E: usize, const N: usize> Player<E, N> {
     pub(crate) fn new() -> Self {
         let clock: &'static HandClock = Box::leak(Box::default());
         let layout = HistogramConfig::power_of_two(1_000, BUCKETS).expect("a layout that fits");
-        let registry: Registry<Fixed<E, BUCKETS>, _> = Builder::new()
+        let description: Description<E, BUCKETS> = Builder::new()
             .name("embassy")
             .poll_time(layout)
             .schedule_latency(layout)
-            .build_static(clock, clock.ticks_per_second(), clock.resolution())
-            .map_err(|(error, _)| error)
+            .describe(clock.ticks_per_second(), clock.resolution())
             .expect("a registry that fits");
+        let registry = Registry::new(Box::leak(Box::new(description)), clock);
         Self {
             clock,
             metrics: Box::leak(Box::new(EmbassyMetrics::new(registry))),
