@@ -90,11 +90,27 @@ pub struct LiveRecord {
     pub(crate) busy_since: u64,
 }
 
+/// What one thread that holds a slot is doing. Two threads may serve one worker: see
+/// [`LiveRecord::supersedes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct LiveThread {
+    /// The number of its slot.
+    pub slot: usize,
+    /// The worker that it serves; `None` for a thread that is none of the runtime's workers.
+    pub worker: Option<usize>,
+    /// The adapter's number for the thread, as last published; zero for none.
+    pub thread: u64,
+    /// What it is doing.
+    pub live: LiveRecord,
+}
+
 impl LiveRecord {
     /// Which of two threads' records under one worker index tells what the worker does: the later one. A thread that
     /// gave its worker away in the middle of a poll (`block_in_place`) has an older record than the thread that took it,
-    /// however long that poll goes on.
-    pub(crate) fn supersedes(&self, other: &Self) -> bool {
+    /// however long that poll goes on. Of two records of one instant, each supersedes the other.
+    pub fn supersedes(&self, other: &Self) -> bool {
         let rank = |live: &Self| (live.since, live.state == WorkerState::Polling);
         rank(self) >= rank(other)
     }

@@ -2,10 +2,10 @@
 
 use crate::counters::{Counter, CounterSet, MEAN_FRACTION, with_counters};
 use crate::histogram::BucketRange;
-use crate::live::LiveRecord;
+use crate::live::{LiveRecord, LiveThread};
 use crate::probe::{NoProbe, Probe};
 use crate::registry::{HostCells, RegistryRef};
-use crate::slot::{Slot, persist};
+use crate::slot::{FOREIGN, Slot, persist};
 use crate::snapshot::Snapshot;
 use crate::storage::sealed::Sealed;
 use crate::tasks::TaskCounts;
@@ -84,6 +84,23 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
             }
         }
         found
+    }
+
+    /// What every thread that holds a slot is doing, in the order of the slots. One whose record was being written through
+    /// every try is left out.
+    pub fn live_threads(&self) -> impl Iterator<Item = LiveThread> + '_ {
+        let relax = |attempt| self.probe.relax(attempt);
+        let slots = self.registry.storage.slots().enumerate();
+        slots
+            .filter(|(_, slot)| slot.lease.is_leased())
+            .filter_map(move |(number, slot)| {
+                Some(LiveThread {
+                    slot: number,
+                    worker: slot.lease.worker().filter(|&worker| worker != FOREIGN),
+                    thread: slot.counters(relax).map_or(0, |values| values.thread),
+                    live: slot.live(relax)?,
+                })
+            })
     }
 
     fn slots(&self, worker: usize) -> impl Iterator<Item = &Slot<Buckets<R>>> {

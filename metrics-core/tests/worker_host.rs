@@ -162,8 +162,17 @@ fn the_thread_that_took_a_worker_over_tells_what_it_does() {
     took.start_poll(from_site(8));
     assert_eq!(metrics.live(0).unwrap().site, Site::from_u32(8));
 
+    let threads: Vec<_> = metrics.live_threads().collect();
+    assert_eq!(
+        threads.iter().map(|thread| thread.worker).collect::<Vec<_>>(),
+        [Some(0), Some(0)]
+    );
+    assert!(threads[1].live.supersedes(&threads[0].live));
+    assert!(!threads[0].live.supersedes(&threads[1].live));
+
     gave.end_poll();
     drop(gave);
+    assert_eq!(metrics.live_threads().count(), 1);
     assert_eq!(metrics.live(0).unwrap().site, Site::from_u32(8));
     took.end_poll();
     took.submit();
