@@ -104,6 +104,8 @@ pub(crate) enum Open {
 impl Lease {
     fn new(worker: Worker, home: Home, terms: Terms) -> Self {
         worker.set_thread(thread::current());
+        // So that a first poll that stalls has a thread to name.
+        worker.submit();
         if terms.processes {
             worker.start_processing_scheduled_tasks();
         }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use metrics_core::{Counter, CounterSet, Probe, Site};
 
 use crate::home::Home;
+#[cfg(feature = "tokio")]
+use crate::tokio::TokioProbe;
 use crate::{site, thread};
 
 /// Tries at a slot in the middle of a write before the reader gives up its processor: a submit takes tens of nanoseconds, so
@@ -17,6 +19,8 @@ const SPINS: u32 = 16;
 pub struct Host {
     home: Arc<Home>,
     probe: Arc<dyn Probe + Send + Sync>,
+    #[cfg(feature = "tokio")]
+    tokio: Option<Arc<TokioProbe>>,
 }
 
 impl Host {
@@ -24,7 +28,28 @@ impl Host {
         Self {
             home,
             probe: Arc::new(probe),
+            #[cfg(feature = "tokio")]
+            tokio: None,
         }
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn of_tokio(home: Arc<Home>, probe: TokioProbe) -> Self {
+        let probe = Arc::new(probe);
+        let tokio = Some(Arc::clone(&probe));
+        Self { home, probe, tokio }
+    }
+
+    /// A number that moves as long as a worker makes progress by its runtime's own signs; `None` where there are none, or
+    /// where it is parked.
+    #[cfg_attr(not(feature = "tokio"), allow(clippy::unused_self))]
+    pub(crate) fn progress(&self, worker: usize) -> Option<u64> {
+        #[cfg(feature = "tokio")]
+        if let Some(tokio) = &self.tokio {
+            return tokio.progress(worker);
+        }
+        let _ = worker;
+        None
     }
 
     pub(crate) fn home(&self) -> &Arc<Home> {

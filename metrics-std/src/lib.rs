@@ -24,6 +24,7 @@ mod measured;
 mod runtime;
 pub mod site;
 mod thread;
+pub mod watchdog;
 
 #[cfg(feature = "axum")]
 pub mod axum;

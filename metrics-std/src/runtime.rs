@@ -112,7 +112,7 @@ pub fn build_wrapped(description: Builder<'_>, clock: Clock) -> Result<RuntimeMe
     Ok(reader(&Arc::new(Home::of(registry)), NoProbe))
 }
 
-pub(crate) fn reader(home: &Arc<Home>, probe: impl Probe + Send + Sync + 'static) -> RuntimeMetrics {
+fn reader(home: &Arc<Home>, probe: impl Probe + Send + Sync + 'static) -> RuntimeMetrics {
     RuntimeMetrics::with_probe(Arc::clone(&home.registry), Host::new(Arc::clone(home), probe))
 }
 

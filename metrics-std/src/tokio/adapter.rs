@@ -9,7 +9,8 @@ use super::probe::TokioProbe;
 use crate::Clock;
 use crate::current;
 use crate::home::Home;
-use crate::runtime::{BuildError, RuntimeMetrics, reader, stamped};
+use crate::host::Host;
+use crate::runtime::{BuildError, RuntimeMetrics, stamped};
 
 type Callback = Box<dyn Fn() + Send + Sync>;
 
@@ -252,5 +253,6 @@ fn finish(home: &Arc<Home>, runtime: &Handle) -> RuntimeMetrics {
     if let Some(host) = &home.tokio {
         host.learn(runtime);
     }
-    reader(home, TokioProbe::new(runtime))
+    let host = Host::of_tokio(Arc::clone(home), TokioProbe::new(runtime));
+    RuntimeMetrics::with_probe(Arc::clone(&home.registry), host)
 }

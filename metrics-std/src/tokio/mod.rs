@@ -51,4 +51,5 @@ mod spawner;
 
 pub use self::adapter::TokioAdapter;
 pub(crate) use self::host::Host;
+pub(crate) use self::probe::TokioProbe;
 pub use self::spawner::Spawner;

@@ -4,7 +4,7 @@ use metrics_core::{Counter, CounterSet, Probe};
 use tokio::runtime::{Handle, RuntimeFlavor, RuntimeMetrics};
 
 /// Tokio's own numbers. Held by readers only: it holds a handle, which keeps the runtime's memory and not the runtime.
-pub(super) struct TokioProbe {
+pub(crate) struct TokioProbe {
     metrics: RuntimeMetrics,
     counters: CounterSet,
 }
@@ -15,6 +15,25 @@ impl TokioProbe {
             metrics: runtime.metrics(),
             counters: counters(&runtime.runtime_flavor()),
         }
+    }
+
+    /// A number that moves with the worker's parks and its settled busy time. `None` while it is parked, and on the
+    /// current-thread flavour, which nobody may be driving.
+    #[cfg(target_has_atomic = "64")]
+    pub(crate) fn progress(&self, worker: usize) -> Option<u64> {
+        if !self.has(worker) || self.counters.contains(Counter::BusyDurationTotal) {
+            return None;
+        }
+        let parks = self.metrics.worker_park_unpark_count(worker);
+        // Odd means parked. Both only grow, so a sum that stands still says that both do.
+        let busy = self.metrics.worker_total_busy_duration(worker).as_nanos() as u64;
+        parks.is_multiple_of(2).then(|| busy.wrapping_add(parks))
+    }
+
+    #[cfg(not(target_has_atomic = "64"))]
+    #[allow(clippy::unused_self)]
+    pub(crate) fn progress(&self, _: usize) -> Option<u64> {
+        None
     }
 
     fn has(&self, worker: usize) -> bool {

@@ -1,0 +1,195 @@
+//! Stalls, found by hand on a clock that only the test moves, and once by the real thread.
+#![allow(missing_docs)]
+
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use metrics_mock::ManualClock;
+use metrics_std::watchdog::{Stall, StallKind, StallPhase, StallScanner, watch_stalls};
+use metrics_std::{
+    Builder, Clock, HistogramConfig, Measured, NoProbe, PollStart, RuntimeMetrics, Sampling, Worker, build,
+    build_wrapped,
+};
+use std::sync::{Arc, mpsc};
+
+const THRESHOLD: Duration = Duration::from_millis(20);
+
+fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+fn timed() -> Builder<'static> {
+    Builder::new()
+        .name("api")
+        .workers(2)
+        .poll_time(HistogramConfig::DEFAULT)
+}
+
+fn runtime() -> (Arc<ManualClock>, RuntimeMetrics, Vec<Worker>) {
+    let clock = Arc::new(ManualClock::new());
+    let (metrics, workers) = build(timed(), Clock::custom(Arc::clone(&clock)), NoProbe).unwrap();
+    (clock, metrics, workers)
+}
+
+fn scan(scanner: &mut StallScanner) -> Vec<Stall> {
+    let mut stalls = Vec::new();
+    scanner.scan(|stall| stalls.push(stall.clone()));
+    stalls
+}
+
+fn only(stalls: Vec<Stall>) -> Stall {
+    let [stall] = <[_; 1]>::try_from(stalls).expect("one stall");
+    stall
+}
+
+#[test]
+fn a_long_poll_is_told_while_it_lasts_and_when_it_is_over() {
+    let (clock, metrics, workers) = runtime();
+    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
+    let worker = &workers[1];
+    worker.start_poll(PollStart::default());
+    assert!(scan(&mut scanner).is_empty());
+    clock.advance(millis(19));
+    assert!(scan(&mut scanner).is_empty());
+
+    clock.advance(millis(6));
+    let stall = only(scan(&mut scanner));
+    assert_eq!((stall.phase, stall.kind), (StallPhase::Ongoing, StallKind::Poll));
+    assert_eq!((stall.worker, stall.lasted), (Some(1), millis(25)));
+    clock.advance(millis(100));
+    assert!(scan(&mut scanner).is_empty(), "told once while it lasts");
+
+    worker.end_poll();
+    let stall = only(scan(&mut scanner));
+    assert_eq!((stall.phase, stall.lasted), (StallPhase::Over, millis(125)));
+    assert!(scan(&mut scanner).is_empty(), "and once when it is over");
+}
+
+#[test]
+fn a_stall_is_over_when_the_next_one_begins() {
+    let (clock, metrics, workers) = runtime();
+    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
+    for _ in 0..2 {
+        workers[0].start_poll(PollStart::default());
+        clock.advance(millis(30));
+        scan(&mut scanner);
+        workers[0].end_poll();
+    }
+    workers[0].start_poll(PollStart::default());
+    clock.advance(millis(30));
+    let phases: Vec<_> = scan(&mut scanner).iter().map(|stall| stall.phase).collect();
+    assert_eq!(phases, [StallPhase::Over, StallPhase::Ongoing]);
+}
+
+#[test]
+fn a_saturated_worker_of_short_polls_is_no_stall() {
+    let (clock, metrics, workers) = runtime();
+    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
+    workers[0].start_processing_scheduled_tasks();
+    // A second of polls of 10 us each, without one park, looked at in the middle of polls and between them.
+    for poll in 0..100_000_u32 {
+        workers[0].start_poll(PollStart::default());
+        clock.advance(Duration::from_micros(10));
+        if poll % 500 == 0 {
+            assert!(scan(&mut scanner).is_empty());
+        }
+        workers[0].end_poll();
+        if poll % 500 == 250 {
+            assert!(scan(&mut scanner).is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_poll_that_is_not_timed_counts_from_the_first_look() {
+    let (clock, metrics, workers) = runtime();
+    metrics.registry().options().set_poll_time(Sampling::Off);
+    workers[0].submit();
+    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
+    workers[0].start_poll(PollStart::default());
+    clock.advance(millis(500));
+    assert!(scan(&mut scanner).is_empty(), "nobody knows when it began");
+    clock.advance(millis(20));
+    assert_eq!(only(scan(&mut scanner)).lasted, millis(20));
+}
+
+#[test]
+fn a_worker_given_away_in_the_middle_of_a_poll_does_not_stall() {
+    let (clock, metrics, workers) = runtime();
+    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
+    workers[0].start_poll(PollStart::default());
+    clock.advance(millis(5));
+    let took = Worker::lease(Arc::clone(metrics.registry()), 0).unwrap();
+    took.park();
+    clock.advance(millis(50));
+    assert!(scan(&mut scanner).is_empty());
+    // The thread that has the worker now can stall like any other.
+    took.unpark();
+    took.start_poll(PollStart::default());
+    clock.advance(millis(50));
+    assert_eq!(only(scan(&mut scanner)).lasted, millis(50));
+}
+
+#[test]
+fn a_thread_that_ended_in_a_stall_ends_it() {
+    let (clock, metrics, mut workers) = runtime();
+    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
+    workers[0].start_poll(PollStart::default());
+    clock.advance(millis(30));
+    assert_eq!(only(scan(&mut scanner)).phase, StallPhase::Ongoing);
+    drop(workers.remove(0));
+    assert_eq!(only(scan(&mut scanner)).phase, StallPhase::Over);
+}
+
+#[test]
+fn the_report_names_runtime_thread_and_spawn_site() {
+    let clock = Arc::new(ManualClock::new());
+    let metrics = build_wrapped(timed(), Clock::custom(Arc::clone(&clock))).unwrap();
+    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
+    let mut found = None;
+    let line = line!() + 1;
+    let task = Measured::task(
+        &metrics,
+        poll_fn(|_| {
+            clock.advance(millis(60));
+            found = scan(&mut scanner).pop();
+            Poll::Ready(())
+        }),
+    );
+    assert!(
+        pin!(task)
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_ready()
+    );
+
+    let stall = found.unwrap();
+    let site = stall.site.unwrap();
+    assert_eq!((site.file(), site.line()), (file!(), line));
+    let thread = std::thread::current();
+    assert_eq!(stall.thread.as_deref(), thread.name());
+    let expected = format!(
+        "runtime api: worker 0 ({}) has been in one poll for 60ms, of the task spawned at {}:{line}",
+        thread.name().unwrap(),
+        file!(),
+    );
+    assert_eq!(stall.to_string(), expected);
+}
+
+#[test]
+fn the_watchdogs_thread_tells_of_a_stall_before_it_ends_and_stops_when_dropped() {
+    let (clock, metrics, workers) = runtime();
+    let (told, stalls) = mpsc::channel();
+    let watchdog = watch_stalls(&metrics, millis(4), move |stall| {
+        told.send(stall.clone()).unwrap();
+    })
+    .unwrap();
+    workers[0].start_poll(PollStart::default());
+    clock.advance(millis(60));
+    // The poll goes on until the report is here.
+    assert_eq!(stalls.recv().unwrap().phase, StallPhase::Ongoing);
+    workers[0].end_poll();
+    assert_eq!(stalls.recv().unwrap().phase, StallPhase::Over);
+    drop(watchdog);
+    assert!(stalls.recv().is_err(), "the callback went with the thread");
+}
