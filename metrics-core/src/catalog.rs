@@ -219,6 +219,8 @@ catalog! {
 mod tests {
     use super::*;
     use crate::Counter;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn every_counter_of_a_worker_is_in_the_list() {

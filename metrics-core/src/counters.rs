@@ -217,6 +217,8 @@ impl CounterSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn the_mean_weighs_a_sample_by_a_tenth() {

@@ -216,6 +216,8 @@ impl TimeScale {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     /// Independent of the code above: 128-bit arithmetic, rounded down.
     fn exact(ticks: u64, rate: u64) -> u64 {

@@ -6,6 +6,8 @@ use metrics_core::histogram::{
     CapacityError, HistogramConfig, HistogramError, HistogramMergeError, HistogramSinceError,
     HistogramSnapshot,
 };
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 type Snapshot = HistogramSnapshot<heapless::Vec<u64, 128>>;
 

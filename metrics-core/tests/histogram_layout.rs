@@ -1,8 +1,11 @@
 //! The layouts against lists of edges that are made here, from their definition and in 128 bits.
 
+#[cfg(target_has_atomic = "64")]
 use histogram::Histogram;
 use metrics_core::histogram::{HistogramConfig, HistogramLayout};
 use proptest::prelude::*;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// All the first values of the buckets of an untruncated H2 histogram.
 fn h2_edges(precision: u32) -> Vec<u128> {
@@ -215,6 +218,7 @@ fn the_default_is_tokios() {
 }
 
 /// `histogram` calls the precision grouping power, and its maximum is a power of two.
+#[cfg(target_has_atomic = "64")]
 #[test]
 fn nothing_truncated_is_the_histogram_crates() {
     for precision in 0..=HistogramConfig::MAX_PRECISION {

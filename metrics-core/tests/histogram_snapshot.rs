@@ -1,11 +1,14 @@
 //! What a histogram says about its samples, against the samples themselves.
 
+#[cfg(target_has_atomic = "64")]
 use histogram::Histogram;
 use metrics_core::histogram::{
     BucketRange, HistogramConfig, HistogramInterval, HistogramMergeError, HistogramSinceError,
     HistogramSnapshot, Quantile, ValueBounds,
 };
 use proptest::prelude::*;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 type Counts = heapless::Vec<u64, 512>;
 type Snapshot = HistogramSnapshot<Counts>;
@@ -480,6 +483,7 @@ proptest! {
     }
 
     /// Quantiles that are binary fractions: of others the rank may differ by the rounding of a product.
+    #[cfg(target_has_atomic = "64")]
     #[test]
     fn untruncated_is_the_histogram_crates(values in values(1..200)) {
         let snapshot = recorded(HistogramConfig::h2(0, u64::MAX, 2).unwrap(), &values);

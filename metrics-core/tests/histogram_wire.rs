@@ -2,6 +2,8 @@
 
 use metrics_core::histogram::{HistogramConfig, HistogramInterval, HistogramSnapshot};
 use proptest::prelude::*;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 type Fixed = heapless::Vec<u64, 128>;
 

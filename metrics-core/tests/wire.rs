@@ -14,6 +14,8 @@ use metrics_core::{
     RuntimeMetrics, SNAPSHOT_SCHEMA, Site, Snapshot, TaskEnd, TimeSource, Timestamp, Worker,
 };
 use std::sync::Arc;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// Nanosecond ticks, moved by the test alone.
 #[derive(Debug, Default)]

@@ -47,6 +47,26 @@ pub(crate) enum Fix {
 }
 
 impl Need {
+    pub(crate) const fn program(name: &'static str, apt: &'static str) -> Self {
+        Self::Program { name, apt }
+    }
+
+    pub(crate) const fn file(path: &'static str, apt: &'static str) -> Self {
+        Self::File { path, apt }
+    }
+
+    pub(crate) const fn python(module: &'static str, apt: &'static str) -> Self {
+        Self::Python { module, apt }
+    }
+
+    pub(crate) const fn component(name: &'static str, program: &'static str) -> Self {
+        Self::Component { name, program }
+    }
+
+    pub(crate) const fn cargo_tool(name: &'static str, version: &'static str) -> Self {
+        Self::CargoTool { name, version }
+    }
+
     /// Whether it is there.
     pub(crate) fn is_met(&self) -> bool {
         match self {

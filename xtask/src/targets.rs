@@ -39,14 +39,8 @@ pub(crate) static I686: Target = Target {
          -Clink-arg=-Wl,-rpath=/usr/i686-linux-gnu/lib",
     ),
     needs: &[
-        Need::Program {
-            name: "i686-linux-gnu-gcc",
-            apt: "gcc-i686-linux-gnu",
-        },
-        Need::File {
-            path: "/usr/i686-linux-gnu/lib/crti.o",
-            apt: "libc6-dev-i386-cross",
-        },
+        Need::program("i686-linux-gnu-gcc", "gcc-i686-linux-gnu"),
+        Need::file("/usr/i686-linux-gnu/lib/crti.o", "libc6-dev-i386-cross"),
     ],
 };
 
@@ -57,18 +51,9 @@ pub(crate) static POWERPC: Target = Target {
     runner: Some("qemu-ppc -L /usr/powerpc-linux-gnu"),
     rustflags: None,
     needs: &[
-        Need::Program {
-            name: "powerpc-linux-gnu-gcc",
-            apt: "gcc-powerpc-linux-gnu",
-        },
-        Need::File {
-            path: "/usr/powerpc-linux-gnu/lib/crti.o",
-            apt: "libc6-dev-powerpc-cross",
-        },
-        Need::Program {
-            name: "qemu-ppc",
-            apt: "qemu-user",
-        },
+        Need::program("powerpc-linux-gnu-gcc", "gcc-powerpc-linux-gnu"),
+        Need::file("/usr/powerpc-linux-gnu/lib/crti.o", "libc6-dev-powerpc-cross"),
+        Need::program("qemu-ppc", "qemu-user"),
     ],
 };
 
@@ -79,18 +64,9 @@ pub(crate) static AARCH64: Target = Target {
     runner: Some("qemu-aarch64 -L /usr/aarch64-linux-gnu"),
     rustflags: None,
     needs: &[
-        Need::Program {
-            name: "aarch64-linux-gnu-gcc",
-            apt: "gcc-aarch64-linux-gnu",
-        },
-        Need::File {
-            path: "/usr/aarch64-linux-gnu/lib/crti.o",
-            apt: "libc6-dev-arm64-cross",
-        },
-        Need::Program {
-            name: "qemu-aarch64",
-            apt: "qemu-user",
-        },
+        Need::program("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
+        Need::file("/usr/aarch64-linux-gnu/lib/crti.o", "libc6-dev-arm64-cross"),
+        Need::program("qemu-aarch64", "qemu-user"),
     ],
 };
 
@@ -111,10 +87,7 @@ pub(crate) static CORTEX_M0: Target = Target {
     linker: None,
     runner: None,
     rustflags: None,
-    needs: &[Need::Program {
-        name: "qemu-system-arm",
-        apt: "qemu-system-arm",
-    }],
+    needs: &[Need::program("qemu-system-arm", "qemu-system-arm")],
 };
 
 pub(crate) static CORTEX_M3: Target = Target {
@@ -123,10 +96,7 @@ pub(crate) static CORTEX_M3: Target = Target {
     linker: None,
     runner: None,
     rustflags: None,
-    needs: &[Need::Program {
-        name: "qemu-system-arm",
-        apt: "qemu-system-arm",
-    }],
+    needs: &[Need::program("qemu-system-arm", "qemu-system-arm")],
 };
 
 /// The runner runs tests in Node unless the crate under test asks for a browser.

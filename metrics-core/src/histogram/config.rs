@@ -414,6 +414,8 @@ const fn top_index(precision: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     /// The twin for 32-bit machines is not called on the machine that runs the tests.
     #[test]

@@ -128,6 +128,8 @@ fn rank(quantile: f64, total: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn a_rank_is_the_smallest_that_reaches_the_quantile() {

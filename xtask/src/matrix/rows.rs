@@ -9,42 +9,27 @@ use crate::targets::{AARCH64, CORTEX_M0, CORTEX_M3, HOST, I686, POWERPC, RISCV32
 
 pub(super) static ROWS: &[Row] = &[
     Row {
-        steps: &[Step::xtask(&["tidy"])],
+        steps: &[Step::xtask("tidy")],
         ..Row::new("tidy", &HOST, "documents, manifests and layout are as agreed")
     },
     Row {
         needs: &[
-            Need::Component {
-                name: "rustfmt",
-                program: "fmt",
-            },
-            Need::Component {
-                name: "clippy",
-                program: "clippy",
-            },
+            Need::component("rustfmt", "fmt"),
+            Need::component("clippy", "clippy"),
         ],
         steps: &[
-            Step::cargo(&["fmt", "--all", "--check"]),
-            Step::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+            Step::cargo("fmt --all --check"),
+            Step::cargo("clippy --workspace --all-targets --all-features -- -D warnings"),
         ],
         ..Row::new("lint", &HOST, "formatted, no clippy warning")
     },
     Row {
         wants: &[
-            Need::Program {
-                name: "prometheus",
-                apt: "prometheus",
-            },
-            Need::Program {
-                name: "promtool",
-                apt: "prometheus",
-            },
-            Need::Python {
-                module: "prometheus_client",
-                apt: "python3-prometheus-client",
-            },
+            Need::program("prometheus", "prometheus"),
+            Need::program("promtool", "prometheus"),
+            Need::python("prometheus_client", "python3-prometheus-client"),
         ],
-        steps: &[Step::cargo(&["test", "--workspace", "--no-fail-fast"])],
+        steps: &[Step::cargo(HOST_TESTS)],
         ..Row::new(
             "host",
             &HOST,
@@ -52,34 +37,20 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        steps: &[Step::cargo(&[
-            "test",
-            "--workspace",
-            "--no-fail-fast",
-            "--profile",
-            "testrelease",
-        ])],
+        steps: &[Step::cargo(HOST_TESTS).args("--profile testrelease")],
         ..Row::new("release", &HOST, "the arithmetic users run: no debug assertions")
     },
     Row {
         steps: &[
-            Step::cargo(&["doc", "--workspace", "--no-deps", "--all-features"])
-                .env(&[("RUSTDOCFLAGS", "-D warnings")]),
+            Step::cargo("doc --workspace --no-deps --all-features").env(&[("RUSTDOCFLAGS", "-D warnings")])
         ],
         ..Row::new("docs", &HOST, "the documentation builds without a warning")
     },
     Row {
-        needs: &[Need::CargoTool {
-            name: "cargo-hack",
-            version: "0.6.45",
-        }],
-        steps: &[Step::cargo(&[
-            "hack",
-            "check",
-            "--workspace",
-            "--feature-powerset",
-            "--no-dev-deps",
-        ])],
+        needs: &[Need::cargo_tool("cargo-hack", "0.6.45")],
+        steps: &[Step::cargo(
+            "hack check --workspace --feature-powerset --no-dev-deps",
+        )],
         ..Row::new("features", &HOST, "every feature combination builds")
     },
     Row {
@@ -103,11 +74,11 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        steps: &[Step::cargo(BUILD_CORE)],
+        steps: &[Step::cargo(BUILD_CORE), Step::cargo(BUILD_CORE_FULL)],
         ..Row::new("cortex-m0", &CORTEX_M0, "no compare-and-swap: core builds")
     },
     Row {
-        steps: &[Step::cargo(BUILD_CORE)],
+        steps: &[Step::cargo(BUILD_CORE), Step::cargo(BUILD_CORE_FULL)],
         ..Row::new(
             "cortex-m3",
             &CORTEX_M3,
@@ -115,7 +86,7 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        steps: &[Step::cargo(BUILD_CORE)],
+        steps: &[Step::cargo(BUILD_CORE), Step::cargo(BUILD_CORE_FULL)],
         ..Row::new(
             "riscv-no-atomics",
             &RISCV32IMC,
@@ -123,23 +94,19 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        needs: &[Need::Program {
-            name: "node",
-            apt: "nodejs",
-        }],
+        needs: &[Need::program("node", "nodejs")],
         steps: &[Step::cargo(CORE_TESTS)],
         ..Row::new("wasm-node", &WASM32, "core's tests run in Node")
     },
 ];
 
-/// Core's unit and integration tests. Its doc tests are the same on every target, and the host row runs them.
-const CORE_TESTS: &[&str] = &[
-    "test",
-    "--package",
-    "metrics-core",
-    "--lib",
-    "--tests",
-    "--no-fail-fast",
-];
+/// Everything but what only a final binary may choose: an implementation of critical sections, a logger for `defmt`.
+const HOST_TESTS: &str = "test --workspace --features metrics-core/alloc,metrics-core/serde --no-fail-fast";
 
-const BUILD_CORE: &[&str] = &["build", "--package", "metrics-core"];
+/// Core's unit and integration tests. Its doc tests are the same on every target, and the host row runs them.
+const CORE_TESTS: &str = "test --package metrics-core --features alloc,serde --lib --tests --no-fail-fast";
+
+const BUILD_CORE: &str = "build --package metrics-core";
+
+/// What firmware may switch on.
+const BUILD_CORE_FULL: &str = "build --package metrics-core --features critical-section,serde,defmt";
