@@ -9,6 +9,8 @@ use metrics_core::{
     Builder, Description, Fixed, HistogramConfig, PollStart, Registry, RuntimeMetrics, Snapshot, Staleness,
     TimeSource, Timestamp,
 };
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 std::thread_local! {
     static TICKS: Cell<u64> = const { Cell::new(0) };

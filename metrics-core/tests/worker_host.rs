@@ -10,6 +10,8 @@ use metrics_core::{
 };
 use std::rc::Rc;
 use std::sync::Arc;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// Nanosecond ticks, moved by the test alone.
 #[derive(Clone, Default)]

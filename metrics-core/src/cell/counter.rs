@@ -117,6 +117,8 @@ impl OwnedCounter {
 #[cfg(all(test, not(metrics_core_loom)))]
 mod tests {
     use super::OwnedCounter;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn counts_across_the_half() {

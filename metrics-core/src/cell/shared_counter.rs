@@ -81,6 +81,8 @@ pub(crate) use imp::SharedCounter;
 #[cfg(all(test, not(metrics_core_loom), target_has_atomic = "ptr"))]
 mod tests {
     use super::SharedCounter;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn counts_across_both_halves_of_the_low_word() {

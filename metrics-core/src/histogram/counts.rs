@@ -71,6 +71,8 @@ impl<const N: usize> Counts for heapless::Vec<u64, N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     /// What [`Counts`] demands.
     fn check<C: Counts>() {

@@ -162,6 +162,8 @@ impl<B: BucketCells> RecordValue for SlotHistogram<B> {
 #[cfg(all(test, not(metrics_core_loom)))]
 mod tests {
     use super::group_shift;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn sixty_four_groups_cover_every_bucket() {

@@ -90,6 +90,11 @@ static CHECKS: &[Check] = &[
         fix: None,
     },
     Check {
+        name: "tests run in Node",
+        run: sources::check_node,
+        fix: None,
+    },
+    Check {
         name: "nothing unfinished",
         run: sources::check_unfinished,
         fix: None,

@@ -60,6 +60,20 @@ pub(super) fn check_atomics(sources: &[Source]) -> Result<Vec<Problem>> {
     ))
 }
 
+/// In Node there is no libtest: a test that is not `wasm_bindgen_test` is silently none.
+pub(super) fn check_node(sources: &[Source]) -> Result<Vec<Problem>> {
+    let runs_in_node = ["wasm_bindgen_test as test", "target_arch = \"wasm32\""];
+    let left_out = |source: &&Source| {
+        source.path.starts_with("metrics-core/")
+            && source.text.lines().any(|line| line.trim() == "#[test]")
+            && !runs_in_node.iter().any(|mark| source.text.contains(mark))
+    };
+    let what = "its tests don't run in Node";
+    let remedy = "#[cfg(target_arch = \"wasm32\")] use wasm_bindgen_test::wasm_bindgen_test as test;";
+    let problem = |source: &Source| Problem::new(&*source.path, what, remedy);
+    Ok(sources.iter().filter(left_out).map(problem).collect())
+}
+
 /// Work that was put off belongs in an issue, where somebody sees it.
 pub(super) fn check_unfinished(sources: &[Source]) -> Result<Vec<Problem>> {
     // Put together, so that this file is not a finding.
