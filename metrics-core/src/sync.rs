@@ -7,9 +7,11 @@
 #[cfg(not(metrics_core_loom))]
 #[allow(clippy::disallowed_types, reason = "this is where they come from")]
 mod imp {
+    // Aliases, not imports: clippy sees through an import and would complain wherever one is used.
     #[cfg(all(target_has_atomic = "64", not(metrics_core_halves)))]
-    pub(crate) use core::sync::atomic::AtomicU64;
-    pub(crate) use core::sync::atomic::{AtomicU32, Ordering, fence};
+    pub(crate) type AtomicU64 = core::sync::atomic::AtomicU64;
+    pub(crate) type AtomicU32 = core::sync::atomic::AtomicU32;
+    pub(crate) use core::sync::atomic::{Ordering, fence};
 
     pub(crate) use core::hint::spin_loop;
 

@@ -7,12 +7,12 @@
 ))]
 #![allow(missing_docs)]
 
-use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 use metrics_core::{
     Builder, Counter, CounterSet, Description, Fixed, Heap, HistogramConfig, PollStart, Registry,
     RuntimeMetrics, SNAPSHOT_SCHEMA, Site, Snapshot, TaskEnd, TimeSource, Timestamp, Worker,
 };
+use portable_atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -8,11 +8,6 @@
 //!
 //! Hooks are written once over [`U64Cell`], the common face of the first two.
 
-#![allow(
-    clippy::disallowed_types,
-    reason = "the cells are what the facade's atomics are for"
-)]
-
 mod counter;
 mod owned;
 mod shared;

@@ -106,7 +106,9 @@ const HOST_TESTS: &str = "test --workspace --features metrics-core/alloc,metrics
 /// Core's unit and integration tests. Its doc tests are the same on every target, and the host row runs them.
 const CORE_TESTS: &str = "test --package metrics-core --features alloc,serde --lib --tests --no-fail-fast";
 
-const BUILD_CORE: &str = "build --package metrics-core";
+/// Core and no more, where a warning that only this target gives is an error.
+const BUILD_CORE: &str = "rustc --package metrics-core --lib -- -D warnings";
 
-/// What firmware may switch on.
-const BUILD_CORE_FULL: &str = "build --package metrics-core --features critical-section,serde,defmt";
+/// The same with what firmware may switch on.
+const BUILD_CORE_FULL: &str =
+    "rustc --package metrics-core --lib --features critical-section,serde,defmt -- -D warnings";

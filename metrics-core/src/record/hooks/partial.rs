@@ -1,0 +1,63 @@
+//! Hooks for hosts that call only some of them: a wrapper on a foreign executor tells whole polls.
+//!
+//! Only a [`Worker`](crate::Worker) has these; a microcontroller's executor calls every hook.
+
+use super::{BUSY, CHAINED, Hooks, POLLED, POLLING, PollStart, RecordValue};
+use crate::cell::{U32Cell, U64Cell};
+use crate::live::{UNTIMED, WorkerState};
+use crate::time::TimeSource;
+
+impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
+    /// Whether a poll is open.
+    #[inline(always)]
+    pub(crate) fn is_polling(&self) -> bool {
+        self.state.flags.get() & POLLING != 0
+    }
+
+    /// Ticks of the poll that ended last, if it was measured and nothing has happened since.
+    #[inline(always)]
+    pub(crate) fn last_poll(&self) -> Option<u64> {
+        let ticks = || {
+            self.state
+                .cursor
+                .get()
+                .saturating_sub(self.state.poll_started_at.get())
+        };
+        (self.state.flags.get() & CHAINED != 0).then(ticks)
+    }
+
+    /// Busy time ended with the last reading; what came after it is not known, and counts for nothing.
+    pub(crate) fn leave(&self) {
+        let flags = self.state.flags.get();
+        if flags & BUSY == 0 {
+            return;
+        }
+        let mut since = UNTIMED;
+        if flags & CHAINED != 0 {
+            since = self.state.cursor.get();
+            self.settle(since);
+        }
+        self.state.flags.set(flags & !(BUSY | CHAINED));
+        self.live.enter(WorkerState::Searching, since);
+    }
+
+    /// A poll that is over, told by its two readings. Says whether the batch is to be submitted before long.
+    pub(crate) fn record_poll(&self, start: PollStart, started: u64, ended: u64) -> bool {
+        self.counters.poll_count.add(1);
+        self.state.flags.set(self.state.flags.get() | POLLED);
+        let mut due = false;
+        if let (Some(scheduled_at), Some((config, histogram))) = (start.scheduled_at, self.schedule_latency)
+            && self.state.schedule_latency.sample()
+        {
+            due |= histogram.record(config, self.nanos(started, scheduled_at.ticks()));
+        }
+        if let Some((config, histogram)) = self.poll_time
+            && self.state.poll_time.sample()
+        {
+            let nanos = self.nanos(ended, started);
+            self.mean(nanos);
+            due |= histogram.record(config, nanos);
+        }
+        due
+    }
+}
