@@ -214,7 +214,7 @@ mod on_the_heap {
     use super::{Builder, ConfigError, TimeScale};
     use crate::options::Options;
     use crate::record::SharedHistogram;
-    use crate::registry::{Facts, HostCells, Registry, Shared};
+    use crate::registry::{Facts, HostCells, Layout, Registry, Shared};
     use crate::storage::{Heap, Held, SharedBuckets};
     use crate::time::{TimeSource, Timestamp};
     use alloc::sync::Arc;
@@ -259,8 +259,8 @@ mod on_the_heap {
                     interval,
                     counters: self.counters,
                     supplies: self.supplies,
-                    poll_time: self.poll_time,
-                    schedule_latency: self.schedule_latency,
+                    poll_time: Layout::new(self.poll_time),
+                    schedule_latency: Layout::new(self.schedule_latency),
                     blocking_queue_wait: self.blocking_queue_wait,
                 }),
                 options: Options::new(self.poll_time_sampling, self.schedule_latency_sampling),
@@ -276,7 +276,7 @@ pub(crate) mod in_a_static {
     use super::{Builder, ConfigError, TimeScale};
     use crate::histogram::HistogramConfig;
     use crate::options::{Options, Sampling};
-    use crate::registry::{Facts, Registry, Shared};
+    use crate::registry::{Facts, Layout, Registry, Shared};
     use crate::storage::Fixed;
     use crate::time::Timestamp;
     use core::time::Duration;
@@ -342,11 +342,16 @@ pub(crate) mod in_a_static {
                     timed: ticks_per_second != 0,
                     scale,
                     resolution,
-                    interval,
+                    // The writer in place compares 32 bits.
+                    interval: if interval > u32::MAX as u64 {
+                        u32::MAX as u64
+                    } else {
+                        interval
+                    },
                     counters: this.counters,
                     supplies: this.supplies,
-                    poll_time: this.poll_time,
-                    schedule_latency: this.schedule_latency,
+                    poll_time: Layout::new(this.poll_time),
+                    schedule_latency: Layout::new(this.schedule_latency),
                     blocking_queue_wait: None,
                 },
                 poll_time: this.poll_time_sampling,
@@ -375,8 +380,8 @@ pub(crate) mod in_a_static {
             let facts = &description.facts;
             Registry {
                 storage: Fixed::new(
-                    facts.timed && facts.poll_time.is_some(),
-                    facts.timed && facts.schedule_latency.is_some(),
+                    facts.timed && facts.poll_time.get().is_some(),
+                    facts.timed && facts.schedule_latency.get().is_some(),
                 ),
                 options: Options::new(description.poll_time, description.schedule_latency),
                 facts,

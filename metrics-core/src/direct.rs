@@ -66,11 +66,8 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> DirectWorker<T, 
             counters: &slot.counters,
             state: &self.fixed.state,
             live: &slot.live,
-            poll_time: facts.poll_time.as_ref().zip(slot.poll_time.as_ref()),
-            schedule_latency: facts
-                .schedule_latency
-                .as_ref()
-                .zip(slot.schedule_latency.as_ref()),
+            poll_time: facts.poll_time.of(slot.poll_time.as_ref()),
+            schedule_latency: facts.schedule_latency.of(slot.schedule_latency.as_ref()),
             clock,
             scale: &facts.scale,
             timed: facts.timed,

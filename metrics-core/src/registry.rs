@@ -43,9 +43,41 @@ pub struct Facts<N> {
     pub(crate) interval: u64,
     pub(crate) counters: CounterSet,
     pub(crate) supplies: Supplies,
-    pub(crate) poll_time: Option<HistogramConfig>,
-    pub(crate) schedule_latency: Option<HistogramConfig>,
+    pub(crate) poll_time: Layout,
+    pub(crate) schedule_latency: Layout,
     pub(crate) blocking_queue_wait: Option<HistogramConfig>,
+}
+
+/// The layout of a histogram that there may be.
+///
+/// Not an `Option`: a slot that has the histogram knows that there is a layout, and need not ask again at every poll.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    config: HistogramConfig,
+    kept: bool,
+}
+
+impl Layout {
+    pub(crate) const fn new(config: Option<HistogramConfig>) -> Self {
+        match config {
+            Some(config) => Self { config, kept: true },
+            None => Self {
+                config: HistogramConfig::DEFAULT,
+                kept: false,
+            },
+        }
+    }
+
+    /// The layout, if the histogram is kept.
+    pub(crate) const fn get(&self) -> Option<&HistogramConfig> {
+        if self.kept { Some(&self.config) } else { None }
+    }
+
+    /// The layout beside a histogram that is there.
+    #[inline(always)]
+    pub(crate) fn of<'a, H>(&'a self, histogram: Option<&'a H>) -> Option<(&'a HistogramConfig, &'a H)> {
+        histogram.map(|histogram| (&self.config, histogram))
+    }
 }
 
 /// Which of the many-writer numbers a runtime really reports. The others read `None`.
@@ -155,12 +187,12 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
 
     /// The layout of the poll-time histogram, if there is one.
     pub fn poll_time_config(&self) -> Option<&HistogramConfig> {
-        self.facts.poll_time.as_ref().filter(|_| self.facts.timed)
+        self.facts.poll_time.get().filter(|_| self.facts.timed)
     }
 
     /// The layout of the schedule-latency histogram, if there is one.
     pub fn schedule_latency_config(&self) -> Option<&HistogramConfig> {
-        self.facts.schedule_latency.as_ref().filter(|_| self.facts.timed)
+        self.facts.schedule_latency.get().filter(|_| self.facts.timed)
     }
 
     /// The layout of the blocking-queue histogram, if there is one.

@@ -168,16 +168,11 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
             counters: &self.batch.counters,
             state: &self.batch.state,
             live: &self.slot.live,
-            poll_time: registry
-                .facts
-                .poll_time
-                .as_ref()
-                .zip(self.batch.poll_time.as_ref()),
+            poll_time: registry.facts.poll_time.of(self.batch.poll_time.as_ref()),
             schedule_latency: registry
                 .facts
                 .schedule_latency
-                .as_ref()
-                .zip(self.batch.schedule_latency.as_ref()),
+                .of(self.batch.schedule_latency.as_ref()),
             clock: &registry.clock,
             scale: &registry.facts.scale,
             timed: registry.facts.timed,
@@ -355,12 +350,12 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
         self.slot.seq.write(|| {
             self.slot.counters.copy(&self.batch.counters);
             if let (Some(config), Some(batch), Some(slot)) =
-                (&facts.poll_time, &self.batch.poll_time, &self.slot.poll_time)
+                (facts.poll_time.get(), &self.batch.poll_time, &self.slot.poll_time)
             {
                 batch.publish(config, slot);
             }
             if let (Some(config), Some(batch), Some(slot)) = (
-                &facts.schedule_latency,
+                facts.schedule_latency.get(),
                 &self.batch.schedule_latency,
                 &self.slot.schedule_latency,
             ) {

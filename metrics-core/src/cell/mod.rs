@@ -29,6 +29,12 @@ pub(crate) trait U64Cell {
     fn get(&self) -> u64;
     fn set(&self, value: u64);
 
+    /// The low 32 bits, which on a 32-bit target is one load.
+    #[inline(always)]
+    fn low(&self) -> u32 {
+        self.get() as u32
+    }
+
     /// Wrapping, because recording never panics; 2^64 events are out of reach.
     #[inline(always)]
     fn add(&self, n: u64) {

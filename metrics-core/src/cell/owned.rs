@@ -24,6 +24,11 @@ mod repr {
         }
 
         #[inline(always)]
+        pub(super) fn low(&self) -> u32 {
+            self.load() as u32
+        }
+
+        #[inline(always)]
         pub(super) fn store(&self, value: u64) {
             self.0.store(value, Relaxed);
         }
@@ -49,6 +54,11 @@ mod repr {
         #[inline(always)]
         pub(super) fn load(&self) -> u64 {
             u64::from(self.0.load(Relaxed)) | u64::from(self.1.load(Relaxed)) << 32
+        }
+
+        #[inline(always)]
+        pub(super) fn low(&self) -> u32 {
+            self.0.load(Relaxed)
         }
 
         #[inline(always)]
@@ -88,6 +98,11 @@ impl U64Cell for OwnedU64 {
     #[inline(always)]
     fn get(&self) -> u64 {
         self.0.load()
+    }
+
+    #[inline(always)]
+    fn low(&self) -> u32 {
+        self.0.low()
     }
 
     #[inline(always)]

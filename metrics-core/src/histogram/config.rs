@@ -393,11 +393,43 @@ const fn full_index(value: u64, precision: u32) -> u32 {
     (group << precision) + (value >> group) as u32
 }
 
-#[allow(clippy::manual_ilog2)]
 #[inline]
 const fn full_index_32(value: u32, precision: u32) -> u32 {
-    let group = 31 - (value | 1 << precision).leading_zeros() - precision;
+    let group = top_bit(value | 1 << precision) - precision;
     (group << precision) + (value >> group)
+}
+
+/// The number of the highest bit set; 0 for 0.
+#[allow(clippy::manual_ilog2)]
+#[inline]
+const fn top_bit(value: u32) -> u32 {
+    // A Cortex-M0 has no instruction that counts leading zeros, and calls a function that takes twice as long as this. What
+    // has compare-and-swap has that instruction too, nearly always.
+    if cfg!(target_has_atomic = "ptr") {
+        31 - (value | 1).leading_zeros()
+    } else {
+        halve(value)
+    }
+}
+
+/// The same in three steps, written out (optimised for size, a loop would stay one), and a look at a table.
+#[inline]
+const fn halve(mut value: u32) -> u32 {
+    const OF_FOUR_BITS: [u8; 16] = [0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3];
+    let mut bit = 0;
+    if value >> 16 != 0 {
+        value >>= 16;
+        bit = 16;
+    }
+    if value >> 8 != 0 {
+        value >>= 8;
+        bit += 8;
+    }
+    if value >> 4 != 0 {
+        value >>= 4;
+        bit += 4;
+    }
+    bit + OF_FOUR_BITS[value as usize & 15] as u32
 }
 
 /// The inverse: where the bucket of that index starts.
@@ -438,6 +470,17 @@ mod tests {
                 full_index_32(u32::MAX, precision),
                 full_index(u64::from(u32::MAX), precision)
             );
+        }
+    }
+
+    #[test]
+    fn three_steps_and_a_table_find_the_highest_bit() {
+        assert_eq!(halve(0), 0);
+        for bit in 0..32 {
+            for value in [1 << bit, (1 << bit) | (1 << bit >> 1), u32::MAX >> (31 - bit)] {
+                assert_eq!(halve(value), bit);
+                assert_eq!(top_bit(value), bit);
+            }
         }
     }
 

@@ -297,7 +297,20 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.state
             .flags
             .set(flags & !(POLLING | MEASURED) | CHAINED | POLLED);
-        full || now.wrapping_sub(self.state.submitted_at.get()) >= self.interval
+        full || self.is_due(now)
+    }
+
+    /// Whether the interval has passed.
+    #[inline(always)]
+    fn is_due(&self, now: u64) -> bool {
+        let submitted = &self.state.submitted_at;
+        if cfg!(not(target_has_atomic = "ptr")) {
+            // In place nothing is submitted, only settled, and never later than an interval that fits 32 bits: a
+            // worker that did nothing for 2^32 ticks may settle one interval late.
+            (now as u32).wrapping_sub(submitted.low()) >= self.interval as u32
+        } else {
+            now.wrapping_sub(submitted.get()) >= self.interval
+        }
     }
 
     #[inline(always)]

@@ -108,6 +108,15 @@ impl<B: BucketCells> SlotHistogram<B> {
     }
 }
 
+impl<B> SlotHistogram<B> {
+    /// Out of line, since a select of two 64-bit values would cost every record more than a branch.
+    #[cold]
+    #[inline(never)]
+    fn saturate(&self) {
+        self.sum.set(u64::MAX);
+    }
+}
+
 impl<B: BucketCells> SlotHistogram<B> {
     /// One bucket's count.
     pub(crate) fn bucket(&self, i: usize) -> u64 {
@@ -148,7 +157,10 @@ impl<B: BucketCells> RecordValue for SlotHistogram<B> {
             let group = 1 << (i >> group_shift(config.num_buckets())).min(63);
             self.groups.set(self.groups.get() | group);
         }
-        self.sum.set(self.sum.get().saturating_add(value));
+        match self.sum.get().checked_add(value) {
+            Some(sum) => self.sum.set(sum),
+            None => self.saturate(),
+        }
         if value < self.min.get() {
             self.min.set(value);
         }

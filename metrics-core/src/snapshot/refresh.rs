@@ -83,8 +83,8 @@ impl<S: Storage> Snapshot<S> {
 
     fn blank<T>(&self, registry: &Registry<S, T>) -> Measurements<S> {
         let facts = &registry.facts;
-        let reading = |config: &Option<HistogramConfig>| {
-            let config = config.filter(|_| facts.timed)?;
+        let reading = |config: Option<&HistogramConfig>| {
+            let config = *config.filter(|_| facts.timed)?;
             // Fixed storage was checked to hold the buckets when the registry was made.
             let histogram = HistogramSnapshot::new(config).ok()?;
             Some(HistogramReading {
@@ -94,8 +94,8 @@ impl<S: Storage> Snapshot<S> {
             })
         };
         Measurements {
-            poll_time: reading(&facts.poll_time),
-            schedule_latency: reading(&facts.schedule_latency),
+            poll_time: reading(facts.poll_time.get()),
+            schedule_latency: reading(facts.schedule_latency.get()),
             ..Measurements::new(self.supplied)
         }
     }
