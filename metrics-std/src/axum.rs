@@ -8,17 +8,21 @@ use core::panic::Location;
 use core::pin::{Pin, pin};
 use core::task::Poll;
 use std::io;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::serve::Listener;
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::rt::Executor as _;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tower_service::Service as _;
+
+pub use crate::hyper::Task;
 
 use crate::hyper::SpawnAt;
 use crate::tokio::Spawner;
@@ -50,6 +54,7 @@ pub fn serve<L: Listener>(listener: L, router: Router, spawner: &Spawner) -> Ser
     let spawner = SpawnAt {
         spawner: spawner.clone(),
         site: Location::caller(),
+        wrap: None,
     };
     Serve {
         listener,
@@ -65,10 +70,18 @@ pub struct Serve<L> {
     listener: L,
     router: Router,
     spawner: SpawnAt,
-    signal: Pin<Box<dyn Future<Output = ()> + Send>>,
+    signal: Task,
 }
 
 impl<L> Serve<L> {
+    /// Hands the future of every task to `wrap` before it is spawned: to give it a tracing span, to count it, to limit it.
+    ///
+    /// What comes back is spawned, and its polls are what is measured. Costs an allocation a task.
+    pub fn wrap_tasks(mut self, wrap: impl Fn(Task) -> Task + Send + Sync + 'static) -> Self {
+        self.spawner.wrap = Some(Arc::new(wrap));
+        self
+    }
+
     /// Stops accepting once `signal` is ready, lets every connection finish what it is answering, and then ends.
     pub fn with_graceful_shutdown(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
         self.signal = Box::pin(signal);
@@ -111,13 +124,10 @@ where
                 .serve_connection_with_upgrades(TokioIo::new(io), service)
                 .into_owned();
             let connection = graceful.watch(connection);
-            drop(spawner.spawner.spawn_at(
-                async move {
-                    // A peer that breaks off is its own business, and ends its own task only.
-                    drop(connection.await);
-                },
-                spawner.site,
-            ));
+            spawner.execute(async move {
+                // A peer that breaks off is its own business, and ends its own task only.
+                drop(connection.await);
+            });
         }
         drop(listener);
         graceful.shutdown().await;

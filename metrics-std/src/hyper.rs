@@ -13,6 +13,10 @@
 
 use core::future::Future;
 use core::panic::Location;
+#[cfg(feature = "axum")]
+use core::pin::Pin;
+#[cfg(feature = "axum")]
+use std::sync::Arc;
 
 use crate::tokio::Spawner;
 
@@ -27,12 +31,18 @@ where
     }
 }
 
+/// What a task of a server does, with its type forgotten.
+#[cfg(feature = "axum")]
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// A spawner whose tasks all have one spawn site: hyper's own call of `execute` says nothing to a user.
 #[cfg(feature = "axum")]
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct SpawnAt {
     pub(crate) spawner: Spawner,
     pub(crate) site: &'static Location<'static>,
+    /// What the user makes of each task.
+    pub(crate) wrap: Option<Arc<dyn Fn(Task) -> Task + Send + Sync>>,
 }
 
 #[cfg(feature = "axum")]
@@ -42,6 +52,12 @@ where
     F::Output: Send + 'static,
 {
     fn execute(&self, future: F) {
-        drop(self.spawner.spawn_at(future, self.site));
+        match &self.wrap {
+            None => drop(self.spawner.spawn_at(future, self.site)),
+            Some(wrap) => {
+                let task = wrap(Box::pin(async move { drop(future.await) }));
+                drop(self.spawner.spawn_at(task, self.site));
+            }
+        }
     }
 }

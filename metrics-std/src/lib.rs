@@ -14,7 +14,8 @@
 //! - `tokio`: the adapter for Tokio. `--cfg tokio_unstable` adds what Tokio shows only then.
 //! - `hyper`: the adapter's spawner as hyper's executor.
 //! - `axum`: an accept loop whose connections are measured.
-//! - `prometheus`: Prometheus and OpenMetrics text.
+//! - `prometheus`: Prometheus and OpenMetrics text, and with `axum` an endpoint for them.
+//! - `serde`: snapshots and intervals as JSON or whatever else serde writes.
 
 mod clock;
 mod current;
