@@ -37,6 +37,8 @@ pub mod embassy;
 pub mod extend;
 pub mod histogram;
 mod live;
+#[cfg(all(test, metrics_core_loom))]
+mod models;
 mod options;
 mod probe;
 mod reader;

@@ -31,6 +31,10 @@ mod imp {
 
     /// A model makes progress on a retry only by letting another thread run.
     pub(crate) use loom::thread::yield_now as spin_loop;
+
+    /// What models are made of.
+    #[cfg(test)]
+    pub(crate) use loom::{model::Builder as Model, thread};
 }
 
 pub(crate) use imp::*;

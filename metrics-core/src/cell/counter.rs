@@ -103,6 +103,14 @@ impl OwnedCounter {
         }
     }
 
+    /// A counter that stands at `value` already, for a model of the carry.
+    #[cfg(all(test, metrics_core_loom))]
+    pub(crate) fn starting_at(value: u64) -> Self {
+        let counter = Self::new();
+        counter.0.publish(value);
+        counter
+    }
+
     /// Adds one. Only the writer may call it.
     #[inline(always)]
     pub(crate) fn increment_release(&self) {

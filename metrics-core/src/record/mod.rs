@@ -8,8 +8,10 @@ mod slot;
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use batch::{Batch, BatchHistogram};
+#[cfg(not(metrics_core_loom))]
+pub(crate) use hooks::HooksState;
 pub use hooks::PollStart;
-pub(crate) use hooks::{Hooks, HooksState, NEVER};
+pub(crate) use hooks::{Hooks, NEVER};
 pub(crate) use shared::SharedHistogram;
 pub(crate) use slot::BucketCells;
 pub(crate) use slot::SlotHistogram;

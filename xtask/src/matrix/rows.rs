@@ -42,6 +42,17 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         steps: &[
+            Step::cargo(MODELS).env(&[("RUSTFLAGS", "--cfg metrics_core_loom")]),
+            Step::cargo(MODELS).env(&[("RUSTFLAGS", "--cfg metrics_core_loom --cfg metrics_core_halves")]),
+        ],
+        ..Row::new(
+            "loom",
+            &HOST,
+            "the protocol, with both forms of a 64-bit number; broken copies fail it",
+        )
+    },
+    Row {
+        steps: &[
             Step::cargo("doc --workspace --no-deps --all-features").env(&[("RUSTDOCFLAGS", "-D warnings")])
         ],
         ..Row::new("docs", &HOST, "the documentation builds without a warning")
@@ -112,3 +123,6 @@ const BUILD_CORE: &str = "rustc --package metrics-core --lib -- -D warnings";
 /// The same with what firmware may switch on.
 const BUILD_CORE_FULL: &str =
     "rustc --package metrics-core --lib --features critical-section,serde,defmt -- -D warnings";
+
+/// The models. loom needs optimised code to get through them in seconds.
+const MODELS: &str = "test --package metrics-core --features alloc --profile loom --lib models";

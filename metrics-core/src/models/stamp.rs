@@ -1,0 +1,26 @@
+//! A task's wake stamp: the first wake since the last poll wins, and is taken once.
+
+use super::explore;
+use crate::stamp::WakeStamp;
+use crate::sync::thread;
+use crate::time::Timestamp;
+use alloc::sync::Arc;
+
+#[test]
+fn a_wake_is_taken_once() {
+    explore(3, || {
+        let stamp = Arc::new(WakeStamp::new());
+        let wakers: [_; 2] = core::array::from_fn(|i| {
+            let stamp = Arc::clone(&stamp);
+            thread::spawn(move || stamp.mark(Timestamp::from_ticks(1 + i as u64)))
+        });
+        let first = stamp.take();
+        for waker in wakers {
+            waker.join().unwrap();
+        }
+        let second = stamp.take();
+        assert!(first.is_some() || second.is_some(), "a wake is not lost");
+        assert!(first.is_none() || first != second, "a wake is not taken twice");
+        assert_eq!(stamp.take(), None);
+    });
+}
