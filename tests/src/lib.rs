@@ -1,5 +1,6 @@
 //! What proves the workspace: testbed runtime, conformance suite, models and oracles.
 
-pub use metrics_core as metrics;
+pub use metrics_std as metrics;
 
+pub mod conformance;
 pub mod testbed;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 
 use mio::net::{TcpListener, TcpStream};
-use tests::metrics::NoClock;
+use tests::metrics::{Clock, NoClock};
 use tests::testbed::io::Async;
 use tests::testbed::{Builder, Runtime, block_in_place, coop};
 
@@ -20,7 +20,7 @@ fn flavors() -> [Runtime; 3] {
         Builder::multi_thread(4),
         Builder::current_thread(),
     ]
-    .map(|builder| builder.build(Arc::new(NoClock)).unwrap())
+    .map(|builder| builder.build(Clock::custom(NoClock)).unwrap())
 }
 
 async fn yield_now() {
@@ -70,7 +70,7 @@ fn every_task_runs_to_its_end() {
 
 #[test]
 fn an_idle_worker_takes_over_what_a_blocked_one_has_queued() {
-    let runtime = Builder::multi_thread(2).build(Arc::new(NoClock)).unwrap();
+    let runtime = Builder::multi_thread(2).build(Clock::custom(NoClock)).unwrap();
     let handle = runtime.handle().clone();
     let (done, finished) = mpsc::channel();
     runtime.block_on(runtime.spawn(async move {
@@ -89,7 +89,7 @@ fn an_idle_worker_takes_over_what_a_blocked_one_has_queued() {
 fn a_full_queue_overflows_and_loses_nothing() {
     let runtime = Builder::multi_thread(1)
         .local_queue_capacity(4)
-        .build(Arc::new(NoClock))
+        .build(Clock::custom(NoClock))
         .unwrap();
     let handle = runtime.handle().clone();
     let outputs = runtime.block_on(runtime.spawn(async move {
@@ -114,7 +114,7 @@ fn a_panic_goes_to_whoever_joins_and_the_worker_goes_on() {
 
 #[test]
 fn a_budget_makes_a_greedy_task_yield() {
-    let runtime = Builder::current_thread().build(Arc::new(NoClock)).unwrap();
+    let runtime = Builder::current_thread().build(Clock::custom(NoClock)).unwrap();
     let polls = runtime.block_on(async {
         let mut polls = 0;
         let mut units = Box::pin(async {
@@ -191,7 +191,7 @@ fn blocking_closures_run_beside_the_workers() {
 
 #[test]
 fn a_blocking_poll_hands_its_worker_over() {
-    let runtime = Builder::multi_thread(1).build(Arc::new(NoClock)).unwrap();
+    let runtime = Builder::multi_thread(1).build(Clock::custom(NoClock)).unwrap();
     let handle = runtime.handle().clone();
     let task = runtime.spawn(async move {
         let (done, finished) = mpsc::channel();
@@ -228,7 +228,7 @@ fn a_shutdown_drops_every_task_that_is_left() {
 
 #[test]
 fn an_aborted_task_is_dropped_without_a_poll() {
-    let runtime = Builder::current_thread().build(Arc::new(NoClock)).unwrap();
+    let runtime = Builder::current_thread().build(Clock::custom(NoClock)).unwrap();
     let polls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&polls);
     let task = runtime.spawn(poll_fn(move |_| {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use async_task::{Builder, Runnable};
 
 use super::Registry;
-use super::metrics::Timestamp;
+use super::metrics::{TimeSource, Timestamp};
 use super::shared::Shared;
 use super::task::JoinHandle;
 

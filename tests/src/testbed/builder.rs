@@ -1,9 +1,10 @@
 //! Configuration of a testbed runtime.
 
 use std::io;
+use std::sync::Arc;
 
-use super::Clock;
-use super::metrics;
+use super::metrics::{self, Counter, CounterSet};
+use super::probe::TestbedProbe;
 use super::runtime::{Flavor, Runtime};
 use super::shared::Shared;
 
@@ -74,12 +75,28 @@ impl Builder {
     /// # Errors
     /// A metrics configuration that can't work, as `InvalidInput`, and what the operating system says to the I/O
     /// driver.
-    pub fn build(self, clock: Clock) -> io::Result<Runtime> {
-        let registry = self
-            .metrics
-            .build(clock)
-            .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
-        let (shared, cores) = Shared::new(registry, &self.limits)?;
-        Ok(Runtime::start(shared, cores))
+    pub fn build(self, clock: metrics::Clock) -> io::Result<Runtime> {
+        let probe = TestbedProbe::default();
+        // Workers are leased by the threads that run them, not all at once.
+        let (metrics, _) = metrics::build(
+            self.metrics.counters(self.limits.counters()),
+            clock,
+            probe.clone(),
+        )
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let (shared, cores) = Shared::new(Arc::clone(metrics.registry()), &self.limits)?;
+        probe.learn(&shared);
+        Ok(Runtime::start(shared, cores, metrics))
+    }
+}
+
+impl Limits {
+    /// What this flavour really counts: where nobody counts, a reader gets `None`.
+    fn counters(&self) -> CounterSet {
+        match self.flavor {
+            Flavor::CurrentThread => CounterSet::ALL,
+            // The thread that blocks on this flavour is no worker.
+            Flavor::MultiThread => CounterSet::ALL.without(Counter::RootPolls),
+        }
     }
 }

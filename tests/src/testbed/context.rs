@@ -4,8 +4,7 @@ use core::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::Registry;
-use super::metrics::{PollStart, Worker};
+use super::metrics::{Entered, PollStart};
 use super::park::Park;
 use super::queue::LocalQueue;
 use super::shared::Shared;
@@ -17,7 +16,7 @@ use super::shared::Shared;
 /// started it.
 pub(super) struct Context {
     pub(super) shared: Arc<Shared>,
-    pub(super) metrics: Worker<Registry>,
+    pub(super) metrics: Entered,
     pub(super) core: RefCell<Option<Core>>,
     /// What the next `start_poll` is told, handed from the scheduler to the task that it runs.
     pub(super) poll_start: Cell<PollStart>,

@@ -26,11 +26,19 @@ impl Wake for RootWaker {
     fn wake_by_ref(self: &Arc<Self>) {
         // Ordering: pairs with `take`: what the waker did before is seen by the poll after.
         self.woken.store(true, Ordering::Release);
-        self.shared.workers[0].unpark.unpark(&self.shared.driver);
+        // The worker itself looks before it sleeps.
+        if Context::with(&self.shared, |context| context.is_none()) {
+            self.shared.workers[0].unpark.unpark(&self.shared.driver);
+        }
     }
 }
 
 impl RootWaker {
+    fn is_woken(&self) -> bool {
+        // Ordering: a hint; `take` decides.
+        self.woken.load(Ordering::Relaxed)
+    }
+
     fn take(&self) -> bool {
         // Ordering: pairs with `wake_by_ref`.
         self.woken.swap(false, Ordering::Acquire)
@@ -102,7 +110,11 @@ pub(super) fn block_on<F: Future>(shared: &Arc<Shared>, slot: &CoreSlot, root: F
                     return output;
                 }
             }
-            if !run_tasks(context) {
+            let ran = run_tasks(context);
+            if wake.is_woken() {
+                // A root that keeps waking itself must not keep the driver from its turn.
+                shared.driver.turn_now();
+            } else if !ran {
                 context.metrics.end_processing_scheduled_tasks();
                 context.sleep();
                 context.metrics.start_processing_scheduled_tasks();

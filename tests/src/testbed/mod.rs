@@ -41,7 +41,6 @@ mod driver;
 mod idle;
 pub mod io;
 mod multi_thread;
-mod names;
 mod park;
 mod probe;
 mod queue;
@@ -57,15 +56,8 @@ use super::metrics;
 pub use blocking::Queued;
 pub use builder::Builder;
 pub use multi_thread::block_in_place;
-pub use probe::TestbedProbe;
 pub use runtime::{Flavor, Handle, Runtime};
 pub use task::{JoinHandle, Meta};
 
-/// Any clock, so that tests can drive time by hand. A product would name the type of its clock instead.
-pub type Clock = Arc<dyn metrics::TimeSource + Send + Sync>;
-
 /// The registry as all parts hold it.
-pub(crate) type Registry = Arc<metrics::Registry<metrics::Heap, Clock>>;
-
-/// The reader of a testbed runtime.
-pub type RuntimeMetrics = metrics::RuntimeMetrics<Registry, TestbedProbe>;
+type Registry = Arc<metrics::Registry>;

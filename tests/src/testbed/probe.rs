@@ -1,22 +1,22 @@
 //! What the runtime answers when somebody reads: depths that are not worth a store on every push.
 
-use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
-use super::metrics::{Probe, Site};
+use super::metrics::Probe;
 use super::shared::Shared;
 
-/// Asks a runtime for as long as anything of it lives, without keeping it alive.
-#[derive(Clone)]
-pub struct TestbedProbe(Weak<Shared>);
+/// Asks a runtime for as long as anything of it lives, without keeping it alive. It is made before the runtime is.
+#[derive(Clone, Default)]
+pub(super) struct TestbedProbe(Arc<OnceLock<Weak<Shared>>>);
 
 impl TestbedProbe {
-    pub(super) fn new(shared: &Arc<Shared>) -> TestbedProbe {
-        TestbedProbe(Arc::downgrade(shared))
+    /// From here on there is somebody to ask.
+    pub(super) fn learn(&self, shared: &Arc<Shared>) {
+        self.0.get_or_init(|| Arc::downgrade(shared));
     }
 
     fn ask<V>(&self, question: impl FnOnce(&Shared) -> V) -> Option<V> {
-        self.0.upgrade().map(|shared| question(&shared))
+        self.0.get()?.upgrade().map(|shared| question(&shared))
     }
 }
 
@@ -43,19 +43,5 @@ impl Probe for TestbedProbe {
 
     fn blocking_queue_depth(&self) -> Option<u64> {
         self.ask(|shared| shared.blocking.depths().queued as u64)
-    }
-
-    fn write_site(&self, site: Site, out: &mut dyn fmt::Write) -> fmt::Result {
-        match self.ask(|shared| shared.sites.get(site)).flatten() {
-            Some(place) => write!(out, "{}:{}", place.file(), place.line()),
-            None => Ok(()),
-        }
-    }
-
-    fn write_thread(&self, thread: u64, out: &mut dyn fmt::Write) -> fmt::Result {
-        match self.ask(|shared| shared.names.get(thread)).flatten() {
-            Some(name) => out.write_str(&name),
-            None => Ok(()),
-        }
     }
 }

@@ -10,10 +10,10 @@ use std::task::Wake;
 use super::blocking::{self, Queued};
 use super::context::Core;
 use super::current_thread::CoreSlot;
-use super::probe::TestbedProbe;
+use super::metrics::RuntimeMetrics;
 use super::shared::Shared;
 use super::task::{self, JoinHandle};
-use super::{RuntimeMetrics, current_thread, multi_thread};
+use super::{current_thread, multi_thread};
 
 /// The two kinds of runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,7 @@ pub enum Flavor {
 pub struct Runtime {
     handle: Handle,
     core: CoreSlot,
+    metrics: RuntimeMetrics,
 }
 
 /// A way to spawn onto a runtime; cheap to clone.
@@ -37,7 +38,7 @@ pub struct Handle {
 }
 
 impl Runtime {
-    pub(super) fn start(shared: Arc<Shared>, mut cores: Vec<Core>) -> Runtime {
+    pub(super) fn start(shared: Arc<Shared>, mut cores: Vec<Core>, metrics: RuntimeMetrics) -> Runtime {
         let core = match shared.flavor {
             Flavor::CurrentThread => cores.pop(),
             Flavor::MultiThread => None,
@@ -48,6 +49,7 @@ impl Runtime {
         Runtime {
             handle: Handle { shared },
             core: CoreSlot::new(core),
+            metrics,
         }
     }
 
@@ -67,9 +69,8 @@ impl Runtime {
     }
 
     /// The reader. It outlives the runtime and does not keep it alive.
-    pub fn metrics(&self) -> RuntimeMetrics {
-        let shared = &self.handle.shared;
-        RuntimeMetrics::with_probe(Arc::clone(&shared.registry), TestbedProbe::new(shared))
+    pub fn metrics(&self) -> &RuntimeMetrics {
+        &self.metrics
     }
 
     /// Runs a future to its end on this thread; the current-thread flavour runs the tasks meanwhile.

@@ -15,9 +15,8 @@ use super::builder::Limits;
 use super::context::{Context, Core};
 use super::driver::Driver;
 use super::idle::Idle;
-use super::metrics::Worker;
+use super::metrics::{self, Entered, Worker};
 use super::multi_thread::drain;
-use super::names::{Names, Sites};
 use super::park::{self, Unpark};
 use super::queue::{Entry, LocalQueue, Pushed, Remote, retry};
 use super::runtime::Flavor;
@@ -26,8 +25,6 @@ use super::task::Runnable;
 pub(super) struct Shared {
     pub(super) flavor: Flavor,
     pub(super) registry: Registry,
-    pub(super) sites: Sites,
-    pub(super) names: Names,
     /// The global queue: tasks scheduled from outside, and what local queues had no room for.
     pub(super) global: Injector<Runnable>,
     pub(super) workers: Box<[WorkerHandle]>,
@@ -77,8 +74,6 @@ impl Shared {
             driver: Driver::new(Arc::clone(&registry))?,
             blocking: blocking::Pool::new(Arc::clone(&registry), limits.blocking_threads),
             registry,
-            sites: Sites::default(),
-            names: Names::default(),
             flavor: limits.flavor,
             tasks: Mutex::new(Tasks {
                 accepting: true,
@@ -90,10 +85,13 @@ impl Shared {
         Ok((shared, cores))
     }
 
-    /// Leases a slot for this thread, which now serves worker `index`.
-    pub(super) fn lease(&self, index: usize) -> Worker<Registry> {
+    /// Leases a slot for this thread, which now serves worker `index`, and makes it the thread's current worker: a
+    /// wrapped future polled here is recorded in it.
+    pub(super) fn lease(&self, index: usize) -> Entered {
         let worker = Worker::lease(Arc::clone(&self.registry), index).expect("the storage of a server grows");
-        worker.set_thread(self.names.number_of(&thread::current()));
+        let worker = metrics::enter(worker);
+        // At once: the first poll may be the one that blocks, and a watchdog says on which thread.
+        worker.submit();
         worker
     }
 

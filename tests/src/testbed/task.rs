@@ -9,10 +9,9 @@ use std::sync::Arc;
 use async_task::{Builder, FallibleTask, ScheduleInfo, WithInfo};
 use pin_project_lite::pin_project;
 
-use super::Registry;
 use super::context::Context;
 use super::coop;
-use super::metrics::{Site, TaskEnd, WakeStamp, Worker};
+use super::metrics::{Site, TaskEnd, TimeSource, WakeStamp, Worker, site};
 use super::queue::Entry;
 use super::shared::Shared;
 
@@ -44,7 +43,7 @@ where
         };
         let meta = Meta {
             scheduled: WakeStamp::new(),
-            site: shared.sites.intern(site),
+            site: site::intern(site),
         };
         let schedule = {
             let shared = Arc::clone(shared);
@@ -114,7 +113,7 @@ impl<F: Future> Future for Measured<F> {
 }
 
 /// Ends a poll on every way out of it, a panic included, in the slot of the thread that started it.
-struct EndPoll<'a>(&'a Worker<Registry>);
+struct EndPoll<'a>(&'a Worker);
 
 impl Drop for EndPoll<'_> {
     fn drop(&mut self) {

@@ -1,0 +1,87 @@
+//! One number by its name in METRICS.md, out of a snapshot.
+
+use core::time::Duration;
+
+use metrics_core::{Counter, Heap, HistogramReading, HistogramSnapshot, Snapshot, Timestamp};
+
+/// A snapshot, read by the names of the one list.
+pub struct Reading(pub Option<Snapshot<Heap>>);
+
+impl Reading {
+    /// A counter's or gauge's value over all workers, in nanoseconds if it is a time; a histogram's samples; how many
+    /// workers say something, for what is no number.
+    ///
+    /// # Panics
+    /// If the name is on no list here: a row of METRICS.md that nobody reads.
+    pub fn value(&self, metric: &str) -> Option<u64> {
+        let snapshot = self.0.as_ref()?;
+        let total = snapshot.total();
+        if let Some(&counter) = Counter::ALL.iter().find(|counter| counter.name() == metric) {
+            return total.counter(counter);
+        }
+        match metric {
+            "mean_poll_time" => total.mean_poll_time().map(nanos),
+            "poll_time" => total.poll_time().map(HistogramReading::samples),
+            "schedule_latency" => total.schedule_latency().map(HistogramReading::samples),
+            "busy_in_progress" => sum(snapshot
+                .workers()
+                .map(|worker| worker.busy_in_progress().map(nanos))),
+            "local_queue_depth" => sum(snapshot.workers().map(|worker| worker.local_queue_depth())),
+            "thread" => sum(snapshot.workers().map(|worker| worker.thread().map(|_| 1))),
+            "state" => sum(snapshot.workers().map(|worker| worker.live().map(|_| 1))),
+            "site" => sum(snapshot
+                .workers()
+                .map(|worker| worker.live().map(|live| u64::from(live.site.as_u32())))),
+            "since" => sum(snapshot
+                .workers()
+                .map(|worker| worker.live()?.since.map(Timestamp::ticks))),
+            "poll_number" => sum(snapshot
+                .workers()
+                .map(|worker| worker.live().map(|live| live.poll_number))),
+            "num_workers" => Some(snapshot.num_workers() as u64),
+            "spawned_tasks_count" => snapshot.spawned_tasks_count(),
+            "covered_tasks" => snapshot.covered_tasks(),
+            "num_alive_tasks" => snapshot.num_alive_tasks(),
+            "completed_tasks_count" => snapshot.completed_tasks_count(),
+            "cancelled_tasks_count" => snapshot.cancelled_tasks_count(),
+            "panicked_tasks_count" => snapshot.panicked_tasks_count(),
+            "global_queue_depth" => snapshot.global_queue_depth(),
+            "remote_schedule_count" => snapshot.remote_schedule_count(),
+            "num_blocking_threads" => snapshot.num_blocking_threads(),
+            "num_idle_blocking_threads" => snapshot.num_idle_blocking_threads(),
+            "blocking_queue_depth" => snapshot.blocking_queue_depth(),
+            "blocking_queue_wait" => snapshot.blocking_queue_wait().map(HistogramSnapshot::count),
+            "io_driver_fd_registered_count" => snapshot.io_driver_fd_registered_count(),
+            "io_driver_fd_deregistered_count" => snapshot.io_driver_fd_deregistered_count(),
+            "io_driver_ready_count" => snapshot.io_driver_ready_count(),
+            "started_at" => snapshot.started_at(),
+            "epoch" => Some(snapshot.epoch()),
+            unknown => panic!("no scenario reads {unknown}"),
+        }
+    }
+
+    /// A histogram's sum in nanoseconds, over all workers.
+    pub fn sum(&self, metric: &str) -> Option<u64> {
+        let snapshot = self.0.as_ref()?;
+        match metric {
+            "poll_time" => snapshot
+                .total()
+                .poll_time()
+                .map(|reading| reading.histogram().sum()),
+            "schedule_latency" => snapshot
+                .total()
+                .schedule_latency()
+                .map(|reading| reading.histogram().sum()),
+            _ => snapshot.blocking_queue_wait().map(HistogramSnapshot::sum),
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The sum of what is measured, `None` if nothing is.
+fn sum(values: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+    values.flatten().reduce(u64::wrapping_add)
+}

@@ -1,0 +1,163 @@
+//! Where scheduled tasks go: the worker's own queue, the global one, another worker.
+
+use std::sync::Mutex;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, ThreadId};
+
+use super::{Scenario, yield_now};
+use crate::conformance::subject::{Setup, Unsupported};
+use crate::conformance::trial::{Trial, boxed};
+
+pub(super) static SCENARIOS: &[Scenario] = &[
+    (
+        "three tasks spawned by a task are scheduled locally",
+        spawned_by_a_task,
+    ),
+    (
+        "a task spawned from outside is scheduled remotely",
+        spawned_from_outside,
+    ),
+    ("a full local queue overflows once", overflow),
+    ("what one worker can't get to, another one steals", steal),
+    ("a lone worker steals from nobody", lone_worker),
+];
+
+fn spawned_by_a_task(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
+    let rig = trial.start(&Setup::default())?;
+    let before = rig.read();
+    let (idle, during) = rig.in_a_poll(|rig| {
+        let idle = rig.read();
+        for _ in 0..3 {
+            drop(rig.runtime.spawn(boxed(async {})));
+        }
+        (idle, rig.read())
+    });
+    let after = rig.read();
+    trial.moves("local_schedule_count", &before, &after, 3);
+    trial.moves("local_queue_depth", &idle, &during, 3);
+    trial.stays("remote_schedule_count", &idle, &during);
+    trial.all_stay(
+        &[
+            "local_queue_depth",
+            "global_queue_depth",
+            "overflow_count",
+            "overflow_tasks",
+        ],
+        &before,
+        &after,
+    );
+    // The task itself came from outside; its children did not.
+    trial.moved(
+        "remote_schedule_count",
+        grown("remote_schedule_count", &before, &after),
+        1,
+    );
+    Ok(())
+}
+
+fn spawned_from_outside(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
+    let rig = trial.start(&Setup::default())?;
+    let before = rig.read();
+    // The only worker is in a poll, so what comes from outside stays in the global queue.
+    let during = rig.in_a_poll(|rig| {
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..3 {
+                    drop(rig.runtime.spawn(boxed(async {})));
+                }
+            });
+        });
+        rig.read()
+    });
+    let after = rig.read();
+    trial.moved("global_queue_depth", during.value("global_queue_depth"), 3);
+    trial.moves("remote_schedule_count", &before, &after, 4);
+    trial.stays("global_queue_depth", &before, &after);
+    trial.all_stay(&["local_schedule_count", "local_queue_depth"], &before, &after);
+    rig.run(yield_now());
+    let yielded = rig.read();
+    trial.moves("local_schedule_count", &after, &yielded, 1);
+    trial.moves("remote_schedule_count", &after, &yielded, 1);
+    Ok(())
+}
+
+fn overflow(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
+    let rig = trial.start(&Setup::default())?;
+    let capacity = rig.runtime.local_queue_capacity().ok_or(Unsupported)?;
+    let before = rig.read();
+    rig.in_a_poll(move |rig| {
+        // One in the LIFO slot, the queue full behind it.
+        for _ in 0..=capacity {
+            drop(rig.runtime.spawn(boxed(async {})));
+        }
+    });
+    let full = rig.read();
+    trial.all_stay(&["overflow_count", "overflow_tasks"], &before, &full);
+    rig.in_a_poll(move |rig| {
+        for _ in 0..=capacity + 1 {
+            drop(rig.runtime.spawn(boxed(async {})));
+        }
+    });
+    let after = rig.read();
+    trial.moves("overflow_count", &full, &after, 1);
+    // Half of the queue, and the task that had no room.
+    trial.moves("overflow_tasks", &full, &after, capacity as u64 / 2 + 1);
+    Ok(())
+}
+
+fn steal(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
+    let rig = trial.start(&Setup {
+        workers: 2,
+        ..Setup::default()
+    })?;
+    let before = rig.read();
+    let ran_on: Arc<Mutex<Vec<ThreadId>>> = Arc::default();
+    let ran = Arc::clone(&ran_on);
+    let spawner = rig.in_a_poll(move |rig| {
+        let (done, finished) = mpsc::channel();
+        for _ in 0..3 {
+            let (ran, done) = (Arc::clone(&ran), done.clone());
+            drop(rig.runtime.spawn(boxed(async move {
+                ran.lock().unwrap().push(thread::current().id());
+                // The last one may come after the poll that waits for two.
+                let _ = done.send(());
+            })));
+        }
+        // The one in the LIFO slot may stay; the others can only be run by the other worker while this poll lasts.
+        finished.recv().unwrap();
+        finished.recv().unwrap();
+        thread::current().id()
+    });
+    let after = rig.read_at_rest();
+    let elsewhere = ran_on
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|&&thread| thread != spawner)
+        .count() as u64;
+    trial.moves("steal_count", &before, &after, elsewhere);
+    // Half of two is one: each steal took one task.
+    trial.moves("steal_operations", &before, &after, elsewhere);
+    Ok(())
+}
+
+fn lone_worker(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
+    let rig = trial.start(&Setup::default())?;
+    let before = rig.read();
+    rig.in_a_poll(|rig| {
+        for _ in 0..3 {
+            drop(rig.runtime.spawn(boxed(async {})));
+        }
+    });
+    let after = rig.read();
+    trial.all_stay(&["steal_count", "steal_operations"], &before, &after);
+    Ok(())
+}
+
+fn grown(
+    metric: &str,
+    before: &crate::conformance::reading::Reading,
+    after: &crate::conformance::reading::Reading,
+) -> Option<u64> {
+    Some(after.value(metric)? - before.value(metric)?)
+}

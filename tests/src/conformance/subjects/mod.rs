@@ -1,0 +1,5 @@
+//! The runtimes under test.
+
+pub mod testbed;
+pub mod tokio;
+pub mod wrapped;

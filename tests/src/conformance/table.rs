@@ -1,0 +1,180 @@
+//! docs/CONFORMANCE.md: which runtime supplies which metric, as the suite found it.
+
+use core::fmt::Write;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use metrics_core::METRICS;
+
+use super::subject::Subject;
+use super::trial::{Finding, Ledger};
+
+/// Set to anything, it makes [`check`] write the document instead of comparing it.
+pub const UPDATE: &str = "UPDATE_CONFORMANCE";
+
+/// The columns of the table, whichever build plays them. Tokio's unstable ones need a build of their own.
+pub const COLUMNS: &[&str] = &[
+    "testbed, multi-thread",
+    "testbed, current-thread",
+    "Tokio, multi-thread",
+    "Tokio, current-thread",
+    "Tokio (unstable), multi-thread",
+    "Tokio (unstable), current-thread",
+    "async-executor, wrapped",
+    "futures, wrapped",
+];
+
+const YES: &str = "yes";
+const ZERO: &str = "0";
+const NONE: &str = "";
+
+const HEAD: &str = "\
+# Which runtime supplies which metric
+
+Made by the conformance suite from what it saw, and checked by it: do not edit. After a change that is meant,
+
+```sh
+UPDATE_CONFORMANCE=1 cargo test -p tests --test conformance
+UPDATE_CONFORMANCE=1 RUSTFLAGS='--cfg tokio_unstable' cargo test -p tests --test conformance
+```
+
+- **yes**: a scenario moved it by exactly the amount that it knew, and others left it alone.
+- **0**: it reads zero, and rightly: what it counts can't happen there.
+- an empty cell: it reads `None`, because nobody there measures it.
+
+";
+
+/// The metric's cells, one a column.
+type Rows = BTreeMap<String, BTreeMap<String, String>>;
+
+/// What is wrong with the ledger and with the committed document, given what was played; or writes the document.
+///
+/// # Panics
+/// If the document can't be read or written.
+pub fn check(ledger: &Ledger, played: &[&dyn Subject]) -> Vec<String> {
+    let committed = read(&path()).expect("docs/CONFORMANCE.md can be read");
+    let mut problems = ledger.failures.clone();
+    let mut rows = committed.rows;
+    for subject in played {
+        assert!(
+            COLUMNS.contains(&subject.name()),
+            "{} is no column of the table",
+            subject.name()
+        );
+        for metric in METRICS {
+            let finding = ledger
+                .findings
+                .get(&(subject.name(), metric.name))
+                .copied()
+                .unwrap_or_default();
+            if finding.moved && finding.absent {
+                problems.push(format!(
+                    "{}: {} is measured in one scenario and not in another",
+                    subject.name(),
+                    metric.name
+                ));
+            }
+            let cell = rows
+                .entry(metric.name.to_owned())
+                .or_default()
+                .entry(subject.name().to_owned())
+                .or_default();
+            cell_of(finding).clone_into(cell);
+        }
+    }
+    for metric in METRICS {
+        let row = rows.get(metric.name);
+        if !row.is_some_and(|row| row.values().any(|cell| cell == YES)) {
+            problems.push(format!("{}: no scenario moves it on any runtime", metric.name));
+        }
+        let stays = ledger
+            .findings
+            .iter()
+            .any(|((_, name), finding)| *name == metric.name && finding.stayed);
+        if !stays {
+            problems.push(format!(
+                "{}: no scenario leaves it alone on any runtime",
+                metric.name
+            ));
+        }
+    }
+    for name in ledger.findings.keys().map(|(_, name)| *name) {
+        if METRICS.iter().all(|metric| metric.name != name) {
+            problems.push(format!(
+                "{name}: a scenario speaks of a metric that is not on the list"
+            ));
+        }
+    }
+    let text = render(&rows);
+    if env::var_os(UPDATE).is_some() {
+        fs::write(path(), text).expect("docs/CONFORMANCE.md can be written");
+    } else if text != committed.text {
+        problems.push(format!(
+            "docs/CONFORMANCE.md differs from what was found; {UPDATE}=1 before the same command writes it"
+        ));
+    }
+    problems
+}
+
+fn cell_of(finding: Finding) -> &'static str {
+    match finding {
+        Finding { moved: true, .. } => YES,
+        Finding { stayed: true, .. } => ZERO,
+        _ => NONE,
+    }
+}
+
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/CONFORMANCE.md")
+}
+
+struct Document {
+    text: String,
+    rows: Rows,
+}
+
+/// The committed document, empty if there is none yet.
+fn read(path: &Path) -> io::Result<Document> {
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        text => text?,
+    };
+    let mut lines = text.lines().filter_map(cells);
+    let columns: Vec<String> = lines.next().unwrap_or_default();
+    let rows = lines.skip(1).map(|row| {
+        let cells = columns.iter().skip(1).cloned().zip(row.iter().skip(1).cloned());
+        (row[0].trim_matches('`').to_owned(), cells.collect())
+    });
+    let rows = rows.collect();
+    Ok(Document { text, rows })
+}
+
+/// The cells of a line of a table.
+fn cells(line: &str) -> Option<Vec<String>> {
+    let inner = line.strip_prefix('|')?.strip_suffix('|')?;
+    Some(inner.split('|').map(|cell| cell.trim().to_owned()).collect())
+}
+
+fn render(rows: &Rows) -> String {
+    let mut text = HEAD.to_owned();
+    text.push_str("| metric |");
+    for column in COLUMNS {
+        let _ = write!(text, " {column} |");
+    }
+    text.push_str("\n|---|");
+    text.push_str(&"---|".repeat(COLUMNS.len()));
+    text.push('\n');
+    for metric in METRICS {
+        let _ = write!(text, "| `{}` |", metric.name);
+        for &column in COLUMNS {
+            let cell = rows
+                .get(metric.name)
+                .and_then(|row| row.get(column))
+                .map_or(NONE, String::as_str);
+            let _ = write!(text, " {cell} |");
+        }
+        text.push('\n');
+    }
+    text
+}
