@@ -22,6 +22,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Watch an axum service on Tokio live, under real load
+    Demo(crate::demo::Cli),
     /// Prove the numbers on every kind of target: run the rows of the test matrix
     TestMatrix(TestMatrix),
     /// Check what a machine can check about the tree: documents, manifests, lengths of files

@@ -8,6 +8,7 @@
 )]
 
 mod children;
+mod demo;
 mod flags;
 mod libtest;
 mod matrix;
@@ -24,6 +25,7 @@ use flags::Command;
 
 fn main() -> ExitCode {
     let result = match flags::parse() {
+        Ok(Command::Demo(flags)) => demo::run(&flags),
         Ok(Command::TestMatrix(flags)) => matrix::run(&flags),
         Ok(Command::Tidy(flags)) => tidy::run(&flags),
         Ok(Command::Mutate(flags)) => mutate::run(&flags),

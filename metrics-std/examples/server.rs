@@ -1,0 +1,179 @@
+//! An axum service on stable Tokio under real load, and its runtime watched live.
+//!
+//! ```text
+//! cargo xtask demo [--seconds N] [--json] [--port P]
+//! ```
+//!
+//! `server/service.rs` is what an application would write; the rest sends the load, shows what the runtime does, and counts
+//! again, by itself, what the metrics count.
+
+#![allow(
+    clippy::std_instead_of_core,
+    reason = "a program with std; one import of `time` from both would be noise"
+)]
+
+#[path = "server/cli.rs"]
+mod cli;
+#[path = "server/load.rs"]
+mod load;
+#[path = "server/pages.rs"]
+mod pages;
+#[path = "server/report.rs"]
+mod report;
+#[path = "server/sample.rs"]
+mod sample;
+#[path = "server/screen.rs"]
+mod screen;
+#[path = "server/service.rs"]
+mod service;
+#[path = "server/show.rs"]
+mod show;
+#[path = "server/stalls.rs"]
+mod stalls;
+#[path = "server/view.rs"]
+mod view;
+#[path = "server/witness.rs"]
+mod witness;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use clap::error::ErrorKind;
+use cli::Cli;
+use load::Load;
+use metrics_std::tokio::{Spawner, TokioAdapter};
+use metrics_std::{RuntimeMetrics, Snapshot, WorkerState};
+use report::{Report, RequestReport};
+use sample::Sampler;
+use show::Show;
+use stalls::Stalls;
+use std::io::{self, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::ExitCode;
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+use witness::{Testimony, Witness};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A wrong flag is told in one line. Help takes as many as it needs and is no error.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if let ErrorKind::DisplayHelp | ErrorKind::DisplayVersion = error.kind() {
+        print!("{error}");
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    eprintln!(
+        "{} (see --help)",
+        text.lines().next().unwrap_or("error: bad arguments")
+    );
+    ExitCode::from(2)
+}
+
+fn run(cli: Cli) -> Result<()> {
+    let start = Instant::now();
+    // What can fail comes before anything is drawn.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, cli.port))
+        .with_context(|| format!("can't listen on 127.0.0.1:{}", cli.port))?;
+    let address = listener.local_addr().context("a bound socket has no address")?;
+    let interrupted = on_interrupt()?;
+
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder
+        .worker_threads(workers(&cli))
+        .thread_name("worker")
+        .enable_all();
+    let (runtime, metrics) = TokioAdapter::builder().name("main").build(&mut builder)?;
+    let spawner = Spawner::new(runtime.handle(), &metrics);
+    let witness = Witness::new(start);
+    let stalls = Stalls::watch(&metrics, start).context("can't watch for stalls")?;
+    service::start(listener, &metrics, &spawner, &witness)?;
+
+    let before = metrics.snapshot();
+    let load = Load::start(address, cli.rate).context("can't start the load")?;
+    let mut sampler = Sampler::new(metrics.clone(), address.to_string());
+    let mut show = Show::open(&cli, address)?;
+    let shown = show.every_second(duration(&cli), &interrupted, || {
+        sampler.sample(start.elapsed(), load.answered(), &stalls)
+    });
+    // The terminal is given back before anything is said, whatever happened.
+    drop(show);
+    shown?;
+
+    let sent = load.finish().context("the load failed")?;
+    let (snapshot, independent) = at_rest(&metrics, &witness);
+    let report = Report {
+        requests: RequestReport { sent, independent },
+        interval: snapshot.since(&before)?,
+        snapshot,
+        stalls: stalls.all(),
+    };
+    print(&report, cli.json)?;
+    runtime.shutdown_background();
+    Ok(())
+}
+
+fn workers(cli: &Cli) -> usize {
+    let processors = || std::thread::available_parallelism().map_or(2, |processors| processors.get().max(2));
+    cli.workers.map_or_else(processors, usize::from)
+}
+
+/// How long to run; `None` for until somebody ends it. A document that nobody could wait for is written after ten seconds.
+fn duration(cli: &Cli) -> Option<Duration> {
+    cli.seconds.or(cli.json.then_some(10)).map(Duration::from_secs)
+}
+
+/// Both counts at one moment at which the runtime stands still: every worker was parked before they were read and is after,
+/// and nothing was polled meanwhile. A worker publishes before it parks, so then both are complete.
+///
+/// Somebody's browser may keep the runtime busy; after a while the counts are taken all the same, and may differ by what
+/// just happens.
+fn at_rest(metrics: &RuntimeMetrics, witness: &Witness) -> (Snapshot, Testimony) {
+    let all_parked = || {
+        let mut workers = (0..metrics.num_workers()).map(|worker| metrics.live(worker));
+        workers.all(|live| live.is_some_and(|live| live.state == WorkerState::Parked))
+    };
+    let give_up = Instant::now() + Duration::from_secs(2);
+    loop {
+        let parked_before = all_parked();
+        let (before, snapshot, after) = (witness.testify(), metrics.snapshot(), witness.testify());
+        let at_rest = parked_before && before.polls == after.polls && all_parked();
+        if at_rest || Instant::now() > give_up {
+            return (snapshot, after);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Ctrl-C, or a request to terminate, as a message. On a terminal that is drawn on, Ctrl-C is a key and never gets here.
+fn on_interrupt() -> Result<Receiver<()>> {
+    let (sender, interrupted) = mpsc::channel();
+    // Nobody listens any more once the end has begun, and then it needs no further asking.
+    let tell = move || {
+        let _ = sender.send(());
+    };
+    ctrlc::set_handler(tell).context("can't listen for Ctrl-C")?;
+    Ok(interrupted)
+}
+
+fn print(report: &Report, json: bool) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    if json {
+        serde_json::to_writer_pretty(&mut stdout, report)?;
+        writeln!(stdout)?;
+    } else {
+        writeln!(stdout, "{}", report.summary())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! The dashboard's static files, compiled in: there is none to find at run time.
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
+
+const HTML: &str = "text/html; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+macro_rules! dashboard {
+    ($file:literal) => {
+        include_str!(concat!("../../../metrics-wasm/dashboard/", $file))
+    };
+}
+
+/// Where each file is served, as what, and its text. The page finds its snapshots at `snapshot` beside it.
+const FILES: [(&str, &str, &str); 8] = [
+    ("/", HTML, dashboard!("index.html")),
+    ("/dashboard.js", JAVASCRIPT, dashboard!("dashboard.js")),
+    ("/histogram.js", JAVASCRIPT, dashboard!("histogram.js")),
+    ("/icon.svg", SVG, dashboard!("icon.svg")),
+    ("/interval.js", JAVASCRIPT, dashboard!("interval.js")),
+    ("/plots.js", JAVASCRIPT, dashboard!("plots.js")),
+    ("/sources.js", JAVASCRIPT, dashboard!("sources.js")),
+    ("/style.css", CSS, dashboard!("style.css")),
+];
+
+/// The router of every file.
+pub(crate) fn router() -> Router {
+    FILES
+        .into_iter()
+        .fold(Router::new(), |router, (path, kind, text)| {
+            router.route(path, get(async move || ([(CONTENT_TYPE, kind)], text)))
+        })
+}

@@ -1,0 +1,152 @@
+//! From two snapshots to what is shown of the second between them.
+
+use crate::stalls::Stalls;
+use crate::view::{HistogramRow, Quantiles, Tasks, View, WorkerRow};
+use metrics_std::{
+    Counter, HistogramInterval, HistogramSnapshot, Interval, Quantile, RuntimeMetrics, Snapshot,
+    WorkerInterval, WorkerSnapshot, WorkerState,
+};
+use std::time::Duration;
+
+/// Stalls that the screen has room for.
+const SHOWN_STALLS: usize = 8;
+
+/// Takes a snapshot a second and shows what changed since the one before.
+pub(crate) struct Sampler {
+    metrics: RuntimeMetrics,
+    address: String,
+    before: Snapshot,
+    requests_before: u64,
+}
+
+impl Sampler {
+    pub(crate) fn new(metrics: RuntimeMetrics, address: String) -> Self {
+        Self {
+            before: metrics.snapshot(),
+            metrics,
+            address,
+            requests_before: 0,
+        }
+    }
+
+    /// What to show now. `None` if no time has passed since the last call.
+    pub(crate) fn sample(&mut self, elapsed: Duration, requests: u64, stalls: &Stalls) -> Option<View> {
+        let now = self.metrics.snapshot();
+        let interval = now.since(&self.before).ok()?;
+        let seconds = interval.wall().filter(|wall| !wall.is_zero())?.as_secs_f64();
+        let workers = now.workers().zip(interval.workers());
+        let mut workers: Vec<WorkerRow> = workers
+            .map(|(worker, interval)| row(worker.index().to_string(), &worker, interval))
+            .collect();
+        // Threads that are none of the runtime's workers have no interval of their own; what they are doing they do show.
+        if let Some(foreign) = now.foreign() {
+            workers.push(WorkerRow {
+                name: "foreign".to_owned(),
+                busy_ratio: None,
+                polls_per_second: None,
+                parks_per_second: None,
+                steals_per_second: None,
+                state: state(&foreign),
+            });
+        }
+        let view = View {
+            address: self.address.clone(),
+            elapsed,
+            requests_per_second: (requests - self.requests_before) as f64 / seconds,
+            requests,
+            workers,
+            tasks: Tasks {
+                alive: now.num_alive_tasks(),
+                covered: now.covered_tasks(),
+                spawned_per_second: interval.tasks().map(|tasks| tasks.spawned as f64 / seconds),
+                global_queue: now.global_queue_depth(),
+                blocking_queue: now.blocking_queue_depth(),
+            },
+            histograms: histograms(&now, &interval),
+            stall_count: stalls.count(),
+            stalls: stalls.last(SHOWN_STALLS),
+        };
+        self.before = now;
+        self.requests_before = requests;
+        Some(view)
+    }
+}
+
+fn row(
+    name: String,
+    worker: &WorkerSnapshot<metrics_std::Heap>,
+    interval: &WorkerInterval<metrics_std::Heap>,
+) -> WorkerRow {
+    WorkerRow {
+        name,
+        busy_ratio: interval.busy_ratio(),
+        polls_per_second: interval.per_second(Counter::PollCount),
+        parks_per_second: interval.per_second(Counter::ParkCount),
+        steals_per_second: interval.per_second(Counter::StealCount),
+        state: state(worker),
+    }
+}
+
+fn state(worker: &WorkerSnapshot<metrics_std::Heap>) -> String {
+    let state = match worker.state() {
+        WorkerState::Idle => "no thread",
+        WorkerState::Parked => "parked",
+        WorkerState::Searching => "searching",
+        WorkerState::Running => "between polls",
+        WorkerState::Polling => "polling",
+        _ => "?",
+    };
+    let mut text = state.to_owned();
+    if !worker.site_name().is_empty() {
+        text = format!("{text} {}", worker.site_name());
+    }
+    match worker.state_for() {
+        Some(time) => format!("{text} for {}", crate::view::Nanos(nanos(time))),
+        None => text,
+    }
+}
+
+fn histograms(now: &Snapshot, interval: &Interval<metrics_std::Heap>) -> Vec<HistogramRow> {
+    let total = now.total();
+    let last = interval.total();
+    let row = |name,
+               last: Option<&HistogramInterval<Vec<u64>>>,
+               all: Option<&HistogramSnapshot<Vec<u64>>>| HistogramRow {
+        name,
+        last_second: last.map_or_else(Quantiles::default, |last| {
+            quantiles(|q| last.quantile(q), last.max().map(|max| max.upper))
+        }),
+        since_start: all.map_or_else(Quantiles::default, |all| {
+            quantiles(|q| all.quantile(q), all.max())
+        }),
+    };
+    vec![
+        row(
+            "poll time",
+            last.poll_time(),
+            total.poll_time().map(metrics_std::HistogramReading::histogram),
+        ),
+        row(
+            "schedule latency",
+            last.schedule_latency(),
+            total
+                .schedule_latency()
+                .map(metrics_std::HistogramReading::histogram),
+        ),
+    ]
+}
+
+fn quantiles(quantile: impl Fn(f64) -> Option<Quantile>, max: Option<u64>) -> Quantiles {
+    let upper = |q| quantile(q).map(|quantile| quantile.upper);
+    Quantiles {
+        p50: upper(0.5),
+        p90: upper(0.9),
+        p99: upper(0.99),
+        p999: upper(0.999),
+        max,
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

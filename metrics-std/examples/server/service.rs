@@ -1,0 +1,118 @@
+//! The service that is measured: four handlers with four kinds of work, and the pages about itself.
+
+use crate::load::Kind;
+use crate::pages;
+use crate::witness::Witness;
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use metrics_std::RuntimeMetrics;
+use metrics_std::prometheus::{RuntimeCollector, endpoint};
+use metrics_std::tokio::Spawner;
+use prometheus_client::registry::Registry;
+use std::hint::black_box;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::RwLock;
+use tokio::task::yield_now;
+
+/// What the CPU handler burns: noticeable, and well under any stall.
+const CPU_WORK: Duration = Duration::from_millis(2);
+/// How long the handler that does what no handler should do blocks its worker.
+const BLOCKED: Duration = Duration::from_millis(60);
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Service {
+    spawner: Spawner,
+    witness: Witness,
+    stock: Arc<RwLock<u64>>,
+}
+
+/// Serves `listener` with tasks that `spawner` measures. `witness` counts each of them too.
+pub(crate) fn start(
+    listener: TcpListener,
+    metrics: &RuntimeMetrics,
+    spawner: &Spawner,
+    witness: &Witness,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let _runtime = spawner.handle().enter();
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let watch = witness.clone();
+    let server = metrics_std::axum::serve(listener, router(metrics, spawner, witness), spawner)
+        .wrap_tasks(move |task| Box::pin(watch.watch(task)));
+    spawner.spawn(witness.watch(server.into_future()));
+    Ok(())
+}
+
+fn router(metrics: &RuntimeMetrics, spawner: &Spawner, witness: &Witness) -> Router {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(RuntimeCollector::new(metrics.clone())));
+    let service = Service {
+        spawner: spawner.clone(),
+        witness: witness.clone(),
+        stock: Arc::default(),
+    };
+    let metrics = metrics.clone();
+    Router::new()
+        .route(Kind::Quick.path(), get(quick))
+        .route(Kind::Cpu.path(), get(cpu))
+        .route(Kind::Disk.path(), get(disk))
+        .route(Kind::Block.path(), get(block))
+        .with_state(service)
+        .route("/metrics", endpoint(Arc::new(registry)))
+        .route("/snapshot", get(async move || Json(metrics.snapshot())))
+        .merge(pages::router())
+}
+
+/// A few awaits: a lock, a task of its own, a turn given to others.
+async fn quick(State(service): State<Service>) -> String {
+    let stock = *service.stock.read().await;
+    let price = service.spawner.spawn(service.witness.watch(async move {
+        yield_now().await;
+        stock + 1
+    }));
+    yield_now().await;
+    match price.await {
+        Ok(price) => price.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Work that a handler may do where it is.
+async fn cpu() -> String {
+    let started = Instant::now();
+    let mut hash = 0_u64;
+    while started.elapsed() < CPU_WORK {
+        for _ in 0..100 {
+            hash = black_box(hash.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23) + 1);
+        }
+    }
+    hash.to_string()
+}
+
+/// Work that belongs on the blocking pool, and goes there.
+async fn disk(State(service): State<Service>) -> String {
+    let size = service
+        .spawner
+        .spawn_blocking(|| std::fs::read("/etc/hostname").map_or(0, |file| file.len()));
+    match size.await {
+        Ok(size) => size.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The mistake that the watchdog is for: it blocks its worker's thread, in a task of its own.
+async fn block(State(service): State<Service>) -> &'static str {
+    let witness = service.witness.clone();
+    let work = service
+        .witness
+        .watch(async move { witness.blocking(|| std::thread::sleep(BLOCKED)) });
+    match service.spawner.spawn(work).await {
+        Ok(()) => "blocked",
+        Err(_) => "cancelled",
+    }
+}

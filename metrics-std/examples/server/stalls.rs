@@ -1,0 +1,124 @@
+//! The stalls that the watchdog reported, and when it did.
+
+use crate::view::Nanos;
+use metrics_std::RuntimeMetrics;
+use metrics_std::watchdog::{self, StallKind, StallPhase, Watchdog, watch_stalls};
+use serde::Serialize;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A poll this long is worth a word: ten times what the CPU handler takes, a third of what the blocking one does.
+const THRESHOLD: Duration = Duration::from_millis(20);
+
+/// A stall. Times are nanoseconds since the demo started.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Stall {
+    pub(crate) worker: Option<usize>,
+    pub(crate) thread: Option<String>,
+    pub(crate) kind: &'static str,
+    /// File and line at which the task was spawned.
+    pub(crate) site: Option<String>,
+    pub(crate) began_nanos: u64,
+    /// When the watchdog told of it.
+    pub(crate) reported_nanos: u64,
+    /// When the watchdog saw that it was over. `None` while it goes on.
+    pub(crate) ended_nanos: Option<u64>,
+}
+
+impl Stall {
+    pub(crate) fn was_reported_while_it_lasted(&self) -> bool {
+        self.ended_nanos.is_none_or(|ended| self.reported_nanos < ended)
+    }
+
+    fn line(&self) -> String {
+        let at = Duration::from_nanos(self.began_nanos).as_secs_f64();
+        let worker = self.worker.map_or_else(
+            || "foreign thread".to_owned(),
+            |worker| format!("worker {worker}"),
+        );
+        let reported = Nanos(self.reported_nanos.saturating_sub(self.began_nanos));
+        let lasted = match self.ended_nanos {
+            Some(ended) => format!(
+                "{}, reported after {reported}",
+                Nanos(ended.saturating_sub(self.began_nanos))
+            ),
+            None => format!("over {reported} and going on"),
+        };
+        let site = self.site.as_deref().unwrap_or("an unknown place");
+        format!("{at:>8.2} s  {worker}: {lasted}, spawned at {site}")
+    }
+}
+
+/// Every stall since the start. The watch ends when this is dropped.
+pub(crate) struct Stalls {
+    reported: Arc<Mutex<Vec<Stall>>>,
+    _watchdog: Watchdog,
+}
+
+impl Stalls {
+    /// Watches every worker of a demo that started at `start`.
+    pub(crate) fn watch(metrics: &RuntimeMetrics, start: Instant) -> io::Result<Self> {
+        let reported = Arc::new(Mutex::new(Vec::new()));
+        let watchdog = watch_stalls(metrics, THRESHOLD, {
+            let reported = Arc::clone(&reported);
+            move |stall| take(&mut lock(&reported), stall, nanos(start.elapsed()))
+        })?;
+        Ok(Self {
+            reported,
+            _watchdog: watchdog,
+        })
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.reported).len()
+    }
+
+    /// The last few, newest first.
+    pub(crate) fn last(&self, limit: usize) -> Vec<String> {
+        lock(&self.reported)
+            .iter()
+            .rev()
+            .take(limit)
+            .map(Stall::line)
+            .collect()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Stall> {
+        lock(&self.reported).clone()
+    }
+}
+
+/// A stall is told twice: when it is found, and when it is over.
+fn take(stalls: &mut Vec<Stall>, told: &watchdog::Stall, now: u64) {
+    let began_nanos = now.saturating_sub(nanos(told.lasted));
+    match told.phase {
+        StallPhase::Ongoing => stalls.push(Stall {
+            worker: told.worker,
+            thread: told.thread.as_deref().map(str::to_owned),
+            kind: match told.kind {
+                StallKind::Poll => "poll",
+                StallKind::NoProgress => "no_progress",
+                _ => "other",
+            },
+            site: told.site.map(|site| format!("{}:{}", site.file(), site.line())),
+            began_nanos,
+            reported_nanos: now,
+            ended_nanos: None,
+        }),
+        StallPhase::Over => {
+            let its = |stall: &&mut Stall| stall.worker == told.worker && stall.ended_nanos.is_none();
+            if let Some(stall) = stalls.iter_mut().rev().find(its) {
+                stall.ended_nanos = Some(now);
+            }
+        }
+    }
+}
+
+fn lock(stalls: &Mutex<Vec<Stall>>) -> std::sync::MutexGuard<'_, Vec<Stall>> {
+    stalls.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
