@@ -54,6 +54,7 @@ mod snapshot;
 mod stamp;
 mod storage;
 mod sync;
+mod table;
 mod tasks;
 mod time;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -84,6 +85,7 @@ pub use storage::Fixed;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use storage::Heap;
 pub use storage::{Rows, Storage, Text};
+pub use table::Table;
 pub use tasks::{TaskCounts, TaskEnd};
 pub use time::{NoClock, TimeScale, TimeSource, Timestamp};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]

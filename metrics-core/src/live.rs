@@ -68,6 +68,17 @@ impl WorkerState {
         }
     }
 
+    /// The state in a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Parked => "parked",
+            Self::Searching => "searching",
+            Self::Running => "running",
+            Self::Polling => "polling",
+        }
+    }
+
     /// Whether time in this state is busy time.
     pub const fn is_busy(self) -> bool {
         matches!(self, Self::Running | Self::Polling)

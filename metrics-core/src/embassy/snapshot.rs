@@ -10,6 +10,7 @@ use crate::slot::persist;
 use crate::storage::Rows;
 use crate::storage::sealed::Sealed;
 use crate::sync::spin_loop;
+use crate::table::permille;
 use crate::time::{TimeScale, TimeSource, Timestamp};
 
 /// One executor.
@@ -197,15 +198,6 @@ impl ExecutorRow {
         };
         settled.saturating_add(if state == self.state { self.in_progress } else { 0 })
     }
-}
-
-/// `part` of `whole` in thousandths, rounded to the nearest.
-pub(crate) fn permille(part: u64, whole: u64) -> Option<u32> {
-    // Both are brought into 32 bits, so that neither the product nor a 32-bit target's division is long.
-    let shift = (u64::BITS - whole.leading_zeros()).saturating_sub(u32::BITS);
-    let (part, whole) = ((part >> shift).min(u64::from(u32::MAX)), whole >> shift);
-    let thousandths = (part * 1_000 + whole / 2).checked_div(whole)?;
-    Some(thousandths.min(1_000) as u32)
 }
 
 impl<S: TraceRows> TraceSnapshot<S> {

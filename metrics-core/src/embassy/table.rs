@@ -1,10 +1,11 @@
 //! The reading as a table of text, without floating point.
 
-use core::fmt::{self, Write};
+use core::fmt;
 
 use super::executor::ExecutorState;
-use super::snapshot::{ExecutorRow, TraceRows, TraceSnapshot, permille};
+use super::snapshot::{ExecutorRow, TraceRows, TraceSnapshot};
 use crate::storage::Rows;
+use crate::table::{Nanos, Share, mark, permille};
 
 /// A [`TraceSnapshot`] with names for its tasks, to be written with [`core::fmt`].
 ///
@@ -56,7 +57,7 @@ impl<S: TraceRows> fmt::Display for Table<'_, S> {
                 .max()
                 .unwrap_or(0);
             write!(f, "  {:<15}", "tasks without row")?;
-            let (active, longest) = (Share(permille(row.active, total)), Nanos(row.longest));
+            let (active, longest) = (Share(permille(row.active, total)), Nanos(Some(row.longest)));
             writeln!(
                 f,
                 "{active:>6}         -  {:>8}  {:>8}  {longest:>9}",
@@ -111,7 +112,8 @@ impl<S: TraceRows> Table<'_, S> {
                 }
             }
             let share = |part| Share(permille(part, executor.total()));
-            let (active, waiting, longest) = (share(task.active), share(task.waiting), Nanos(task.longest));
+            let (active, waiting, longest) =
+                (share(task.active), share(task.waiting), Nanos(Some(task.longest)));
             writeln!(
                 f,
                 "{active:>7}  {waiting:>8}  {:>8}  {:>8}  {longest:>9}",
@@ -119,46 +121,5 @@ impl<S: TraceRows> Table<'_, S> {
             )?;
         }
         Ok(())
-    }
-}
-
-fn mark(stale: bool) -> char {
-    if stale { '~' } else { ' ' }
-}
-
-/// Thousandths as per cent.
-struct Share(Option<u32>);
-
-impl fmt::Display for Share {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = heapless::String::<8>::new();
-        // At most "100.0 %".
-        let _ = match self.0 {
-            Some(permille) => write!(text, "{}.{} %", permille / 10, permille % 10),
-            None => text.write_char('-'),
-        };
-        f.pad(&text)
-    }
-}
-
-/// A duration in the unit that leaves up to four digits before the point.
-struct Nanos(u64);
-
-impl fmt::Display for Nanos {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = heapless::String::<24>::new();
-        let (unit, name) = match self.0 {
-            0..1_000 => (1, "ns"),
-            1_000..1_000_000 => (1_000, "us"),
-            1_000_000..1_000_000_000 => (1_000_000, "ms"),
-            _ => (1_000_000_000, "s"),
-        };
-        // 20 digits, a point, a digit and a unit at most.
-        let _ = if unit == 1 {
-            write!(text, "{} {name}", self.0)
-        } else {
-            write!(text, "{}.{} {name}", self.0 / unit, self.0 % unit / (unit / 10))
-        };
-        f.pad(&text)
     }
 }
