@@ -1,0 +1,182 @@
+//! A hand-written loop that measures itself, and an interrupt that reads the numbers while the loop writes them.
+//!
+//! The interrupt comes at any instruction of the loop, in the middle of write sections too. Such a reading is told that the worker
+//! is busy and keeps what it had; a later one succeeds. No reading is ever torn.
+#![no_std]
+#![no_main]
+
+use core::cell::RefCell;
+use core::panic::PanicInfo;
+use core::time::Duration;
+
+use cortex_m_rt::{entry, exception};
+use cortex_m_semihosting::hprintln;
+use critical_section::Mutex;
+use firmware_cortex_m0::{CORE_HZ, SysTickTimer, fail, start_systick, succeed};
+use metrics_core::extend::PeriodicCounter;
+use metrics_core::{
+    Builder, Description, Fixed, HistogramConfig, PollStart, Registry, RuntimeMetrics, Site, Snapshot,
+    TaskEnd, Timestamp,
+};
+
+/// A prime number of cycles, about a millisecond, so that the interrupt walks over the loop.
+const PERIOD: u32 = 15_991;
+const ROUNDS: u32 = 6_000;
+const BUCKETS: usize = 16;
+
+type Clock = PeriodicCounter<SysTickTimer<PERIOD>>;
+type Storage = Fixed<1, BUCKETS>;
+
+const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKETS) {
+    Ok(layout) => layout,
+    Err(_) => panic!("a layout of 16 buckets from a microsecond on"),
+};
+
+const DESCRIPTION: Description<1, BUCKETS> = match Builder::new()
+    .name("loop")
+    .poll_time(LAYOUT)
+    .schedule_latency(LAYOUT)
+    .describe(CORE_HZ as u64, Duration::from_nanos(63))
+{
+    Ok(description) => description,
+    Err(_) => panic!("two histograms of 16 buckets fit"),
+};
+
+static METRICS: Registry<Storage, Clock> =
+    Registry::new(&DESCRIPTION, PeriodicCounter::new(SysTickTimer, CORE_HZ));
+
+/// What the interrupt has seen.
+#[derive(Default)]
+struct Seen {
+    snapshot: Snapshot<Storage>,
+    polls: u64,
+    fresh: u32,
+    busy: u32,
+    /// Readings that succeeded right after one that was told "busy".
+    recovered: u32,
+    was_busy: bool,
+}
+
+static SEEN: Mutex<RefCell<Option<Seen>>> = Mutex::new(RefCell::new(None));
+
+#[exception]
+fn SysTick() {
+    METRICS.clock().on_wrap();
+    critical_section::with(|cs| {
+        if let Some(seen) = SEEN.borrow_ref_mut(cs).as_mut() {
+            seen.read();
+        }
+    });
+}
+
+impl Seen {
+    fn read(&mut self) {
+        RuntimeMetrics::new(&METRICS).snapshot_into(&mut self.snapshot);
+        let Some(worker) = self.snapshot.worker(0) else {
+            return;
+        };
+        let busy = worker.staleness().is_some();
+        let polls = worker.poll_count().expect("a poll count");
+        assert!(polls >= self.polls, "a count went back");
+        if let Some(reading) = worker.poll_time() {
+            assert_eq!(reading.samples(), polls, "a torn reading");
+            assert_eq!(reading.histogram().count(), polls, "a torn histogram");
+        }
+        self.polls = polls;
+        self.busy += u32::from(busy);
+        self.fresh += u32::from(!busy);
+        self.recovered += u32::from(!busy && self.was_busy);
+        self.was_busy = busy;
+    }
+}
+
+/// A task: due every so many rounds, busy for so long.
+struct Task {
+    every: u32,
+    work: u32,
+}
+
+const TASKS: [Task; 3] = [
+    Task { every: 1, work: 20 },
+    Task { every: 2, work: 150 },
+    Task { every: 5, work: 900 },
+];
+
+/// In every so many rounds nothing is due at all.
+const QUIET: u32 = 7;
+
+#[entry]
+fn main() -> ! {
+    let mut peripherals = cortex_m::Peripherals::take().expect("called once");
+    critical_section::with(|cs| *SEEN.borrow_ref_mut(cs) = Some(Seen::default()));
+    start_systick(&mut peripherals.SYST, PERIOD);
+    peripherals.SYST.enable_interrupt();
+
+    let worker = METRICS.worker(0).expect("worker 0");
+    let mut expected = (0_u64, 0_u64);
+    for _ in &TASKS {
+        worker.task_spawned();
+    }
+    for round in 0..ROUNDS {
+        worker.unpark();
+        let woken: Timestamp = worker.now();
+        worker.start_processing_scheduled_tasks();
+        let quiet = round % QUIET == 0;
+        for (site, task) in (1..)
+            .zip(&TASKS)
+            .filter(|(_, task)| !quiet && round % task.every == 0)
+        {
+            worker.start_poll(PollStart {
+                scheduled_at: Some(woken),
+                site: Site::from_u32(site),
+            });
+            for _ in 0..task.work {
+                cortex_m::asm::nop();
+            }
+            worker.end_poll();
+            expected.0 += 1;
+        }
+        worker.end_processing_scheduled_tasks();
+        worker.park();
+        // The first park of a fresh worker is never counted.
+        expected.1 += u64::from(quiet && round != 0);
+    }
+    worker.task_ended(TaskEnd::Completed);
+
+    peripherals.SYST.disable_interrupt();
+    let mut seen =
+        critical_section::with(|cs| SEEN.borrow_ref_mut(cs).take()).expect("the interrupt's readings");
+    seen.read();
+    let snapshot = &seen.snapshot;
+    hprintln!("{}", snapshot.table());
+    let worker = snapshot.worker(0).expect("worker 0");
+    let (polls, noops) = expected;
+    assert_eq!(worker.poll_count(), Some(polls));
+    assert_eq!(worker.noop_count(), Some(noops));
+    assert_eq!(worker.park_count(), Some(u64::from(ROUNDS)));
+    assert_eq!(worker.park_unpark_count(), Some(2 * u64::from(ROUNDS)));
+    for reading in [worker.poll_time(), worker.schedule_latency()] {
+        assert_eq!(reading.expect("a histogram").histogram().count(), polls);
+    }
+    let tasks = snapshot.tasks().expect("task counts");
+    assert_eq!((tasks.spawned, tasks.completed, tasks.alive()), (3, 1, 2));
+    let busy = worker.busy_duration_total().expect("a busy time");
+    assert!(busy > Duration::ZERO && busy < snapshot.uptime().expect("a clock"));
+    hprintln!(
+        "{polls} polls; {} readings in the interrupt, {} found the worker busy",
+        seen.fresh + seen.busy,
+        seen.busy
+    );
+    assert!(
+        seen.fresh > 100 && seen.busy > 10,
+        "the interrupt must hit write sections and miss them"
+    );
+    assert!(seen.recovered > 10, "a later reading must succeed");
+    assert!(!seen.was_busy, "nobody writes now");
+    succeed()
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    fail(info)
+}

@@ -1,0 +1,69 @@
+//! What the programs for the Cortex-M0 share.
+#![no_std]
+
+use core::panic::PanicInfo;
+
+use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m::peripheral::{SCB, SYST};
+use cortex_m_semihosting::debug::{self, EXIT_FAILURE, EXIT_SUCCESS};
+use cortex_m_semihosting::hprintln;
+use metrics_core::extend::{FreeRunning, PeriodicTimer};
+
+/// What QEMU clocks the core of `microbit` at.
+pub const CORE_HZ: u32 = 16_000_000;
+
+/// Starts `SysTick` with a period in core cycles.
+pub fn start_systick(syst: &mut SYST, period: u32) {
+    syst.set_clock_source(SystClkSource::Core);
+    syst.set_reload(period - 1);
+    syst.clear_current();
+    syst.enable_counter();
+}
+
+/// `SysTick` that interrupts at every wrap.
+pub struct SysTickTimer<const PERIOD: u32>;
+
+impl<const PERIOD: u32> PeriodicTimer for SysTickTimer<PERIOD> {
+    fn period(&self) -> u32 {
+        PERIOD
+    }
+
+    fn elapsed(&self) -> u32 {
+        PERIOD - 1 - SYST::get_current()
+    }
+
+    fn is_wrap_pending(&self) -> bool {
+        SCB::is_pendst_pending()
+    }
+}
+
+/// `SysTick` that wraps freely, all 24 bits of it.
+pub struct FreeSysTick;
+
+impl FreeRunning for FreeSysTick {
+    const BITS: u32 = 24;
+
+    #[inline(always)]
+    fn read(&self) -> u32 {
+        !SYST::get_current()
+    }
+}
+
+/// Ends the emulation with a status of success.
+pub fn succeed() -> ! {
+    debug::exit(EXIT_SUCCESS);
+    halt()
+}
+
+/// Ends the emulation with a status of failure.
+pub fn fail(info: &PanicInfo<'_>) -> ! {
+    hprintln!("{info}");
+    debug::exit(EXIT_FAILURE);
+    halt()
+}
+
+fn halt() -> ! {
+    loop {
+        cortex_m::asm::wfi();
+    }
+}

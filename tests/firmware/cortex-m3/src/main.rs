@@ -1,0 +1,194 @@
+//! embassy with a timer, a channel, a task that hogs the CPU, tasks that come back, and an executor in an interrupt: measured
+//! through the trace hooks, checked against the polls that the tasks count themselves, printed as a table and as postcard.
+#![no_std]
+#![no_main]
+
+mod tasks;
+mod time;
+
+use core::panic::PanicInfo;
+
+use cortex_m_rt::entry;
+use cortex_m_semihosting::debug::{self, EXIT_FAILURE, EXIT_SUCCESS};
+use cortex_m_semihosting::{hprint, hprintln};
+use embassy_executor::{InterruptExecutor, raw};
+use lm3s6965::{Interrupt, interrupt};
+use metrics_core::embassy::{EmbassyClock, EmbassyMetrics, ExecutorState};
+use metrics_core::{Builder, Description, HistogramConfig, Registry, embassy_trace};
+use static_cell::StaticCell;
+
+use tasks::{MESSAGES, ONCE, POLLS, Polls};
+
+const BUCKETS: usize = 20;
+
+const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKETS) {
+    Ok(layout) => layout,
+    Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
+};
+
+const DESCRIPTION: Description<2, BUCKETS> = match Builder::new()
+    .name("embassy")
+    .poll_time(LAYOUT)
+    .schedule_latency(LAYOUT)
+    .describe(EmbassyClock::TICKS_PER_SECOND, EmbassyClock::RESOLUTION)
+{
+    Ok(description) => description,
+    Err(_) => panic!("two histograms of 20 buckets fit"),
+};
+
+static METRICS: EmbassyMetrics<EmbassyClock, 2, 8, BUCKETS> =
+    EmbassyMetrics::new(Registry::new(&DESCRIPTION, EmbassyClock));
+
+embassy_trace!(METRICS);
+
+static URGENT: InterruptExecutor = InterruptExecutor::new();
+static MAIN: StaticCell<raw::Executor> = StaticCell::new();
+
+/// The interrupt that the urgent executor runs in; nothing else raises it.
+#[interrupt]
+fn GPIOA() {
+    // SAFETY: called from this handler only, which `start` unmasked.
+    unsafe { URGENT.on_interrupt() }
+}
+
+#[entry]
+fn main() -> ! {
+    let mut peripherals = cortex_m::Peripherals::take().expect("called once");
+    // SAFETY: no critical section is based on priorities here. SysTick keeps the highest.
+    unsafe { peripherals.NVIC.set_priority(Interrupt::GPIOA, 1 << 5) };
+    time::start(&mut peripherals.SYST);
+    let urgent = URGENT.start(Interrupt::GPIOA);
+    // What `embassy_executor::Executor` does, but for the waiting: QEMU takes its `wfe` for no instruction at all, and
+    // the loop would never be idle. Between the poll and `wfi` a wake may come; the next millisecond's SysTick finds it.
+    let executor = MAIN.init(raw::Executor::new(usize::MAX as *mut ()));
+    tasks::spawn(executor.spawner(), urgent);
+    loop {
+        // SAFETY: from here only, so never while it is being polled.
+        unsafe { executor.poll() };
+        cortex_m::asm::wfi();
+    }
+}
+
+/// Called by the last task, in its last poll.
+fn report() -> ! {
+    let trace = METRICS.trace();
+    let snapshot = METRICS.metrics().snapshot();
+    let names = POLLS.each_ref().map(|polls| (polls.task(), polls.name));
+    hprintln!("{}", trace.table(&names));
+    hprintln!("{}", snapshot.table());
+
+    let mut wakes = 0;
+    for polls in &POLLS {
+        let row = trace
+            .tasks
+            .iter()
+            .find(|row| row.task == polls.task())
+            .expect("a row for the task");
+        let in_progress = u64::from(row.polling);
+        assert_eq!(
+            row.polls + in_progress,
+            u64::from(polls.count()),
+            "polls of {}",
+            polls.name
+        );
+        assert_eq!(
+            row.wakes,
+            u64::from(polls.count()),
+            "each wake of {} led to one poll",
+            polls.name
+        );
+        let lives = if core::ptr::eq(polls, Polls::of("once")) {
+            ONCE
+        } else {
+            1
+        };
+        assert_eq!(
+            (row.spawned, row.ended),
+            (lives, lives - in_progress),
+            "lives of {}",
+            polls.name
+        );
+        assert!(!row.stale);
+        wakes += row.wakes;
+    }
+    assert_eq!(trace.tasks.len(), POLLS.len());
+    assert_eq!(trace.overflow.spawned, 0);
+    assert_eq!(
+        tasks::received(),
+        2 * MESSAGES,
+        "each message went there and back"
+    );
+
+    let all = snapshot.total();
+    let polls = all.poll_count().expect("a poll count");
+    assert_eq!(polls + 1, wakes, "every wake led to a poll; the last one goes on");
+    assert_eq!(all.poll_time().expect("a poll time").histogram().count(), polls);
+    assert_eq!(
+        all.schedule_latency().expect("a latency").histogram().count(),
+        polls + 1
+    );
+    let lives = POLLS.len() as u64 - 1 + ONCE;
+    let counts = snapshot.tasks().expect("task counts");
+    assert_eq!(
+        (counts.spawned, counts.completed, counts.alive()),
+        (lives, lives - 1, 1)
+    );
+
+    let [urgent, main] = [trace.executors[0], trace.executors[1]];
+    for (index, executor) in [urgent, main].into_iter().enumerate() {
+        let tasks = trace.tasks.iter().filter(|row| row.executor == index as u32);
+        assert_eq!(
+            tasks.map(|row| row.active).sum::<u64>(),
+            executor.polling,
+            "every nanosecond is some task's"
+        );
+    }
+    assert_eq!(
+        (urgent.state, main.state),
+        (ExecutorState::Idle, ExecutorState::Polling)
+    );
+    assert_eq!(urgent.preempted, 0);
+    let hog = trace
+        .tasks
+        .iter()
+        .find(|row| row.task == Polls::of("hog").task())
+        .expect("the hog");
+    let (hogged, urgent_poll) = (
+        tasks::HOG.as_micros() * 1_000,
+        tasks::URGENT_WORK.as_micros() * 1_000,
+    );
+    assert!(
+        main.preempted > 4 * urgent_poll,
+        "the urgent task preempted the hog"
+    );
+    assert!(hog.longest < hogged, "what preempted the hog is none of its poll");
+    assert!(hog.longest > hogged * 3 / 4, "the rest is");
+
+    let mut bytes = [0; 4096];
+    let bytes = postcard::to_slice(&(&snapshot, &trace), &mut bytes).expect("4 KiB hold it");
+    hprint!("postcard ");
+    for byte in bytes {
+        hprint!("{byte:02x}");
+    }
+    hprintln!();
+    hprintln!(
+        "{} polls of {} tasks, all as the tasks counted them",
+        polls,
+        POLLS.len()
+    );
+    debug::exit(EXIT_SUCCESS);
+    halt()
+}
+
+fn halt() -> ! {
+    loop {
+        cortex_m::asm::wfi();
+    }
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    hprintln!("{info}");
+    debug::exit(EXIT_FAILURE);
+    halt()
+}
