@@ -6,7 +6,7 @@ use core::pin::Pin;
 use core::time::Duration;
 use std::sync::Arc;
 
-use metrics_core::{Heap, HistogramConfig, Options, Snapshot};
+use metrics_std::{HistogramConfig, RuntimeMetrics};
 
 use super::clock::ManualClock;
 
@@ -54,11 +54,8 @@ pub trait Subject {
 ///
 /// What it can't do, it says: then the scenario does not run on it.
 pub trait Runtime: Send + Sync {
-    /// What its reader says now; `None` from a reader that has nothing to say at all.
-    fn snapshot(&self) -> Option<Snapshot<Heap>>;
-
-    /// The switches.
-    fn options(&self) -> Option<&Options>;
+    /// Its reader; `None` of a runtime whose reader has nothing to say at all.
+    fn metrics(&self) -> Option<&RuntimeMetrics>;
 
     /// Spawns a task as its users would. The handle cancels it, if it can be cancelled.
     fn spawn(&self, task: Task) -> Box<dyn FnOnce() + Send>;

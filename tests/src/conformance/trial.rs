@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use metrics_std::{Options, RuntimeMetrics};
+
 use super::clock::{ManualClock, manual_clock};
 use super::reading::Reading;
 use super::subject::{Runtime, Setup, Subject, Task, Unsupported};
@@ -128,7 +130,16 @@ pub struct Rig {
 impl Rig {
     /// What the reader says at this moment.
     pub fn read(&self) -> Reading {
-        Reading(self.runtime.snapshot())
+        Reading(self.runtime.metrics().map(RuntimeMetrics::snapshot))
+    }
+
+    /// The switches.
+    ///
+    /// # Errors
+    /// If there is nothing to switch.
+    pub fn options(&self) -> Result<&Options, Unsupported> {
+        let metrics = self.runtime.metrics().ok_or(Unsupported)?;
+        Ok(metrics.registry().options())
     }
 
     /// What the reader says once everything is at rest.

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::sync::mpsc;
 
-use super::Scenario;
+use super::{Scenario, until};
 use crate::conformance::reading::Reading;
 use crate::conformance::subject::{Setup, Unsupported};
 use crate::conformance::trial::Trial;
@@ -109,15 +109,4 @@ fn driver_at_rest(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let after = rig.read();
     trial.all_stay(IO, &before, &after);
     Ok(())
-}
-
-/// Reads until another thread has come so far.
-fn until(read: impl Fn() -> Reading, done: impl Fn(&Reading) -> bool) -> Reading {
-    loop {
-        let reading = read();
-        if done(&reading) {
-            return reading;
-        }
-        std::thread::yield_now();
-    }
 }

@@ -5,10 +5,15 @@ mod parks;
 mod polls;
 mod queues;
 mod tasks;
+mod traps;
 
 use core::future::poll_fn;
 use core::task::Poll;
+use core::time::Duration;
+use std::thread;
+use std::time::Instant;
 
+use super::reading::Reading;
 use super::subject::Unsupported;
 use super::trial::Trial;
 
@@ -22,6 +27,7 @@ pub static SCENARIOS: &[&[Scenario]] = &[
     queues::SCENARIOS,
     tasks::SCENARIOS,
     driver::SCENARIOS,
+    traps::SCENARIOS,
 ];
 
 /// Lets the scheduler poll something else: a wake in mid-poll and one `Pending`.
@@ -36,3 +42,18 @@ async fn yield_now() {
     })
     .await;
 }
+
+/// Reads until another thread has come so far. Gives up after a while, for the scenario to fail on what it read.
+fn until(read: impl Fn() -> Reading, done: impl Fn(&Reading) -> bool) -> Reading {
+    let start = Instant::now();
+    loop {
+        let reading = read();
+        if done(&reading) || start.elapsed() > PATIENCE {
+            return reading;
+        }
+        thread::yield_now();
+    }
+}
+
+/// Far longer than any thread takes to be scheduled.
+const PATIENCE: Duration = Duration::from_secs(20);

@@ -101,9 +101,7 @@ fn poll_times(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
 
 fn switched_off(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let rig = trial.start(&Setup::default())?;
-    let Some(options) = rig.runtime.options() else {
-        return Err(Unsupported);
-    };
+    let options = rig.options()?;
     rig.in_a_poll(|rig| rig.clock.advance(3 * US));
     options.set_poll_time(Sampling::Off);
     options.set_schedule_latency(Sampling::Off);

@@ -6,7 +6,7 @@ use core::task::Poll;
 use std::sync::Arc;
 use std::thread;
 
-use metrics_std::{Clock, Measured, Options, RuntimeMetrics, Snapshot};
+use metrics_std::{Clock, Measured, RuntimeMetrics};
 use mio::net::UdpSocket;
 
 use crate::conformance::clock::ManualClock;
@@ -105,12 +105,8 @@ impl Testbed {
 }
 
 impl Runtime for Testbed {
-    fn snapshot(&self) -> Option<Snapshot> {
-        Some(self.metrics.snapshot())
-    }
-
-    fn options(&self) -> Option<&Options> {
-        Some(self.metrics.registry().options())
+    fn metrics(&self) -> Option<&RuntimeMetrics> {
+        Some(&self.metrics)
     }
 
     fn spawn(&self, task: Task) -> Box<dyn FnOnce() + Send> {

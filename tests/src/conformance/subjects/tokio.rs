@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Instant;
 
 use metrics_std::tokio::{Spawner, TokioAdapter};
-use metrics_std::{Clock, Measured, Options, RuntimeMetrics, Snapshot};
+use metrics_std::{Clock, Measured, RuntimeMetrics};
 use tokio::net::UdpSocket;
 use tokio::runtime::Builder;
 
@@ -109,12 +109,8 @@ impl Tokio {
 }
 
 impl Runtime for Tokio {
-    fn snapshot(&self) -> Option<Snapshot> {
-        Some(self.metrics.snapshot())
-    }
-
-    fn options(&self) -> Option<&Options> {
-        Some(self.metrics.registry().options())
+    fn metrics(&self) -> Option<&RuntimeMetrics> {
+        Some(&self.metrics)
     }
 
     fn spawn(&self, task: Task) -> Box<dyn FnOnce() + Send> {

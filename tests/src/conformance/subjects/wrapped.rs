@@ -8,7 +8,7 @@ use async_executor::Executor;
 use futures::FutureExt;
 use futures::executor::{ThreadPool, block_on};
 use futures::future::abortable;
-use metrics_std::{Builder, Clock, Measured, Options, RuntimeMetrics, Snapshot};
+use metrics_std::{Builder, Clock, Measured, RuntimeMetrics};
 
 use crate::conformance::clock::ManualClock;
 use crate::conformance::subject::{Runtime, Setup, Subject, Task, Unsupported};
@@ -70,12 +70,8 @@ struct Smol {
 }
 
 impl Runtime for Smol {
-    fn snapshot(&self) -> Option<Snapshot> {
-        Some(self.metrics.snapshot())
-    }
-
-    fn options(&self) -> Option<&Options> {
-        Some(self.metrics.registry().options())
+    fn metrics(&self) -> Option<&RuntimeMetrics> {
+        Some(&self.metrics)
     }
 
     fn spawn(&self, task: Task) -> Box<dyn FnOnce() + Send> {
@@ -104,12 +100,8 @@ struct Pool {
 }
 
 impl Runtime for Pool {
-    fn snapshot(&self) -> Option<Snapshot> {
-        Some(self.metrics.snapshot())
-    }
-
-    fn options(&self) -> Option<&Options> {
-        Some(self.metrics.registry().options())
+    fn metrics(&self) -> Option<&RuntimeMetrics> {
+        Some(&self.metrics)
     }
 
     fn spawn(&self, task: Task) -> Box<dyn FnOnce() + Send> {
