@@ -36,7 +36,7 @@ export function toSample(earlier, later) {
     pollTime: interval(after.total.poll_time?.histogram, before.total.poll_time?.histogram),
     latency: interval(after.total.schedule_latency?.histogram, before.total.schedule_latency?.histogram),
     lag: interval(loop[0]?.loop_lag, loop[1]?.loop_lag),
-    loopBusy: ratio(grown(loop[0]?.busy_duration_total, loop[1]?.busy_duration_total), nanos),
+    loopBusy: ratio(grown(loop[0]?.loop_busy_duration_total, loop[1]?.loop_busy_duration_total), nanos),
     localQueue: sum(workers.map((worker) => worker.queue)),
     globalQueue: number(after.global_queue_depth),
     blockingQueue: number(after.blocking_queue_depth),
@@ -77,7 +77,7 @@ function toWorker(worker, before, nanos) {
     queue: number(worker.local_queue_depth),
     site: worker.site_name,
     pollNumber: worker.poll_number,
-    heldMs: polling ? (number(worker.state_for) ?? 0) / 1e6 : 0,
+    heldMs: polling ? (number(worker.since) ?? 0) / 1e6 : 0,
     now: polling && worker.site_name ? `Polling ${worker.site_name}` : (SAY[worker.state] ?? "–"),
   };
 }

@@ -130,8 +130,8 @@ export class Plot {
         high = Math.max(high, value);
       }
     }
-    if (low === Infinity) low = 1e3;
-    return valueScale(low, high || 1e6, box, this.spec.unit, this.spec.logarithmic);
+    if (this.spec.unit === "time" && high === 0) [low, high] = [1e3, 1e6];
+    return valueScale(low, high, box, this.spec.unit, this.spec.logarithmic);
   }
 
   heatScale({ samples, box }) {
@@ -140,13 +140,13 @@ export class Plot {
     for (const sample of samples) {
       for (const { start, end, count } of this.spec.buckets(sample) ?? []) {
         if (count === 0) continue;
-        low = Math.min(low, Math.max(start, 1));
+        // The first bucket starts at zero, which a logarithmic axis can't show: a quarter of its end stands for that.
+        low = Math.min(low, start || end / 4);
         high = Math.max(high, Number.isFinite(end) ? end : start * 2);
       }
     }
     if (low === Infinity) [low, high] = [1e3, 1e7];
-    // The first bucket starts at zero, which a logarithmic axis can't show: give it the decade below its end.
-    return valueScale(low === 1 ? 100 : low, high, box, "time", true);
+    return valueScale(low, high, box, "time", true);
   }
 
   axes({ context, box, x, view, colours }, scale) {
@@ -228,17 +228,17 @@ export class Plot {
   }
 
   stalls({ context, box, x, view, colours }) {
-    for (const { start, end } of view.stalls) {
-      const left = x(start);
-      const right = x(end);
-      if (right < box.left) continue;
-      context.fillStyle = colours["stall-fill"];
-      context.fillRect(left, box.top, Math.max(2, right - left), box.bottom - box.top);
-      context.fillStyle = colours.stall;
-      context.fillRect(left, box.top, Math.max(2, right - left), 4);
-      context.strokeStyle = colours.stall;
-      context.lineWidth = 1;
-      line(context, left + 0.5, box.top, left + 0.5, box.bottom);
+    // Whole pixels, and never so few that a short stall can't be seen in a long window.
+    const bands = view.stalls.map(({ start, end }) => {
+      const left = Math.round(x(start));
+      return { left, width: Math.max(3, Math.round(x(end)) - left) };
+    });
+    context.fillStyle = colours["stall-fill"];
+    for (const { left, width } of bands) context.fillRect(left, box.top, width, box.bottom - box.top);
+    context.fillStyle = colours.stall;
+    for (const { left, width } of bands) {
+      context.fillRect(left, box.top, width, 6);
+      context.fillRect(left, box.top, 1, box.bottom - box.top);
     }
   }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// What a wrong command line exits with, as `clap` and most Unix tools do.
 pub(crate) const BAD_USAGE: u8 = 2;
@@ -30,6 +30,10 @@ pub(crate) enum Command {
     Tidy(Tidy),
     /// Break every invariant on purpose, one after the other, and require a test to notice
     Mutate(Mutate),
+    /// Build the npm package for JavaScript hosts, test what is made of it, measure what it costs
+    Wasm(Wasm),
+    /// Build and serve the dashboard over a workload in the page
+    WasmDemo(WasmDemo),
 }
 
 #[derive(Args)]
@@ -66,6 +70,36 @@ pub(crate) struct Mutate {
     /// Run only this mutation; may be given again
     #[arg(long, value_name = "NAME")]
     pub(crate) only: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Wasm {
+    /// Run these tests in place of building the package; may be given again
+    #[arg(long = "test", value_name = "WHAT")]
+    pub(crate) tests: Vec<WasmTest>,
+    /// Measure what a wrapped poll costs, in Node and in Chromium
+    #[arg(long, conflicts_with = "tests")]
+    pub(crate) bench: bool,
+    /// Write what was measured to this file as JSON
+    #[arg(long, value_name = "FILE", requires = "bench")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WasmTest {
+    /// What metrics add to the module of a small app
+    Size,
+    /// The npm package in Node, and its types
+    Package,
+    /// The dashboard page in headless Chromium
+    Page,
+}
+
+#[derive(Args)]
+pub(crate) struct WasmDemo {
+    /// Listen on this port of the loopback address; 0 takes a free one
+    #[arg(long, default_value_t = 8090)]
+    pub(crate) port: u16,
 }
 
 /// Parses the command line; an error has been printed when this returns `Err`.

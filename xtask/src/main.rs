@@ -17,6 +17,7 @@ mod needs;
 mod targets;
 mod tidy;
 mod toolchain;
+mod wasm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -29,6 +30,8 @@ fn main() -> ExitCode {
         Ok(Command::TestMatrix(flags)) => matrix::run(&flags),
         Ok(Command::Tidy(flags)) => tidy::run(&flags),
         Ok(Command::Mutate(flags)) => mutate::run(&flags),
+        Ok(Command::Wasm(flags)) => wasm::run(&flags),
+        Ok(Command::WasmDemo(flags)) => wasm::demo(&flags),
         Err(exit) => return exit,
     };
     result.unwrap_or_else(|error| {

@@ -35,6 +35,11 @@ pub(crate) enum Need {
     },
     /// wasm-bindgen's command-line tools, which must be of exactly the version that `Cargo.lock` has.
     WasmBindgen,
+    /// A package of npm in exactly this version, put under `target/tools`.
+    Npm {
+        name: &'static str,
+        version: &'static str,
+    },
 }
 
 /// A way to get something.
@@ -44,6 +49,7 @@ pub(crate) enum Fix {
     Rustup(Vec<String>),
     /// The same tool in several ways, the one to be preferred first.
     CargoInstall(Vec<Vec<String>>),
+    Npm(Vec<String>),
 }
 
 impl Need {
@@ -86,6 +92,11 @@ impl Need {
                 output(&tool.to_string_lossy(), &["--version"])
                     .is_some_and(|version| version.trim().ends_with(&format!(" {locked}")))
             }),
+            Self::Npm { name, version } => {
+                let manifest = workspace::npm_dir(name).join("package.json");
+                std::fs::read_to_string(manifest)
+                    .is_ok_and(|text| text.contains(&format!("\"version\": \"{version}\"")))
+            }
         }
     }
 
@@ -124,6 +135,21 @@ impl Need {
                     cargo_install(&["--version", &version, "wasm-bindgen-cli"]),
                 ])]
             }
+            Self::Npm { name, version } => {
+                let prefix = workspace::npm_prefix(name).to_string_lossy().into_owned();
+                let package = format!("{name}@{version}");
+                let args = [
+                    "install",
+                    "--silent",
+                    "--no-save",
+                    "--no-audit",
+                    "--no-fund",
+                    "--prefix",
+                    &prefix,
+                    &package,
+                ];
+                vec![Fix::Npm(args.map(str::to_owned).into())]
+            }
         }
     }
 }
@@ -141,6 +167,7 @@ impl Fix {
                 on_path("rustup") && env::var_os("RUSTUP_AUTO_INSTALL").is_none_or(|value| value != "0")
             }
             Self::CargoInstall(_) => true,
+            Self::Npm(_) => on_path("npm"),
         }
     }
 
@@ -150,6 +177,7 @@ impl Fix {
             Self::Apt(packages) => format!("sudo apt-get install {}", packages.join(" ")),
             Self::Rustup(args) => format!("rustup {}", args.join(" ")),
             Self::CargoInstall(ways) => format!("cargo {}", ways[0].join(" ")),
+            Self::Npm(args) => format!("npm {}", args.join(" ")),
         }
     }
 }
@@ -191,6 +219,7 @@ pub(crate) fn install(needs: &[Need]) {
                 Fix::CargoInstall(ways) => {
                     _ = ways.iter().any(|args| announce(Command::new("cargo").args(args)));
                 }
+                Fix::Npm(args) => _ = announce(Command::new("npm").args(args)),
             }
         }
     }

@@ -2,6 +2,10 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
 
 /// The top of the source tree.
 pub(crate) fn root() -> &'static Path {
@@ -18,4 +22,27 @@ pub(crate) fn target_dir() -> PathBuf {
 /// Tools that the matrix builds from crates.io, so that nothing outside the tree is touched.
 pub(crate) fn tools_dir() -> PathBuf {
     target_dir().join("tools")
+}
+
+/// What cargo knows about a member of the workspace.
+pub(crate) fn package(name: &str) -> Result<Value> {
+    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .current_dir(root())
+        .output()
+        .context("can't start cargo")?;
+    let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata gave no JSON")?;
+    let mut packages = metadata["packages"].as_array().into_iter().flatten();
+    let found = packages.find(|package| package["name"] == name).cloned();
+    found.with_context(|| format!("no package is called {name}"))
+}
+
+/// What npm is told to install a package under: one place each, for an install prunes what it does not know.
+pub(crate) fn npm_prefix(package: &str) -> PathBuf {
+    tools_dir().join("npm").join(package)
+}
+
+/// Where a package of npm is once it is installed.
+pub(crate) fn npm_dir(package: &str) -> PathBuf {
+    npm_prefix(package).join("node_modules").join(package)
 }

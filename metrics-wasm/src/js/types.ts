@@ -54,7 +54,7 @@ export interface Measurements {
 export interface Worker {
   worker: number;
   state: "idle" | "parked" | "searching" | "running" | "polling";
-  state_for: Measured;
+  since: Measured;
   site: number;
   site_name: string;
   poll_number: bigint;

@@ -1,0 +1,78 @@
+//! What a wrapped poll costs: the same tasks with and without metrics, timed by the JavaScript that calls this.
+
+use core::cell::Cell;
+use core::future::poll_fn;
+use core::task::{Poll, Waker};
+use metrics_wasm::{EventLoop, Monitor};
+use std::rc::Rc;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// How tasks are spawned.
+#[wasm_bindgen]
+#[derive(Clone, Copy)]
+pub enum Mode {
+    /// By `wasm_bindgen_futures` alone.
+    Bare,
+    /// Measured, with both histograms.
+    Measured,
+    /// Measured, while somebody listens for stalls.
+    Watched,
+}
+
+/// Runs `tasks` tasks of `polls` polls each; every poll but the last wakes its own task and does nothing else.
+#[wasm_bindgen]
+pub async fn run(mode: Mode, tasks: u32, polls: u32) {
+    let left = Rc::new(Cell::new(tasks));
+    let over: Rc<Cell<Option<Waker>>> = Rc::default();
+    let watch = match (mode, Monitor::current()) {
+        (Mode::Watched, Ok(monitor)) => EventLoop::watch(&monitor).ok().map(|watch| {
+            let listener = watch.on_stall(core::time::Duration::from_secs(10), |_| ());
+            (watch, listener)
+        }),
+        _ => None,
+    };
+    for _ in 0..tasks {
+        let (left, over) = (Rc::clone(&left), Rc::clone(&over));
+        let task = async move {
+            yields(polls).await;
+            left.set(left.get() - 1);
+            if left.get() == 0
+                && let Some(waker) = over.take()
+            {
+                waker.wake();
+            }
+        };
+        match mode {
+            Mode::Bare => wasm_bindgen_futures::spawn_local(task),
+            Mode::Measured | Mode::Watched => metrics_wasm::spawn_local(task),
+        }
+    }
+    poll_fn(|cx| {
+        if left.get() == 0 {
+            return Poll::Ready(());
+        }
+        over.set(Some(cx.waker().clone()));
+        Poll::Pending
+    })
+    .await;
+    drop(watch);
+}
+
+async fn yields(polls: u32) {
+    let mut left = polls;
+    poll_fn(|cx| {
+        left -= 1;
+        if left == 0 {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Polls that this thread's monitor counted.
+#[wasm_bindgen]
+pub fn polls() -> Option<u64> {
+    Monitor::current().ok()?.snapshot().total().poll_count()
+}

@@ -1,0 +1,156 @@
+// The npm package as Node and TypeScript take it.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { Worker } from "node:worker_threads";
+
+const PACKAGE = process.env.PACKAGE;
+const manifest = JSON.parse(await readFile(join(PACKAGE, "package.json"), "utf8"));
+const entry = pathToFileURL(join(PACKAGE, manifest.main));
+const module = await import(entry);
+await module.default({ module_or_path: await readFile(join(PACKAGE, "metrics_wasm_bg.wasm")) });
+
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+test("it names all that it consists of", async () => {
+  assert.equal(manifest.name, "metrics-wasm");
+  for (const file of [...manifest.files, manifest.types]) await readFile(join(PACKAGE, file));
+});
+
+test("a page without any Rust of its own measures its event loop", async () => {
+  const metrics = new module.RuntimeMetrics();
+  const earlier = metrics.snapshot();
+  const stalls = [];
+  const stop = metrics.onStall(50, (stall) => stalls.push(stall));
+  await pause(80);
+  const end = performance.now() + 150;
+  while (performance.now() < end);
+  await pause(150);
+  stop();
+  assert.equal(stalls.length, 1);
+  assert.equal(stalls[0].source, "probe");
+  assert.ok(stalls[0].duration >= 90, JSON.stringify(stalls));
+  const { event_loop: loop } = metrics.since(earlier);
+  assert.ok(loop.busy_ratio > 0.2 && loop.busy_ratio <= 1, String(loop.busy_ratio));
+  assert.ok(metrics.quantile("loop_lag", 1).upper >= 90_000_000n);
+  assert.equal(metrics.quantile("poll_time", 0.5), undefined);
+  assert.throws(() => metrics.quantile("lag", 0.5), /loop_lag/);
+  assert.throws(() => metrics.since({}), /snapshot\(\)/);
+  assert.match(metrics.prometheus(), /async_runtime_loop_lag_seconds_count/);
+});
+
+test("2^53 + 1 survives the way there and back", () => {
+  const metrics = new module.RuntimeMetrics();
+  const snapshot = metrics.snapshot();
+  assert.equal(typeof snapshot.total.counters.poll_count, "bigint");
+  snapshot.total.counters.poll_count = 2n ** 53n + 1n;
+  const text = JSON.stringify(snapshot);
+  assert.equal(JSON.parse(text).total.counters.poll_count, "9007199254740993");
+  assert.equal(structuredClone(snapshot).total.counters.poll_count, 2n ** 53n + 1n);
+});
+
+test("watching does not keep the process alive", () => {
+  const script = `
+    const module = await import(${JSON.stringify(entry.href)});
+    const { readFile } = await import("node:fs/promises");
+    await module.default({ module_or_path: await readFile(${JSON.stringify(join(PACKAGE, "metrics_wasm_bg.wasm"))}) });
+    new module.RuntimeMetrics().onStall(50, () => {});
+    console.log("ends");`;
+  const out = execFileSync(process.execPath, ["--input-type=module", "-e", script], { timeout: 20_000, encoding: "utf8" });
+  assert.equal(out.trim(), "ends");
+});
+
+/** Runs the package in a worker whose global lacks what a test takes away, as worklets lack it, before metrics are made. */
+function without(names, body) {
+  const script = `
+    const { parentPort, workerData } = require("node:worker_threads");
+    (async () => {
+      const module = await import(workerData.entry);
+      module.initSync({ module: require("node:fs").readFileSync(workerData.wasm) });
+      for (const name of ${JSON.stringify(names)}) delete globalThis[name];
+      const tell = (value) => parentPort.postMessage(value);
+      ${body}
+    })().catch((error) => parentPort.postMessage(String(error.stack)));`;
+  const worker = new Worker(script, { eval: true, workerData: { entry: entry.href, wasm: join(PACKAGE, "metrics_wasm_bg.wasm") } });
+  return new Promise((done, failed) => worker.once("message", done).once("error", failed)).finally(() => worker.terminate());
+}
+
+test("a global without clock, timers and microtasks is no panic", async () => {
+  const seen = await without(
+    ["performance", "setTimeout", "queueMicrotask", "PerformanceObserver", "document"],
+    `const metrics = new module.RuntimeMetrics();
+     const { uptime, event_loop, total } = metrics.snapshot();
+     let thrown = "";
+     try { metrics.onStall(50, () => {}); } catch (error) { thrown = error.message; }
+     tell({ uptime, event_loop, busy: total.counters.busy_duration_total, polls: total.counters.poll_count, thrown, text: metrics.prometheus() });`,
+  );
+  assert.equal(seen.uptime, null, JSON.stringify(seen, (_, value) => (typeof value === "bigint" ? String(value) : value)));
+  assert.equal(seen.event_loop, null);
+  assert.equal(seen.busy, null, "not measured is null");
+  assert.equal(seen.polls, 0n);
+  assert.match(seen.thrown, /setTimeout/);
+  assert.doesNotMatch(seen.text, /seconds/);
+});
+
+test("the generated types say what is there", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "metrics-wasm-"));
+  try {
+    await cp(PACKAGE, join(dir, "metrics-wasm"), { recursive: true });
+    await writeFile(
+      join(dir, "app.ts"),
+      `import init, { RuntimeMetrics, type Snapshot, type Interval, type Stall } from "./metrics-wasm/metrics_wasm.js";
+       await init();
+       const metrics = new RuntimeMetrics();
+       const snapshot: Snapshot = metrics.snapshot();
+       const polls: bigint | null = snapshot.total.counters.poll_count;
+       const interval: Interval = metrics.since(snapshot);
+       const ratio: number | null = interval.total.busy_ratio;
+       const bound: bigint | undefined = metrics.quantile("poll_time", 0.99)?.upper;
+       const stop: () => void = metrics.onStall(100, (stall: Stall) => console.log(stall.duration, stall.site));
+       const text: string = metrics.prometheus();
+       console.log(polls, ratio, bound, stop, text);
+       // @ts-expect-error there is no such histogram
+       metrics.quantile("pole_time", 0.5);
+       // @ts-expect-error a snapshot is not a number
+       metrics.since(3);`,
+    );
+    const tsc = join(process.env.NPM_PACKAGES, "typescript/node_modules/typescript/bin/tsc");
+    const flags = ["--noEmit", "--strict", "--target", "es2022", "--module", "es2022", "--moduleResolution", "bundler", "--lib", "esnext,dom"];
+    execFileSync(process.execPath, [tsc, ...flags, join(dir, "app.ts")], { encoding: "utf8", stdio: "pipe" });
+  } catch (error) {
+    assert.fail(error.stdout || error.message);
+  } finally {
+    await rm(dir, { recursive: true });
+  }
+});
+
+/** The fields of an interface, by their names in the types. */
+function fields(types, name) {
+  const [, body] = new RegExp(`export interface ${name} \\{([^]*?)\\n\\}`).exec(types) ?? assert.fail(`no ${name}`);
+  return [...body.matchAll(/^ {4}(\w+)\??:/gm)].map(([, field]) => field).sort();
+}
+
+test("the types have every field, and no field that is not there", async () => {
+  const types = await readFile(join(PACKAGE, manifest.types), "utf8");
+  const metrics = new module.RuntimeMetrics();
+  const snapshot = metrics.snapshot();
+  const interval = metrics.since(snapshot);
+  const found = {
+    Snapshot: snapshot,
+    Measurements: snapshot.total,
+    Counters: snapshot.total.counters,
+    HistogramReading: snapshot.total.poll_time,
+    Histogram: snapshot.total.poll_time.histogram,
+    Worker: snapshot.workers[0],
+    EventLoop: snapshot.event_loop,
+    Interval: interval,
+    WorkerInterval: interval.total,
+    HistogramInterval: interval.event_loop.loop_lag,
+  };
+  for (const [name, object] of Object.entries(found)) assert.deepEqual(Object.keys(object).sort(), fields(types, name), name);
+});

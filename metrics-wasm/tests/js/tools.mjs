@@ -1,0 +1,57 @@
+// What the scripts here share. `cargo xtask wasm` runs them and says in the environment where things are.
+
+import { spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { extname, join, normalize } from "node:path";
+
+/** A package of npm that `cargo xtask` put under `target/tools`. */
+export function npm(name) {
+  return createRequire(join(process.env.NPM_PACKAGES, name, "node_modules/"))(name);
+}
+
+/** The system's Chromium without a window. It never asks anything outside this machine. */
+export function launch() {
+  const quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+  return npm("playwright-core").chromium.launch({ executablePath, args: ["--no-sandbox", ...quiet] });
+}
+
+const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".wasm": "application/wasm" };
+
+/** Serves a directory on a free port of the loopback address; `answers` are paths that a function answers with `{ type, body }`. */
+export async function serve(directory, answers = {}) {
+  const server = createServer(async (request, response) => {
+    const path = new URL(request.url, "http://localhost").pathname;
+    response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
+    response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
+    try {
+      const name = path === "/" ? "/index.html" : normalize(path);
+      const file = async () => ({ type: TYPES[extname(name)], body: await readFile(join(directory, name)) });
+      const { type, body } = await (answers[path] ?? file)();
+      response.setHeader("Content-Type", type);
+      response.end(body);
+    } catch {
+      response.statusCode = 404;
+      response.end();
+    }
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  return { url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
+}
+
+/** Starts a command of `cargo xtask` that serves, and waits until it says where. */
+export async function xtask(...args) {
+  const child = spawn(process.env.XTASK, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const url = await new Promise((found, failed) => {
+    let text = "";
+    child.stdout.on("data", (data) => {
+      text += data;
+      const match = /http:\/\/127\.0\.0\.1:\d+/.exec(text);
+      if (match) found(match[0]);
+    });
+    child.on("exit", (code) => failed(new Error(`${args.join(" ")} ended with ${code}: ${text}`)));
+  });
+  return { url, close: () => child.kill("SIGINT") };
+}

@@ -1,0 +1,37 @@
+//! What a wrapped poll costs in Node and in Chromium, as JSON for the benchmark report.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use super::build::{Source, module};
+use super::node;
+use crate::workspace;
+
+/// Measures, prints the numbers, and writes them to `json`.
+pub(super) fn run(json: Option<&Path>) -> Result<()> {
+    let source = Source {
+        cargo: &["build", "--package", "metrics-wasm", "--example", "bench"],
+        module: "examples/bench.wasm",
+    };
+    let module = module(
+        &source,
+        "web",
+        &workspace::target_dir().join("wasm-bench"),
+        "bench",
+    )?;
+    let output = node::command("bench.mjs", &[("MODULE", module.dir.as_os_str())])?
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .context("can't start node")?;
+    if !output.status.success() {
+        bail!("bench.mjs: {}", output.status);
+    }
+    let text = String::from_utf8(output.stdout).context("bench.mjs printed no text")?;
+    if let Some(file) = json {
+        return fs::write(file, text).with_context(|| format!("can't write {}", file.display()));
+    }
+    print!("{text}");
+    Ok(())
+}

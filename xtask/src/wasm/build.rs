@@ -1,0 +1,103 @@
+//! From a crate to an optimised module with its JavaScript.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::targets::WASM32;
+use crate::toolchain::Toolchain;
+use crate::workspace;
+
+/// What to build, as cargo names it.
+pub(super) struct Source<'a> {
+    /// `cargo` and what follows it.
+    pub(super) cargo: &'a [&'a str],
+    /// The module that comes out of that, below the profile's directory.
+    pub(super) module: &'a str,
+}
+
+/// A module and the JavaScript that loads it, in one directory.
+pub(super) struct Module {
+    pub(super) dir: PathBuf,
+    name: String,
+}
+
+impl Module {
+    /// The WebAssembly itself.
+    pub(super) fn wasm(&self) -> PathBuf {
+        self.dir.join(format!("{}_bg.wasm", self.name))
+    }
+
+    /// Its bytes.
+    pub(super) fn bytes(&self) -> Result<Vec<u8>> {
+        let path = self.wasm();
+        fs::read(&path).with_context(|| format!("can't read {}", path.display()))
+    }
+}
+
+/// Builds `source`, gives it JavaScript for `target` (as wasm-bindgen calls them) and makes it small.
+pub(super) fn module(source: &Source<'_>, target: &str, dir: &Path, name: &str) -> Result<Module> {
+    let toolchain = Toolchain::for_target(&WASM32).context("no compiler for WebAssembly")?;
+    let out = workspace::target_dir().join("matrix/cross");
+    run(toolchain
+        .cargo(source.cargo)
+        .args(["--profile", "wasm"])
+        .env("CARGO_TARGET_DIR", &out)
+        .env("CARGO_INCREMENTAL", "0"))?;
+    let built = out.join("wasm32-unknown-unknown/wasm").join(source.module);
+    if dir.exists() {
+        fs::remove_dir_all(dir).with_context(|| format!("can't empty {}", dir.display()))?;
+    }
+    run(Command::new(workspace::tools_dir().join("bin/wasm-bindgen"))
+        .args(["--target", target, "--out-name", name, "--out-dir"])
+        .arg(dir)
+        .arg(&built))?;
+    let module = Module {
+        dir: dir.to_owned(),
+        name: name.to_owned(),
+    };
+    let wasm = module.wasm();
+    run(Command::new("node")
+        .arg(workspace::npm_dir("binaryen").join("bin/wasm-opt"))
+        // What the compiler may use is in the module; nothing newer comes in.
+        .args(["-Oz", "--strip-debug", "--strip-producers", "-o"])
+        .args([&wasm, &wasm]))?;
+    Ok(module)
+}
+
+/// The demo's module, beside nothing else.
+pub(super) fn demo() -> Result<Module> {
+    let source = Source {
+        cargo: &[
+            "build",
+            "--package",
+            "metrics-wasm",
+            "--example",
+            "demo",
+            "--features",
+            "js",
+        ],
+        module: "examples/demo.wasm",
+    };
+    module(&source, "web", &workspace::target_dir().join("wasm-demo"), "demo")
+}
+
+/// Runs a step; what it prints is shown where it fails.
+pub(super) fn run(command: &mut Command) -> Result<()> {
+    let words: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy()).collect();
+    let shown = format!("{} {}", command.get_program().display(), words.join(" "));
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("can't start `{shown}`"))?;
+    if !output.status.success() {
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        bail!("`{shown}`: {}\n{out}{err}", output.status);
+    }
+    Ok(())
+}

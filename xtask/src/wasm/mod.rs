@@ -1,0 +1,108 @@
+//! `cargo xtask wasm` and `cargo xtask wasm-demo`: metrics-wasm as JavaScript gets it.
+
+mod bench;
+mod build;
+mod node;
+mod package;
+mod serve;
+mod size;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::flags::{Wasm, WasmDemo, WasmTest};
+use crate::libtest::Tally;
+use crate::needs::{self, Need};
+use crate::targets::WASM32;
+
+pub(crate) const NODE: Need = Need::Program {
+    name: "node",
+    apt: "nodejs",
+};
+/// Chromium and its driver, which are of one version.
+pub(crate) const CHROMIUM: &[Need] = &[
+    Need::Program {
+        name: "chromium",
+        apt: "chromium",
+    },
+    Need::Program {
+        name: "chromedriver",
+        apt: "chromium-driver",
+    },
+];
+/// Makes modules smaller than LLVM does.
+pub(crate) const BINARYEN: Need = Need::Npm {
+    name: "binaryen",
+    version: "132.0.0",
+};
+/// Drives the system's Chromium; it brings no browser of its own.
+pub(crate) const PLAYWRIGHT: Need = Need::Npm {
+    name: "playwright-core",
+    version: "1.65.1",
+};
+/// Checks the generated types.
+pub(crate) const TYPESCRIPT: Need = Need::Npm {
+    name: "typescript",
+    version: "5.9.3",
+};
+
+/// Builds the package, or runs what was asked for instead.
+pub(crate) fn run(flags: &Wasm) -> Result<ExitCode> {
+    if flags.bench {
+        require(&[&[NODE, BINARYEN, PLAYWRIGHT], CHROMIUM].concat())?;
+        bench::run(flags.json.as_deref())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if flags.tests.is_empty() {
+        require(&[NODE, BINARYEN])?;
+        package::build()?.print();
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut tally = Tally::default();
+    for test in &flags.tests {
+        tally += match test {
+            WasmTest::Size => {
+                require(&[NODE, BINARYEN])?;
+                size::test()?
+            }
+            WasmTest::Package => {
+                require(&[NODE, BINARYEN, TYPESCRIPT])?;
+                package::test()?
+            }
+            WasmTest::Page => {
+                require(&[&[NODE, BINARYEN, PLAYWRIGHT], CHROMIUM].concat())?;
+                node::test("page.test.mjs", &[])?
+            }
+        };
+    }
+    println!("{tally}");
+    Ok(if tally.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Builds the demo and serves it until it is interrupted.
+pub(crate) fn demo(flags: &WasmDemo) -> Result<ExitCode> {
+    require(&[NODE, BINARYEN])?;
+    let module = build::demo()?;
+    serve::demo(&module, flags.port)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gets what is missing, or says how a person can.
+fn require(needs: &[Need]) -> Result<()> {
+    let needs = [needs, WASM32.needs, &[Need::Compiler(&WASM32)]].concat();
+    needs::install(&needs);
+    let missing: Vec<String> = needs
+        .iter()
+        .filter(|need| !need.is_met())
+        .filter_map(|need| Some(need.fixes().into_iter().next()?.command()))
+        .collect();
+    if !missing.is_empty() {
+        bail!("something is missing; to get it: {}", missing.join(" && "));
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! The npm package: module, JavaScript, types, and what npm wants beside them.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+
+use super::build::{Module, Source, module};
+use super::node;
+use crate::libtest::Tally;
+use crate::workspace;
+
+/// Where the package is built.
+pub(super) fn dir() -> PathBuf {
+    workspace::target_dir().join("wasm")
+}
+
+/// A package that was built.
+pub(super) struct Package {
+    dir: PathBuf,
+    raw: usize,
+    gzipped: usize,
+}
+
+impl Package {
+    pub(super) fn print(&self) {
+        println!("{}: ready for `npm publish`", self.dir.display());
+        println!(
+            "the module: {} bytes raw, {} bytes gzipped",
+            self.raw, self.gzipped
+        );
+    }
+}
+
+/// Builds it into `target/wasm`.
+pub(super) fn build() -> Result<Package> {
+    let source = Source {
+        cargo: &[
+            "rustc",
+            "--package",
+            "metrics-wasm",
+            "--lib",
+            "--crate-type",
+            "cdylib",
+            "--features",
+            "js",
+        ],
+        module: "metrics_wasm.wasm",
+    };
+    let module = module(&source, "web", &dir(), "metrics_wasm")?;
+    let dir = dir();
+    let manifest = format!("{:#}\n", manifest(&module)?);
+    fs::write(dir.join("package.json"), manifest).context("can't write package.json")?;
+    let root = workspace::root();
+    for (from, to) in [
+        ("metrics-wasm/README.md", "README.md"),
+        ("LICENSE-MIT", "LICENSE-MIT"),
+        ("LICENSE-APACHE", "LICENSE-APACHE"),
+    ] {
+        fs::copy(root.join(from), dir.join(to)).with_context(|| format!("can't copy {from}"))?;
+    }
+    let bytes = module.bytes()?;
+    Ok(Package {
+        raw: bytes.len(),
+        gzipped: gzipped(&bytes)?,
+        dir,
+    })
+}
+
+/// `package.json`, from what the workspace's manifest says.
+fn manifest(module: &Module) -> Result<Value> {
+    let package = crate::workspace::package("metrics-wasm")?;
+    let text = |key: &str| package.get(key).cloned().unwrap_or(Value::Null);
+    let mut files: Vec<String> = fs::read_dir(&module.dir)?
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    files.sort();
+    Ok(json!({
+        "name": text("name"),
+        "version": text("version"),
+        "description": text("description"),
+        "license": text("license"),
+        "repository": { "type": "git", "url": text("repository") },
+        "keywords": text("keywords"),
+        "type": "module",
+        "main": "metrics_wasm.js",
+        "types": "metrics_wasm.d.ts",
+        "files": files,
+        "sideEffects": ["./metrics_wasm.js"],
+    }))
+}
+
+/// Size as a server would send it.
+pub(super) fn gzipped(bytes: &[u8]) -> Result<usize> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?.len())
+}
+
+/// The package is what Node and TypeScript take.
+pub(super) fn test() -> Result<Tally> {
+    build()?.print();
+    node::test("package.test.mjs", &[("PACKAGE", dir().as_os_str())])
+}

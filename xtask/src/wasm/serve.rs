@@ -1,0 +1,79 @@
+//! A server of static files for the demo, on the loopback address.
+
+use std::fs;
+use std::io::{self, Write};
+use std::net::Ipv4Addr;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Result, anyhow};
+use tiny_http::{Header, Response, Server, StatusCode};
+
+use super::build::Module;
+use crate::workspace;
+
+/// Serves the dashboard with `module` as its `pkg/`, until the process ends.
+pub(super) fn demo(module: &Module, port: u16) -> Result<()> {
+    let server = Server::http((Ipv4Addr::LOCALHOST, port))
+        .map_err(|error| anyhow!("can't listen on port {port}: {error}"))?;
+    let address = server.server_addr();
+    println!("the dashboard is at http://{address}/?source=wasm; Ctrl-C ends it");
+    io::stdout().flush()?;
+    let page = workspace::root().join("metrics-wasm/dashboard");
+    for request in server.incoming_requests() {
+        let path = request.url().split('?').next().unwrap_or_default().to_owned();
+        let response = match path.as_str() {
+            // Without a query the page would look for a server's snapshots.
+            "/" if !request.url().contains('?') => redirect("/?source=wasm"),
+            "/" => file(&page, "index.html"),
+            path => match path.strip_prefix("/pkg/") {
+                Some(path) => file(&module.dir, path),
+                None => file(&page, path.trim_start_matches('/')),
+            },
+        };
+        // Cross-origin isolated, the page has a clock of 5 us in place of 100 us.
+        let response = response
+            .with_header(header("Cross-Origin-Opener-Policy", "same-origin"))
+            .with_header(header("Cross-Origin-Embedder-Policy", "require-corp"))
+            .with_header(header("Cache-Control", "no-store"));
+        // A visitor who left is no error.
+        let _ = request.respond(response);
+    }
+    Ok(())
+}
+
+type Answer = Response<io::Cursor<Vec<u8>>>;
+
+fn file(dir: &Path, path: &str) -> Answer {
+    let inside = Path::new(path)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    match inside.then(|| fs::read(dir.join(path))) {
+        Some(Ok(bytes)) => Response::from_data(bytes).with_header(header("Content-Type", media_type(path))),
+        _ => Response::from_string("there is nothing here\n").with_status_code(404),
+    }
+}
+
+fn redirect(to: &str) -> Answer {
+    Response::from_data(Vec::new())
+        .with_status_code(StatusCode(302))
+        .with_header(header("Location", to))
+}
+
+fn media_type(path: &str) -> &'static str {
+    match PathBuf::from(path)
+        .extension()
+        .and_then(|extension| extension.to_str())
+    {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("wasm") => "application/wasm",
+        _ => "application/octet-stream",
+    }
+}
+
+#[allow(clippy::expect_used, reason = "every caller gives plain ASCII")]
+fn header(name: &str, value: &str) -> Header {
+    Header::from_bytes(name, value).expect("plain ASCII")
+}
