@@ -7,25 +7,16 @@ use metrics_wasm::{EventLoop, Monitor};
 use std::rc::Rc;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// How tasks are spawned.
-#[wasm_bindgen]
-#[derive(Clone, Copy)]
-pub enum Mode {
-    /// By `wasm_bindgen_futures` alone.
-    Bare,
-    /// Measured, with both histograms.
-    Measured,
-    /// Measured, while somebody listens for stalls.
-    Watched,
-}
-
 /// Runs `tasks` tasks of `polls` polls each; every poll but the last wakes its own task and does nothing else.
+///
+/// `mode` is how they are spawned: "bare" by `wasm_bindgen_futures` alone, "measured" with both histograms, "watched" measured
+/// while somebody listens for stalls.
 #[wasm_bindgen]
-pub async fn run(mode: Mode, tasks: u32, polls: u32) {
+pub async fn run(mode: String, tasks: u32, polls: u32) {
     let left = Rc::new(Cell::new(tasks));
     let over: Rc<Cell<Option<Waker>>> = Rc::default();
-    let watch = match (mode, Monitor::current()) {
-        (Mode::Watched, Ok(monitor)) => EventLoop::watch(&monitor).ok().map(|watch| {
+    let watch = match (mode.as_str(), Monitor::current()) {
+        ("watched", Ok(monitor)) => EventLoop::watch(&monitor).ok().map(|watch| {
             let listener = watch.on_stall(core::time::Duration::from_secs(10), |_| ());
             (watch, listener)
         }),
@@ -42,9 +33,10 @@ pub async fn run(mode: Mode, tasks: u32, polls: u32) {
                 waker.wake();
             }
         };
-        match mode {
-            Mode::Bare => wasm_bindgen_futures::spawn_local(task),
-            Mode::Measured | Mode::Watched => metrics_wasm::spawn_local(task),
+        if mode == "bare" {
+            wasm_bindgen_futures::spawn_local(task);
+        } else {
+            metrics_wasm::spawn_local(task);
         }
     }
     poll_fn(|cx| {
