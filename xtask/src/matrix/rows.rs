@@ -6,6 +6,7 @@
 use super::row::{Row, Step};
 use crate::needs::Need;
 use crate::targets::{AARCH64, CORTEX_M0, CORTEX_M3, HOST, I686, POWERPC, RISCV32IMC, WASM32};
+use crate::wasm;
 
 pub(super) static ROWS: &[Row] = &[
     Row {
@@ -105,9 +106,37 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        needs: &[Need::program("node", "nodejs")],
-        steps: &[Step::cargo(CORE_TESTS)],
-        ..Row::new("wasm-node", &WASM32, "core's tests run in Node")
+        needs: &[wasm::NODE, wasm::BINARYEN, wasm::TYPESCRIPT],
+        steps: &[
+            Step::cargo(CORE_TESTS),
+            Step::cargo(WASM_TESTS),
+            Step::xtask("wasm --test package"),
+        ],
+        ..Row::new(
+            "wasm-node",
+            &WASM32,
+            "core and metrics-wasm in Node, the npm package",
+        )
+    },
+    Row {
+        needs: &[
+            wasm::NODE,
+            wasm::CHROMIUM[0],
+            wasm::CHROMIUM[1],
+            wasm::BINARYEN,
+            wasm::PLAYWRIGHT,
+        ],
+        steps: &[
+            Step::cargo(CORE_TESTS).env(IN_A_PAGE),
+            Step::cargo(WASM_TESTS).env(IN_A_PAGE),
+            Step::cargo(WASM_TESTS).env(IN_A_WORKER),
+            Step::xtask("wasm --test page"),
+        ],
+        ..Row::new(
+            "wasm-browser",
+            &WASM32,
+            "the same in Chromium, in a page and in a worker; the dashboard",
+        )
     },
 ];
 
@@ -116,6 +145,19 @@ const HOST_TESTS: &str = "test --workspace --features metrics-core/alloc,metrics
 
 /// Core's unit and integration tests. Its doc tests are the same on every target, and the host row runs them.
 const CORE_TESTS: &str = "test --package metrics-core --features alloc,serde --lib --tests --no-fail-fast";
+
+/// The same of metrics-wasm, with its API for JavaScript.
+const WASM_TESTS: &str = "test --package metrics-wasm --all-features --lib --tests --no-fail-fast";
+
+/// Where the runner of WebAssembly tests runs them, and for how many seconds at most.
+const IN_A_PAGE: &[(&str, &str)] = &[
+    ("WASM_BINDGEN_USE_BROWSER", "1"),
+    ("WASM_BINDGEN_TEST_TIMEOUT", "300"),
+];
+const IN_A_WORKER: &[(&str, &str)] = &[
+    ("WASM_BINDGEN_USE_DEDICATED_WORKER", "1"),
+    ("WASM_BINDGEN_TEST_TIMEOUT", "300"),
+];
 
 /// Core and no more, where a warning that only this target gives is an error.
 const BUILD_CORE: &str = "rustc --package metrics-core --lib -- -D warnings";

@@ -16,20 +16,11 @@ use crate::libtest::Tally;
 use crate::needs::{self, Need};
 use crate::targets::WASM32;
 
-pub(crate) const NODE: Need = Need::Program {
-    name: "node",
-    apt: "nodejs",
-};
+pub(crate) const NODE: Need = Need::program("node", "nodejs");
 /// Chromium and its driver, which are of one version.
 pub(crate) const CHROMIUM: &[Need] = &[
-    Need::Program {
-        name: "chromium",
-        apt: "chromium",
-    },
-    Need::Program {
-        name: "chromedriver",
-        apt: "chromium-driver",
-    },
+    Need::program("chromium", "chromium"),
+    Need::program("chromedriver", "chromium-driver"),
 ];
 /// Makes modules smaller than LLVM does.
 pub(crate) const BINARYEN: Need = Need::Npm {
