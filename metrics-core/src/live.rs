@@ -178,6 +178,12 @@ impl Live {
         });
     }
 
+    /// The poll going on is of a task from `site`, as somebody knows who came later than its start. One store.
+    pub(crate) fn set_site(&self, site: Site) {
+        // Ordering: relaxed and outside the sequence count: either site is one that was said of this poll.
+        self.site.store(site.0, Ordering::Relaxed);
+    }
+
     /// The poll ended. One store: the rest of the record still describes the poll that ended, and says so. Who never said
     /// that it processes tasks is not busy between two polls.
     #[inline(always)]

@@ -1,7 +1,7 @@
 //! A worker: the hooks that a scheduler's loop calls, over a batch of its own.
 
 use crate::cell::U64Cell;
-use crate::live::WorkerState;
+use crate::live::{Site, WorkerState};
 use crate::record::{Batch, BatchHistogram, Hooks, PollStart};
 use crate::registry::{Registry, RegistryRef};
 use crate::slot::{FOREIGN, Lease, MAX_WORKERS};
@@ -243,6 +243,11 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     #[inline]
     pub fn break_chain(&self) {
         self.hooks().break_chain();
+    }
+
+    /// Says where the task being polled was spawned, for who only learns it after [`start_poll`](Self::start_poll).
+    pub fn set_site(&self, site: Site) {
+        self.slot.live.set_site(site);
     }
 
     /// Whether a poll is open: after [`start_poll`](Self::start_poll), before its end.

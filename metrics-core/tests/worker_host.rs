@@ -176,7 +176,10 @@ fn the_thread_that_took_a_worker_over_tells_what_it_does() {
     drop(gave);
     assert_eq!(metrics.live_threads().count(), 1);
     assert_eq!(metrics.live(0).unwrap().site, Site::from_u32(8));
+    took.set_site(Site::from_u32(9));
+    assert_eq!(metrics.live(0).unwrap().site, Site::from_u32(9));
     took.end_poll();
+    assert_eq!(metrics.live(0).unwrap().site, Site::UNKNOWN);
     took.submit();
     assert_eq!(
         metrics.worker_poll_count(0),
