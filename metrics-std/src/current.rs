@@ -134,6 +134,8 @@ impl Lease {
             self.worker.start_poll(start);
             Open::Outermost
         } else if depth == 0 && self.covered.get().is_some() {
+            // The runtime's hook was told of another place, inside the library that spawned for the user.
+            self.worker.set_site(start.site);
             Open::Covered
         } else {
             self.worker.incr_nested_polls();

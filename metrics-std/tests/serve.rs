@@ -1,0 +1,189 @@
+//! The accept loop over real sockets: HTTP/1, HTTP/2, graceful shutdown.
+#![allow(missing_docs)]
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::routing::get;
+use core::future::IntoFuture;
+use core::net::SocketAddr;
+use core::time::Duration;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response, Version};
+use hyper_util::rt::TokioIo;
+use metrics_std::RuntimeMetrics;
+use metrics_std::axum::serve;
+use metrics_std::tokio::{Spawner, TokioAdapter};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+struct Server {
+    runtime: Runtime,
+    metrics: RuntimeMetrics,
+    spawner: Spawner,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<std::io::Result<()>>,
+}
+
+fn start(router: Router) -> Server {
+    let mut builder = Builder::new_multi_thread();
+    let (runtime, metrics) = TokioAdapter::builder()
+        .build(builder.worker_threads(2).enable_all())
+        .unwrap();
+    let spawner = Spawner::new(runtime.handle(), &metrics);
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let server = serve(listener, router, &spawner);
+    let server = server.with_graceful_shutdown(async { stopped.await.unwrap_or(()) });
+    let ended = runtime.spawn(server.into_future());
+    Server {
+        runtime,
+        metrics,
+        spawner,
+        address,
+        stop,
+        ended,
+    }
+}
+
+fn request(path: &str) -> Request<Empty<Bytes>> {
+    let uri = format!("http://localhost{path}");
+    Request::get(uri)
+        .header("host", "localhost")
+        .body(Empty::new())
+        .unwrap()
+}
+
+async fn text(response: Response<Incoming>) -> String {
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+#[test]
+fn connections_of_http1_are_measured_tasks() {
+    let server = start(Router::new().route("/", get(async || "hello")));
+    server.runtime.block_on(async {
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let (mut client, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        for _ in 0..3 {
+            client.ready().await.unwrap();
+            let response = client.send_request(request("/")).await.unwrap();
+            assert_eq!(response.version(), Version::HTTP_11);
+            assert_eq!(text(response).await, "hello");
+        }
+    });
+    assert_eq!(
+        server.metrics.tasks().unwrap().spawned,
+        1,
+        "one connection, one task"
+    );
+    server.stop.send(()).unwrap();
+    server.runtime.block_on(server.ended).unwrap().unwrap();
+    assert!(server.metrics.poll_count().unwrap() > 0);
+}
+
+#[test]
+fn streams_of_http2_are_measured_tasks_too() {
+    let server = start(Router::new().route("/", get(async || "hello")));
+    server.runtime.block_on(async {
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let handshake = hyper::client::conn::http2::handshake(server.spawner.clone(), TokioIo::new(stream));
+        let (mut client, connection) = handshake.await.unwrap();
+        tokio::spawn(connection);
+        let before = server.metrics.tasks().unwrap().spawned;
+        for _ in 0..3 {
+            let response = client.send_request(request("/")).await.unwrap();
+            assert_eq!(response.version(), Version::HTTP_2);
+            assert_eq!(text(response).await, "hello");
+        }
+        let after = server.metrics.tasks().unwrap().spawned;
+        assert!(
+            after >= before + 3,
+            "a task for each stream: {before} then {after}"
+        );
+    });
+}
+
+#[test]
+fn handlers_know_the_peer() {
+    let peer = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string();
+    let server = start(Router::new().route("/", get(peer)));
+    server.runtime.block_on(async {
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let ours = stream.local_addr().unwrap();
+        let (mut client, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let response = client.send_request(request("/")).await.unwrap();
+        assert_eq!(text(response).await, ours.to_string());
+    });
+}
+
+#[test]
+fn a_graceful_shutdown_answers_what_was_asked_and_accepts_no_more() {
+    let (asked, mut was_asked) = tokio::sync::mpsc::channel::<()>(1);
+    let (answer, may_answer) = tokio::sync::watch::channel(false);
+    let slow = async move || {
+        asked.send(()).await.unwrap();
+        may_answer.clone().wait_for(|&answer| answer).await.unwrap();
+        "late"
+    };
+    let server = start(Router::new().route("/", get(slow)));
+    server.runtime.block_on(async {
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let (mut client, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let response =
+            tokio::spawn(async move { text(client.send_request(request("/")).await.unwrap()).await });
+        was_asked.recv().await.unwrap();
+        server.stop.send(()).unwrap();
+        // It waits for the answer that it owes.
+        while TcpStream::connect(server.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!server.ended.is_finished());
+        answer.send(true).unwrap();
+        assert_eq!(response.await.unwrap(), "late");
+        tokio::time::timeout(Duration::from_secs(20), server.ended)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+    });
+    assert_eq!(server.metrics.tasks().unwrap().alive(), 0);
+}
+
+#[test]
+fn the_spawn_site_is_the_call_of_serve() {
+    let (runtime, metrics) = TokioAdapter::builder()
+        .build(Builder::new_current_thread().enable_all())
+        .unwrap();
+    let spawner = Spawner::new(runtime.handle(), &metrics);
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let reader = metrics.clone();
+        let site = async move || reader.snapshot().worker(0).unwrap().site_name().to_owned();
+        let line = line!() + 1;
+        let server = serve(listener, Router::new().route("/", get(site)), &spawner);
+        tokio::spawn(server.into_future());
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (mut client, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        // The handler runs in the poll of the connection's task.
+        tokio::spawn(connection);
+        let response = client.send_request(request("/")).await.unwrap();
+        assert_eq!(text(response).await, format!("{}:{line}", file!()));
+    });
+}

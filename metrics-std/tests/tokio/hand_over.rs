@@ -1,0 +1,92 @@
+//! Workers that change threads in the middle of a poll: `block_in_place`.
+
+use super::{multi_thread, until, yields};
+use metrics_std::WorkerState;
+use metrics_std::watchdog::StallScanner;
+use std::sync::mpsc;
+use tokio::task::block_in_place;
+
+#[test]
+fn both_threads_keep_their_numbers_and_the_poll_ends_where_it_began() {
+    let (runtime, metrics, spawner) = multi_thread(1);
+    let (inside, is_inside) = mpsc::channel();
+    let (leave, may_leave) = mpsc::channel::<()>();
+    let gives_away = spawner.spawn(async move {
+        block_in_place(|| {
+            inside.send(()).unwrap();
+            may_leave.recv().unwrap();
+        });
+    });
+    is_inside.recv().unwrap();
+    // The one worker goes on, on another thread.
+    runtime.block_on(spawner.spawn(yields(10))).unwrap();
+    until(|| {
+        metrics
+            .live(0)
+            .is_some_and(|live| live.state == WorkerState::Parked)
+    });
+    assert_eq!(
+        metrics.live_threads().count(),
+        2,
+        "two threads answer to worker 0"
+    );
+    assert_eq!(metrics.worker_poll_count(0), Some(11), "the other's poll goes on");
+
+    leave.send(()).unwrap();
+    runtime.block_on(gives_away).unwrap();
+    until(|| metrics.worker_poll_count(0) == Some(12));
+    until(|| metrics.live_threads().count() == 1);
+    let snapshot = metrics.snapshot();
+    assert_eq!(snapshot.workers().count(), 1);
+    assert_eq!(snapshot.worker(0).unwrap().poll_time().unwrap().samples(), 12);
+    assert_eq!(snapshot.worker(0).unwrap().state(), WorkerState::Parked);
+    assert!(snapshot.foreign().is_none());
+}
+
+#[test]
+fn a_worker_given_away_is_no_stall() {
+    let (runtime, metrics, spawner) = multi_thread(1);
+    let mut scanner = StallScanner::new(&metrics, core::time::Duration::from_nanos(1));
+    let (inside, is_inside) = mpsc::channel();
+    let (leave, may_leave) = mpsc::channel::<()>();
+    let gives_away = spawner.spawn(async move {
+        block_in_place(|| {
+            inside.send(()).unwrap();
+            may_leave.recv().unwrap();
+        });
+    });
+    is_inside.recv().unwrap();
+    until(|| {
+        metrics
+            .live(0)
+            .is_some_and(|live| live.state == WorkerState::Parked)
+    });
+    let mut stalls = Vec::new();
+    scanner.scan(|stall| stalls.push(stall.clone()));
+    assert!(stalls.is_empty(), "{stalls:?}");
+    leave.send(()).unwrap();
+    runtime.block_on(gives_away).unwrap();
+}
+
+#[test]
+fn threads_that_serve_one_worker_after_another_charge_each_its_own() {
+    let (runtime, metrics, spawner) = multi_thread(2);
+    // Every task gives its worker away, so that threads run one worker after another, in whatever order comes.
+    runtime.block_on(async {
+        for _ in 0..100 {
+            let tasks: Vec<_> = (0..4)
+                .map(|_| spawner.spawn(async { block_in_place(std::thread::yield_now) }))
+                .collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+        }
+    });
+    drop(runtime);
+    let snapshot = metrics.snapshot();
+    assert_eq!(snapshot.total().poll_count(), Some(400), "no poll is lost");
+    assert_eq!(snapshot.total().poll_time().unwrap().samples(), 400);
+    assert_eq!(snapshot.workers().count(), 2, "no worker is invented");
+    assert!(snapshot.foreign().is_none());
+    assert_eq!(metrics.live_threads().count(), 0, "every slot was given back");
+}

@@ -1,0 +1,75 @@
+//! Polls on threads that are not the workers one would expect.
+
+use super::{current_thread, multi_thread, yields};
+use core::future::Future;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+use metrics_std::tokio::Spawner;
+use metrics_std::{Builder, Clock, HistogramConfig, build_wrapped};
+use tokio::task::LocalSet;
+
+#[test]
+fn a_local_set_beside_the_workers_polls_in_the_foreign_row() {
+    let (runtime, metrics, spawner) = multi_thread(1);
+    let local = LocalSet::new();
+    local.block_on(&runtime, async { spawner.spawn_local(yields(4)).await.unwrap() });
+    // No hook tells when this thread falls idle: published all the same.
+    let snapshot = metrics.snapshot();
+    assert_eq!(snapshot.foreign().unwrap().poll_count(), Some(5));
+    assert_eq!(snapshot.total().poll_count(), Some(5));
+    assert_eq!(snapshot.worker(0).unwrap().poll_count(), Some(0));
+}
+
+#[test]
+fn a_task_of_one_runtime_polled_on_a_worker_of_another_is_charged_to_its_own() {
+    let (_ours, our_metrics, our_spawner) = multi_thread(2);
+    let (theirs, their_metrics, their_spawner) = multi_thread(2);
+    let guest = our_spawner.measure(async { 5 });
+    assert_eq!(theirs.block_on(their_spawner.spawn(guest)).unwrap(), 5);
+    drop(theirs);
+    assert_eq!(their_metrics.poll_count(), Some(1));
+    assert_eq!(our_metrics.poll_count(), Some(1));
+    assert_eq!(our_metrics.nested_polls(), Some(0));
+    let snapshot = our_metrics.snapshot();
+    assert_eq!(
+        snapshot.foreign().unwrap().poll_count(),
+        Some(1),
+        "no worker of ours polled it"
+    );
+}
+
+#[test]
+fn a_measured_future_inside_a_measured_task_is_nested() {
+    let (runtime, metrics, spawner) = current_thread();
+    let inner = spawner.measure(yields(2));
+    runtime.block_on(spawner.spawn(inner)).unwrap();
+    assert_eq!(metrics.poll_count(), Some(3));
+    // Under tokio_unstable the hooks count the poll, so the outer wrapper is the one inside it.
+    assert_eq!(metrics.nested_polls(), Some(3));
+}
+
+#[test]
+fn a_task_polled_by_hand_off_any_runtime_is_foreign() {
+    let (_runtime, metrics, spawner) = multi_thread(1);
+    let task = pin!(spawner.measure(async {}));
+    assert_eq!(
+        task.poll(&mut Context::from_waker(Waker::noop())),
+        Poll::Ready(())
+    );
+    assert_eq!(metrics.snapshot().foreign().unwrap().poll_count(), Some(1));
+}
+
+#[test]
+fn a_runtime_built_elsewhere_can_be_spawned_on() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()
+        .unwrap();
+    let description = Builder::new().name("found").poll_time(HistogramConfig::DEFAULT);
+    let metrics = build_wrapped(description, Clock::new()).unwrap();
+    let spawner = Spawner::new(runtime.handle(), &metrics);
+    runtime.block_on(spawner.spawn(yields(9))).unwrap();
+    assert_eq!(metrics.poll_count(), Some(10), "published without any hook");
+    assert_eq!(metrics.park_count(), None);
+    assert_eq!(metrics.completed_tasks_count(), Some(1));
+}

@@ -1,0 +1,76 @@
+//! Stalls on real workers, found by hand on a clock that only the test moves.
+
+use super::{build, until};
+use core::panic::Location;
+use core::time::Duration;
+use metrics_mock::ManualClock;
+use metrics_std::tokio::TokioAdapter;
+use metrics_std::watchdog::{Stall, StallKind, StallPhase, StallScanner};
+use metrics_std::{Clock, WorkerState};
+use std::sync::{Arc, mpsc};
+use tokio::runtime::Builder;
+
+fn scan(scanner: &mut StallScanner) -> Vec<(StallPhase, StallKind, Option<u32>)> {
+    let mut stalls = Vec::new();
+    scanner.scan(|stall: &Stall| stalls.push((stall.phase, stall.kind, stall.site.map(Location::line))));
+    stalls
+}
+
+/// Runs a task that blocks its worker, spawned by `spawn`, and scans before, during and after the stall.
+fn stall(measured: bool) -> (Vec<(StallPhase, StallKind, Option<u32>)>, u32) {
+    let clock = Arc::new(ManualClock::new());
+    clock.advance(Duration::from_secs(1));
+    let adapter = TokioAdapter::builder().clock(Clock::custom(Arc::clone(&clock)));
+    let (runtime, metrics, spawner) = build(adapter, Builder::new_multi_thread().worker_threads(1));
+    let parked = || {
+        metrics
+            .live(0)
+            .is_some_and(|live| live.state == WorkerState::Parked)
+    };
+    until(parked);
+    let mut scanner = StallScanner::new(&metrics, Duration::from_millis(20));
+    assert_eq!(scan(&mut scanner), []);
+
+    let (begun, has_begun) = mpsc::channel();
+    let (end, may_end) = mpsc::channel::<()>();
+    let blocks = async move {
+        begun.send(()).unwrap();
+        may_end.recv().unwrap();
+    };
+    let (task, line) = if measured {
+        (spawner.spawn(blocks), line!())
+    } else {
+        (runtime.spawn(blocks), line!())
+    };
+    has_begun.recv().unwrap();
+    let mut stalls = scan(&mut scanner);
+    clock.advance(Duration::from_millis(60));
+    stalls.extend(scan(&mut scanner));
+    end.send(()).unwrap();
+    runtime.block_on(task).unwrap();
+    until(parked);
+    stalls.extend(scan(&mut scanner));
+    (stalls, line)
+}
+
+#[test]
+fn a_measured_task_that_blocks_its_worker_is_told_with_its_spawn_site() {
+    let (stalls, line) = stall(true);
+    let phases = [StallPhase::Ongoing, StallPhase::Over];
+    assert_eq!(stalls, phases.map(|phase| (phase, StallKind::Poll, Some(line))));
+}
+
+#[test]
+fn a_task_that_no_wrapper_sees_shows_as_no_progress() {
+    let (stalls, line) = stall(false);
+    let phases = [StallPhase::Ongoing, StallPhase::Over];
+    if cfg!(tokio_unstable) {
+        assert_eq!(
+            stalls,
+            phases.map(|phase| (phase, StallKind::Poll, Some(line))),
+            "the hooks see it"
+        );
+    } else {
+        assert_eq!(stalls, phases.map(|phase| (phase, StallKind::NoProgress, None)));
+    }
+}

@@ -1,0 +1,108 @@
+//! What the task hooks add.
+
+use super::{build, current_thread, multi_thread, until, yields};
+use core::sync::atomic::{AtomicUsize, Ordering};
+use metrics_std::tokio::TokioAdapter;
+use std::sync::Arc;
+use tokio::runtime::Builder;
+use tokio::task::coop;
+
+#[test]
+fn tasks_spawned_past_the_spawner_are_covered_and_none_counts_twice() {
+    for (runtime, metrics, spawner) in [multi_thread(2), current_thread()] {
+        runtime.block_on(async {
+            let bare = tokio::spawn(yields(9));
+            let measured = spawner.spawn(yields(9));
+            bare.await.unwrap();
+            measured.await.unwrap();
+        });
+        drop(runtime);
+        let snapshot = metrics.snapshot();
+        assert_eq!(metrics.poll_count(), Some(20));
+        assert_eq!(metrics.nested_polls(), Some(0));
+        for reading in [snapshot.total().poll_time(), snapshot.total().schedule_latency()] {
+            assert_eq!(reading.unwrap().samples(), 20);
+        }
+        assert_eq!(metrics.spawned_tasks_count(), Some(2));
+        assert_eq!(metrics.covered_tasks(), Some(0));
+        assert_eq!(
+            metrics.completed_tasks_count(),
+            Some(1),
+            "how the bare one ended nobody tells"
+        );
+    }
+}
+
+#[test]
+fn forced_yields_of_bare_tasks_are_counted_once() {
+    let (runtime, metrics, spawner) = current_thread();
+    let spend = || async {
+        for _ in 0..300 {
+            coop::consume_budget().await;
+        }
+    };
+    runtime.block_on(async {
+        tokio::spawn(spend()).await.unwrap();
+        spawner.spawn(spend()).await.unwrap();
+    });
+    assert_eq!(metrics.budget_forced_yield_count(), Some(4));
+}
+
+#[test]
+fn task_callbacks_are_chained() {
+    let counts: Arc<[AtomicUsize; 4]> = Arc::default();
+    let count = |i: usize| {
+        let counts = Arc::clone(&counts);
+        move |_: &tokio::runtime::TaskMeta<'_>| {
+            counts[i].fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let adapter = TokioAdapter::builder()
+        .on_task_spawn(count(0))
+        .on_before_task_poll(count(1))
+        .on_after_task_poll(count(2))
+        .on_task_terminate(count(3));
+    let (runtime, _, _) = build(adapter, &mut Builder::new_current_thread());
+    runtime.block_on(async { tokio::spawn(yields(2)).await.unwrap() });
+    assert_eq!(
+        counts.each_ref().map(|count| count.load(Ordering::Relaxed)),
+        [1, 3, 3, 1]
+    );
+}
+
+#[test]
+fn tokios_unstable_numbers_are_added() {
+    let (runtime, metrics, spawner) = multi_thread(2);
+    runtime
+        .block_on(spawner.spawn(async {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+        }))
+        .unwrap();
+    until(|| metrics.local_schedule_count().is_some_and(|count| count > 0));
+    assert_eq!(metrics.overflow_count(), Some(0));
+    assert_eq!(metrics.num_blocking_threads(), Some(0));
+    // The threads of the workers come from the blocking pool, and may still be queued there.
+    until(|| metrics.blocking_queue_depth() == Some(0));
+    assert_eq!(
+        metrics.remote_schedule_count().map(|count| count >= 1),
+        Some(true)
+    );
+    drop(runtime);
+}
+
+#[test]
+fn a_panic_in_a_bare_task_ends_its_poll() {
+    let (runtime, metrics, _) = current_thread();
+    runtime.block_on(async {
+        assert!(
+            tokio::spawn(async { panic!("as the test wants") })
+                .await
+                .unwrap_err()
+                .is_panic()
+        );
+    });
+    assert_eq!(metrics.poll_count(), Some(1));
+    assert_eq!(metrics.snapshot().total().poll_time().unwrap().samples(), 1);
+}
