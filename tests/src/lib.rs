@@ -3,4 +3,5 @@
 pub use metrics_std as metrics;
 
 pub mod conformance;
+pub mod outside;
 pub mod testbed;

@@ -1,7 +1,7 @@
 //! From two snapshots to what is shown of the second between them.
 
 use crate::stalls::Stalls;
-use crate::view::{HistogramRow, Quantiles, Tasks, View, WorkerRow};
+use crate::view::{HistogramRow, Nanos, Quantiles, Tasks, View, WorkerRow, short_site};
 use metrics_std::{
     Counter, HistogramInterval, HistogramSnapshot, Interval, Quantile, RuntimeMetrics, Snapshot,
     WorkerInterval, WorkerSnapshot, WorkerState,
@@ -98,10 +98,10 @@ fn state(worker: &WorkerSnapshot<metrics_std::Heap>) -> String {
     };
     let mut text = state.to_owned();
     if !worker.site_name().is_empty() {
-        text = format!("{text} {}", worker.site_name());
+        text = format!("{text} {}", short_site(worker.site_name()));
     }
     match worker.state_for() {
-        Some(time) => format!("{text} for {}", crate::view::Nanos(nanos(time))),
+        Some(time) => format!("{text} for {}", Nanos(nanos(time))),
         None => text,
     }
 }

@@ -1,6 +1,6 @@
 //! The stalls that the watchdog reported, and when it did.
 
-use crate::view::Nanos;
+use crate::view::{Nanos, short_site};
 use metrics_std::RuntimeMetrics;
 use metrics_std::watchdog::{self, StallKind, StallPhase, Watchdog, watch_stalls};
 use serde::Serialize;
@@ -37,16 +37,13 @@ impl Stall {
             || "foreign thread".to_owned(),
             |worker| format!("worker {worker}"),
         );
-        let reported = Nanos(self.reported_nanos.saturating_sub(self.began_nanos));
+        let told = Nanos(self.reported_nanos.saturating_sub(self.began_nanos));
         let lasted = match self.ended_nanos {
-            Some(ended) => format!(
-                "{}, reported after {reported}",
-                Nanos(ended.saturating_sub(self.began_nanos))
-            ),
-            None => format!("over {reported} and going on"),
+            Some(ended) => Nanos(ended.saturating_sub(self.began_nanos)).to_string(),
+            None => "going on".to_owned(),
         };
-        let site = self.site.as_deref().unwrap_or("an unknown place");
-        format!("{at:>8.2} s  {worker}: {lasted}, spawned at {site}")
+        let site = self.site.as_deref().map_or("spawned somewhere", short_site);
+        format!("{at:>8.2} s  {worker}: {lasted} (told after {told})  {site}")
     }
 }
 

@@ -75,6 +75,12 @@ impl<T: fmt::Display> fmt::Display for Maybe<T> {
     }
 }
 
+/// The end of a spawn site's path, which is what tells it from others: a line of the screen has no room for more.
+pub(crate) fn short_site(site: &str) -> &str {
+    let folder = site.rmatch_indices(['/', '\\']).nth(1);
+    folder.map_or(site, |(at, _)| &site[at + 1..])
+}
+
 /// A number with its digits in groups of three.
 pub(crate) struct Grouped(pub u64);
 
@@ -142,6 +148,17 @@ mod tests {
         for (nanos, text) in cases {
             assert_eq!(Nanos(nanos).to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_site_keeps_its_last_folder() {
+        assert_eq!(
+            short_site("metrics-std/examples/server/service.rs:114"),
+            "server/service.rs:114"
+        );
+        assert_eq!(short_site(r"C:\a\b\c.rs:1"), r"b\c.rs:1");
+        assert_eq!(short_site("src/main.rs:1"), "src/main.rs:1");
+        assert_eq!(short_site(""), "");
     }
 
     #[test]

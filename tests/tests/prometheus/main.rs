@@ -8,4 +8,3 @@
 mod fixture;
 mod names;
 mod pages;
-mod tools;

@@ -1,7 +1,7 @@
 //! Both pages, by the parsers of others and by what the runtime really did.
 
 use crate::fixture::Fixture;
-use crate::tools;
+
 use core::num::NonZeroUsize;
 use core::time::Duration;
 use metrics_core::Counter;
@@ -11,6 +11,7 @@ use serde_json::Value;
 use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use tests::outside;
 
 /// Two runtimes with samples over the whole range of their histograms, and a registry that exports both.
 struct Exported {
@@ -68,7 +69,7 @@ fn page(format: Format, registry: &Registry) -> String {
 
 #[test]
 fn promtool_has_no_complaint() {
-    let Some(promtool) = tools::program("promtool") else {
+    let Some(promtool) = outside::program("promtool") else {
         return;
     };
     for Exported { registry, .. } in &Exported::both() {
@@ -84,14 +85,16 @@ fn promtool_has_no_complaint() {
             .write_all(page(Format::Text, registry).as_bytes())
             .expect("promtool does not read");
         drop(stdin);
-        let said = tools::silent_success(child.wait_with_output().expect("promtool does not end"));
+        let said = outside::silent_success(child.wait_with_output().expect("promtool does not end"));
         assert_eq!(said, "");
     }
 }
 
 #[test]
 fn the_reference_client_reads_the_same_from_both_pages() {
-    let Some(mut python) = tools::python() else { return };
+    let Some(mut python) = outside::python() else {
+        return;
+    };
     let folder = tempfile::tempdir().expect("no temporary folder");
     let (open_metrics, text) = (folder.path().join("openmetrics"), folder.path().join("text"));
     let oracle = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/prometheus/oracle.py");
@@ -99,7 +102,7 @@ fn the_reference_client_reads_the_same_from_both_pages() {
     for Exported { registry, .. } in &Exported::both() {
         fs::write(&open_metrics, page(Format::OpenMetrics, registry)).expect("can't write");
         fs::write(&text, page(Format::Text, registry)).expect("can't write");
-        let found = tools::silent_success(python.output().expect("Python does not start"));
+        let found = outside::silent_success(python.output().expect("Python does not start"));
         let families: Vec<Value> = serde_json::from_str(&found).expect("not JSON");
         assert_eq!(families.len(), metrics_core::METRICS.len());
 

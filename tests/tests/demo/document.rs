@@ -1,0 +1,161 @@
+//! What the document of `--json` claims, against what the demo's own futures counted.
+
+use crate::child::{alone, demo};
+use metrics_core::{Counter, Heap, Snapshot};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+/// How long each `/block` blocks its worker.
+const BLOCKED: Duration = Duration::from_millis(60);
+
+#[test]
+fn the_document_agrees_with_an_independent_count() {
+    let _alone = alone();
+    let output = demo(&["--seconds", "10", "--json", "--port", "0"])
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo does not start");
+    assert!(output.status.success(), "{}", output.status);
+    // A document and nothing else: anything after it is an error here.
+    let document: Value = serde_json::from_slice(&output.stdout).expect("not one JSON document");
+    let parts: Vec<&String> = document.as_object().expect("not an object").keys().collect();
+    assert_eq!(parts, ["interval", "requests", "snapshot", "stalls"]);
+    let snapshot: Snapshot<Heap> =
+        serde_json::from_value(document["snapshot"].clone()).expect("not a snapshot");
+
+    requests_were_answered(&document["requests"]);
+    polls_are_those_the_futures_counted(&document["requests"]["independent"], &snapshot);
+    every_worker_was_busy_for_part_of_the_time(&document["interval"], &snapshot);
+    tasks_are_covered(&snapshot);
+    a_stall_was_reported_while_it_lasted(&document);
+}
+
+fn requests_were_answered(requests: &Value) {
+    let count = |name: &str| requests[name].as_u64().unwrap_or_else(|| panic!("no {name}"));
+    // 2000 a second were due, whatever the machine does; how many of them could be sent is its affair.
+    assert!(
+        (19_900..20_500).contains(&count("due")),
+        "{} were due",
+        count("due")
+    );
+    assert!(count("sent") > count("due") / 2, "{} were sent", count("sent"));
+    assert_eq!(count("ok"), count("sent"));
+    assert_eq!(count("failed"), 0);
+    assert!(count("quick") * 100 >= count("ok") * 96, "97 % are quick");
+    assert!(count("cpu") > 0 && count("disk") > 0 && count("block") > 0);
+}
+
+fn polls_are_those_the_futures_counted(independent: &Value, snapshot: &Snapshot<Heap>) {
+    let counted = |name: &str| independent[name].as_u64().unwrap_or_else(|| panic!("no {name}"));
+    let total = snapshot.total();
+    let reading = total.poll_time().expect("poll time is measured");
+    assert_eq!(total.poll_count(), Some(counted("polls")));
+    assert_eq!(reading.samples(), counted("polls"));
+    assert_eq!(reading.polls(), counted("polls"));
+    let of_workers = snapshot.workers().chain(snapshot.foreign());
+    assert_eq!(
+        of_workers.filter_map(|worker| worker.poll_count()).sum::<u64>(),
+        counted("polls")
+    );
+    assert_eq!(
+        snapshot.tasks().map(|tasks| tasks.spawned),
+        Some(counted("tasks"))
+    );
+
+    // The slowest poll by the futures' own watch is in the highest bucket that was reached.
+    let slowest = counted("slowest_poll_nanos");
+    let reached = reading
+        .histogram()
+        .iter()
+        .filter(|(_, samples)| *samples > 0)
+        .last();
+    let (highest, _) = reached.expect("there were polls");
+    assert!(highest.contains(slowest), "{slowest} ns is not in {highest:?}");
+    assert!(Duration::from_nanos(slowest) >= BLOCKED);
+    // The wrapper of the metrics is around the future's own.
+    assert!(reading.histogram().max() >= Some(slowest));
+}
+
+fn every_worker_was_busy_for_part_of_the_time(interval: &Value, snapshot: &Snapshot<Heap>) {
+    let wall = snapshot.uptime().expect("there is a clock");
+    assert!(wall >= Duration::from_secs(10));
+    assert!(snapshot.workers().count() >= 2);
+    for worker in snapshot.workers() {
+        let busy = worker.busy_duration_total().expect("busy time is measured");
+        assert!(
+            busy > Duration::ZERO && busy <= wall,
+            "worker {}: {busy:?} of {wall:?}",
+            worker.index()
+        );
+        let parks = (
+            worker.counter(Counter::ParkCount),
+            worker.counter(Counter::ParkUnparkCount),
+        );
+        assert!(parks.0 > Some(0) && parks.1 >= parks.0, "{parks:?}");
+    }
+    let nanos = |value: &Value| value.as_str().and_then(|nanos| nanos.parse::<u64>().ok());
+    let wall = nanos(&interval["wall"]).expect("the interval has a length");
+    let workers = interval["workers"].as_array().expect("the interval has workers");
+    assert_eq!(workers.len(), snapshot.workers().count());
+    for worker in workers {
+        let busy = nanos(&worker["counters"]["busy_duration_total"]).expect("busy time is measured");
+        assert!(busy <= wall, "busy for {busy} of {wall} ns");
+    }
+}
+
+fn tasks_are_covered(snapshot: &Snapshot<Heap>) {
+    // The load's connections are closed by now; what accepts them is alive.
+    assert_eq!(snapshot.num_alive_tasks(), Some(1));
+    assert_eq!(snapshot.covered_tasks(), Some(1));
+    let tasks = snapshot.tasks().expect("tasks are counted");
+    assert_eq!(
+        (tasks.completed, tasks.cancelled, tasks.panicked),
+        (tasks.spawned - 1, 0, 0)
+    );
+}
+
+fn a_stall_was_reported_while_it_lasted(document: &Value) {
+    let nanos = |value: &Value| value.as_u64();
+    let blocks = document["requests"]["independent"]["blocks"]
+        .as_array()
+        .expect("a list");
+    assert!(!blocks.is_empty());
+    // By the watchdog's word and by that of the handler, which read the clock at both ends of its sleep.
+    let in_time = |stall: &&Value| {
+        let reported = nanos(&stall["reported_nanos"]);
+        let lasted = |began: &Value, ended: &Value| nanos(began) < reported && reported < nanos(ended);
+        lasted(&stall["began_nanos"], &stall["ended_nanos"])
+            && blocks
+                .iter()
+                .any(|block| lasted(&block["began_nanos"], &block["ended_nanos"]))
+    };
+    let stalls = document["stalls"].as_array().expect("a list");
+    let Some(stall) = stalls.iter().find(in_time) else {
+        panic!("no stall was reported while a handler blocked: {stalls:#?} {blocks:#?}");
+    };
+    let length = nanos(&stall["ended_nanos"])
+        .zip(nanos(&stall["began_nanos"]))
+        .map(|(ended, began)| ended - began);
+    assert!(length.map(Duration::from_nanos) >= Some(BLOCKED), "{stall:#}");
+    assert_eq!(stall["kind"], "poll");
+    assert!(
+        stall["worker"].is_u64() && stall["thread"] == "worker",
+        "{stall:#}"
+    );
+
+    // The site is the line of the handler that spawned the task.
+    let site = stall["site"].as_str().expect("the site is known");
+    let (file, line) = site.rsplit_once(':').expect("file and line");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the workspace is above");
+    let source = fs::read_to_string(root.join(file)).expect("the file is in the workspace");
+    let line = source
+        .lines()
+        .nth(line.parse::<usize>().expect("a number") - 1)
+        .expect("the file is that long");
+    assert!(line.contains(".spawn(work)"), "{site}: {line}");
+}

@@ -1,0 +1,168 @@
+//! A real Prometheus server scrapes the demo, and is asked for quantiles.
+
+use crate::child::{Demo, alone};
+use metrics_core::{Heap, HistogramSnapshot, Snapshot};
+use metrics_std::prometheus::RuntimeCollector;
+use serde_json::Value;
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+use tests::outside::{self, Killed};
+
+/// More than any wait of this test takes on a machine that is busy with others.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn prometheus_answers_what_the_snapshot_says() {
+    let Some(program) = outside::program("prometheus") else {
+        return;
+    };
+    let _alone = alone();
+    let mut demo = Demo::start();
+    let address = demo.address.clone();
+    // A full pipe would stop it.
+    let lines = thread::spawn(move || demo.lines.by_ref().for_each(drop));
+
+    let folder = tempfile::tempdir().expect("no temporary folder");
+    let config = folder.path().join("prometheus.yml");
+    let settings = format!(
+        "global: {{scrape_interval: 1s}}\nscrape_configs: [{{job_name: demo, static_configs: [{{targets: ['{address}']}}]}}]\n"
+    );
+    fs::write(&config, settings).expect("can't write the configuration");
+    let prometheus = Prometheus::start(&program, folder.path());
+
+    // What is scraped after `before` was read and asked before `after` is read lies between the two.
+    let before = wait_for("10000 polls", || {
+        Some(snapshot(&address)).filter(|now| polls(now) >= 10_000)
+    });
+    wait_for("a scrape", || {
+        let count = prometheus.ask("sum(async_runtime_poll_time_seconds_count)")?;
+        (count >= polls(&before) as f64).then_some(())
+    });
+    let picks: [(&str, Pick); 2] = [("poll_time", poll_time), ("schedule_latency", schedule_latency)];
+    for (name, pick) in picks {
+        for quantile in [0.5, 0.9, 0.99, 0.999] {
+            let query = format!("histogram_quantile({quantile}, async_runtime_{name}_seconds_bucket)");
+            let answer = prometheus
+                .ask(&query)
+                .unwrap_or_else(|| panic!("no answer to {query}"));
+            let after = snapshot(&address);
+            let buckets = [&before, &after].map(|snapshot| {
+                let said = pick(snapshot).quantile(quantile).expect("there were samples");
+                bucket(&pick(snapshot), said.estimate)
+            });
+            let asked = bucket(&pick(&after), nanos(answer));
+            let (lowest, highest) = (buckets[0].min(buckets[1]), buckets[0].max(buckets[1]));
+            assert!(
+                (lowest.saturating_sub(1)..=highest + 1).contains(&asked),
+                "{query} is {answer} s, in bucket {asked}; the snapshots say {lowest} to {highest}"
+            );
+        }
+    }
+    drop(demo.child);
+    lines.join().expect("reading lines does not panic");
+}
+
+type Pick = fn(&Snapshot<Heap>) -> HistogramSnapshot<Vec<u64>>;
+
+fn poll_time(snapshot: &Snapshot<Heap>) -> HistogramSnapshot<Vec<u64>> {
+    snapshot
+        .total()
+        .poll_time()
+        .expect("poll time is measured")
+        .histogram()
+        .clone()
+}
+
+fn schedule_latency(snapshot: &Snapshot<Heap>) -> HistogramSnapshot<Vec<u64>> {
+    snapshot
+        .total()
+        .schedule_latency()
+        .expect("schedule latency is measured")
+        .histogram()
+        .clone()
+}
+
+fn nanos(seconds: f64) -> u64 {
+    let nanos = Duration::from_secs_f64(seconds).as_nanos();
+    u64::try_from(nanos).expect("less than five centuries")
+}
+
+fn polls(snapshot: &Snapshot<Heap>) -> u64 {
+    snapshot.total().poll_count().expect("polls are counted")
+}
+
+/// The number of the exported bucket that holds so many nanoseconds.
+fn bucket(histogram: &HistogramSnapshot<Vec<u64>>, nanos: u64) -> usize {
+    let exported = histogram
+        .downsample(RuntimeCollector::DEFAULT_BUCKETS)
+        .expect("not 0");
+    exported
+        .iter()
+        .position(|(range, _)| range.contains(nanos))
+        .expect("the last bucket has no end")
+}
+
+fn snapshot(address: &str) -> Snapshot<Heap> {
+    let mut answer = ureq::get(format!("http://{address}/snapshot"))
+        .call()
+        .expect("the demo serves");
+    answer.body_mut().read_json().expect("it is a snapshot")
+}
+
+#[track_caller]
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < give_up, "no {what} in {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// A Prometheus server of this test alone.
+struct Prometheus {
+    address: String,
+    _child: Killed,
+}
+
+impl Prometheus {
+    /// Starts one that keeps everything in `folder`, and waits until it is ready.
+    fn start(program: &Path, folder: &Path) -> Self {
+        // It can't be told to choose a port and say which: this one was free a moment ago.
+        let listener = TcpListener::bind("127.0.0.1:0").expect("no free port");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        drop(listener);
+        let child = Command::new(program)
+            .arg(format!(
+                "--config.file={}",
+                folder.join("prometheus.yml").display()
+            ))
+            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+            .arg(format!("--web.listen-address={address}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let child = Killed(child.expect("Prometheus does not start"));
+        wait_for("answer of Prometheus", || {
+            ureq::get(format!("http://{address}/-/ready")).call().ok()
+        });
+        Self {
+            address,
+            _child: child,
+        }
+    }
+
+    /// The first value that answers `query`.
+    fn ask(&self, query: &str) -> Option<f64> {
+        let url = format!("http://{}/api/v1/query", self.address);
+        let mut answer = ureq::get(url).query("query", query).call().ok()?;
+        let answer: Value = answer.body_mut().read_json().ok()?;
+        answer.pointer("/data/result/0/value/1")?.as_str()?.parse().ok()
+    }
+}
