@@ -76,6 +76,8 @@ impl<B> SharedHistogram<B> {
 mod tests {
     use super::*;
     use alloc::boxed::Box;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     type Cells = Box<[SharedU64]>;
 

@@ -69,13 +69,25 @@ impl Progress {
         }
     }
 
-    /// The end of what a failed row printed.
+    /// What a failed row printed: which tests failed, and the end. The first failure is seldom near the end.
     pub(super) fn show_tail(log: &Path) {
         let text = fs::read_to_string(log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
-        println!("    the last lines of {}:", log.display());
-        for line in &lines[lines.len().saturating_sub(TAIL)..] {
+        let (before, tail) = lines.split_at(lines.len().saturating_sub(TAIL));
+        println!("    from {}:", log.display());
+        for line in before
+            .iter()
+            .filter(|line| tells_a_failure(line))
+            .take(TAIL)
+            .chain(tail)
+        {
             println!("    | {line}");
         }
     }
+}
+
+fn tells_a_failure(line: &str) -> bool {
+    (line.starts_with("test ") && line.ends_with("FAILED"))
+        || line.contains("panicked at")
+        || line.starts_with("error")
 }

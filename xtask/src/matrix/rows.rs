@@ -38,6 +38,17 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
+        steps: &[
+            Step::cargo("test --package metrics-std --all-features --no-fail-fast")
+                .env(&[("RUSTFLAGS", "--cfg tokio_unstable")]),
+        ],
+        ..Row::new(
+            "tokio-unstable",
+            &HOST,
+            "all that Tokio has behind its cfg, bounds equal to Tokio's",
+        )
+    },
+    Row {
         steps: &[Step::cargo(HOST_TESTS).args("--profile testrelease")],
         ..Row::new("release", &HOST, "the arithmetic users run: no debug assertions")
     },
@@ -141,7 +152,8 @@ pub(super) static ROWS: &[Row] = &[
 ];
 
 /// Everything but what only a final binary may choose: an implementation of critical sections, a logger for `defmt`.
-const HOST_TESTS: &str = "test --workspace --features metrics-core/alloc,metrics-core/serde --no-fail-fast";
+const HOST_TESTS: &str = "test --workspace --no-fail-fast --features \
+     metrics-core/alloc,metrics-core/serde,metrics-std/axum,metrics-std/prometheus";
 
 /// Core's unit and integration tests. Its doc tests are the same on every target, and the host row runs them.
 const CORE_TESTS: &str = "test --package metrics-core --features alloc,serde --lib --tests --no-fail-fast";

@@ -9,6 +9,7 @@
 
 mod generated;
 mod manifests;
+mod metrics_doc;
 mod rust_version;
 mod sources;
 
