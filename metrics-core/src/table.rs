@@ -136,6 +136,8 @@ impl fmt::Display for Count {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
     extern crate std;
     use std::format;
 
