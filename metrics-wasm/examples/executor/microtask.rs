@@ -8,7 +8,9 @@ use async_task::{Builder, Runnable, Task};
 use core::cell::{Cell, RefCell};
 use core::panic::Location;
 use core::time::Duration;
-use metrics_wasm::metrics_core::{HistogramConfig, PollStart, Site, TaskEnd, TimeSource, WakeStamp};
+use metrics_wasm::metrics_core::{
+    Counter, CounterSet, HistogramConfig, PollStart, Site, Supplies, TaskEnd, TimeSource, WakeStamp,
+};
 use metrics_wasm::{BuildError, PerformanceClock, Registry, RuntimeMetrics, Worker, no_finer_than};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -83,6 +85,15 @@ pub(crate) fn install(name: &str) -> Result<RuntimeMetrics, BuildError> {
         .name(name)
         .poll_time(layout)
         .schedule_latency(layout)
+        // What it does not count reads `None`: it steals from nobody and has no driver.
+        .counters(CounterSet::of(&[
+            Counter::BusyDurationTotal,
+            Counter::ParkCount,
+            Counter::ParkUnparkCount,
+            Counter::PollCount,
+            Counter::LocalScheduleCount,
+        ]))
+        .supplies(Supplies::NONE.tasks(true))
         .build(clock)
         .map_err(BuildError::Config)?;
     let worker = Worker::lease(Arc::clone(&registry), 0).map_err(BuildError::Lease)?;
