@@ -34,6 +34,46 @@ impl Default for Setup {
     }
 }
 
+/// Where a runtime's own number, taken over as it is, means something else than ours.
+pub struct Deviation {
+    /// The runtimes, by name.
+    pub runtimes: &'static [&'static str],
+    /// The scenario that shows it.
+    pub scenario: &'static str,
+    /// What is not judged there.
+    pub metrics: &'static [&'static str],
+    /// Why it can't be as it should.
+    pub why: &'static str,
+}
+
+/// Every difference that is known. It stands below the table.
+pub static DEVIATIONS: &[Deviation] = &[
+    Deviation {
+        runtimes: &[
+            "Tokio (unstable), multi-thread",
+            "Tokio (unstable), current-thread",
+        ],
+        scenario: "a cancelled task is dropped without a poll",
+        metrics: &["poll_count", "poll_time", "schedule_latency", "mean_poll_time"],
+        why: "Tokio calls its poll hooks for the run that drops a cancelled task, and does not say that it polled nothing",
+    },
+    Deviation {
+        runtimes: &[
+            "Tokio (unstable), multi-thread",
+            "Tokio (unstable), current-thread",
+        ],
+        scenario: "a task waits from its first wake to its poll",
+        metrics: &["schedule_latency"],
+        why: "Tokio measures it on its own clock, which a scenario can't drive",
+    },
+    Deviation {
+        runtimes: &["Tokio (unstable), multi-thread"],
+        scenario: "the LIFO slot is part of a queue's depth",
+        metrics: &["local_queue_depth"],
+        why: "Tokio's depth leaves out the LIFO slot",
+    },
+];
+
 /// This runtime can't do what the scenario needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unsupported;

@@ -7,7 +7,7 @@ use std::{env, fs, io};
 
 use metrics_core::METRICS;
 
-use super::subject::Subject;
+use super::subject::{DEVIATIONS, Deviation, Subject};
 use super::trial::{Finding, Ledger};
 
 /// Set to anything, it makes [`check`] write the document instead of comparing it.
@@ -175,6 +175,22 @@ fn render(rows: &Rows) -> String {
             let _ = write!(text, " {cell} |");
         }
         text.push('\n');
+    }
+    text.push_str("\n## Known differences\n\nWhere a runtime's own number is taken over as it is, and means something else.\n\n");
+    for Deviation {
+        runtimes,
+        scenario,
+        metrics,
+        why,
+    } in DEVIATIONS
+    {
+        let metrics: Vec<_> = metrics.iter().map(|metric| format!("`{metric}`")).collect();
+        let _ = writeln!(
+            text,
+            "- {} (\"{scenario}\", {}): {why}.",
+            metrics.join(", "),
+            runtimes.join("; ")
+        );
     }
     text
 }

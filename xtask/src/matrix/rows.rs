@@ -54,6 +54,17 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         steps: &[
+            Step::cargo("test --package metrics-std --all-features --no-fail-fast").env(TOKIO_UNSTABLE),
+            Step::cargo("test --package tests --test conformance --test tokio_bounds").env(TOKIO_UNSTABLE),
+        ],
+        ..Row::new(
+            "tokio-unstable",
+            &HOST,
+            "all that Tokio shows is taken over; histogram bounds equal Tokio's",
+        )
+    },
+    Row {
+        steps: &[
             Step::cargo(MODELS).env(&[("RUSTFLAGS", "--cfg metrics_core_loom")]),
             Step::cargo(MODELS).env(&[("RUSTFLAGS", "--cfg metrics_core_loom --cfg metrics_core_halves")]),
         ],
@@ -180,3 +191,5 @@ const BUILD_CORE_FULL: &str =
 
 /// The models. loom needs optimised code to get through them in seconds.
 const MODELS: &str = "test --package metrics-core --features alloc --profile loom --lib models";
+
+const TOKIO_UNSTABLE: &[(&str, &str)] = &[("RUSTFLAGS", "--cfg tokio_unstable")];

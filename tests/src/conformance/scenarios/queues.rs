@@ -5,14 +5,13 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, ThreadId};
 
 use super::{Scenario, yield_now};
+use crate::conformance::reading::Reading;
 use crate::conformance::subject::{Setup, Unsupported};
-use crate::conformance::trial::{Trial, boxed};
+use crate::conformance::trial::{Rig, Trial, boxed};
 
 pub(super) static SCENARIOS: &[Scenario] = &[
-    (
-        "three tasks spawned by a task are scheduled locally",
-        spawned_by_a_task,
-    ),
+    ("tasks spawned by a task are scheduled locally", spawned_by_a_task),
+    ("the LIFO slot is part of a queue's depth", lifo_slot_in_depth),
     (
         "a task spawned from outside is scheduled remotely",
         spawned_from_outside,
@@ -25,17 +24,11 @@ pub(super) static SCENARIOS: &[Scenario] = &[
 fn spawned_by_a_task(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let rig = trial.start(&Setup::default())?;
     let before = rig.read();
-    let (idle, during) = rig.in_a_poll(|rig| {
-        let idle = rig.read();
-        for _ in 0..3 {
-            drop(rig.runtime.spawn(boxed(async {})));
-        }
-        (idle, rig.read())
-    });
+    let (one, four) = in_a_poll_spawn(&rig);
     let after = rig.read();
-    trial.moves("local_schedule_count", &before, &after, 3);
-    trial.moves("local_queue_depth", &idle, &during, 3);
-    trial.stays("remote_schedule_count", &idle, &during);
+    trial.moves("local_schedule_count", &before, &after, 4);
+    trial.moves("local_queue_depth", &one, &four, 3);
+    trial.stays("remote_schedule_count", &one, &four);
     trial.all_stay(
         &[
             "local_queue_depth",
@@ -47,12 +40,27 @@ fn spawned_by_a_task(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
         &after,
     );
     // The task itself came from outside; its children did not.
-    trial.moved(
-        "remote_schedule_count",
-        grown("remote_schedule_count", &before, &after),
-        1,
-    );
+    trial.moves("remote_schedule_count", &before, &after, 1);
     Ok(())
+}
+
+fn lifo_slot_in_depth(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
+    let rig = trial.start(&Setup::default())?;
+    let (_, four) = in_a_poll_spawn(&rig);
+    trial.moved("local_queue_depth", four.value("local_queue_depth"), 4);
+    Ok(())
+}
+
+/// Spawns one task and then three from a task, and reads after each.
+fn in_a_poll_spawn(rig: &Rig) -> (Reading, Reading) {
+    rig.in_a_poll(|rig| {
+        drop(rig.runtime.spawn(boxed(async {})));
+        let one = rig.read();
+        for _ in 0..3 {
+            drop(rig.runtime.spawn(boxed(async {})));
+        }
+        (one, rig.read())
+    })
 }
 
 fn spawned_from_outside(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
@@ -152,12 +160,4 @@ fn lone_worker(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let after = rig.read();
     trial.all_stay(&["steal_count", "steal_operations"], &before, &after);
     Ok(())
-}
-
-fn grown(
-    metric: &str,
-    before: &crate::conformance::reading::Reading,
-    after: &crate::conformance::reading::Reading,
-) -> Option<u64> {
-    Some(after.value(metric)? - before.value(metric)?)
 }
