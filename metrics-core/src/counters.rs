@@ -121,9 +121,10 @@ with_counters!(define);
 /// Fractional bits of the fixed-point mean.
 pub(crate) const MEAN_FRACTION: u32 = 8;
 /// Weight of a new sample in the mean, alpha = 1/10, with 16 fractional bits (6554 / 65536 = 0.10001).
-const MEAN_ALPHA: u64 = 6554;
-/// Samples above this (about 19 hours) count as this in the mean, so that the product below stays in 64 bits.
-const MEAN_LIMIT: u64 = 1 << 46;
+const MEAN_ALPHA: i64 = 6554;
+const MEAN_ALPHA_BITS: u32 = 16;
+/// Samples above this (about 73 minutes) count as this in the mean, so that the product below stays in 63 bits.
+const MEAN_LIMIT: u64 = 1 << 42;
 
 /// The exponentially weighted mean after one more sample, in fixed point.
 ///
@@ -132,24 +133,17 @@ const MEAN_LIMIT: u64 = 1 << 46;
 #[inline(always)]
 pub(crate) fn next_mean(mean: u64, sample: u64) -> u64 {
     let sample = sample.min(MEAN_LIMIT) << MEAN_FRACTION;
-    let next = if mean == 0 {
-        sample
-    } else if sample >= mean {
-        mean + weigh(sample - mean)
-    } else {
-        mean - weigh(mean - sample)
-    };
-    next.max(1)
+    if mean == 0 {
+        return sample.max(1);
+    }
+    // Signed, rounded and without a branch: whether a poll took longer than the mean is anybody's guess, the branch predictor's too.
+    let difference = sample.wrapping_sub(mean).cast_signed();
+    let half = 1 << (MEAN_ALPHA_BITS - 1);
+    let step = (difference.wrapping_mul(MEAN_ALPHA).wrapping_add(half)) >> MEAN_ALPHA_BITS;
+    mean.wrapping_add_signed(step).max(1)
 }
 
-#[inline(always)]
-const fn weigh(difference: u64) -> u64 {
-    if difference < 1 << 48 {
-        (difference * MEAN_ALPHA) >> 16
-    } else {
-        (difference >> 16) * MEAN_ALPHA
-    }
-}
+const _: () = assert!(MEAN_LIMIT << MEAN_FRACTION < (i64::MAX / MEAN_ALPHA).cast_unsigned());
 
 /// How many counters there are.
 pub(crate) const COUNTERS: usize = Counter::ALL.len();

@@ -53,6 +53,14 @@ pub(crate) struct Latched {
     pub(crate) schedule_latency: u32,
 }
 
+impl Latched {
+    /// Both switches in one word, to see at once whether any has changed.
+    #[inline(always)]
+    pub(crate) fn bits(self) -> u64 {
+        u64::from(self.poll_time) << 32 | u64::from(self.schedule_latency)
+    }
+}
+
 impl Options {
     const_unless_loom! {
         pub(crate) const fn new(poll_time: Sampling, schedule_latency: Sampling) -> Self {

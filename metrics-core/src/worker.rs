@@ -5,7 +5,7 @@ use crate::live::{Site, WorkerState};
 use crate::record::{Batch, BatchHistogram, Hooks, PollStart};
 use crate::registry::{Registry, RegistryRef};
 use crate::slot::{FOREIGN, Lease, MAX_WORKERS};
-use crate::storage::{Heap, SlotHandle};
+use crate::storage::{Heap, HeapSlot, SlotHandle};
 use crate::tasks::TaskEnd;
 use crate::time::{TimeSource, Timestamp};
 use core::fmt;
@@ -144,8 +144,9 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
 
     fn resume(registry: R, slot: SlotHandle, index: usize) -> Self {
         let mut batch = Batch::resume(&slot.counters);
-        let side = |config: Option<&_>, slot: &Option<_>| match (config, slot) {
-            (Some(config), Some(slot)) => Some(BatchHistogram::new(config, slot)),
+        let side = |config: Option<&crate::histogram::HistogramConfig>, slot: &Option<_>| match (config, slot)
+        {
+            (Some(_), Some(slot)) => Some(BatchHistogram::new(slot)),
             _ => None,
         };
         batch.poll_time = side(registry.poll_time_config(), &slot.poll_time);
@@ -223,11 +224,9 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     /// A spawned task is about to be polled, however it reached this worker.
     #[inline(always)]
     pub fn start_poll(&self, start: PollStart) {
-        if self.full.get() {
+        // A second request with no end of a poll in between is heeded here, or the lane would overflow.
+        if self.hooks().start_poll(start) && self.full.replace(true) {
             self.submit();
-        }
-        if self.hooks().start_poll(start) {
-            self.full.set(true);
         }
     }
 
@@ -351,20 +350,16 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     pub fn submit(&self) {
         self.full.set(false);
         self.hooks().before_submit(self.registry.options.latch());
-        let facts = &self.registry.facts;
-        self.slot.seq.write(|| {
-            self.slot.counters.copy(&self.batch.counters);
-            if let (Some(config), Some(batch), Some(slot)) =
-                (facts.poll_time.get(), &self.batch.poll_time, &self.slot.poll_time)
-            {
-                batch.publish(config, slot);
-            }
-            if let (Some(config), Some(batch), Some(slot)) = (
-                facts.schedule_latency.get(),
-                &self.batch.schedule_latency,
-                &self.slot.schedule_latency,
-            ) {
-                batch.publish(config, slot);
+        let slot: &HeapSlot = &self.slot;
+        slot.seq.write(|| {
+            slot.counters.copy(&self.batch.counters);
+            for (batch, slot) in [
+                (&self.batch.poll_time, &slot.poll_time),
+                (&self.batch.schedule_latency, &slot.schedule_latency),
+            ] {
+                if let (Some(batch), Some(slot)) = (batch, slot) {
+                    batch.publish(slot);
+                }
             }
         });
     }

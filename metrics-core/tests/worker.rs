@@ -364,3 +364,29 @@ fn a_refreshed_snapshot_equals_a_fresh_one() {
         assert_eq!(a.mean_poll_time(), b.mean_poll_time());
     }
 }
+
+#[test]
+fn every_bucket_of_a_wide_layout_is_published() {
+    // More buckets than a word has bits for their chunks, and no multiple of anything.
+    let clock = Hand::default();
+    let layout = HistogramConfig::linear(1_000, 1_333).unwrap();
+    let registry = Builder::new()
+        .workers(1)
+        .poll_time(layout)
+        .build(clock.clone())
+        .unwrap();
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    for round in 1..=2 {
+        for bucket in 0..layout.num_buckets() as u64 {
+            poll(&worker, &clock, bucket * 1_000);
+        }
+        worker.submit();
+        let total = metrics.snapshot().total();
+        let histogram = total.poll_time().unwrap().histogram();
+        assert!(
+            histogram.buckets().iter().all(|&count| count == round),
+            "round {round}"
+        );
+    }
+}

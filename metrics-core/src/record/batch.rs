@@ -1,7 +1,7 @@
 //! A worker's own side: plain memory, no atomics, published by a submit.
 
 use super::hooks::{HooksState, RecordValue};
-use super::slot::{BucketCells, SlotHistogram, group_shift};
+use super::slot::{BucketCells, CHUNK, SlotHistogram};
 use crate::cell::{Local, OwnedU64};
 use crate::counters::Counters;
 use crate::histogram::HistogramConfig;
@@ -17,10 +17,10 @@ pub(crate) struct Batch {
     pub(crate) schedule_latency: Option<BatchHistogram>,
 }
 
-/// Eight one-byte counts to a word.
-const LANES: usize = 8;
 /// A lane at half its range asks for a submit, which leaves as many records again before it could be full.
-const HALF: u64 = 0x80;
+const HALF: u8 = 0x80;
+/// Buckets up to which a word has a bit for each chunk.
+const NARROW: usize = CHUNK * u64::BITS as usize;
 
 /// What was recorded since the last submit.
 ///
@@ -29,26 +29,40 @@ const HALF: u64 = 0x80;
 /// they are; the count is the sum of the buckets.
 #[derive(Debug)]
 pub(crate) struct BatchHistogram {
-    lanes: Box<[Cell<u64>]>,
-    /// One bit for each group of buckets touched since the last submit.
-    groups: Cell<u64>,
-    shift: u32,
+    /// As many as fill whole chunks; none if the layout is wide.
+    lanes: Box<[Cell<u8>]>,
+    /// One bit for each chunk of lanes touched since the last submit.
+    touched: Cell<u64>,
+    wide: Option<Box<Wide>>,
     sum: Cell<u64>,
     min: Cell<u64>,
     max: Cell<u64>,
 }
 
+/// The lanes of a layout with more chunks than a word has bits, and as many words as it takes.
+#[derive(Debug)]
+struct Wide {
+    lanes: Box<[Cell<u8>]>,
+    touched: Box<[Cell<u64>]>,
+}
+
 impl BatchHistogram {
     /// An empty batch that goes on from the totals of `slot`.
-    pub(crate) fn new<B: BucketCells>(config: &HistogramConfig, slot: &SlotHistogram<B>) -> Self {
+    pub(crate) fn new<B: BucketCells>(slot: &SlotHistogram<B>) -> Self {
         let (sum, min, max) = slot.extremes();
+        let chunks = slot.capacity().div_ceil(CHUNK);
+        let lanes = |chunks: usize| (0..chunks * CHUNK).map(|_| Cell::new(0)).collect();
+        let wide = slot.capacity() > NARROW;
         Self {
-            lanes: (0..config.num_buckets().div_ceil(LANES))
-                .map(|_| Cell::new(0))
-                .collect(),
-            groups: Cell::new(0),
-            // A group is at least one word, so that a word belongs to one group.
-            shift: group_shift(config.num_buckets()).max(LANES.trailing_zeros()),
+            lanes: lanes(if wide { 0 } else { chunks }),
+            touched: Cell::new(0),
+            wide: wide.then(|| {
+                let words = chunks.div_ceil(u64::BITS as usize);
+                Box::new(Wide {
+                    lanes: lanes(chunks),
+                    touched: (0..words).map(|_| Cell::new(0)).collect(),
+                })
+            }),
             sum: Cell::new(sum),
             min: Cell::new(min),
             max: Cell::new(max),
@@ -57,31 +71,70 @@ impl BatchHistogram {
 
     /// Adds what was recorded since the last time to `slot`. Costs what was touched, not what was configured.
     #[inline]
-    pub(crate) fn publish<B: BucketCells>(&self, config: &HistogramConfig, slot: &SlotHistogram<B>) {
-        let mut groups = self.groups.take();
-        if groups == 0 {
-            return;
-        }
-        let slot_shift = group_shift(config.num_buckets());
-        let words_shift = self.shift - LANES.trailing_zeros();
-        let mut touched = 0;
-        while groups != 0 {
-            let first = (groups.trailing_zeros() as usize) << words_shift;
-            groups &= groups - 1;
-            let last = (first + (1 << words_shift)).min(self.lanes.len());
-            for (i, word) in (first..last).zip(self.lanes.get(first..last).into_iter().flatten()) {
-                let mut lanes = word.take();
-                while lanes != 0 {
-                    let lane = lanes.trailing_zeros() / 8;
-                    let count = (lanes >> (8 * lane)) & 0xff;
-                    lanes &= !(0xff << (8 * lane));
-                    let bucket = i * LANES + lane as usize;
-                    slot.add(bucket, count);
-                    touched |= 1 << ((bucket >> slot_shift) & 63);
-                }
+    pub(crate) fn publish<B: BucketCells>(&self, slot: &SlotHistogram<B>) {
+        if let Some(wide) = &self.wide {
+            for (word, touched) in wide.touched.iter().enumerate() {
+                publish_chunks(&wide.lanes, word * NARROW, touched, slot);
             }
+        } else {
+            publish_chunks(&self.lanes, 0, &self.touched, slot);
         }
-        slot.settle(touched, self.sum.get(), self.min.get(), self.max.get());
+        slot.settle(self.sum.get(), self.min.get(), self.max.get());
+    }
+
+    /// Where a value goes that has no lane in `lanes`. Out of line, so that the common case stays small.
+    #[inline(never)]
+    fn record_wide(&self, i: usize, value: u64) -> bool {
+        let Some((lane, touched)) = self
+            .wide
+            .as_ref()
+            .and_then(|wide| wide.lanes.get(i).zip(wide.touched.get(i / NARROW)))
+        else {
+            return false;
+        };
+        self.add(lane, touched, i, value)
+    }
+
+    #[inline(always)]
+    fn add(&self, lane: &Cell<u8>, touched: &Cell<u64>, i: usize, value: u64) -> bool {
+        let count = lane.get().wrapping_add(1);
+        if count == 0 {
+            // Nobody submitted for 127 records past the request: the neighbours and the totals stay right.
+            return true;
+        }
+        lane.set(count);
+        // Mostly set already: a store each time would make every record wait for the one before.
+        let chunk = 1_u64.wrapping_shl((i / CHUNK) as u32);
+        if touched.get() & chunk == 0 {
+            touched.set(touched.get() | chunk);
+        }
+        self.sum.set(self.sum.get().saturating_add(value));
+        if value < self.min.get() {
+            self.min.set(value);
+        }
+        if value > self.max.get() {
+            self.max.set(value);
+        }
+        count >= HALF
+    }
+}
+
+/// Adds the touched chunks to `slot`, each of them whole, without asking which of its eight counts are zero: polls of one
+/// kind fall into neighbouring buckets, and a branch for each would be guessed wrong.
+#[inline(always)]
+fn publish_chunks<B: BucketCells>(
+    lanes: &[Cell<u8>],
+    first: usize,
+    touched: &Cell<u64>,
+    slot: &SlotHistogram<B>,
+) {
+    let mut bits = touched.take();
+    while bits != 0 {
+        let chunk = first + bits.trailing_zeros() as usize * CHUNK;
+        bits &= bits - 1;
+        if let Some([a, b, c, d, e, f, g, h]) = lanes.get(chunk..chunk + CHUNK) {
+            slot.add_chunk(chunk, [a, b, c, d, e, f, g, h].map(Cell::take));
+        }
     }
 }
 
@@ -91,26 +144,10 @@ impl RecordValue for BatchHistogram {
     #[inline(always)]
     fn record(&self, config: &HistogramConfig, value: u64) -> bool {
         let i = config.index(value);
-        let Some(word) = self.lanes.get(i / LANES) else {
-            return false;
-        };
-        let by = 8 * (i % LANES) as u32;
-        let lanes = word.get();
-        let lane = (lanes >> by) & 0xff;
-        if lane == 0xff {
-            // Nobody submitted for 127 records past the request: the neighbours and the totals stay right.
-            return true;
+        match self.lanes.get(i) {
+            Some(lane) => self.add(lane, &self.touched, i, value),
+            None => self.record_wide(i, value),
         }
-        word.set(lanes + (1 << by));
-        self.groups.set(self.groups.get() | 1 << ((i >> self.shift) & 63));
-        self.sum.set(self.sum.get().saturating_add(value));
-        if value < self.min.get() {
-            self.min.set(value);
-        }
-        if value > self.max.get() {
-            self.max.set(value);
-        }
-        lane + 1 >= HALF
     }
 }
 

@@ -39,8 +39,8 @@ pub(crate) struct HooksState<C: U64Cell> {
     poll_started_at: C,
     busy_since: C,
     submitted_at: C,
-    /// Polls since the last submit that took no reading.
-    untimed_polls: C::Narrow,
+    /// The switches as they were last taken over.
+    latched: C,
     /// The sampling in force, and how many polls to pass over.
     poll_time: Sampler<C::Narrow>,
     schedule_latency: Sampler<C::Narrow>,
@@ -56,7 +56,7 @@ impl HooksState<OwnedU64> {
                 poll_started_at: OwnedU64::new(0),
                 busy_since: OwnedU64::new(0),
                 submitted_at: OwnedU64::new(0),
-                untimed_polls: OwnedU32::new(0),
+                latched: OwnedU64::new(0),
                 poll_time: Sampler::new(),
                 schedule_latency: Sampler::new(),
             }
@@ -79,10 +79,12 @@ const MEASURED: u32 = 1 << 3;
 const PARKED_BEFORE: u32 = 1 << 4;
 /// A poll ended since the last park.
 const POLLED: u32 = 1 << 5;
+/// Some switch is on, so that a poll's start has to ask which. All off is this one predictable branch a poll.
+const SAMPLING: u32 = 1 << 6;
 
-/// Polls without a reading after which a worker submits all the same. A submit costs tens of nanoseconds, so the share
-/// of a poll is under one, and a worker busy with everything switched off stays visible.
-const UNTIMED_POLLS: u32 = 64;
+/// A poll without a reading submits all the same if its number is a multiple of this. A submit costs tens of nanoseconds,
+/// so the share of a poll is under one, and a worker busy with everything switched off stays visible.
+const UNTIMED_POLLS: u64 = 64;
 
 #[derive(Debug, Default)]
 struct Sampler<C> {
@@ -154,14 +156,24 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     }
 
     /// Takes over the switches. A poll that goes on keeps what it began with.
+    #[inline(always)]
     pub(crate) fn latch(&self, options: Latched) {
+        if self.state.latched.get() != options.bits() {
+            self.latch_changed(options);
+        }
+    }
+
+    #[cold]
+    fn latch_changed(&self, options: Latched) {
+        self.state.latched.set(options.bits());
         let off = |on: bool, one_in: u32| if on && self.timed { one_in } else { 0 };
-        self.state
-            .poll_time
-            .latch(off(self.poll_time.is_some(), options.poll_time));
-        self.state
-            .schedule_latency
-            .latch(off(self.schedule_latency.is_some(), options.schedule_latency));
+        let poll_time = off(self.poll_time.is_some(), options.poll_time);
+        let schedule_latency = off(self.schedule_latency.is_some(), options.schedule_latency);
+        self.state.poll_time.latch(poll_time);
+        self.state.schedule_latency.latch(schedule_latency);
+        let any = poll_time | schedule_latency != 0;
+        let flags = self.state.flags.get() & !SAMPLING;
+        self.state.flags.set(flags | if any { SAMPLING } else { 0 });
     }
 
     /// Adds the busy time up to `now` to the settled total.
@@ -249,6 +261,16 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     #[inline(always)]
     pub(crate) fn start_poll(&self, start: PollStart) -> bool {
         let flags = self.state.flags.get();
+        if flags & SAMPLING != 0 {
+            return self.start_sampled_poll(flags, start);
+        }
+        self.state.flags.set(flags & !CHAINED | POLLING);
+        self.begin_live(start.site, UNTIMED);
+        false
+    }
+
+    #[inline(always)]
+    fn start_sampled_poll(&self, flags: u32, start: PollStart) -> bool {
         let measured = self.state.poll_time.sample();
         let latency = start
             .scheduled_at
@@ -266,12 +288,18 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
                 due = histogram.record(config, self.nanos(since, scheduled_at.ticks()));
             }
         }
+        let measured = if measured { MEASURED } else { 0 };
         self.state
             .flags
-            .set(flags & !(CHAINED | MEASURED) | POLLING | if measured { MEASURED } else { 0 });
-        self.live
-            .start_poll(start.site, since, self.counters.poll_count.get().wrapping_add(1));
+            .set(flags & !(CHAINED | MEASURED) | POLLING | measured);
+        self.begin_live(start.site, since);
         due
+    }
+
+    #[inline(always)]
+    fn begin_live(&self, site: Site, since: u64) {
+        let number = self.counters.poll_count.get().wrapping_add(1);
+        self.live.start_poll(site, since, number);
     }
 
     /// Says whether the batch is to be submitted now.
@@ -281,12 +309,18 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         if flags & POLLING == 0 {
             return false;
         }
-        self.counters.poll_count.add(1);
+        let polls = self.counters.poll_count.get().wrapping_add(1);
+        self.counters.poll_count.set(polls);
         self.live.end_poll(flags & BUSY != 0);
-        if flags & MEASURED == 0 {
-            self.state.flags.set(flags & !POLLING | POLLED);
-            return self.untimed_poll();
+        if flags & MEASURED != 0 {
+            return self.end_measured_poll(flags);
         }
+        self.state.flags.set(flags & !POLLING | POLLED);
+        polls.is_multiple_of(UNTIMED_POLLS) && self.settle_untimed_polls()
+    }
+
+    #[inline(always)]
+    fn end_measured_poll(&self, flags: u32) -> bool {
         let now = self.now();
         let nanos = self.nanos(now, self.state.poll_started_at.get());
         self.mean(nanos);
@@ -321,14 +355,9 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         }
     }
 
-    #[inline(always)]
-    fn untimed_poll(&self) -> bool {
-        let polls = self.state.untimed_polls.get() + 1;
-        self.state.untimed_polls.set(polls);
-        if polls < UNTIMED_POLLS {
-            return false;
-        }
-        // One reading settles the busy time, so that it moves on a worker that never parks.
+    /// One reading settles the busy time, so that it moves on a worker that never parks.
+    #[cold]
+    fn settle_untimed_polls(&self) -> bool {
         if self.timed {
             self.state.cursor.set(self.now());
             self.state.flags.set(self.state.flags.get() | CHAINED);
@@ -338,7 +367,6 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
 
     /// Before a submit: settles the busy time as far as a reading is at hand, and takes over the switches.
     pub(crate) fn before_submit(&self, options: Latched) {
-        self.state.untimed_polls.set(0);
         if self.state.flags.get() & CHAINED != 0 {
             let now = self.state.cursor.get();
             self.state.submitted_at.set(now);

@@ -11,7 +11,11 @@ pub(crate) use batch::{Batch, BatchHistogram};
 #[cfg(not(metrics_core_loom))]
 pub(crate) use hooks::HooksState;
 pub use hooks::PollStart;
+#[cfg(metrics_core_bench)]
+pub(crate) use hooks::RecordValue;
 pub(crate) use hooks::{Hooks, NEVER};
 pub(crate) use shared::SharedHistogram;
 pub(crate) use slot::BucketCells;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub(crate) use slot::CHUNK;
 pub(crate) use slot::SlotHistogram;

@@ -9,7 +9,7 @@ use crate::sync::const_unless_loom;
 ///
 /// Sealed by its cells: only this crate can make a [`OwnedU64`].
 pub trait BucketCells {
-    /// Whether touched groups of buckets are noted, so that a reader passes over the others. Few buckets are read
+    /// Whether touched blocks of buckets are noted, so that a reader passes over the others. Few buckets are read
     /// sooner than a bit is set.
     const GROUPED: bool;
     /// How many buckets there is room for.
@@ -18,7 +18,12 @@ pub trait BucketCells {
     fn get(&self, i: usize) -> u64;
     /// Adds to bucket `i`; nothing past the end.
     fn add(&self, i: usize, n: u64);
+    /// Adds to the buckets of the chunk that begins at `first`; nothing unless all of it is there.
+    fn add_chunk(&self, first: usize, counts: [u8; CHUNK]);
 }
+
+/// Buckets that are published together. Heap storage comes in whole chunks; no other is published into.
+pub(crate) const CHUNK: usize = 8;
 
 macro_rules! cells {
     ($(#[$attr:meta])* [$($generics:tt)*] $type:ty, $grouped:expr) => {
@@ -42,6 +47,15 @@ macro_rules! cells {
                     cell.add(n);
                 }
             }
+
+            #[inline(always)]
+            fn add_chunk(&self, first: usize, counts: [u8; CHUNK]) {
+                if let Some(cells) = <[OwnedU64]>::get(self, first..first + CHUNK) {
+                    for (cell, count) in cells.iter().zip(counts) {
+                        cell.add(count.into());
+                    }
+                }
+            }
         }
     };
 }
@@ -54,20 +68,19 @@ cells!([const BUCKETS: usize] [OwnedU64; BUCKETS], false);
 #[derive(Debug)]
 pub(crate) struct SlotHistogram<B> {
     buckets: B,
-    /// One bit for each group of buckets that was ever touched, so that a reader passes over the others.
-    groups: OwnedU64,
+    /// One bit for each block of buckets that was ever touched, so that a reader passes over the others.
+    blocks: OwnedU64,
     sum: OwnedU64,
     min: OwnedU64,
     max: OwnedU64,
 }
 
-/// Buckets in a group are `2^group_shift`, so that 64 bits cover them all.
-pub(crate) const fn group_shift(buckets: usize) -> u32 {
-    let mut shift = 0;
-    while (buckets >> shift) > 64 || ((buckets >> shift) == 64 && buckets & ((1 << shift) - 1) != 0) {
-        shift += 1;
-    }
-    shift
+/// Buckets of a block are `2^block_shift`: as few as let 64 bits cover them all, and at least a chunk.
+#[inline(always)]
+const fn block_shift(buckets: usize) -> u32 {
+    let bits = usize::BITS - (buckets.saturating_sub(1) / u64::BITS as usize).leading_zeros();
+    let chunk = CHUNK.trailing_zeros();
+    if bits < chunk { chunk } else { bits }
 }
 
 impl<B> SlotHistogram<B> {
@@ -75,7 +88,7 @@ impl<B> SlotHistogram<B> {
         pub(crate) const fn new(buckets: B) -> Self {
             Self {
                 buckets,
-                groups: OwnedU64::new(0),
+                blocks: OwnedU64::new(0),
                 sum: OwnedU64::new(0),
                 min: OwnedU64::new(u64::MAX),
                 max: OwnedU64::new(0),
@@ -87,16 +100,21 @@ impl<B> SlotHistogram<B> {
 /// What a batch publishes into.
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 impl<B: BucketCells> SlotHistogram<B> {
-    /// Adds `n` samples to a bucket; the owner sets the other cells by [`settle`](Self::settle).
-    #[inline(always)]
-    pub(crate) fn add(&self, bucket: usize, n: u64) {
-        self.buckets.add(bucket, n);
+    /// How many buckets there is room for.
+    pub(crate) fn capacity(&self) -> usize {
+        self.buckets.capacity()
     }
 
-    /// Marks the groups touched and takes over sum, minimum and maximum.
+    /// Adds to a chunk of buckets; the owner sets the other cells by [`settle`](Self::settle).
     #[inline(always)]
-    pub(crate) fn settle(&self, groups: u64, sum: u64, min: u64, max: u64) {
-        self.groups.set(self.groups.get() | groups);
+    pub(crate) fn add_chunk(&self, first: usize, counts: [u8; CHUNK]) {
+        self.mark(first);
+        self.buckets.add_chunk(first, counts);
+    }
+
+    /// Takes over sum, minimum and maximum.
+    #[inline(always)]
+    pub(crate) fn settle(&self, sum: u64, min: u64, max: u64) {
         self.sum.set(sum);
         self.min.set(min);
         self.max.set(max);
@@ -118,6 +136,16 @@ impl<B> SlotHistogram<B> {
 }
 
 impl<B: BucketCells> SlotHistogram<B> {
+    /// Notes for readers that a bucket was touched.
+    #[inline(always)]
+    fn mark(&self, bucket: usize) {
+        let block = 1_u64.wrapping_shl((bucket >> block_shift(self.buckets.capacity())) as u32);
+        let blocks = self.blocks.get();
+        if blocks & block == 0 {
+            self.blocks.set(blocks | block);
+        }
+    }
+
     /// One bucket's count.
     pub(crate) fn bucket(&self, i: usize) -> u64 {
         self.buckets.get(i)
@@ -131,13 +159,13 @@ impl<B: BucketCells> SlotHistogram<B> {
             }
             return (self.sum.get(), self.min.get(), self.max.get());
         }
-        let shift = group_shift(buckets.len());
-        let mut groups = self.groups.get();
-        while groups != 0 {
-            let first = (groups.trailing_zeros() as usize) << shift;
-            groups &= groups - 1;
-            let last = (first + (1 << shift)).min(buckets.len());
-            for (i, bucket) in (first..last).zip(buckets.get_mut(first..last).into_iter().flatten()) {
+        let shift = block_shift(self.buckets.capacity());
+        let mut blocks = self.blocks.get();
+        while blocks != 0 {
+            let first = (blocks.trailing_zeros() as usize) << shift;
+            blocks &= blocks - 1;
+            let block = buckets.iter_mut().enumerate().skip(first).take(1 << shift);
+            for (i, bucket) in block {
                 *bucket = self.buckets.get(i);
             }
         }
@@ -154,8 +182,7 @@ impl<B: BucketCells> RecordValue for SlotHistogram<B> {
         let i = config.index(value);
         self.buckets.add(i, 1);
         if B::GROUPED {
-            let group = 1 << (i >> group_shift(config.num_buckets())).min(63);
-            self.groups.set(self.groups.get() | group);
+            self.mark(i);
         }
         match self.sum.get().checked_add(value) {
             Some(sum) => self.sum.set(sum),
@@ -173,17 +200,17 @@ impl<B: BucketCells> RecordValue for SlotHistogram<B> {
 
 #[cfg(all(test, not(metrics_core_loom)))]
 mod tests {
-    use super::group_shift;
+    use super::{CHUNK, block_shift};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
-    fn sixty_four_groups_cover_every_bucket() {
+    fn sixty_four_blocks_cover_every_bucket() {
         for buckets in 1..20_000_usize {
-            let shift = group_shift(buckets);
+            let shift = block_shift(buckets);
             assert!((buckets - 1) >> shift < 64, "{buckets}");
             assert!(
-                shift == 0 || (buckets - 1) >> (shift - 1) >= 64,
+                shift == CHUNK.trailing_zeros() || (buckets - 1) >> (shift - 1) >= 64,
                 "{buckets}: coarser than needed"
             );
         }

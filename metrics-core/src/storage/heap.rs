@@ -3,7 +3,7 @@
 use super::sealed::Sealed;
 use super::{SharedU64, Storage};
 use crate::cell::OwnedU64;
-use crate::record::SlotHistogram;
+use crate::record::{CHUNK, SlotHistogram};
 use crate::registry::{Facts, HostCells};
 use crate::slot::{Lease, Slot};
 use alloc::boxed::Box;
@@ -14,7 +14,7 @@ use core::fmt::Debug;
 use core::ops::Deref;
 use once_cell::race::OnceBox;
 
-type HeapSlot = Slot<Box<[OwnedU64]>>;
+pub(crate) type HeapSlot = Slot<Box<[OwnedU64]>>;
 
 /// Growable storage behind an `Arc`, for targets with an allocator and pointer-sized compare-and-swap.
 ///
@@ -62,7 +62,11 @@ impl Heap {
 
     fn slot(&self) -> HeapSlot {
         let histogram = |buckets: Option<usize>| {
-            buckets.map(|n| SlotHistogram::new((0..n).map(|_| OwnedU64::new(0)).collect::<Box<[_]>>()))
+            buckets.map(|n| {
+                // Whole chunks, so that a submit adds one with a single check of the bounds.
+                let cells = (0..n.next_multiple_of(CHUNK)).map(|_| OwnedU64::new(0));
+                SlotHistogram::new(cells.collect::<Box<[_]>>())
+            })
         };
         Slot::new(
             Lease::vacant(),

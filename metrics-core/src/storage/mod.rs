@@ -18,7 +18,7 @@ pub(crate) use fixed::FixedSlot;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use heap::Heap;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub(crate) use heap::{Held, SharedBuckets, SlotHandle};
+pub(crate) use heap::{HeapSlot, Held, SharedBuckets, SlotHandle};
 
 /// How a registry's slots and its snapshots are stored. Sealed: [`Fixed`] and, with the feature `alloc`, `Heap` are all there are.
 pub trait Storage: sealed::Sealed + Debug + 'static {
