@@ -5,6 +5,7 @@ use crate::counters::CounterSet;
 use crate::histogram::HistogramConfig;
 use crate::options::Options;
 use crate::record::SharedHistogram;
+use crate::stamp::WakeStamp;
 use crate::storage::Storage;
 use crate::tasks::{SharedTaskCells, TaskCounts, TaskEnd};
 use crate::time::{TimeScale, TimeSource, Timestamp};
@@ -183,6 +184,16 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
     /// Workers the registry was built for. A dynamic pool may run more.
     pub fn num_workers(&self) -> usize {
         self.facts.num_workers
+    }
+
+    /// Stamps a task that becomes scheduled now. Reads the clock only if schedule latency is measured and the task has no
+    /// stamp yet: a repeated wake costs one load.
+    #[inline]
+    pub fn stamp(&self, stamp: &WakeStamp) {
+        let measured = self.schedule_latency_config().is_some() && self.options.latch().schedule_latency != 0;
+        if measured && !stamp.is_set() {
+            stamp.mark(self.clock.now());
+        }
     }
 
     /// The layout of the poll-time histogram, if there is one.

@@ -9,6 +9,13 @@ use crate::time::Timestamp;
 /// A repeated wake does not move it. Wakers [`mark`](Self::mark) it, the poll [`take`](Self::take)s it; a wake during
 /// the poll belongs to the next one. On a target without compare-and-swap it works only with the feature
 /// `critical-section`; without, `take` gives `None`.
+///
+/// # What is not promised
+/// Both are a load and a store, not a read-modify-write, which would cost each poll more than a clock reading does. Two
+/// wakes at the same instant leave the stamp of either; a wake that was held up between its load and its store may
+/// leave its own, earlier time, or lose it to the poll that takes the stamp just then, which leaves one poll without a
+/// schedule latency. A runtime that marks the stamp where it queues the task, once for each time it becomes
+/// scheduled, has no such races: its queue orders the mark before the poll.
 #[derive(Debug)]
 pub struct WakeStamp(SharedU64);
 
@@ -20,26 +27,31 @@ impl WakeStamp {
         }
     }
 
-    /// Sets the stamp unless it is set. Lock-free wherever the target's 64-bit compare-and-swap is.
+    /// Sets the stamp unless it is set.
     ///
     /// A reading of zero ticks is kept as one tick: zero is "not set".
     #[inline]
     pub fn mark(&self, now: Timestamp) {
-        self.0.set_if_zero(now.ticks().max(1));
+        if !self.is_set() {
+            self.0.set(now.ticks().max(1));
+        }
     }
 
     /// Whether the stamp is set. A waker asks first, and so spares a clock reading for a repeated wake.
     #[inline]
     pub fn is_set(&self) -> bool {
-        self.0.load_acquire().is_some_and(|ticks| ticks != 0)
+        self.0.get() != 0
     }
 
     /// Takes the stamp, leaving it unset.
     #[inline]
     pub fn take(&self) -> Option<Timestamp> {
-        match self.0.take() {
+        match self.0.get() {
             0 => None,
-            ticks => Some(Timestamp::from_ticks(ticks)),
+            ticks => {
+                self.0.set(0);
+                Some(Timestamp::from_ticks(ticks))
+            }
         }
     }
 }

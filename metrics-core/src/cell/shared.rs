@@ -51,24 +51,16 @@ mod imp {
             Some(self.0.load(Ordering::Acquire))
         }
 
-        /// Stores `value` if the cell holds zero.
-        pub(crate) fn set_if_zero(&self, value: u64) {
-            // Ordering: relaxed. The value is data of its own; whoever moves the task orders everything else.
-            if self.0.load(Ordering::Relaxed) == 0 {
-                let _ = self
-                    .0
-                    .compare_exchange(0, value, Ordering::Relaxed, Ordering::Relaxed);
-            }
+        #[inline]
+        pub(crate) fn get(&self) -> u64 {
+            // Ordering: relaxed, here and in `set`. The value is data of its own; whoever moves the task orders
+            // everything else.
+            self.0.load(Ordering::Relaxed)
         }
 
-        /// Takes the value, leaving zero. One taker at a time.
-        pub(crate) fn take(&self) -> u64 {
-            // Ordering: relaxed, as in `set_if_zero`. The load spares an empty cell the exchange.
-            if self.0.load(Ordering::Relaxed) == 0 {
-                0
-            } else {
-                self.0.swap(0, Ordering::Relaxed)
-            }
+        #[inline]
+        pub(crate) fn set(&self, value: u64) {
+            self.0.store(value, Ordering::Relaxed);
         }
     }
 
@@ -145,12 +137,12 @@ mod imp {
         }
 
         #[allow(clippy::unused_self)]
-        pub(crate) fn set_if_zero(&self, _: u64) {}
-
-        #[allow(clippy::unused_self)]
-        pub(crate) fn take(&self) -> u64 {
+        pub(crate) fn get(&self) -> u64 {
             0
         }
+
+        #[allow(clippy::unused_self)]
+        pub(crate) fn set(&self, _: u64) {}
     }
 
     /// A `u32` with one writer.

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use super::context::Context;
 use super::coop;
-use super::metrics::{Site, TaskEnd, TimeSource, WakeStamp, Worker, site};
+use super::metrics::{Site, TaskEnd, WakeStamp, Worker, site};
 use super::queue::Entry;
 use super::shared::Shared;
 
@@ -48,7 +48,7 @@ where
         let schedule = {
             let shared = Arc::clone(shared);
             move |task: Runnable, info: ScheduleInfo| {
-                task.metadata().scheduled.mark(shared.registry.clock().now());
+                shared.registry.stamp(&task.metadata().scheduled);
                 // A task that woke itself while it ran is yielding: the others come first.
                 shared.schedule(
                     task,
