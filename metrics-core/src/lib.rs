@@ -22,6 +22,9 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+#[cfg(all(metrics_core_bench, feature = "alloc"))]
+#[doc(hidden)]
+pub mod bench;
 mod builder;
 mod catalog;
 mod cell;

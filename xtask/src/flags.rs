@@ -22,6 +22,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Measure every comparison with its peers side by side, and judge the goals
+    Bench(Bench),
     /// Watch an axum service on Tokio live, under real load
     Demo(crate::demo::Cli),
     /// Prove the numbers on every kind of target: run the rows of the test matrix
@@ -34,6 +36,25 @@ pub(crate) enum Command {
     Wasm(Wasm),
     /// Build and serve the dashboard over a workload in the page
     WasmDemo(WasmDemo),
+}
+
+#[derive(Args)]
+pub(crate) struct Bench {
+    /// Fewer and shorter rounds: under two minutes once built
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Count instructions only, and compare them with the committed counts of this compiler
+    #[arg(long)]
+    pub(crate) instructions: bool,
+    /// Commit the instruction counts of this run instead of comparing them
+    #[arg(long, requires = "instructions")]
+    pub(crate) bless: bool,
+    /// Write the rows to this file as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Only these rows, or groups of rows
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
 }
 
 #[derive(Args)]

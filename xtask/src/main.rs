@@ -7,6 +7,7 @@
     reason = "a program with std; one import of `time` from both would be noise"
 )]
 
+mod bench;
 mod children;
 mod demo;
 mod flags;
@@ -26,6 +27,7 @@ use flags::Command;
 
 fn main() -> ExitCode {
     let result = match flags::parse() {
+        Ok(Command::Bench(flags)) => bench::run(&flags),
         Ok(Command::Demo(flags)) => demo::run(&flags),
         Ok(Command::TestMatrix(flags)) => matrix::run(&flags),
         Ok(Command::Tidy(flags)) => tidy::run(&flags),

@@ -1,0 +1,99 @@
+//! Our side of what needs no runtime: the hooks of a worker, publishing, reading.
+
+use metrics_core::{
+    Builder, Heap, HistogramConfig, PollStart, Registry, Site, TimeSource, Timestamp, Worker,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A registry over any clock, on the heap.
+pub(crate) type Shared<T> = Arc<Registry<Heap, T>>;
+
+/// A clock that a side sets, so that a poll takes exactly what it wants.
+#[derive(Debug, Default)]
+pub(crate) struct SetClock(AtomicU64);
+
+impl SetClock {
+    /// Moves the clock on.
+    #[inline]
+    pub(crate) fn advance(&self, nanos: u64) {
+        // Ordering: relaxed, one thread drives it.
+        self.0
+            .store(self.0.load(Ordering::Relaxed) + nanos, Ordering::Relaxed);
+    }
+}
+
+impl TimeSource for SetClock {
+    #[inline]
+    fn now(&self) -> Timestamp {
+        Timestamp::from_ticks(self.0.load(Ordering::Relaxed))
+    }
+
+    fn ticks_per_second(&self) -> u64 {
+        1_000_000_000
+    }
+
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+}
+
+/// A registry with both histograms of this layout that publishes only when told to.
+pub(crate) fn registry<T: TimeSource>(clock: T, workers: usize, layout: HistogramConfig) -> Shared<T> {
+    Builder::new()
+        .workers(workers)
+        .poll_time(layout)
+        .schedule_latency(layout)
+        .submit_interval(Duration::from_secs(1 << 20))
+        .build(clock)
+        .expect("a valid configuration")
+}
+
+/// The layout that Tokio has by default too: 119 buckets.
+pub(crate) const LAYOUT: HistogramConfig = HistogramConfig::DEFAULT;
+
+/// One with 7,424 buckets.
+pub(crate) fn wide_layout() -> HistogramConfig {
+    HistogramConfig::h2(1, 60_000_000_000, 8).expect("a valid layout")
+}
+
+/// One poll of `nanos` nanoseconds, no schedule latency.
+#[inline]
+pub(crate) fn poll(worker: &Worker<Shared<SetClock>>, nanos: u64) {
+    worker.start_poll(PollStart {
+        scheduled_at: None,
+        site: Site::UNKNOWN,
+    });
+    worker.registry().clock().advance(nanos);
+    worker.end_poll();
+}
+
+/// A clock of one gigahertz that moves by itself, so that what is done with its readings takes the same instructions
+/// in every run.
+#[derive(Debug, Default)]
+#[allow(
+    unreachable_pub,
+    reason = "named by the public alias of a testbed compiled here"
+)]
+pub struct StepClock(AtomicU64);
+
+impl TimeSource for StepClock {
+    #[inline]
+    fn now(&self) -> Timestamp {
+        // Ordering: relaxed loads and stores, for one thread drives it. Steps of 32 to 95 ns, irregular enough to
+        // reach several buckets.
+        let now = self.0.load(Ordering::Relaxed);
+        let next = now + 32 + (now.wrapping_mul(0x9E37_79B9) >> 13 & 63);
+        self.0.store(next, Ordering::Relaxed);
+        Timestamp::from_ticks(next)
+    }
+
+    fn ticks_per_second(&self) -> u64 {
+        1_000_000_000
+    }
+
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+}

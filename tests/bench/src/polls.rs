@@ -1,0 +1,73 @@
+//! What the hooks add to a poll on the testbed runtime, with 100 yielding tasks on one thread.
+
+use crate::harness::{Build, Measured, Named, Side, side, timed};
+use crate::ours::{LAYOUT, StepClock};
+use crate::testbed;
+use crate::yielding::{TASKS, Yields};
+use metrics_std::{Clock, Sampling};
+
+type Metrics = metrics_std::Builder<'static>;
+
+/// Every side.
+pub(crate) const SIDES: &[Named] = &[
+    side("testbed/bare", BARE),
+    side("testbed/poll-time", POLL_TIME),
+    side("testbed/both", BOTH),
+    side("testbed/off", OFF),
+    side("testbed/poll-time-stepped", POLL_TIME_STEPPED),
+    side("testbed/both-stepped", BOTH_STEPPED),
+];
+
+/// The two copies of the testbed have types of their own, so what runs on them is written once by a macro.
+macro_rules! yielding {
+    ($runtime:expr) => {{
+        let runtime = $runtime.expect("a current-thread runtime");
+        let side: Box<dyn Side> = Box::new(move |ops: u64| -> Measured {
+            let polls = ops.div_ceil(TASKS).max(2);
+            timed(polls * TASKS, || {
+                runtime.block_on(async {
+                    let tasks: Vec<_> = (0..TASKS).map(|_| runtime.spawn(Yields(polls - 1))).collect();
+                    for task in tasks {
+                        task.await;
+                    }
+                });
+            })
+        });
+        side
+    }};
+}
+
+const BARE: Build =
+    || yielding!(testbed::bare::testbed::Builder::current_thread().build(testbed::bare::metrics::Clock));
+
+fn metered(clock: Clock, configure: impl FnOnce(Metrics) -> Metrics) -> Box<dyn Side> {
+    yielding!(
+        tests::testbed::Builder::current_thread()
+            .metrics(configure)
+            .build(clock)
+    )
+}
+
+fn poll_time(metrics: Metrics) -> Metrics {
+    metrics.poll_time(LAYOUT)
+}
+
+fn both(metrics: Metrics) -> Metrics {
+    poll_time(metrics).schedule_latency(LAYOUT)
+}
+
+fn off(metrics: Metrics) -> Metrics {
+    both(metrics)
+        .poll_time_sampling(Sampling::Off)
+        .schedule_latency_sampling(Sampling::Off)
+}
+
+fn stepping() -> Clock {
+    Clock::custom(StepClock::default())
+}
+
+const POLL_TIME: Build = || metered(Clock::new(), poll_time);
+const BOTH: Build = || metered(Clock::new(), both);
+const OFF: Build = || metered(Clock::new(), off);
+const POLL_TIME_STEPPED: Build = || metered(stepping(), poll_time);
+const BOTH_STEPPED: Build = || metered(stepping(), both);

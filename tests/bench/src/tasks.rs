@@ -1,0 +1,58 @@
+//! Spawning and finishing tasks: what it costs one worker, and each of two that do it at the same time.
+
+use crate::harness::{Build, Measured, Named, side, timed};
+use crate::ours::{LAYOUT, SetClock, Shared, registry};
+use metrics_core::{TaskEnd, Worker};
+use std::hint::black_box;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Both sides.
+pub(crate) const SIDES: &[Named] = &[side("tasks/one-thread", ONE), side("tasks/two-threads", TWO)];
+
+fn workers() -> [Worker<Shared<SetClock>>; 2] {
+    let registry = registry(SetClock::default(), 2, LAYOUT);
+    [0, 1].map(|i| Worker::lease(registry.clone(), i).expect("a free slot"))
+}
+
+fn tasks(worker: &Worker<Shared<SetClock>>, ops: u64) {
+    for _ in 0..ops {
+        black_box(worker).task_spawned();
+        black_box(worker).task_ended(TaskEnd::Completed);
+    }
+}
+
+const ONE: Build = || {
+    let [worker, _other] = workers();
+    Box::new(move |ops: u64| -> Measured { timed(ops, || tasks(&worker, ops)) })
+};
+
+/// The longer of the two threads' times, from the moment at which both are there.
+const TWO: Build = || {
+    let mut workers = workers();
+    Box::new(move |ops: u64| -> Measured {
+        let start = Barrier::new(2);
+        let elapsed = thread::scope(|scope| {
+            let running = workers.each_mut().map(|worker| {
+                let start = &start;
+                scope.spawn(move || -> Duration {
+                    start.wait();
+                    let begun = Instant::now();
+                    tasks(worker, ops);
+                    begun.elapsed()
+                })
+            });
+            running
+                .into_iter()
+                .map(|thread| thread.join().expect("no panic"))
+                .max()
+                .unwrap_or_default()
+        });
+        Measured {
+            ops,
+            elapsed,
+            extras: Vec::new(),
+        }
+    })
+};

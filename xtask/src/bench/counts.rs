@@ -1,0 +1,99 @@
+//! The committed instruction counts, and what counts as a rise.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::{toolchain, workspace};
+
+/// How much more than committed fails.
+const TOLERANCE: f64 = 0.05;
+/// A fraction of an instruction is start-up divided by operations, not a rise.
+const NOISE: f64 = 0.5;
+
+/// Instructions per operation by side.
+pub(super) type Counts = BTreeMap<String, f64>;
+/// The whole file: by compiler and target, since both decide which instructions there are.
+type File = BTreeMap<String, Counts>;
+
+fn path() -> PathBuf {
+    workspace::root().join("tests/bench/instructions.json")
+}
+
+/// What this compiler's counts are filed under.
+pub(super) fn key() -> Result<String> {
+    let version = toolchain::output("rustc", &["-vV"]).context("rustc -vV says nothing")?;
+    let field = |name: &str| {
+        version
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .map(str::trim)
+            .with_context(|| format!("rustc -vV has no `{name}`"))
+    };
+    Ok(format!("{} rustc {}", field("host:")?, field("release:")?))
+}
+
+fn read() -> Result<File> {
+    let path = path();
+    let text = fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
+}
+
+/// The committed counts of this compiler, if there are any.
+pub(super) fn committed() -> Result<Option<Counts>> {
+    Ok(read()?.remove(&key()?))
+}
+
+/// Writes `counts` down as this compiler's; the counts of others stay.
+pub(super) fn commit(counts: &Counts) -> Result<PathBuf> {
+    let mut file = if path().exists() { read()? } else { File::new() };
+    let rounded = counts
+        .iter()
+        .map(|(side, count)| (side.clone(), (count * 100.0).round() / 100.0));
+    file.entry(key()?).or_default().extend(rounded);
+    fs::write(path(), serde_json::to_string_pretty(&file)? + "\n")?;
+    Ok(path())
+}
+
+/// Every side that now takes more than committed, in words; and every side that has no committed count.
+pub(super) fn rises(now: &Counts, committed: &Counts) -> Vec<String> {
+    let mut rises = Vec::new();
+    for (side, count) in now {
+        match committed.get(side) {
+            None => rises.push(format!("{side}: {count:.1} instructions, and no committed count")),
+            Some(before) if *count > before * (1.0 + TOLERANCE) + NOISE => rises.push(format!(
+                "{side}: {count:.1} instructions, {before:.1} committed (+{:.1} %)",
+                (count / before - 1.0) * 100.0
+            )),
+            Some(_) => {}
+        }
+    }
+    rises
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Counts, rises};
+
+    fn counts(count: f64) -> Counts {
+        Counts::from([("record/ours".to_owned(), count)])
+    }
+
+    #[test]
+    fn more_than_five_percent_is_a_rise() {
+        assert!(rises(&counts(105.0), &counts(100.0)).is_empty());
+        assert!(rises(&counts(80.0), &counts(100.0)).is_empty());
+        let found = rises(&counts(106.0), &counts(100.0));
+        assert_eq!(
+            found,
+            ["record/ours: 106.0 instructions, 100.0 committed (+6.0 %)"]
+        );
+    }
+
+    #[test]
+    fn a_side_without_a_committed_count_is_told() {
+        assert_eq!(rises(&counts(3.0), &Counts::new()).len(), 1);
+    }
+}

@@ -1,0 +1,189 @@
+//! What a figure can't be read without: the machine, the versions, and how big the core is to build.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::{toolchain, workspace};
+
+/// The peers whose versions are told.
+const PEERS: &[&str] = &[
+    "hdrhistogram",
+    "histogram",
+    "metrics-util",
+    "prometheus-client",
+    "quanta",
+    "tokio",
+    "tokio-metrics",
+];
+
+/// The processor, the system and the compiler, a line each.
+pub(super) fn machine() -> Vec<String> {
+    let cpu = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
+        let name = text.lines().find_map(|line| line.strip_prefix("model name"))?;
+        Some(name.trim_start_matches([' ', '\t', ':']).to_owned())
+    });
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let kernel = toolchain::output("uname", &["-srm"]).map(|line| line.trim().to_owned());
+    let rustc = toolchain::output("rustc", &["--version"]).map(|line| line.trim().to_owned());
+    let valgrind = toolchain::output("valgrind", &["--version"]).map(|line| line.trim().to_owned());
+    let unknown = || "unknown".to_owned();
+    vec![
+        format!("processor: {}, {cores} cores", cpu.unwrap_or_else(unknown)),
+        format!("system: {}", kernel.unwrap_or_else(unknown)),
+        format!(
+            "compiler: {}, profile `release` (no LTO, as a user's default)",
+            rustc.unwrap_or_else(unknown)
+        ),
+        format!(
+            "instructions: {}",
+            valgrind.unwrap_or_else(|| "valgrind is not installed".into())
+        ),
+    ]
+}
+
+/// The peers' versions in the lock file.
+pub(super) fn versions() -> Result<BTreeMap<String, String>> {
+    let text = fs::read_to_string(workspace::root().join("Cargo.lock"))?;
+    let mut versions = BTreeMap::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let Some(name) = quoted(line, "name") else {
+            continue;
+        };
+        let version = lines.next().and_then(|line| quoted(line, "version"));
+        if PEERS.contains(&name) {
+            versions.insert(
+                name.to_owned(),
+                version.context("a package without a version")?.to_owned(),
+            );
+        }
+    }
+    Ok(versions)
+}
+
+fn quoted<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    line.strip_prefix(key)?
+        .trim_start_matches([' ', '='])
+        .strip_prefix('"')?
+        .strip_suffix('"')
+}
+
+/// How much of a build `metrics-core` is.
+pub(super) struct Weight {
+    pub(super) features: &'static str,
+    pub(super) dependencies: usize,
+    pub(super) seconds: f64,
+}
+
+/// Builds `metrics-core` from nothing, as a dependent would, and counts what it draws in.
+pub(super) fn weigh(features: &'static str) -> Result<Weight> {
+    let target = workspace::target_dir().join("bench/clean");
+    if target.exists() {
+        fs::remove_dir_all(&target)?;
+    }
+    let start = Instant::now();
+    let status = cargo()
+        .args([
+            "build",
+            "--quiet",
+            "--release",
+            "--locked",
+            "--package",
+            "metrics-core",
+            "--features",
+            features,
+        ])
+        .arg("--target-dir")
+        .arg(&target)
+        .env_remove("RUSTFLAGS")
+        .status()?;
+    let seconds = start.elapsed().as_secs_f64();
+    if !status.success() {
+        bail!("metrics-core does not build with features `{features}`");
+    }
+    Ok(Weight {
+        features,
+        dependencies: dependencies(features)?,
+        seconds,
+    })
+}
+
+/// Packages that building `metrics-core` compiles beside itself, build scripts and macros included.
+fn dependencies(features: &str) -> Result<usize> {
+    let output = cargo()
+        .args([
+            "tree",
+            "--locked",
+            "--package",
+            "metrics-core",
+            "--features",
+            features,
+        ])
+        .args(["--edges", "normal,build", "--prefix", "none", "--format", "{p}"])
+        .output()?;
+    if !output.status.success() {
+        bail!(
+            "cargo tree fails: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    let text = String::from_utf8(output.stdout)?;
+    // A repeated package is marked `(*)`.
+    let mut packages: Vec<&str> = text
+        .lines()
+        .map(|line| line.trim_end_matches(" (*)"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    packages.sort_unstable();
+    packages.dedup();
+    Ok(packages.len().saturating_sub(1))
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace::root());
+    command
+}
+
+/// What a hook costs in a JavaScript engine.
+#[derive(Deserialize)]
+pub(super) struct BrowserRow {
+    pub(super) name: String,
+    pub(super) ours: f64,
+    pub(super) unit: String,
+}
+
+/// The rows that `cargo xtask wasm --bench` left behind, if it ran in this tree.
+pub(super) fn browser() -> Option<Vec<BrowserRow>> {
+    #[derive(Deserialize)]
+    struct Document {
+        rows: Vec<BrowserRow>,
+    }
+    let text = fs::read_to_string(workspace::target_dir().join("bench/wasm.json")).ok()?;
+    Some(serde_json::from_str::<Document>(&text).ok()?.rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PEERS, quoted, versions};
+
+    #[test]
+    fn the_lock_file_names_every_peer() {
+        let versions = versions().expect("a lock file");
+        for peer in PEERS {
+            assert!(versions.contains_key(*peer), "{peer} is not in Cargo.lock");
+        }
+    }
+
+    #[test]
+    fn quoted_takes_a_key_of_its_own_line() {
+        assert_eq!(quoted("version = \"1.54.1\"", "version"), Some("1.54.1"));
+        assert_eq!(quoted("version = 4", "version"), None);
+        assert_eq!(quoted(" \"tokio\",", "name"), None);
+    }
+}

@@ -1,0 +1,245 @@
+//! `cargo xtask bench`: every comparison side by side, and the goals they must reach.
+//!
+//! The benchmark programs (`tests/bench`) hold both sides; they are built twice, on stable Tokio and with
+//! `--cfg tokio_unstable`, and stay running while this command lets their sides take turns.
+
+mod callgrind;
+mod counts;
+mod facts;
+mod goals;
+mod page;
+mod programs;
+mod result;
+mod rounds;
+mod rows;
+mod stats;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fs;
+use std::process::ExitCode;
+use std::thread;
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+
+use crate::flags::Bench;
+use crate::workspace;
+use counts::Counts;
+use result::{Outcome, Times};
+use rounds::{Effort, Programs};
+use rows::{Build, Group, Row, Side};
+
+/// Runs the comparisons that `flags` asks for.
+pub(crate) fn run(flags: &Bench) -> Result<ExitCode> {
+    let groups = selected(&flags.names)?;
+    let valgrind = callgrind::installed();
+    if flags.instructions && !valgrind {
+        bail!("instruction counts need valgrind: `apt-get install valgrind`");
+    }
+    let programs = build(&groups, flags.instructions)?;
+    let counts = if valgrind {
+        count(&groups, &programs)?
+    } else {
+        BTreeMap::new()
+    };
+    let effort = if flags.quick { Effort::QUICK } else { Effort::FULL };
+    let mut outcomes = Vec::new();
+    for (place, (group, rows)) in groups.iter().enumerate() {
+        let rounds = if flags.instructions {
+            None
+        } else {
+            eprintln!(
+                "[{}/{}] {}: {} rounds",
+                place + 1,
+                groups.len(),
+                group.name,
+                effort.total()
+            );
+            Some(rounds::run(group, rows, &programs, effort)?)
+        };
+        for row in rows {
+            let times = rounds.as_deref().map(|rounds| Times::of(row, rounds));
+            outcomes.push(Outcome {
+                row: *row,
+                times: times
+                    .map(|times| times.with_context(|| format!("`{}` has no figures", row.name)))
+                    .transpose()?,
+                instructions: row
+                    .counted
+                    .ours
+                    .and_then(|figure| result::counted(figure, &counts)),
+                peer_instructions: row
+                    .counted
+                    .peer
+                    .and_then(|figure| result::counted(figure, &counts)),
+            });
+        }
+    }
+    print!("{}", result::table(&outcomes));
+    if let Some(file) = &flags.json {
+        let rows: Vec<_> = outcomes.iter().map(Outcome::json).collect();
+        let document = json!({
+            "machine": facts::machine(),
+            "versions": facts::versions()?,
+            "rounds": if flags.instructions { 0 } else { effort.total() },
+            "rows": rows,
+        });
+        fs::write(file, serde_json::to_string_pretty(&document)? + "\n")
+            .with_context(|| format!("can't write {}", file.display()))?;
+    }
+    if flags.instructions {
+        return judge_counts(&ours(&groups, &counts), flags.bless);
+    }
+    if flags.names.is_empty() && !flags.quick {
+        println!("wrote {}", page::write(&outcomes, effort)?.display());
+    }
+    let missed: Vec<&str> = outcomes
+        .iter()
+        .filter(|outcome| outcome.ok() == Some(false))
+        .map(|outcome| outcome.row.name)
+        .collect();
+    if missed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("goals missed: {}", missed.join(", "));
+    Ok(ExitCode::FAILURE)
+}
+
+/// A group and those of its rows that were asked for.
+type Selected = (Group, Vec<Row>);
+
+/// The rows whose name is, or starts with, one of `names`; all of them without names.
+fn selected(names: &[String]) -> Result<Vec<Selected>> {
+    let wanted = |row: &Row, name: &String| {
+        row.name == name
+            || row
+                .name
+                .strip_prefix(name.as_str())
+                .is_some_and(|rest| rest.starts_with('/'))
+    };
+    let known = |name: &&String| {
+        goals::GROUPS
+            .iter()
+            .flat_map(|group| group.rows)
+            .any(|row| wanted(row, name))
+    };
+    if let Some(unknown) = names.iter().find(|name| !known(name)) {
+        let groups: Vec<&str> = goals::GROUPS.iter().map(|group| group.name).collect();
+        bail!(
+            "no row is named `{unknown}`; the groups are {}",
+            groups.join(", ")
+        );
+    }
+    let select = |group: &Group| {
+        let rows: Vec<Row> = group
+            .rows
+            .iter()
+            .filter(|row| names.is_empty() || names.iter().any(|name| wanted(row, name)))
+            .copied()
+            .collect();
+        (*group, rows)
+    };
+    Ok(goals::GROUPS
+        .iter()
+        .map(select)
+        .filter(|(_, rows)| !rows.is_empty())
+        .collect())
+}
+
+/// Builds what the groups need: each build at once costs less than finding out half-way that one fails.
+fn build(groups: &[Selected], counts_only: bool) -> Result<Programs> {
+    let mut programs = Programs::new();
+    for (_, rows) in groups {
+        let timed = rows
+            .iter()
+            .filter(|_| !counts_only)
+            .flat_map(|row| row.ours.sides().chain(row.peer.sides()));
+        for side in timed.chain(counted_sides(rows)) {
+            if let Entry::Vacant(place) = programs.entry(side.build) {
+                eprintln!("building the benchmark programs ({:?} Tokio)", side.build);
+                place.insert(programs::build(side.build)?);
+            }
+        }
+    }
+    Ok(programs)
+}
+
+fn counted_sides(rows: &[Row]) -> Vec<Side> {
+    let mut sides: Vec<Side> = rows.iter().flat_map(|row| row.counted.sides()).collect();
+    sides.sort();
+    sides.dedup();
+    sides
+}
+
+/// Counts every side, two at a time: instructions don't mind the company.
+fn count(groups: &[Selected], programs: &Programs) -> Result<BTreeMap<Side, f64>> {
+    let mut sides: Vec<Side> = groups.iter().flat_map(|(_, rows)| counted_sides(rows)).collect();
+    sides.sort();
+    sides.dedup();
+    eprintln!("counting the instructions of {} sides", sides.len());
+    let scratch = workspace::target_dir().join("bench/callgrind");
+    let count = |side: &Side| -> Result<(Side, f64)> {
+        let program = programs
+            .get(&side.build)
+            .context("a program that was not built")?;
+        Ok((*side, callgrind::count(program, side.name, &scratch)?))
+    };
+    let mut counts = BTreeMap::new();
+    for pair in sides.chunks(2) {
+        let counted: Vec<Result<(Side, f64)>> = thread::scope(|scope| {
+            let running: Vec<_> = pair.iter().map(|side| scope.spawn(|| count(side))).collect();
+            running
+                .into_iter()
+                .map(|thread| {
+                    thread
+                        .join()
+                        .unwrap_or_else(|_| bail!("a counting thread panicked"))
+                })
+                .collect()
+        });
+        for counted in counted {
+            counts.extend([counted?]);
+        }
+    }
+    Ok(counts)
+}
+
+/// The counts of our own sides: a peer's may change with its version and is none of the gate's business.
+fn ours(groups: &[Selected], counts: &BTreeMap<Side, f64>) -> Counts {
+    let figures = groups
+        .iter()
+        .flat_map(|(_, rows)| rows)
+        .filter_map(|row| row.counted.ours);
+    figures
+        .flat_map(rows::Figure::sides)
+        .filter(|side| side.build == Build::Stable)
+        .filter_map(|side| Some((side.name.to_owned(), *counts.get(&side)?)))
+        .collect()
+}
+
+/// Compares with the committed counts, or commits these.
+fn judge_counts(now: &Counts, bless: bool) -> Result<ExitCode> {
+    if bless {
+        println!("wrote {}", counts::commit(now)?.display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let key = counts::key()?;
+    let Some(committed) = counts::committed()? else {
+        println!("no counts are committed for {key}: `cargo xtask bench --instructions --bless` writes them");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let rises = counts::rises(now, &committed);
+    if rises.is_empty() {
+        println!(
+            "{} instruction counts are within 5 % of those committed for {key}",
+            now.len()
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    for rise in rises {
+        eprintln!("{rise}");
+    }
+    eprintln!("if a rise is meant: `cargo xtask bench --instructions --bless`");
+    Ok(ExitCode::FAILURE)
+}

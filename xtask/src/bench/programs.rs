@@ -1,0 +1,151 @@
+//! Builds the benchmark programs, and talks to them while they run.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use super::rows::Build;
+use crate::workspace;
+
+const PACKAGE: &str = "bench-programs";
+
+/// Builds the program of one build, in release, and says where it is.
+///
+/// Each build has a target directory of its own: the cfg reaches every dependency, and neither evicts the other.
+pub(super) fn build(build: Build) -> Result<PathBuf> {
+    let (dir, flags) = match build {
+        Build::Stable => ("stable", "--cfg metrics_core_bench"),
+        Build::Unstable => ("unstable", "--cfg metrics_core_bench --cfg tokio_unstable"),
+    };
+    let target = workspace::target_dir().join("bench").join(dir);
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .current_dir(workspace::root())
+        .args([
+            "build",
+            "--quiet",
+            "--release",
+            "--locked",
+            "--package",
+            PACKAGE,
+            "--target-dir",
+        ])
+        .arg(&target)
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        // What is timed is what a user builds: no flags of this shell, no partial rebuilds.
+        .env("RUSTFLAGS", flags)
+        .env_remove("CARGO_INCREMENTAL")
+        .env_remove("CARGO_TARGET_DIR");
+    let status = command.status().context("can't start cargo")?;
+    if !status.success() {
+        bail!("the {dir} benchmark program does not build");
+    }
+    Ok(target
+        .join("release")
+        .join(PACKAGE)
+        .with_extension(std::env::consts::EXE_EXTENSION))
+}
+
+/// A benchmark program that answers requests.
+pub(super) struct Server {
+    child: Child,
+    requests: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+/// One answer: nanoseconds per operation and further figures by name.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Answer {
+    pub(super) nanos: f64,
+    pub(super) extras: Vec<(String, f64)>,
+}
+
+impl Server {
+    /// Starts `program`; `seed` decides the memory layouts of its rounds.
+    pub(super) fn start(program: &PathBuf, seed: u64) -> Result<Self> {
+        let mut child = Command::new(program)
+            .args(["serve", &seed.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("can't start {}", program.display()))?;
+        let requests = child.stdin.take();
+        let answers = BufReader::new(child.stdout.take().context("no standard output")?);
+        Ok(Self {
+            child,
+            requests,
+            answers,
+        })
+    }
+
+    /// Runs one round of one side for about `micros` microseconds.
+    pub(super) fn ask(&mut self, side: &str, micros: u64) -> Result<Answer> {
+        let requests = self.requests.as_mut().context("no standard input")?;
+        writeln!(requests, "{side} {micros}")
+            .and_then(|()| requests.flush())
+            .context("the program ended")?;
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        parse(line.trim()).with_context(|| format!("`{side}` answered `{}`", line.trim()))
+    }
+
+    /// Ends the program by ending its input.
+    pub(super) fn stop(mut self) -> Result<()> {
+        drop(self.requests.take());
+        let status = self.child.wait()?;
+        if !status.success() {
+            bail!("a benchmark program ended with {status}");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // After `stop` this finds nothing to end; on an error's way out it leaves no program behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn parse(line: &str) -> Result<Answer> {
+    let mut words = line.split_whitespace();
+    let nanos = words
+        .next()
+        .context("nothing")?
+        .parse()
+        .context("no number first")?;
+    let extras = words
+        .map(|word| {
+            let (name, value) = word
+                .split_once('=')
+                .with_context(|| format!("`{word}` is no pair"))?;
+            Ok((
+                name.to_owned(),
+                value.parse().with_context(|| format!("`{word}` has no number"))?,
+            ))
+        })
+        .collect::<Result<_>>()?;
+    Ok(Answer { nanos, extras })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, parse};
+
+    #[test]
+    fn answers_are_a_number_and_pairs() {
+        let answer = parse("12.5 fresh=0.999 bytes=2048").expect("a good answer");
+        assert_eq!(
+            answer,
+            Answer {
+                nanos: 12.5,
+                extras: vec![("fresh".into(), 0.999), ("bytes".into(), 2048.0)]
+            }
+        );
+        assert!(parse("").is_err());
+        assert!(parse("12.5 fresh").is_err());
+    }
+}
