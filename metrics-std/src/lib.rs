@@ -23,6 +23,7 @@ mod home;
 mod host;
 mod measured;
 mod runtime;
+mod runtimes;
 pub mod site;
 mod thread;
 pub mod watchdog;
@@ -42,3 +43,13 @@ pub use host::Host;
 pub use measured::Measured;
 pub use metrics_core::*;
 pub use runtime::{BuildError, Registry, RuntimeMetrics, Snapshot, Worker, build, build_wrapped};
+pub use runtimes::{NameTaken, Runtimes};
+
+/// The snippets of the READMEs compile and run.
+#[cfg(all(doctest, feature = "axum", feature = "prometheus"))]
+mod readme {
+    #[doc = include_str!("../README.md")]
+    struct Crate;
+    #[doc = include_str!("../../README.md")]
+    struct Workspace;
+}
