@@ -9,3 +9,4 @@ mod child;
 mod command_line;
 mod document;
 mod scraped;
+mod served;

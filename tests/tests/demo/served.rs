@@ -1,0 +1,101 @@
+//! What the demo serves beside its work: metrics in the format that was asked for, and the dashboard.
+
+use crate::child::{Demo, alone};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use tests::outside;
+
+/// Content type and body of an answer.
+fn get(demo: &str, path: &str, accept: Option<&str>) -> (String, String) {
+    let mut request = ureq::get(format!("http://{demo}{path}"));
+    if let Some(accept) = accept {
+        request = request.header("Accept", accept);
+    }
+    let mut answer = request.call().unwrap_or_else(|error| panic!("{path}: {error}"));
+    let kind = answer
+        .headers()
+        .get("Content-Type")
+        .expect("it says what it is")
+        .to_str();
+    let kind = kind.expect("it is text").to_owned();
+    (kind, answer.body_mut().read_to_string().expect("it is text"))
+}
+
+#[test]
+fn metrics_and_dashboard_are_served() {
+    let _alone = alone();
+    let mut demo = Demo::start();
+    let address = demo.address.clone();
+    // A full pipe would stop it.
+    let lines = thread::spawn(move || demo.lines.by_ref().for_each(drop));
+    the_format_is_negotiated(&address);
+    every_file_of_the_dashboard_is_there(&address);
+    drop(demo.child);
+    lines.join().expect("reading lines does not panic");
+}
+
+fn the_format_is_negotiated(address: &str) {
+    let (kind, text) = get(address, "/metrics", None);
+    assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
+    if let Some(promtool) = outside::program("promtool") {
+        let mut child = Command::new(promtool)
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("promtool does not start");
+        let mut stdin = child.stdin.take().expect("it was piped");
+        stdin.write_all(text.as_bytes()).expect("promtool does not read");
+        drop(stdin);
+        assert_eq!(
+            outside::silent_success(child.wait_with_output().expect("promtool does not end")),
+            ""
+        );
+    }
+    let (kind, open_metrics) = get(
+        address,
+        "/metrics",
+        Some("application/openmetrics-text;version=1.0.0"),
+    );
+    assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert!(open_metrics.ends_with("\n# EOF\n"));
+}
+
+fn every_file_of_the_dashboard_is_there(address: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the workspace is above");
+    let folder = fs::read_dir(root.join("metrics-wasm/dashboard")).expect("the dashboard is there");
+    let names = folder.map(|file| {
+        file.expect("it can be listed")
+            .file_name()
+            .into_string()
+            .expect("UTF-8")
+    });
+    // The page's own workload is what the server takes the place of; the other two are not for browsers.
+    let files: BTreeSet<String> = names
+        .filter(|name| name != "workload.js" && name != "README.md")
+        .collect();
+    assert!(files.contains("index.html") && files.contains("dashboard.js"));
+    for name in files {
+        let kind = match name.rsplit('.').next() {
+            Some("html") => "text/html; charset=utf-8",
+            Some("js") => "text/javascript; charset=utf-8",
+            Some("css") => "text/css; charset=utf-8",
+            Some("svg") => "image/svg+xml",
+            other => panic!("{name}: who serves {other:?}?"),
+        };
+        let path = if name == "index.html" {
+            "/".to_owned()
+        } else {
+            format!("/{name}")
+        };
+        let text = fs::read_to_string(root.join("metrics-wasm/dashboard").join(&name)).expect("it is text");
+        assert_eq!(get(address, &path, None), (kind.to_owned(), text));
+    }
+}
