@@ -1,0 +1,67 @@
+//! The hooks of a `static` registry's worker.
+
+use core::marker::PhantomData;
+
+use metrics_core::{PollStart, TaskEnd, TimeSource, Timestamp};
+
+/// A worker of a `static` registry: a value without size whose hooks do nothing.
+#[derive(Debug)]
+pub struct DirectWorker<T: 'static, const WORKERS: usize, const BUCKETS: usize>(PhantomData<&'static T>);
+
+impl<T, const WORKERS: usize, const BUCKETS: usize> Clone for DirectWorker<T, WORKERS, BUCKETS> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, const WORKERS: usize, const BUCKETS: usize> Copy for DirectWorker<T, WORKERS, BUCKETS> {}
+
+impl<T, const WORKERS: usize, const BUCKETS: usize> DirectWorker<T, WORKERS, BUCKETS> {
+    pub(super) const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// Hooks that do nothing.
+impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> DirectWorker<T, WORKERS, BUCKETS> {
+    /// Zero ticks, as without a clock.
+    #[inline]
+    pub fn now(self) -> Timestamp {
+        Timestamp::from_ticks(0)
+    }
+
+    /// The worker is about to wait for an interrupt.
+    pub fn park(self) {}
+
+    /// The worker woke up.
+    pub fn unpark(self) {}
+
+    /// The worker turns to its tasks.
+    pub fn start_processing_scheduled_tasks(self) {}
+
+    /// The worker ran out of tasks.
+    pub fn end_processing_scheduled_tasks(self) {}
+
+    /// A task is about to be polled.
+    #[inline]
+    pub fn start_poll(self, _start: PollStart) {}
+
+    /// The poll ended.
+    #[inline]
+    pub fn end_poll(self) {}
+
+    /// Something took time that belongs to no poll.
+    pub fn break_chain(self) {}
+
+    /// A task was scheduled from this worker onto its own queue.
+    pub fn inc_local_schedule_count(self) {}
+
+    /// A poll returned `Pending` because its cooperative budget was spent.
+    pub fn incr_budget_forced_yield_count(self) {}
+
+    /// A task was accepted by this worker's executor.
+    pub fn task_spawned(self) {}
+
+    /// A task of this worker's executor ended.
+    pub fn task_ended(self, _end: TaskEnd) {}
+}

@@ -1,0 +1,141 @@
+//! axum: an accept loop that spawns through a [`Spawner`]. This is metrics-std's own file: what serves, serves as there.
+
+use alloc::boxed::Box;
+use core::future::{Future, IntoFuture, poll_fn};
+use core::panic::Location;
+use core::pin::{Pin, pin};
+use core::task::Poll;
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::serve::Listener;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::rt::Executor as _;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tower_service::Service as _;
+
+pub use crate::hyper::Task;
+
+use crate::hyper::SpawnAt;
+use crate::tokio::Spawner;
+
+/// Serves `router` to every connection of `listener`, over HTTP/1 and HTTP/2, upgrades included.
+///
+/// Each connection is one task spawned through `spawner`, and so is each stream of an HTTP/2 connection. Handlers find the peer's address as
+/// [`ConnectInfo`], as with axum's `into_make_service_with_connect_info`.
+#[track_caller]
+pub fn serve<L: Listener>(listener: L, router: Router, spawner: &Spawner) -> Serve<L> {
+    let spawner = SpawnAt {
+        spawner: spawner.clone(),
+        site: Location::caller(),
+        wrap: None,
+    };
+    Serve {
+        listener,
+        router,
+        spawner,
+        signal: Box::pin(core::future::pending()),
+    }
+}
+
+/// A server that runs once it is awaited. Made by [`serve`].
+#[must_use = "a server does nothing unless it is awaited"]
+pub struct Serve<L> {
+    listener: L,
+    router: Router,
+    spawner: SpawnAt,
+    signal: Task,
+}
+
+impl<L> Serve<L> {
+    /// Hands the future of every task to `wrap` before it is spawned: to give it a tracing span, to count it, to limit it.
+    ///
+    /// What comes back is spawned. Costs an allocation a task.
+    pub fn wrap_tasks(mut self, wrap: impl Fn(Task) -> Task + Send + Sync + 'static) -> Self {
+        self.spawner.wrap = Some(Arc::new(wrap));
+        self
+    }
+
+    /// Stops accepting once `signal` is ready, lets every connection finish what it is answering, and then ends.
+    pub fn with_graceful_shutdown(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.signal = Box::pin(signal);
+        self
+    }
+}
+
+impl<L> Serve<L>
+where
+    L: Listener,
+    L::Addr: Clone + Sync + 'static,
+{
+    async fn run(self) {
+        let Self {
+            mut listener,
+            router,
+            spawner,
+            mut signal,
+        } = self;
+        let mut builder = auto::Builder::new(spawner.clone());
+        // WebSockets over HTTP/2 need it.
+        builder.http2().enable_connect_protocol();
+        let graceful = GracefulShutdown::new();
+        loop {
+            let accepted = {
+                let mut accept = pin!(listener.accept());
+                poll_fn(|cx| match signal.as_mut().poll(cx) {
+                    Poll::Ready(()) => Poll::Ready(None),
+                    Poll::Pending => accept.as_mut().poll(cx).map(Some),
+                })
+                .await
+            };
+            let Some((io, peer)) = accepted else { break };
+            let router = router.clone();
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(ConnectInfo(peer.clone()));
+                router.clone().call(request)
+            });
+            let connection = builder
+                .serve_connection_with_upgrades(TokioIo::new(io), service)
+                .into_owned();
+            let connection = graceful.watch(connection);
+            spawner.execute(async move {
+                // A peer that breaks off is its own business, and ends its own task only.
+                drop(connection.await);
+            });
+        }
+        drop(listener);
+        graceful.shutdown().await;
+    }
+}
+
+impl<L> IntoFuture for Serve<L>
+where
+    L: Listener,
+    L::Addr: Clone + Sync + 'static,
+{
+    type Output = io::Result<()>;
+    type IntoFuture = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
+    /// Never an error: axum's [`Listener`] waits and tries again when accepting fails. The type is that of
+    /// `axum::serve`, which this replaces.
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            self.run().await;
+            Ok(())
+        })
+    }
+}
+
+impl<L> core::fmt::Debug for Serve<L> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Serve")
+            .field("site", self.spawner.site)
+            .finish_non_exhaustive()
+    }
+}

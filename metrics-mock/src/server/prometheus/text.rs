@@ -1,0 +1,122 @@
+//! The Prometheus text format 0.0.4, derived from the OpenMetrics text that `prometheus-client` writes.
+//!
+//! `prometheus-client` writes OpenMetrics only (its issue 51), while a plain `curl`, `promtool check metrics` and
+//! every older scraper read 0.0.4. The samples of the two formats are the same lines; what differs is how a family
+//! describes itself. The rules are those of the exposition formats' documents, and the ones that the reference
+//! Python client's `generate_latest` follows:
+//!
+//! | OpenMetrics | 0.0.4 |
+//! |---|---|
+//! | counter `x`, samples `x_total` | counter `x_total` |
+//! | info `x`, samples `x_info` | gauge `x_info` |
+//! | stateset `x` | gauge `x` |
+//! | unknown `x` | untyped `x` |
+//! | gaugehistogram | histogram |
+//! | `# UNIT` | not written |
+//! | exemplar after a sample | not written |
+//! | `# EOF` | not written |
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use core::fmt::{self, Write};
+
+/// Takes OpenMetrics text in pieces of any size and writes the text format 0.0.4 to `out`.
+///
+/// Text is held back to the end of its line, so call [`finish`](Self::finish) after the last piece.
+pub(super) struct TextWriter<'a, W: Write> {
+    out: &'a mut W,
+    /// The line being received.
+    line: String,
+    /// The last `# HELP` line, which waits for the family's type: the type decides the name it is written under.
+    help: Option<String>,
+}
+
+impl<'a, W: Write> TextWriter<'a, W> {
+    pub(super) fn new(out: &'a mut W) -> Self {
+        Self {
+            out,
+            line: String::with_capacity(256),
+            help: None,
+        }
+    }
+
+    /// Writes what was held back: a last line without its newline, and a `# HELP` that no type followed.
+    pub(super) fn finish(mut self) -> fmt::Result {
+        self.end_line()?;
+        self.flush_help("")
+    }
+
+    fn end_line(&mut self) -> fmt::Result {
+        let line = core::mem::take(&mut self.line);
+        let result = self.rewrite(&line);
+        // The buffer goes back for the next line: one allocation serves the whole text.
+        self.line = line;
+        self.line.clear();
+        result
+    }
+
+    fn rewrite(&mut self, line: &str) -> fmt::Result {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            self.flush_help("")?;
+            self.help = Some(help.to_owned());
+            return Ok(());
+        }
+        if let Some(family) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = family.rsplit_once(' ').unwrap_or((family, "unknown"));
+            let (suffix, kind) = match kind {
+                "counter" => ("_total", "counter"),
+                "info" => ("_info", "gauge"),
+                "stateset" => ("", "gauge"),
+                "gaugehistogram" => ("", "histogram"),
+                "unknown" => ("", "untyped"),
+                same => ("", same),
+            };
+            self.flush_help(suffix)?;
+            return writeln!(self.out, "# TYPE {name}{suffix} {kind}");
+        }
+        if line.is_empty() || line.starts_with('#') {
+            // `# UNIT` and `# EOF`: 0.0.4 knows neither.
+            return Ok(());
+        }
+        self.flush_help("")?;
+        writeln!(self.out, "{}", without_exemplar(line))
+    }
+
+    fn flush_help(&mut self, suffix: &str) -> fmt::Result {
+        let Some(help) = self.help.take() else {
+            return Ok(());
+        };
+        let (name, text) = help.split_once(' ').unwrap_or((&help, ""));
+        writeln!(self.out, "# HELP {name}{suffix} {text}")
+    }
+}
+
+impl<W: Write> Write for TextWriter<'_, W> {
+    fn write_str(&mut self, mut text: &str) -> fmt::Result {
+        while let Some((line, rest)) = text.split_once('\n') {
+            self.line.push_str(line);
+            self.end_line()?;
+            text = rest;
+        }
+        self.line.push_str(text);
+        Ok(())
+    }
+}
+
+/// A sample line without the exemplar that may follow its value.
+///
+/// An exemplar starts at the first ` # ` that is not inside a quoted label value.
+fn without_exemplar(line: &str) -> &str {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, byte) in line.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'#' if !quoted => return line[..at].trim_end(),
+            _ => {}
+        }
+    }
+    line
+}
