@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Tidy(Tidy),
     /// Break every invariant on purpose, one after the other, and require a test to notice
     Mutate(Mutate),
+    /// Check that metrics-mock has the very API of metrics-std and metrics-wasm
+    Parity,
     /// Build the npm package for JavaScript hosts, test what is made of it, measure what it costs
     Wasm(Wasm),
     /// Build and serve the dashboard over a workload in the page

@@ -15,6 +15,7 @@ mod libtest;
 mod matrix;
 mod mutate;
 mod needs;
+mod parity;
 mod targets;
 mod tidy;
 mod toolchain;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Ok(Command::TestMatrix(flags)) => matrix::run(&flags),
         Ok(Command::Tidy(flags)) => tidy::run(&flags),
         Ok(Command::Mutate(flags)) => mutate::run(&flags),
+        Ok(Command::Parity) => parity::run(),
         Ok(Command::Wasm(flags)) => wasm::run(&flags),
         Ok(Command::WasmDemo(flags)) => wasm::demo(&flags),
         Err(exit) => return exit,
