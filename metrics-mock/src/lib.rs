@@ -1,5 +1,10 @@
 #![doc = include_str!("../README.md")]
 #![no_std]
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_literal_bound,
+    reason = "a signature is that of the crate whose place this takes"
+)]
 
 #[cfg(any(feature = "std", feature = "wasm"))]
 extern crate alloc;

@@ -28,6 +28,6 @@ pub use options::Options;
 pub use reader::RuntimeMetrics;
 pub use registry::{Registry, RegistryRef};
 pub use shared::SharedCounters;
-pub use snapshot::{Interval, Measurements, Snapshot, WorkerInterval, WorkerSnapshot};
+pub use snapshot::{Interval, Measurements, Snapshot, Table, WorkerInterval, WorkerSnapshot};
 pub use stamp::WakeStamp;
 pub use worker::Worker;

@@ -11,6 +11,7 @@ use super::builder::Description;
 use super::direct::DirectWorker;
 use super::options::Options;
 use super::shared::SharedCounters;
+use super::stamp::WakeStamp;
 
 /// What workers would write and readers read. It keeps the clock and the number of workers that it was given.
 #[derive(Debug)]
@@ -83,6 +84,10 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
     pub fn num_workers(&self) -> usize {
         self.workers
     }
+
+    /// Stamps nothing.
+    #[inline]
+    pub fn stamp(&self, _stamp: &WakeStamp) {}
 
     /// `None`: there is no histogram.
     pub fn poll_time_config(&self) -> Option<&HistogramConfig> {

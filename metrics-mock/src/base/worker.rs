@@ -4,7 +4,7 @@ use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
 
-use metrics_core::{Heap, LeaseError, PollStart, TaskEnd, Timestamp};
+use metrics_core::{Heap, LeaseError, PollStart, Site, TaskEnd, Timestamp};
 
 use super::registry::RegistryRef;
 
@@ -81,6 +81,9 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     /// Something took time that belongs to no poll.
     #[inline]
     pub fn break_chain(&self) {}
+
+    /// The poll's spawn site is known only now.
+    pub fn set_site(&self, _site: Site) {}
 
     /// False: no poll is ever open.
     #[inline]

@@ -2,6 +2,7 @@
 
 mod interval;
 mod measurements;
+mod table;
 #[cfg(feature = "serde")]
 mod wire;
 mod worker;
@@ -15,6 +16,7 @@ use super::getters::unmeasured;
 
 pub use interval::{Interval, WorkerInterval};
 pub use measurements::Measurements;
+pub use table::Table;
 pub use worker::WorkerSnapshot;
 
 /// A runtime's metrics at one moment: no worker, and every number `None`.
@@ -52,6 +54,11 @@ impl<S: Storage> Snapshot<S> {
     /// The sum over no worker.
     pub fn total(&self) -> Measurements<S> {
         Measurements::new()
+    }
+
+    /// An empty table.
+    pub fn table(&self) -> Table<'_, S> {
+        Table::new()
     }
 
     /// No worker.
