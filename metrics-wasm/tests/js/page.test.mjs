@@ -205,12 +205,21 @@ test("it says so when the source is lost, and goes on when it is back", async ()
   host.close();
 });
 
-// `cargo xtask demo` serves the page over its own server; whoever runs that gives its address.
-test("a running server's workers are shown", { skip: !process.env.SERVER && "no SERVER to look at" }, async () => {
-  const { page, done } = await open(process.env.SERVER);
-  await page.waitForTimeout(5000);
-  assert.ok((await page.locator("#workers tbody tr").count()) >= 1);
-  assert.match(await text(page, "#plot-polls dl"), /\d/);
-  await page.screenshot({ path: join(ARTEFACTS, "dashboard-demo.png"), fullPage: true });
-  await done();
+test("the page that `cargo xtask demo` serves shows the server's workers", async () => {
+  const server = await xtask("demo", "--port", "0", "--workers", "2", "--seconds", "120");
+  try {
+    const { page, done } = await open(`${server.url}/`);
+    await page.waitForFunction(() => document.querySelectorAll("#workers tbody tr").length === 2);
+    await page.waitForTimeout(6000);
+    assert.match(await text(page, "#producer"), /2 workers/);
+    for (const plot of ["busy", "polls", "heat", "poll-time", "latency"]) {
+      assert.match(await text(page, `#plot-${plot} dl`), /\d/, plot);
+    }
+    const rows = await page.locator("#workers tbody tr").allInnerTexts();
+    for (const row of rows) assert.match(row, /\d %\s+[\d.]+( k)?\s/, row);
+    await page.screenshot({ path: join(ARTEFACTS, "dashboard-demo.png"), fullPage: true });
+    await done();
+  } finally {
+    server.close();
+  }
 });
