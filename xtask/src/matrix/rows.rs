@@ -132,12 +132,12 @@ pub(super) static ROWS: &[Row] = &[
         steps: &[
             Step::cargo(CORE_TESTS),
             Step::cargo(WASM_TESTS),
-            Step::xtask("wasm --test package"),
+            Step::xtask("wasm --test package --test size"),
         ],
         ..Row::new(
             "wasm-node",
             &WASM32,
-            "core and metrics-wasm in Node, the npm package",
+            "core and metrics-wasm in Node, the npm package, the size of a module",
         )
     },
     Row {
