@@ -112,7 +112,7 @@ fn run(cli: Cli) -> Result<()> {
     shown?;
 
     let sent = load.finish().context("the load failed")?;
-    let (snapshot, independent) = at_rest(&metrics, &witness);
+    let (snapshot, independent) = at_rest(&metrics, &witness, &before);
     let report = Report {
         requests: RequestReport { sent, independent },
         interval: snapshot.since(&before)?,
@@ -134,23 +134,24 @@ fn duration(cli: &Cli) -> Option<Duration> {
     cli.seconds.or(cli.json.then_some(10)).map(Duration::from_secs)
 }
 
-/// Both counts at one moment at which the runtime stands still: every worker was parked before they were read and is after,
-/// and nothing was polled meanwhile. A worker publishes before it parks, so then both are complete.
+/// Both counts at one moment at which the runtime stands still: the load's connections are gone, every worker was parked before
+/// the counts were read and is after, and nothing was polled meanwhile. A worker publishes before it parks, so then both
+/// are complete.
 ///
 /// Somebody's browser may keep the runtime busy; after a while the counts are taken all the same, and may differ by what
 /// just happens.
-fn at_rest(metrics: &RuntimeMetrics, witness: &Witness) -> (Snapshot, Testimony) {
-    let all_parked = || {
+fn at_rest(metrics: &RuntimeMetrics, witness: &Witness, before: &Snapshot) -> (Snapshot, Testimony) {
+    let nobody_polls = || {
         let mut workers = (0..metrics.num_workers()).map(|worker| metrics.live(worker));
-        workers.all(|live| live.is_some_and(|live| live.state == WorkerState::Parked))
+        metrics.num_alive_tasks() <= before.num_alive_tasks()
+            && workers.all(|live| live.is_some_and(|live| live.state == WorkerState::Parked))
     };
-    let give_up = Instant::now() + Duration::from_secs(2);
+    let give_up = Instant::now() + Duration::from_secs(5);
     loop {
-        let parked_before = all_parked();
-        let (before, snapshot, after) = (witness.testify(), metrics.snapshot(), witness.testify());
-        let at_rest = parked_before && before.polls == after.polls && all_parked();
-        if at_rest || Instant::now() > give_up {
-            return (snapshot, after);
+        let still = nobody_polls();
+        let (then, snapshot, now) = (witness.testify(), metrics.snapshot(), witness.testify());
+        if (still && then.polls == now.polls && nobody_polls()) || Instant::now() > give_up {
+            return (snapshot, now);
         }
         std::thread::sleep(Duration::from_millis(1));
     }
