@@ -179,6 +179,7 @@ impl Live {
     }
 
     /// The poll going on is of a task from `site`, as somebody knows who came later than its start. One store.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub(crate) fn set_site(&self, site: Site) {
         // Ordering: relaxed and outside the sequence count: either site is one that was said of this poll.
         self.site.store(site.0, Ordering::Relaxed);

@@ -90,4 +90,5 @@ fn tells_a_failure(line: &str) -> bool {
     (line.starts_with("test ") && line.ends_with("FAILED"))
         || line.contains("panicked at")
         || line.starts_with("error")
+        || line.starts_with("warning: ")
 }

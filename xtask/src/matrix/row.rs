@@ -41,6 +41,7 @@ pub(crate) struct Step {
     args: &'static str,
     more_args: &'static str,
     env: &'static [(&'static str, &'static str)],
+    warnings_fail: bool,
 }
 
 enum Tool {
@@ -60,6 +61,7 @@ impl Step {
             args,
             more_args: "",
             env: &[],
+            warnings_fail: false,
         }
     }
 
@@ -71,6 +73,7 @@ impl Step {
             args,
             more_args: "",
             env: &[],
+            warnings_fail: false,
         }
     }
 
@@ -81,6 +84,7 @@ impl Step {
             args,
             more_args: "",
             env: &[],
+            warnings_fail: false,
         }
     }
 
@@ -92,6 +96,14 @@ impl Step {
     /// The same step with these environment variables. With `RUSTFLAGS` the row builds in a directory of its own.
     pub(crate) const fn env(self, env: &'static [(&'static str, &'static str)]) -> Self {
         Self { env, ..self }
+    }
+
+    /// The same step, failing on the compiler's warnings. `RUSTFLAGS` would do so as well and build everything again.
+    pub(crate) const fn without_warnings(self) -> Self {
+        Self {
+            warnings_fail: true,
+            ..self
+        }
     }
 
     fn all_args(&self) -> impl Iterator<Item = &'static str> {
@@ -211,20 +223,25 @@ impl Row {
             progress.step(&shown);
             writeln!(log, "$ {}", in_full(&command))?;
             let before = tests;
+            let mut warnings = 0;
             let outcome = children::watch(command, LIMIT, |event| match event {
                 Event::Line(line) => {
                     // The log is a help, not the result: a full disk fails elsewhere and says so.
                     let _ = writeln!(log, "{line}");
                     tests.add_line(line);
+                    warnings += usize::from(step.warnings_fail && line.starts_with("warning: "));
                     progress.line(line);
                 }
                 Event::Quiet => progress.quiet(),
             })?;
             progress.clear();
-            if !outcome.success() {
+            if !outcome.success() || warnings > 0 {
                 // A build that failed reports no failing test.
                 tests.failed = tests.failed.max(before.failed + 1);
                 let why = match outcome {
+                    Outcome::Exited(_) if outcome.success() => {
+                        format!("`{shown}`: {warnings} lines of warnings")
+                    }
                     Outcome::Exited(status) => format!("`{shown}`: {status}"),
                     Outcome::TimedOut => format!("`{shown}`: no end after {} minutes", LIMIT.as_secs() / 60),
                 };
@@ -249,6 +266,10 @@ impl Row {
     /// Where a step builds if not in the ordinary directory: changed flags there would rebuild everything, twice.
     fn own_target_dir(&self, step: &Step) -> Option<PathBuf> {
         let base = workspace::target_dir().join("matrix");
+        if matches!(step.tool, Tool::Xtask) {
+            // A command knows its directories, and finds its tools there.
+            return None;
+        }
         if step.env.iter().any(|(name, _)| *name == "RUSTFLAGS") || matches!(step.tool, Tool::Nightly) {
             Some(base.join(self.name))
         } else {

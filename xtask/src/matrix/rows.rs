@@ -82,9 +82,7 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         needs: &[Need::cargo_tool("cargo-hack", "0.6.45")],
-        steps: &[Step::cargo(
-            "hack check --workspace --feature-powerset --no-dev-deps",
-        )],
+        steps: &[Step::cargo(FEATURES).without_warnings()],
         ..Row::new("features", &HOST, "every feature combination builds")
     },
     Row {
@@ -165,6 +163,9 @@ pub(super) static ROWS: &[Row] = &[
 /// Everything but what only a final binary may choose: an implementation of critical sections, a logger for `defmt`.
 const HOST_TESTS: &str = "test --workspace --no-fail-fast --features \
      metrics-core/alloc,metrics-core/serde,metrics-std/axum,metrics-std/prometheus";
+
+/// `default` is a name for features that are combined by their own names.
+const FEATURES: &str = "hack check --workspace --feature-powerset --exclude-features default --no-dev-deps";
 
 /// Core's unit and integration tests. Its doc tests are the same on every target, and the host row runs them.
 const CORE_TESTS: &str = "test --package metrics-core --features alloc,serde --lib --tests --no-fail-fast";
