@@ -62,15 +62,17 @@ macro_rules! define {
         }
 
         /// The cells of one worker: a batch over [`Local`](crate::cell::Local), a slot over [`OwnedU64`](crate::cell::OwnedU64).
+        // In this order: what a poll touches is near the front.
+        #[repr(C)]
         #[derive(Debug, Default)]
         pub(crate) struct Counters<C> {
+            $(pub(crate) $name: C,)*
             /// When `busy_duration_total` was last settled, in ticks: what came after is the busy time in progress.
             pub(crate) settled_at: C,
             /// The mean poll time with [`MEAN_FRACTION`] fractional bits; zero until the first measured poll.
             pub(crate) mean_poll_time: C,
             /// The adapter's number for the thread that runs the worker; zero for none.
             pub(crate) thread: C,
-            $(pub(crate) $name: C,)*
         }
 
         impl Counters<crate::cell::OwnedU64> {

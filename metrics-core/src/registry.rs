@@ -30,22 +30,24 @@ pub struct Registry<S: Storage, T> {
 }
 
 /// What was settled when the registry was made, and never changes.
+// What a poll looks at comes first: see `Registry`.
+#[repr(C)]
 #[derive(Debug)]
 pub struct Facts<N> {
+    pub(crate) scale: TimeScale,
+    /// Ticks after which a poll's end submits.
+    pub(crate) interval: u64,
+    pub(crate) poll_time: Layout,
+    pub(crate) schedule_latency: Layout,
+    pub(crate) timed: bool,
     pub(crate) name: N,
     pub(crate) epoch: u64,
     pub(crate) started_at: Option<u64>,
     pub(crate) started: Timestamp,
     pub(crate) num_workers: usize,
-    pub(crate) timed: bool,
-    pub(crate) scale: TimeScale,
     pub(crate) resolution: Duration,
-    /// Ticks after which a poll's end submits.
-    pub(crate) interval: u64,
     pub(crate) counters: CounterSet,
     pub(crate) supplies: Supplies,
-    pub(crate) poll_time: Layout,
-    pub(crate) schedule_latency: Layout,
     pub(crate) blocking_queue_wait: Option<HistogramConfig>,
 }
 

@@ -22,14 +22,27 @@ impl SeqCount {
     /// Runs `write` as the one writer. `write` must not panic: the count would stay odd, and readers busy for good.
     #[inline(always)]
     pub(crate) fn write(&self, write: impl FnOnce()) {
+        let seq = self.open();
+        write();
+        self.close(seq);
+    }
+
+    /// Begins a write, for the one writer; [`close`](Self::close) takes what it gives.
+    #[inline(always)]
+    pub(crate) fn open(&self) -> u32 {
         // Ordering: relaxed, the only writer reads its own last store.
         let seq = self.0.load(Ordering::Relaxed);
         self.0.store(seq.wrapping_add(1), Ordering::Relaxed);
-        // Ordering: release fence, pairs with the acquire fence in `unchanged`: a reader that saw any store of `write`
+        // Ordering: release fence, pairs with the acquire fence in `unchanged`: a reader that saw any store that follows
         // sees the odd count too.
         fence(Ordering::Release);
-        write();
-        // Ordering: release, pairs with the acquire in `begin`: a reader that sees this count sees all of `write`.
+        seq
+    }
+
+    /// Ends the write.
+    #[inline(always)]
+    pub(crate) fn close(&self, seq: u32) {
+        // Ordering: release, pairs with the acquire in `begin`: a reader that sees this count sees all of the write.
         self.0.store(seq.wrapping_add(2), Ordering::Release);
     }
 

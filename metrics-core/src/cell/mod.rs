@@ -25,6 +25,8 @@ pub(crate) type Local = core::cell::Cell<u64>;
 pub(crate) trait U64Cell {
     /// The 32-bit cell of the same family.
     type Narrow: U32Cell;
+    /// A cell for what only a batch remembers.
+    type Kept: U64Cell + Default + core::fmt::Debug;
 
     fn get(&self) -> u64;
     fn set(&self, value: u64);
@@ -40,6 +42,23 @@ pub(crate) trait U64Cell {
     fn add(&self, n: u64) {
         self.set(self.get().wrapping_add(n));
     }
+}
+
+/// The cell of what is not kept: no memory, always zero.
+#[derive(Debug, Default)]
+pub(crate) struct Nothing;
+
+impl U64Cell for Nothing {
+    type Narrow = core::cell::Cell<u32>;
+    type Kept = Self;
+
+    #[inline(always)]
+    fn get(&self) -> u64 {
+        0
+    }
+
+    #[inline(always)]
+    fn set(&self, _: u64) {}
 }
 
 /// The same in 32 bits, for what needs no more: one load on every target.
@@ -62,6 +81,7 @@ impl U32Cell for core::cell::Cell<u32> {
 
 impl U64Cell for Local {
     type Narrow = core::cell::Cell<u32>;
+    type Kept = Self;
 
     #[inline(always)]
     fn get(&self) -> u64 {

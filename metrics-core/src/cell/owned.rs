@@ -94,6 +94,7 @@ impl Default for OwnedU64 {
 // order them.
 impl U64Cell for OwnedU64 {
     type Narrow = OwnedU32;
+    type Kept = super::Nothing;
 
     #[inline(always)]
     fn get(&self) -> u64 {

@@ -3,7 +3,7 @@
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod partial;
 
-use crate::cell::{OwnedU32, OwnedU64, U32Cell, U64Cell};
+use crate::cell::{Nothing, OwnedU32, OwnedU64, U32Cell, U64Cell};
 use crate::counters::{Counters, next_mean};
 use crate::histogram::HistogramConfig;
 use crate::live::{Live, Site, UNTIMED, WorkerState};
@@ -31,12 +31,15 @@ pub(crate) trait RecordValue {
 }
 
 /// What the hooks remember from one call to the next.
+#[repr(C)]
 #[derive(Debug, Default)]
 pub(crate) struct HooksState<C: U64Cell> {
     flags: C::Narrow,
-    /// The last clock reading, for as long as [`CHAINED`] says that nothing has happened since.
+    /// When the poll that goes on began, or else the last clock reading, for as long as [`CHAINED`] says that nothing has
+    /// happened since.
     cursor: C,
-    poll_started_at: C,
+    /// When the last measured poll began.
+    poll_started_at: C::Kept,
     busy_since: C,
     submitted_at: C,
     /// The switches as they were last taken over.
@@ -53,7 +56,7 @@ impl HooksState<OwnedU64> {
             Self {
                 flags: OwnedU32::new(0),
                 cursor: OwnedU64::new(0),
-                poll_started_at: OwnedU64::new(0),
+                poll_started_at: Nothing,
                 busy_since: OwnedU64::new(0),
                 submitted_at: OwnedU64::new(0),
                 latched: OwnedU64::new(0),
@@ -241,13 +244,8 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     #[inline(always)]
     pub(crate) fn exclude(&self, ticks: u64) {
         if ticks != 0 {
-            for mark in [
-                &self.state.cursor,
-                &self.state.poll_started_at,
-                &self.state.busy_since,
-            ] {
-                mark.add(ticks);
-            }
+            self.state.cursor.add(ticks);
+            self.state.busy_since.add(ticks);
         }
     }
 
@@ -281,9 +279,10 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             since = if flags & (CHAINED | BUSY) == CHAINED | BUSY {
                 self.state.cursor.get()
             } else {
-                self.now()
+                let now = self.now();
+                self.state.cursor.set(now);
+                now
             };
-            self.state.poll_started_at.set(since);
             if let (Some(scheduled_at), Some((config, histogram))) = (latency, self.schedule_latency) {
                 due = histogram.record(config, self.nanos(since, scheduled_at.ticks()));
             }
@@ -322,11 +321,15 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     #[inline(always)]
     fn end_measured_poll(&self, flags: u32) -> bool {
         let now = self.now();
-        let nanos = self.nanos(now, self.state.poll_started_at.get());
+        let started = self.state.cursor.get();
+        self.state.poll_started_at.set(started);
+        let nanos = self.nanos(now, started);
         self.mean(nanos);
-        let full = self
-            .poll_time
-            .is_some_and(|(config, histogram)| histogram.record(config, nanos));
+        // Not `is_some_and`: its closure would be compiled apart where two calls share it.
+        let full = match self.poll_time {
+            Some((config, histogram)) => histogram.record(config, nanos),
+            None => false,
+        };
         self.state.cursor.set(now);
         self.state
             .flags
