@@ -140,6 +140,8 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
     extern crate std;
     use std::format;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn durations_show_in_their_unit() {

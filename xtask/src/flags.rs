@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Watch an axum service on Tokio live, under real load
     Demo(crate::demo::Cli),
+    /// Run firmware in QEMU, show its table of tasks, and weigh what metrics cost it
+    Firmware(crate::firmware::Cli),
     /// Prove the numbers on every kind of target: run the rows of the test matrix
     TestMatrix(TestMatrix),
     /// Check what a machine can check about the tree: documents, manifests, lengths of files

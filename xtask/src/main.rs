@@ -10,6 +10,7 @@
 mod bench;
 mod children;
 mod demo;
+mod firmware;
 mod flags;
 mod libtest;
 mod matrix;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let result = match flags::parse() {
         Ok(Command::Bench(flags)) => bench::run(&flags),
         Ok(Command::Demo(flags)) => demo::run(&flags),
+        Ok(Command::Firmware(flags)) => firmware::run(&flags),
         Ok(Command::TestMatrix(flags)) => matrix::run(&flags),
         Ok(Command::Tidy(flags)) => tidy::run(&flags),
         Ok(Command::Mutate(flags)) => mutate::run(&flags),

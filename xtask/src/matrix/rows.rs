@@ -106,15 +106,27 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        steps: &[Step::cargo(BUILD_CORE), Step::cargo(BUILD_CORE_FULL)],
-        ..Row::new("cortex-m0", &CORTEX_M0, "no compare-and-swap: core builds")
+        steps: &[
+            Step::cargo(BUILD_CORE),
+            Step::cargo(BUILD_CORE_FULL),
+            Step::xtask("firmware cortex-m0 --no-install"),
+        ],
+        ..Row::new(
+            "cortex-m0",
+            &CORTEX_M0,
+            "no compare-and-swap: firmware runs, exact numbers; RAM, flash and instructions within limits",
+        )
     },
     Row {
-        steps: &[Step::cargo(BUILD_CORE), Step::cargo(BUILD_CORE_FULL)],
+        steps: &[
+            Step::cargo(BUILD_CORE),
+            Step::cargo(BUILD_CORE_FULL),
+            Step::xtask("firmware cortex-m3 --no-install"),
+        ],
         ..Row::new(
             "cortex-m3",
             &CORTEX_M3,
-            "a microcontroller with compare-and-swap: core builds",
+            "embassy firmware: exact numbers, and its snapshot read by the host's types",
         )
     },
     Row {

@@ -16,7 +16,9 @@ use cortex_m_rt::entry;
 use cortex_m_semihosting::hprintln;
 use firmware_cortex_m0::{CORE_HZ, FreeSysTick, fail, start_systick, succeed};
 use metrics_core::extend::ExtendedCounter;
-use metrics_core::{Builder, Description, Fixed, HistogramConfig, NoClock, PollStart, Registry, TimeSource};
+use metrics_core::{
+    Builder, Description, Fixed, HistogramConfig, NoClock, PollStart, Registry, TaskEnd, TimeSource,
+};
 
 const BUCKETS: usize = 20;
 type Clock = ExtendedCounter<FreeSysTick>;
@@ -59,6 +61,33 @@ fn timed_poll() {
         black_box(());
         worker.end_poll();
     }
+}
+
+/// All that a loop calls, for the test that looks where it can lead: no critical section, no masked interrupt.
+#[unsafe(no_mangle)]
+#[inline(never)]
+fn hot_path() {
+    if let Some(worker) = WITH_CLOCK.worker(0) {
+        worker.unpark();
+        let scheduled_at = Some(worker.now());
+        worker.start_processing_scheduled_tasks();
+        worker.start_poll(PollStart {
+            scheduled_at,
+            ..PollStart::default()
+        });
+        worker.end_poll();
+        worker.end_processing_scheduled_tasks();
+        worker.park();
+        worker.task_spawned();
+        worker.task_ended(TaskEnd::Completed);
+    }
+}
+
+/// The opposite: a cell with many writers, which on this processor takes a critical section. The test must find it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+fn off_the_hot_path() {
+    WITH_CLOCK.shared().task_spawned();
 }
 
 #[inline(never)]
@@ -109,6 +138,8 @@ fn main() -> ! {
     measure("poll without a clock", counted_poll);
     measure("poll with its time recorded", timed_poll);
     measure("clock reading", clock_reading);
+    hot_path();
+    off_the_hot_path();
     succeed()
 }
 

@@ -1,0 +1,114 @@
+//! A microcontroller's snapshot, read on a host: the postcard that the Cortex-M3 image printed, decoded into the types of
+//! `metrics-std`, says what the table beside it says.
+//!
+//! `fixtures/cortex-m3.txt` is what the image printed once; `cargo xtask firmware cortex-m3` names what it has just printed.
+
+use std::env;
+use std::fs;
+
+use metrics_std::Snapshot;
+use metrics_std::embassy::{ExecutorState, HeapTrace, TraceSnapshot};
+
+fn output() -> String {
+    match env::var_os("FIRMWARE_OUTPUT") {
+        Some(path) => fs::read_to_string(path).expect("what the firmware printed"),
+        None => include_str!("../fixtures/cortex-m3.txt").to_owned(),
+    }
+}
+
+fn decoded(output: &str) -> (Snapshot, TraceSnapshot<HeapTrace>) {
+    let hex = output
+        .lines()
+        .find_map(|line| line.strip_prefix("postcard "))
+        .expect("a line of postcard");
+    assert!(hex.len().is_multiple_of(2));
+    let bytes: Vec<u8> = (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("two digits"))
+        .collect();
+    let (value, rest) = postcard::take_from_bytes(&bytes).expect("a snapshot and a trace");
+    assert!(rest.is_empty(), "{} bytes are left", rest.len());
+    value
+}
+
+/// The table's lines with their words, names of tasks put aside.
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+#[test]
+fn the_decoded_trace_prints_the_same_table() {
+    let output = output();
+    let (_, trace) = decoded(&output);
+    // Names are the image's own: the rows come in the same order, so each name is that of its row's number.
+    let printed: Vec<&str> = output
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.contains("longest"))
+        .map(|line| words(line)[0])
+        .collect();
+    let mut by_executor: Vec<_> = trace.tasks.iter().collect();
+    by_executor.sort_by_key(|row| row.executor);
+    assert_eq!(printed.len(), by_executor.len());
+    let names: Vec<(u32, &str)> = by_executor
+        .iter()
+        .zip(printed)
+        .map(|(row, name)| (row.task, name))
+        .collect();
+    let table = trace.table(&names).to_string();
+    assert!(
+        output.contains(table.trim_end()),
+        "decoded:\n{table}\nprinted:\n{output}"
+    );
+}
+
+#[test]
+fn the_decoded_snapshot_agrees_with_the_trace_and_the_table() {
+    let output = output();
+    let (snapshot, trace) = decoded(&output);
+    assert_eq!(snapshot.name(), "embassy");
+    assert_eq!(snapshot.num_workers(), trace.executors.len());
+    for (index, executor) in trace.executors.iter().enumerate() {
+        let worker = snapshot.worker(index).expect("a worker for each executor");
+        assert_eq!(worker.poll_count(), Some(executor.polls));
+        let polls = worker.poll_time().expect("a poll time").histogram();
+        assert_eq!(polls.count(), executor.polls);
+        assert_eq!(
+            polls.sum(),
+            executor.polling,
+            "the histogram's sum is the time in polls"
+        );
+        let longest = trace
+            .tasks
+            .iter()
+            .filter(|row| row.executor as usize == index)
+            .map(|row| row.longest);
+        assert_eq!(polls.max(), longest.max());
+        let busy = worker.busy_duration_total().expect("a busy time").as_nanos();
+        let settled = u128::from(executor.polling + executor.scheduling);
+        if executor.state == ExecutorState::Idle {
+            assert_eq!(busy, settled);
+        } else {
+            // A worker that runs settles its busy time every millisecond, at the end of a poll.
+            assert!(
+                (settled.saturating_sub(1_000_000)..=settled).contains(&busy),
+                "{busy} of {settled}"
+            );
+        }
+        let line = output
+            .lines()
+            .find(|line| line.starts_with(&format!("worker {index}")))
+            .expect("a line for each worker");
+        assert!(
+            words(line).contains(&executor.polls.to_string().as_str()),
+            "{line}"
+        );
+    }
+    let states: Vec<ExecutorState> = trace.executors.iter().map(|executor| executor.state).collect();
+    assert_eq!(states, [ExecutorState::Idle, ExecutorState::Polling]);
+    let tasks = snapshot.tasks().expect("task counts");
+    let sum = |count: fn(&metrics_std::embassy::TaskRow) -> u64| trace.tasks.iter().map(count).sum::<u64>();
+    assert_eq!(
+        (tasks.spawned, tasks.completed),
+        (sum(|row| row.spawned), sum(|row| row.ended))
+    );
+}

@@ -1,0 +1,174 @@
+//! What metrics cost on a Cortex-M0: RAM, flash, instructions. Measured, held to limits, written into a document.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+
+use super::image::Image;
+use crate::toolchain::output;
+use crate::workspace;
+
+const DOCUMENT: &str = "docs/MICROCONTROLLERS.md";
+const BEGIN: &str = "<!-- measured: `cargo xtask firmware cortex-m0 --write` -->\n";
+const END: &str = "<!-- end of measured -->";
+
+/// One figure, with the limit it is held to, if it is.
+struct Figure {
+    what: &'static str,
+    value: u64,
+    limit: Option<u64>,
+    unit: &'static str,
+}
+
+pub(super) struct Cost {
+    compiler: String,
+    figures: Vec<Figure>,
+}
+
+impl Cost {
+    /// From what `instructions` printed, and from the images of `size` with features.
+    pub(super) fn measure(said: &[String], size: impl Fn(&str) -> Result<PathBuf>) -> Result<Self> {
+        let said = |what: &str| -> Result<u64> {
+            let line = said
+                .iter()
+                .find_map(|line| line.strip_prefix(what)?.strip_prefix(": "));
+            let value = line.ok_or_else(|| anyhow!("the image says nothing of \"{what}\""))?;
+            value
+                .trim()
+                .parse()
+                .with_context(|| format!("\"{value}\" is no number"))
+        };
+        let image = |features| Image::read(&size(features)?);
+        let bare = image("")?.flash;
+        let (record, getters, snapshot) = (image("record")?, image("getters")?, image("snapshot")?);
+        let figure = |what, value, limit, unit| Figure {
+            what,
+            value,
+            limit,
+            unit,
+        };
+        Ok(Self {
+            compiler: compiler(),
+            figures: vec![
+                figure(
+                    "registry of one worker, two histograms of 20 64-bit buckets",
+                    record.object("METRICS")?,
+                    Some(768),
+                    "bytes of RAM",
+                ),
+                figure(
+                    "all hooks of the worker",
+                    record.flash - bare,
+                    None,
+                    "bytes of flash",
+                ),
+                figure(
+                    "the same, and every counter and both histograms read by getters",
+                    getters.flash - bare,
+                    Some(6 * 1024),
+                    "bytes of flash",
+                ),
+                figure(
+                    "the same, read as one whole snapshot instead",
+                    snapshot.flash - bare,
+                    None,
+                    "bytes of flash",
+                ),
+                figure(
+                    "a poll without a clock",
+                    said("poll without a clock")?,
+                    Some(150),
+                    "instructions",
+                ),
+                figure(
+                    "a poll with its time recorded",
+                    said("poll with its time recorded")?,
+                    Some(300),
+                    "instructions",
+                ),
+                figure(
+                    "of these, a reading of the clock",
+                    said("clock reading")?,
+                    None,
+                    "instructions",
+                ),
+            ],
+        })
+    }
+
+    /// For a document, and just as well for a person.
+    pub(super) fn table(&self) -> String {
+        let mut table = String::from("| what | cost | limit |\n|---|---|---|\n");
+        for Figure {
+            what,
+            value,
+            limit,
+            unit,
+        } in &self.figures
+        {
+            let limit = limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string());
+            // Writing to a string can't fail.
+            let _ = writeln!(table, "| {what} | {value} {unit} | {limit} |");
+        }
+        let _ = writeln!(table, "\nMeasured with {}, release, opt-level s.", self.compiler);
+        table
+    }
+
+    pub(super) fn check_limits(&self) -> Result<()> {
+        for Figure {
+            what,
+            value,
+            limit,
+            unit,
+        } in &self.figures
+        {
+            if let Some(limit) = limit {
+                ensure!(
+                    value <= limit,
+                    "{what}: {value} {unit}, at most {limit} are allowed"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The document must say what was measured. Another compiler gives other figures, which the limits bind all the same.
+    pub(super) fn check_document(&self, write: bool) -> Result<()> {
+        let path = workspace::root().join(DOCUMENT);
+        let text = fs::read_to_string(&path).with_context(|| format!("no {DOCUMENT}"))?;
+        let (before, rest) = text
+            .split_once(BEGIN)
+            .ok_or_else(|| anyhow!("{DOCUMENT} has no measured part"))?;
+        let (old, after) = rest
+            .split_once(END)
+            .ok_or_else(|| anyhow!("the measured part of {DOCUMENT} has no end"))?;
+        let new = format!("\n{}\n", self.table());
+        if write {
+            fs::write(&path, format!("{before}{BEGIN}{new}{END}{after}"))?;
+        } else if old.contains(&self.compiler) && old != new {
+            bail!(
+                "{DOCUMENT} differs from what was measured; to bring it up to date: cargo xtask firmware cortex-m0 --write"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The compiler that builds for the chip here.
+fn compiler() -> String {
+    let ours = ["rustc", "/usr/bin/rustc"].into_iter().find(|rustc| {
+        let args = ["--print", "target-libdir", "--target", "thumbv6m-none-eabi"];
+        let sources = output(rustc, &["--print", "sysroot"]).is_some_and(|dir| {
+            PathBuf::from(dir.trim())
+                .join("lib/rustlib/src/rust/library")
+                .is_dir()
+        });
+        sources || output(rustc, &args).is_some_and(|dir| PathBuf::from(dir.trim()).is_dir())
+    });
+    let version = ours
+        .and_then(|rustc| output(rustc, &["--version"]))
+        .unwrap_or_default();
+    version.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,103 @@
+//! What an image holds: its sections and its functions.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow};
+use object::read::{Object, ObjectSection, ObjectSymbol};
+use object::{File, SectionKind, SymbolKind};
+
+/// A built program, for a Thumb processor.
+pub(super) struct Image {
+    /// Bytes of code and constants, and of what is copied to RAM at the start: all that flash has to hold.
+    pub(super) flash: u64,
+    /// Functions by address.
+    pub(super) functions: BTreeMap<u64, Function>,
+    objects: BTreeMap<String, u64>,
+}
+
+pub(super) struct Function {
+    pub(super) name: String,
+    /// The halfwords that are instructions, with their addresses: literals between them are left out.
+    pub(super) code: Vec<(u64, u16)>,
+}
+
+impl Image {
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path).with_context(|| format!("no image at {}", path.display()))?;
+        let file = File::parse(&*bytes).with_context(|| format!("{} is no ELF file", path.display()))?;
+        let flash = file
+            .sections()
+            .filter(|section| {
+                matches!(
+                    section.kind(),
+                    SectionKind::Text | SectionKind::ReadOnlyData | SectionKind::Data
+                )
+            })
+            .map(|section| section.size())
+            .sum();
+        Ok(Self {
+            flash,
+            functions: functions(&file)?,
+            objects: objects(&file),
+        })
+    }
+
+    /// The size of the static whose path ends like this.
+    pub(super) fn object(&self, suffix: &str) -> Result<u64> {
+        let found = self.objects.iter().find(|(name, _)| name.contains(suffix));
+        found
+            .map(|(_, size)| *size)
+            .ok_or_else(|| anyhow!("no static named {suffix} in the image"))
+    }
+}
+
+fn objects(file: &File<'_>) -> BTreeMap<String, u64> {
+    file.symbols()
+        .filter(|symbol| symbol.kind() == SymbolKind::Data)
+        .filter_map(|symbol| Some((symbol.name().ok()?.to_owned(), symbol.size())))
+        .collect()
+}
+
+fn functions(file: &File<'_>) -> Result<BTreeMap<u64, Function>> {
+    let text = file
+        .section_by_name(".text")
+        .ok_or_else(|| anyhow!("no code in the image"))?;
+    let (start, code) = (text.address(), text.data()?);
+    // The ARM ELF ABI marks where code ($t) and literals ($d) begin (AAELF32, "Mapping symbols").
+    let marks: BTreeMap<u64, bool> = file
+        .symbols()
+        .filter_map(|symbol| {
+            let name = symbol.name().ok()?;
+            (name.starts_with("$t") || name.starts_with("$d"))
+                .then(|| (symbol.address(), name.starts_with("$t")))
+        })
+        .collect();
+    let is_code = |address| marks.range(..=address).next_back().is_none_or(|(_, code)| *code);
+    let functions = file
+        .symbols()
+        .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() != 0);
+    Ok(functions
+        .map(|symbol| {
+            // The lowest bit says "Thumb" and is no part of the address.
+            let first = symbol.address() & !1;
+            let code = (first..first + symbol.size())
+                .step_by(2)
+                .filter(|&address| is_code(address))
+                .filter_map(|address| {
+                    let at = usize::try_from(address.checked_sub(start)?).ok()?;
+                    let halfword = code.get(at..at + 2)?;
+                    Some((address, u16::from_le_bytes([halfword[0], halfword[1]])))
+                })
+                .collect();
+            (
+                first,
+                Function {
+                    name: symbol.name().unwrap_or_default().to_owned(),
+                    code,
+                },
+            )
+        })
+        .collect())
+}

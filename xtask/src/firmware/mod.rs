@@ -1,0 +1,197 @@
+//! Firmware in QEMU: builds the images of `tests/firmware`, runs them, and weighs what metrics cost them.
+
+mod cost;
+mod image;
+mod reach;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::children::{self, Event};
+use crate::needs;
+use crate::targets::{CORTEX_M0, CORTEX_M3, Target};
+use crate::toolchain::Toolchain;
+use crate::workspace;
+
+/// A run of any of the programs takes a second; one that does not end hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Building one, core included, takes a minute or two on two slow cores.
+const BUILD_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+#[derive(Args)]
+pub(crate) struct Cli {
+    /// Only this one; both without
+    chip: Option<Chip>,
+    /// Write what was measured into docs/MICROCONTROLLERS.md
+    #[arg(long)]
+    write: bool,
+    /// Install nothing that is missing
+    #[arg(long)]
+    no_install: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Chip {
+    /// A hand-written loop without compare-and-swap, and what a poll costs there
+    CortexM0,
+    /// embassy, with an executor in an interrupt
+    CortexM3,
+}
+
+impl Chip {
+    fn name(self) -> &'static str {
+        match self {
+            Self::CortexM0 => "cortex-m0",
+            Self::CortexM3 => "cortex-m3",
+        }
+    }
+
+    fn target(self) -> &'static Target {
+        match self {
+            Self::CortexM0 => &CORTEX_M0,
+            Self::CortexM3 => &CORTEX_M3,
+        }
+    }
+
+    /// QEMU's name for the board.
+    fn machine(self) -> &'static str {
+        match self {
+            Self::CortexM0 => "microbit",
+            Self::CortexM3 => "lm3s6965evb",
+        }
+    }
+
+    /// Builds one of its programs, optimised as it would be shipped, and says where it is.
+    fn build(self, program: &str, features: &str) -> Result<PathBuf> {
+        let Some(toolchain) = Toolchain::for_target(self.target()) else {
+            bail!(
+                "no compiler for {}: see `cargo xtask test-matrix --row {}`",
+                self.name(),
+                self.name()
+            );
+        };
+        let manifest = workspace::root()
+            .join("tests/firmware")
+            .join(self.name())
+            .join("Cargo.toml");
+        let dir = workspace::target_dir().join("firmware");
+        let mut command = toolchain.cargo(&["build", "--release", "--locked", "--bin", program]);
+        command
+            .args(["--features", features])
+            .arg("--manifest-path")
+            .arg(manifest);
+        command
+            .env("CARGO_TARGET_DIR", &dir)
+            .env("CARGO_INCREMENTAL", "0")
+            .env("CARGO_TERM_COLOR", "never");
+        let mut said = Vec::new();
+        let built = children::watch(command, BUILD_LIMIT, |event| {
+            if let Event::Line(line) = event {
+                said.push(line.to_owned());
+            }
+        })?;
+        if !built.success() {
+            bail!("can't build {program} for {}:\n{}", self.name(), said.join("\n"));
+        }
+        let built = dir
+            .join(self.target().triple.unwrap_or_default())
+            .join("release")
+            .join(program);
+        // The same program with other features takes its place.
+        let kept = built.with_file_name(format!("{program}-{features}.elf"));
+        fs::copy(&built, &kept).with_context(|| format!("no image at {}", built.display()))?;
+        Ok(kept)
+    }
+
+    /// Runs an image to its end and gives what it printed. Its exit status must be success.
+    ///
+    /// Every instruction takes 64 ns of the emulated machine's time, so that a run is the same every time.
+    fn run(self, image: &Path) -> Result<Vec<String>> {
+        let mut command = Command::new("qemu-system-arm");
+        command.args(["-M", self.machine(), "-nographic", "-icount", "shift=6,sleep=off"]);
+        command
+            .args(["-semihosting-config", "enable=on,target=native", "-kernel"])
+            .arg(image);
+        let mut said = Vec::new();
+        let outcome = children::watch(command, LIMIT, |event| {
+            if let Event::Line(line) = event
+                // QEMU's own remark on a timer that is being set up.
+                && line != "Timer with period zero, disabling"
+            {
+                said.push(line.to_owned());
+            }
+        })?;
+        if !outcome.success() {
+            bail!("{} in QEMU failed:\n{}", image.display(), said.join("\n"));
+        }
+        Ok(said)
+    }
+}
+
+pub(crate) fn run(flags: &Cli) -> Result<ExitCode> {
+    let chips = match flags.chip {
+        Some(chip) => vec![chip],
+        None => vec![Chip::CortexM0, Chip::CortexM3],
+    };
+    if !flags.no_install {
+        for chip in &chips {
+            let target = chip.target();
+            let compiler = needs::Need::Compiler(target);
+            needs::install(&target.needs.iter().copied().chain([compiler]).collect::<Vec<_>>());
+        }
+    }
+    let mut passed = 0;
+    for chip in chips {
+        println!("{}", chip.name());
+        passed += match chip {
+            Chip::CortexM0 => cortex_m0(flags.write)?,
+            Chip::CortexM3 => cortex_m3()?,
+        };
+    }
+    println!("{passed} passed, 0 failed");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The loop's own assertions, the costs within their limits, and nothing on the hot path that masks interrupts.
+fn cortex_m0(write: bool) -> Result<u32> {
+    let chip = Chip::CortexM0;
+    for line in chip.run(&chip.build("loop", "")?)? {
+        println!("{line}");
+    }
+    let instructions = chip.build("instructions", "")?;
+    reach::check(&instructions)?;
+    println!("no critical section is reached from the hot path\n");
+    let cost = cost::Cost::measure(&chip.run(&instructions)?, |features| chip.build("size", features))?;
+    println!("{}", cost.table());
+    cost.check_limits()?;
+    cost.check_document(write)?;
+    Ok(4)
+}
+
+/// The image's own assertions, and its postcard snapshot decoded by the host's types and compared with its table.
+fn cortex_m3() -> Result<u32> {
+    let chip = Chip::CortexM3;
+    let said = chip.run(&chip.build("firmware-cortex-m3", "")?)?;
+    for line in said.iter().filter(|line| !line.starts_with("postcard ")) {
+        println!("{line}");
+    }
+    let output = workspace::target_dir().join("firmware/cortex-m3.txt");
+    fs::write(&output, said.join("\n") + "\n")?;
+    // The same test that decodes the output kept in the tree.
+    let status = Toolchain::host()
+        .cargo(&["test", "--quiet", "--package", "tests", "--test", "firmware"])
+        .env("FIRMWARE_OUTPUT", &output)
+        // The matrix builds for other targets elsewhere; for this machine everything is where it always is.
+        .env_remove("CARGO_TARGET_DIR")
+        .stdin(Stdio::null())
+        .status()?;
+    if !status.success() {
+        bail!("the snapshot in {} and its table differ", output.display());
+    }
+    Ok(1)
+}
