@@ -6,6 +6,8 @@ import { openSource } from "./sources.js";
 
 /** How long ago the oldest sample that is kept may be. */
 const KEEP_MS = 10 * 60 * 1000;
+/** The shortest time that plots show. */
+const LEAST_MS = 20 * 1000;
 /** A worker held for this long is a stall on the time line. */
 const STALL_MS = 100;
 
@@ -173,8 +175,11 @@ class Dashboard {
 
   view() {
     const to = this.samples.at(-1)?.end ?? Date.now();
+    // The first minutes fill the plots too: no more time is shown than there is.
+    const known = Math.max(LEAST_MS, to - (this.samples[0]?.start ?? to));
+    const from = to - Math.min(this.span, known);
     return {
-      samples: this.samples, from: to - this.span, to, cursor: this.cursor, stalls: this.stalls, colours: this.colours,
+      samples: this.samples, from, to, cursor: this.cursor, stalls: this.stalls, colours: this.colours,
     };
   }
 

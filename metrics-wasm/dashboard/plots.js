@@ -8,7 +8,7 @@ export function format(value, unit) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   switch (unit) {
     case "ratio":
-      return `${(value * 100).toFixed(value < 0.0995 ? 1 : 0)} %`;
+      return `${(value * 100).toFixed(value > 0 && value < 0.0995 ? 1 : 0)} %`;
     case "time":
       return scaled(value, [[1e9, "s"], [1e6, "ms"], [1e3, "µs"], [1, "ns"]]);
     default:
@@ -41,7 +41,7 @@ function valueScale(low, high, box, unit, logarithmic) {
   if (logarithmic) {
     const from = Math.floor(Math.log10(Math.max(low, 1)));
     const to = Math.max(Math.ceil(Math.log10(Math.max(high, 1))), from + 1);
-    const every = Math.ceil((to - from) / 5);
+    const every = Math.ceil((to - from) / Math.floor((box.bottom - box.top) / 26));
     const ticks = [];
     for (let power = from; power <= to; power += every) ticks.push(10 ** power);
     const clip = (value) => Math.min(1, Math.max(0, (Math.log10(Math.max(value, 1)) - from) / (to - from)));

@@ -2,7 +2,7 @@
 
 use core::fmt::Write;
 
-use metrics_core::{METRICS, Metric, MetricKind, MetricScope, MetricUnit};
+use metrics_core::{EVENT_LOOP_METRICS, METRICS, Metric, MetricKind, MetricScope, MetricUnit};
 
 const HEAD: &str = "\
 # The metrics: one list
@@ -40,7 +40,8 @@ middle of a poll: that is what the live record (`state`, `site`, `since`, `poll_
 pub(super) fn text() -> String {
     let mut text = HEAD.to_owned();
     for (scope, title) in SECTIONS {
-        let metrics: Vec<&Metric> = METRICS.iter().filter(|metric| metric.scope == *scope).collect();
+        let all = METRICS.iter().chain(EVENT_LOOP_METRICS);
+        let metrics: Vec<&Metric> = all.filter(|metric| metric.scope == *scope).collect();
         if metrics.is_empty() {
             continue;
         }
@@ -80,12 +81,12 @@ fn kind(metric: &Metric) -> String {
 
 #[cfg(test)]
 mod tests {
-    use metrics_core::METRICS;
+    use metrics_core::{EVENT_LOOP_METRICS, METRICS};
 
     #[test]
     fn every_metric_is_in_the_document() {
         let text = super::text();
-        for metric in METRICS {
+        for metric in METRICS.iter().chain(EVENT_LOOP_METRICS) {
             assert!(
                 text.contains(&format!("| `{}` |", metric.name)),
                 "{}",
