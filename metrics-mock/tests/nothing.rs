@@ -1,11 +1,11 @@
 //! Nothing is kept, nothing is measured, and what the user gave is used.
 
-use std::panic::Location;
-use std::pin::Pin;
+use core::panic::Location;
+use core::pin::Pin;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use metrics_core::{Heap, NoClock, PollStart, Sampling, TaskEnd};
 use metrics_mock::{

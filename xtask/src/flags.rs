@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Mutate(Mutate),
     /// Check that metrics-mock has the very API of metrics-std and metrics-wasm
     Parity,
+    /// Count the instructions of one executor bare and with metrics-mock, which must be the same
+    ZeroCost,
     /// Build the npm package for JavaScript hosts, test what is made of it, measure what it costs
     Wasm(Wasm),
     /// Build and serve the dashboard over a workload in the page

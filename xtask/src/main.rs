@@ -22,6 +22,7 @@ mod tidy;
 mod toolchain;
 mod wasm;
 mod workspace;
+mod zero_cost;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Ok(Command::Tidy(flags)) => tidy::run(&flags),
         Ok(Command::Mutate(flags)) => mutate::run(&flags),
         Ok(Command::Parity) => parity::run(),
+        Ok(Command::ZeroCost) => zero_cost::run(),
         Ok(Command::Wasm(flags)) => wasm::run(&flags),
         Ok(Command::WasmDemo(flags)) => wasm::demo(&flags),
         Err(exit) => return exit,

@@ -86,7 +86,7 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
     }
 
     /// Stamps nothing.
-    #[inline]
+    #[inline(always)]
     pub fn stamp(&self, _stamp: &WakeStamp) {}
 
     /// `None`: there is no histogram.
@@ -105,6 +105,7 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
     }
 
     /// The counters of those who are on no worker, which count nothing.
+    #[inline(always)]
     pub fn shared(&self) -> SharedCounters<'_, S> {
         SharedCounters::new()
     }
@@ -120,7 +121,6 @@ impl<T, const WORKERS: usize, const BUCKETS: usize> Registry<Fixed<WORKERS, BUCK
 
 impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> Registry<Fixed<WORKERS, BUCKETS>, T> {
     /// The writer of worker `index`, or `None` past the last.
-    #[inline]
     pub fn worker(&'static self, index: usize) -> Option<DirectWorker<T, WORKERS, BUCKETS>> {
         (index < WORKERS).then(DirectWorker::new)
     }

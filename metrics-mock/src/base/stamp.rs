@@ -13,17 +13,17 @@ impl WakeStamp {
     }
 
     /// Sets nothing.
-    #[inline]
+    #[inline(always)]
     pub fn mark(&self, _now: Timestamp) {}
 
     /// False: nothing ever sets it.
-    #[inline]
+    #[inline(always)]
     pub fn is_set(&self) -> bool {
         false
     }
 
     /// `None`.
-    #[inline]
+    #[inline(always)]
     pub fn take(&self) -> Option<Timestamp> {
         None
     }

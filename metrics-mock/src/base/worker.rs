@@ -46,28 +46,31 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     }
 
     /// Zero, whichever index was leased.
+    #[inline(always)]
     pub fn index(&self) -> usize {
         0
     }
 
     /// Zero ticks, as without a clock.
-    #[inline]
+    #[inline(always)]
     pub fn now(&self) -> Timestamp {
         Timestamp::from_ticks(0)
     }
 
     /// The worker is about to block until there is work.
+    #[inline(always)]
     pub fn park(&self) {}
 
     /// The worker woke up.
+    #[inline(always)]
     pub fn unpark(&self) {}
 
     /// The worker turns to its tasks.
-    #[inline]
+    #[inline(always)]
     pub fn start_processing_scheduled_tasks(&self) {}
 
     /// The worker ran out of tasks.
-    #[inline]
+    #[inline(always)]
     pub fn end_processing_scheduled_tasks(&self) {}
 
     /// A spawned task is about to be polled.
@@ -79,75 +82,78 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     pub fn end_poll(&self) {}
 
     /// Something took time that belongs to no poll.
-    #[inline]
+    #[inline(always)]
     pub fn break_chain(&self) {}
 
     /// The poll's spawn site is known only now.
+    #[inline(always)]
     pub fn set_site(&self, _site: Site) {}
 
     /// False: no poll is ever open.
-    #[inline]
+    #[inline(always)]
     pub fn is_polling(&self) -> bool {
         false
     }
 
     /// `None`: no poll is measured.
-    #[inline]
+    #[inline(always)]
     pub fn last_poll(&self) -> Option<u64> {
         None
     }
 
     /// The thread may have left the worker.
-    #[inline]
+    #[inline(always)]
     pub fn leave(&self) {}
 
     /// A poll is over.
+    #[inline(always)]
     pub fn record_poll(&self, _start: PollStart, _started: Timestamp, _ended: Timestamp) {}
 
     /// A task was scheduled from this worker onto its own queue.
-    #[inline]
+    #[inline(always)]
     pub fn inc_local_schedule_count(&self) {}
 
     /// This many tasks were taken from another worker's queue.
-    #[inline]
+    #[inline(always)]
     pub fn incr_steal_count(&self, _tasks: u64) {}
 
     /// A steal succeeded.
-    #[inline]
+    #[inline(always)]
     pub fn incr_steal_operations(&self) {}
 
     /// The local queue overflowed.
-    #[inline]
+    #[inline(always)]
     pub fn incr_overflow_count(&self, _tasks: u64) {}
 
     /// A poll returned `Pending` because its cooperative budget was spent.
-    #[inline]
+    #[inline(always)]
     pub fn incr_budget_forced_yield_count(&self) {}
 
     /// A root future (`block_on`) was polled on this worker.
-    #[inline]
+    #[inline(always)]
     pub fn incr_root_polls(&self) {}
 
     /// A measured future inside a measured task was polled.
-    #[inline]
+    #[inline(always)]
     pub fn incr_nested_polls(&self) {}
 
     /// A task was accepted on this worker's thread.
-    #[inline]
+    #[inline(always)]
     pub fn task_spawned(&self) {}
 
     /// A task ended on this worker's thread.
-    #[inline]
+    #[inline(always)]
     pub fn task_ended(&self, _end: TaskEnd) {}
 
     /// The adapter's number for the thread that now runs the worker.
+    #[inline(always)]
     pub fn set_thread(&self, _thread: u64) {}
 
     /// The runtime's tick.
-    #[inline]
+    #[inline(always)]
     pub fn tick(&self) {}
 
     /// Publishes nothing.
-    #[inline]
+    #[inline(always)]
     pub fn submit(&self) {}
 }

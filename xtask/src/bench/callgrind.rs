@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 const REGION: &str = "*measured_region*";
 
 /// Whether valgrind is installed.
-pub(super) fn installed() -> bool {
+pub(crate) fn installed() -> bool {
     Command::new("valgrind")
         .arg("--version")
         .stdout(Stdio::null())
@@ -23,7 +23,7 @@ pub(super) fn installed() -> bool {
 }
 
 /// Instructions per operation of one side.
-pub(super) fn count(program: &Path, side: &str, scratch: &Path) -> Result<f64> {
+pub(crate) fn count(program: &Path, side: &str, scratch: &Path) -> Result<f64> {
     fs::create_dir_all(scratch).with_context(|| format!("can't make {}", scratch.display()))?;
     let file = scratch.join(format!("{}.callgrind", side.replace('/', "-")));
     // The environment is part of the stack's layout, and with it of what `memcpy` and friends execute.

@@ -3,7 +3,7 @@
 //! The benchmark programs (`tests/bench`) hold both sides; they are built twice, on stable Tokio and with
 //! `--cfg tokio_unstable`, and stay running while this command lets their sides take turns.
 
-mod callgrind;
+pub(crate) mod callgrind;
 mod counts;
 mod facts;
 mod goals;

@@ -86,6 +86,15 @@ pub(super) static ROWS: &[Row] = &[
         ..Row::new("features", &HOST, "every feature combination builds")
     },
     Row {
+        needs: &[Need::program("valgrind", "valgrind")],
+        steps: &[Step::xtask("zero-cost")],
+        ..Row::new(
+            "zero-cost",
+            &HOST,
+            "an executor with metrics-mock runs the very instructions of one without metrics",
+        )
+    },
+    Row {
         steps: &[Step::cargo(CORE_TESTS)],
         ..Row::new("i686", &I686, "32-bit with 64-bit atomics: core's tests run")
     },

@@ -83,12 +83,12 @@ impl Surface {
                     self.add(join(prefix, name), item, json!({ "from": used["source"] }));
                     continue;
                 };
-                let named = (namespace(target), name.to_owned());
-                if without.contains(&name) || names.contains(&named) {
+                let place = (namespace(target), name.to_owned());
+                if without.contains(&name) || names.contains(&place) {
                     continue;
                 }
                 self.add_item(docs, target, join(prefix, name));
-                fresh.insert(named);
+                fresh.insert(place);
             }
             names.append(&mut fresh);
             for glob in globs.drain(..) {
