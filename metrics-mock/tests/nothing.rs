@@ -61,6 +61,10 @@ fn there_are_as_many_workers_as_described() {
     let (metrics, workers) = metrics_mock::build(description, Clock::new(), NoProbe).unwrap();
     assert_eq!((workers.len(), metrics.num_workers()), (3, 3));
     assert_eq!(metrics.registry().num_workers(), 3);
+    let runtimes = metrics_mock::Runtimes::new();
+    runtimes.add(&metrics).unwrap();
+    assert!(runtimes.add(&metrics).is_err());
+    assert_eq!(runtimes.get("mine").unwrap().name(), "mine");
 }
 
 #[test]

@@ -1,21 +1,22 @@
 //! Making a registry that keeps nothing.
 
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
-use core::marker::PhantomData;
 use core::time::Duration;
 
 use metrics_core::{ConfigError, CounterSet, Heap, HistogramConfig, Sampling, Supplies, TimeSource};
 
 use super::registry::Registry;
 
-/// Describes a registry. Only the number of workers is kept, because a program makes as many threads.
+/// Describes a registry. Only the name and the number of workers are kept: by the one a program finds its runtimes, and of the
+/// other it makes as many threads.
 ///
 /// Nothing is checked: what metrics-core would refuse, such as zero workers, is accepted here.
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct Builder<'a> {
+    name: &'a str,
     workers: usize,
-    name: PhantomData<&'a str>,
 }
 
 impl Default for Builder<'_> {
@@ -38,9 +39,15 @@ impl<'a> Builder<'a> {
     /// A builder of one worker.
     pub const fn new() -> Self {
         Self {
+            name: "main",
             workers: 1,
-            name: PhantomData,
         }
+    }
+
+    /// The runtime's name.
+    pub const fn name(mut self, name: &'a str) -> Self {
+        self.name = name;
+        self
     }
 
     /// The number of workers.
@@ -50,8 +57,6 @@ impl<'a> Builder<'a> {
     }
 
     ignored! {
-        /// The runtime's name: not kept.
-        name: &'a str;
         /// The layout of the poll-time histogram: there is none.
         poll_time: HistogramConfig;
         /// The layout of the schedule-latency histogram: there is none.
@@ -81,7 +86,11 @@ impl Builder<'_> {
     /// # Errors
     /// Never.
     pub fn build<T: TimeSource>(&self, clock: T) -> Result<Arc<Registry<Heap, T>>, ConfigError> {
-        Ok(Arc::new(Registry::of(self.workers, clock)))
+        Ok(Arc::new(Registry::of(
+            Cow::Owned(self.name.into()),
+            self.workers,
+            clock,
+        )))
     }
 }
 
@@ -96,10 +105,12 @@ impl Builder<'static> {
         resolution: Duration,
     ) -> Result<Description<WORKERS, BUCKETS>, ConfigError> {
         let _ = (ticks_per_second, resolution);
-        Ok(Description(()))
+        Ok(Description { name: self.name })
     }
 }
 
-/// A registry's configuration, of which nothing is kept.
+/// A registry's configuration, of which the name is kept.
 #[derive(Debug)]
-pub struct Description<const WORKERS: usize, const BUCKETS: usize>(());
+pub struct Description<const WORKERS: usize, const BUCKETS: usize> {
+    pub(super) name: &'static str,
+}

@@ -42,9 +42,9 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         &self.probe
     }
 
-    /// Empty: the name is not kept.
+    /// The runtime's name.
     pub fn name(&self) -> &str {
-        ""
+        self.registry.name()
     }
 
     /// A snapshot of nothing.

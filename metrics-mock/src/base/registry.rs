@@ -1,5 +1,6 @@
 //! One runtime's metrics: none.
 
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use core::marker::PhantomData;
 use core::ops::Deref;
@@ -13,9 +14,11 @@ use super::options::Options;
 use super::shared::SharedCounters;
 use super::stamp::WakeStamp;
 
-/// What workers would write and readers read. It keeps the clock and the number of workers that it was given.
+/// What workers would write and readers read. It keeps the name, the clock and the number of
+/// workers that it was given.
 #[derive(Debug)]
 pub struct Registry<S: Storage, T> {
+    name: Cow<'static, str>,
     workers: usize,
     clock: T,
     storage: PhantomData<S>,
@@ -40,8 +43,9 @@ impl<S: Storage, T: TimeSource> RegistryRef for Arc<Registry<S, T>> {
 }
 
 impl<S: Storage, T> Registry<S, T> {
-    pub(crate) const fn of(workers: usize, clock: T) -> Self {
+    pub(crate) const fn of(name: Cow<'static, str>, workers: usize, clock: T) -> Self {
         Self {
+            name,
             workers,
             clock,
             storage: PhantomData,
@@ -50,9 +54,9 @@ impl<S: Storage, T> Registry<S, T> {
 }
 
 impl<S: Storage, T: TimeSource> Registry<S, T> {
-    /// Empty: the name is not kept.
+    /// The runtime's name.
     pub fn name(&self) -> &str {
-        ""
+        &self.name
     }
 
     /// The switches, which switch nothing.
@@ -114,8 +118,7 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
 impl<T, const WORKERS: usize, const BUCKETS: usize> Registry<Fixed<WORKERS, BUCKETS>, T> {
     /// A registry for a `static`.
     pub const fn new(description: &'static Description<WORKERS, BUCKETS>, clock: T) -> Self {
-        let _ = description;
-        Self::of(WORKERS, clock)
+        Self::of(Cow::Borrowed(description.name), WORKERS, clock)
     }
 }
 

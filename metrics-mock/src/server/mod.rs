@@ -5,6 +5,7 @@ mod current;
 mod host;
 mod measured;
 mod runtime;
+mod runtimes;
 pub mod site;
 pub mod watchdog;
 
@@ -23,3 +24,4 @@ pub use current::{Entered, enter};
 pub use host::Host;
 pub use measured::Measured;
 pub use runtime::{BuildError, Registry, RuntimeMetrics, Snapshot, Worker, build, build_wrapped};
+pub use runtimes::{NameTaken, Runtimes};

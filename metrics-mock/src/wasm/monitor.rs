@@ -1,5 +1,6 @@
 //! What would measure the futures of one thread.
 
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use core::error::Error;
 use core::fmt;
@@ -140,7 +141,7 @@ impl Monitor {
 
     /// A reader.
     pub fn metrics(&self) -> RuntimeMetrics<MonitorProbe> {
-        let registry = Arc::new(base::Registry::of(1, PerformanceClock::ABSENT));
+        let registry = Arc::new(base::Registry::of(Cow::Borrowed(""), 1, PerformanceClock::ABSENT));
         RuntimeMetrics::with_probe(registry, MonitorProbe(()))
     }
 

@@ -14,6 +14,7 @@ const TWINS: &[&str] = &[
     "prometheus/endpoint.rs",
     "prometheus/format.rs",
     "prometheus/text.rs",
+    "runtimes.rs",
 ];
 
 pub(super) fn check(sources: &[Source]) -> Result<Vec<Problem>> {

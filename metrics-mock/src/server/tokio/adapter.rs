@@ -3,7 +3,6 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
-use core::marker::PhantomData;
 
 use tokio::runtime::{LocalOptions, LocalRuntime, Runtime};
 
@@ -14,11 +13,11 @@ type Callback = Box<dyn Fn() + Send + Sync>;
 #[cfg(tokio_unstable)]
 type TaskCallback = Box<dyn Fn(&tokio::runtime::TaskMeta<'_>) + Send + Sync>;
 
-/// Builds Tokio runtimes. It keeps the callbacks that it is given, and sets no other.
+/// Builds Tokio runtimes. It keeps the name and the callbacks that it is given, and sets no other.
 #[must_use = "an adapter does nothing until `build` is called"]
 pub struct TokioAdapter<'a> {
+    description: Builder<'a>,
     callbacks: Callbacks,
-    name: PhantomData<&'a str>,
 }
 
 /// The user's own. A list that is empty leaves Tokio's hook as it is.
@@ -42,19 +41,20 @@ impl<'a> TokioAdapter<'a> {
     /// An adapter without callbacks.
     pub fn builder() -> Self {
         Self {
+            description: Builder::new(),
             callbacks: Callbacks::default(),
-            name: PhantomData,
         }
     }
 
-    /// The runtime's name: not kept.
-    pub fn name(self, _name: &'a str) -> Self {
+    /// The runtime's name.
+    pub fn name(mut self, name: &'a str) -> Self {
+        self.description = self.description.name(name);
         self
     }
 
-    /// Calls `change`, and keeps nothing of what it returns.
-    pub fn configure(self, change: impl FnOnce(Builder<'a>) -> Builder<'a>) -> Self {
-        let _ = change(Builder::new());
+    /// Changes the description, of which the name is kept.
+    pub fn configure(mut self, change: impl FnOnce(Builder<'a>) -> Builder<'a>) -> Self {
+        self.description = change(self.description);
         self
     }
 
@@ -137,7 +137,7 @@ impl<'a> TokioAdapter<'a> {
     ) -> Result<(Runtime, RuntimeMetrics), BuildError> {
         self.callbacks.install(builder);
         let runtime = builder.build()?;
-        Ok((runtime, reader()?))
+        Ok((runtime, reader(self.description)?))
     }
 
     /// The same for a [`LocalRuntime`], whose tasks need not be `Send`.
@@ -154,7 +154,7 @@ impl<'a> TokioAdapter<'a> {
     ) -> Result<(LocalRuntime, RuntimeMetrics), BuildError> {
         self.callbacks.install(builder);
         let runtime = builder.build_local(options)?;
-        Ok((runtime, reader()?))
+        Ok((runtime, reader(self.description)?))
     }
 }
 
@@ -204,8 +204,8 @@ fn call_with(callbacks: &[TaskCallback], meta: &tokio::runtime::TaskMeta<'_>) {
     }
 }
 
-fn reader() -> Result<RuntimeMetrics, BuildError> {
-    build_wrapped(Builder::new(), Clock::new())
+fn reader(description: Builder<'_>) -> Result<RuntimeMetrics, BuildError> {
+    build_wrapped(description.workers(1), Clock::new())
 }
 
 impl fmt::Debug for TokioAdapter<'_> {
