@@ -8,13 +8,13 @@ use portable_atomic::{AtomicU64, Ordering};
 
 use metrics_core::embassy::{EmbassyMetrics, ExecutorRow, FixedTrace, TaskRow, TraceSnapshot};
 use metrics_core::{Builder, Description, Fixed, HistogramConfig, Registry, Snapshot, TimeSource, Timestamp};
+use metrics_mock::ManualClock;
 
 type Interrupt = Box<dyn FnOnce() + Send>;
 
 /// A clock of microseconds, set by hand. One of its readings can be interrupted.
-#[derive(Default)]
 pub(crate) struct HandClock {
-    micros: AtomicU64,
+    micros: ManualClock,
     readings: AtomicU64,
     interrupt: Mutex<Option<(u64, Interrupt)>>,
 }
@@ -33,7 +33,7 @@ impl TimeSource for HandClock {
             .lock()
             .expect("no test panics in an interrupt")
             .take_if(|(at, _)| *at == number);
-        let now = Timestamp::from_ticks(self.micros.load(Ordering::Relaxed));
+        let now = self.micros.now();
         if let Some((_, interrupt)) = due {
             interrupt();
         }
@@ -73,7 +73,11 @@ pub(crate) struct Player<const E: usize, const N: usize> {
 
 impl<const E: usize, const N: usize> Player<E, N> {
     pub(crate) fn new() -> Self {
-        let clock: &'static HandClock = Box::leak(Box::default());
+        let clock: &'static HandClock = Box::leak(Box::new(HandClock {
+            micros: ManualClock::with_rate(1_000_000),
+            readings: AtomicU64::new(0),
+            interrupt: Mutex::new(None),
+        }));
         let layout = HistogramConfig::power_of_two(1_000, BUCKETS).expect("a layout that fits");
         let description: Description<E, BUCKETS> = Builder::new()
             .name("embassy")
@@ -89,12 +93,12 @@ impl<const E: usize, const N: usize> Player<E, N> {
     }
 
     pub(crate) fn at(&self, micros: u64) -> &Self {
-        self.clock.micros.store(micros, Ordering::Relaxed);
+        self.clock.micros.set_ticks(micros);
         self
     }
 
     pub(crate) fn now(&self) -> u64 {
-        self.clock.micros.load(Ordering::Relaxed)
+        self.clock.micros.now().ticks()
     }
 
     /// Runs `interrupt` in the midst of the clock reading with this number, counted from now.
