@@ -38,17 +38,6 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        steps: &[
-            Step::cargo("test --package metrics-std --all-features --no-fail-fast")
-                .env(&[("RUSTFLAGS", "--cfg tokio_unstable")]),
-        ],
-        ..Row::new(
-            "tokio-unstable",
-            &HOST,
-            "all that Tokio has behind its cfg, bounds equal to Tokio's",
-        )
-    },
-    Row {
         steps: &[Step::cargo(HOST_TESTS).args("--profile testrelease")],
         ..Row::new("release", &HOST, "the arithmetic users run: no debug assertions")
     },
