@@ -136,8 +136,6 @@ impl fmt::Display for Count {
 #[cfg(test)]
 mod tests {
     use super::*;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
     extern crate std;
     use std::format;
     #[cfg(target_arch = "wasm32")]
