@@ -6,27 +6,54 @@ use metrics_core::{TimeSource, Timestamp};
 
 /// `std::time::Instant` as nanoseconds since this clock was made.
 ///
-/// Clones share the starting point, so their readings compare; two clocks made apart do not.
+/// Clones share the starting point, so their readings compare; two clocks made apart do not. On
+/// `wasm32-unknown-unknown` the standard library has no clock, and this one says that it is not available.
 #[derive(Clone, Copy, Debug)]
-pub struct InstantClock {
-    base: Base,
+pub struct InstantClock(base::Base);
+
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+mod base {
+    pub(super) const AVAILABLE: bool = true;
+
+    #[derive(Clone, Copy, Debug)]
+    pub(super) struct Base(std::time::Instant);
+
+    impl Base {
+        pub(super) fn new() -> Self {
+            Self(std::time::Instant::now())
+        }
+
+        /// Nanoseconds since it was made; 584 years fit.
+        #[inline]
+        pub(super) fn elapsed(self) -> u64 {
+            self.0.elapsed().as_nanos() as u64
+        }
+    }
 }
 
-/// On `wasm32-unknown-unknown` the standard library has no clock and `Instant::now()` panics.
-#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
-type Base = std::time::Instant;
+/// `Instant::now()` would panic.
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
-type Base = ();
+mod base {
+    pub(super) const AVAILABLE: bool = false;
+
+    #[derive(Clone, Copy, Debug)]
+    pub(super) struct Base;
+
+    impl Base {
+        pub(super) fn new() -> Self {
+            Self
+        }
+
+        pub(super) fn elapsed(self) -> u64 {
+            0
+        }
+    }
+}
 
 impl InstantClock {
     /// A clock that starts now.
-    #[allow(clippy::let_unit_value)]
     pub fn new() -> Self {
-        #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
-        let base = std::time::Instant::now();
-        #[cfg(all(target_family = "wasm", target_os = "unknown"))]
-        let base = ();
-        Self { base }
+        Self(base::Base::new())
     }
 }
 
@@ -38,15 +65,9 @@ impl Default for InstantClock {
 
 impl TimeSource for InstantClock {
     #[inline]
-    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
     fn now(&self) -> Timestamp {
-        // 584 years fit. One is added because a stamp of zero means "not stamped".
-        Timestamp::from_ticks(self.base.elapsed().as_nanos() as u64 + 1)
-    }
-
-    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ticks(0)
+        // A stamp of zero means "not stamped".
+        Timestamp::from_ticks(self.0.elapsed() + 1)
     }
 
     fn ticks_per_second(&self) -> u64 {
@@ -58,6 +79,6 @@ impl TimeSource for InstantClock {
     }
 
     fn available(&self) -> bool {
-        cfg!(not(all(target_family = "wasm", target_os = "unknown")))
+        base::AVAILABLE
     }
 }

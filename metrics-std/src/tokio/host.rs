@@ -141,19 +141,28 @@ impl Host {
         turn.is_some_and(|turn| turn.load(Ordering::Relaxed) == lease.terms.turn)
     }
 
-    /// After a poll in this slot, or at its release.
+    /// After a poll in this slot.
     #[inline]
     pub(crate) fn after_poll(&self, lease: &Lease) {
-        if !self.has_turn(lease) {
+        let uneventful = match lease.worker.last_poll() {
+            // Nobody takes a worker over within so short a poll.
+            Some(ticks) => ticks < self.long_poll,
+            None => self.has_turn(lease),
+        };
+        if !uneventful {
+            self.after_long_poll(lease);
+        }
+    }
+
+    #[cold]
+    fn after_long_poll(&self, lease: &Lease) {
+        let has_turn = self.has_turn(lease);
+        if !has_turn {
             lease.worker.leave();
-            lease.worker.submit();
+        }
+        lease.worker.submit();
+        if !has_turn {
             current::release(lease.worker.registry());
-        } else if lease
-            .worker
-            .last_poll()
-            .is_some_and(|ticks| ticks >= self.long_poll)
-        {
-            lease.worker.submit();
         }
     }
 

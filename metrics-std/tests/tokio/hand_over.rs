@@ -1,9 +1,11 @@
 //! Workers that change threads in the middle of a poll: `block_in_place`.
 
-use super::{multi_thread, until, yields};
-use metrics_std::WorkerState;
+use super::{build, multi_thread, until, yields};
+use metrics_std::tokio::TokioAdapter;
 use metrics_std::watchdog::StallScanner;
+use metrics_std::{Sampling, Snapshot, WorkerState};
 use std::sync::mpsc;
+use tokio::runtime::Builder;
 use tokio::task::block_in_place;
 
 #[test]
@@ -68,10 +70,9 @@ fn a_worker_given_away_is_no_stall() {
     runtime.block_on(gives_away).unwrap();
 }
 
-#[test]
-fn threads_that_serve_one_worker_after_another_charge_each_its_own() {
-    let (runtime, metrics, spawner) = multi_thread(2);
-    // Every task gives its worker away, so that threads run one worker after another, in whatever order comes.
+/// Every task gives its worker away, so that threads run one worker after another, in whatever order comes.
+fn shuffle(adapter: TokioAdapter<'_>) -> Snapshot {
+    let (runtime, metrics, spawner) = build(adapter, Builder::new_multi_thread().worker_threads(2));
     runtime.block_on(async {
         for _ in 0..100 {
             let tasks: Vec<_> = (0..4)
@@ -85,8 +86,25 @@ fn threads_that_serve_one_worker_after_another_charge_each_its_own() {
     drop(runtime);
     let snapshot = metrics.snapshot();
     assert_eq!(snapshot.total().poll_count(), Some(400), "no poll is lost");
-    assert_eq!(snapshot.total().poll_time().unwrap().samples(), 400);
     assert_eq!(snapshot.workers().count(), 2, "no worker is invented");
     assert!(snapshot.foreign().is_none());
     assert_eq!(metrics.live_threads().count(), 0, "every slot was given back");
+    snapshot
+}
+
+#[test]
+fn threads_that_serve_one_worker_after_another_charge_each_its_own() {
+    let snapshot = shuffle(TokioAdapter::builder());
+    assert_eq!(snapshot.total().poll_time().unwrap().samples(), 400);
+}
+
+#[test]
+fn so_they_do_while_nothing_is_timed() {
+    let off = |builder: metrics_std::Builder<'static>| {
+        builder
+            .poll_time_sampling(Sampling::Off)
+            .schedule_latency_sampling(Sampling::Off)
+    };
+    let snapshot = shuffle(TokioAdapter::builder().configure(off));
+    assert_eq!(snapshot.total().poll_time().unwrap().samples(), 0);
 }
