@@ -212,6 +212,21 @@ impl Live {
         });
     }
 
+    /// Whether the record is still the one that was read under this sequence count. What is stored outside the count is
+    /// compared.
+    #[inline(always)]
+    pub(crate) fn is_still(&self, seq: u32, read: &LiveRecord) -> bool {
+        // Ordering: relaxed loads after the acquire of `begin`; an older value than the newest is what a moment ago was.
+        self.seq.begin() == Some(seq)
+            && self.state.load(Ordering::Relaxed) == read.state.bits()
+            && (read.state != WorkerState::Polling || self.site.load(Ordering::Relaxed) == read.site.0)
+    }
+
+    /// The sequence count, if nobody is writing.
+    pub(crate) fn seq(&self) -> Option<u32> {
+        self.seq.begin()
+    }
+
     /// One try to read the record; `None` if the worker was just writing it.
     pub(crate) fn try_read(&self) -> Option<LiveRecord> {
         self.seq.try_read(|| {

@@ -64,12 +64,18 @@ impl Lease {
 
     /// The worker it serves, if any did yet.
     pub(crate) fn worker(&self) -> Option<usize> {
-        worker_of(self.0.load_acquire())
+        self.holder().worker()
     }
 
     /// Whether a worker runs on it now.
     pub(crate) fn is_leased(&self) -> bool {
-        self.0.load_acquire() & LEASED != 0
+        self.holder().is_leased()
+    }
+
+    /// Both at once.
+    #[inline(always)]
+    pub(crate) fn holder(&self) -> Holder {
+        Holder(self.0.load_acquire())
     }
 }
 
@@ -77,10 +83,28 @@ const fn tag(worker: usize) -> u32 {
     (worker as u32 + 1) << 1
 }
 
-const fn worker_of(word: u32) -> Option<usize> {
-    match word >> 1 {
-        0 => None,
-        n => Some(n as usize - 1),
+/// Who held a slot at one moment. Two of one word are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Holder(u32);
+
+impl Holder {
+    /// What a snapshot that was sent says.
+    #[cfg(feature = "serde")]
+    pub(crate) const fn of(worker: usize, leased: bool) -> Self {
+        Self(tag(worker) | if leased { LEASED } else { VACANT })
+    }
+
+    /// The worker it serves, if any did yet.
+    pub(crate) const fn worker(self) -> Option<usize> {
+        match self.0 >> 1 {
+            0 => None,
+            n => Some(n as usize - 1),
+        }
+    }
+
+    /// Whether a worker runs on it.
+    pub(crate) const fn is_leased(self) -> bool {
+        self.0 & LEASED != 0
     }
 }
 

@@ -53,12 +53,14 @@ impl TaskCells {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn add_ends(&self, to: &mut TaskCounts) {
         to.completed = to.completed.wrapping_add(self.completed.load_acquire());
         to.cancelled = to.cancelled.wrapping_add(self.cancelled.load_acquire());
         to.panicked = to.panicked.wrapping_add(self.panicked.load_acquire());
     }
 
+    #[inline(always)]
     pub(crate) fn add_spawns(&self, to: &mut TaskCounts) {
         to.spawned = to.spawned.wrapping_add(self.spawned.load_acquire());
     }

@@ -117,6 +117,7 @@ impl OwnedCounter {
         self.0.publish(self.0.own().wrapping_add(1));
     }
 
+    #[inline]
     pub(crate) fn load_acquire(&self) -> u64 {
         self.0.load()
     }

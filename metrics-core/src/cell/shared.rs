@@ -46,6 +46,7 @@ mod imp {
 
         // The twin below has nothing to load.
         #[allow(clippy::unnecessary_wraps)]
+        #[inline]
         pub(crate) fn load_acquire(&self) -> Option<u64> {
             // Ordering: acquire, pairs with `add_release`.
             Some(self.0.load(Ordering::Acquire))
@@ -75,6 +76,7 @@ mod imp {
             }
         }
 
+        #[inline]
         pub(crate) fn load_acquire(&self) -> u32 {
             // Ordering: acquire, pairs with `store_release`.
             self.0.load(Ordering::Acquire)
@@ -132,6 +134,7 @@ mod imp {
         pub(crate) fn min_relaxed(&self, _: u64) {}
 
         #[allow(clippy::unused_self)]
+        #[inline]
         pub(crate) fn load_acquire(&self) -> Option<u64> {
             None
         }
@@ -154,6 +157,7 @@ mod imp {
             Self(AtomicU32::new(value))
         }
 
+        #[inline]
         pub(crate) fn load_acquire(&self) -> u32 {
             // Ordering: acquire, pairs with `store_release`.
             self.0.load(Ordering::Acquire)

@@ -74,10 +74,15 @@ impl BatchHistogram {
     pub(crate) fn publish<B: BucketCells>(&self, slot: &SlotHistogram<B>) {
         if let Some(wide) = &self.wide {
             for (word, touched) in wide.touched.iter().enumerate() {
+                let touched = touched.take();
                 publish_chunks(&wide.lanes, word * NARROW, touched, slot);
+                slot.mark_chunks(word * NARROW, touched);
             }
         } else {
-            publish_chunks(&self.lanes, 0, &self.touched, slot);
+            let touched = self.touched.take();
+            publish_chunks(&self.lanes, 0, touched, slot);
+            // As few chunks as these are the slot's blocks.
+            slot.mark_blocks(touched);
         }
         slot.settle(self.sum.get(), self.min.get(), self.max.get());
     }
@@ -125,15 +130,19 @@ impl BatchHistogram {
 fn publish_chunks<B: BucketCells>(
     lanes: &[Cell<u8>],
     first: usize,
-    touched: &Cell<u64>,
+    mut touched: u64,
     slot: &SlotHistogram<B>,
 ) {
-    let mut bits = touched.take();
-    while bits != 0 {
-        let chunk = first + bits.trailing_zeros() as usize * CHUNK;
-        bits &= bits - 1;
+    while touched != 0 {
+        let chunk = first + touched.trailing_zeros() as usize * CHUNK;
+        touched &= touched - 1;
         if let Some([a, b, c, d, e, f, g, h]) = lanes.get(chunk..chunk + CHUNK) {
-            slot.add_chunk(chunk, [a, b, c, d, e, f, g, h].map(Cell::take));
+            let lanes = [a, b, c, d, e, f, g, h];
+            let counts = lanes.map(Cell::get);
+            for lane in lanes {
+                lane.set(0);
+            }
+            slot.add_chunk(chunk, counts);
         }
     }
 }

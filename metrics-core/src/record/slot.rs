@@ -4,6 +4,7 @@ use super::hooks::RecordValue;
 use crate::cell::{OwnedU64, U64Cell};
 use crate::histogram::HistogramConfig;
 use crate::sync::const_unless_loom;
+use core::ops::Range;
 
 /// Where a slot keeps its bucket counts: a boxed slice, an array, or narrower cells for small chips.
 ///
@@ -20,6 +21,8 @@ pub trait BucketCells {
     fn add(&self, i: usize, n: u64);
     /// Adds to the buckets of the chunk that begins at `first`; nothing unless all of it is there.
     fn add_chunk(&self, first: usize, counts: [u8; CHUNK]);
+    /// Whether the buckets from `first` on differ from `known`.
+    fn differ(&self, first: usize, known: &[u64]) -> bool;
 }
 
 /// Buckets that are published together. Heap storage comes in whole chunks; no other is published into.
@@ -55,6 +58,20 @@ macro_rules! cells {
                         cell.add(count.into());
                     }
                 }
+            }
+
+            #[inline(always)]
+            fn differ(&self, first: usize, known: &[u64]) -> bool {
+                // All are looked at before anything is decided: one branch, and most often none differs.
+                let differences = |(known, cell): (&u64, &OwnedU64)| known ^ cell.get();
+                if let (Ok(known), Some(Ok(cells))) = (
+                    <&[u64; CHUNK]>::try_from(known),
+                    <[OwnedU64]>::get(self, first..first + CHUNK).map(<&[OwnedU64; CHUNK]>::try_from),
+                ) {
+                    return known.iter().zip(cells).map(differences).fold(0, core::ops::BitOr::bitor) != 0;
+                }
+                let cells = self.iter().skip(first);
+                known.iter().zip(cells).map(differences).fold(0, core::ops::BitOr::bitor) != 0
             }
         }
     };
@@ -108,8 +125,21 @@ impl<B: BucketCells> SlotHistogram<B> {
     /// Adds to a chunk of buckets; the owner sets the other cells by [`settle`](Self::settle).
     #[inline(always)]
     pub(crate) fn add_chunk(&self, first: usize, counts: [u8; CHUNK]) {
-        self.mark(first);
         self.buckets.add_chunk(first, counts);
+    }
+
+    /// Notes for readers that blocks were touched.
+    #[inline(always)]
+    pub(crate) fn mark_blocks(&self, blocks: u64) {
+        self.blocks.set(self.blocks.get() | blocks);
+    }
+
+    /// The same of chunks, counted from the one that begins at `first`, of which a block has several.
+    pub(crate) fn mark_chunks(&self, first: usize, mut chunks: u64) {
+        while chunks != 0 {
+            self.mark(first + chunks.trailing_zeros() as usize * CHUNK);
+            chunks &= chunks - 1;
+        }
     }
 
     /// Takes over sum, minimum and maximum.
@@ -118,11 +148,6 @@ impl<B: BucketCells> SlotHistogram<B> {
         self.sum.set(sum);
         self.min.set(min);
         self.max.set(max);
-    }
-
-    /// Sum, minimum and maximum as they stand, for the next lease to go on from.
-    pub(crate) fn extremes(&self) -> (u64, u64, u64) {
-        (self.sum.get(), self.min.get(), self.max.get())
     }
 }
 
@@ -139,11 +164,16 @@ impl<B: BucketCells> SlotHistogram<B> {
     /// Notes for readers that a bucket was touched.
     #[inline(always)]
     fn mark(&self, bucket: usize) {
-        let block = 1_u64.wrapping_shl((bucket >> block_shift(self.buckets.capacity())) as u32);
+        let block = self.bit(bucket);
         let blocks = self.blocks.get();
         if blocks & block == 0 {
             self.blocks.set(blocks | block);
         }
+    }
+
+    /// Sum, minimum and maximum as they stand.
+    pub(crate) fn extremes(&self) -> (u64, u64, u64) {
+        (self.sum.get(), self.min.get(), self.max.get())
     }
 
     /// One bucket's count.
@@ -151,25 +181,46 @@ impl<B: BucketCells> SlotHistogram<B> {
         self.buckets.get(i)
     }
 
-    /// Reads into a buffer of `config`'s buckets that holds an earlier reading of this slot, or zeros.
-    pub(crate) fn read(&self, buckets: &mut [u64]) -> (u64, u64, u64) {
-        if !B::GROUPED {
-            for (i, bucket) in buckets.iter_mut().enumerate() {
-                *bucket = self.buckets.get(i);
+    /// Brings a reading of this slot up to date. What it overwrites, in whole blocks, it leaves in `before`; which blocks,
+    /// it says by their bits.
+    pub(crate) fn update(&self, now: &mut [u64], before: &mut [u64]) -> u64 {
+        let touched = if B::GROUPED { self.blocks.get() } else { u64::MAX };
+        let mut changed = 0;
+        for block in self.blocks(touched, now.len()) {
+            let first = block.start;
+            let (Some(now), Some(before)) = (now.get_mut(block.clone()), before.get_mut(block)) else {
+                break;
+            };
+            if self.buckets.differ(first, now) {
+                before.copy_from_slice(now);
+                for (i, bucket) in (first..).zip(now) {
+                    *bucket = self.buckets.get(i);
+                }
+                changed |= self.bit(first);
             }
-            return (self.sum.get(), self.min.get(), self.max.get());
         }
+        changed
+    }
+
+    /// The buckets of each block whose bit is set.
+    #[inline(always)]
+    pub(crate) fn blocks(
+        &self,
+        mut bits: u64,
+        buckets: usize,
+    ) -> impl Iterator<Item = Range<usize>> + use<B> {
         let shift = block_shift(self.buckets.capacity());
-        let mut blocks = self.blocks.get();
-        while blocks != 0 {
-            let first = (blocks.trailing_zeros() as usize) << shift;
-            blocks &= blocks - 1;
-            let block = buckets.iter_mut().enumerate().skip(first).take(1 << shift);
-            for (i, bucket) in block {
-                *bucket = self.buckets.get(i);
-            }
-        }
-        (self.sum.get(), self.min.get(), self.max.get())
+        core::iter::from_fn(move || {
+            let first = (bits != 0).then(|| (bits.trailing_zeros() as usize) << shift)?;
+            bits &= bits - 1;
+            (first < buckets).then(|| first..(first + (1 << shift)).min(buckets))
+        })
+    }
+
+    /// The bit of the block that a bucket is in.
+    #[inline(always)]
+    fn bit(&self, bucket: usize) -> u64 {
+        1_u64.wrapping_shl((bucket >> block_shift(self.buckets.capacity())) as u32)
     }
 }
 

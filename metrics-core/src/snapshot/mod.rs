@@ -4,6 +4,7 @@ mod interval;
 mod measurements;
 mod refresh;
 mod row;
+mod update;
 #[cfg(feature = "serde")]
 mod wire;
 
@@ -179,7 +180,7 @@ impl<S: Storage> Snapshot<S> {
             .rows
             .as_slice()
             .iter()
-            .filter_map(|row| row.worker.filter(|&worker| worker != FOREIGN))
+            .filter_map(|row| row.worker().filter(|&worker| worker != FOREIGN))
             .max();
         let workers = self.num_workers.max(highest.map_or(0, |worker| worker + 1));
         (0..workers).map(|index| self.gather(index))
@@ -188,7 +189,7 @@ impl<S: Storage> Snapshot<S> {
     /// One worker, or `None` if the runtime has none of that index.
     pub fn worker(&self, index: usize) -> Option<WorkerSnapshot<S>> {
         let known =
-            index < self.num_workers || self.rows.as_slice().iter().any(|row| row.worker == Some(index));
+            index < self.num_workers || self.rows.as_slice().iter().any(|row| row.worker() == Some(index));
         (known && index != FOREIGN).then(|| self.gather(index))
     }
 
@@ -197,7 +198,7 @@ impl<S: Storage> Snapshot<S> {
         self.rows
             .as_slice()
             .iter()
-            .any(|row| row.worker == Some(FOREIGN))
+            .any(|row| row.worker() == Some(FOREIGN))
             .then(|| self.gather(FOREIGN))
     }
 
@@ -220,7 +221,7 @@ impl<S: Storage> Snapshot<S> {
             .as_slice()
             .iter()
             .enumerate()
-            .filter(|(_, row)| row.worker == Some(index));
+            .filter(|(_, row)| row.worker() == Some(index));
         for (i, row) in rows {
             if worker.measurements.values.get(Counter::PollCount) == 0
                 && worker.measurements.poll_time.is_none()
@@ -237,7 +238,7 @@ impl<S: Storage> Snapshot<S> {
                     age: age.filter(|_| row.seq.is_some()),
                 });
             }
-            if !row.leased {
+            if !row.holder.is_leased() {
                 continue;
             }
             if worker

@@ -2,15 +2,16 @@
 
 use super::measurements::{HistogramReading, Measurements};
 use super::row::Row;
+use super::update::Update;
 use super::{Gauges, Snapshot};
 use crate::cell::SharedU64;
-use crate::counters::{COUNTERS, Counter};
+use crate::counters::{COUNTERS, Counter, CounterValues};
 use crate::histogram::{HistogramConfig, HistogramSnapshot};
+use crate::live::LiveRecord;
 use crate::options::Sampling;
 use crate::probe::Probe;
-use crate::record::SlotHistogram;
 use crate::registry::{HostCells, Registry};
-use crate::slot::{Slot, persist};
+use crate::slot::{Holder, Slot, persist};
 use crate::storage::{Rows, Storage, Text};
 use crate::time::{TimeSource, Timestamp};
 use core::fmt::Write;
@@ -35,31 +36,34 @@ impl<S: Storage> Snapshot<S> {
         self.schedule_latency_sampling = registry.options.schedule_latency();
         self.num_workers = probe.num_workers().unwrap_or(facts.num_workers);
 
-        let mut changed = false;
+        let mut news = News::Nothing;
         for (i, slot) in registry.storage.slots().enumerate() {
             if self.rows.as_slice().len() <= i {
                 let row = Row {
-                    worker: None,
-                    leased: false,
+                    holder: Holder::default(),
                     seq: None,
                     read_at: now,
                     stale: false,
                     data: self.blank(registry),
                     live: None,
+                    live_seq: None,
                 };
                 if self.rows.try_push(row).is_err() {
                     break;
                 }
             }
             if let Some(row) = self.rows.as_mut_slice().get_mut(i) {
-                changed |= row.refresh(slot, &mut self.scratch, &mut self.total, now, probe);
+                news = news.max(row.refresh(slot, &mut self.scratch, &mut self.total, now, probe));
             }
         }
-        if changed {
+        if news == News::Numbers {
             self.settle_total();
         }
+        if news != News::Nothing {
+            self.read_names(probe);
+        }
         self.read_shared(registry, probe);
-        self.read_probe(registry, probe);
+        self.read_probe(probe);
     }
 
     fn reset<T>(&mut self, registry: &Registry<S, T>, identity: usize) {
@@ -172,7 +176,7 @@ impl<S: Storage> Snapshot<S> {
         }
     }
 
-    fn read_probe<T>(&mut self, registry: &Registry<S, T>, probe: &impl Probe) {
+    fn read_probe(&mut self, probe: &impl Probe) {
         let gauges = &mut self.gauges;
         gauges.global_queue_depth = probe.global_queue_depth();
         gauges.num_alive_tasks = probe.num_alive_tasks();
@@ -195,14 +199,15 @@ impl<S: Storage> Snapshot<S> {
         prefer(probe.io_driver_ready_count(), &mut gauges.io_driver_ready_count);
 
         self.hosted = probe.worker_counters();
-        self.queue_depths.clear();
+        if self.queue_depths.as_slice().len() > self.num_workers {
+            self.queue_depths.clear();
+        }
         self.host.clear();
         for worker in 0..self.num_workers {
-            if self
-                .queue_depths
-                .try_push(probe.local_queue_depth(worker))
-                .is_err()
-            {
+            let depth = probe.local_queue_depth(worker);
+            if let Some(known) = self.queue_depths.as_mut_slice().get_mut(worker) {
+                *known = depth;
+            } else if self.queue_depths.try_push(depth).is_err() {
                 break;
             }
             if self.hosted.is_empty() {
@@ -218,11 +223,10 @@ impl<S: Storage> Snapshot<S> {
                 break;
             }
         }
-        self.read_names(registry, probe);
     }
 
     /// Names of threads and spawn sites, for the rows that have them.
-    fn read_names<T>(&mut self, _: &Registry<S, T>, probe: &impl Probe) {
+    fn read_names(&mut self, probe: &impl Probe) {
         let rows = self.rows.as_slice();
         for (i, row) in rows.iter().enumerate() {
             if self.names.as_slice().len() <= i && self.names.try_push(Names::default()).is_err() {
@@ -256,8 +260,17 @@ pub(crate) struct Names<X> {
     pub(crate) site: X,
 }
 
+/// What has moved in a slot since the last snapshot; each includes those before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum News {
+    Nothing,
+    Live,
+    Numbers,
+}
+
 impl<S: Storage> Row<S> {
-    /// Whether the slot's numbers moved. A slot that is written through every try keeps its last state, marked stale.
+    /// What has moved. Most often nothing has, which is all that is asked here.
+    #[inline(always)]
     fn refresh(
         &mut self,
         slot: &Slot<S::Buckets>,
@@ -265,97 +278,83 @@ impl<S: Storage> Row<S> {
         total: &mut Measurements<S>,
         now: Timestamp,
         probe: &impl Probe,
-    ) -> bool {
-        self.worker = slot.lease.worker();
-        if self.worker.is_none() {
-            return false;
+    ) -> News {
+        self.holder = slot.lease.holder();
+        if self.holder.worker().is_none() {
+            return News::Nothing;
         }
-        self.leased = slot.lease.is_leased();
         // A live record is written before the first submit, and between two.
-        if let Some(live) = slot.live(|attempt| probe.relax(attempt)) {
-            self.live = Some(live);
+        let known = |live: &LiveRecord| self.live_seq.is_some_and(|seq| slot.live.is_still(seq, live));
+        let stirred = !self.live.as_ref().is_some_and(known);
+        if stirred {
+            self.live_seq = slot.live.seq();
+            if let Some(live) = slot.live(|attempt| probe.relax(attempt)) {
+                self.live = Some(live);
+            }
         }
         if self.seq.is_some() && slot.seq.begin() == self.seq {
             self.stale = false;
             self.read_at = now;
-            return false;
+            return if stirred { News::Live } else { News::Nothing };
         }
+        self.refresh_numbers(slot, scratch, total, now, probe)
+    }
+
+    /// A slot that is written through every try keeps its last state, marked stale.
+    #[inline(never)]
+    fn refresh_numbers(
+        &mut self,
+        slot: &Slot<S::Buckets>,
+        scratch: &mut Measurements<S>,
+        total: &mut Measurements<S>,
+        now: Timestamp,
+        probe: &impl Probe,
+    ) -> News {
+        let mut values = CounterValues::default();
+        let mut poll_time = Update::of(
+            &mut self.data.poll_time,
+            &mut scratch.poll_time,
+            slot.poll_time.as_ref(),
+        );
+        let mut schedule_latency = Update::of(
+            &mut self.data.schedule_latency,
+            &mut scratch.schedule_latency,
+            slot.schedule_latency.as_ref(),
+        );
         let read = persist(
             || {
                 let seq = slot.seq.begin()?;
-                scratch.values = slot.counters.read();
-                read_histogram(
-                    &mut scratch.poll_time,
-                    self.data.poll_time.as_ref(),
-                    slot.poll_time.as_ref(),
-                );
-                read_histogram(
-                    &mut scratch.schedule_latency,
-                    self.data.schedule_latency.as_ref(),
-                    slot.schedule_latency.as_ref(),
-                );
-                slot.seq.unchanged(seq).then_some(seq)
+                values = slot.counters.read();
+                poll_time.read();
+                schedule_latency.read();
+                if slot.seq.unchanged(seq) {
+                    return Some(seq);
+                }
+                poll_time.undo();
+                schedule_latency.undo();
+                None
             },
             |attempt| probe.relax(attempt),
         );
         self.stale = read.is_none();
-        let Some(seq) = read else { return false };
-        for reading in [&mut scratch.poll_time, &mut scratch.schedule_latency]
-            .into_iter()
-            .flatten()
-        {
-            reading.polls = scratch.values.get(Counter::PollCount);
-        }
-        total.replace(&self.data, scratch);
-        core::mem::swap(&mut self.data, scratch);
-        self.seq = Some(seq);
-        self.read_at = now;
-        true
-    }
-}
-
-/// Reads over a copy of the row's last state, since a reader passes over buckets that were never touched.
-fn read_histogram<S: Storage>(
-    to: &mut Option<HistogramReading<S>>,
-    last: Option<&HistogramReading<S>>,
-    from: Option<&SlotHistogram<S::Buckets>>,
-) {
-    if let (Some(to), Some(last), Some(from)) = (to, last, from) {
-        to.histogram
-            .buckets_mut()
-            .copy_from_slice(last.histogram.buckets());
-        let (sum, min, max) = from.read(to.histogram.buckets_mut());
-        to.histogram.set_totals(sum, min, max);
-    }
-}
-
-impl<S: Storage> Measurements<S> {
-    /// Puts `new` in the place of `old` in this total: counters and buckets.
-    fn replace(&mut self, old: &Self, new: &Self) {
-        for ((total, old), new) in self
+        let Some(seq) = read else {
+            return News::Live;
+        };
+        let polls = values.get(Counter::PollCount);
+        poll_time.keep(&mut total.poll_time, polls);
+        schedule_latency.keep(&mut total.schedule_latency, polls);
+        for ((total, old), new) in total
             .values
             .values
             .iter_mut()
-            .zip(old.values.values)
-            .zip(new.values.values)
+            .zip(self.data.values.values)
+            .zip(values.values)
         {
             *total = total.wrapping_add(new.wrapping_sub(old));
         }
-        let pairs = [
-            (&mut self.poll_time, &old.poll_time, &new.poll_time),
-            (
-                &mut self.schedule_latency,
-                &old.schedule_latency,
-                &new.schedule_latency,
-            ),
-        ];
-        for (total, old, new) in pairs {
-            if let (Some(total), Some(old), Some(new)) = (total, old, new) {
-                let buckets = total.histogram.buckets_mut().iter_mut();
-                for ((total, old), new) in buckets.zip(old.histogram.buckets()).zip(new.histogram.buckets()) {
-                    *total = total.wrapping_add(new.wrapping_sub(*old));
-                }
-            }
-        }
+        self.data.values = values;
+        self.seq = Some(seq);
+        self.read_at = now;
+        News::Numbers
     }
 }

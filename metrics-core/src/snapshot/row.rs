@@ -2,6 +2,7 @@
 
 use super::Measurements;
 use crate::live::{LiveRecord, Site, WorkerState};
+use crate::slot::Holder;
 use crate::storage::Storage;
 use crate::time::Timestamp;
 use core::ops::Deref;
@@ -10,26 +11,34 @@ use core::time::Duration;
 /// What a snapshot remembers of one slot: its last good reading and the sequence counts it was read under.
 #[derive(Debug)]
 pub(crate) struct Row<S: Storage> {
-    pub(crate) worker: Option<usize>,
-    pub(crate) leased: bool,
+    pub(crate) holder: Holder,
     /// The sequence count of the reading; `None` before the first.
     pub(crate) seq: Option<u32>,
     pub(crate) read_at: Timestamp,
     pub(crate) stale: bool,
     pub(crate) data: Measurements<S>,
     pub(crate) live: Option<LiveRecord>,
+    /// The live record's own sequence count, taken just before it was read.
+    pub(crate) live_seq: Option<u32>,
+}
+
+impl<S: Storage> Row<S> {
+    /// The worker that the slot serves, if any did yet.
+    pub(crate) fn worker(&self) -> Option<usize> {
+        self.holder.worker()
+    }
 }
 
 impl<S: Storage> Clone for Row<S> {
     fn clone(&self) -> Self {
         Self {
-            worker: self.worker,
-            leased: self.leased,
+            holder: self.holder,
             seq: self.seq,
             read_at: self.read_at,
             stale: self.stale,
             data: self.data.clone(),
             live: self.live,
+            live_seq: self.live_seq,
         }
     }
 }

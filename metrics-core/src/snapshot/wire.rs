@@ -14,6 +14,7 @@ use crate::live::{LiveRecord, Site, WorkerState};
 use crate::options::Sampling;
 use crate::registry::Supplies;
 use crate::serde_u64;
+use crate::slot::Holder;
 use crate::storage::{Rows, Storage};
 use crate::tasks::TaskCounts;
 use crate::time::{TimeScale, Timestamp};
@@ -395,13 +396,13 @@ impl<S: Storage> Snapshot<S> {
         let mut data = Measurements::from(wire.measurements);
         data.values.thread = wire.thread.unwrap_or(0);
         let row = Row {
-            worker: Some(worker),
-            leased: wire.state != WorkerState::Idle,
+            holder: Holder::of(worker, wire.state != WorkerState::Idle),
             seq: stale.is_none_or(|stale| stale.age.is_some()).then_some(0),
             read_at: Timestamp::from_ticks(ago(age).unwrap_or(self.taken_at.ticks())),
             stale: stale.is_some(),
             data,
             live: Some(live),
+            live_seq: None,
         };
         let names = Names {
             thread: wire.thread_name,
