@@ -33,4 +33,16 @@ impl BatchAndSlot {
             self.batch.publish(&self.slot);
         }
     }
+
+    /// Records one value into the batch alone.
+    #[inline]
+    pub fn touch(&self, value: u64) -> bool {
+        self.batch.record(&self.config, value)
+    }
+
+    /// Publishes the batch, as a submit does.
+    #[inline]
+    pub fn publish(&self) {
+        self.batch.publish(&self.slot);
+    }
 }

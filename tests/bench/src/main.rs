@@ -13,6 +13,7 @@
 )]
 #![allow(clippy::std_instead_of_core, reason = "a program with std")]
 
+mod adapter;
 mod clock;
 mod harness;
 mod memory;
@@ -34,6 +35,7 @@ use std::process::ExitCode;
 /// Every side of this build.
 fn sides() -> Vec<Named> {
     [
+        adapter::SIDES,
         clock::SIDES,
         memory::SIDES,
         polls::SIDES,

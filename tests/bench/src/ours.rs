@@ -1,8 +1,6 @@
 //! Our side of what needs no runtime: the hooks of a worker, publishing, reading.
 
-use metrics_core::{
-    Builder, Heap, HistogramConfig, PollStart, Registry, Site, TimeSource, Timestamp, Worker,
-};
+use metrics_core::{Builder, Heap, HistogramConfig, Registry, TimeSource, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -56,17 +54,6 @@ pub(crate) const LAYOUT: HistogramConfig = HistogramConfig::DEFAULT;
 /// One with 7,424 buckets.
 pub(crate) fn wide_layout() -> HistogramConfig {
     HistogramConfig::h2(1, 60_000_000_000, 8).expect("a valid layout")
-}
-
-/// One poll of `nanos` nanoseconds, no schedule latency.
-#[inline]
-pub(crate) fn poll(worker: &Worker<Shared<SetClock>>, nanos: u64) {
-    worker.start_poll(PollStart {
-        scheduled_at: None,
-        site: Site::UNKNOWN,
-    });
-    worker.registry().clock().advance(nanos);
-    worker.end_poll();
 }
 
 /// A clock of one gigahertz that moves by itself, so that what is done with its readings takes the same instructions

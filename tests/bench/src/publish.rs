@@ -2,50 +2,55 @@
 //! buckets in every turn, and a twin of it publishes every hundredth time only. The difference is the publish.
 
 use crate::harness::{Build, Measured, Named, Side, side, timed};
-use crate::ours::{LAYOUT, SetClock, poll, wide_layout};
-use metrics_core::{Builder, HistogramConfig, Worker};
+use crate::ours::{LAYOUT, SetClock, registry, wide_layout};
+use metrics_core::{HistogramConfig, PollStart, Site, TimeSource, Worker};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Every side.
 pub(crate) const SIDES: &[Named] = &[
-    side("publish/ours-5-of-119", OURS_5_OF_119),
-    side("publish/ours-touch-5-of-119", OURS_TOUCH_5_OF_119),
-    side("publish/ours-5-of-7424", OURS_5_OF_7424),
-    side("publish/ours-touch-5-of-7424", OURS_TOUCH_5_OF_7424),
-    side("publish/ours-119-of-119", OURS_119_OF_119),
-    side("publish/ours-touch-119-of-119", OURS_TOUCH_119_OF_119),
+    #[cfg(metrics_core_bench)]
+    side("publish/ours-5-of-119", histogram::FIVE_OF_119),
+    #[cfg(metrics_core_bench)]
+    side("publish/ours-touch-5-of-119", histogram::TOUCH_FIVE_OF_119),
+    #[cfg(metrics_core_bench)]
+    side("publish/ours-5-of-7424", histogram::FIVE_OF_7424),
+    #[cfg(metrics_core_bench)]
+    side("publish/ours-touch-5-of-7424", histogram::TOUCH_FIVE_OF_7424),
+    #[cfg(metrics_core_bench)]
+    side("publish/ours-119-of-119", histogram::ALL_OF_119),
+    #[cfg(metrics_core_bench)]
+    side("publish/ours-touch-119-of-119", histogram::TOUCH_ALL_OF_119),
     side("publish/store-119", STORE_119),
     side("publish/touch-119", TOUCH_119),
     side("publish/store-7424", STORE_7424),
     side("publish/touch-7424", TOUCH_7424),
     side("publish/store-119-of-119", STORE_119_OF_119),
     side("publish/touch-119-of-119", TOUCH_119_OF_119),
+    side("publish/submit", SUBMIT),
+    side("publish/submit-seldom", SUBMIT_SELDOM),
+    side("publish/store-batch", STORE_BATCH),
+    side("publish/store-batch-seldom", STORE_BATCH_SELDOM),
 ];
 
 /// Turns from one publish to the next where only the touching is to be seen.
 const SELDOM: u64 = 100;
 
-/// A batch and a slot as Tokio has them: every counter and every bucket is stored, touched or not.
+/// A histogram's batch and slot as Tokio has them: every bucket is stored, touched or not.
 struct StoreAll {
-    counters: [u64; 10],
     buckets: Box<[u64]>,
-    shared_counters: [AtomicU64; 10],
-    shared_buckets: Box<[AtomicU64]>,
+    shared: Box<[AtomicU64]>,
 }
 
 impl StoreAll {
     fn new(buckets: usize) -> Self {
         Self {
-            counters: [0; 10],
             buckets: vec![0; buckets].into(),
-            shared_counters: std::array::from_fn(|_| AtomicU64::new(0)),
-            shared_buckets: (0..buckets).map(|_| AtomicU64::new(0)).collect(),
+            shared: (0..buckets).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
     fn touch(&mut self, bucket: usize) {
-        self.counters[0] += 1;
         if let Some(count) = self.buckets.get_mut(bucket) {
             *count += 1;
         }
@@ -53,13 +58,10 @@ impl StoreAll {
 
     // Ordering: relaxed, as Tokio stores them; nothing makes its readers see them together.
     fn publish(&self) {
-        for (shared, counter) in self.shared_counters.iter().zip(&self.counters) {
-            shared.store(*counter, Ordering::Relaxed);
-        }
         // The loop of its `HistogramBatch::submit`, index by index.
         #[allow(clippy::needless_range_loop, reason = "the peer's own form")]
         for i in 0..self.buckets.len() {
-            self.shared_buckets[i].store(self.buckets[i], Ordering::Relaxed);
+            self.shared[i].store(self.buckets[i], Ordering::Relaxed);
         }
     }
 }
@@ -75,44 +77,18 @@ fn every_bucket(layout: HistogramConfig) -> Vec<u64> {
         .collect()
 }
 
-/// The whole of Tokio's way: a turn touches a bucket for each of `values`.
+/// Tokio's way: a turn touches a bucket for each of `values`.
 fn store_all(layout: HistogramConfig, values: &[u64], every: u64) -> Box<dyn Side> {
-    let mut batch = StoreAll::new(layout.num_buckets());
+    let mut histogram = StoreAll::new(layout.num_buckets());
     let touched: Vec<usize> = values.iter().map(|&value| layout.index(value)).collect();
     Box::new(move |ops: u64| -> Measured {
         timed(ops, || {
             for turn in 0..ops {
                 for &bucket in black_box(&touched) {
-                    batch.touch(bucket);
+                    histogram.touch(bucket);
                 }
                 if turn % every == 0 {
-                    black_box(&batch).publish();
-                }
-            }
-        })
-    })
-}
-
-/// The whole of ours: a turn has a poll of each of `values`.
-fn ours(layout: HistogramConfig, values: Vec<u64>, every: u64) -> Box<dyn Side> {
-    let registry = Builder::new()
-        .workers(1)
-        .poll_time(layout)
-        // A publish only where this side wants one.
-        .submit_interval(std::time::Duration::from_secs(1 << 20))
-        .build(SetClock::default())
-        .expect("a valid configuration");
-    let worker = Worker::lease(registry, 0).expect("a free slot");
-    worker.unpark();
-    worker.start_processing_scheduled_tasks();
-    Box::new(move |ops: u64| -> Measured {
-        timed(ops, || {
-            for turn in 0..ops {
-                for &value in black_box(&values) {
-                    poll(&worker, value);
-                }
-                if turn % every == 0 {
-                    black_box(&worker).submit();
+                    black_box(&histogram).publish();
                 }
             }
         })
@@ -126,9 +102,97 @@ const TOUCH_7424: Build = || store_all(wide_layout(), &FIVE, SELDOM);
 const STORE_119_OF_119: Build = || store_all(LAYOUT, &every_bucket(LAYOUT), 1);
 const TOUCH_119_OF_119: Build = || store_all(LAYOUT, &every_bucket(LAYOUT), SELDOM);
 
-const OURS_5_OF_119: Build = || ours(LAYOUT, FIVE.to_vec(), 1);
-const OURS_TOUCH_5_OF_119: Build = || ours(LAYOUT, FIVE.to_vec(), SELDOM);
-const OURS_5_OF_7424: Build = || ours(wide_layout(), FIVE.to_vec(), 1);
-const OURS_TOUCH_5_OF_7424: Build = || ours(wide_layout(), FIVE.to_vec(), SELDOM);
-const OURS_119_OF_119: Build = || ours(LAYOUT, every_bucket(LAYOUT), 1);
-const OURS_TOUCH_119_OF_119: Build = || ours(LAYOUT, every_bucket(LAYOUT), SELDOM);
+/// Our histogram by itself, which the core shows under this cfg only.
+#[cfg(metrics_core_bench)]
+mod histogram {
+    use super::{Build, FIVE, LAYOUT, Measured, SELDOM, Side, every_bucket, timed, wide_layout};
+    use metrics_core::HistogramConfig;
+    use metrics_core::bench::BatchAndSlot;
+    use std::hint::black_box;
+
+    fn ours(layout: HistogramConfig, values: Vec<u64>, every: u64) -> Box<dyn Side> {
+        let histogram = BatchAndSlot::new(layout);
+        Box::new(move |ops: u64| -> Measured {
+            timed(ops, || {
+                for turn in 0..ops {
+                    for &value in black_box(&values) {
+                        histogram.touch(value);
+                    }
+                    if turn % every == 0 {
+                        black_box(&histogram).publish();
+                    }
+                }
+            })
+        })
+    }
+
+    pub(super) const FIVE_OF_119: Build = || ours(LAYOUT, FIVE.to_vec(), 1);
+    pub(super) const TOUCH_FIVE_OF_119: Build = || ours(LAYOUT, FIVE.to_vec(), SELDOM);
+    pub(super) const FIVE_OF_7424: Build = || ours(wide_layout(), FIVE.to_vec(), 1);
+    pub(super) const TOUCH_FIVE_OF_7424: Build = || ours(wide_layout(), FIVE.to_vec(), SELDOM);
+    pub(super) const ALL_OF_119: Build = || ours(LAYOUT, every_bucket(LAYOUT), 1);
+    pub(super) const TOUCH_ALL_OF_119: Build = || ours(LAYOUT, every_bucket(LAYOUT), SELDOM);
+}
+
+/// The whole submit of a worker with both histograms, five polls after the last one.
+fn submit(every: u64) -> Box<dyn Side> {
+    let registry = registry(SetClock::default(), 1, LAYOUT);
+    let worker = Worker::lease(registry, 0).expect("a free slot");
+    worker.unpark();
+    worker.start_processing_scheduled_tasks();
+    Box::new(move |ops: u64| -> Measured {
+        timed(ops, || {
+            for turn in 0..ops {
+                for &nanos in black_box(&FIVE) {
+                    let clock = worker.registry().clock();
+                    let scheduled_at = clock.now();
+                    clock.advance(nanos);
+                    worker.start_poll(PollStart {
+                        scheduled_at: Some(scheduled_at),
+                        site: Site::UNKNOWN,
+                    });
+                    worker.end_poll();
+                }
+                if turn % every == 0 {
+                    black_box(&worker).submit();
+                }
+            }
+        })
+    })
+}
+
+/// The whole of Tokio's: ten counters and two histograms.
+fn store_batch(every: u64) -> Box<dyn Side> {
+    let mut histograms = [
+        StoreAll::new(LAYOUT.num_buckets()),
+        StoreAll::new(LAYOUT.num_buckets()),
+    ];
+    let mut counters = [0_u64; 10];
+    let shared: [AtomicU64; 10] = std::array::from_fn(|_| AtomicU64::new(0));
+    let touched = FIVE.map(|value| LAYOUT.index(value));
+    Box::new(move |ops: u64| -> Measured {
+        timed(ops, || {
+            for turn in 0..ops {
+                for bucket in black_box(touched) {
+                    counters[0] += 1;
+                    for histogram in &mut histograms {
+                        histogram.touch(bucket);
+                    }
+                }
+                if turn % every == 0 {
+                    for (shared, counter) in shared.iter().zip(black_box(&counters)) {
+                        shared.store(*counter, Ordering::Relaxed);
+                    }
+                    for histogram in black_box(&histograms) {
+                        histogram.publish();
+                    }
+                }
+            }
+        })
+    })
+}
+
+const SUBMIT: Build = || submit(1);
+const SUBMIT_SELDOM: Build = || submit(SELDOM / 2);
+const STORE_BATCH: Build = || store_batch(1);
+const STORE_BATCH_SELDOM: Build = || store_batch(SELDOM / 2);

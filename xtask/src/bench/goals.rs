@@ -31,6 +31,8 @@ const TESTBED: Side = stable("testbed/bare");
 const TESTBED_TIMED: Figure = added(stable("testbed/poll-time"), TESTBED);
 const TESTBED_BOTH: Figure = added(stable("testbed/both"), TESTBED);
 
+const ADAPTER: Figure = added(stable("adapter/both"), stable("tokio/poll-bare"));
+
 /// All groups, in the order in which they run and are shown.
 pub(super) const GROUPS: &[Group] = &[
     Group {
@@ -116,6 +118,45 @@ pub(super) const GROUPS: &[Group] = &[
                 unit: "ns/poll",
                 goal: Goal::AtMost(2.0),
                 counted: both(added(stable("testbed/off"), TESTBED), Of(TESTBED)),
+            },
+        ],
+    },
+    Group {
+        name: "adapter",
+        micros: 10_000,
+        rows: &[
+            Row {
+                name: "adapter/yield-now",
+                number: 5,
+                work: "`yield_now` in a loop on one task, poll time on",
+                ours: Of(stable("adapter/yield-poll-time")),
+                peer: Of(unstable("tokio/yield-poll-time")),
+                peer_name: "Tokio, poll time on",
+                unit: "ns/yield",
+                goal: Goal::Ratio(0.8),
+                counted: Counted::NOTHING,
+            },
+            Row {
+                name: "adapter/tokio-metrics",
+                number: 6,
+                work: "what a wrapped task's poll adds, both histograms",
+                ours: ADAPTER,
+                peer: added(stable("tokio/poll-tokio-metrics"), stable("tokio/poll-bare")),
+                peer_name: "what `TaskMonitor::instrument` adds",
+                unit: "ns/poll",
+                goal: Goal::Ratio(0.35),
+                counted: Counted::NOTHING,
+            },
+            Row {
+                name: "adapter/tokio",
+                number: 6,
+                work: "the same",
+                ours: ADAPTER,
+                peer: added(unstable("tokio/both"), unstable("tokio/poll-bare")),
+                peer_name: "what Tokio's own histograms add",
+                unit: "ns/poll",
+                goal: Goal::Ratio(0.5),
+                counted: Counted::NOTHING,
             },
         ],
     },
@@ -245,6 +286,17 @@ pub(super) const GROUPS: &[Group] = &[
                 Of(RECORD),
                 "119 buckets",
                 "ns/value",
+            ),
+            growth(
+                "publish/submit",
+                "a worker's whole submit: counters and both histograms, five buckets of each touched",
+                added(stable("publish/submit"), stable("publish/submit-seldom")),
+                added(
+                    stable("publish/store-batch"),
+                    stable("publish/store-batch-seldom"),
+                ),
+                "ten counters and both histograms stored, as Tokio does",
+                "ns/submit",
             ),
             growth(
                 "growth/workers",
