@@ -66,7 +66,6 @@ impl Step {
     }
 
     /// `cargo +nightly ARGS` for this machine.
-    #[expect(dead_code, reason = "for the fuzz row")]
     pub(crate) const fn nightly(args: &'static str) -> Self {
         Self {
             tool: Tool::Nightly,

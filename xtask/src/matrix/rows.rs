@@ -42,6 +42,22 @@ pub(super) static ROWS: &[Row] = &[
         ..Row::new("release", &HOST, "the arithmetic users run: no debug assertions")
     },
     Row {
+        needs: &[Need::CargoTool {
+            name: "cargo-fuzz",
+            version: "0.13.2",
+        }],
+        steps: &[
+            Step::nightly(FUZZ).args("configuration -- -max_total_time=30"),
+            Step::nightly(FUZZ).args("recording -- -max_total_time=30"),
+            Step::nightly(FUZZ).args("decoding -- -max_total_time=30"),
+        ],
+        ..Row::new(
+            "fuzz",
+            &HOST,
+            "no configuration, no order of hooks and no bytes panic",
+        )
+    },
+    Row {
         steps: &[
             Step::cargo("test --package metrics-std --all-features --no-fail-fast").env(TOKIO_UNSTABLE),
             Step::cargo("test --package tests --test conformance --test tokio_bounds").env(TOKIO_UNSTABLE),
@@ -204,3 +220,6 @@ const BUILD_CORE_FULL: &str =
 const MODELS: &str = "test --package metrics-core --features alloc --profile loom --lib models";
 
 const TOKIO_UNSTABLE: &[(&str, &str)] = &[("RUSTFLAGS", "--cfg tokio_unstable")];
+
+/// One fuzz target for a bounded time, with debug assertions. There is no unsafe code for a sanitizer to watch.
+const FUZZ: &str = "fuzz run --fuzz-dir tests/fuzz --target-dir target/matrix/fuzz --sanitizer none -a";
