@@ -22,6 +22,8 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tower_service::Service as _;
 
+pub use crate::hyper::Task;
+
 use crate::tokio::Spawner;
 
 /// Serves `router` to every connection of `listener`, over HTTP/1 and HTTP/2, upgrades included.
@@ -156,9 +158,6 @@ impl<L> core::fmt::Debug for Serve<L> {
             .finish_non_exhaustive()
     }
 }
-
-/// What a task of a server does, with its type forgotten.
-pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A spawner whose tasks all have one spawn site: hyper's own call of `execute` says nothing to a user.
 #[derive(Clone)]

@@ -25,3 +25,7 @@ where
         drop(self.spawn(future));
     }
 }
+
+/// What a task of a server does, with its type forgotten.
+#[cfg(feature = "axum")]
+pub type Task = core::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
