@@ -1,4 +1,4 @@
-//! The minimum supported Rust version is a fact about the dependencies, not a wish.
+//! The minimum supported Rust version is a fact about the dependencies and the code, not a wish.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,8 +12,8 @@ use crate::workspace;
 /// `1.88` and `1.88.0` are the same version.
 type Version = (u32, u32, u32);
 
-/// Edition 2024 compiles from here on, whatever the dependencies say.
-const EDITION_2024: Version = (1, 85, 0);
+/// What our own code needs, whatever the dependencies say: chains of `let` in an `if`, in every published crate.
+const LET_CHAINS: Version = (1, 88, 0);
 
 pub(super) fn check(_: &[Source]) -> Result<Vec<Problem>> {
     let (needed, because) = needed()?;
@@ -73,7 +73,7 @@ fn needed() -> Result<(Version, String)> {
         .collect();
     let shell = Shell::new()?;
     shell.change_dir(workspace::root());
-    let mut needed = (EDITION_2024, "edition 2024".to_owned());
+    let mut needed = (LET_CHAINS, "the use of let chains".to_owned());
     for member in members.iter().filter(|member| member.published) {
         let name = &member.name;
         // Features are resolved for this package alone, so these are what a user gets who asks for nothing.
