@@ -2,21 +2,21 @@
 
 use super::{explore, whole};
 use crate::cell::{OwnedU64, U64Cell};
-use crate::record::SlotHistogram;
+use crate::record::{CHUNK, SlotHistogram};
 use crate::seq::SeqCount;
 use crate::sync::thread;
 use alloc::sync::Arc;
 
-/// A slot with one counter and a histogram of two buckets.
+/// A slot with one counter and a histogram of one chunk of buckets, of which two are used.
 struct Small {
     seq: SeqCount,
     polls: OwnedU64,
-    poll_time: SlotHistogram<[OwnedU64; 2]>,
+    poll_time: SlotHistogram<[OwnedU64; CHUNK]>,
 }
 
 impl Small {
     fn new() -> Self {
-        let buckets = [OwnedU64::new(0), OwnedU64::new(0)];
+        let buckets = core::array::from_fn(|_| OwnedU64::new(0));
         Self {
             seq: SeqCount::new(),
             polls: OwnedU64::new(0),
@@ -28,17 +28,19 @@ impl Small {
     fn submit(&self, n: u64, bucket: usize) {
         self.seq.write(|| {
             self.polls.set(n);
-            self.poll_time.add(bucket, 1);
-            self.poll_time.settle(1 << bucket, whole(n), 1, n);
+            let mut counts = [0; CHUNK];
+            counts[bucket] = 1;
+            self.poll_time.add_chunk(0, counts);
+            self.poll_time.settle(whole(n), 1, n);
         });
     }
 
     /// Polls, buckets and the sum.
     fn read(&self) -> Option<(u64, [u64; 2], u64)> {
         self.seq.try_read(|| {
-            let mut buckets = [0; 2];
             let polls = self.polls.get();
-            let (sum, _, _) = self.poll_time.read(&mut buckets);
+            let buckets = [self.poll_time.bucket(0), self.poll_time.bucket(1)];
+            let (sum, _, _) = self.poll_time.extremes();
             (polls, buckets, sum)
         })
     }
