@@ -194,7 +194,9 @@ const HOST_TESTS: &str = "test --workspace --no-fail-fast --features \
 const FEATURES: &str = "hack check --workspace --feature-powerset --exclude-features default --no-dev-deps";
 
 /// Core's unit and integration tests. Its doc tests are the same on every target, and the host row runs them.
-const CORE_TESTS: &str = "test --package metrics-core --features alloc,serde --lib --tests --no-fail-fast";
+/// Exhaustive domains take minutes under emulation and in Node unless the code is optimised a little.
+const CORE_TESTS: &str = "test --package metrics-core --features alloc,serde --lib --tests --no-fail-fast \
+     --config profile.dev.package.metrics-core.opt-level=1";
 
 /// The same of metrics-wasm, with its API for JavaScript.
 const WASM_TESTS: &str = "test --package metrics-wasm --all-features --lib --tests --no-fail-fast";

@@ -1,0 +1,125 @@
+//! Workers on threads of their own under a reader that never pauses: on every target with threads, each state that it
+//! sees is one that was published whole.
+#![cfg(all(
+    feature = "alloc",
+    target_has_atomic = "ptr",
+    not(target_arch = "wasm32"),
+    not(metrics_core_loom)
+))]
+#![allow(missing_docs)]
+
+use core::time::Duration;
+use metrics_core::{
+    Builder, Counter, Heap, HistogramConfig, PollStart, Registry, RuntimeMetrics, Snapshot, TaskEnd,
+    TimeSource, Timestamp, Worker,
+};
+use portable_atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::thread;
+
+const WORKERS: usize = 3;
+const TURNS: u64 = 3_000;
+const POLLS_OF_A_TURN: u64 = 7;
+
+/// Every reading is a step later than the one before, on whichever thread.
+#[derive(Default)]
+struct Steps(AtomicU32);
+
+impl TimeSource for Steps {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_ticks(self.0.fetch_add(37, Ordering::Relaxed).into())
+    }
+
+    fn ticks_per_second(&self) -> u64 {
+        1_000_000_000
+    }
+
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+}
+
+type Shared = Arc<Registry<Heap, Steps>>;
+
+fn work(registry: Shared, index: usize) {
+    let worker = Worker::lease(registry, index).unwrap();
+    for _ in 0..TURNS {
+        worker.start_processing_scheduled_tasks();
+        for _ in 0..POLLS_OF_A_TURN {
+            worker.task_spawned();
+            worker.start_poll(PollStart::default());
+            worker.end_poll();
+            worker.task_ended(TaskEnd::Completed);
+        }
+        worker.end_processing_scheduled_tasks();
+        worker.park();
+        worker.unpark();
+    }
+}
+
+/// What must hold in every state of a worker, however the reader's loads fell among the worker's stores.
+fn check(snapshot: &Snapshot<Heap>, index: usize, seen: &mut [u64; 2]) {
+    let worker = snapshot.worker(index).unwrap();
+    let polls = worker.counter(Counter::PollCount).unwrap();
+    let parks = worker.counter(Counter::ParkCount).unwrap();
+    let Some(poll_time) = worker.poll_time() else {
+        assert_eq!(polls, 0, "polls without their histogram");
+        return;
+    };
+    let histogram = poll_time.histogram();
+    assert_eq!(histogram.count(), polls, "a sample a poll, published together");
+    assert_eq!(histogram.buckets().iter().sum::<u64>(), polls);
+    assert_eq!(polls, poll_time.polls());
+    assert!(histogram.sum() >= polls * 37, "each poll took a step at least");
+    // A turn is published at its park: nothing in between is seen while no poll lasts as long as the interval.
+    assert!(polls >= parks * POLLS_OF_A_TURN, "{polls} polls, {parks} parks");
+    assert!(
+        [polls, parks]
+            .iter()
+            .zip(&*seen)
+            .all(|(now, before)| now >= before),
+        "counters never go back"
+    );
+    *seen = [polls, parks];
+}
+
+#[test]
+fn every_state_that_a_reader_sees_was_published_whole() {
+    let registry: Shared = Builder::new()
+        .workers(WORKERS)
+        .poll_time(HistogramConfig::DEFAULT)
+        .build(Steps::default())
+        .unwrap();
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let mut snapshot = metrics.snapshot();
+    let mut seen = [[0; 2]; WORKERS];
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..WORKERS)
+            .map(|index| {
+                let registry = registry.clone();
+                scope.spawn(move || work(registry, index))
+            })
+            .collect();
+        while workers.iter().any(|worker| !worker.is_finished()) {
+            metrics.snapshot_into(&mut snapshot);
+            for (index, seen) in seen.iter_mut().enumerate() {
+                check(&snapshot, index, seen);
+            }
+            let spawned = snapshot.spawned_tasks_count().unwrap();
+            assert!(
+                snapshot.completed_tasks_count().unwrap() <= spawned,
+                "ends are summed before spawns"
+            );
+        }
+    });
+    metrics.snapshot_into(&mut snapshot);
+    for (index, seen) in seen.iter_mut().enumerate() {
+        check(&snapshot, index, seen);
+        assert_eq!(*seen, [TURNS * POLLS_OF_A_TURN, TURNS]);
+    }
+    assert_eq!(
+        snapshot.completed_tasks_count(),
+        Some(WORKERS as u64 * TURNS * POLLS_OF_A_TURN)
+    );
+    assert_eq!(snapshot.num_alive_tasks(), Some(0));
+}
