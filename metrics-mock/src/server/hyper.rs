@@ -3,7 +3,6 @@
 #[cfg(feature = "axum")]
 use alloc::boxed::Box;
 use core::future::Future;
-use core::panic::Location;
 #[cfg(feature = "axum")]
 use core::pin::Pin;
 #[cfg(feature = "axum")]
@@ -31,7 +30,7 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 #[derive(Clone)]
 pub(crate) struct SpawnAt {
     pub(crate) spawner: Spawner,
-    pub(crate) site: &'static Location<'static>,
+    pub(crate) site: &'static core::panic::Location<'static>,
     /// What the user makes of each task.
     pub(crate) wrap: Option<Arc<dyn Fn(Task) -> Task + Send + Sync>>,
 }
