@@ -18,7 +18,7 @@ use tokio::runtime::Builder;
 
 type Result<T> = core::result::Result<T, Box<dyn core::error::Error>>;
 
-async fn fetch(address: std::net::SocketAddr, path: &str) -> Result<String> {
+async fn fetch(address: core::net::SocketAddr, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: swap\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
