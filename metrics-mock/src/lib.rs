@@ -3,6 +3,7 @@
 #![allow(
     clippy::needless_pass_by_value,
     clippy::unnecessary_literal_bound,
+    clippy::unnecessary_wraps,
     clippy::unused_self,
     reason = "a signature is that of the crate whose place this takes"
 )]
