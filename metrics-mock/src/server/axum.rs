@@ -22,7 +22,6 @@ use tower_service::Service as _;
 
 pub use crate::hyper::Task;
 
-use crate::hyper::SpawnAt;
 use crate::tokio::Spawner;
 
 /// Serves `router` to every connection of `listener`, over HTTP/1 and HTTP/2, upgrades included.
@@ -137,5 +136,30 @@ impl<L> core::fmt::Debug for Serve<L> {
         f.debug_struct("Serve")
             .field("site", self.spawner.site)
             .finish_non_exhaustive()
+    }
+}
+
+/// A spawner whose tasks all have one spawn site: hyper's own call of `execute` says nothing to a user.
+#[derive(Clone)]
+struct SpawnAt {
+    spawner: Spawner,
+    site: &'static Location<'static>,
+    /// What the user makes of each task.
+    wrap: Option<Arc<dyn Fn(Task) -> Task + Send + Sync>>,
+}
+
+impl<F> hyper::rt::Executor<F> for SpawnAt
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, future: F) {
+        match &self.wrap {
+            None => drop(self.spawner.spawn_at(future, self.site)),
+            Some(wrap) => {
+                let task = wrap(Box::pin(async move { drop(future.await) }));
+                drop(self.spawner.spawn_at(task, self.site));
+            }
+        }
     }
 }
