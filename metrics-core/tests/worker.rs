@@ -5,8 +5,8 @@
 use core::cell::Cell;
 use core::time::Duration;
 use metrics_core::{
-    Builder, Counter, Heap, HistogramConfig, LeaseError, PollStart, Registry, RuntimeMetrics, Sampling,
-    SinceError, Site, TaskEnd, TimeSource, Timestamp, Worker, WorkerState,
+    Builder, Counter, Heap, HistogramConfig, LeaseError, NoClock, PollStart, Registry, RuntimeMetrics,
+    Sampling, SinceError, Site, TaskEnd, TimeSource, Timestamp, Worker, WorkerState,
 };
 use std::rc::Rc;
 use std::sync::Arc;
@@ -193,6 +193,18 @@ fn two_threads_may_answer_to_one_index() {
     let worker = metrics.snapshot().worker(0).unwrap();
     assert_eq!(worker.poll_time().unwrap().histogram().sum(), 400);
     assert_eq!(worker.poll_time().unwrap().polls(), 2);
+}
+
+#[test]
+fn a_slot_that_only_parked_is_part_of_its_worker() {
+    let registry = Builder::new().build(NoClock).unwrap();
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let first = Worker::lease(registry.clone(), 0).unwrap();
+    let second = Worker::lease(registry, 0).unwrap();
+    first.park();
+    second.park();
+    assert_eq!(metrics.snapshot().worker(0).unwrap().park_count(), Some(2));
+    assert_eq!(metrics.worker_park_count(0), Some(2));
 }
 
 #[test]

@@ -223,13 +223,7 @@ impl<S: Storage> Snapshot<S> {
             .enumerate()
             .filter(|(_, row)| row.worker() == Some(index));
         for (i, row) in rows {
-            if worker.measurements.values.get(Counter::PollCount) == 0
-                && worker.measurements.poll_time.is_none()
-            {
-                worker.measurements.clone_from(&row.data);
-            } else {
-                worker.measurements.absorb(&row.data);
-            }
+            worker.measurements.absorb(&row.data);
             if row.stale {
                 let age = self
                     .timed
