@@ -46,7 +46,10 @@ pub(crate) fn count(program: &Path, side: &str, scratch: &Path) -> Result<f64> {
     if !output.status.success() {
         bail!(
             "counting `{side}` failed: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
+            String::from_utf8_lossy(&output.stderr)
+                .lines()
+                .next()
+                .unwrap_or("it said nothing")
         );
     }
     let printed = String::from_utf8_lossy(&output.stdout);

@@ -39,7 +39,7 @@ pub(crate) fn run(flags: &Bench) -> Result<ExitCode> {
     }
     let programs = build(&groups, flags.instructions)?;
     let counts = if valgrind {
-        count(&groups, &programs)?
+        count(&groups, &programs, flags.instructions)?
     } else {
         BTreeMap::new()
     };
@@ -155,7 +155,7 @@ fn build(groups: &[Selected], counts_only: bool) -> Result<Programs> {
             .iter()
             .filter(|_| !counts_only)
             .flat_map(|row| row.ours.sides().chain(row.peer.sides()));
-        for side in timed.chain(counted_sides(rows)) {
+        for side in timed.chain(counted_sides(rows, counts_only)) {
             if let Entry::Vacant(place) = programs.entry(side.build) {
                 eprintln!("building the benchmark programs ({:?} Tokio)", side.build);
                 place.insert(programs::build(side.build)?);
@@ -165,16 +165,19 @@ fn build(groups: &[Selected], counts_only: bool) -> Result<Programs> {
     Ok(programs)
 }
 
-fn counted_sides(rows: &[Row]) -> Vec<Side> {
-    let mut sides: Vec<Side> = rows.iter().flat_map(|row| row.counted.sides()).collect();
+fn counted_sides(rows: &[Row], ours_only: bool) -> Vec<Side> {
+    let mut sides: Vec<Side> = rows.iter().flat_map(|row| row.counted.sides(ours_only)).collect();
     sides.sort();
     sides.dedup();
     sides
 }
 
 /// Counts every side, two at a time: instructions don't mind the company.
-fn count(groups: &[Selected], programs: &Programs) -> Result<BTreeMap<Side, f64>> {
-    let mut sides: Vec<Side> = groups.iter().flat_map(|(_, rows)| counted_sides(rows)).collect();
+fn count(groups: &[Selected], programs: &Programs, ours_only: bool) -> Result<BTreeMap<Side, f64>> {
+    let mut sides: Vec<Side> = groups
+        .iter()
+        .flat_map(|(_, rows)| counted_sides(rows, ours_only))
+        .collect();
     sides.sort();
     sides.dedup();
     eprintln!("counting the instructions of {} sides", sides.len());

@@ -104,11 +104,10 @@ impl Counted {
         peer: None,
     };
 
-    pub(super) fn sides(self) -> impl Iterator<Item = Side> {
-        [self.ours, self.peer]
-            .into_iter()
-            .flatten()
-            .flat_map(Figure::sides)
+    /// The sides to count; without the peer's where only ours are wanted.
+    pub(super) fn sides(self, ours_only: bool) -> impl Iterator<Item = Side> {
+        let peer = self.peer.filter(|_| !ours_only);
+        [self.ours, peer].into_iter().flatten().flat_map(Figure::sides)
     }
 }
 
