@@ -41,6 +41,19 @@ impl<S: TraceRows> fmt::Display for TraceSnapshot<S> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl<S: TraceRows> defmt::Format for TraceSnapshot<S> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "executors {} tasks {} without row {}",
+            self.executors.as_slice(),
+            self.tasks.as_slice(),
+            self.overflow
+        );
+    }
+}
+
 impl<S: TraceRows> fmt::Display for Table<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, executor) in self.snapshot.executors.as_slice().iter().enumerate() {
