@@ -277,7 +277,7 @@ pub(crate) mod in_a_static {
     use crate::histogram::HistogramConfig;
     use crate::options::{Options, Sampling};
     use crate::registry::{Facts, Layout, Registry, Shared};
-    use crate::storage::Fixed;
+    use crate::storage::{BucketWidth, Fixed};
     use crate::time::Timestamp;
     use core::time::Duration;
 
@@ -360,7 +360,7 @@ pub(crate) mod in_a_static {
         }
     }
 
-    impl<T, const WORKERS: usize, const BUCKETS: usize> Registry<Fixed<WORKERS, BUCKETS>, T> {
+    impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Registry<Fixed<WORKERS, BUCKETS, C>, T> {
         /// A registry for a `static`. All that can be written lies in it, in RAM; the description stays where it is.
         ///
         /// ```

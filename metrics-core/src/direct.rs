@@ -2,7 +2,7 @@
 
 use crate::record::{Hooks, PollStart, SlotHistogram};
 use crate::registry::Registry;
-use crate::storage::{Fixed, FixedSlot};
+use crate::storage::{BucketWidth, Buckets64, Fixed, FixedSlot};
 use crate::tasks::TaskEnd;
 use crate::time::{TimeSource, Timestamp};
 use crate::{cell::OwnedU64, cell::U64Cell};
@@ -15,23 +15,30 @@ use crate::{cell::OwnedU64, cell::U64Cell};
 /// worker), or only read: a reader that interrupts a write section is told that the worker is busy. Broken
 /// exclusivity loses counts and can leave a worker unreadable until its next hook; it is never undefined behaviour.
 #[derive(Debug)]
-pub struct DirectWorker<T: 'static, const WORKERS: usize, const BUCKETS: usize> {
-    registry: &'static Registry<Fixed<WORKERS, BUCKETS>, T>,
-    fixed: &'static FixedSlot<BUCKETS>,
+pub struct DirectWorker<T: 'static, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth = Buckets64> {
+    registry: &'static Registry<Fixed<WORKERS, BUCKETS, C>, T>,
+    fixed: &'static FixedSlot<BUCKETS, C>,
 }
 
-impl<T, const WORKERS: usize, const BUCKETS: usize> Clone for DirectWorker<T, WORKERS, BUCKETS> {
+impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Clone
+    for DirectWorker<T, WORKERS, BUCKETS, C>
+{
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T, const WORKERS: usize, const BUCKETS: usize> Copy for DirectWorker<T, WORKERS, BUCKETS> {}
+impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Copy
+    for DirectWorker<T, WORKERS, BUCKETS, C>
+{
+}
 
-impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> Registry<Fixed<WORKERS, BUCKETS>, T> {
+impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
+    Registry<Fixed<WORKERS, BUCKETS, C>, T>
+{
     /// The writer of worker `index`, or `None` past the last.
     #[inline]
-    pub fn worker(&'static self, index: usize) -> Option<DirectWorker<T, WORKERS, BUCKETS>> {
+    pub fn worker(&'static self, index: usize) -> Option<DirectWorker<T, WORKERS, BUCKETS, C>> {
         Some(DirectWorker {
             registry: self,
             fixed: self.storage.get(index)?,
@@ -39,27 +46,29 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> Registry<Fixed<W
     }
 }
 
-pub(crate) type DirectHooks<'a, T, const BUCKETS: usize> =
-    Hooks<'a, OwnedU64, SlotHistogram<[OwnedU64; BUCKETS]>, T>;
+pub(crate) type DirectHooks<'a, T, const BUCKETS: usize, C> =
+    Hooks<'a, OwnedU64, SlotHistogram<[<C as BucketWidth>::Cell; BUCKETS]>, T>;
 
-impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> DirectWorker<T, WORKERS, BUCKETS> {
+impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
+    DirectWorker<T, WORKERS, BUCKETS, C>
+{
     #[inline(always)]
-    fn write(self, hook: impl FnOnce(&DirectHooks<'static, T, BUCKETS>)) {
+    fn write(self, hook: impl FnOnce(&DirectHooks<'static, T, BUCKETS, C>)) {
         self.write_by(&self.registry.clock, hook);
     }
 
     /// The same by another clock, for a caller that has taken the reading.
     #[inline(always)]
-    pub(crate) fn write_by<'a, C: TimeSource>(
+    pub(crate) fn write_by<'a, K: TimeSource>(
         self,
-        clock: &'a C,
-        hook: impl FnOnce(&DirectHooks<'a, C, BUCKETS>),
+        clock: &'a K,
+        hook: impl FnOnce(&DirectHooks<'a, K, BUCKETS, C>),
     ) {
         self.fixed.slot.seq.write(|| hook(&self.hooks(clock)));
     }
 
     #[inline(always)]
-    fn hooks<C: TimeSource>(self, clock: &C) -> DirectHooks<'_, C, BUCKETS> {
+    fn hooks<K: TimeSource>(self, clock: &K) -> DirectHooks<'_, K, BUCKETS, C> {
         let slot = &self.fixed.slot;
         let facts = &self.registry.facts;
         Hooks {
@@ -77,7 +86,7 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> DirectWorker<T, 
 
     /// The switches are taken over between two polls, as a batch takes them over at a submit.
     #[inline(always)]
-    pub(crate) fn latch<C: TimeSource>(self, hooks: &DirectHooks<'_, C, BUCKETS>) {
+    pub(crate) fn latch<K: TimeSource>(self, hooks: &DirectHooks<'_, K, BUCKETS, C>) {
         hooks.latch(self.registry.options.latch());
     }
 
@@ -124,7 +133,7 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> DirectWorker<T, 
     }
 
     #[inline(always)]
-    pub(crate) fn start_poll_by<C: TimeSource>(self, clock: &C, start: PollStart) {
+    pub(crate) fn start_poll_by<K: TimeSource>(self, clock: &K, start: PollStart) {
         let hooks = self.hooks(clock);
         if start.scheduled_at.is_some() {
             // No closure: one that two calls share is compiled apart, and the hooks then have to exist in memory.
@@ -145,7 +154,7 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> DirectWorker<T, 
 
     /// Ends a poll of which `excluded` ticks were not its own.
     #[inline(always)]
-    pub(crate) fn end_poll_by<C: TimeSource>(self, clock: &C, excluded: u64) {
+    pub(crate) fn end_poll_by<K: TimeSource>(self, clock: &K, excluded: u64) {
         let hooks = self.hooks(clock);
         let seq = self.fixed.slot.seq.open();
         hooks.exclude(excluded);

@@ -83,10 +83,10 @@ pub use snapshot::{
     HistogramReading, Interval, Measurements, SinceError, Snapshot, Staleness, WorkerInterval, WorkerSnapshot,
 };
 pub use stamp::WakeStamp;
-#[cfg(not(metrics_core_loom))]
-pub use storage::Fixed;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use storage::Heap;
+#[cfg(not(metrics_core_loom))]
+pub use storage::{BucketWidth, Buckets32, Buckets64, Fixed};
 pub use storage::{Rows, Storage, Text};
 pub use table::Table;
 pub use tasks::{TaskCounts, TaskEnd};

@@ -44,6 +44,51 @@ pub(crate) trait U64Cell {
     }
 }
 
+/// A bucket's count in place: one writer, counting one at a time.
+pub trait BucketCell: core::fmt::Debug + 'static {
+    /// An empty bucket.
+    const EMPTY: Self;
+    /// The count at which a bucket stays, more than 64 bits ever reach if they are 64.
+    const FULL: u64;
+    /// The count.
+    fn count(&self) -> u64;
+    /// One more sample, or none if it is full.
+    fn count_one(&self);
+}
+
+// Constructors of loom's cells are not const, and models keep no buckets in place.
+#[cfg(not(metrics_core_loom))]
+impl BucketCell for OwnedU64 {
+    const EMPTY: Self = Self::new(0);
+    const FULL: u64 = u64::MAX;
+
+    #[inline(always)]
+    fn count(&self) -> u64 {
+        self.get()
+    }
+
+    #[inline(always)]
+    fn count_one(&self) {
+        self.add(1);
+    }
+}
+
+#[cfg(not(metrics_core_loom))]
+impl BucketCell for OwnedU32 {
+    const EMPTY: Self = Self::new(0);
+    const FULL: u64 = u32::MAX as u64;
+
+    #[inline(always)]
+    fn count(&self) -> u64 {
+        u64::from(self.get())
+    }
+
+    #[inline(always)]
+    fn count_one(&self) {
+        self.set(self.get().saturating_add(1));
+    }
+}
+
 /// The cell of what is not kept: no memory, always zero.
 #[derive(Debug, Default)]
 pub(crate) struct Nothing;

@@ -114,7 +114,7 @@ impl U64Cell for OwnedU64 {
 
 /// The same in 32 bits.
 #[derive(Debug)]
-pub(crate) struct OwnedU32(AtomicU32);
+pub struct OwnedU32(AtomicU32);
 
 impl OwnedU32 {
     const_unless_loom! {

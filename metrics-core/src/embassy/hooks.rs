@@ -6,6 +6,7 @@ use super::{EmbassyMetrics, READS};
 use crate::direct::{DirectHooks, DirectWorker};
 use crate::live::Site;
 use crate::record::PollStart;
+use crate::storage::BucketWidth;
 use crate::sync::{Ordering, fence};
 use crate::tasks::TaskEnd;
 use crate::time::{TimeSource, Timestamp};
@@ -33,8 +34,8 @@ impl TimeSource for At {
     }
 }
 
-impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize>
-    EmbassyMetrics<T, EXECUTORS, TASKS, BUCKETS>
+impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize, C: BucketWidth>
+    EmbassyMetrics<T, EXECUTORS, TASKS, BUCKETS, C>
 {
     /// `_embassy_trace_poll_start`: `executor` begins to run its queue, on the core with this number.
     ///
@@ -203,7 +204,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         &'static self,
         index: usize,
         now: u64,
-        hook: impl FnOnce(DirectWorker<T, EXECUTORS, BUCKETS>, &DirectHooks<'_, At, BUCKETS>),
+        hook: impl FnOnce(DirectWorker<T, EXECUTORS, BUCKETS, C>, &DirectHooks<'_, At, BUCKETS, C>),
     ) {
         if let Some(worker) = self.registry.worker(index) {
             worker.write_by(&At(now), |hooks| hook(worker, hooks));

@@ -54,7 +54,7 @@ pub use table::Table;
 use crate::cell::SharedCounter;
 use crate::reader::RuntimeMetrics;
 use crate::registry::Registry;
-use crate::storage::Fixed;
+use crate::storage::{BucketWidth, Buckets64, Fixed};
 use crate::sync::AtomicU32;
 use crate::time::TimeSource;
 use executor::{Executor, NONE};
@@ -69,14 +69,20 @@ const READS: u32 = 4;
 ///   or are polled. Hooks of further ones are not counted, but for spawns and ends of their tasks.
 /// - `TASKS`: rows of the table. embassy's tasks are statics, so a program knows how many it has: a `#[task]` counts its
 ///   `pool_size`.
-/// - `BUCKETS`: capacity of the histograms.
+/// - `BUCKETS`: capacity of the histograms, and `C`: how wide their buckets count.
 ///
 /// The hooks are public, for hosts that are no embassy and for tests that replay a recorded sequence. Their contract is
 /// embassy's: `poll_start`, `task_exec_begin`, `task_exec_end`, `task_end` and `executor_idle` of one executor come
 /// from one context at a time.
 #[derive(Debug)]
-pub struct EmbassyMetrics<T, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize> {
-    registry: Registry<Fixed<EXECUTORS, BUCKETS>, T>,
+pub struct EmbassyMetrics<
+    T,
+    const EXECUTORS: usize,
+    const TASKS: usize,
+    const BUCKETS: usize,
+    C: BucketWidth = Buckets64,
+> {
+    registry: Registry<Fixed<EXECUTORS, BUCKETS, C>, T>,
     executors: [Executor<EXECUTORS>; EXECUTORS],
     rows: [Row; TASKS],
     /// The executor that runs on each core.
@@ -86,11 +92,11 @@ pub struct EmbassyMetrics<T, const EXECUTORS: usize, const TASKS: usize, const B
     overflow_wakes: SharedCounter,
 }
 
-impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize>
-    EmbassyMetrics<T, EXECUTORS, TASKS, BUCKETS>
+impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize, C: BucketWidth>
+    EmbassyMetrics<T, EXECUTORS, TASKS, BUCKETS, C>
 {
     /// Around a registry with a worker for each executor.
-    pub const fn new(registry: Registry<Fixed<EXECUTORS, BUCKETS>, T>) -> Self {
+    pub const fn new(registry: Registry<Fixed<EXECUTORS, BUCKETS, C>, T>) -> Self {
         Self {
             registry,
             executors: [const { Executor::new() }; EXECUTORS],
@@ -102,12 +108,12 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
     }
 
     /// The registry, with a worker for each executor.
-    pub fn registry(&self) -> &Registry<Fixed<EXECUTORS, BUCKETS>, T> {
+    pub fn registry(&self) -> &Registry<Fixed<EXECUTORS, BUCKETS, C>, T> {
         &self.registry
     }
 
     /// A reader of the registry: the same vocabulary as on every other runtime.
-    pub fn metrics(&'static self) -> RuntimeMetrics<&'static Registry<Fixed<EXECUTORS, BUCKETS>, T>> {
+    pub fn metrics(&'static self) -> RuntimeMetrics<&'static Registry<Fixed<EXECUTORS, BUCKETS, C>, T>> {
         RuntimeMetrics::new(&self.registry)
     }
 }

@@ -7,8 +7,8 @@ use super::executor::{ExecutorState, ExecutorValues};
 use super::row::Row;
 use crate::counters::Counter;
 use crate::slot::persist;
-use crate::storage::Rows;
 use crate::storage::sealed::Sealed;
+use crate::storage::{BucketWidth, Rows};
 use crate::sync::spin_loop;
 use crate::table::permille;
 use crate::time::{TimeScale, TimeSource, Timestamp};
@@ -260,8 +260,8 @@ impl<S: TraceRows> TraceSnapshot<S> {
     }
 }
 
-impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize>
-    EmbassyMetrics<T, EXECUTORS, TASKS, BUCKETS>
+impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize, C: BucketWidth>
+    EmbassyMetrics<T, EXECUTORS, TASKS, BUCKETS, C>
 {
     /// Executors and tasks now.
     pub fn trace(&self) -> TraceSnapshot<FixedTrace<EXECUTORS, TASKS>> {

@@ -17,6 +17,11 @@ pub trait BucketCells {
     fn capacity(&self) -> usize;
     /// The count of bucket `i`, zero past the end.
     fn get(&self, i: usize) -> u64;
+    /// Adds one to bucket `i`; nothing past the end.
+    #[inline(always)]
+    fn add_one(&self, i: usize) {
+        self.add(i, 1);
+    }
     /// Adds to bucket `i`; nothing past the end.
     fn add(&self, i: usize, n: u64);
     /// Adds to the buckets of the chunk that begins at `first`; nothing unless all of it is there.
@@ -28,57 +33,102 @@ pub trait BucketCells {
 /// Buckets that are published together. Heap storage comes in whole chunks; no other is published into.
 pub(crate) const CHUNK: usize = 8;
 
-macro_rules! cells {
-    ($(#[$attr:meta])* [$($generics:tt)*] $type:ty, $grouped:expr) => {
-        $(#[$attr])*
-        impl<$($generics)*> BucketCells for $type {
-            const GROUPED: bool = $grouped;
+#[cfg(feature = "alloc")]
+impl BucketCells for alloc::boxed::Box<[OwnedU64]> {
+    const GROUPED: bool = true;
 
-            #[inline(always)]
-            fn capacity(&self) -> usize {
-                self.len()
-            }
+    #[inline(always)]
+    fn capacity(&self) -> usize {
+        self.len()
+    }
 
-            #[inline(always)]
-            fn get(&self, i: usize) -> u64 {
-                <[OwnedU64]>::get(self, i).map_or(0, U64Cell::get)
-            }
+    #[inline(always)]
+    fn get(&self, i: usize) -> u64 {
+        <[OwnedU64]>::get(self, i).map_or(0, U64Cell::get)
+    }
 
-            #[inline(always)]
-            fn add(&self, i: usize, n: u64) {
-                if let Some(cell) = <[OwnedU64]>::get(self, i) {
-                    cell.add(n);
-                }
-            }
+    #[inline(always)]
+    fn add(&self, i: usize, n: u64) {
+        if let Some(cell) = <[OwnedU64]>::get(self, i) {
+            cell.add(n);
+        }
+    }
 
-            #[inline(always)]
-            fn add_chunk(&self, first: usize, counts: [u8; CHUNK]) {
-                if let Some(cells) = <[OwnedU64]>::get(self, first..first + CHUNK) {
-                    for (cell, count) in cells.iter().zip(counts) {
-                        cell.add(count.into());
-                    }
-                }
-            }
-
-            #[inline(always)]
-            fn differ(&self, first: usize, known: &[u64]) -> bool {
-                // All are looked at before anything is decided: one branch, and most often none differs.
-                let differences = |(known, cell): (&u64, &OwnedU64)| known ^ cell.get();
-                if let (Ok(known), Some(Ok(cells))) = (
-                    <&[u64; CHUNK]>::try_from(known),
-                    <[OwnedU64]>::get(self, first..first + CHUNK).map(<&[OwnedU64; CHUNK]>::try_from),
-                ) {
-                    return known.iter().zip(cells).map(differences).fold(0, core::ops::BitOr::bitor) != 0;
-                }
-                let cells = self.iter().skip(first);
-                known.iter().zip(cells).map(differences).fold(0, core::ops::BitOr::bitor) != 0
+    #[inline(always)]
+    fn add_chunk(&self, first: usize, counts: [u8; CHUNK]) {
+        if let Some(cells) = <[OwnedU64]>::get(self, first..first + CHUNK) {
+            for (cell, count) in cells.iter().zip(counts) {
+                cell.add(count.into());
             }
         }
-    };
+    }
+
+    #[inline(always)]
+    fn differ(&self, first: usize, known: &[u64]) -> bool {
+        // All are looked at before anything is decided: one branch, and most often none differs.
+        let differences = |(known, cell): (&u64, &OwnedU64)| known ^ cell.get();
+        if let (Ok(known), Some(Ok(cells))) = (
+            <&[u64; CHUNK]>::try_from(known),
+            <[OwnedU64]>::get(self, first..first + CHUNK).map(<&[OwnedU64; CHUNK]>::try_from),
+        ) {
+            return known
+                .iter()
+                .zip(cells)
+                .map(differences)
+                .fold(0, core::ops::BitOr::bitor)
+                != 0;
+        }
+        let cells = self.iter().skip(first);
+        known
+            .iter()
+            .zip(cells)
+            .map(differences)
+            .fold(0, core::ops::BitOr::bitor)
+            != 0
+    }
 }
 
-cells!(#[cfg(feature = "alloc")] [] alloc::boxed::Box<[OwnedU64]>, true);
-cells!([const BUCKETS: usize] [OwnedU64; BUCKETS], false);
+/// Buckets in place take one sample at a time: nobody publishes a batch into them.
+#[cfg(not(metrics_core_loom))]
+impl<B: crate::cell::BucketCell, const BUCKETS: usize> BucketCells for [B; BUCKETS] {
+    const GROUPED: bool = false;
+
+    #[inline(always)]
+    fn capacity(&self) -> usize {
+        BUCKETS
+    }
+
+    #[inline(always)]
+    fn get(&self, i: usize) -> u64 {
+        <[B]>::get(self, i).map_or(0, B::count)
+    }
+
+    #[inline(always)]
+    fn add_one(&self, i: usize) {
+        if let Some(cell) = <[B]>::get(self, i) {
+            cell.count_one();
+        }
+    }
+
+    fn add(&self, i: usize, n: u64) {
+        for _ in 0..n {
+            self.add_one(i);
+        }
+    }
+
+    fn add_chunk(&self, first: usize, counts: [u8; CHUNK]) {
+        for (i, count) in (first..).zip(counts) {
+            self.add(i, count.into());
+        }
+    }
+
+    fn differ(&self, first: usize, known: &[u64]) -> bool {
+        known
+            .iter()
+            .zip(first..)
+            .any(|(known, i)| BucketCells::get(self, i) != *known)
+    }
+}
 
 /// Bucket counts with their sum, minimum and maximum. The count of samples is the sum of the buckets, so the two
 /// can't disagree.
@@ -231,7 +281,7 @@ impl<B: BucketCells> RecordValue for SlotHistogram<B> {
     #[inline(always)]
     fn record(&self, config: &HistogramConfig, value: u64) -> bool {
         let i = config.index(value);
-        self.buckets.add(i, 1);
+        self.buckets.add_one(i);
         if B::GROUPED {
             self.mark(i);
         }
@@ -254,6 +304,23 @@ mod tests {
     use super::{CHUNK, block_shift};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_full_bucket_stays_full() {
+        use super::BucketCells;
+        use crate::cell::{OwnedU32, U32Cell};
+        let cells = [OwnedU32::new(u32::MAX - 1), OwnedU32::new(0)];
+        for _ in 0..3 {
+            BucketCells::add(&cells, 0, 1);
+        }
+        assert_eq!(U32Cell::get(&cells[0]), u32::MAX);
+        assert_eq!(
+            BucketCells::get(&cells, 1),
+            0,
+            "its neighbour knows nothing of it"
+        );
+        BucketCells::add(&cells, 2, 1);
+    }
 
     #[test]
     fn sixty_four_blocks_cover_every_bucket() {

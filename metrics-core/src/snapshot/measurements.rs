@@ -62,6 +62,17 @@ impl<S: Storage> HistogramReading<S> {
         self.polls
     }
 
+    /// Whether a bucket is full, so that the histogram may have fewer samples than were measured.
+    ///
+    /// Only the narrow buckets of [`Buckets32`](crate::Buckets32) ever are. A host that decodes such a reading can't tell: there
+    /// [`samples`](Self::samples) short of [`polls`](Self::polls) says it, while every poll is measured.
+    pub fn is_saturated(&self) -> bool {
+        self.histogram
+            .buckets()
+            .iter()
+            .any(|&count| count >= S::BUCKET_FULL)
+    }
+
     /// Samples: the histogram's count.
     pub fn samples(&self) -> u64 {
         self.histogram.count()

@@ -2,45 +2,77 @@
 
 use super::sealed::Sealed;
 use super::{SharedU64, Storage};
-use crate::cell::OwnedU64;
+use crate::cell::{BucketCell, OwnedU32, OwnedU64};
 use crate::record::{HooksState, SlotHistogram};
 use crate::registry::{Facts, HostCells};
 use crate::slot::{Lease, Slot};
 use core::fmt::Debug;
+use core::mem::{forget, replace};
+
+/// How wide the buckets of [`Fixed`] storage count. Sealed: [`Buckets64`] and [`Buckets32`] are all there are.
+pub trait BucketWidth: Debug + 'static {
+    /// The cell of one bucket.
+    #[doc(hidden)]
+    type Cell: BucketCell;
+}
+
+/// Buckets that count in 64 bits and are never full.
+#[derive(Clone, Copy, Debug)]
+pub struct Buckets64;
+
+/// Buckets that count in 32 bits, for small chips: half the RAM.
+///
+/// A bucket that is full, after 2^32 - 1 samples, stays so: it never starts over. The histogram then has fewer samples than
+/// were measured, and says so ([`HistogramReading::is_saturated`](crate::HistogramReading::is_saturated)); sum, minimum and
+/// maximum go on in 64 bits.
+#[derive(Clone, Copy, Debug)]
+pub struct Buckets32;
+
+impl BucketWidth for Buckets64 {
+    type Cell = OwnedU64;
+}
+
+impl BucketWidth for Buckets32 {
+    type Cell = OwnedU32;
+}
 
 /// Storage for `WORKERS` workers with histograms of up to `BUCKETS` buckets, usable from a `static`.
+///
+/// `C` is how wide the buckets count: [`Buckets64`] or, for small chips, [`Buckets32`].
 ///
 /// Each slot has one writer that the program fixes ([`DirectWorker`](crate::DirectWorker)); a snapshot holds
 /// [`heapless`] vectors of the same capacity.
 #[derive(Debug)]
-pub struct Fixed<const WORKERS: usize, const BUCKETS: usize> {
-    slots: [FixedSlot<BUCKETS>; WORKERS],
+pub struct Fixed<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth = Buckets64> {
+    slots: [FixedSlot<BUCKETS, C>; WORKERS],
 }
 
 /// A slot and what its hooks remember, which on a heap lies in the worker's batch.
 // In this order what every poll touches lies together, at the front: see `Registry`.
 #[repr(C)]
 #[derive(Debug)]
-pub(crate) struct FixedSlot<const BUCKETS: usize> {
+pub(crate) struct FixedSlot<const BUCKETS: usize, C: BucketWidth> {
     pub(crate) state: HooksState<OwnedU64>,
-    pub(crate) slot: Slot<[OwnedU64; BUCKETS]>,
+    pub(crate) slot: Slot<[C::Cell; BUCKETS]>,
 }
 
 /// Longest name that a snapshot of fixed storage keeps, in bytes.
 const NAME_BYTES: usize = 24;
 
-impl<const WORKERS: usize, const BUCKETS: usize> Fixed<WORKERS, BUCKETS> {
+impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Fixed<WORKERS, BUCKETS, C> {
     pub(crate) const fn new(poll_time: bool, schedule_latency: bool) -> Self {
         let mut slots = [const { FixedSlot::new() }; WORKERS];
         let mut i = 0;
         while i < WORKERS {
             slots[i].slot.lease = Lease::fixed(i);
+            // Forgotten, not dropped: that the vacant slot's `None` needs no destructor, a constant can't know.
             if poll_time {
-                slots[i].slot.poll_time = Some(SlotHistogram::new([const { OwnedU64::new(0) }; BUCKETS]));
+                let empty = Some(SlotHistogram::new([const { C::Cell::EMPTY }; BUCKETS]));
+                forget(replace(&mut slots[i].slot.poll_time, empty));
             }
             if schedule_latency {
-                slots[i].slot.schedule_latency =
-                    Some(SlotHistogram::new([const { OwnedU64::new(0) }; BUCKETS]));
+                let empty = Some(SlotHistogram::new([const { C::Cell::EMPTY }; BUCKETS]));
+                forget(replace(&mut slots[i].slot.schedule_latency, empty));
             }
             i += 1;
         }
@@ -48,12 +80,12 @@ impl<const WORKERS: usize, const BUCKETS: usize> Fixed<WORKERS, BUCKETS> {
     }
 
     #[inline(always)]
-    pub(crate) fn get(&self, worker: usize) -> Option<&FixedSlot<BUCKETS>> {
+    pub(crate) fn get(&self, worker: usize) -> Option<&FixedSlot<BUCKETS, C>> {
         self.slots.get(worker)
     }
 }
 
-impl<const BUCKETS: usize> FixedSlot<BUCKETS> {
+impl<const BUCKETS: usize, C: BucketWidth> FixedSlot<BUCKETS, C> {
     const fn new() -> Self {
         Self {
             state: HooksState::new(),
@@ -62,14 +94,17 @@ impl<const BUCKETS: usize> FixedSlot<BUCKETS> {
     }
 }
 
-impl<const WORKERS: usize, const BUCKETS: usize> Sealed for Fixed<WORKERS, BUCKETS> {
-    type Buckets = [OwnedU64; BUCKETS];
+impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Sealed for Fixed<WORKERS, BUCKETS, C> {
+    type Buckets = [C::Cell; BUCKETS];
+
+    const BUCKET_FULL: u64 = C::Cell::FULL;
+
     type Name = &'static str;
     type Facts = &'static Facts<&'static str>;
     type Host = ();
     type SharedBuckets = ();
 
-    fn slots(&self) -> impl Iterator<Item = &Slot<[OwnedU64; BUCKETS]>> {
+    fn slots(&self) -> impl Iterator<Item = &Slot<[C::Cell; BUCKETS]>> {
         self.slots.iter().map(|fixed| &fixed.slot)
     }
 
@@ -82,7 +117,7 @@ impl<const WORKERS: usize, const BUCKETS: usize> Sealed for Fixed<WORKERS, BUCKE
     }
 }
 
-impl<const WORKERS: usize, const BUCKETS: usize> Storage for Fixed<WORKERS, BUCKETS> {
+impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Storage for Fixed<WORKERS, BUCKETS, C> {
     type Counts = heapless::Vec<u64, BUCKETS>;
     type Rows<V: Clone + Debug> = heapless::Vec<V, WORKERS>;
     type Text = heapless::String<NAME_BYTES>;

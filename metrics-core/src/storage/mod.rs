@@ -12,9 +12,9 @@ use crate::slot::Slot;
 use core::fmt::{Debug, Write};
 
 #[cfg(not(metrics_core_loom))]
-pub use fixed::Fixed;
-#[cfg(not(metrics_core_loom))]
 pub(crate) use fixed::FixedSlot;
+#[cfg(not(metrics_core_loom))]
+pub use fixed::{BucketWidth, Buckets32, Buckets64, Fixed};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use heap::Heap;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -47,6 +47,9 @@ pub(crate) mod sealed {
         type Host: Debug;
         /// Bucket counts with many writers.
         type SharedBuckets: Debug;
+
+        /// The count at which a bucket is full.
+        const BUCKET_FULL: u64 = u64::MAX;
 
         /// The slots made so far: vacant, free and leased.
         fn slots(&self) -> impl Iterator<Item = &Slot<Self::Buckets>>;

@@ -2,28 +2,37 @@
 
 use core::marker::PhantomData;
 
-use metrics_core::{PollStart, TaskEnd, TimeSource, Timestamp};
+use metrics_core::{BucketWidth, Buckets64, PollStart, TaskEnd, TimeSource, Timestamp};
 
 /// A worker of a `static` registry: a value without size whose hooks do nothing.
 #[derive(Debug)]
-pub struct DirectWorker<T: 'static, const WORKERS: usize, const BUCKETS: usize>(PhantomData<&'static T>);
+pub struct DirectWorker<T: 'static, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth = Buckets64>(
+    PhantomData<(&'static T, fn() -> C)>,
+);
 
-impl<T, const WORKERS: usize, const BUCKETS: usize> Clone for DirectWorker<T, WORKERS, BUCKETS> {
+impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Clone
+    for DirectWorker<T, WORKERS, BUCKETS, C>
+{
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T, const WORKERS: usize, const BUCKETS: usize> Copy for DirectWorker<T, WORKERS, BUCKETS> {}
+impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Copy
+    for DirectWorker<T, WORKERS, BUCKETS, C>
+{
+}
 
-impl<T, const WORKERS: usize, const BUCKETS: usize> DirectWorker<T, WORKERS, BUCKETS> {
+impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> DirectWorker<T, WORKERS, BUCKETS, C> {
     pub(super) const fn new() -> Self {
         Self(PhantomData)
     }
 }
 
 /// Hooks that do nothing.
-impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> DirectWorker<T, WORKERS, BUCKETS> {
+impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
+    DirectWorker<T, WORKERS, BUCKETS, C>
+{
     /// Zero ticks, as without a clock.
     #[inline(always)]
     pub fn now(self) -> Timestamp {

@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use core::ops::Deref;
 use core::time::Duration;
 
-use metrics_core::{Fixed, HistogramConfig, Storage, TimeScale, TimeSource};
+use metrics_core::{BucketWidth, Fixed, HistogramConfig, Storage, TimeScale, TimeSource};
 
 use super::builder::Description;
 use super::direct::DirectWorker;
@@ -115,16 +115,18 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
     }
 }
 
-impl<T, const WORKERS: usize, const BUCKETS: usize> Registry<Fixed<WORKERS, BUCKETS>, T> {
+impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Registry<Fixed<WORKERS, BUCKETS, C>, T> {
     /// A registry for a `static`.
     pub const fn new(description: &'static Description<WORKERS, BUCKETS>, clock: T) -> Self {
         Self::of(Cow::Borrowed(description.name), WORKERS, clock)
     }
 }
 
-impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize> Registry<Fixed<WORKERS, BUCKETS>, T> {
+impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
+    Registry<Fixed<WORKERS, BUCKETS, C>, T>
+{
     /// The writer of worker `index`, or `None` past the last.
-    pub fn worker(&'static self, index: usize) -> Option<DirectWorker<T, WORKERS, BUCKETS>> {
+    pub fn worker(&'static self, index: usize) -> Option<DirectWorker<T, WORKERS, BUCKETS, C>> {
         (index < WORKERS).then(DirectWorker::new)
     }
 }
