@@ -4,10 +4,10 @@
 //! One test, and alone in its binary: the hooks are the program's, and the executor runs one program.
 
 use core::future::{Future, poll_fn};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::task::{Poll, Waker};
 use std::pin::pin;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
 use embassy_executor::{Executor, SpawnToken, Spawner};

@@ -7,7 +7,8 @@ use metrics_core::{BucketWidth, Buckets64, PollStart, TaskEnd, TimeSource, Times
 /// A worker of a `static` registry: a value without size whose hooks do nothing.
 #[derive(Debug)]
 pub struct DirectWorker<T: 'static, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth = Buckets64>(
-    PhantomData<(&'static T, fn() -> C)>,
+    PhantomData<&'static T>,
+    PhantomData<C>,
 );
 
 impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Clone
@@ -25,7 +26,7 @@ impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Copy
 
 impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> DirectWorker<T, WORKERS, BUCKETS, C> {
     pub(super) const fn new() -> Self {
-        Self(PhantomData)
+        Self(PhantomData, PhantomData)
     }
 }
 
