@@ -5,18 +5,19 @@ use crate::cell::{OwnedU64, U64Cell};
 use crate::record::{CHUNK, SlotHistogram};
 use crate::seq::SeqCount;
 use crate::sync::thread;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 /// A slot with one counter and a histogram of one chunk of buckets, of which two are used.
 struct Small {
     seq: SeqCount,
     polls: OwnedU64,
-    poll_time: SlotHistogram<[OwnedU64; CHUNK]>,
+    poll_time: SlotHistogram<Box<[OwnedU64]>>,
 }
 
 impl Small {
     fn new() -> Self {
-        let buckets = core::array::from_fn(|_| OwnedU64::new(0));
+        let buckets = (0..CHUNK).map(|_| OwnedU64::new(0)).collect();
         Self {
             seq: SeqCount::new(),
             polls: OwnedU64::new(0),

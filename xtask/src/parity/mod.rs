@@ -2,7 +2,7 @@
 //! signature.
 //!
 //! rustdoc writes each crate's API as JSON. Both sides are walked from the root, through re-exports and into metrics-core,
-//! into a flat [surface](surface) of public paths, each with the [shape](shape) of what is there. The two must be
+//! into a flat [surface] of public paths, each with the [shape] of what is there. The two must be
 //! equal: an item on one side only is an error, and so is a shape that differs.
 
 mod docs;
