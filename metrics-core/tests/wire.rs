@@ -124,6 +124,22 @@ fn another_schema_is_refused_with_a_reason() {
 }
 
 #[test]
+fn an_index_that_no_list_has_is_refused() {
+    let (_, snapshot) = heap();
+    let json: serde_json::Value = serde_json::to_value(&snapshot).unwrap();
+    for (field, value) in [
+        ("/workers/1/worker", u32::MAX),
+        ("/workers/1/worker", 0),
+        ("/num_workers", u32::MAX),
+    ] {
+        let mut json = json.clone();
+        *json.pointer_mut(field).unwrap() = value.into();
+        let error = serde_json::from_value::<Snapshot<Heap>>(json).unwrap_err();
+        assert!(error.to_string().contains("workers"), "{error}");
+    }
+}
+
+#[test]
 fn counters_that_a_runtime_does_not_supply_stay_unmeasured() {
     let registry = Builder::new()
         .counters(CounterSet::of(&[Counter::PollCount]))

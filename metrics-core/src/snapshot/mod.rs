@@ -16,6 +16,7 @@ pub use wire::SNAPSHOT_SCHEMA;
 
 use crate::counters::{COUNTERS, Counter, CounterSet};
 use crate::histogram::HistogramSnapshot;
+use crate::live::UNTIMED;
 use crate::options::Sampling;
 use crate::registry::Supplies;
 use crate::slot::FOREIGN;
@@ -248,8 +249,11 @@ impl<S: Storage> Snapshot<S> {
             }
             if let (Some(live), Some(so_far)) = (row.live, worker.busy_in_progress) {
                 let from = live.busy_since().max(row.data.values.settled_at);
-                let nanos = self.scale.nanos(self.taken_at, Timestamp::from_ticks(from));
-                worker.busy_in_progress = Some(so_far.saturating_add(Duration::from_nanos(nanos)));
+                // An idle worker has nothing in progress, also where the difference of two stamps may wrap.
+                if from != UNTIMED {
+                    let nanos = self.scale.nanos(self.taken_at, Timestamp::from_ticks(from));
+                    worker.busy_in_progress = Some(so_far.saturating_add(Duration::from_nanos(nanos)));
+                }
             }
         }
         worker.live_for = worker

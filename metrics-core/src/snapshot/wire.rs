@@ -351,9 +351,13 @@ impl<'de, S: Storage> Deserialize<'de> for Snapshot<S> {
             wire.cancelled_tasks_count,
             wire.panicked_tasks_count,
         ) {
-            let spawned = [covered, completed, cancelled, panicked]
-                .iter()
-                .fold(0_u64, |sum, n| sum.saturating_add(*n));
+            // By the count that was written: a host may cover tasks whose ends nobody counts.
+            let known = || {
+                [covered, completed, cancelled, panicked]
+                    .into_iter()
+                    .fold(0, u64::saturating_add)
+            };
+            let spawned = wire.spawned_tasks_count.unwrap_or_else(known);
             snapshot.tasks = TaskCounts {
                 spawned,
                 completed,
@@ -366,9 +370,20 @@ impl<'de, S: Storage> Deserialize<'de> for Snapshot<S> {
             |reading: &Option<HistogramReading<S>>| reading.as_ref().map_or(Sampling::Off, |r| r.sampling);
         snapshot.poll_time_sampling = sampling(&snapshot.total.poll_time);
         snapshot.schedule_latency_sampling = sampling(&snapshot.total.schedule_latency);
-        for worker in wire.workers.as_slice() {
+        // Every index is a place in the list: none can make a reader walk, or keep, more than was written.
+        if snapshot.num_workers > wire.workers.as_slice().len() {
+            return Err(D::Error::custom(
+                "a snapshot lists each of its workers: this one says it has more",
+            ));
+        }
+        for (index, worker) in wire.workers.as_slice().iter().enumerate() {
+            if worker.worker as usize != index {
+                return Err(D::Error::custom(
+                    "a snapshot lists its workers in order, each once: these are not",
+                ));
+            }
             snapshot
-                .restore(worker.clone(), worker.worker as usize)
+                .restore(worker.clone(), index)
                 .map_err(D::Error::custom)?;
         }
         if let Some(foreign) = wire.foreign {

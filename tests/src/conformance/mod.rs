@@ -1,7 +1,7 @@
 //! The conformance suite: for each metric a scenario that moves it by a known amount and one that must leave it alone,
 //! on every kind of runtime that this project supports.
 //!
-//! [`run`] plays every [scenario](scenarios::SCENARIOS) on every [`Subject`](subject::Subject). A scenario says what it expects of a metric; a
+//! [`run`] plays every [scenario](scenarios::SCENARIOS) on every [`Subject`]. A scenario says what it expects of a metric; a
 //! runtime that does not measure the metric reads `None`, which is noted in the table and is no failure, unless no
 //! runtime at all measures it.
 
