@@ -43,32 +43,6 @@ impl<S: Storage> fmt::Display for Table<'_, S> {
     }
 }
 
-/// The figures of the table, in nanoseconds.
-#[cfg(feature = "defmt")]
-impl<S: Storage> defmt::Format for Table<'_, S> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "{=str}", self.0.name());
-        for worker in self.0.workers() {
-            let polls = worker.poll_time().map(HistogramReading::histogram);
-            let latency = worker.schedule_latency().map(HistogramReading::histogram);
-            defmt::write!(
-                f,
-                " [worker {=usize} {} busy {} polls {} parks {} poll sum {} max {} latency sum {} max {} stale {}]",
-                worker.index(),
-                worker.state(),
-                worker.counter(crate::Counter::BusyDurationTotal),
-                worker.poll_count(),
-                worker.park_count(),
-                polls.map(HistogramSnapshot::sum),
-                polls.and_then(HistogramSnapshot::max),
-                latency.map(HistogramSnapshot::sum),
-                latency.and_then(HistogramSnapshot::max),
-                worker.staleness().is_some(),
-            );
-        }
-    }
-}
-
 impl<S: Storage> Table<'_, S> {
     fn row(&self, f: &mut fmt::Formatter<'_>, worker: &WorkerSnapshot<S>) -> fmt::Result {
         let nanos = |duration: core::time::Duration| duration.as_nanos() as u64;

@@ -17,11 +17,12 @@ pub use direct::DirectWorker;
 pub use metrics_core::SNAPSHOT_SCHEMA;
 pub use metrics_core::embassy;
 pub use metrics_core::{
-    ConfigError, Counter, CounterSet, DEFAULT_SUBMIT_INTERVAL, EVENT_LOOP_METRICS, Fixed, HistogramConfig,
-    HistogramError, HistogramInterval, HistogramReading, HistogramSnapshot, LiveRecord, LiveThread, METRICS,
-    Metric, MetricKind, MetricScope, MetricUnit, NoClock, NoProbe, PollStart, Probe, Quantile, Rows,
-    Sampling, SinceError, Site, Staleness, Storage, Supplies, TaskCounts, TaskEnd, Text, TimeScale,
-    TimeSource, Timestamp, WorkerState, embassy_trace, extend, histogram,
+    BucketWidth, Buckets32, Buckets64, ConfigError, Counter, CounterSet, DEFAULT_SUBMIT_INTERVAL,
+    EVENT_LOOP_METRICS, Fixed, HistogramConfig, HistogramError, HistogramInterval, HistogramReading,
+    HistogramSnapshot, LiveRecord, LiveThread, METRICS, Metric, MetricKind, MetricScope, MetricUnit, NoClock,
+    NoProbe, PollStart, Probe, Quantile, Rows, Sampling, SinceError, Site, Staleness, Storage, Supplies,
+    TaskCounts, TaskEnd, Text, TimeScale, TimeSource, Timestamp, WorkerState, embassy_trace, extend,
+    histogram,
 };
 pub use metrics_core::{Heap, LeaseError};
 pub use options::Options;
