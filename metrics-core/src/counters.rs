@@ -165,8 +165,8 @@ impl CounterValues {
     }
 }
 
-/// A set of [`Counter`]s: which of them a runtime really counts. The others read `None`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A set of [`Counter`]s: which of them a runtime really counts. The others read `None`. By default none is in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CounterSet(u32);
 
@@ -196,6 +196,11 @@ impl CounterSet {
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// The counters that are in both sets.
+    pub(crate) const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// The set less one counter.

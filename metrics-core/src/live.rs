@@ -121,9 +121,16 @@ impl LiveRecord {
     /// Which of two threads' records under one worker index tells what the worker does: the later one. A thread that
     /// gave its worker away in the middle of a poll (`block_in_place`) has an older record than the thread that took it,
     /// however long that poll goes on. Of two records of one instant, each supersedes the other.
+    ///
+    /// Nobody can tell when an untimed poll began. It supersedes whatever is not polling, which says the less of the two,
+    /// and of two polls of which one is untimed each supersedes the other.
     pub fn supersedes(&self, other: &Self) -> bool {
-        let rank = |live: &Self| (live.since, live.state == WorkerState::Polling);
-        rank(self) >= rank(other)
+        let polls = |live: &Self| live.state == WorkerState::Polling;
+        let untimed = |live: &Self| polls(live) && live.since.is_none();
+        if untimed(self) || untimed(other) {
+            return polls(self) >= polls(other);
+        }
+        (self.since, polls(self)) >= (other.since, polls(other))
     }
 
     /// Since when the worker has been busy, in ticks; [`UNTIMED`] if it is not.

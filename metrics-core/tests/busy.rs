@@ -6,8 +6,8 @@
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
 use metrics_core::{
-    Builder, Description, Fixed, HistogramConfig, PollStart, Registry, RuntimeMetrics, Snapshot, Staleness,
-    TimeSource, Timestamp,
+    Builder, Description, Fixed, HistogramConfig, HistogramReading, PollStart, Registry, RuntimeMetrics,
+    Snapshot, Staleness, TimeSource, Timestamp,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -56,12 +56,12 @@ fn read() {
     SEEN.with_borrow_mut(|snapshot| RuntimeMetrics::new(&METRICS).snapshot_into(snapshot));
 }
 
-fn seen() -> (Option<u64>, u64, Option<Staleness>) {
+fn seen() -> (Option<u64>, Option<u64>, Option<Staleness>) {
     SEEN.with_borrow(|snapshot| {
         let worker = snapshot.worker(0).unwrap();
         (
             worker.poll_count(),
-            worker.poll_time().unwrap().samples(),
+            worker.poll_time().map(HistogramReading::samples),
             worker.staleness(),
         )
     })
@@ -75,9 +75,22 @@ fn a_reader_inside_a_write_section_keeps_what_it_had() {
     INTERRUPT.set(Some(read));
     worker.start_poll(PollStart::default());
     worker.end_poll();
-    assert_eq!(seen(), (Some(0), 0, Some(Staleness { age: None })));
+    assert_eq!(seen(), (None, None, Some(Staleness { age: None })));
+    let unread = SEEN.with_borrow(Clone::clone);
+    let total = unread.total();
+    assert_eq!(total.poll_count(), None, "nothing is known, which is not nothing");
+    assert!(total.poll_time().is_none());
+    assert_eq!(total.mean_poll_time(), None);
+    assert_eq!(unread.worker(0).unwrap().busy_in_progress(), None);
     read();
-    assert_eq!(seen(), (Some(1), 1, None));
+    let since = SEEN.with_borrow(|snapshot| snapshot.since(&unread)).unwrap();
+    for interval in [since.total(), since.worker(0).unwrap()] {
+        assert_eq!(interval.poll_count(), None, "it may have been polled before");
+        assert!(interval.poll_time().is_none());
+    }
+    let back = unread.since(&SEEN.with_borrow(Clone::clone)).unwrap();
+    assert_eq!(back.total().poll_count(), None);
+    assert_eq!(seen(), (Some(1), Some(1), None));
 
     TICKS.set(500);
     worker.start_poll(PollStart::default());
@@ -86,10 +99,10 @@ fn a_reader_inside_a_write_section_keeps_what_it_had() {
     let age = Some(Duration::from_nanos(500));
     assert_eq!(
         seen(),
-        (Some(1), 1, Some(Staleness { age })),
+        (Some(1), Some(1), Some(Staleness { age })),
         "the poll that is being counted is not half there"
     );
     assert_eq!(RuntimeMetrics::new(&METRICS).poll_count(), Some(2));
     read();
-    assert_eq!(seen(), (Some(2), 2, None));
+    assert_eq!(seen(), (Some(2), Some(2), None));
 }

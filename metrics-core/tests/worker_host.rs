@@ -5,8 +5,8 @@
 use core::cell::Cell;
 use core::time::Duration;
 use metrics_core::{
-    Builder, Counter, CounterSet, Heap, HistogramConfig, PollStart, Probe, Registry, RuntimeMetrics, Site,
-    TaskEnd, TimeSource, Timestamp, Worker, WorkerState,
+    Builder, Counter, CounterSet, Heap, HistogramConfig, PollStart, Probe, Registry, RuntimeMetrics,
+    Sampling, Site, TaskEnd, TimeSource, Timestamp, Worker, WorkerState,
 };
 use std::rc::Rc;
 use std::sync::Arc;
@@ -78,11 +78,12 @@ fn foreign_threads_have_a_row_of_their_own_and_count_in_the_total() {
     assert_eq!(snapshot.foreign().unwrap().poll_count(), Some(1));
     assert_eq!(snapshot.workers().count(), 2, "it is no worker");
     assert_eq!(snapshot.total().poll_count(), Some(2));
-    assert_eq!(
-        snapshot.foreign().unwrap().busy_in_progress(),
-        None,
-        "nobody settles its busy time"
-    );
+    let foreign = snapshot.foreign().unwrap();
+    assert_eq!(foreign.busy_in_progress(), None, "nobody settles its busy time");
+    assert_eq!(foreign.busy_duration_total(), None);
+    assert_eq!((foreign.park_count(), foreign.park_unpark_count()), (None, None));
+    assert_eq!((foreign.steal_count(), foreign.root_polls()), (None, Some(0)));
+    assert_eq!(snapshot.total().park_count(), Some(0), "that of the workers");
 
     drop(outside);
     let again = Worker::lease_foreign(registry).unwrap();
@@ -189,6 +190,62 @@ fn the_thread_that_took_a_worker_over_tells_what_it_does() {
 }
 
 #[test]
+fn a_thread_that_lost_its_worker_is_busy_in_its_own_poll_only() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let lost = Worker::lease(registry.clone(), 0).unwrap();
+    lost.start_processing_scheduled_tasks();
+    lost.start_poll(PollStart::default());
+    clock.advance(10);
+    let took = Worker::lease(registry, 0).unwrap();
+    took.park();
+    clock.advance(30);
+    let in_progress = || metrics.snapshot().worker(0).unwrap().busy_in_progress();
+    assert_eq!(in_progress(), Some(Duration::from_nanos(40)), "its poll goes on");
+    lost.end_poll();
+    clock.advance(1_000);
+    assert_eq!(in_progress(), Some(Duration::ZERO), "no hook tells that it left");
+    took.start_processing_scheduled_tasks();
+    clock.advance(7);
+    assert_eq!(in_progress(), Some(Duration::from_nanos(7)));
+}
+
+#[test]
+fn an_untimed_poll_is_not_hidden_by_a_thread_that_polls_nothing() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    registry.options().set_poll_time(Sampling::Off);
+    registry.options().set_schedule_latency(Sampling::Off);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    // In either order of their slots.
+    for polling in 0..2 {
+        let threads = [(); 2].map(|()| Worker::lease(registry.clone(), polling).unwrap());
+        clock.advance(5);
+        threads[1 - polling].start_processing_scheduled_tasks();
+        clock.advance(5);
+        threads[polling].start_poll(from_site(7));
+        for live in [
+            metrics.live(polling),
+            metrics.snapshot().worker(polling).unwrap().live().copied(),
+        ] {
+            let live = live.unwrap();
+            assert_eq!((live.state, live.site), (WorkerState::Polling, Site::from_u32(7)));
+        }
+        let all: Vec<_> = metrics.live_threads().collect();
+        let poll = all
+            .iter()
+            .find(|thread| thread.live.state == WorkerState::Polling);
+        let other = all
+            .iter()
+            .find(|thread| thread.live.state != WorkerState::Polling);
+        let (poll, other) = (poll.unwrap().live, other.unwrap().live);
+        assert!(poll.supersedes(&other) && !other.supersedes(&poll));
+        assert!(poll.supersedes(&poll));
+    }
+}
+
+#[test]
 fn who_never_processes_is_busy_in_its_polls_only() {
     let clock = Hand::default();
     let registry = registry(&clock);
@@ -233,4 +290,52 @@ fn a_runtime_may_know_better_what_is_covered() {
     let metrics = RuntimeMetrics::with_probe(registry, Covers);
     assert_eq!(metrics.covered_tasks(), Some(9));
     assert_eq!(metrics.snapshot().covered_tasks(), Some(9));
+}
+
+/// Counts parks itself, as long as it lives.
+#[derive(Default)]
+struct Parks {
+    of: [Cell<Option<u64>>; 2],
+    gone: Cell<bool>,
+}
+
+impl Probe for &Parks {
+    fn worker_counters(&self) -> CounterSet {
+        if self.gone.get() {
+            CounterSet::NONE
+        } else {
+            CounterSet::of(&[Counter::ParkCount])
+        }
+    }
+
+    fn worker_counter(&self, worker: usize, _: Counter) -> Option<u64> {
+        self.of[worker].get()
+    }
+}
+
+#[test]
+fn what_a_runtime_tells_no_more_stays_and_what_it_never_told_is_not_zero() {
+    let parks = Parks::default();
+    let metrics = RuntimeMetrics::with_probe(registry(&Hand::default()), &parks);
+    let mut snapshot = metrics.snapshot();
+    let mut counts = || {
+        metrics.snapshot_into(&mut snapshot);
+        let worker = |i| snapshot.worker(i).unwrap().park_count();
+        (worker(0), worker(1), snapshot.total().park_count())
+    };
+    assert_eq!(counts(), (None, None, None));
+    parks.of[0].set(Some(5));
+    assert_eq!(counts(), (Some(5), None, None), "the sum of all is not known");
+    parks.of[1].set(Some(2));
+    assert_eq!(counts(), (Some(5), Some(2), Some(7)));
+    parks.of[0].set(None);
+    assert_eq!(counts(), (Some(5), Some(2), Some(7)), "a counter never goes back");
+    parks.gone.set(true);
+    parks.of[1].set(None);
+    assert_eq!(counts(), (Some(5), Some(2), Some(7)));
+    assert_eq!(
+        metrics.snapshot().total().park_count(),
+        Some(0),
+        "ours, for who never asked"
+    );
 }

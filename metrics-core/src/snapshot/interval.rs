@@ -100,7 +100,8 @@ impl<S: Storage> Snapshot<S> {
             if let (Some((then, now)), Some((all_then, all_now))) = (progress, in_progress) {
                 in_progress = Some((all_then.saturating_add(then), all_now.saturating_add(now)));
             }
-            let interval = WorkerInterval::between(&before, &worker, wall, progress, 1)?;
+            let unread = earlier.is_unread(Some(worker.index()));
+            let interval = WorkerInterval::between(&before, unread, &worker, wall, progress, 1)?;
             if workers.try_push(interval).is_err() {
                 break;
             }
@@ -108,7 +109,14 @@ impl<S: Storage> Snapshot<S> {
         let count = workers.as_slice().len();
         Ok(Interval {
             wall,
-            total: WorkerInterval::between(&earlier.total(), &self.total(), wall, in_progress, count)?,
+            total: WorkerInterval::between(
+                &earlier.total(),
+                earlier.is_unread(None),
+                &self.total(),
+                wall,
+                in_progress,
+                count,
+            )?,
             workers,
             tasks: match (self.tasks(), earlier.tasks()) {
                 (Some(now), Some(then)) => Some(TaskCounts {
@@ -142,21 +150,29 @@ impl<S: Storage> Snapshot<S> {
 impl<S: Storage> WorkerInterval<S> {
     fn between(
         earlier: &Measurements<S>,
+        earlier_unread: bool,
         later: &Measurements<S>,
         wall: Option<Duration>,
         in_progress: Option<(Duration, Duration)>,
         workers: usize,
     ) -> Result<Self, SinceError> {
         let mut deltas = [0; COUNTERS];
+        let supplied = later.supplied.intersection(earlier.supplied);
         for &counter in Counter::ALL {
-            let (now, then) = (later.values.get(counter), earlier.values.get(counter));
-            // A worker that no thread had run yet has no histogram and no counts.
-            deltas[counter as usize] = now.checked_sub(then).ok_or(SinceError::NotEarlier)?;
+            if supplied.contains(counter) {
+                let (now, then) = (later.values.get(counter), earlier.values.get(counter));
+                deltas[counter as usize] = now.checked_sub(then).ok_or(SinceError::NotEarlier)?;
+            }
         }
+        let difference = |earlier: Option<&HistogramReading<S>>, later| match earlier {
+            // There is no telling what of it happened before.
+            None if earlier_unread => Ok(None),
+            earlier => difference(earlier, later),
+        };
         Ok(Self {
             wall,
             workers,
-            supplied: later.supplied,
+            supplied,
             deltas,
             in_progress,
             poll_time: difference(earlier.poll_time(), later.poll_time())?,

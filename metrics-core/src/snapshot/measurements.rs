@@ -113,6 +113,22 @@ impl<S: Storage> Measurements<S> {
         self.schedule_latency.as_ref()
     }
 
+    /// Says nothing of histograms and mean, some part of which was never read. Of the counters the set says it.
+    pub(crate) fn withhold(&mut self) {
+        self.values.mean_poll_time = 0;
+        self.poll_time = None;
+        self.schedule_latency = None;
+    }
+
+    /// What another than our hooks counted.
+    pub(crate) fn set(&mut self, counter: Counter, value: Option<u64>) {
+        self.supplied = match value {
+            Some(_) => self.supplied.union(CounterSet::of(&[counter])),
+            None => self.supplied.without(counter),
+        };
+        self.values.values[counter as usize] = value.unwrap_or(0);
+    }
+
     /// Adds another worker's numbers, or another slot's of the same worker.
     pub(crate) fn absorb(&mut self, other: &Self) {
         let weight = |m: &Self| u128::from(m.values.get(Counter::PollCount));

@@ -1,5 +1,6 @@
 //! What a reader gets: owned, coherent, comparable with an earlier one.
 
+mod gather;
 mod interval;
 mod measurements;
 mod refresh;
@@ -14,9 +15,8 @@ pub use row::{Staleness, WorkerSnapshot};
 #[cfg(feature = "serde")]
 pub use wire::SNAPSHOT_SCHEMA;
 
-use crate::counters::{COUNTERS, Counter, CounterSet};
+use crate::counters::{Counter, CounterSet};
 use crate::histogram::HistogramSnapshot;
-use crate::live::UNTIMED;
 use crate::options::Sampling;
 use crate::registry::Supplies;
 use crate::slot::FOREIGN;
@@ -24,7 +24,7 @@ use crate::storage::{Rows, Storage};
 use crate::tasks::TaskCounts;
 use crate::time::{TimeScale, Timestamp};
 use core::time::Duration;
-use refresh::Names;
+use refresh::{Hosted, Names};
 use row::Row;
 
 /// A runtime's metrics at one moment.
@@ -59,7 +59,7 @@ pub struct Snapshot<S: Storage> {
     scratch: Measurements<S>,
     /// Counters that the runtime counts itself, which take the place of ours.
     hosted: CounterSet,
-    host: S::Rows<[u64; COUNTERS]>,
+    host: S::Rows<Hosted>,
     queue_depths: S::Rows<Option<u64>>,
     blocking_queue_wait: Option<HistogramSnapshot<S::Counts>>,
     blocking_scratch: Option<HistogramSnapshot<S::Counts>>,
@@ -157,18 +157,15 @@ impl<S: Storage> Snapshot<S> {
         self.num_workers
     }
 
-    /// The sum over all workers, those of foreign threads included.
+    /// The sum over all workers, those of foreign threads included. `None` is what is not known of every one of them.
     pub fn total(&self) -> Measurements<S> {
         let mut total = self.total.clone();
-        total.supplied = total.supplied.union(self.hosted);
+        if self.is_unread(None) {
+            total.withhold();
+        }
         for &counter in Counter::ALL {
             if self.hosted.contains(counter) {
-                let sum = self
-                    .host
-                    .as_slice()
-                    .iter()
-                    .fold(0_u64, |sum, values| sum.wrapping_add(values[counter as usize]));
-                total.values.values[counter as usize] = sum;
+                total.set(counter, self.hosted_total(counter));
             }
         }
         self.label(&mut total);
@@ -201,91 +198,6 @@ impl<S: Storage> Snapshot<S> {
             .iter()
             .any(|row| row.worker() == Some(FOREIGN))
             .then(|| self.gather(FOREIGN))
-    }
-
-    fn gather(&self, index: usize) -> WorkerSnapshot<S> {
-        let mut worker = WorkerSnapshot {
-            index,
-            measurements: Measurements::new(self.supplied),
-            live: None,
-            live_for: None,
-            busy_in_progress: self.measures_busy(index).then_some(Duration::ZERO),
-            local_queue_depth: self.queue_depths.as_slice().get(index).copied().flatten(),
-            thread: None,
-            thread_name: S::Text::default(),
-            site_name: S::Text::default(),
-            stale: None,
-        };
-        let names = self.names.as_slice();
-        let rows = self
-            .rows
-            .as_slice()
-            .iter()
-            .enumerate()
-            .filter(|(_, row)| row.worker() == Some(index));
-        for (i, row) in rows {
-            worker.measurements.absorb(&row.data);
-            if row.stale {
-                let age = self
-                    .timed
-                    .then(|| Duration::from_nanos(self.scale.nanos(self.taken_at, row.read_at)));
-                worker.stale = Some(Staleness {
-                    age: age.filter(|_| row.seq.is_some()),
-                });
-            }
-            if !row.holder.is_leased() {
-                continue;
-            }
-            if worker
-                .live
-                .is_none_or(|found| row.live.is_some_and(|live| live.supersedes(&found)))
-            {
-                worker.live = row.live;
-                worker.thread = Some(row.data.values.thread).filter(|&thread| thread != 0);
-                if let Some(names) = names.get(i) {
-                    worker.thread_name.clone_from(&names.thread);
-                    worker.site_name.clone_from(&names.site);
-                }
-            }
-            if let (Some(live), Some(so_far)) = (row.live, worker.busy_in_progress) {
-                let from = live.busy_since().max(row.data.values.settled_at);
-                // An idle worker has nothing in progress, also where the difference of two stamps may wrap.
-                if from != UNTIMED {
-                    let nanos = self.scale.nanos(self.taken_at, Timestamp::from_ticks(from));
-                    worker.busy_in_progress = Some(so_far.saturating_add(Duration::from_nanos(nanos)));
-                }
-            }
-        }
-        worker.live_for = worker
-            .live
-            .filter(|_| self.timed)
-            .and_then(|live| Some(Duration::from_nanos(self.scale.nanos(self.taken_at, live.since?))));
-        if let Some(values) = self.host.as_slice().get(index) {
-            worker.measurements.supplied = worker.measurements.supplied.union(self.hosted);
-            for &counter in Counter::ALL {
-                if self.hosted.contains(counter) {
-                    worker.measurements.values.values[counter as usize] = values[counter as usize];
-                }
-            }
-        }
-        self.label(&mut worker.measurements);
-        worker
-    }
-
-    /// Whether anybody settles busy time, so that there can be some in progress.
-    fn measures_busy(&self, worker: usize) -> bool {
-        let supplied = self.supplied.union(self.hosted);
-        self.timed && worker != FOREIGN && supplied.contains(Counter::BusyDurationTotal)
-    }
-
-    /// Says how the histograms are switched.
-    fn label(&self, measurements: &mut Measurements<S>) {
-        if let Some(reading) = &mut measurements.poll_time {
-            reading.sampling = self.poll_time_sampling;
-        }
-        if let Some(reading) = &mut measurements.schedule_latency {
-            reading.sampling = self.schedule_latency_sampling;
-        }
     }
 }
 

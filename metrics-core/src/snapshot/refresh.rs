@@ -5,16 +5,24 @@ use super::row::Row;
 use super::update::Update;
 use super::{Gauges, Snapshot};
 use crate::cell::SharedU64;
-use crate::counters::{COUNTERS, Counter, CounterValues};
+use crate::counters::{COUNTERS, Counter, CounterSet, CounterValues};
 use crate::histogram::{HistogramConfig, HistogramSnapshot};
 use crate::live::LiveRecord;
 use crate::options::Sampling;
 use crate::probe::Probe;
 use crate::registry::{HostCells, Registry};
-use crate::slot::{Holder, Slot, persist};
+use crate::slot::{FOREIGN, Holder, Slot, persist};
 use crate::storage::{Rows, Storage, Text};
 use crate::time::{TimeSource, Timestamp};
 use core::fmt::Write;
+
+/// What threads that are no workers move: they have no queue, and nobody tells when they park.
+const FOREIGN_COUNTERS: CounterSet = CounterSet::of(&[
+    Counter::PollCount,
+    Counter::BudgetForcedYieldCount,
+    Counter::RootPolls,
+    Counter::NestedPolls,
+]);
 
 impl<S: Storage> Snapshot<S> {
     /// Takes a new reading over the old one. Slots that did not move since are passed over.
@@ -36,6 +44,7 @@ impl<S: Storage> Snapshot<S> {
         self.schedule_latency_sampling = registry.options.schedule_latency();
         self.num_workers = probe.num_workers().unwrap_or(facts.num_workers);
 
+        self.total.supplied = self.supplied;
         let mut news = News::Nothing;
         for (i, slot) in registry.storage.slots().enumerate() {
             if self.rows.as_slice().len() <= i {
@@ -44,7 +53,10 @@ impl<S: Storage> Snapshot<S> {
                     seq: None,
                     read_at: now,
                     stale: false,
-                    data: self.blank(registry),
+                    data: Measurements {
+                        supplied: CounterSet::NONE,
+                        ..self.blank(registry)
+                    },
                     live: None,
                     live_seq: None,
                 };
@@ -58,6 +70,9 @@ impl<S: Storage> Snapshot<S> {
         }
         if news == News::Numbers {
             self.settle_total();
+        }
+        if self.is_unread(None) {
+            self.total.supplied = CounterSet::NONE;
         }
         if news != News::Nothing {
             self.read_names(probe);
@@ -198,11 +213,11 @@ impl<S: Storage> Snapshot<S> {
         );
         prefer(probe.io_driver_ready_count(), &mut gauges.io_driver_ready_count);
 
-        self.hosted = probe.worker_counters();
+        // What it counted once stays its own: ours would not go on from there.
+        self.hosted = self.hosted.union(probe.worker_counters());
         if self.queue_depths.as_slice().len() > self.num_workers {
             self.queue_depths.clear();
         }
-        self.host.clear();
         for worker in 0..self.num_workers {
             let depth = probe.local_queue_depth(worker);
             if let Some(known) = self.queue_depths.as_mut_slice().get_mut(worker) {
@@ -213,14 +228,11 @@ impl<S: Storage> Snapshot<S> {
             if self.hosted.is_empty() {
                 continue;
             }
-            let mut values = [0; COUNTERS];
-            for &counter in Counter::ALL {
-                if self.hosted.contains(counter) {
-                    values[counter as usize] = probe.worker_counter(worker, counter).unwrap_or(0);
-                }
-            }
-            if self.host.try_push(values).is_err() {
+            if self.host.as_slice().len() <= worker && self.host.try_push(Hosted::default()).is_err() {
                 break;
+            }
+            if let Some(host) = self.host.as_mut_slice().get_mut(worker) {
+                host.refresh(worker, self.hosted, probe);
             }
         }
     }
@@ -258,6 +270,28 @@ pub(crate) struct Names<X> {
     pub(crate) thread: X,
     pub(super) site_number: crate::Site,
     pub(crate) site: X,
+}
+
+/// What the runtime counted itself for one worker, as it last said.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hosted {
+    /// The counters that it ever told.
+    pub(super) told: CounterSet,
+    pub(super) values: [u64; COUNTERS],
+}
+
+impl Hosted {
+    /// Takes over what the runtime tells. What it tells no more stays: a counter does not go back.
+    fn refresh(&mut self, worker: usize, counters: CounterSet, probe: &impl Probe) {
+        for &counter in Counter::ALL {
+            if counters.contains(counter)
+                && let Some(value) = probe.worker_counter(worker, counter)
+            {
+                self.told = self.told.union(CounterSet::of(&[counter]));
+                self.values[counter as usize] = value;
+            }
+        }
+    }
 }
 
 /// What has moved in a slot since the last snapshot; each includes those before.
@@ -353,6 +387,10 @@ impl<S: Storage> Row<S> {
             *total = total.wrapping_add(new.wrapping_sub(old));
         }
         self.data.values = values;
+        self.data.supplied = match self.holder.worker() {
+            Some(FOREIGN) => total.supplied.intersection(FOREIGN_COUNTERS),
+            _ => total.supplied,
+        };
         self.seq = Some(seq);
         self.read_at = now;
         News::Numbers

@@ -27,6 +27,19 @@ impl<S: Storage> Row<S> {
     pub(crate) fn worker(&self) -> Option<usize> {
         self.holder.worker()
     }
+
+    /// Whether the slot was being written through every try of every snapshot: nothing is known of its numbers.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.stale && self.seq.is_none()
+    }
+
+    /// Which of two slots of one worker tells what the worker does.
+    pub(crate) fn supersedes(&self, other: &Self) -> bool {
+        match (&self.live, &other.live) {
+            (Some(live), Some(other)) => live.supersedes(other),
+            (live, _) => live.is_some(),
+        }
+    }
 }
 
 impl<S: Storage> Clone for Row<S> {
@@ -47,7 +60,7 @@ impl<S: Storage> Clone for Row<S> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Staleness {
-    /// How long before this snapshot they were read. `None` if no snapshot ever read them (then they are zero), or
+    /// How long before this snapshot they were read. `None` if no snapshot ever read them (then each is `None`), or
     /// without a clock.
     pub age: Option<Duration>,
 }

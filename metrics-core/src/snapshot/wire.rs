@@ -412,7 +412,11 @@ impl<S: Storage> Snapshot<S> {
         data.values.thread = wire.thread.unwrap_or(0);
         let row = Row {
             holder: Holder::of(worker, wire.state != WorkerState::Idle),
-            seq: stale.is_none_or(|stale| stale.age.is_some()).then_some(0),
+            // Without a clock only its numbers tell whether it was ever read.
+            seq: match stale {
+                Some(Staleness { age: None }) if self.timed || data.supplied.is_empty() => None,
+                _ => Some(0),
+            },
             read_at: Timestamp::from_ticks(ago(age).unwrap_or(self.taken_at.ticks())),
             stale: stale.is_some(),
             data,

@@ -13,7 +13,7 @@ impl TokioProbe {
     pub(super) fn new(runtime: &Handle) -> Self {
         Self {
             metrics: runtime.metrics(),
-            counters: counters(&runtime.runtime_flavor()),
+            counters: counters(&runtime.runtime_flavor(), cfg!(target_has_atomic = "64")),
         }
     }
 
@@ -41,16 +41,17 @@ impl TokioProbe {
     }
 }
 
-/// The per-worker counters that Tokio keeps better than hooks could.
-fn counters(flavor: &RuntimeFlavor) -> CounterSet {
+/// The per-worker counters that Tokio keeps better than hooks could. Without 64-bit atomics (`wide`) it keeps none.
+fn counters(flavor: &RuntimeFlavor, wide: bool) -> CounterSet {
     let mut counters = CounterSet::NONE;
-    if cfg!(target_has_atomic = "64") {
-        counters = counters.union(CounterSet::of(&[Counter::ParkCount, Counter::ParkUnparkCount]));
-        if *flavor == RuntimeFlavor::CurrentThread {
-            counters = counters.union(CounterSet::of(&[Counter::BusyDurationTotal]));
-        }
+    if *flavor == RuntimeFlavor::CurrentThread {
+        // No hook tells its busy time. Where Tokio does not either, nobody does, and it is asked in vain.
+        counters = counters.union(CounterSet::of(&[Counter::BusyDurationTotal]));
     }
-    if cfg!(all(tokio_unstable, target_has_atomic = "64")) {
+    if wide {
+        counters = counters.union(CounterSet::of(&[Counter::ParkCount, Counter::ParkUnparkCount]));
+    }
+    if wide && cfg!(tokio_unstable) {
         counters = counters.union(CounterSet::of(&[
             Counter::NoopCount,
             Counter::StealCount,
@@ -181,5 +182,28 @@ impl TokioProbe {
     #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
     fn io_driver(&self, count: u64) -> Option<u64> {
         (self.metrics.io_driver_fd_registered_count() != 0).then_some(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_hook_stands_in_for_the_busy_time_of_a_current_thread_runtime() {
+        for wide in [false, true] {
+            let busy = |flavor| counters(&flavor, wide).contains(Counter::BusyDurationTotal);
+            assert!(busy(RuntimeFlavor::CurrentThread));
+            assert!(!busy(RuntimeFlavor::MultiThread), "its parks tell");
+        }
+        assert!(counters(&RuntimeFlavor::MultiThread, false).is_empty());
+    }
+
+    #[test]
+    fn what_tokio_does_not_count_reads_none() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let probe = TokioProbe::new(runtime.handle());
+        let busy = probe.worker_counter(0, Counter::BusyDurationTotal);
+        assert_eq!(busy.is_some(), cfg!(target_has_atomic = "64"));
     }
 }
