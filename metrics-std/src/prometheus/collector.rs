@@ -2,7 +2,7 @@
 
 use super::encode::{Shape, encode};
 use super::names::Family;
-use super::reading::{Runtime, Source};
+use super::reading::{Exported, Runtime, Source};
 use core::fmt;
 use core::num::NonZeroUsize;
 use metrics_core::{Heap, Probe, RegistryRef, RuntimeMetrics};
@@ -77,7 +77,7 @@ impl RuntimeCollector {
         P: Probe + Send + Sync + 'static,
     {
         Self {
-            sources: vec![Box::new(metrics)],
+            sources: vec![Box::new(Exported::new(metrics))],
             families: Family::all(),
             max_buckets: Self::DEFAULT_BUCKETS,
             of_each_worker: false,
@@ -98,7 +98,7 @@ impl RuntimeCollector {
                 name: metrics.name().to_owned(),
             });
         }
-        self.sources.push(Box::new(metrics));
+        self.sources.push(Box::new(Exported::new(metrics)));
         Ok(self)
     }
 

@@ -1,6 +1,8 @@
 //! One runtime's snapshot, laid out for the exporter.
 
 use core::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use metrics_core::{Heap, Measurements, Probe, RegistryRef, RuntimeMetrics, Snapshot, WorkerSnapshot};
 
 /// Names of labels and their values.
@@ -14,17 +16,38 @@ pub(super) trait Source: Send + Sync {
     fn read(&self) -> Runtime;
 }
 
-impl<R, P> Source for RuntimeMetrics<R, P>
+/// A runtime and what the last scrape saw of it: a worker that can't be read just now stays where it was, and no counter
+/// goes back from one scrape to the next.
+pub(super) struct Exported<R: RegistryRef, P> {
+    metrics: RuntimeMetrics<R, P>,
+    last: Mutex<Arc<Snapshot<R::Storage>>>,
+}
+
+impl<R: RegistryRef, P> Exported<R, P> {
+    pub(super) fn new(metrics: RuntimeMetrics<R, P>) -> Self {
+        Self {
+            metrics,
+            last: Mutex::default(),
+        }
+    }
+}
+
+impl<R, P> Source for Exported<R, P>
 where
     R: RegistryRef<Storage = Heap> + Send + Sync,
     P: Probe + Send + Sync,
 {
     fn name(&self) -> &str {
-        self.name()
+        self.metrics.name()
     }
 
     fn read(&self) -> Runtime {
-        let snapshot = self.snapshot();
+        let snapshot = {
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            // Copied only while another scraper still writes its page from it.
+            self.metrics.snapshot_into(Arc::make_mut(&mut last));
+            Arc::clone(&last)
+        };
         let workers = snapshot.workers().map(|worker| Worker {
             label: worker.index().to_string(),
             worker,
@@ -45,7 +68,7 @@ where
 pub(super) struct Runtime {
     pub(super) total: Measurements<Heap>,
     pub(super) workers: Vec<Worker>,
-    snapshot: Snapshot<Heap>,
+    snapshot: Arc<Snapshot<Heap>>,
 }
 
 impl Deref for Runtime {

@@ -8,3 +8,4 @@
 mod fixture;
 mod names;
 mod pages;
+mod scrapes;

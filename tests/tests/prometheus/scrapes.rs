@@ -1,0 +1,61 @@
+//! What holds from one scrape to the next.
+
+use std::collections::BTreeMap;
+use std::thread;
+
+use metrics_core::{Builder, HistogramConfig, NoClock, PollStart, RuntimeMetrics, Worker};
+use metrics_std::prometheus::{Format, RuntimeCollector};
+use prometheus_client::registry::Registry;
+
+const SUBMITS: u64 = 100_000;
+
+/// The counters of a page, by their series.
+fn counters(registry: &Registry) -> BTreeMap<String, f64> {
+    let mut page = String::new();
+    Format::Text
+        .write(&mut page, registry)
+        .expect("a String takes everything");
+    let samples = page.lines().filter_map(|line| line.rsplit_once(' '));
+    samples
+        .filter(|(series, _)| series.contains("_total{"))
+        .map(|(series, value)| (series.to_owned(), value.parse().expect("a number")))
+        .collect()
+}
+
+#[test]
+fn no_counter_goes_back_while_a_worker_does_nothing_but_submit() {
+    let registry = Builder::new()
+        .name("busy")
+        .workers(1)
+        .poll_time(HistogramConfig::DEFAULT)
+        .build(NoClock)
+        .expect("no clock is no error");
+    // Its reader only spins, and so often meets a write section at every try.
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).expect("a free slot");
+    let mut exported = Registry::default();
+    exported.register_collector(Box::new(RuntimeCollector::new(metrics)));
+    let mut before = counters(&exported);
+    thread::scope(|scope| {
+        let worker = scope.spawn(move || {
+            for _ in 0..SUBMITS {
+                worker.start_poll(PollStart::default());
+                worker.end_poll();
+                worker.submit();
+            }
+        });
+        while !worker.is_finished() {
+            let now = counters(&exported);
+            for (series, earlier) in &before {
+                let value = now.get(series);
+                assert!(
+                    value.is_some_and(|value| value >= earlier),
+                    "{series} went from {earlier} to {value:?}"
+                );
+            }
+            before.extend(now);
+        }
+    });
+    let polls = counters(&exported)["async_runtime_worker_poll_count_total{runtime=\"busy\",worker=\"0\"}"];
+    assert_eq!(polls, SUBMITS as f64);
+}
