@@ -2,57 +2,16 @@
 #![cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
 #![allow(missing_docs)]
 
-use core::cell::Cell;
+mod common;
+
+use common::{Hand, poll, registry};
 use core::time::Duration;
 use metrics_core::{
-    Builder, Counter, Heap, HistogramConfig, LeaseError, NoClock, PollStart, Registry, RuntimeMetrics,
-    Sampling, SinceError, Site, TaskEnd, TimeSource, Timestamp, Worker, WorkerState,
+    Builder, Counter, HistogramConfig, LeaseError, NoClock, PollStart, RuntimeMetrics, Sampling, SinceError,
+    Site, TaskEnd, Worker, WorkerState,
 };
-use std::rc::Rc;
-use std::sync::Arc;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-
-/// Nanosecond ticks, moved by the test alone.
-#[derive(Clone, Default)]
-struct Hand(Rc<Cell<u64>>);
-
-impl Hand {
-    fn advance(&self, nanos: u64) {
-        self.0.set(self.0.get() + nanos);
-    }
-}
-
-impl TimeSource for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ticks(self.0.get())
-    }
-
-    fn ticks_per_second(&self) -> u64 {
-        1_000_000_000
-    }
-
-    fn resolution(&self) -> Duration {
-        Duration::from_nanos(1)
-    }
-}
-
-type Shared = Arc<Registry<Heap, Hand>>;
-
-fn registry(clock: &Hand) -> Shared {
-    Builder::new()
-        .workers(2)
-        .poll_time(HistogramConfig::DEFAULT)
-        .schedule_latency(HistogramConfig::DEFAULT)
-        .build(clock.clone())
-        .unwrap()
-}
-
-fn poll(worker: &Worker<Shared>, clock: &Hand, nanos: u64) {
-    worker.start_poll(PollStart::default());
-    clock.advance(nanos);
-    worker.end_poll();
-}
 
 #[test]
 fn a_turn_of_the_loop_moves_every_number_by_what_happened() {

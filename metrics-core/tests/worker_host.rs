@@ -2,51 +2,17 @@
 #![cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
 #![allow(missing_docs)]
 
+mod common;
+
+use common::{Hand, registry};
 use core::cell::Cell;
 use core::time::Duration;
 use metrics_core::{
-    Builder, Counter, CounterSet, Heap, HistogramConfig, PollStart, Probe, Registry, RuntimeMetrics,
-    Sampling, Site, TaskEnd, TimeSource, Timestamp, Worker, WorkerState,
+    Builder, Counter, CounterSet, PollStart, Probe, RuntimeMetrics, Sampling, Site, TaskEnd, Timestamp,
+    Worker, WorkerState,
 };
-use std::rc::Rc;
-use std::sync::Arc;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-
-/// Nanosecond ticks, moved by the test alone.
-#[derive(Clone, Default)]
-struct Hand(Rc<Cell<u64>>);
-
-impl Hand {
-    fn advance(&self, nanos: u64) {
-        self.0.set(self.0.get() + nanos);
-    }
-}
-
-impl TimeSource for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ticks(self.0.get())
-    }
-
-    fn ticks_per_second(&self) -> u64 {
-        1_000_000_000
-    }
-
-    fn resolution(&self) -> Duration {
-        Duration::from_nanos(1)
-    }
-}
-
-type Shared = Arc<Registry<Heap, Hand>>;
-
-fn registry(clock: &Hand) -> Shared {
-    Builder::new()
-        .workers(2)
-        .poll_time(HistogramConfig::DEFAULT)
-        .schedule_latency(HistogramConfig::DEFAULT)
-        .build(clock.clone())
-        .unwrap()
-}
 
 fn at(ticks: u64) -> Timestamp {
     Timestamp::from_ticks(ticks)

@@ -1,0 +1,44 @@
+//! One writer per slot: a lease can't be copied, and no two threads can hold it at once.
+#![cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
+#![allow(missing_docs)]
+
+use metrics_core::{Builder, Heap, NoClock, Registry, RuntimeMetrics, Worker};
+use static_assertions::{assert_impl_all, assert_not_impl_any};
+use std::sync::Arc;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+type Leased = Worker<Arc<Registry<Heap, NoClock>>>;
+
+assert_not_impl_any!(Leased: Clone, Copy, Sync);
+assert_impl_all!(Leased: Send);
+
+#[test]
+fn every_lease_has_a_slot_of_its_own() {
+    let registry = Builder::new().workers(1).build(NoClock).unwrap();
+    let metrics = RuntimeMetrics::new(registry.clone());
+    // Of one index, of another, of any, of none: no two of them may share a slot.
+    let lease = |index| Worker::lease(registry.clone(), index).unwrap();
+    let workers: Vec<Leased> = (0..3)
+        .flat_map(|_| {
+            [
+                lease(0),
+                lease(1),
+                Worker::lease_any(registry.clone()).unwrap(),
+                Worker::lease_foreign(registry.clone()).unwrap(),
+            ]
+        })
+        .collect();
+    let mut slots: Vec<usize> = metrics.live_threads().map(|thread| thread.slot).collect();
+    slots.dedup();
+    assert_eq!(slots.len(), workers.len());
+
+    // Two that shared one would each publish its own total over the other's.
+    for worker in &workers {
+        worker.incr_root_polls();
+    }
+    for worker in &workers {
+        worker.submit();
+    }
+    assert_eq!(metrics.root_polls(), Some(workers.len() as u64));
+}

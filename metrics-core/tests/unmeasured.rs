@@ -1,0 +1,122 @@
+//! What nobody measures reads `None`, never 0, from every getter.
+#![cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
+#![allow(missing_docs)]
+
+mod common;
+
+use common::{Hand, poll};
+use metrics_core::{Builder, Counter, CounterSet, NoClock, PollStart, RuntimeMetrics, Supplies, Worker};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+#[test]
+fn what_no_probe_answers_is_none() {
+    let registry = Builder::new()
+        .supplies(Supplies::NONE)
+        .build(Hand::default())
+        .unwrap();
+    let metrics = RuntimeMetrics::new(registry);
+    assert_eq!(metrics.worker_local_queue_depth(0), None);
+    let from_getters = [
+        metrics.global_queue_depth(),
+        metrics.num_blocking_threads(),
+        metrics.num_idle_blocking_threads(),
+        metrics.blocking_queue_depth(),
+        metrics.spawned_tasks_count(),
+        metrics.covered_tasks(),
+        metrics.num_alive_tasks(),
+        metrics.completed_tasks_count(),
+        metrics.remote_schedule_count(),
+        metrics.io_driver_fd_registered_count(),
+        metrics.io_driver_fd_deregistered_count(),
+        metrics.io_driver_ready_count(),
+    ];
+    assert_eq!(from_getters, [None; 12]);
+    let snapshot = metrics.snapshot();
+    assert_eq!(snapshot.worker(0).unwrap().local_queue_depth(), None);
+    let from_a_snapshot = [
+        snapshot.global_queue_depth(),
+        snapshot.num_blocking_threads(),
+        snapshot.num_idle_blocking_threads(),
+        snapshot.blocking_queue_depth(),
+        snapshot.spawned_tasks_count(),
+        snapshot.covered_tasks(),
+        snapshot.num_alive_tasks(),
+        snapshot.completed_tasks_count(),
+        snapshot.remote_schedule_count(),
+        snapshot.io_driver_fd_registered_count(),
+        snapshot.io_driver_fd_deregistered_count(),
+        snapshot.io_driver_ready_count(),
+    ];
+    assert_eq!(from_a_snapshot, [None; 12]);
+    assert!(snapshot.blocking_queue_wait().is_none());
+}
+
+#[test]
+fn a_counter_that_the_runtime_does_not_keep_is_none() {
+    let clock = Hand::default();
+    let registry = Builder::new()
+        .counters(CounterSet::of(&[Counter::PollCount]))
+        .build(clock.clone())
+        .unwrap();
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    poll(&worker, &clock, 10);
+    worker.park();
+    let snapshot = metrics.snapshot();
+    let row = snapshot.worker(0).unwrap();
+    for &counter in Counter::ALL {
+        let expected = (counter == Counter::PollCount).then_some(1);
+        let read = [
+            metrics.counter(counter),
+            metrics.worker_counter(0, counter),
+            row.counter(counter),
+            snapshot.total().counter(counter),
+        ];
+        assert_eq!(read, [expected; 4], "{}", counter.name());
+    }
+}
+
+#[test]
+fn without_a_clock_no_time_is_known_and_counters_go_on() {
+    let registry = Builder::new()
+        .poll_time(metrics_core::HistogramConfig::DEFAULT)
+        .schedule_latency(metrics_core::HistogramConfig::DEFAULT)
+        .build(NoClock)
+        .unwrap();
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    worker.start_poll(PollStart {
+        scheduled_at: Some(worker.now()),
+        ..PollStart::default()
+    });
+    let during = metrics.snapshot().worker(0).unwrap();
+    assert_eq!((during.state_for(), during.busy_in_progress()), (None, None));
+    worker.end_poll();
+    worker.park();
+
+    assert_eq!(metrics.poll_count(), Some(1));
+    assert_eq!(metrics.busy_duration_total(), None);
+    assert_eq!(metrics.worker_mean_poll_time(0), None);
+    let snapshot = metrics.snapshot();
+    let total = snapshot.total();
+    assert_eq!(snapshot.uptime(), None);
+    assert_eq!((total.poll_count(), total.busy_duration_total()), (Some(1), None));
+    assert!(total.poll_time().is_none() && total.schedule_latency().is_none());
+}
+
+#[test]
+fn a_histogram_that_was_never_switched_on_is_none() {
+    let clock = Hand::default();
+    let registry = Builder::new().build(clock.clone()).unwrap();
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    poll(&worker, &clock, 10);
+    worker.submit();
+    let total = metrics.snapshot().total();
+    assert!(total.poll_time().is_none() && total.schedule_latency().is_none());
+    assert_eq!(total.mean_poll_time(), None);
+    assert_eq!(metrics.poll_time_histogram_num_buckets(), None);
+    assert_eq!(metrics.poll_time_histogram_bucket_count(0, 0), None);
+}
