@@ -6,6 +6,7 @@
 //! runtime at all measures it.
 
 pub mod clock;
+pub mod patience;
 pub mod reading;
 pub mod scenarios;
 pub mod subject;

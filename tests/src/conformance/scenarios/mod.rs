@@ -9,10 +9,10 @@ mod traps;
 
 use core::future::poll_fn;
 use core::task::Poll;
-use core::time::Duration;
 use std::thread;
 use std::time::Instant;
 
+use super::patience::PATIENCE;
 use super::reading::Reading;
 use super::subject::Unsupported;
 use super::trial::Trial;
@@ -54,6 +54,3 @@ fn until(read: impl Fn() -> Reading, done: impl Fn(&Reading) -> bool) -> Reading
         thread::yield_now();
     }
 }
-
-/// Far longer than any thread takes to be scheduled.
-const PATIENCE: Duration = Duration::from_secs(20);

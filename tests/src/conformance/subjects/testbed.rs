@@ -10,6 +10,7 @@ use metrics_std::{Clock, Measured, RuntimeMetrics};
 use mio::net::UdpSocket;
 
 use crate::conformance::clock::ManualClock;
+use crate::conformance::patience::wait_until;
 use crate::conformance::subject::{Runtime, Setup, Subject, Task, Unsupported};
 use crate::testbed::io::Async;
 use crate::testbed::{self, Builder, Flavor, coop};
@@ -127,15 +128,12 @@ impl Runtime for Testbed {
 
     fn settle(&self) {
         match self.flavor {
-            Flavor::MultiThread => loop {
+            Flavor::MultiThread => wait_until("all workers say that they are parked", || {
                 // A worker publishes its unpark before it takes a task, and parks when it has none. So: nothing queued,
                 // all parked, and nobody woke up between two looks.
                 let parked = self.parked();
-                if parked.is_some() && !self.is_anything_queued() && self.parked() == parked {
-                    return;
-                }
-                thread::yield_now();
-            },
+                parked.is_some() && !self.is_anything_queued() && self.parked() == parked
+            }),
             Flavor::CurrentThread => {
                 // At least one turn of the I/O driver, which comes after a poll of the root.
                 let mut turned = false;
@@ -157,9 +155,7 @@ impl Runtime for Testbed {
                 for _ in 0..times {
                     let before = self.ready_events();
                     let _socket = self.register_socket()?;
-                    while self.ready_events() == before {
-                        thread::yield_now();
-                    }
+                    wait_until("the socket is ready", || self.ready_events() != before);
                     self.settle();
                 }
                 Ok(times)
@@ -174,9 +170,9 @@ impl Runtime for Testbed {
                     left -= 1;
                     let (waker, metrics, before) = (cx.waker().clone(), self.metrics.clone(), count());
                     thread::spawn(move || {
-                        while metrics.worker_park_unpark_count(0) == before {
-                            thread::yield_now();
-                        }
+                        wait_until("the worker parks", || {
+                            metrics.worker_park_unpark_count(0) != before
+                        });
                         waker.wake();
                     });
                     Poll::Pending

@@ -14,6 +14,7 @@ use tokio::net::UdpSocket;
 use tokio::runtime::Builder;
 
 use crate::conformance::clock::ManualClock;
+use crate::conformance::patience::wait_until;
 use crate::conformance::subject::{Runtime, Setup, Subject, Task, Unsupported};
 
 /// Tokio's bound, which can't be set.
@@ -138,13 +139,10 @@ impl Runtime for Tokio {
             return;
         }
         // As in the testbed: nothing queued, all parked, and nobody woke up between two looks.
-        loop {
+        wait_until("all workers are parked", || {
             let parked = self.parked();
-            if parked.is_some() && !self.is_anything_queued() && self.parked() == parked {
-                return;
-            }
-            thread::yield_now();
-        }
+            parked.is_some() && !self.is_anything_queued() && self.parked() == parked
+        });
     }
 
     fn park(&self, times: u64) -> Result<u64, Unsupported> {
@@ -155,18 +153,14 @@ impl Runtime for Tokio {
                 let (wake, woken) = tokio::sync::oneshot::channel();
                 let metrics = tokio.clone();
                 thread::spawn(move || {
-                    while metrics.worker_park_count(0) == before {
-                        thread::yield_now();
-                    }
+                    wait_until("the worker parks", || metrics.worker_park_count(0) != before);
                     // The root may be gone only if the test has failed already.
                     let _ = wake.send(());
                 });
                 self.runtime().block_on(woken).expect("the other thread wakes it");
             } else {
                 let _socket = self.register_socket()?;
-                while tokio.worker_park_count(0) == before {
-                    thread::yield_now();
-                }
+                wait_until("the worker parks", || tokio.worker_park_count(0) != before);
                 self.settle();
             }
         }
