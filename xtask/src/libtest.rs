@@ -15,15 +15,17 @@ pub(crate) struct Tally {
 impl Tally {
     /// Adds what `line` says, if it is the closing line of a test run.
     ///
-    /// Two forms are known: that of `cargo test` and of `wasm-bindgen-test-runner`
-    /// (`test result: ok. 3 passed; 0 failed; 0 ignored; ...`), and the plain one that this program and the firmware
-    /// print (`3 passed, 0 failed`, alone on its line).
+    /// Three forms are known: that of `cargo test` and of `wasm-bindgen-test-runner`
+    /// (`test result: ok. 3 passed; 0 failed; 0 ignored; ...`), the plain one that this program and the firmware
+    /// print (`3 passed, 0 failed`, alone on its line), and that of a fuzz target which ran for its time and found nothing
+    /// (`Done 12345 runs in 31 second(s)`), one test.
     pub(crate) fn add_line(&mut self, line: &str) {
-        let parsed = match line.trim().strip_prefix("test result: ") {
+        let line = line.trim();
+        let parsed = match line.strip_prefix("test result: ") {
             Some(rest) => rest
                 .split_once(". ")
                 .and_then(|(_, counts)| parse(counts, "; ", "ignored")),
-            None => parse(line.trim(), ", ", "skipped"),
+            None => parse(line, ", ", "skipped").or_else(|| fuzzed(line)),
         };
         if let Some(run) = parsed {
             *self += run;
@@ -64,6 +66,16 @@ fn parse(counts: &str, separator: &str, third: &str) -> Option<Tally> {
         passed,
         failed,
         skipped,
+    })
+}
+
+/// One test if a fuzz target ran its inputs to the end.
+fn fuzzed(line: &str) -> Option<Tally> {
+    let (runs, time) = line.strip_prefix("Done ")?.split_once(" runs in ")?;
+    let ended = time.ends_with(" second(s)") && runs.parse::<u64>().ok()? > 0;
+    ended.then_some(Tally {
+        passed: 1,
+        ..Tally::default()
     })
 }
 
@@ -110,6 +122,12 @@ mod tests {
             skipped: 3,
         };
         assert_eq!(tally(&skipping.to_string()), skipping);
+    }
+
+    #[test]
+    fn a_fuzz_target_that_found_nothing_is_a_test() {
+        let output = "#2\tINITED cov: 7 ft: 7\nDone 421233 runs in 31 second(s)\nDone 0 runs in 0 second(s)";
+        assert_eq!(tally(output).passed, 1);
     }
 
     #[test]

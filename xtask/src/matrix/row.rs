@@ -249,7 +249,12 @@ impl Row {
             }
         }
         // A filter or a `cfg` that leaves nothing looks like success to cargo.
-        if tests.run() == 0 && self.steps.iter().any(|step| step.args.starts_with("test ")) {
+        let tests_something = |step: &Step| {
+            ["test ", "fuzz run "]
+                .iter()
+                .any(|command| step.args.starts_with(command))
+        };
+        if tests.run() == 0 && self.steps.iter().any(tests_something) {
             tests.failed += 1;
             return Ok((Verdict::Failed("not one test ran".into()), tests));
         }
