@@ -4,12 +4,27 @@ use core::time::Duration;
 use metrics_core::WorkerState;
 use metrics_core::embassy::{ExecutorState, OverflowRow, TaskRow};
 
-use crate::replay::{Hook::*, Player, us};
+use crate::replay::{Event, Hook::*, Player, us};
 
 const E: u32 = 0x2000_0100;
 const A: u32 = 0x2000_1000;
 const B: u32 = 0x2000_2000;
 const C: u32 = 0x2000_3000;
+
+/// A task is spawned and queued at 0, and its executor begins to poll: what most lives begin with.
+fn queued<const N: usize>() -> Player<1, N> {
+    let player = Player::new();
+    player.play(&[(0, New(E, A)), (0, Ready(E, A)), (0, PollStart(E))]);
+    player
+}
+
+/// A first and last poll of that task, which waited 5 us and runs 15 to its end.
+const LAST_POLL: &[Event] = &[
+    (5, Begin(E, A)),
+    (20, TaskEnd(E, A)),
+    (25, End(E, A)),
+    (30, Idle(E)),
+];
 
 #[test]
 fn every_microsecond_of_a_simple_run_is_where_it_belongs() {
@@ -67,19 +82,14 @@ fn every_microsecond_of_a_simple_run_is_where_it_belongs() {
     let latency = worker.schedule_latency().expect("a latency").histogram();
     assert_eq!((latency.count(), latency.sum()), (2, us(17)));
     assert_eq!(worker.state(), WorkerState::Parked);
-    let tasks = snapshot.tasks().expect("task counts");
+    let tasks = player.tasks();
     assert_eq!((tasks.spawned, tasks.completed, tasks.alive()), (1, 0, 1));
 }
 
 #[test]
 fn a_poll_in_progress_is_seen_from_outside() {
-    let player = Player::<1, 4>::new();
-    player.play(&[
-        (0, New(E, A)),
-        (0, Ready(E, A)),
-        (0, PollStart(E)),
-        (1, Begin(E, A)),
-    ]);
+    let player = queued::<4>();
+    player.play(&[(1, Begin(E, A))]);
     player.at(1_001);
     let executor = player.executor(0);
     assert_eq!(
@@ -97,11 +107,8 @@ fn a_poll_in_progress_is_seen_from_outside() {
 
 #[test]
 fn a_wake_during_the_poll_belongs_to_the_next_one() {
-    let player = Player::<1, 4>::new();
+    let player = queued::<4>();
     player.play(&[
-        (0, New(E, A)),
-        (0, Ready(E, A)),
-        (0, PollStart(E)),
         (10, Begin(E, A)),
         (30, Ready(E, A)),
         (50, End(E, A)),
@@ -141,16 +148,8 @@ fn a_wake_between_dequeue_and_poll_keeps_both_stamps() {
 
 #[test]
 fn a_task_ends_inside_its_last_poll() {
-    let player = Player::<1, 4>::new();
-    player.play(&[
-        (0, New(E, A)),
-        (0, Ready(E, A)),
-        (0, PollStart(E)),
-        (5, Begin(E, A)),
-        (20, TaskEnd(E, A)),
-        (25, End(E, A)),
-        (30, Idle(E)),
-    ]);
+    let player = queued::<4>();
+    player.play(LAST_POLL);
     let task = player.task(0, A);
     assert_eq!((task.spawned, task.ended), (1, 1));
     assert_eq!(
@@ -158,21 +157,14 @@ fn a_task_ends_inside_its_last_poll() {
         (1, us(20)),
         "the last poll counts, up to its end"
     );
-    let tasks = player.snapshot().tasks().expect("task counts");
+    let tasks = player.tasks();
     assert_eq!((tasks.completed, tasks.alive()), (1, 0));
 }
 
 #[test]
 fn a_number_that_comes_back_goes_on_in_its_row() {
-    let player = Player::<1, 4>::new();
-    player.play(&[
-        (0, New(E, A)),
-        (0, Ready(E, A)),
-        (0, PollStart(E)),
-        (5, Begin(E, A)),
-        (20, TaskEnd(E, A)),
-        (25, End(E, A)),
-        (30, Idle(E)),
+    let player = queued::<4>();
+    player.play(LAST_POLL).play(&[
         (100, New(E, A)),
         (100, Ready(E, A)),
         (101, PollStart(E)),
@@ -187,17 +179,14 @@ fn a_number_that_comes_back_goes_on_in_its_row() {
         (us(23), us(5 + 3), us(20))
     );
     assert_eq!(player.trace().tasks.len(), 1);
-    assert_eq!(player.snapshot().tasks().expect("task counts").alive(), 1);
+    assert_eq!(player.tasks().alive(), 1);
 }
 
 #[test]
 fn a_task_spawned_again_before_its_end_is_reported() {
     // Despawned, spawned again by an interrupt, and only then `task_end`: embassy frees the storage first.
-    let player = Player::<1, 4>::new();
+    let player = queued::<4>();
     player.play(&[
-        (0, New(E, A)),
-        (0, Ready(E, A)),
-        (0, PollStart(E)),
         (5, Begin(E, A)),
         (20, New(E, A)),
         (21, Ready(E, A)),
@@ -212,17 +201,14 @@ fn a_task_spawned_again_before_its_end_is_reported() {
     let task = player.task(0, A);
     assert_eq!((task.spawned, task.ended, task.wakes, task.polls), (2, 1, 2, 2));
     assert_eq!((task.active, task.waiting), (us(20 + 7), us(5 + 12)));
-    let tasks = player.snapshot().tasks().expect("task counts");
+    let tasks = player.tasks();
     assert_eq!((tasks.spawned, tasks.completed, tasks.alive()), (2, 1, 1));
 }
 
 #[test]
 fn a_wake_of_a_task_that_has_ended_is_no_poll() {
-    let player = Player::<1, 4>::new();
+    let player = queued::<4>();
     player.play(&[
-        (0, New(E, A)),
-        (0, Ready(E, A)),
-        (0, PollStart(E)),
         (5, Begin(E, A)),
         // Woken during its last poll: queued once more, though there is nothing to poll.
         (10, Ready(E, A)),
@@ -322,17 +308,14 @@ fn tasks_past_the_last_row_share_one_and_lose_nothing() {
         .fold((0, 0), |sum, row| (sum.0 + row.polls, sum.1 + row.active));
     assert_eq!(rows.0 + trace.overflow.polls, trace.executors[0].polls);
     assert_eq!(rows.1 + trace.overflow.active, trace.executors[0].polling);
-    let tasks = player.snapshot().tasks().expect("task counts");
+    let tasks = player.tasks();
     assert_eq!((tasks.spawned, tasks.completed), (4, 1));
 }
 
 #[test]
 fn an_ended_task_without_a_row_is_known_while_no_other_is_alive() {
-    let player = Player::<1, 0>::new();
+    let player = queued::<0>();
     player.play(&[
-        (0, New(E, A)),
-        (0, Ready(E, A)),
-        (0, PollStart(E)),
         (1, Begin(E, A)),
         (2, Ready(E, A)),
         (3, TaskEnd(E, A)),
@@ -368,21 +351,14 @@ fn an_executor_past_the_last_slot_loses_no_task_count() {
     let trace = player.trace();
     assert_eq!(trace.executors.len(), 1);
     assert_eq!(trace.overflow.wakes, 1);
-    let tasks = player.snapshot().tasks().expect("task counts");
+    let tasks = player.tasks();
     assert_eq!((tasks.spawned, tasks.completed, tasks.alive()), (2, 1, 1));
 }
 
 #[test]
 fn an_interval_is_the_difference_of_two_snapshots() {
-    let player = Player::<1, 4>::new();
-    player.play(&[
-        (0, New(E, A)),
-        (0, Ready(E, A)),
-        (0, PollStart(E)),
-        (0, Begin(E, A)),
-        (100, End(E, A)),
-        (100, Idle(E)),
-    ]);
+    let player = queued::<4>();
+    player.play(&[(0, Begin(E, A)), (100, End(E, A)), (100, Idle(E))]);
     player.at(200);
     let before = player.trace();
     player.play(&[(300, Ready(E, A)), (310, PollStart(E)), (310, Begin(E, A))]);

@@ -7,7 +7,9 @@ use std::sync::Mutex;
 use portable_atomic::{AtomicU64, Ordering};
 
 use metrics_core::embassy::{EmbassyMetrics, ExecutorRow, FixedTrace, TaskRow, TraceSnapshot};
-use metrics_core::{Builder, Description, Fixed, HistogramConfig, Registry, Snapshot, TimeSource, Timestamp};
+use metrics_core::{
+    Builder, Description, Fixed, HistogramConfig, Registry, Snapshot, TaskCounts, TimeSource, Timestamp,
+};
 use metrics_mock::ManualClock;
 
 type Interrupt = Box<dyn FnOnce() + Send>;
@@ -150,6 +152,10 @@ impl<const E: usize, const N: usize> Player<E, N> {
 
     pub(crate) fn executor(&self, index: usize) -> ExecutorRow {
         self.trace().executors[index]
+    }
+
+    pub(crate) fn tasks(&self) -> TaskCounts {
+        self.snapshot().tasks().expect("task counts")
     }
 
     pub(crate) fn task(&self, executor: u32, task: u32) -> TaskRow {
