@@ -2,12 +2,19 @@
 
 use core::time::Duration;
 
-use metrics_core::{Counter, Heap, HistogramReading, HistogramSnapshot, Snapshot, Timestamp};
+use crate::metrics::{Counter, HistogramReading, HistogramSnapshot, METRICS, Snapshot, Timestamp};
 
-/// A snapshot, read by the names of the one list.
-pub struct Reading(pub Option<Snapshot<Heap>>);
+/// A snapshot, read by the names of the one list; `None` of one that has nothing to say.
+pub struct Reading(pub Option<Snapshot>);
 
 impl Reading {
+    /// A snapshot, if it has anything to say: with metrics-mock every single number is `None`.
+    pub fn of(snapshot: Snapshot) -> Self {
+        let reading = Self(Some(snapshot));
+        let says_something = METRICS.iter().any(|metric| reading.value(metric.name).is_some());
+        Self(reading.0.filter(|_| says_something))
+    }
+
     /// A counter's or gauge's value over all workers, in nanoseconds if it is a time; a histogram's samples; how many
     /// workers say something, for what is no number.
     ///
@@ -38,7 +45,8 @@ impl Reading {
             "poll_number" => sum(snapshot
                 .workers()
                 .map(|worker| worker.live().map(|live| live.poll_number))),
-            "num_workers" => Some(snapshot.num_workers() as u64),
+            // No runtime has no worker, and none has this epoch: it is what a snapshot of nothing has.
+            "num_workers" => Some(snapshot.num_workers() as u64).filter(|&workers| workers != 0),
             "spawned_tasks_count" => snapshot.spawned_tasks_count(),
             "covered_tasks" => snapshot.covered_tasks(),
             "num_alive_tasks" => snapshot.num_alive_tasks(),
@@ -55,7 +63,7 @@ impl Reading {
             "io_driver_fd_deregistered_count" => snapshot.io_driver_fd_deregistered_count(),
             "io_driver_ready_count" => snapshot.io_driver_ready_count(),
             "started_at" => snapshot.started_at(),
-            "epoch" => Some(snapshot.epoch()),
+            "epoch" => Some(snapshot.epoch()).filter(|&epoch| epoch != 0),
             unknown => panic!("no scenario reads {unknown}"),
         }
     }

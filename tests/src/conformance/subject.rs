@@ -6,9 +6,8 @@ use core::pin::Pin;
 use core::time::Duration;
 use std::sync::Arc;
 
-use metrics_std::{HistogramConfig, RuntimeMetrics};
-
 use super::clock::ManualClock;
+use crate::metrics::{HistogramConfig, RuntimeMetrics};
 
 /// A task's future.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;

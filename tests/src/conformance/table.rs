@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use metrics_core::METRICS;
-
 use super::subject::{DEVIATIONS, Deviation, Subject};
 use super::trial::{Finding, Ledger};
+use crate::metrics::METRICS;
 
 /// Set to anything, it makes [`check`] write the document instead of comparing it.
 pub const UPDATE: &str = "UPDATE_CONFORMANCE";
 
-/// The columns of the table, whichever build plays them. Tokio's unstable ones need a build of their own.
+/// The columns of the table, whichever build plays them. Tokio's unstable ones need a build of their own, and so has the mock.
 pub const COLUMNS: &[&str] = &[
     "testbed, multi-thread",
     "testbed, current-thread",
@@ -23,7 +22,11 @@ pub const COLUMNS: &[&str] = &[
     "Tokio (unstable), current-thread",
     "async-executor, wrapped",
     "futures, wrapped",
+    MOCK,
 ];
+
+/// The column of every runtime that runs with metrics-mock in the place of metrics-std.
+pub const MOCK: &str = "metrics-mock";
 
 const YES: &str = "yes";
 const ZERO: &str = "0";
@@ -37,11 +40,13 @@ Made by the conformance suite from what it saw, and checked by it: do not edit. 
 ```sh
 UPDATE_CONFORMANCE=1 cargo test -p tests --test conformance
 UPDATE_CONFORMANCE=1 RUSTFLAGS='--cfg tokio_unstable' cargo test -p tests --test conformance
+UPDATE_CONFORMANCE=1 cargo test -p swap --test conformance
 ```
 
 - **yes**: a scenario moved it by exactly the amount that it knew, and others left it alone.
 - **0**: it reads zero, and rightly: what it counts can't happen there.
-- an empty cell: it reads `None`, because nobody there measures it.
+- an empty cell: it reads `None`, because nobody there measures it. With `metrics-mock`, under the wrappers and under the Tokio
+  adapter, every one does.
 
 ";
 
@@ -55,32 +60,16 @@ type Rows = BTreeMap<String, BTreeMap<String, String>>;
 pub fn check(ledger: &Ledger, played: &[&dyn Subject]) -> Vec<String> {
     let committed = read(&path()).expect("docs/CONFORMANCE.md can be read");
     let mut problems = ledger.failures.clone();
-    let mut rows = committed.rows;
-    for subject in played {
-        assert!(
-            COLUMNS.contains(&subject.name()),
-            "{} is no column of the table",
-            subject.name()
-        );
-        for metric in METRICS {
-            let finding = ledger
-                .findings
-                .get(&(subject.name(), metric.name))
-                .copied()
-                .unwrap_or_default();
-            if finding.moved && finding.absent {
-                problems.push(format!(
-                    "{}: {} is measured in one scenario and not in another",
-                    subject.name(),
-                    metric.name
-                ));
-            }
-            let cell = rows
-                .entry(metric.name.to_owned())
-                .or_default()
-                .entry(subject.name().to_owned())
-                .or_default();
-            cell_of(finding).clone_into(cell);
+    let rows = fill(committed.rows, ledger, played);
+    for (subject, metric) in played.iter().flat_map(|subject| {
+        let metrics = METRICS.iter();
+        metrics.map(|metric| (subject.name(), metric.name))
+    }) {
+        let finding = ledger.finding(subject, metric);
+        if finding.moved && finding.absent {
+            problems.push(format!(
+                "{subject}: {metric} is measured in one scenario and not in another"
+            ));
         }
     }
     for metric in METRICS {
@@ -106,15 +95,65 @@ pub fn check(ledger: &Ledger, played: &[&dyn Subject]) -> Vec<String> {
             ));
         }
     }
-    let text = render(&rows);
+    problems.extend(settle(&committed.text, &render(&rows)));
+    problems
+}
+
+/// The same of runtimes that run with metrics-mock: every metric was asked for where it should have moved, and none has a
+/// number anywhere.
+///
+/// # Panics
+/// If the document can't be read or written.
+pub fn check_silence(ledger: &Ledger, played: &[&dyn Subject]) -> Vec<String> {
+    let committed = read(&path()).expect("docs/CONFORMANCE.md can be read");
+    let mut problems = ledger.failures.clone();
+    for metric in METRICS {
+        let finding = ledger.finding(MOCK, metric.name);
+        if finding.moved || finding.stayed {
+            problems.push(format!("{MOCK}: {} has a number", metric.name));
+        } else if !finding.absent {
+            problems.push(format!(
+                "{MOCK}: no scenario moves {} on any runtime",
+                metric.name
+            ));
+        }
+    }
+    let rows = fill(committed.rows, ledger, played);
+    problems.extend(settle(&committed.text, &render(&rows)));
+    problems
+}
+
+/// The rows with the columns that were played as they were found.
+fn fill(mut rows: Rows, ledger: &Ledger, played: &[&dyn Subject]) -> Rows {
+    for subject in played {
+        assert!(
+            COLUMNS.contains(&subject.name()),
+            "{} is no column of the table",
+            subject.name()
+        );
+        for metric in METRICS {
+            let cell = rows
+                .entry(metric.name.to_owned())
+                .or_default()
+                .entry(subject.name().to_owned())
+                .or_default();
+            cell_of(ledger.finding(subject.name(), metric.name)).clone_into(cell);
+        }
+    }
+    rows
+}
+
+/// Compares the document with what it should be, or writes it.
+fn settle(committed: &str, text: &str) -> Option<String> {
     if env::var_os(UPDATE).is_some() {
         fs::write(path(), text).expect("docs/CONFORMANCE.md can be written");
-    } else if text != committed.text {
-        problems.push(format!(
-            "docs/CONFORMANCE.md differs from what was found; {UPDATE}=1 before the same command writes it"
-        ));
+        return None;
     }
-    problems
+    (text != committed).then(|| {
+        format!(
+            "docs/CONFORMANCE.md differs from what was found; {UPDATE}=1 before the same command writes it"
+        )
+    })
 }
 
 fn cell_of(finding: Finding) -> &'static str {
@@ -126,7 +165,11 @@ fn cell_of(finding: Finding) -> &'static str {
 }
 
 fn path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/CONFORMANCE.md")
+    // From whichever package of the workspace this is compiled in.
+    let dirs = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let documents = dirs.map(|dir| dir.join("docs/CONFORMANCE.md"));
+    let mut found = documents.filter(|path| path.exists());
+    found.next().expect("docs/CONFORMANCE.md is above this package")
 }
 
 struct Document {
@@ -134,12 +177,9 @@ struct Document {
     rows: Rows,
 }
 
-/// The committed document, empty if there is none yet.
+/// The committed document.
 fn read(path: &Path) -> io::Result<Document> {
-    let text = match fs::read_to_string(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        text => text?,
-    };
+    let text = fs::read_to_string(path)?;
     let mut lines = text.lines().filter_map(cells);
     let columns: Vec<String> = lines.next().unwrap_or_default();
     let rows = lines.skip(1).map(|row| {

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use metrics_std::{Options, RuntimeMetrics};
-
 use super::clock::{ManualClock, manual_clock};
 use super::reading::Reading;
 use super::subject::{DEVIATIONS, Runtime, Setup, Subject, Task, Unsupported};
+use crate::metrics::{Options, RuntimeMetrics};
 
 /// What the scenarios found out about one metric on one runtime.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,6 +26,13 @@ pub struct Ledger {
     pub findings: BTreeMap<(&'static str, &'static str), Finding>,
     /// A line for each expectation that was not met.
     pub failures: Vec<String>,
+}
+
+impl Ledger {
+    /// What was found out about a metric on a runtime.
+    pub fn finding(&self, subject: &'static str, metric: &'static str) -> Finding {
+        self.findings.get(&(subject, metric)).copied().unwrap_or_default()
+    }
 }
 
 /// One scenario on one kind of runtime.
@@ -145,7 +151,10 @@ pub struct Rig {
 impl Rig {
     /// What the reader says at this moment.
     pub fn read(&self) -> Reading {
-        Reading(self.runtime.metrics().map(RuntimeMetrics::snapshot))
+        match self.runtime.metrics().map(RuntimeMetrics::snapshot) {
+            Some(snapshot) => Reading::of(snapshot),
+            None => Reading(None),
+        }
     }
 
     /// The switches.

@@ -3,11 +3,10 @@
 use core::future::pending;
 use core::time::Duration;
 
-use metrics_core::WorkerState;
-
 use super::Scenario;
 use crate::conformance::subject::{Setup, Unsupported};
 use crate::conformance::trial::{Trial, boxed};
+use crate::metrics::WorkerState;
 
 pub(super) static SCENARIOS: &[Scenario] = &[
     ("a poll of 3 ms is 3 ms of busy time", busy_while_polling),

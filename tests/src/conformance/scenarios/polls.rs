@@ -5,11 +5,10 @@ use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
-use metrics_core::Sampling;
-
 use super::{Scenario, yield_now};
 use crate::conformance::subject::{Setup, Unsupported};
 use crate::conformance::trial::{Trial, boxed};
+use crate::metrics::Sampling;
 
 pub(super) static SCENARIOS: &[Scenario] = &[
     ("three yields are four polls", yields),

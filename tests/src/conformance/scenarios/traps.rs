@@ -4,12 +4,12 @@ use core::time::Duration;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use metrics_core::{METRICS, MetricKind, Sampling, WorkerState};
-use metrics_std::watchdog::StallScanner;
-
 use super::{Scenario, until, yield_now};
+use crate::conformance::reading::Reading;
 use crate::conformance::subject::{Setup, Unsupported};
 use crate::conformance::trial::{Rig, Trial, boxed};
+use crate::metrics::watchdog::StallScanner;
+use crate::metrics::{METRICS, MetricKind, Sampling, WorkerState};
 
 pub(super) static SCENARIOS: &[Scenario] = &[
     (
@@ -191,7 +191,7 @@ fn gone(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
         "busy_duration_total",
     ];
     drop(rig);
-    let after = crate::conformance::reading::Reading(Some(metrics.snapshot()));
+    let after = Reading::of(metrics.snapshot());
     for metric in METRICS.iter().filter(|metric| metric.kind == MetricKind::Counter) {
         let (before, after) = (before.value(metric.name), after.value(metric.name));
         let kept = if moves_in_shutdown.contains(&metric.name) {

@@ -6,12 +6,12 @@ use core::task::Poll;
 use std::sync::Arc;
 use std::thread;
 
-use metrics_std::{Clock, Measured, RuntimeMetrics};
 use mio::net::UdpSocket;
 
 use crate::conformance::clock::ManualClock;
 use crate::conformance::patience::wait_until;
 use crate::conformance::subject::{Runtime, Setup, Subject, Task, Unsupported};
+use crate::metrics::{Clock, Measured, RuntimeMetrics};
 use crate::testbed::io::Async;
 use crate::testbed::{self, Builder, Flavor, coop};
 

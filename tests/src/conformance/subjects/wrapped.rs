@@ -8,10 +8,10 @@ use async_executor::Executor;
 use futures::FutureExt;
 use futures::executor::{ThreadPool, block_on};
 use futures::future::abortable;
-use metrics_std::{Builder, Clock, Measured, RuntimeMetrics};
 
 use crate::conformance::clock::ManualClock;
 use crate::conformance::subject::{Runtime, Setup, Subject, Task, Unsupported};
+use crate::metrics::{self, Builder, Clock, Measured, RuntimeMetrics};
 
 /// `async-executor`, driven by hand on the scenario's thread.
 pub struct AsyncExecutor;
@@ -60,7 +60,7 @@ fn build(setup: &Setup, clock: &ManualClock) -> Result<RuntimeMetrics, Unsupport
         Some(config) => Builder::new().poll_time(config).schedule_latency(config),
         None => Builder::new(),
     };
-    let metrics = metrics_std::build_wrapped(description, Clock::custom(Arc::clone(clock)));
+    let metrics = metrics::build_wrapped(description, Clock::custom(Arc::clone(clock)));
     Ok(metrics.expect("the setup is a valid one"))
 }
 
