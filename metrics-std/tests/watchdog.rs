@@ -99,6 +99,13 @@ fn a_saturated_worker_of_short_polls_is_no_stall() {
             assert!(scan(&mut scanner).is_empty());
         }
     }
+    // Only ever looked at in the middle of a poll, as if it were one that never ends.
+    for _ in 0..1_000 {
+        workers[0].start_poll(PollStart::default());
+        clock.advance(Duration::from_micros(50));
+        assert!(scan(&mut scanner).is_empty());
+        workers[0].end_poll();
+    }
 }
 
 #[test]
