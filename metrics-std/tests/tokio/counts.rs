@@ -221,6 +221,12 @@ fn busy_time_and_parks_of_the_workers_are_known_in_both_flavours() {
             // It settles its busy time when it next looks at its driver.
             runtime.block_on(async { tokio::time::sleep(Duration::from_nanos(1)).await });
         }
+        if metrics.num_workers() == 1 && !cfg!(target_has_atomic = "64") {
+            // Tokio keeps no times there, and no hook tells when somebody drives the runtime.
+            assert_eq!(metrics.busy_duration_total(), None);
+            assert_eq!(metrics.snapshot().total().busy_duration_total(), None);
+            continue;
+        }
         let wall = began.elapsed();
         let busy: Vec<_> = (0..metrics.num_workers())
             .map(|worker| metrics.worker_total_busy_duration(worker).unwrap())

@@ -70,7 +70,9 @@ fn a_task_that_no_wrapper_sees_shows_as_no_progress() {
             phases.map(|phase| (phase, StallKind::Poll, Some(line))),
             "the hooks see it"
         );
-    } else {
+    } else if cfg!(target_has_atomic = "64") {
         assert_eq!(stalls, phases.map(|phase| (phase, StallKind::NoProgress, None)));
+    } else {
+        assert_eq!(stalls, [], "Tokio keeps no numbers there that could stand still");
     }
 }

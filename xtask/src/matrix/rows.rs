@@ -100,15 +100,19 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        steps: &[Step::cargo(CORE_TESTS)],
-        ..Row::new("i686", &I686, "32-bit with 64-bit atomics: core's tests run")
+        steps: &[Step::cargo(CORE_TESTS), Step::cargo(STD_TESTS)],
+        ..Row::new(
+            "i686",
+            &I686,
+            "32-bit with 64-bit atomics: the tests of metrics-core and metrics-std run",
+        )
     },
     Row {
-        steps: &[Step::cargo(CORE_TESTS)],
+        steps: &[Step::cargo(CORE_TESTS), Step::cargo(STD_TESTS)],
         ..Row::new(
             "powerpc",
             &POWERPC,
-            "big-endian, 32-bit, no 64-bit atomics: core's tests run, with threads",
+            "big-endian, 32-bit, no 64-bit atomics: the tests of metrics-core and metrics-std run, with threads",
         )
     },
     Row {
@@ -186,8 +190,9 @@ pub(super) static ROWS: &[Row] = &[
     },
 ];
 
-/// Everything but what only a final binary may choose: an implementation of critical sections, a logger for `defmt`.
-const HOST_TESTS: &str = "test --workspace --no-fail-fast --features \
+/// Everything but what only a final binary may choose: an implementation of critical sections, a logger for `defmt`. The tests in
+/// `cross` run from where they are.
+const HOST_TESTS: &str = "test --workspace --exclude cross --no-fail-fast --features \
      metrics-core/alloc,metrics-core/serde,metrics-std/axum,metrics-std/prometheus";
 
 /// `default` is a name for features that are combined by their own names.
@@ -197,6 +202,9 @@ const FEATURES: &str = "hack check --workspace --feature-powerset --exclude-feat
 /// Exhaustive domains take minutes under emulation and in Node unless the code is optimised a little.
 const CORE_TESTS: &str = "test --package metrics-core --features alloc,serde --lib --tests --no-fail-fast \
      --config profile.dev.package.metrics-core.opt-level=1";
+
+/// metrics-std's own tests of wrappers, watchdog and the Tokio adapter, with threads.
+const STD_TESTS: &str = "test --package cross --tests --no-fail-fast";
 
 /// The same of metrics-wasm, with its API for JavaScript.
 const WASM_TESTS: &str = "test --package metrics-wasm --all-features --lib --tests --no-fail-fast";
