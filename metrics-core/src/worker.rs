@@ -224,12 +224,13 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
         self.hooks().end_processing();
     }
 
-    /// A spawned task is about to be polled, however it reached this worker.
+    /// A spawned task is about to be polled, however it reached this worker. Each start needs its end: a second one in a row
+    /// counts no poll, and its schedule latency is one too many.
     #[inline(always)]
     pub fn start_poll(&self, start: PollStart) {
         // A second request with no end of a poll in between is heeded here, or the lane would overflow.
         if self.hooks().start_poll(start) && self.full.replace(true) {
-            self.submit();
+            self.publish(false);
         }
     }
 
@@ -348,21 +349,28 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
 
     /// Publishes the batch. Readers see all of it or nothing; its cost is what was touched since the last time.
     ///
-    /// In the middle of a poll it publishes what was complete before that poll.
+    /// In the middle of a poll it publishes what was complete before that poll, and leaves the schedule latencies, of
+    /// which the poll going on has added one, to a submit at its end.
     #[inline]
     pub fn submit(&self) {
-        self.full.set(false);
+        self.publish(self.is_polling());
+    }
+
+    /// A latency is recorded when its poll starts: in the middle of one, a reader would see a sample too many.
+    #[inline]
+    fn publish(&self, in_poll: bool) {
+        self.full.set(in_poll);
         self.hooks().before_submit(self.registry.options.latch());
         let slot: &HeapSlot = &self.slot;
         slot.seq.write(|| {
             slot.counters.copy(&self.batch.counters);
-            for (batch, slot) in [
-                (&self.batch.poll_time, &slot.poll_time),
-                (&self.batch.schedule_latency, &slot.schedule_latency),
-            ] {
-                if let (Some(batch), Some(slot)) = (batch, slot) {
-                    batch.publish(slot);
-                }
+            if let (Some(batch), Some(slot)) = (&self.batch.poll_time, &slot.poll_time) {
+                batch.publish(slot);
+            }
+            if let (Some(batch), Some(slot), false) =
+                (&self.batch.schedule_latency, &slot.schedule_latency, in_poll)
+            {
+                batch.publish(slot);
             }
         });
     }

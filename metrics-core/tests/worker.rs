@@ -120,6 +120,51 @@ fn many_records_of_one_bucket_are_all_counted() {
     assert_eq!(total.poll_time().unwrap().samples(), 10_000);
 }
 
+/// Every way to call the hooks of two polls and the submits around and inside them, up to so many calls.
+#[test]
+fn no_snapshot_has_more_samples_than_polls() {
+    const CALLS: u32 = 5;
+    type Call = fn(&Worker<Shared>);
+    let calls: [Call; 5] = [
+        |worker| {
+            let scheduled_at = Some(worker.now());
+            if worker.is_polling() {
+                worker.end_poll();
+            } else {
+                worker.start_poll(PollStart {
+                    scheduled_at,
+                    site: Site::UNKNOWN,
+                });
+            }
+        },
+        Worker::submit,
+        Worker::tick,
+        Worker::park,
+        Worker::unpark,
+    ];
+    for choice in 0..calls.len().pow(CALLS) {
+        let clock = Hand::default();
+        let registry = registry(&clock);
+        let metrics = RuntimeMetrics::new(registry.clone());
+        let worker = Worker::lease(registry, 0).unwrap();
+        for place in 0..CALLS {
+            calls[choice / calls.len().pow(place) % calls.len()](&worker);
+            clock.advance(1);
+            let total = metrics.snapshot().total();
+            for reading in [total.poll_time().unwrap(), total.schedule_latency().unwrap()] {
+                assert!(
+                    reading.samples() <= reading.polls(),
+                    "choice {choice}, call {place}"
+                );
+            }
+        }
+        drop(worker);
+        let total = metrics.snapshot().total();
+        let latencies = total.schedule_latency().unwrap();
+        assert_eq!(latencies.samples(), latencies.polls(), "none is lost");
+    }
+}
+
 #[test]
 fn a_released_slot_goes_on_from_its_totals() {
     let clock = Hand::default();
