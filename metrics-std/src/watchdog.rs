@@ -114,6 +114,8 @@ pub struct StallScanner {
     scale: TimeScale,
     /// What each slot was last seen doing.
     slots: BTreeMap<usize, Watched>,
+    /// The poll, not timed, that each slot was last seen in or after, and when it was first seen so.
+    untimed: BTreeMap<usize, (u64, Timestamp)>,
     /// Kept for its memory.
     threads: Vec<LiveThread>,
 }
@@ -122,6 +124,8 @@ pub struct StallScanner {
 struct Watched {
     what: What,
     since: Timestamp,
+    /// Where the task of the poll was spawned, as far as that is known yet.
+    site: Site,
     worker: Option<usize>,
     thread: u64,
     reported: bool,
@@ -132,7 +136,6 @@ struct Watched {
 enum What {
     Poll {
         number: u64,
-        site: Site,
     },
     /// Between two polls that are seen, with the runtime's own signs of progress.
     Between {
@@ -158,6 +161,7 @@ impl StallScanner {
             scale: TimeScale::new(clock.ticks_per_second()),
             clock,
             slots: BTreeMap::new(),
+            untimed: BTreeMap::new(),
             threads: Vec::new(),
         }
     }
@@ -169,6 +173,7 @@ impl StallScanner {
         threads.extend(self.metrics.live_threads());
         let now = self.clock.now();
         let mut slots = core::mem::take(&mut self.slots);
+        self.date(&mut threads, now);
         for thread in threads.iter().filter(|thread| holds_its_worker(thread, &threads)) {
             let before = slots.remove(&thread.slot);
             let Some((what, since)) = self.look(thread, now) else {
@@ -182,12 +187,15 @@ impl StallScanner {
                     Watched {
                         what,
                         since,
+                        site: thread.live.site,
                         worker: thread.worker,
                         thread: thread.thread,
                         reported: false,
                     }
                 }
             };
+            // It may be known only some time after the poll began.
+            watched.site = thread.live.site;
             if !watched.reported && self.lasted(&watched, now) >= self.threshold {
                 watched.reported = true;
                 report(&self.stall(&watched, now, StallPhase::Ongoing));
@@ -201,25 +209,26 @@ impl StallScanner {
         self.threads = threads;
     }
 
+    /// A poll that is not timed began at the first look that saw it, as far as anybody knows. So it falls before or after
+    /// what another thread of the same worker does, and so does what follows it.
+    fn date(&mut self, threads: &mut [LiveThread], now: Timestamp) {
+        let before = core::mem::take(&mut self.untimed);
+        for LiveThread { slot, live, .. } in threads {
+            if live.since.is_none() {
+                let seen = before.get(slot).filter(|(number, _)| *number == live.poll_number);
+                let first = seen.map_or(now, |(_, first)| *first);
+                self.untimed.insert(*slot, (live.poll_number, first));
+                live.since = Some(first);
+            }
+        }
+    }
+
     /// What a thread is doing that could be a stall, and since when.
     fn look(&self, thread: &LiveThread, now: Timestamp) -> Option<(What, Timestamp)> {
         let live = &thread.live;
         let number = live.poll_number;
         match live.state {
-            WorkerState::Polling => {
-                let since = if self.metrics.registry().is_timed() {
-                    live.since
-                } else {
-                    None
-                };
-                Some((
-                    What::Poll {
-                        number,
-                        site: live.site,
-                    },
-                    since.unwrap_or(now),
-                ))
-            }
+            WorkerState::Polling => Some((What::Poll { number }, live.since.unwrap_or(now))),
             // Only a worker whose parks are known is ever seen running.
             WorkerState::Running => {
                 let progress = self.metrics.probe().progress(thread.worker?)?;
@@ -242,7 +251,7 @@ impl StallScanner {
     fn stall(&self, watched: &Watched, now: Timestamp, phase: StallPhase) -> Stall {
         let lasted = self.lasted(watched, now);
         let (kind, site) = match watched.what {
-            What::Poll { site, .. } => (StallKind::Poll, site::location(site)),
+            What::Poll { .. } => (StallKind::Poll, site::location(watched.site)),
             What::Between { .. } => (StallKind::NoProgress, None),
         };
         let system_now = SystemTime::now();

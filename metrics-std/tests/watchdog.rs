@@ -2,10 +2,12 @@
 #![allow(missing_docs)]
 
 use core::future::{Future, poll_fn};
+use core::panic::Location;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use metrics_mock::ManualClock;
+use metrics_std::site::intern;
 use metrics_std::watchdog::{Stall, StallKind, StallPhase, StallScanner, watch_stalls};
 use metrics_std::{
     Builder, Clock, HistogramConfig, Measured, NoProbe, PollStart, RuntimeMetrics, Sampling, Worker, build,
@@ -136,6 +138,52 @@ fn a_worker_given_away_in_the_middle_of_a_poll_does_not_stall() {
     took.start_poll(PollStart::default());
     clock.advance(millis(50));
     assert_eq!(only(scan(&mut scanner)).lasted, millis(50));
+}
+
+#[test]
+fn so_it_is_while_nothing_is_timed() {
+    let (clock, metrics, workers) = runtime();
+    metrics.registry().options().set_poll_time(Sampling::Off);
+    workers[0].submit();
+    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
+    workers[0].start_poll(PollStart::default());
+    assert!(scan(&mut scanner).is_empty());
+    clock.advance(millis(5));
+    let took = Worker::lease(Arc::clone(metrics.registry()), 0).unwrap();
+    took.park();
+    for _ in 0..3 {
+        clock.advance(millis(50));
+        assert!(
+            scan(&mut scanner).is_empty(),
+            "it gave its worker away in that poll"
+        );
+    }
+    took.unpark();
+    took.start_poll(PollStart::default());
+    assert!(scan(&mut scanner).is_empty());
+    clock.advance(millis(50));
+    assert_eq!(only(scan(&mut scanner)).lasted, millis(50));
+    took.end_poll();
+    assert_eq!(only(scan(&mut scanner)).phase, StallPhase::Over);
+}
+
+#[test]
+fn a_spawn_site_that_comes_late_makes_no_second_stall() {
+    let (clock, metrics, workers) = runtime();
+    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
+    workers[0].start_poll(PollStart::default());
+    clock.advance(millis(30));
+    assert_eq!(only(scan(&mut scanner)).site, None);
+    let here = Location::caller();
+    workers[0].set_site(intern(here));
+    clock.advance(millis(30));
+    assert!(scan(&mut scanner).is_empty());
+    workers[0].end_poll();
+    let stall = only(scan(&mut scanner));
+    assert_eq!(
+        (stall.phase, stall.lasted, stall.site),
+        (StallPhase::Over, millis(60), Some(here))
+    );
 }
 
 #[test]
