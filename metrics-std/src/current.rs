@@ -12,13 +12,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use metrics_core::PollStart;
+use portable_atomic::{AtomicUsize, Ordering};
 
 use crate::home::Home;
 use crate::{Registry, Worker, thread};
 
 thread_local! {
     static LEASES: RefCell<Vec<Rc<Lease>>> = const { RefCell::new(Vec::new()) };
+    /// [`GONE`] as this thread last saw it.
+    static SEEN: Cell<usize> = const { Cell::new(0) };
 }
+
+/// How many registries nobody wants any more. Threads that still have a slot there give it back once they see it move.
+static GONE: AtomicUsize = AtomicUsize::new(0);
 
 /// Where a thread stands among the workers of a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +108,7 @@ pub(crate) enum Open {
 }
 
 impl Lease {
-    fn new(worker: Worker, home: Home, terms: Terms) -> Self {
+    fn new(worker: Worker, home: &Home, terms: Terms) -> Self {
         worker.set_thread(thread::current());
         // So that a first poll that stalls has a thread to name.
         worker.submit();
@@ -111,7 +117,7 @@ impl Lease {
         }
         Self {
             worker,
-            home: Arc::new(home),
+            home: Arc::new(home.of_lease()),
             terms,
             depth: Cell::new(0),
             covered: Cell::new(None),
@@ -237,23 +243,34 @@ pub(crate) fn lease(home: &Home, terms: Terms) -> Option<Rc<Lease>> {
         Spot::Worker(index) => Worker::lease(registry, index),
         Spot::Outside => Worker::lease_foreign(registry),
     };
-    let lease = Rc::new(Lease::new(worker.ok()?, home.clone(), terms));
-    let forgotten = LEASES.try_with(|leases| {
-        let mut leases = leases.try_borrow_mut().ok()?;
-        // Registries that only this thread still knows belong to runtimes that are gone.
-        let forgotten: Vec<_> = leases.extract_if(.., |lease| !lease.is_wanted()).collect();
-        leases.push(Rc::clone(&lease));
-        Some(forgotten)
-    });
-    // Dropped outside the borrow: giving back a slot reads a clock that may be the user's own.
-    drop(forgotten.ok()??);
+    let lease = Rc::new(Lease::new(worker.ok()?, home, terms));
+    let kept = |leases: &RefCell<Vec<_>>| {
+        leases.try_borrow_mut().ok()?.push(Rc::clone(&lease));
+        Some(())
+    };
+    LEASES.try_with(kept).ok()??;
     Some(lease)
+}
+
+/// Nobody wants the numbers of some registry any more.
+pub(crate) fn home_is_gone() {
+    // Ordering: release, with the acquire in `forget_the_gone`: who sees it move finds the home gone.
+    GONE.fetch_add(1, Ordering::Release);
+}
+
+/// Gives back this thread's slots in registries that nobody wants any more, if there are new ones.
+#[inline]
+pub(crate) fn forget_the_gone() {
+    // Ordering: acquire, with the release in `home_is_gone`.
+    let gone = GONE.load(Ordering::Acquire);
+    if SEEN.with(|seen| seen.replace(gone)) != gone {
+        give_back(|lease| !lease.is_wanted());
+    }
 }
 
 impl Lease {
     fn is_wanted(&self) -> bool {
-        // The worker's and the home's own references.
-        Arc::strong_count(self.worker.registry()) > 2 || Arc::strong_count(&self.home) > 1
+        self.home.is_wanted() || Arc::strong_count(&self.home) > 1
     }
 }
 
@@ -269,13 +286,18 @@ impl Drop for Lease {
 /// Gives back this thread's leases of that registry, save those that a poll still holds until it ends.
 #[cfg(feature = "tokio")]
 pub(crate) fn release(registry: &Arc<Registry>) {
+    give_back(|lease| lease.is_of(registry));
+}
+
+#[cold]
+fn give_back(which: impl Fn(&Lease) -> bool) {
     let released = LEASES.try_with(|leases| {
         let Ok(mut leases) = leases.try_borrow_mut() else {
             return Vec::new();
         };
-        leases.extract_if(.., |lease| lease.is_of(registry)).collect()
+        leases.extract_if(.., |lease| which(lease)).collect()
     });
-    // Dropped outside the borrow, as above.
+    // Dropped outside the borrow: giving back a slot reads a clock that may be the user's own.
     drop(released);
 }
 
@@ -285,6 +307,8 @@ pub(crate) fn release(registry: &Arc<Registry>) {
 /// the slot back.
 pub struct Entered {
     lease: Rc<Lease>,
+    /// As long as it is entered, the lease is wanted.
+    _home: Home,
     /// It belongs to the thread it was made on.
     _thread: PhantomData<*const ()>,
 }
@@ -323,7 +347,7 @@ pub fn enter(worker: Worker) -> Entered {
         processes: false,
         publish: Publish::WhenDue,
     };
-    let lease = Rc::new(Lease::new(worker, home, terms));
+    let lease = Rc::new(Lease::new(worker, &home, terms));
     // On a thread that is ending, or in the middle of such a change, wrappers go without it and lease or share.
     let _ = LEASES.try_with(|leases| {
         leases
@@ -332,6 +356,7 @@ pub fn enter(worker: Worker) -> Entered {
     });
     Entered {
         lease,
+        _home: home,
         _thread: PhantomData,
     }
 }

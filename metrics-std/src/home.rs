@@ -1,7 +1,7 @@
 //! What a measured task keeps of its runtime: where its polls are recorded.
 
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use metrics_core::{PollStart, Sampling, TaskEnd, Timestamp};
 
@@ -13,9 +13,29 @@ use crate::{Registry, Worker};
 #[derive(Clone)]
 pub(crate) struct Home {
     pub(crate) registry: Arc<Registry>,
-    foreign: Arc<Mutex<Option<Worker>>>,
+    /// Held by the runtime, its readers and its spawners, but not by the leases of threads.
+    _wanted: Option<Arc<Wanted>>,
+    wanted_by: Weak<Wanted>,
+    foreign: Arc<Mutex<Foreign>>,
     #[cfg(feature = "tokio")]
     pub(crate) tokio: Option<Arc<crate::tokio::Host>>,
+}
+
+/// As long as it lives, somebody may ask for a registry's numbers or count in it.
+struct Wanted;
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        current::home_is_gone();
+    }
+}
+
+/// The row of threads that can't have a slot of their own.
+#[derive(Default)]
+struct Foreign {
+    worker: Option<Worker>,
+    /// The threads that are in the middle of a poll.
+    polling: Vec<ThreadMark>,
 }
 
 /// What is known of where a task is polled.
@@ -31,8 +51,11 @@ pub(crate) enum Driver {
 impl Home {
     /// The home of an executor that is asked nothing.
     pub(crate) fn of(registry: Arc<Registry>) -> Self {
+        let wanted = Arc::new(Wanted);
         Self {
             registry,
+            wanted_by: Arc::downgrade(&wanted),
+            _wanted: Some(wanted),
             foreign: Arc::default(),
             #[cfg(feature = "tokio")]
             tokio: None,
@@ -49,9 +72,23 @@ impl Home {
         }
     }
 
+    /// The same for a lease of a thread, which holds it for the tasks spawned there and wants nothing itself.
+    pub(crate) fn of_lease(&self) -> Self {
+        Self {
+            _wanted: None,
+            ..self.clone()
+        }
+    }
+
+    /// Whether anybody else than leases, and the tasks spawned on their threads, has this home.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted_by.strong_count() > 0
+    }
+
     /// The slot in which a poll on this thread is recorded. `None` where the thread can't have one.
     #[inline]
     pub(crate) fn lease(&self, driver: Driver) -> Option<Rc<Lease>> {
+        current::forget_the_gone();
         #[cfg(feature = "tokio")]
         if let Some(host) = &self.tokio {
             return host.lease(self, driver);
@@ -95,21 +132,57 @@ impl Home {
     #[cold]
     fn with_foreign(&self, record: impl FnOnce(&Worker)) {
         let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
-        if foreign.is_none() {
-            *foreign = Worker::lease_foreign(Arc::clone(&self.registry)).ok();
+        if foreign.worker.is_none() {
+            foreign.worker = Worker::lease_foreign(Arc::clone(&self.registry)).ok();
         }
-        if let Some(worker) = &*foreign {
+        if let Some(worker) = &foreign.worker {
             record(worker);
             worker.submit();
         }
     }
 
-    /// Records a poll on a thread that can't have a slot, once it is over.
-    pub(crate) fn record_foreign_poll(&self, start: PollStart, started: Timestamp, ended: Timestamp) {
+    /// A poll begins on a thread that can't have a slot. Says whether it is the outermost there.
+    #[cold]
+    pub(crate) fn begin_foreign_poll(&self) -> bool {
+        let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = ThreadMark::current();
+        let outermost = !foreign.polling.contains(&here);
+        if outermost {
+            foreign.polling.push(here);
+        }
+        outermost
+    }
+
+    /// Records the outermost poll on a thread that can't have a slot, once it is over.
+    pub(crate) fn end_foreign_poll(&self, start: PollStart, started: Timestamp, ended: Timestamp) {
+        {
+            let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+            let here = ThreadMark::current();
+            foreign.polling.retain(|thread| *thread != here);
+        }
         self.with_foreign(|worker| worker.record_poll(start, started, ended));
+    }
+
+    pub(crate) fn count_foreign_nested_poll(&self) {
+        self.with_foreign(Worker::incr_nested_polls);
     }
 
     pub(crate) fn count_foreign_root_poll(&self) {
         self.with_foreign(Worker::incr_root_polls);
+    }
+}
+
+thread_local! {
+    /// Without a destructor it is there until the thread is gone.
+    static MARK: u8 = const { 0 };
+}
+
+/// One of the running threads, also while it is ending and has neither number nor name any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ThreadMark(usize);
+
+impl ThreadMark {
+    fn current() -> Self {
+        Self(MARK.with(|mark| core::ptr::from_ref(mark).addr()))
     }
 }

@@ -9,9 +9,7 @@ use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use futures::task::LocalSpawnExt;
 use metrics_mock::ManualClock;
-use metrics_std::{
-    Builder, Clock, HistogramConfig, Measured, NoProbe, RuntimeMetrics, Sampling, build, build_wrapped, enter,
-};
+use metrics_std::{Builder, Clock, HistogramConfig, Measured, RuntimeMetrics, Sampling, build_wrapped};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -223,6 +221,15 @@ fn a_panic_ends_the_task_once_and_keeps_its_poll() {
 }
 
 #[test]
+fn a_root_poll_that_panics_is_counted() {
+    let (_, metrics) = wrapped();
+    let root = Measured::root(&metrics, poll_fn(|_| -> Poll<()> { panic!("as the test wants") }));
+    let caught = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| poll_once(root)));
+    assert!(caught.is_err());
+    assert_eq!((metrics.root_polls(), metrics.poll_count()), (Some(1), Some(0)));
+}
+
+#[test]
 fn a_task_never_polled_is_cancelled_by_its_drop() {
     let (_, metrics) = wrapped();
     drop(Measured::task(&metrics, async {}));
@@ -250,22 +257,6 @@ fn roots_and_nested_wrappers_have_rows_of_their_own() {
 }
 
 #[test]
-fn a_thread_that_ends_leaves_its_row_to_the_next() {
-    let (_, metrics) = wrapped();
-    let poll = || {
-        let metrics = metrics.clone();
-        thread::spawn(move || poll_once(Measured::task(&metrics, async {})))
-            .join()
-            .unwrap()
-    };
-    assert!(poll().is_ready());
-    assert!(poll().is_ready());
-    let snapshot = metrics.snapshot();
-    let polls: Vec<_> = snapshot.workers().map(|worker| worker.poll_count()).collect();
-    assert_eq!(polls, [Some(2)]);
-}
-
-#[test]
 fn a_task_of_one_registry_polled_inside_another_is_charged_to_its_own() {
     let (clock, ours) = wrapped();
     let (_, theirs) = wrapped();
@@ -282,49 +273,6 @@ fn a_task_of_one_registry_polled_inside_another_is_charged_to_its_own() {
     }
     assert_eq!(sums(&ours)[0].0, 7);
     assert_eq!(sums(&theirs)[0].0, 0);
-}
-
-/// Polls a task from a thread-local's destructor.
-struct PollsWhenDropped(RefCell<Option<Measured<core::future::Ready<()>>>>);
-
-impl Drop for PollsWhenDropped {
-    fn drop(&mut self) {
-        let task = self.0.take();
-        assert!(poll_once(task.unwrap()).is_ready());
-    }
-}
-
-thread_local! {
-    static LAST: PollsWhenDropped = const { PollsWhenDropped(RefCell::new(None)) };
-}
-
-/// The order in which thread-locals go is the platform's, so both orders of first use are tried: in one of them our own
-/// are gone before the poll.
-#[test]
-fn polls_on_threads_that_are_ending_are_recorded_in_one_row_or_another() {
-    let (_, metrics) = wrapped();
-    for ours_first in [true, false] {
-        let metrics = metrics.clone();
-        thread::spawn(move || {
-            let leave = || {
-                let task = Measured::task(&metrics, core::future::ready(()));
-                LAST.with(|last| *last.0.borrow_mut() = Some(task));
-            };
-            let poll = || assert!(poll_once(Measured::task(&metrics, async {})).is_ready());
-            if !ours_first {
-                LAST.with(|_| ());
-            }
-            poll();
-            leave();
-        })
-        .join()
-        .unwrap();
-    }
-    assert_eq!(metrics.poll_count(), Some(4));
-    assert_eq!(metrics.completed_tasks_count(), Some(4));
-    assert_eq!(sums(&metrics).map(|(_, count)| count), [4, 4]);
-    let snapshot = metrics.snapshot();
-    assert_eq!(snapshot.foreign().and_then(|row| row.poll_count()), Some(1));
 }
 
 #[test]
@@ -358,30 +306,6 @@ fn without_a_clock_counters_work_and_histograms_are_none() {
     assert!(poll_once(Measured::task(&metrics, async {})).is_ready());
     assert_eq!(metrics.poll_count(), Some(1));
     assert!(metrics.snapshot().total().poll_time().is_none());
-}
-
-#[test]
-fn an_entered_worker_is_the_one_that_wrappers_use() {
-    let clock = Clock::custom(ManualClock::new());
-    let (metrics, mut workers) = build(timed().name("mine").workers(2), clock, NoProbe).unwrap();
-    assert_eq!(workers.len(), 2);
-    let worker = enter(workers.remove(1));
-
-    // Between the runtime's own polls a wrapper is a task.
-    assert!(poll_once(Measured::task(&metrics, async {})).is_ready());
-    // Inside one it is nested: the runtime counts the poll itself.
-    worker.start_poll(metrics_std::PollStart::default());
-    assert!(poll_once(Measured::task(&metrics, async {})).is_ready());
-    worker.end_poll();
-    worker.submit();
-    assert_eq!(metrics.worker_poll_count(1), Some(2));
-    assert_eq!(metrics.worker_nested_polls(1), Some(1));
-    assert_eq!(metrics.worker_poll_count(0), Some(0));
-
-    // Once the worker is given back, the thread leases a slot like any other.
-    drop(worker);
-    assert!(poll_once(Measured::task(&metrics, async {})).is_ready());
-    assert_eq!(metrics.poll_count(), Some(3));
 }
 
 #[test]

@@ -109,12 +109,11 @@ impl Task {
         cx: &mut Context<'_>,
         inner: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        let polled = inner(cx);
-        match lease {
-            Some(lease) => lease.count_root_poll(),
-            None => self.home().count_foreign_root_poll(),
-        }
-        polled
+        let _poll = RootPoll {
+            home: self.home(),
+            lease,
+        };
+        inner(cx)
     }
 
     /// When the task became scheduled, for the poll that begins now.
@@ -197,24 +196,51 @@ impl Drop for OpenPoll {
     }
 }
 
+/// A poll of a root future, counted by the drop, panic or not.
+struct RootPoll<'a> {
+    home: &'a Home,
+    lease: Option<Rc<Lease>>,
+}
+
+impl Drop for RootPoll<'_> {
+    fn drop(&mut self) {
+        match &self.lease {
+            Some(lease) => lease.count_root_poll(),
+            None => self.home.count_foreign_root_poll(),
+        }
+    }
+}
+
 /// A poll on a thread that can have no slot, recorded by the drop, panic or not.
 struct ForeignPoll {
     home: Arc<Home>,
     start: PollStart,
     started: Timestamp,
+    /// Not inside another one of the same runtime.
+    outermost: bool,
 }
 
 impl ForeignPoll {
     #[cold]
     fn begin(home: Arc<Home>, start: PollStart) -> Self {
+        let outermost = home.begin_foreign_poll();
         let started = home.registry.clock().now();
-        Self { home, start, started }
+        Self {
+            home,
+            start,
+            started,
+            outermost,
+        }
     }
 }
 
 impl Drop for ForeignPoll {
     fn drop(&mut self) {
-        self.home
-            .record_foreign_poll(self.start, self.started, self.home.registry.clock().now());
+        if self.outermost {
+            let ended = self.home.registry.clock().now();
+            self.home.end_foreign_poll(self.start, self.started, ended);
+        } else {
+            self.home.count_foreign_nested_poll();
+        }
     }
 }

@@ -1,0 +1,172 @@
+//! Which slot a thread has for a runtime, and when it gives it back.
+#![allow(missing_docs)]
+
+use core::cell::RefCell;
+use core::future::{Future, Ready, ready};
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+use metrics_mock::ManualClock;
+use metrics_std::{
+    Builder, Clock, HistogramConfig, Measured, NoProbe, PollStart, RuntimeMetrics, build, build_wrapped,
+    enter,
+};
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
+
+fn timed() -> Builder<'static> {
+    Builder::new()
+        .poll_time(HistogramConfig::DEFAULT)
+        .schedule_latency(HistogramConfig::DEFAULT)
+}
+
+fn wrapped() -> RuntimeMetrics {
+    build_wrapped(timed(), Clock::custom(ManualClock::new())).unwrap()
+}
+
+fn poll_once(future: impl Future) -> Poll<()> {
+    pin!(future)
+        .poll(&mut Context::from_waker(Waker::noop()))
+        .map(drop)
+}
+
+fn poll_a_task_of(metrics: &RuntimeMetrics) {
+    assert!(poll_once(Measured::task(metrics, async {})).is_ready());
+}
+
+#[test]
+fn a_thread_that_ends_leaves_its_row_to_the_next() {
+    let metrics = wrapped();
+    for _ in 0..2 {
+        thread::scope(|scope| scope.spawn(|| poll_a_task_of(&metrics)).join().unwrap());
+    }
+    let snapshot = metrics.snapshot();
+    let polls: Vec<_> = snapshot.workers().map(|worker| worker.poll_count()).collect();
+    assert_eq!(polls, [Some(2)]);
+}
+
+#[test]
+fn an_entered_worker_is_the_one_that_wrappers_use() {
+    let clock = Clock::custom(ManualClock::new());
+    let (metrics, mut workers) = build(timed().name("mine").workers(2), clock, NoProbe).unwrap();
+    assert_eq!(workers.len(), 2);
+    let worker = enter(workers.remove(1));
+
+    // Between the runtime's own polls a wrapper is a task.
+    poll_a_task_of(&metrics);
+    // Inside one it is nested: the runtime counts the poll itself.
+    worker.start_poll(PollStart::default());
+    poll_a_task_of(&metrics);
+    worker.end_poll();
+    worker.submit();
+    assert_eq!(metrics.worker_poll_count(1), Some(2));
+    assert_eq!(metrics.worker_nested_polls(1), Some(1));
+    assert_eq!(metrics.worker_poll_count(0), Some(0));
+
+    // Once the worker is given back, the thread leases a slot like any other.
+    drop(worker);
+    poll_a_task_of(&metrics);
+    assert_eq!(metrics.poll_count(), Some(3));
+}
+
+#[test]
+fn an_entered_worker_stays_whatever_other_registry_goes() {
+    let (metrics, mut workers) = build(timed(), Clock::custom(ManualClock::new()), NoProbe).unwrap();
+    let _entered = enter(workers.remove(0));
+    let task = Measured::task(&metrics, async {});
+    let registry = Arc::downgrade(metrics.registry());
+    drop(metrics);
+    // A registry is gone, and this thread sees it at its next poll.
+    poll_a_task_of(&wrapped());
+    poll_a_task_of(&wrapped());
+    assert!(poll_once(task).is_ready());
+    let metrics = metrics_core::RuntimeMetrics::new(registry.upgrade().unwrap());
+    assert_eq!(metrics.live_threads().count(), 1, "it leased no second slot");
+    assert_eq!(metrics.snapshot().workers().count(), 1);
+}
+
+#[test]
+fn every_thread_forgets_a_registry_that_nobody_wants_any_more() {
+    const THREADS: usize = 3;
+    let (gone, stays) = (wrapped(), wrapped());
+    let registry = Arc::downgrade(gone.registry());
+    let gone = Mutex::new(Some(gone));
+    let turn = Barrier::new(THREADS);
+    thread::scope(|scope| {
+        for number in 0..THREADS {
+            let (gone, stays, turn, registry) = (&gone, &stays, &turn, &registry);
+            scope.spawn(move || {
+                poll_a_task_of(gone.lock().unwrap().as_ref().unwrap());
+                poll_a_task_of(stays);
+                turn.wait();
+                if number == 0 {
+                    *gone.lock().unwrap() = None;
+                    assert_eq!(
+                        registry.strong_count() % THREADS,
+                        0,
+                        "each of them still has a slot"
+                    );
+                }
+                turn.wait();
+                // The slot of this one it has already: nothing is leased.
+                poll_a_task_of(stays);
+                turn.wait();
+                assert_eq!(registry.strong_count(), 0);
+            });
+        }
+    });
+    assert_eq!(stays.poll_count(), Some(2 * THREADS as u64));
+    assert_eq!(stays.snapshot().workers().count(), THREADS);
+}
+
+/// One task inside another.
+type Nested = Measured<Measured<Ready<()>>>;
+
+/// Polls them from a thread-local's destructor.
+struct PollsWhenDropped(RefCell<Option<Nested>>);
+
+impl Drop for PollsWhenDropped {
+    fn drop(&mut self) {
+        let task = self.0.take();
+        assert!(poll_once(task.unwrap()).is_ready());
+    }
+}
+
+thread_local! {
+    static LAST: PollsWhenDropped = const { PollsWhenDropped(RefCell::new(None)) };
+}
+
+/// The order in which thread-locals go is the platform's, so both orders of first use are tried: in one of them our own
+/// are gone before the poll.
+#[test]
+fn polls_on_threads_that_are_ending_are_recorded_in_one_row_or_another() {
+    let metrics = wrapped();
+    for ours_first in [true, false] {
+        let metrics = metrics.clone();
+        thread::spawn(move || {
+            let leave = || {
+                let task = Measured::task(&metrics, Measured::task(&metrics, ready(())));
+                LAST.with(|last| *last.0.borrow_mut() = Some(task));
+            };
+            if !ours_first {
+                LAST.with(|_| ());
+            }
+            poll_a_task_of(&metrics);
+            leave();
+        })
+        .join()
+        .unwrap();
+    }
+    assert_eq!(metrics.poll_count(), Some(4));
+    assert_eq!(
+        metrics.nested_polls(),
+        Some(2),
+        "of two wrappers the outer one counts"
+    );
+    assert_eq!(metrics.completed_tasks_count(), Some(6));
+    let snapshot = metrics.snapshot();
+    let total = snapshot.total();
+    let samples = [total.poll_time(), total.schedule_latency()].map(|reading| reading.unwrap().samples());
+    assert_eq!(samples, [4, 4]);
+    let foreign = snapshot.foreign().unwrap();
+    assert_eq!((foreign.poll_count(), foreign.nested_polls()), (Some(1), Some(1)));
+}
