@@ -1,24 +1,21 @@
 //! A worker's histogram by itself, for the benchmark that compares it with histogram libraries. Not part of the API: it is
 //! there under `--cfg metrics_core_bench` only.
 
-use crate::cell::OwnedU64;
 use crate::histogram::HistogramConfig;
-use crate::record::{BatchHistogram, CHUNK, RecordValue, SlotHistogram};
-use alloc::boxed::Box;
+use crate::record::{BatchHistogram, HeapBuckets, RecordValue, SlotHistogram};
 
 /// The batch and the slot of one histogram.
 #[derive(Debug)]
 pub struct BatchAndSlot {
     config: HistogramConfig,
     batch: BatchHistogram,
-    slot: SlotHistogram<Box<[OwnedU64]>>,
+    slot: SlotHistogram<HeapBuckets>,
 }
 
 impl BatchAndSlot {
     /// Empty, of this layout.
     pub fn new(config: HistogramConfig) -> Self {
-        let cells = (0..config.num_buckets().next_multiple_of(CHUNK)).map(|_| OwnedU64::new(0));
-        let slot = SlotHistogram::new(cells.collect());
+        let slot = SlotHistogram::new(HeapBuckets::new(config.num_buckets()));
         Self {
             config,
             batch: BatchHistogram::new(&slot),

@@ -92,6 +92,12 @@ impl Options {
         Sampling::from_bits(self.schedule_latency.load(Ordering::Relaxed))
     }
 
+    /// Whether wakes are to be stamped.
+    #[inline(always)]
+    pub(crate) fn measures_schedule_latency(&self) -> bool {
+        self.schedule_latency.load(Ordering::Relaxed) != 0
+    }
+
     #[inline(always)]
     pub(crate) fn latch(&self) -> Latched {
         Latched {

@@ -192,8 +192,10 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
     /// stamp yet: a repeated wake costs one load.
     #[inline]
     pub fn stamp(&self, stamp: &WakeStamp) {
-        let measured = self.schedule_latency_config().is_some() && self.options.latch().schedule_latency != 0;
-        if measured && !stamp.is_set() {
+        if self.options.measures_schedule_latency()
+            && !stamp.is_set()
+            && self.schedule_latency_config().is_some()
+        {
             stamp.mark(self.clock.now());
         }
     }

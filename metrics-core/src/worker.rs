@@ -228,18 +228,52 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     /// counts no poll, and its schedule latency is one too many.
     #[inline(always)]
     pub fn start_poll(&self, start: PollStart) {
-        // A second request with no end of a poll in between is heeded here, or the lane would overflow.
-        if self.hooks().start_poll(start) && self.full.replace(true) {
-            self.publish(false);
+        let hooks = self.hooks();
+        let flags = hooks.flags();
+        if flags.is_sampling() {
+            self.start_sampled_poll(start.scheduled_at, start.site);
+        } else {
+            hooks.start_plain_poll(flags, start.site);
         }
     }
 
     /// The poll ended, by returning or by a panic. Does nothing outside a poll.
     #[inline(always)]
     pub fn end_poll(&self) {
-        if self.hooks().end_poll() | self.full.get() {
-            self.submit();
+        let hooks = self.hooks();
+        let flags = hooks.flags();
+        if flags.is_measured() {
+            self.end_measured_poll();
+        } else if hooks.end_untimed_poll(flags) | self.full.get() {
+            self.submit_untimed_polls();
         }
+    }
+
+    // Out of line, as are the two below: with everything switched off, the hooks of a poll are then so short that the
+    // caller keeps its registers.
+    #[inline(never)]
+    fn start_sampled_poll(&self, scheduled_at: Option<Timestamp>, site: Site) {
+        let hooks = self.hooks();
+        let start = PollStart { scheduled_at, site };
+        // A second request with no end of a poll in between is heeded here, or the lane would overflow.
+        if hooks.start_sampled_poll(hooks.flags(), start) && self.full.replace(true) {
+            self.publish(false);
+        }
+    }
+
+    #[inline(never)]
+    fn end_measured_poll(&self) {
+        let hooks = self.hooks();
+        if hooks.end_measured_poll(hooks.flags()) | self.full.get() {
+            self.publish(false);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn submit_untimed_polls(&self) {
+        self.hooks().settle_untimed_polls();
+        self.publish(false);
     }
 
     /// Something took time since the last reading that belongs to no poll: the next poll takes a reading of its own.

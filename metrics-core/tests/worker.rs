@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Hand, poll, registry};
+use common::{Hand, Shared, poll, registry};
 use core::time::Duration;
 use metrics_core::{
     Builder, Counter, HistogramConfig, LeaseError, NoClock, PollStart, RuntimeMetrics, Sampling, SinceError,

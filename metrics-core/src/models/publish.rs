@@ -2,26 +2,24 @@
 
 use super::{explore, whole};
 use crate::cell::{OwnedU64, U64Cell};
-use crate::record::{CHUNK, SlotHistogram};
+use crate::record::{HeapBuckets, SlotHistogram};
 use crate::seq::SeqCount;
 use crate::sync::thread;
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 /// A slot with one counter and a histogram of one chunk of buckets, of which two are used.
 struct Small {
     seq: SeqCount,
     polls: OwnedU64,
-    poll_time: SlotHistogram<Box<[OwnedU64]>>,
+    poll_time: SlotHistogram<HeapBuckets>,
 }
 
 impl Small {
     fn new() -> Self {
-        let buckets = (0..CHUNK).map(|_| OwnedU64::new(0)).collect();
         Self {
             seq: SeqCount::new(),
             polls: OwnedU64::new(0),
-            poll_time: SlotHistogram::new(buckets),
+            poll_time: SlotHistogram::new(HeapBuckets::new(2)),
         }
     }
 
@@ -29,9 +27,7 @@ impl Small {
     fn submit(&self, n: u64, bucket: usize) {
         self.seq.write(|| {
             self.polls.set(n);
-            let mut counts = [0; CHUNK];
-            counts[bucket] = 1;
-            self.poll_time.add_chunk(0, counts);
+            self.poll_time.add_lane(bucket, 1);
             self.poll_time.settle(whole(n), 1, n);
         });
     }

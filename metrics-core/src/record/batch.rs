@@ -1,7 +1,8 @@
 //! A worker's own side: plain memory, no atomics, published by a submit.
 
+use super::buckets::HeapBuckets;
 use super::hooks::{HooksState, RecordValue};
-use super::slot::{BucketCells, CHUNK, SlotHistogram};
+use super::slot::{CHUNK, SlotHistogram};
 use crate::cell::{Local, OwnedU64};
 use crate::counters::Counters;
 use crate::histogram::HistogramConfig;
@@ -19,50 +20,37 @@ pub(crate) struct Batch {
 
 /// A lane at half its range asks for a submit, which leaves as many records again before it could be full.
 const HALF: u8 = 0x80;
-/// Buckets up to which a word has a bit for each chunk.
-const NARROW: usize = CHUNK * u64::BITS as usize;
+/// Touched lanes that are remembered one by one. A worker's polls between two submits fall into a dozen buckets; of more it
+/// is as cheap to go through all.
+const LISTED: usize = 24;
+
+const _: () = assert!(HistogramConfig::MAX_BUCKETS - 1 <= u16::MAX as usize);
 
 /// What was recorded since the last submit.
 ///
 /// A bucket's count since then is one byte: a lane that gets half full asks for a submit at the end of the poll. That
-/// makes the batch an eighth of the slot's size. Sum, minimum and maximum are totals, so a submit stores them as
+/// makes the batch a sixth of the slot's size. Sum, minimum and maximum are totals, so a submit stores them as
 /// they are; the count is the sum of the buckets.
 #[derive(Debug)]
 pub(crate) struct BatchHistogram {
-    /// As many as fill whole chunks; none if the layout is wide.
+    /// As many as fill whole chunks.
     lanes: Box<[Cell<u8>]>,
-    /// One bit for each chunk of lanes touched since the last submit.
-    touched: Cell<u64>,
-    wide: Option<Box<Wide>>,
+    /// Lanes touched since the last submit. More than [`LISTED`] are not listed.
+    touched: Cell<u32>,
+    list: [Cell<u16>; LISTED],
     sum: Cell<u64>,
     min: Cell<u64>,
     max: Cell<u64>,
 }
 
-/// The lanes of a layout with more chunks than a word has bits, and as many words as it takes.
-#[derive(Debug)]
-struct Wide {
-    lanes: Box<[Cell<u8>]>,
-    touched: Box<[Cell<u64>]>,
-}
-
 impl BatchHistogram {
     /// An empty batch that goes on from the totals of `slot`.
-    pub(crate) fn new<B: BucketCells>(slot: &SlotHistogram<B>) -> Self {
+    pub(crate) fn new(slot: &SlotHistogram<HeapBuckets>) -> Self {
         let (sum, min, max) = slot.extremes();
-        let chunks = slot.capacity().div_ceil(CHUNK);
-        let lanes = |chunks: usize| (0..chunks * CHUNK).map(|_| Cell::new(0)).collect();
-        let wide = slot.capacity() > NARROW;
         Self {
-            lanes: lanes(if wide { 0 } else { chunks }),
+            lanes: (0..slot.capacity()).map(|_| Cell::new(0)).collect(),
             touched: Cell::new(0),
-            wide: wide.then(|| {
-                let words = chunks.div_ceil(u64::BITS as usize);
-                Box::new(Wide {
-                    lanes: lanes(chunks),
-                    touched: (0..words).map(|_| Cell::new(0)).collect(),
-                })
-            }),
+            list: [const { Cell::new(0) }; LISTED],
             sum: Cell::new(sum),
             min: Cell::new(min),
             max: Cell::new(max),
@@ -71,78 +59,66 @@ impl BatchHistogram {
 
     /// Adds what was recorded since the last time to `slot`. Costs what was touched, not what was configured.
     #[inline]
-    pub(crate) fn publish<B: BucketCells>(&self, slot: &SlotHistogram<B>) {
-        if let Some(wide) = &self.wide {
-            for (word, touched) in wide.touched.iter().enumerate() {
-                let touched = touched.take();
-                publish_chunks(&wide.lanes, word * NARROW, touched, slot);
-                slot.mark_chunks(word * NARROW, touched);
+    pub(crate) fn publish(&self, slot: &SlotHistogram<HeapBuckets>) {
+        match self.list.get(..self.touched.take() as usize) {
+            Some(list) => {
+                for i in list {
+                    let i = usize::from(i.get());
+                    if let Some(lane) = self.lanes.get(i) {
+                        slot.add_lane(i, lane.take());
+                    }
+                }
             }
-        } else {
-            let touched = self.touched.take();
-            publish_chunks(&self.lanes, 0, touched, slot);
-            // As few chunks as these are the slot's blocks.
-            slot.mark_blocks(touched);
+            None => self.publish_all(slot),
         }
         slot.settle(self.sum.get(), self.min.get(), self.max.get());
     }
 
-    /// Where a value goes that has no lane in `lanes`. Out of line, so that the common case stays small.
+    /// Publishes every lane. Within a chunk it does not ask which are zero: polls of one kind fall into neighbouring
+    /// buckets, and a branch for each would be guessed wrong.
     #[inline(never)]
-    fn record_wide(&self, i: usize, value: u64) -> bool {
-        let Some((lane, touched)) = self
-            .wide
-            .as_ref()
-            .and_then(|wide| wide.lanes.get(i).zip(wide.touched.get(i / NARROW)))
-        else {
-            return false;
-        };
-        self.add(lane, touched, i, value)
+    fn publish_all(&self, slot: &SlotHistogram<HeapBuckets>) {
+        let (chunks, _) = self.lanes.as_chunks::<CHUNK>();
+        for (chunk, lanes) in chunks.iter().enumerate() {
+            if lanes.iter().fold(0, |any, lane| any | lane.get()) != 0 {
+                slot.add_chunk(chunk * CHUNK, lanes);
+            }
+        }
+    }
+
+    /// The first record of a lane since the last submit.
+    #[inline(always)]
+    fn touch(&self, i: usize) {
+        let touched = self.touched.get();
+        if let Some(entry) = self.list.get(touched as usize) {
+            entry.set(i as u16);
+        }
+        self.touched.set(touched + 1);
+    }
+
+    /// A record of a lane that is half full: it asks for a submit, and nobody came for it yet if it asks again.
+    #[cold]
+    #[inline(never)]
+    fn record_late(&self, lane: &Cell<u8>, value: u64) -> bool {
+        // Nobody submitted for 127 records past the request if it is full: the neighbours and the totals stay right.
+        if let Some(count) = lane.get().checked_add(1) {
+            lane.set(count);
+            self.add_to_totals(value);
+        }
+        true
     }
 
     #[inline(always)]
-    fn add(&self, lane: &Cell<u8>, touched: &Cell<u64>, i: usize, value: u64) -> bool {
-        let count = lane.get().wrapping_add(1);
-        if count == 0 {
-            // Nobody submitted for 127 records past the request: the neighbours and the totals stay right.
-            return true;
+    fn add_to_totals(&self, value: u64) {
+        match self.sum.get().checked_add(value) {
+            Some(sum) => self.sum.set(sum),
+            None => self.sum.set(u64::MAX),
         }
-        lane.set(count);
-        // Mostly set already: a store each time would make every record wait for the one before.
-        let chunk = 1_u64.wrapping_shl((i / CHUNK) as u32);
-        if touched.get() & chunk == 0 {
-            touched.set(touched.get() | chunk);
-        }
-        self.sum.set(self.sum.get().saturating_add(value));
         if value < self.min.get() {
             self.min.set(value);
         }
         if value > self.max.get() {
             self.max.set(value);
-        }
-        count >= HALF
-    }
-}
-
-/// Adds the touched chunks to `slot`, each of them whole, without asking which of its eight counts are zero: polls of one
-/// kind fall into neighbouring buckets, and a branch for each would be guessed wrong.
-#[inline(always)]
-fn publish_chunks<B: BucketCells>(
-    lanes: &[Cell<u8>],
-    first: usize,
-    mut touched: u64,
-    slot: &SlotHistogram<B>,
-) {
-    while touched != 0 {
-        let chunk = first + touched.trailing_zeros() as usize * CHUNK;
-        touched &= touched - 1;
-        if let Some([a, b, c, d, e, f, g, h]) = lanes.get(chunk..chunk + CHUNK) {
-            let lanes = [a, b, c, d, e, f, g, h];
-            let counts = lanes.map(Cell::get);
-            for lane in lanes {
-                lane.set(0);
-            }
-            slot.add_chunk(chunk, counts);
         }
     }
 }
@@ -153,10 +129,18 @@ impl RecordValue for BatchHistogram {
     #[inline(always)]
     fn record(&self, config: &HistogramConfig, value: u64) -> bool {
         let i = config.index(value);
-        match self.lanes.get(i) {
-            Some(lane) => self.add(lane, &self.touched, i, value),
-            None => self.record_wide(i, value),
+        let Some(lane) = self.lanes.get(i) else {
+            return false;
+        };
+        let count = lane.get();
+        if count == 0 {
+            self.touch(i);
+        } else if count >= HALF - 1 {
+            return self.record_late(lane, value);
         }
+        lane.set(count + 1);
+        self.add_to_totals(value);
+        false
     }
 }
 

@@ -78,16 +78,36 @@ const BUSY: u32 = 1 << 1;
 const POLLING: u32 = 1 << 2;
 /// The poll going on is measured, whatever the switches say by its end.
 const MEASURED: u32 = 1 << 3;
+/// The poll time of every poll is measured, and [`SAMPLING`] is off: a poll's start turns this bit into [`MEASURED`].
+const EVERY_POLL: u32 = 1 << 7;
 /// Parked at least once, so that the next park can be a noop.
 const PARKED_BEFORE: u32 = 1 << 4;
 /// A poll ended since the last park.
 const POLLED: u32 = 1 << 5;
-/// Some switch is on, so that a poll's start has to ask which. All off is this one predictable branch a poll.
+/// A poll's start has to ask the samplers: schedule latency is on, or one poll in N is measured.
 const SAMPLING: u32 = 1 << 6;
 
 /// A poll without a reading submits all the same if its number is a multiple of this. A submit costs tens of nanoseconds,
 /// so the share of a poll is under one, and a worker busy with everything switched off stays visible.
 const UNTIMED_POLLS: u64 = 64;
+
+/// The flags as one hook reads them.
+#[derive(Clone, Copy)]
+pub(crate) struct Flags(u32);
+
+impl Flags {
+    /// Whether a poll's start has to ask the samplers.
+    #[inline(always)]
+    pub(crate) fn is_sampling(self) -> bool {
+        self.0 & SAMPLING != 0
+    }
+
+    /// Whether a poll goes on that is measured.
+    #[inline(always)]
+    pub(crate) fn is_measured(self) -> bool {
+        self.0 & MEASURED != 0
+    }
+}
 
 #[derive(Debug, Default)]
 struct Sampler<C> {
@@ -174,9 +194,13 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         let schedule_latency = off(self.schedule_latency.is_some(), options.schedule_latency);
         self.state.poll_time.latch(poll_time);
         self.state.schedule_latency.latch(schedule_latency);
-        let any = poll_time | schedule_latency != 0;
-        let flags = self.state.flags.get() & !SAMPLING;
-        self.state.flags.set(flags | if any { SAMPLING } else { 0 });
+        let mode = match (poll_time, schedule_latency) {
+            (0, 0) => 0,
+            (1, 0) => EVERY_POLL,
+            _ => SAMPLING,
+        };
+        let flags = self.state.flags.get() & !(EVERY_POLL | SAMPLING);
+        self.state.flags.set(flags | mode);
     }
 
     /// Adds the busy time up to `now` to the settled total.
@@ -258,17 +282,38 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     /// Says whether the batch is to be submitted at the poll's end.
     #[inline(always)]
     pub(crate) fn start_poll(&self, start: PollStart) -> bool {
-        let flags = self.state.flags.get();
-        if flags & SAMPLING != 0 {
+        let flags = self.flags();
+        if flags.0 & (SAMPLING | EVERY_POLL) != 0 {
             return self.start_sampled_poll(flags, start);
         }
-        self.state.flags.set(flags & !CHAINED | POLLING);
-        self.begin_live(start.site, UNTIMED);
+        self.start_plain_poll(flags, start.site);
         false
     }
 
+    /// The flags, read once for the whole of a hook: the compiler can't know that nobody else writes a slot's cell.
     #[inline(always)]
-    fn start_sampled_poll(&self, flags: u32, start: PollStart) -> bool {
+    pub(crate) fn flags(&self) -> Flags {
+        Flags(self.state.flags.get())
+    }
+
+    /// The start of a poll where every poll's time is measured, or nothing is.
+    #[inline(always)]
+    pub(crate) fn start_plain_poll(&self, Flags(flags): Flags, site: Site) {
+        let since = if flags & EVERY_POLL == 0 {
+            UNTIMED
+        } else {
+            self.reading_at_start(flags)
+        };
+        let measured = (flags & EVERY_POLL) / (EVERY_POLL / MEASURED);
+        self.state
+            .flags
+            .set(flags & !(CHAINED | MEASURED) | POLLING | measured);
+        self.begin_live(site, since);
+    }
+
+    /// The start of any other. Says whether the batch is to be submitted at the poll's end.
+    #[inline(always)]
+    pub(crate) fn start_sampled_poll(&self, Flags(flags): Flags, start: PollStart) -> bool {
         let measured = self.state.poll_time.sample();
         let latency = start
             .scheduled_at
@@ -276,13 +321,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         let mut due = false;
         let mut since = UNTIMED;
         if measured || latency.is_some() {
-            since = if flags & (CHAINED | BUSY) == CHAINED | BUSY {
-                self.state.cursor.get()
-            } else {
-                let now = self.now();
-                self.state.cursor.set(now);
-                now
-            };
+            since = self.reading_at_start(flags);
             if let (Some(scheduled_at), Some((config, histogram))) = (latency, self.schedule_latency) {
                 due = histogram.record(config, self.nanos(since, scheduled_at.ticks()));
             }
@@ -295,6 +334,17 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         due
     }
 
+    /// The end of the last poll, or a reading if anything happened since.
+    #[inline(always)]
+    fn reading_at_start(&self, flags: u32) -> u64 {
+        if flags & (CHAINED | BUSY) == CHAINED | BUSY {
+            return self.state.cursor.get();
+        }
+        let now = self.now();
+        self.state.cursor.set(now);
+        now
+    }
+
     #[inline(always)]
     fn begin_live(&self, site: Site, since: u64) {
         let number = self.counters.poll_count.get().wrapping_add(1);
@@ -304,22 +354,39 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     /// Says whether the batch is to be submitted now.
     #[inline(always)]
     pub(crate) fn end_poll(&self) -> bool {
-        let flags = self.state.flags.get();
+        let flags = self.flags();
+        if flags.is_measured() {
+            self.end_measured_poll(flags)
+        } else {
+            self.end_untimed_poll(flags) && self.settle_untimed_polls()
+        }
+    }
+
+    /// The end of a poll that is not measured, if there is one. Says whether the batch is to be submitted, after
+    /// [`settle_untimed_polls`](Self::settle_untimed_polls).
+    #[inline(always)]
+    pub(crate) fn end_untimed_poll(&self, Flags(flags): Flags) -> bool {
         if flags & POLLING == 0 {
             return false;
         }
+        let polls = self.count_poll(flags);
+        self.state.flags.set(flags & !POLLING | POLLED);
+        polls.is_multiple_of(UNTIMED_POLLS)
+    }
+
+    /// Gives the number of the poll that ended.
+    #[inline(always)]
+    fn count_poll(&self, flags: u32) -> u64 {
         let polls = self.counters.poll_count.get().wrapping_add(1);
         self.counters.poll_count.set(polls);
         self.live.end_poll(flags & BUSY != 0);
-        if flags & MEASURED != 0 {
-            return self.end_measured_poll(flags);
-        }
-        self.state.flags.set(flags & !POLLING | POLLED);
-        polls.is_multiple_of(UNTIMED_POLLS) && self.settle_untimed_polls()
+        polls
     }
 
+    /// The end of a measured poll. Says whether the batch is to be submitted now.
     #[inline(always)]
-    fn end_measured_poll(&self, flags: u32) -> bool {
+    pub(crate) fn end_measured_poll(&self, Flags(flags): Flags) -> bool {
+        self.count_poll(flags);
         let now = self.now();
         let started = self.state.cursor.get();
         self.state.poll_started_at.set(started);
@@ -362,7 +429,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     // Inlined, though rare: a call would take the address of the hooks, which then had to exist in memory. On a Cortex-M0
     // that costs a tenth of every poll.
     #[inline(always)]
-    fn settle_untimed_polls(&self) -> bool {
+    pub(crate) fn settle_untimed_polls(&self) -> bool {
         if self.timed {
             self.state.cursor.set(self.now());
             self.state.flags.set(self.state.flags.get() | CHAINED);

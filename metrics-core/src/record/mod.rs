@@ -2,12 +2,16 @@
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod batch;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod buckets;
 mod hooks;
 mod shared;
 mod slot;
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use batch::{Batch, BatchHistogram};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub(crate) use buckets::HeapBuckets;
 #[cfg(not(metrics_core_loom))]
 pub(crate) use hooks::HooksState;
 pub use hooks::PollStart;
@@ -16,6 +20,4 @@ pub(crate) use hooks::RecordValue;
 pub(crate) use hooks::{Hooks, NEVER};
 pub(crate) use shared::SharedHistogram;
 pub(crate) use slot::BucketCells;
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub(crate) use slot::CHUNK;
 pub(crate) use slot::SlotHistogram;

@@ -1,92 +1,36 @@
 //! The slot's side of a histogram: cells with one writer, under the slot's sequence count.
 
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+use super::buckets::HeapBuckets;
 use super::hooks::RecordValue;
 use crate::cell::{OwnedU64, U64Cell};
 use crate::histogram::HistogramConfig;
 use crate::sync::const_unless_loom;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+use core::cell::Cell;
 use core::ops::Range;
 
-/// Where a slot keeps its bucket counts: a boxed slice, an array, or narrower cells for small chips.
+/// Where a slot keeps its bucket counts: on a heap, in an array, or in narrower cells for small chips.
 ///
-/// Sealed by its cells: only this crate can make a [`OwnedU64`].
+/// Sealed by its cells: only this crate can make one.
 pub trait BucketCells {
     /// Whether touched blocks of buckets are noted, so that a reader passes over the others. Few buckets are read
     /// sooner than a bit is set.
     const GROUPED: bool;
     /// How many buckets there is room for.
     fn capacity(&self) -> usize;
+    /// A block has `2^block_shift` buckets.
+    fn block_shift(&self) -> u32;
     /// The count of bucket `i`, zero past the end.
     fn get(&self, i: usize) -> u64;
     /// Adds one to bucket `i`; nothing past the end.
-    #[inline(always)]
-    fn add_one(&self, i: usize) {
-        self.add(i, 1);
-    }
-    /// Adds to bucket `i`; nothing past the end.
-    fn add(&self, i: usize, n: u64);
-    /// Adds to the buckets of the chunk that begins at `first`; nothing unless all of it is there.
-    fn add_chunk(&self, first: usize, counts: [u8; CHUNK]);
+    fn add_one(&self, i: usize);
     /// Whether the buckets from `first` on differ from `known`.
     fn differ(&self, first: usize, known: &[u64]) -> bool;
 }
 
 /// Buckets that are published together. Heap storage comes in whole chunks; no other is published into.
 pub(crate) const CHUNK: usize = 8;
-
-#[cfg(feature = "alloc")]
-impl BucketCells for alloc::boxed::Box<[OwnedU64]> {
-    const GROUPED: bool = true;
-
-    #[inline(always)]
-    fn capacity(&self) -> usize {
-        self.len()
-    }
-
-    #[inline(always)]
-    fn get(&self, i: usize) -> u64 {
-        <[OwnedU64]>::get(self, i).map_or(0, U64Cell::get)
-    }
-
-    #[inline(always)]
-    fn add(&self, i: usize, n: u64) {
-        if let Some(cell) = <[OwnedU64]>::get(self, i) {
-            cell.add(n);
-        }
-    }
-
-    #[inline(always)]
-    fn add_chunk(&self, first: usize, counts: [u8; CHUNK]) {
-        if let Some(cells) = <[OwnedU64]>::get(self, first..first + CHUNK) {
-            for (cell, count) in cells.iter().zip(counts) {
-                cell.add(count.into());
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn differ(&self, first: usize, known: &[u64]) -> bool {
-        // All are looked at before anything is decided: one branch, and most often none differs.
-        let differences = |(known, cell): (&u64, &OwnedU64)| known ^ cell.get();
-        if let (Ok(known), Some(Ok(cells))) = (
-            <&[u64; CHUNK]>::try_from(known),
-            <[OwnedU64]>::get(self, first..first + CHUNK).map(<&[OwnedU64; CHUNK]>::try_from),
-        ) {
-            return known
-                .iter()
-                .zip(cells)
-                .map(differences)
-                .fold(0, core::ops::BitOr::bitor)
-                != 0;
-        }
-        let cells = self.iter().skip(first);
-        known
-            .iter()
-            .zip(cells)
-            .map(differences)
-            .fold(0, core::ops::BitOr::bitor)
-            != 0
-    }
-}
 
 /// Buckets in place take one sample at a time: nobody publishes a batch into them.
 #[cfg(not(metrics_core_loom))]
@@ -99,6 +43,11 @@ impl<B: crate::cell::BucketCell, const BUCKETS: usize> BucketCells for [B; BUCKE
     }
 
     #[inline(always)]
+    fn block_shift(&self) -> u32 {
+        const { block_shift(BUCKETS) }
+    }
+
+    #[inline(always)]
     fn get(&self, i: usize) -> u64 {
         <[B]>::get(self, i).map_or(0, B::count)
     }
@@ -107,18 +56,6 @@ impl<B: crate::cell::BucketCell, const BUCKETS: usize> BucketCells for [B; BUCKE
     fn add_one(&self, i: usize) {
         if let Some(cell) = <[B]>::get(self, i) {
             cell.count_one();
-        }
-    }
-
-    fn add(&self, i: usize, n: u64) {
-        for _ in 0..n {
-            self.add_one(i);
-        }
-    }
-
-    fn add_chunk(&self, first: usize, counts: [u8; CHUNK]) {
-        for (i, count) in (first..).zip(counts) {
-            self.add(i, count.into());
         }
     }
 
@@ -143,8 +80,7 @@ pub(crate) struct SlotHistogram<B> {
 }
 
 /// Buckets of a block are `2^block_shift`: as few as let 64 bits cover them all, and at least a chunk.
-#[inline(always)]
-const fn block_shift(buckets: usize) -> u32 {
+pub(super) const fn block_shift(buckets: usize) -> u32 {
     let bits = usize::BITS - (buckets.saturating_sub(1) / u64::BITS as usize).leading_zeros();
     let chunk = CHUNK.trailing_zeros();
     if bits < chunk { chunk } else { bits }
@@ -166,30 +102,25 @@ impl<B> SlotHistogram<B> {
 
 /// What a batch publishes into.
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-impl<B: BucketCells> SlotHistogram<B> {
+impl SlotHistogram<HeapBuckets> {
     /// How many buckets there is room for.
     pub(crate) fn capacity(&self) -> usize {
         self.buckets.capacity()
     }
 
-    /// Adds to a chunk of buckets; the owner sets the other cells by [`settle`](Self::settle).
+    /// Adds what a batch has counted in one bucket; nothing past the end.
     #[inline(always)]
-    pub(crate) fn add_chunk(&self, first: usize, counts: [u8; CHUNK]) {
-        self.buckets.add_chunk(first, counts);
-    }
-
-    /// Notes for readers that blocks were touched.
-    #[inline(always)]
-    pub(crate) fn mark_blocks(&self, blocks: u64) {
-        self.blocks.set(self.blocks.get() | blocks);
-    }
-
-    /// The same of chunks, counted from the one that begins at `first`, of which a block has several.
-    pub(crate) fn mark_chunks(&self, first: usize, mut chunks: u64) {
-        while chunks != 0 {
-            self.mark(first + chunks.trailing_zeros() as usize * CHUNK);
-            chunks &= chunks - 1;
+    pub(crate) fn add_lane(&self, i: usize, count: u8) {
+        if self.buckets.add_lane(i, count) {
+            self.mark(i);
         }
+    }
+
+    /// The same for the chunk of buckets that begins at `first`. Empties the lanes.
+    #[inline(always)]
+    pub(crate) fn add_chunk(&self, first: usize, lanes: &[Cell<u8>; CHUNK]) {
+        self.buckets.add_chunk(first, lanes);
+        self.mark(first);
     }
 
     /// Takes over sum, minimum and maximum.
@@ -259,7 +190,7 @@ impl<B: BucketCells> SlotHistogram<B> {
         mut bits: u64,
         buckets: usize,
     ) -> impl Iterator<Item = Range<usize>> + use<B> {
-        let shift = block_shift(self.buckets.capacity());
+        let shift = self.buckets.block_shift();
         core::iter::from_fn(move || {
             let first = (bits != 0).then(|| (bits.trailing_zeros() as usize) << shift)?;
             bits &= bits - 1;
@@ -270,7 +201,7 @@ impl<B: BucketCells> SlotHistogram<B> {
     /// The bit of the block that a bucket is in.
     #[inline(always)]
     fn bit(&self, bucket: usize) -> u64 {
-        1_u64.wrapping_shl((bucket >> block_shift(self.buckets.capacity())) as u32)
+        1_u64.wrapping_shl((bucket >> self.buckets.block_shift()) as u32)
     }
 }
 
@@ -311,7 +242,7 @@ mod tests {
         use crate::cell::{OwnedU32, U32Cell};
         let cells = [OwnedU32::new(u32::MAX - 1), OwnedU32::new(0)];
         for _ in 0..3 {
-            BucketCells::add(&cells, 0, 1);
+            BucketCells::add_one(&cells, 0);
         }
         assert_eq!(U32Cell::get(&cells[0]), u32::MAX);
         assert_eq!(
@@ -319,7 +250,7 @@ mod tests {
             0,
             "its neighbour knows nothing of it"
         );
-        BucketCells::add(&cells, 2, 1);
+        BucketCells::add_one(&cells, 2);
     }
 
     #[test]

@@ -2,8 +2,7 @@
 
 use super::sealed::Sealed;
 use super::{SharedU64, Storage};
-use crate::cell::OwnedU64;
-use crate::record::{CHUNK, SlotHistogram};
+use crate::record::{HeapBuckets, SlotHistogram};
 use crate::registry::{Facts, HostCells};
 use crate::slot::{Lease, Slot};
 use alloc::boxed::Box;
@@ -14,7 +13,7 @@ use core::fmt::Debug;
 use core::ops::Deref;
 use once_cell::race::OnceBox;
 
-pub(crate) type HeapSlot = Slot<Box<[OwnedU64]>>;
+pub(crate) type HeapSlot = Slot<HeapBuckets>;
 
 /// Growable storage behind an `Arc`, for targets with an allocator and pointer-sized compare-and-swap.
 ///
@@ -61,13 +60,7 @@ impl Heap {
     }
 
     fn slot(&self) -> HeapSlot {
-        let histogram = |buckets: Option<usize>| {
-            buckets.map(|n| {
-                // Whole chunks, so that a submit adds one with a single check of the bounds.
-                let cells = (0..n.next_multiple_of(CHUNK)).map(|_| OwnedU64::new(0));
-                SlotHistogram::new(cells.collect::<Box<[_]>>())
-            })
-        };
+        let histogram = |buckets: Option<usize>| buckets.map(|n| SlotHistogram::new(HeapBuckets::new(n)));
         Slot::new(
             Lease::vacant(),
             histogram(self.poll_time),
@@ -120,7 +113,10 @@ impl Heap {
 }
 
 impl Sealed for Heap {
-    type Buckets = Box<[OwnedU64]>;
+    type Buckets = HeapBuckets;
+
+    const BUCKET_FULL: u64 = HeapBuckets::FULL;
+
     type Name = Box<str>;
     type Facts = Held<Facts<Box<str>>>;
     type Host = HostCells<SharedBuckets>;

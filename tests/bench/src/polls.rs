@@ -38,11 +38,11 @@ macro_rules! yielding {
 }
 
 const BARE: Build =
-    || yielding!(testbed::bare::testbed::Builder::current_thread().build(testbed::bare::metrics::Clock));
+    || yielding!(testbed::bare::testbed::Builder::current_thread().build(metrics_mock::Clock::new()));
 
 fn metered(clock: Clock, configure: impl FnOnce(Metrics) -> Metrics) -> Box<dyn Side> {
     yielding!(
-        tests::testbed::Builder::current_thread()
+        testbed::metered::testbed::Builder::current_thread()
             .metrics(configure)
             .build(clock)
     )

@@ -95,7 +95,7 @@ impl<F: Future> Future for Measured<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let this = self.project();
         let context = Context::of(&this.alive.shared).expect("a task is only run by a worker of its runtime");
-        context.metrics.start_poll(context.poll_start.take());
+        context.metrics.start_poll(context.poll_start.get());
         let end = EndPoll(&context.metrics);
         this.alive.end = TaskEnd::Panicked;
         let poll = this.future.poll(cx);

@@ -10,8 +10,10 @@ use super::rows::Build;
 use crate::workspace;
 
 const PACKAGE: &str = "bench-programs";
+/// Of the workspace's manifest: release, in one codegen unit.
+const PROFILE: &str = "compare";
 
-/// Builds the program of one build, in release, and says where it is.
+/// Builds the program of one build and says where it is.
 ///
 /// Each build has a target directory of its own: the cfg reaches every dependency, and neither evicts the other.
 pub(super) fn build(build: Build) -> Result<PathBuf> {
@@ -26,7 +28,8 @@ pub(super) fn build(build: Build) -> Result<PathBuf> {
         .args([
             "build",
             "--quiet",
-            "--release",
+            "--profile",
+            PROFILE,
             "--locked",
             "--package",
             PACKAGE,
@@ -43,7 +46,7 @@ pub(super) fn build(build: Build) -> Result<PathBuf> {
         bail!("the {dir} benchmark program does not build");
     }
     Ok(target
-        .join("release")
+        .join(PROFILE)
         .join(PACKAGE)
         .with_extension(std::env::consts::EXE_EXTENSION))
 }

@@ -1,6 +1,6 @@
-//! With everything compiled away.
+//! With everything compiled away: the mock is what a user would swap in.
 
-pub use super::bare_metrics as metrics;
+pub use metrics_mock as metrics;
 
 #[path = "../../../src/testbed/mod.rs"]
 pub mod testbed;
