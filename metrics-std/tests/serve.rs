@@ -9,11 +9,14 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
-use hyper::{Request, Response, Version};
+use hyper::header::{CONNECTION, HeaderValue, UPGRADE};
+use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use metrics_std::RuntimeMetrics;
 use metrics_std::axum::serve;
 use metrics_std::tokio::{Spawner, TokioAdapter};
+use std::time::Instant;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
@@ -29,6 +32,10 @@ struct Server {
 }
 
 fn start(router: Router) -> Server {
+    start_with(|_| router)
+}
+
+fn start_with(router: impl FnOnce(&Spawner) -> Router) -> Server {
     let mut builder = Builder::new_multi_thread();
     let (runtime, metrics) = TokioAdapter::builder()
         .build(builder.worker_threads(2).enable_all())
@@ -37,7 +44,7 @@ fn start(router: Router) -> Server {
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let server = serve(listener, router, &spawner);
+    let server = serve(listener, router(&spawner), &spawner);
     let server = server.with_graceful_shutdown(async { stopped.await.unwrap_or(()) });
     let ended = runtime.spawn(server.into_future());
     Server {
@@ -109,6 +116,60 @@ fn streams_of_http2_are_measured_tasks_too() {
             "a task for each stream: {before} then {after}"
         );
     });
+}
+
+#[test]
+fn an_upgraded_connection_is_the_handlers_own() {
+    let server = start_with(|spawner| {
+        let spawner = spawner.clone();
+        let upgrade = async move |mut request: axum::extract::Request| {
+            let upgraded = hyper::upgrade::on(&mut request);
+            drop(spawner.spawn(async move {
+                let mut io = TokioIo::new(upgraded.await.unwrap());
+                let mut word = [0; 4];
+                while io.read_exact(&mut word).await.is_ok() {
+                    word.reverse();
+                    io.write_all(&word).await.unwrap();
+                }
+            }));
+            let headers = [(CONNECTION, "upgrade"), (UPGRADE, "backwards")];
+            (StatusCode::SWITCHING_PROTOCOLS, headers)
+        };
+        Router::new().route("/", get(upgrade))
+    });
+    server.runtime.block_on(async {
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let (mut client, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        tokio::spawn(connection.with_upgrades());
+        let mut request = request("/");
+        let headers = request.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("backwards"));
+        let response = client.send_request(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
+        let mut io = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
+        for (sent, answered) in [(b"ping", b"gnip"), (b"pong", b"gnop")] {
+            io.write_all(sent).await.unwrap();
+            let mut word = [0; 4];
+            io.read_exact(&mut word).await.unwrap();
+            assert_eq!(&word, answered);
+        }
+    });
+    // The connection's task ended when it handed its socket over, the handler's when the client had left.
+    server.stop.send(()).unwrap();
+    server.runtime.block_on(server.ended).unwrap().unwrap();
+    let began = Instant::now();
+    while server.metrics.completed_tasks_count() != Some(2) {
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "{:?}",
+            server.metrics.tasks()
+        );
+        std::thread::yield_now();
+    }
+    assert_eq!(server.metrics.tasks().unwrap().spawned, 2);
 }
 
 #[test]
