@@ -2,7 +2,8 @@
 
 use super::encode::{Shape, encode};
 use super::names::Family;
-use super::reading::{Exported, Runtime, Source};
+use super::reading::{Exported, Listed, Runtime, Source};
+use crate::Runtimes;
 use core::fmt;
 use core::num::NonZeroUsize;
 use metrics_core::{Heap, Probe, RegistryRef, RuntimeMetrics};
@@ -11,8 +12,8 @@ use prometheus_client::encoding::DescriptorEncoder;
 
 /// Exports the metrics of one runtime or of several.
 ///
-/// Register one collector with a `prometheus-client` registry and add every runtime to it: a family must not
-/// come from two collectors. Each scrape takes one snapshot of each runtime; nothing is reset, so any number of scrapers
+/// Register one collector with a `prometheus-client` registry, [of all](Self::of_all) runtimes of the process or with every
+/// runtime [added](Self::with_runtime) to it: a family must not come from two collectors. Each scrape takes one snapshot of each runtime; nothing is reset, so any number of scrapers
 /// see the same numbers and don't disturb each other. The runtime is not kept alive by it.
 ///
 /// What a runtime does not measure is left out. Families keep their names from METRICS with
@@ -76,8 +77,34 @@ impl RuntimeCollector {
         R: RegistryRef<Storage = Heap> + Send + Sync + 'static,
         P: Probe + Send + Sync + 'static,
     {
+        Self::of(Exported::new(metrics))
+    }
+
+    /// A collector of every runtime that is in the list when somebody scrapes, those added later included: with
+    /// [`Runtimes::process`], of every runtime that the process lists.
+    ///
+    /// ```
+    /// use metrics_std::prometheus::RuntimeCollector;
+    /// use metrics_std::{Builder, Clock, Runtimes, build_wrapped};
+    /// use prometheus_client::registry::Registry;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut exported = Registry::default();
+    /// exported.register_collector(Box::new(RuntimeCollector::of_all(Runtimes::process())));
+    ///
+    /// // Wherever a runtime is built, by the adapter for Tokio or as here:
+    /// let metrics = build_wrapped(Builder::new().name("images"), Clock::new())?;
+    /// Runtimes::process().add(&metrics)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn of_all(list: &Runtimes) -> Self {
+        Self::of(Listed::new(list))
+    }
+
+    fn of(source: impl Source + 'static) -> Self {
         Self {
-            sources: vec![Box::new(Exported::new(metrics))],
+            sources: vec![Box::new(source)],
             families: Family::all(),
             max_buckets: Self::DEFAULT_BUCKETS,
             of_each_worker: false,
@@ -87,19 +114,24 @@ impl RuntimeCollector {
     /// Exports another runtime too.
     ///
     /// # Errors
-    /// [`DuplicateName`] if one of that name is exported already.
+    /// [`DuplicateName`] if one of that name is exported already. Of a list ([`of_all`](Self::of_all)) that gets
+    /// one of that name later, that one is left out.
     pub fn with_runtime<R, P>(mut self, metrics: RuntimeMetrics<R, P>) -> Result<Self, DuplicateName>
     where
         R: RegistryRef<Storage = Heap> + Send + Sync + 'static,
         P: Probe + Send + Sync + 'static,
     {
-        if self.sources.iter().any(|source| source.name() == metrics.name()) {
+        if self.names().iter().any(|name| name == metrics.name()) {
             return Err(DuplicateName {
                 name: metrics.name().to_owned(),
             });
         }
         self.sources.push(Box::new(Exported::new(metrics)));
         Ok(self)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.sources.iter().flat_map(|source| source.names()).collect()
     }
 
     /// Exports histograms with at most so many buckets, the one up to `+Inf` included.
@@ -122,9 +154,8 @@ impl RuntimeCollector {
 
 impl fmt::Debug for RuntimeCollector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = self.sources.iter().map(|source| source.name()).collect();
         f.debug_struct("RuntimeCollector")
-            .field("runtimes", &names)
+            .field("runtimes", &self.names())
             .field("max_buckets", &self.max_buckets)
             .field("histograms_of_each_worker", &self.of_each_worker)
             .finish_non_exhaustive()
@@ -133,7 +164,16 @@ impl fmt::Debug for RuntimeCollector {
 
 impl Collector for RuntimeCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let runtimes: Vec<Runtime> = self.sources.iter().map(|source| source.read()).collect();
+        let mut read = Vec::new();
+        for source in &self.sources {
+            source.read(&mut read);
+        }
+        let mut runtimes: Vec<Runtime> = Vec::with_capacity(read.len());
+        for runtime in read {
+            if !runtimes.iter().any(|first| first.name() == runtime.name()) {
+                runtimes.push(runtime);
+            }
+        }
         let shape = Shape {
             max_buckets: self.max_buckets,
             of_each_worker: self.of_each_worker,

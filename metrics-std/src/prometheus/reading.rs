@@ -1,19 +1,19 @@
 //! One runtime's snapshot, laid out for the exporter.
 
+use crate::{Host, Registry, Runtimes};
 use core::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use metrics_core::{Heap, Measurements, Probe, RegistryRef, RuntimeMetrics, Snapshot, WorkerSnapshot};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Names of labels and their values.
 pub(super) type Labels = Vec<(&'static str, String)>;
 
-/// A runtime that can be read, whatever its registry and its probe are.
+/// One runtime or several that can be read, whatever their registries and probes are.
 pub(super) trait Source: Send + Sync {
-    /// The runtime's name.
-    fn name(&self) -> &str;
-    /// Its numbers now.
-    fn read(&self) -> Runtime;
+    /// The names of the runtimes.
+    fn names(&self) -> Vec<String>;
+    /// Adds their numbers now.
+    fn read(&self, to: &mut Vec<Runtime>);
 }
 
 /// A runtime and what the last scrape saw of it: a worker that can't be read just now stays where it was, and no counter
@@ -23,25 +23,15 @@ pub(super) struct Exported<R: RegistryRef, P> {
     last: Mutex<Arc<Snapshot<R::Storage>>>,
 }
 
-impl<R: RegistryRef, P> Exported<R, P> {
+impl<R: RegistryRef<Storage = Heap>, P: Probe> Exported<R, P> {
     pub(super) fn new(metrics: RuntimeMetrics<R, P>) -> Self {
         Self {
             metrics,
             last: Mutex::default(),
         }
     }
-}
 
-impl<R, P> Source for Exported<R, P>
-where
-    R: RegistryRef<Storage = Heap> + Send + Sync,
-    P: Probe + Send + Sync,
-{
-    fn name(&self) -> &str {
-        self.metrics.name()
-    }
-
-    fn read(&self) -> Runtime {
+    fn read_one(&self) -> Runtime {
         let snapshot = {
             let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
             // Copied only while another scraper still writes its page from it.
@@ -60,6 +50,56 @@ where
             workers: workers.chain(foreign).collect(),
             total: snapshot.total(),
             snapshot,
+        }
+    }
+}
+
+impl<R, P> Source for Exported<R, P>
+where
+    R: RegistryRef<Storage = Heap> + Send + Sync,
+    P: Probe + Send + Sync,
+{
+    fn names(&self) -> Vec<String> {
+        vec![self.metrics.name().to_owned()]
+    }
+
+    fn read(&self, to: &mut Vec<Runtime>) {
+        to.push(self.read_one());
+    }
+}
+
+/// Whatever is in a list of runtimes when somebody scrapes.
+pub(super) struct Listed {
+    list: Runtimes,
+    exported: Mutex<Vec<Exported<Arc<Registry>, Host>>>,
+}
+
+impl Listed {
+    pub(super) fn new(list: &Runtimes) -> Self {
+        Self {
+            list: list.clone(),
+            exported: Mutex::default(),
+        }
+    }
+}
+
+impl Source for Listed {
+    fn names(&self) -> Vec<String> {
+        let listed = self.list.all();
+        listed.iter().map(|metrics| metrics.name().to_owned()).collect()
+    }
+
+    fn read(&self, to: &mut Vec<Runtime>) {
+        let mut exported = self.exported.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = core::mem::take(&mut *exported);
+        for metrics in self.list.all() {
+            let same = |known: &Exported<_, Host>| Arc::ptr_eq(known.metrics.registry(), metrics.registry());
+            let one = match before.iter().position(same) {
+                Some(place) => before.swap_remove(place),
+                None => Exported::new(metrics),
+            };
+            to.push(one.read_one());
+            exported.push(one);
         }
     }
 }

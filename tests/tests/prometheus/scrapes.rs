@@ -5,6 +5,7 @@ use std::thread;
 
 use metrics_core::{Builder, HistogramConfig, NoClock, PollStart, RuntimeMetrics, Worker};
 use metrics_std::prometheus::{Format, RuntimeCollector};
+use metrics_std::{Clock, Runtimes, build_wrapped};
 use prometheus_client::registry::Registry;
 
 const SUBMITS: u64 = 100_000;
@@ -20,6 +21,48 @@ fn counters(registry: &Registry) -> BTreeMap<String, f64> {
         .filter(|(series, _)| series.contains("_total{"))
         .map(|(series, value)| (series.to_owned(), value.parse().expect("a number")))
         .collect()
+}
+
+#[test]
+fn one_collector_exports_whatever_is_in_the_list() {
+    let list = Runtimes::new();
+    let mut exported = Registry::default();
+    let other = Builder::new()
+        .name("other")
+        .build(NoClock)
+        .expect("no clock is no error");
+    let collector = RuntimeCollector::of_all(&list)
+        .with_runtime(RuntimeMetrics::new(other))
+        .expect("the list is empty");
+    exported.register_collector(Box::new(collector));
+    let names = || -> Vec<String> {
+        let page = counters(&exported).into_keys();
+        let of_spawns = page.filter(|series| series.starts_with("async_runtime_spawned_tasks_count_total"));
+        let names = of_spawns.filter_map(|series| Some(series.split('"').nth(1)?.to_owned()));
+        names.collect()
+    };
+    assert_eq!(names(), ["other"]);
+
+    let list_one = |name| {
+        let metrics = build_wrapped(Builder::new().name(name), Clock::instant()).expect("the defaults work");
+        list.add(&metrics).expect("the name is free");
+        metrics
+    };
+    let [first, _] = ["first", "second"].map(list_one);
+    assert_eq!(names(), ["first", "other", "second"]);
+    first.registry().shared().task_spawned();
+    assert_eq!(
+        counters(&exported)["async_runtime_spawned_tasks_count_total{runtime=\"first\"}"],
+        1.0
+    );
+
+    // One of the name that is exported beside the list: its series could not be told apart.
+    list_one("other");
+    list.remove("second");
+    assert_eq!(names(), ["first", "other"]);
+
+    let taken = RuntimeCollector::of_all(&list).with_runtime(first);
+    assert_eq!(taken.expect_err("it is in the list").name, "first");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
 use crate::base::{RegistryRef, RuntimeMetrics};
+use crate::server::Runtimes;
 
 /// A collector of runtime metrics, of which there are none. It writes nothing, not even a family's name.
 pub struct RuntimeCollector(());
@@ -38,6 +39,11 @@ impl RuntimeCollector {
         R: RegistryRef<Storage = Heap> + Send + Sync + 'static,
         P: Probe + Send + Sync + 'static,
     {
+        Self(())
+    }
+
+    /// A collector of nothing in the list.
+    pub fn of_all(_list: &Runtimes) -> Self {
         Self(())
     }
 
