@@ -97,6 +97,7 @@ pub(crate) struct Flags(u32);
 
 impl Flags {
     /// Whether a poll's start has to ask the samplers.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     #[inline(always)]
     pub(crate) fn is_sampling(self) -> bool {
         self.0 & SAMPLING != 0
