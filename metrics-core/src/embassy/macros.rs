@@ -9,12 +9,34 @@
 /// `embassy_trace!(METRICS, core = || usize::from(my_core_number()))`. Without it everything is taken to run on one core, where
 /// an executor that begins while another runs has preempted it.
 ///
-/// ```ignore
+/// ```no_run,standalone_crate
+/// # #[cfg(feature = "embassy-time")]
+/// # mod firmware {
 /// use metrics_core::embassy::{EmbassyClock, EmbassyMetrics};
-/// use metrics_core::{Builder, HistogramConfig, embassy_trace};
+/// use metrics_core::{Builder, Description, HistogramConfig, Registry, embassy_trace};
 ///
-/// static METRICS: EmbassyMetrics<EmbassyClock, 2, 16, 20> = EmbassyMetrics::new(/* Builder::new()... */);
+/// const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 20) {
+///     Ok(layout) => layout,
+///     Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
+/// };
+///
+/// // Two executors: a thread's and an interrupt's.
+/// const DESCRIPTION: Description<2, 20> = match Builder::new()
+///     .poll_time(LAYOUT)
+///     .schedule_latency(LAYOUT)
+///     .describe(EmbassyClock::TICKS_PER_SECOND, EmbassyClock::RESOLUTION)
+/// {
+///     Ok(description) => description,
+///     Err(_) => panic!("two histograms of 20 buckets fit"),
+/// };
+///
+/// // And a row for each of 8 tasks.
+/// static METRICS: EmbassyMetrics<EmbassyClock, 2, 8, 20> =
+///     EmbassyMetrics::new(Registry::new(&DESCRIPTION, EmbassyClock));
+///
 /// embassy_trace!(METRICS);
+/// # }
+/// # fn main() {}
 /// ```
 #[macro_export]
 macro_rules! embassy_trace {
