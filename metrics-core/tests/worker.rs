@@ -406,3 +406,35 @@ fn every_bucket_of_a_wide_layout_is_published() {
         );
     }
 }
+
+#[test]
+fn a_snapshot_debugs_to_what_was_measured_and_to_no_buckets() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 1).unwrap();
+    let before = metrics.snapshot();
+    for nanos in 1..=100 {
+        poll(&worker, &clock, nanos * 1_000);
+    }
+    worker.submit();
+    let snapshot = metrics.snapshot();
+    let text = format!("{snapshot:?}");
+    assert!(text.len() < 1_000, "{text}");
+    for part in [
+        "name: \"main\"",
+        "workers: {0: idle, 0 polls, 1: searching, 100 polls}",
+        "poll_count: 100",
+        "count: 100, sum: 5050000, min: 1000, p50: ",
+        "max: 100000",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    let interval = snapshot.since(&before).unwrap();
+    let text = format!("{:?}", interval.total());
+    assert!(text.len() < 1_000 && text.contains("p99: "), "{text}");
+
+    let unmeasured = RuntimeMetrics::new(Builder::new().build(NoClock).unwrap()).snapshot();
+    let text = format!("{unmeasured:?}");
+    assert!(!text.contains("uptime") && !text.contains("poll_time"), "{text}");
+}

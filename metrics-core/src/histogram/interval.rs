@@ -14,7 +14,7 @@ use super::snapshot::{HistogramSnapshot, add_counts};
 /// largest value are not recorded per interval, so of these only bounds are known: the edges of the lowest and
 /// highest bucket that grew, tightened by the extremes of all samples. Where the interval set a new extreme, the
 /// bounds are exact.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct HistogramInterval<C> {
     config: HistogramConfig,
     counts: C,

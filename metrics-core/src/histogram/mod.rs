@@ -23,6 +23,7 @@
 mod builder;
 mod config;
 mod counts;
+mod debug;
 mod downsample;
 mod error;
 mod interval;

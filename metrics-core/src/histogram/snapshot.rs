@@ -17,7 +17,7 @@ use super::range::{BucketRange, ValueBounds};
 /// than [`MAX_COUNT`](Self::MAX_COUNT), so that recording can't overflow it. The sum of the values saturates at
 /// `u64::MAX` (584 years of nanoseconds), and so then do the sum and the mean of an interval that ends there;
 /// nothing else does.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct HistogramSnapshot<C> {
     config: HistogramConfig,
     counts: C,

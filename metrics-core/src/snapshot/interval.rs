@@ -53,7 +53,6 @@ pub struct Interval<S: Storage> {
 }
 
 /// What happened on one worker, or on all together.
-#[derive(Debug)]
 pub struct WorkerInterval<S: Storage> {
     wall: Option<Duration>,
     /// Workers that this sums over.

@@ -9,7 +9,6 @@ use core::time::Duration;
 /// Counters and histograms, all of one submit for a single worker.
 ///
 /// A getter is `None` where the runtime does not measure the thing, never zero.
-#[derive(Debug)]
 pub struct Measurements<S: Storage> {
     pub(crate) supplied: CounterSet,
     pub(crate) values: CounterValues,

@@ -1,5 +1,6 @@
 //! What a reader gets: owned, coherent, comparable with an earlier one.
 
+mod debug;
 mod gather;
 mod interval;
 mod measurements;
@@ -35,7 +36,6 @@ use row::Row;
 /// It remembers what it read under which sequence count, so that refreshing it
 /// ([`RuntimeMetrics::snapshot_into`](crate::RuntimeMetrics::snapshot_into)) passes over slots that did not move and allocates
 /// nothing once it has seen every slot. It holds no reference to the runtime or the registry.
-#[derive(Debug)]
 pub struct Snapshot<S: Storage> {
     /// Which registry the rows are of. An address, compared and never followed.
     identity: usize,

@@ -1,0 +1,105 @@
+//! Snapshots for a programmer's eye: what was measured, and no cells or buckets.
+
+use super::{Measurements, Snapshot, WorkerInterval, WorkerSnapshot};
+use crate::counters::Counter;
+use crate::storage::Storage;
+use core::fmt;
+
+/// Adds the counters that are there.
+fn counters(f: &mut fmt::DebugStruct<'_, '_>, counter: impl Fn(Counter) -> Option<u64>) {
+    for &each in Counter::ALL {
+        if let Some(value) = counter(each) {
+            f.field(each.name(), &value);
+        }
+    }
+}
+
+/// Adds a value if it is there.
+fn known(f: &mut fmt::DebugStruct<'_, '_>, name: &str, value: Option<&dyn fmt::Debug>) {
+    if let Some(value) = value {
+        f.field(name, value);
+    }
+}
+
+impl<S: Storage> fmt::Debug for Measurements<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = f.debug_struct("Measurements");
+        counters(&mut f, |counter| self.counter(counter));
+        let mean = self.mean_poll_time();
+        known(&mut f, "mean_poll_time", mean.as_ref().map(|mean| mean as _));
+        known(&mut f, "poll_time", self.poll_time().map(|reading| reading as _));
+        let latency = self.schedule_latency();
+        known(&mut f, "schedule_latency", latency.map(|reading| reading as _));
+        f.finish_non_exhaustive()
+    }
+}
+
+impl<S: Storage> fmt::Debug for WorkerInterval<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = f.debug_struct("WorkerInterval");
+        counters(&mut f, |counter| self.counter(counter));
+        let ratio = self.busy_ratio();
+        known(&mut f, "busy_ratio", ratio.as_ref().map(|ratio| ratio as _));
+        known(
+            &mut f,
+            "poll_time",
+            self.poll_time().map(|histogram| histogram as _),
+        );
+        let latency = self.schedule_latency();
+        known(
+            &mut f,
+            "schedule_latency",
+            latency.map(|histogram| histogram as _),
+        );
+        f.finish_non_exhaustive()
+    }
+}
+
+/// A worker in a line of its snapshot.
+struct Brief<'a, S: Storage>(&'a WorkerSnapshot<S>);
+
+impl<S: Storage> fmt::Debug for Brief<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.state().name())?;
+        if let Some(polls) = self.0.poll_count() {
+            write!(f, ", {polls} polls")?;
+        }
+        f.write_str(if self.0.staleness().is_some() {
+            ", stale"
+        } else {
+            ""
+        })
+    }
+}
+
+struct Workers<'a, S: Storage>(&'a Snapshot<S>);
+
+impl<S: Storage> fmt::Debug for Workers<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = f.debug_map();
+        for worker in self.0.workers() {
+            f.entry(&worker.index(), &Brief(&worker));
+        }
+        if let Some(foreign) = self.0.foreign() {
+            f.entry(&format_args!("foreign"), &Brief(&foreign));
+        }
+        f.finish()
+    }
+}
+
+impl<S: Storage> fmt::Debug for Snapshot<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Snapshot");
+        debug.field("name", &self.name()).field("epoch", &self.epoch());
+        known(
+            &mut debug,
+            "uptime",
+            self.uptime().as_ref().map(|uptime| uptime as _),
+        );
+        known(&mut debug, "tasks", self.tasks().as_ref().map(|tasks| tasks as _));
+        debug
+            .field("workers", &Workers(self))
+            .field("total", &self.total())
+            .finish_non_exhaustive()
+    }
+}
