@@ -146,7 +146,7 @@ catalog! {
         "Workers of the runtime.",
         "";
     Runtime Counter Count spawned_tasks_count:
-        "Tasks accepted by the runtime.",
+        "Tasks accepted by the runtime; on stable Tokio, those that were spawned through the spawner.",
         "";
     Runtime Gauge Count covered_tasks:
         "Alive tasks whose polls are seen, beside the runtime's own count of alive tasks.",
@@ -155,13 +155,13 @@ catalog! {
         "Tasks spawned and not yet finished, cancelled or dropped; never negative.",
         "";
     Runtime Counter Count completed_tasks_count:
-        "Tasks whose future returned ready.",
+        "Tasks whose future returned ready; under Tokio, of those that were spawned through the spawner.",
         "New.";
     Runtime Counter Count cancelled_tasks_count:
-        "Tasks dropped before they were done.",
+        "Tasks dropped before they were done; under Tokio, of those that were spawned through the spawner.",
         "New.";
     Runtime Counter Count panicked_tasks_count:
-        "Tasks that panicked.",
+        "Tasks that panicked; under Tokio, of those that were spawned through the spawner.",
         "New.";
     Runtime Gauge Count global_queue_depth:
         "Tasks in the queue that all workers share; read from the runtime when asked.",

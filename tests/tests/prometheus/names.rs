@@ -111,3 +111,23 @@ fn the_exporter_has_every_metric() {
         assert!(samples > 0, "{family} has no sample");
     }
 }
+
+#[test]
+fn the_document_names_what_is_exported() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/METRICS.md");
+    let document = std::fs::read_to_string(path).expect("docs/METRICS.md is there");
+    let fixture = Fixture::new("main");
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(RuntimeCollector::new(fixture.metrics.clone())));
+    let mut page = String::new();
+    Format::Text
+        .write(&mut page, &registry)
+        .expect("a String takes everything");
+    let is_name = |word: &&str| word.starts_with("async_runtime_") && !word.ends_with('_');
+    let named: Vec<&str> = document.split('`').filter(is_name).collect();
+    assert!(named.len() > 5, "{named:?}");
+    for name in named {
+        let sample = format!("\n{name}{{");
+        assert!(page.contains(&sample), "{name} is not in\n{page}");
+    }
+}

@@ -12,9 +12,26 @@ const HEAD: &str = "\
 Names follow Tokio's where Tokio has the thing. Where Tokio's behaviour is known to mislead, ours differs, and the last
 column says how. What was not measured is `None`, never 0.
 
-A counter is a `u64` that never decreases. A histogram has count, sum, minimum and maximum. Time is in nanoseconds inside and in
-seconds in exporters. `async_runtime_` goes before a name that is exported, its unit and `_total` behind it, by the rules of
-OpenMetrics.
+A counter is a `u64` that never decreases. A histogram has count, sum, minimum and maximum. Time is in nanoseconds.
+
+## Exported names
+
+In exporters time is in seconds, and names follow the rules of OpenMetrics. Before the name of a worker's counter, gauge or info goes
+`async_runtime_worker_`, before that of a histogram and of all else `async_runtime_`. Behind it go the unit, in place of `_duration`,
+and `_total` for a counter or `_info` for an info:
+
+| here | exported |
+|---|---|
+| `poll_count` | `async_runtime_worker_poll_count_total` |
+| `busy_duration_total` | `async_runtime_worker_busy_seconds_total` |
+| `busy_in_progress` | `async_runtime_worker_busy_in_progress_seconds` |
+| `thread` | `async_runtime_worker_thread_info` |
+| `poll_time` | `async_runtime_poll_time_seconds_bucket`, `async_runtime_poll_time_seconds_sum`, `async_runtime_poll_time_seconds_count` |
+| `num_alive_tasks` | `async_runtime_num_alive_tasks` |
+| `spawned_tasks_count` | `async_runtime_spawned_tasks_count_total` |
+
+Labels are `runtime`, its name, and `worker`, its index or `foreign` for threads that poll the runtime's tasks and are none of its
+workers. Histograms go out summed over the workers unless asked otherwise.
 ";
 
 const SECTIONS: &[(MetricScope, &str)] = &[
