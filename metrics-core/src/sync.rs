@@ -24,7 +24,11 @@ mod imp {
 }
 
 #[cfg(metrics_core_loom)]
+#[allow(clippy::disallowed_types, reason = "this is where they come from")]
 mod imp {
+    /// What a writer knows without asking: no part of the model, and so no access that loom sees.
+    pub(crate) type Remembered = core::sync::atomic::AtomicU64;
+
     #[cfg(not(metrics_core_halves))]
     pub(crate) use loom::sync::atomic::AtomicU64;
     pub(crate) use loom::sync::atomic::{
