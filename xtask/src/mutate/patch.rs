@@ -144,6 +144,26 @@ mod tests {
     }
 
     #[test]
+    fn every_invariant_is_broken_by_some_mutation() {
+        let architecture = std::fs::read_to_string(crate::workspace::root().join("ARCHITECTURE.md")).unwrap();
+        let (_, invariants) = architecture.split_once("\n## Invariants\n").unwrap();
+        let (invariants, _) = invariants.split_once("\n## ").unwrap();
+        let numbered = invariants.lines().filter_map(|line| line.split_once(". "));
+        let numbers: Vec<u32> = numbered.filter_map(|(number, _)| number.parse().ok()).collect();
+        assert_eq!(numbers, Vec::from_iter(1..=12));
+        let mutations = super::all().unwrap();
+        for number in numbers {
+            let prefix = format!("invariant {number}: ");
+            assert!(
+                mutations
+                    .iter()
+                    .any(|mutation| mutation.breaks.starts_with(&prefix)),
+                "no patch breaks invariant {number}"
+            );
+        }
+    }
+
+    #[test]
     fn a_mistake_in_a_header_is_told() {
         let error = |from: &str, to: &str| parse("x", PATCH.replace(from, to)).unwrap_err().to_string();
         assert!(error("Fails: slot::coherent\n", "").contains("`Fails: <test>`"));
