@@ -150,7 +150,7 @@ mod tests {
         let (invariants, _) = invariants.split_once("\n## ").unwrap();
         let numbered = invariants.lines().filter_map(|line| line.split_once(". "));
         let numbers: Vec<u32> = numbered.filter_map(|(number, _)| number.parse().ok()).collect();
-        assert_eq!(numbers, Vec::from_iter(1..=12));
+        assert!(numbers.iter().copied().eq(1..=12), "{numbers:?}");
         let mutations = super::all().unwrap();
         for number in numbers {
             let prefix = format!("invariant {number}: ");
@@ -159,6 +159,23 @@ mod tests {
                     .iter()
                     .any(|mutation| mutation.breaks.starts_with(&prefix)),
                 "no patch breaks invariant {number}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_patch_still_applies() {
+        let shell = xshell::Shell::new().unwrap();
+        shell.change_dir(crate::workspace::root());
+        for mutation in super::all().unwrap() {
+            let patch = format!("{}/{}.patch", super::DIR, mutation.name);
+            let checked = xshell::cmd!(shell, "git apply --check {patch}")
+                .quiet()
+                .ignore_stderr()
+                .run();
+            assert!(
+                checked.is_ok(),
+                "{patch} does not fit the code any more: make it again"
             );
         }
     }
