@@ -15,7 +15,8 @@ pub trait Probe {
         None
     }
 
-    /// Tasks in the local queue of a worker, its LIFO slot included.
+    /// Tasks in the local queue of a worker, its LIFO slot included. A runtime that does not tell that of worker 0 may not be
+    /// asked for the others.
     fn local_queue_depth(&self, worker: usize) -> Option<u64> {
         let _ = worker;
         None

@@ -32,6 +32,7 @@ mod repr {
             self.0.store(value, Ordering::Release);
         }
 
+        #[inline(always)]
         pub(super) fn load(&self) -> u64 {
             // Ordering: acquire, pairs with the release in `publish`.
             self.0.load(Ordering::Acquire)
@@ -142,7 +143,7 @@ impl OwnedCounter {
         self.0.publish(value);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn load_acquire(&self) -> u64 {
         self.0.load()
     }

@@ -1,6 +1,6 @@
 //! Bucket counts on a heap: 32 bits that every submit touches, 16 more that few ever reach.
 
-use super::slot::{BucketCells, CHUNK, block_shift};
+use super::slot::{BucketCells, CHUNK, block_shift, each_block, update_block};
 use crate::cell::{OwnedU16, OwnedU32, U32Cell};
 use alloc::boxed::Box;
 use core::cell::Cell;
@@ -106,34 +106,50 @@ impl BucketCells for HeapBuckets {
         self.add_lane(i, 1);
     }
 
-    #[inline(always)]
-    fn differ(&self, first: usize, known: &[u64]) -> bool {
-        if self.carried.get() != 0 {
-            return (first..).zip(known).any(|(i, &known)| self.get(i) != known);
+    fn update(&self, blocks: u64, now: &mut [u64], before: &mut [u64]) -> u64 {
+        let narrow = self.carried.get() == 0 && self.block_shift == CHUNK.trailing_zeros();
+        let mut changed = 0;
+        let mut left = blocks;
+        while left != 0 {
+            let first = (left.trailing_zeros() as usize) << self.block_shift;
+            let bit = left & left.wrapping_neg();
+            left ^= bit;
+            // The common block is of eight low halves, all there.
+            let moved = match (
+                now.get_mut(first..).and_then(<[u64]>::first_chunk_mut),
+                before.get_mut(first..).and_then(<[u64]>::first_chunk_mut),
+                self.low.get(first..).and_then(<[OwnedU32]>::first_chunk),
+            ) {
+                (Some(now), Some(before), Some(low)) if narrow => update_chunk(low, now, before),
+                _ => each_block(bit, self.block_shift, now.len())
+                    .any(|block| update_block(self, block, now, before)),
+            };
+            if moved {
+                changed |= bit;
+            }
         }
-        // All are looked at before anything is decided: one branch, and most often none differs.
-        let differences = |(known, cell): (&u64, &OwnedU32)| known ^ u64::from(cell.get());
-        if let (Ok(known), Some(Ok(cells))) = (
-            <&[u64; CHUNK]>::try_from(known),
-            self.low
-                .get(first..first + CHUNK)
-                .map(<&[OwnedU32; CHUNK]>::try_from),
-        ) {
-            return known
-                .iter()
-                .zip(cells)
-                .map(differences)
-                .fold(0, core::ops::BitOr::bitor)
-                != 0;
-        }
-        let cells = self.low.iter().skip(first);
-        known
-            .iter()
-            .zip(cells)
-            .map(differences)
-            .fold(0, core::ops::BitOr::bitor)
-            != 0
+        changed
     }
+}
+
+/// Brings a chunk up to date, and says whether it had changed.
+#[inline(always)]
+fn update_chunk(low: &[OwnedU32; CHUNK], now: &mut [u64; CHUNK], before: &mut [u64; CHUNK]) -> bool {
+    // All are looked at before anything is decided: one branch, and most often none differs.
+    let differences = |(known, cell): (&u64, &OwnedU32)| known ^ u64::from(cell.get());
+    let differ = now
+        .iter()
+        .zip(low)
+        .map(differences)
+        .fold(0, core::ops::BitOr::bitor);
+    if differ == 0 {
+        return false;
+    }
+    *before = *now;
+    for (now, cell) in now.iter_mut().zip(low) {
+        *now = cell.get().into();
+    }
+    true
 }
 
 #[cfg(all(test, not(metrics_core_loom)))]
@@ -149,12 +165,19 @@ mod tests {
         buckets.low[1].set(u32::MAX - 2);
         buckets.add_lane(1, 200);
         assert_eq!(buckets.get(1), u64::from(u32::MAX) + 198);
-        assert!(buckets.differ(0, &[0; 8]));
-        assert!(
-            buckets.differ(0, &[0, 197, 0, 0, 0, 0, 0, 0]),
+        let mut now = [0, 197, 0, 0, 0, 0, 0, 0, 0];
+        let mut before = [1; 9];
+        assert_eq!(
+            buckets.update(0b11, &mut now, &mut before),
+            0b01,
             "the low half alone is equal"
         );
-        assert!(!buckets.differ(8, &[0; 8]));
+        assert_eq!(now[1], buckets.get(1));
+        assert_eq!(
+            before,
+            [0, 197, 0, 0, 0, 0, 0, 0, 1],
+            "the other block is as it was"
+        );
 
         buckets.high[9].set(u16::MAX);
         buckets.low[9].set(u32::MAX - 1);

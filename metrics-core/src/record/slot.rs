@@ -25,8 +25,9 @@ pub trait BucketCells {
     fn get(&self, i: usize) -> u64;
     /// Adds one to bucket `i`; nothing past the end.
     fn add_one(&self, i: usize);
-    /// Whether the buckets from `first` on differ from `known`.
-    fn differ(&self, first: usize, known: &[u64]) -> bool;
+    /// Brings a reading of the blocks whose bits are set up to date. What it overwrites, in whole blocks, it leaves in
+    /// `before`; which blocks, it says by their bits.
+    fn update(&self, blocks: u64, now: &mut [u64], before: &mut [u64]) -> u64;
 }
 
 /// Buckets that are published together. Heap storage comes in whole chunks; no other is published into.
@@ -59,11 +60,10 @@ impl<B: crate::cell::BucketCell, const BUCKETS: usize> BucketCells for [B; BUCKE
         }
     }
 
-    fn differ(&self, first: usize, known: &[u64]) -> bool {
-        known
-            .iter()
-            .zip(first..)
-            .any(|(known, i)| BucketCells::get(self, i) != *known)
+    fn update(&self, blocks: u64, now: &mut [u64], before: &mut [u64]) -> u64 {
+        each_block(blocks, self.block_shift(), now.len())
+            .filter(|block| update_block(self, block.clone(), now, before))
+            .fold(0, |changed, block| changed | bit(block.start, self.block_shift()))
     }
 }
 
@@ -84,6 +84,44 @@ pub(super) const fn block_shift(buckets: usize) -> u32 {
     let bits = usize::BITS - (buckets.saturating_sub(1) / u64::BITS as usize).leading_zeros();
     let chunk = CHUNK.trailing_zeros();
     if bits < chunk { chunk } else { bits }
+}
+
+/// The bit of the block that a bucket is in.
+#[inline(always)]
+fn bit(bucket: usize, shift: u32) -> u64 {
+    1_u64.wrapping_shl((bucket >> shift) as u32)
+}
+
+/// The buckets of each block whose bit is set.
+#[inline(always)]
+pub(super) fn each_block(mut bits: u64, shift: u32, buckets: usize) -> impl Iterator<Item = Range<usize>> {
+    core::iter::from_fn(move || {
+        let first = (bits != 0).then(|| (bits.trailing_zeros() as usize) << shift)?;
+        bits &= bits - 1;
+        (first < buckets).then(|| first..(first + (1 << shift)).min(buckets))
+    })
+}
+
+/// Brings one block up to date, and says whether it had changed.
+#[inline(always)]
+pub(super) fn update_block(
+    cells: &(impl BucketCells + ?Sized),
+    block: Range<usize>,
+    now: &mut [u64],
+    before: &mut [u64],
+) -> bool {
+    let first = block.start;
+    let (Some(now), Some(before)) = (now.get_mut(block.clone()), before.get_mut(block)) else {
+        return false;
+    };
+    if now.iter().zip(first..).all(|(known, i)| cells.get(i) == *known) {
+        return false;
+    }
+    before.copy_from_slice(now);
+    for (i, bucket) in (first..).zip(now) {
+        *bucket = cells.get(i);
+    }
+    true
 }
 
 impl<B> SlotHistogram<B> {
@@ -166,42 +204,19 @@ impl<B: BucketCells> SlotHistogram<B> {
     /// it says by their bits.
     pub(crate) fn update(&self, now: &mut [u64], before: &mut [u64]) -> u64 {
         let touched = if B::GROUPED { self.blocks.get() } else { u64::MAX };
-        let mut changed = 0;
-        for block in self.blocks(touched, now.len()) {
-            let first = block.start;
-            let (Some(now), Some(before)) = (now.get_mut(block.clone()), before.get_mut(block)) else {
-                break;
-            };
-            if self.buckets.differ(first, now) {
-                before.copy_from_slice(now);
-                for (i, bucket) in (first..).zip(now) {
-                    *bucket = self.buckets.get(i);
-                }
-                changed |= self.bit(first);
-            }
-        }
-        changed
+        self.buckets.update(touched, now, before)
     }
 
     /// The buckets of each block whose bit is set.
     #[inline(always)]
-    pub(crate) fn blocks(
-        &self,
-        mut bits: u64,
-        buckets: usize,
-    ) -> impl Iterator<Item = Range<usize>> + use<B> {
-        let shift = self.buckets.block_shift();
-        core::iter::from_fn(move || {
-            let first = (bits != 0).then(|| (bits.trailing_zeros() as usize) << shift)?;
-            bits &= bits - 1;
-            (first < buckets).then(|| first..(first + (1 << shift)).min(buckets))
-        })
+    pub(crate) fn blocks(&self, bits: u64, buckets: usize) -> impl Iterator<Item = Range<usize>> + use<B> {
+        each_block(bits, self.buckets.block_shift(), buckets)
     }
 
     /// The bit of the block that a bucket is in.
     #[inline(always)]
     fn bit(&self, bucket: usize) -> u64 {
-        1_u64.wrapping_shl((bucket >> self.buckets.block_shift()) as u32)
+        bit(bucket, self.buckets.block_shift())
     }
 }
 

@@ -33,6 +33,7 @@ impl<S: Storage> Snapshot<S> {
             self.reset(registry, identity);
         }
         self.tasks = registry.task_counts();
+        let earlier = self.taken_at;
         let now = if facts.timed {
             registry.clock.now()
         } else {
@@ -65,7 +66,7 @@ impl<S: Storage> Snapshot<S> {
                 }
             }
             if let Some(row) = self.rows.as_mut_slice().get_mut(i) {
-                news = news.max(row.refresh(slot, &mut self.scratch, &mut self.total, now, probe));
+                news = news.max(row.refresh(slot, &mut self.scratch, &mut self.total, earlier, probe));
             }
         }
         if news == News::Numbers {
@@ -218,7 +219,15 @@ impl<S: Storage> Snapshot<S> {
         if self.queue_depths.as_slice().len() > self.num_workers {
             self.queue_depths.clear();
         }
-        for worker in 0..self.num_workers {
+        // One refusal to tell spares the questions for all the others.
+        let tells_depth = probe.local_queue_depth(0).is_some();
+        let asked = if tells_depth || !self.hosted.is_empty() {
+            self.num_workers
+        } else {
+            self.queue_depths.clear();
+            0
+        };
+        for worker in 0..asked {
             let depth = probe.local_queue_depth(worker);
             if let Some(known) = self.queue_depths.as_mut_slice().get_mut(worker) {
                 *known = depth;
@@ -310,7 +319,7 @@ impl<S: Storage> Row<S> {
         slot: &Slot<S::Buckets>,
         scratch: &mut Measurements<S>,
         total: &mut Measurements<S>,
-        now: Timestamp,
+        earlier: Timestamp,
         probe: &impl Probe,
     ) -> News {
         self.holder = slot.lease.holder();
@@ -327,21 +336,23 @@ impl<S: Storage> Row<S> {
             }
         }
         if self.seq.is_some() && slot.seq.begin() == self.seq {
-            self.stale = false;
-            self.read_at = now;
+            if self.stale {
+                self.stale = false;
+            }
             return if stirred { News::Live } else { News::Nothing };
         }
-        self.refresh_numbers(slot, scratch, total, now, probe)
+        self.refresh_numbers(slot, scratch, total, earlier, probe)
     }
 
-    /// A slot that is written through every try keeps its last state, marked stale.
+    /// A slot that is written through every try keeps its last state, marked stale; that was still so at the `earlier`
+    /// snapshot.
     #[inline(never)]
     fn refresh_numbers(
         &mut self,
         slot: &Slot<S::Buckets>,
         scratch: &mut Measurements<S>,
         total: &mut Measurements<S>,
-        now: Timestamp,
+        earlier: Timestamp,
         probe: &impl Probe,
     ) -> News {
         let mut values = CounterValues::default();
@@ -370,10 +381,14 @@ impl<S: Storage> Row<S> {
             },
             |attempt| probe.relax(attempt),
         );
-        self.stale = read.is_none();
         let Some(seq) = read else {
+            if !self.stale {
+                self.stale = true;
+                self.read_at = earlier;
+            }
             return News::Live;
         };
+        self.stale = false;
         let polls = values.get(Counter::PollCount);
         poll_time.keep(&mut total.poll_time, polls);
         schedule_latency.keep(&mut total.schedule_latency, polls);
@@ -392,7 +407,6 @@ impl<S: Storage> Row<S> {
             _ => total.supplied,
         };
         self.seq = Some(seq);
-        self.read_at = now;
         News::Numbers
     }
 }

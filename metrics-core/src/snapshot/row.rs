@@ -14,6 +14,7 @@ pub(crate) struct Row<S: Storage> {
     pub(crate) holder: Holder,
     /// The sequence count of the reading; `None` before the first.
     pub(crate) seq: Option<u32>,
+    /// The last snapshot for which the reading was fresh, while it is stale.
     pub(crate) read_at: Timestamp,
     pub(crate) stale: bool,
     pub(crate) data: Measurements<S>,
