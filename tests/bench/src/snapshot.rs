@@ -13,6 +13,7 @@ pub(crate) const SIDES: &[Named] = &[
     slow_side("snapshot/ours-unchanged", OURS_UNCHANGED),
     slow_side("snapshot/one-of-1000", ONE_OF_MANY),
     slow_side("snapshot/one-of-1", ONE_OF_ONE),
+    slow_side("snapshot/one-of-1-busy", ONE_WITH_TASKS),
     #[cfg(tokio_unstable)]
     slow_side("snapshot/tokio", tokio_peer::SNAPSHOT),
 ];
@@ -123,6 +124,15 @@ const ONE_OF_MANY: Build = || {
 
 const ONE_OF_ONE: Build = || {
     let mut fleet = Fleet::new(1, 1);
+    Box::new(move |ops: u64| fleet.measure(ops, Fleet::work))
+};
+
+/// The same worker with a hundred thousand tasks alive.
+const ONE_WITH_TASKS: Build = || {
+    let mut fleet = Fleet::new(1, 1);
+    for _ in 0..100_000 {
+        fleet.workers[0].task_spawned();
+    }
     Box::new(move |ops: u64| fleet.measure(ops, Fleet::work))
 };
 

@@ -36,7 +36,7 @@ pub(super) fn machine() -> Vec<String> {
         format!("processor: {}, {cores} cores", cpu.unwrap_or_else(unknown)),
         format!("system: {}", kernel.unwrap_or_else(unknown)),
         format!(
-            "compiler: {}, profile `release` (no LTO, as a user's default)",
+            "compiler: {}, profile `compare` (release in one codegen unit, no LTO)",
             rustc.unwrap_or_else(unknown)
         ),
         format!(

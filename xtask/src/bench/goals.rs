@@ -306,6 +306,14 @@ pub(super) const GROUPS: &[Group] = &[
                 "one configured worker, running",
                 "ns/snapshot",
             ),
+            growth(
+                "growth/tasks",
+                "snapshot of one worker with 100,000 tasks alive",
+                Of(stable("snapshot/one-of-1-busy")),
+                Of(stable("snapshot/one-of-1")),
+                "with none",
+                "ns/snapshot",
+            ),
         ],
     },
 ];

@@ -24,6 +24,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use crate::flags::Bench;
+use crate::libtest::Tally;
 use crate::workspace;
 use counts::Counts;
 use result::{Outcome, Times};
@@ -92,6 +93,11 @@ pub(crate) fn run(flags: &Bench) -> Result<ExitCode> {
         return judge_counts(&ours(&groups, &counts), flags.bless);
     }
     if flags.names.is_empty() && !flags.quick {
+        if facts::browser().is_none() {
+            eprintln!(
+                "the page is without Node and Chromium: `cargo xtask wasm --bench` before this measures them"
+            );
+        }
         println!("wrote {}", page::write(&outcomes, effort)?.display());
     }
     let missed: Vec<&str> = outcomes
@@ -233,15 +239,17 @@ fn judge_counts(now: &Counts, bless: bool) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     let rises = counts::rises(now, &committed);
-    if rises.is_empty() {
-        println!(
-            "{} instruction counts are within 5 % of those committed for {key}",
-            now.len()
-        );
-        return Ok(ExitCode::SUCCESS);
-    }
-    for rise in rises {
+    for rise in &rises {
         eprintln!("{rise}");
+    }
+    let tally = Tally {
+        passed: (now.len() - rises.len()) as u64,
+        failed: rises.len() as u64,
+        skipped: 0,
+    };
+    println!("instruction counts within 5 % of those committed for {key}:\n{tally}");
+    if rises.is_empty() {
+        return Ok(ExitCode::SUCCESS);
     }
     eprintln!("if a rise is meant: `cargo xtask bench --instructions --bless`");
     Ok(ExitCode::FAILURE)

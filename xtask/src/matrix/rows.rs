@@ -100,6 +100,15 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
+        needs: &[Need::program("valgrind", "valgrind")],
+        steps: &[Step::xtask("bench --quick --instructions")],
+        ..Row::new(
+            "bench-smoke",
+            &HOST,
+            "no hook takes 5 % more instructions than committed for this compiler",
+        )
+    },
+    Row {
         steps: &[Step::cargo(CORE_TESTS), Step::cargo(STD_TESTS)],
         ..Row::new(
             "i686",
