@@ -50,12 +50,8 @@ pub enum HistogramLayout {
 /// How a value between the first and the last bucket finds its own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Rule {
-    /// H2, and powers of two, which are H2 of precision 0. `offset` is the untruncated index of bucket 0.
-    Log {
-        precision: u32,
-        offset: u32,
-        power_of_two: bool,
-    },
+    /// H2, and powers of two, which are H2 of precision 0.
+    Log { power_of_two: bool },
     /// `((value >> shift) * reciprocal) >> RECIPROCAL_BITS` is the bucket or one less.
     Linear { shift: u32, reciprocal: u64 },
 }
@@ -78,6 +74,14 @@ pub struct HistogramConfig {
     first_end: u64,
     /// Values from here up are in the last bucket.
     last_start: u64,
+    /// Values below follow the logarithmic rule: `last_start`, or 0 if linear.
+    log_end: u64,
+    /// `2^precision`.
+    unit: u64,
+    /// 0 if linear, as is the offset.
+    precision: u32,
+    /// The untruncated index of bucket 0.
+    offset: u32,
     last: u32,
     rule: Rule,
 }
@@ -149,6 +153,10 @@ impl HistogramConfig {
         Ok(Self {
             first_end: width,
             last_start,
+            log_end: 0,
+            unit: 1,
+            precision: 0,
+            offset: 0,
             last,
             rule: Rule::Linear { shift, reciprocal },
         })
@@ -187,12 +195,12 @@ impl HistogramConfig {
         Ok(Self {
             first_end,
             last_start,
+            log_end: last_start,
+            unit: 1,
+            precision: 0,
+            offset,
             last,
-            rule: Rule::Log {
-                precision: 0,
-                offset,
-                power_of_two: true,
-            },
+            rule: Rule::Log { power_of_two: true },
         })
     }
 
@@ -215,21 +223,22 @@ impl HistogramConfig {
     /// `min < max` and `precision <= MAX_PRECISION` are the caller's.
     const fn h2_of_checked(min: u64, max: u64, precision: u32) -> Self {
         // One bucket below that of `min` stays, to hold what is below it.
-        let offset = full_index(min, precision).saturating_sub(1);
+        let offset = full_index(min, 1 << precision, precision).saturating_sub(1);
         // The first bucket that starts at or above `max`, if there is one.
-        let mut last = full_index(max, precision);
+        let mut last = full_index(max, 1 << precision, precision);
         if last < top_index(precision) && full_start(last, precision) < max {
             last += 1;
         }
+        let last_start = full_start(last, precision);
         Self {
             first_end: full_start(offset + 1, precision),
-            last_start: full_start(last, precision),
+            last_start,
+            log_end: last_start,
+            unit: 1 << precision,
+            precision,
+            offset,
             last: last - offset,
-            rule: Rule::Log {
-                precision,
-                offset,
-                power_of_two: false,
-            },
+            rule: Rule::Log { power_of_two: false },
         }
     }
 
@@ -240,28 +249,34 @@ impl HistogramConfig {
     }
 
     /// The bucket of `value`; always less than [`num_buckets`](Self::num_buckets).
-    // Branches on purpose: where a clock reading precedes it, a chain of selects waits for the reading, a
-    // predicted branch does not.
+    // One branch, predicted: where a clock reading precedes it, more selects than one would wait for the reading.
     #[inline]
     pub const fn index(&self, value: u64) -> usize {
+        if value >= self.log_end {
+            return self.index_apart(value);
+        }
+        // What is below the first bucket's end has an index of at most `offset`.
+        full_index(value, self.unit, self.precision).saturating_sub(self.offset) as usize
+    }
+
+    /// The last bucket of a logarithmic layout, and every one of a linear layout.
+    #[cold]
+    #[inline(never)]
+    const fn index_apart(&self, value: u64) -> usize {
         if value >= self.last_start {
             return self.last as usize;
         }
-        if value < self.first_end {
-            return 0;
-        }
-        // From here on the value lies in one of the buckets 1 to last - 1.
-        (match self.rule {
-            Rule::Log {
-                precision, offset, ..
-            } => full_index(value, precision) - offset,
+        match self.rule {
+            // Not to be had here.
+            Rule::Log { .. } => 0,
+            Rule::Linear { .. } if value < self.first_end => 0,
             Rule::Linear { shift, reciprocal } => {
                 // Cutting the value and rounding the reciprocal (twice) each cost less than 2^-15 of a bucket, so
                 // the estimate is right or 1 too small. Its successor is at most `last`, whose start fits.
                 let estimate = ((value >> shift) * reciprocal) >> RECIPROCAL_BITS;
-                (estimate + ((estimate + 1) * self.first_end <= value) as u64) as u32
+                (estimate + ((estimate + 1) * self.first_end <= value) as u64) as usize
             }
-        }) as usize
+        }
     }
 
     /// The values of bucket `index`; `None` if there is no such bucket.
@@ -287,9 +302,7 @@ impl HistogramConfig {
             return 0;
         }
         match self.rule {
-            Rule::Log {
-                precision, offset, ..
-            } => full_start(offset + index, precision),
+            Rule::Log { .. } => full_start(self.offset + index, self.precision),
             Rule::Linear { .. } => self.first_end * index as u64,
         }
     }
@@ -304,22 +317,18 @@ impl HistogramConfig {
                 width: self.first_end,
                 buckets,
             },
-            Rule::Log {
-                power_of_two: true, ..
-            } => HistogramLayout::PowerOfTwo {
+            Rule::Log { power_of_two: true } => HistogramLayout::PowerOfTwo {
                 first_bucket: self.first_end,
                 buckets,
             },
-            Rule::Log {
-                precision, offset, ..
-            } => HistogramLayout::H2 {
-                min: if offset == 0 { 0 } else { self.first_end },
-                max: if offset + self.last == top_index(precision) {
+            Rule::Log { power_of_two: false } => HistogramLayout::H2 {
+                min: if self.offset == 0 { 0 } else { self.first_end },
+                max: if self.offset + self.last == top_index(self.precision) {
                     u64::MAX
                 } else {
                     self.last_start
                 },
-                precision,
+                precision: self.precision,
             },
         }
     }
@@ -330,7 +339,7 @@ impl HistogramConfig {
     /// Holds between the first and the last bucket only. Buckets of width 1 are exact whatever this says.
     pub const fn relative_error(&self) -> Option<f64> {
         match self.rule {
-            Rule::Log { precision, .. } => Some(1.0 / (1_u32 << precision) as f64),
+            Rule::Log { .. } => Some(1.0 / (1_u32 << self.precision) as f64),
             Rule::Linear { .. } => None,
         }
     }
@@ -339,7 +348,7 @@ impl HistogramConfig {
     /// logarithmic, so that only power-of-two steps on it nest.
     pub(super) const fn grid(&self) -> (u32, bool) {
         match self.rule {
-            Rule::Log { offset, .. } => (offset, true),
+            Rule::Log { .. } => (self.offset, true),
             Rule::Linear { .. } => (0, false),
         }
     }
@@ -380,22 +389,22 @@ impl defmt::Format for HistogramConfig {
     }
 }
 
-/// The H2 index of a value where nothing is folded into the first or the last bucket.
+/// The H2 index of a value where nothing is folded into the first or the last bucket. `unit` is `2^precision`.
 // Not `ilog2`, which keeps a panic for 0 where the compiler can't see that the argument isn't.
 #[allow(clippy::manual_ilog2)]
 #[inline]
-const fn full_index(value: u64, precision: u32) -> u32 {
+const fn full_index(value: u64, unit: u64, precision: u32) -> u32 {
     // A 32-bit machine has no use for 64-bit shifts while values are short (4 s in nanoseconds).
     if cfg!(target_pointer_width = "32") && value <= u32::MAX as u64 {
-        return full_index_32(value as u32, precision);
+        return full_index_32(value as u32, unit as u32, precision);
     }
-    let group = 63 - (value | 1 << precision).leading_zeros() - precision;
+    let group = 63 - (value | unit | 1).leading_zeros() - precision;
     (group << precision) + (value >> group) as u32
 }
 
 #[inline]
-const fn full_index_32(value: u32, precision: u32) -> u32 {
-    let group = top_bit(value | 1 << precision) - precision;
+const fn full_index_32(value: u32, unit: u32, precision: u32) -> u32 {
+    let group = top_bit(value | unit) - precision;
     (group << precision) + (value >> group)
 }
 
@@ -461,14 +470,14 @@ mod tests {
                     (1 << bit) | (1 << bit >> 1),
                 ] {
                     assert_eq!(
-                        full_index_32(value, precision),
-                        full_index(u64::from(value), precision)
+                        full_index_32(value, 1 << precision, precision),
+                        full_index(u64::from(value), 1 << precision, precision)
                     );
                 }
             }
             assert_eq!(
-                full_index_32(u32::MAX, precision),
-                full_index(u64::from(u32::MAX), precision)
+                full_index_32(u32::MAX, 1 << precision, precision),
+                full_index(u64::from(u32::MAX), 1 << precision, precision)
             );
         }
     }
@@ -487,13 +496,16 @@ mod tests {
     #[test]
     fn the_top_index_is_that_of_the_largest_value() {
         for precision in 0..=HistogramConfig::MAX_PRECISION {
-            assert_eq!(full_index(u64::MAX, precision), top_index(precision));
+            assert_eq!(
+                full_index(u64::MAX, 1 << precision, precision),
+                top_index(precision)
+            );
             assert!((top_index(precision) as usize) < HistogramConfig::MAX_BUCKETS);
         }
     }
 
     #[test]
     fn it_stays_small_enough_to_copy() {
-        assert!(size_of::<HistogramConfig>() <= 40);
+        assert!(size_of::<HistogramConfig>() <= 64);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::sealed::Sealed;
 use super::{SharedU64, Storage};
+use crate::cell::SharedU32;
 use crate::record::{HeapBuckets, SlotHistogram};
 use crate::registry::{Facts, HostCells};
 use crate::slot::{Lease, Slot};
@@ -23,6 +24,8 @@ pub(crate) type HeapSlot = Slot<HeapBuckets>;
 pub struct Heap {
     chunks: [OnceBox<Arc<[HeapSlot]>>; CHUNKS],
     first: usize,
+    /// Slots up to the last one that was ever leased: a reader looks at no others.
+    used: SharedU32,
     /// Buckets of a slot's histograms; `None` for one that was never switched on.
     poll_time: Option<usize>,
     schedule_latency: Option<usize>,
@@ -52,6 +55,7 @@ impl Heap {
         let heap = Self {
             chunks: [const { OnceBox::new() }; CHUNKS],
             first: first.max(1),
+            used: SharedU32::new(0),
             poll_time,
             schedule_latency,
         };
@@ -80,7 +84,7 @@ impl Heap {
         }))
     }
 
-    /// The first slot made so far that `claim` takes.
+    /// The first slot made so far that `claim`, which takes none that was never leased, takes.
     pub(crate) fn find(&self, claim: impl Fn(&Lease) -> bool) -> Option<SlotHandle> {
         self.chunks.iter().map_while(OnceBox::get).find_map(|chunk| {
             let index = chunk.iter().position(|slot| claim(&slot.lease))?;
@@ -89,6 +93,18 @@ impl Heap {
                 index,
             })
         })
+    }
+
+    /// Before anything is counted in the first `slots` slots. Who sees a task end that was spawned there sees this too, so
+    /// that a reader which sums the spawns after the ends finds the spawn.
+    fn use_slots(&self, slots: usize) {
+        let slots = u32::try_from(slots).unwrap_or(u32::MAX);
+        loop {
+            let used = self.used.load_acquire();
+            if used >= slots || self.used.claim(used, slots) {
+                return;
+            }
+        }
     }
 
     /// The first slot that `claim` takes, asked with its number; slots are made until it takes one.
@@ -101,6 +117,7 @@ impl Heap {
                 .enumerate()
                 .position(|(i, slot)| claim(&slot.lease, before + i))
             {
+                self.use_slots(before + index + 1);
                 return Some(SlotHandle {
                     chunk: Arc::clone(chunk),
                     index,
@@ -123,10 +140,12 @@ impl Sealed for Heap {
     type SharedBuckets = SharedBuckets;
 
     fn slots(&self) -> impl Iterator<Item = &HeapSlot> {
-        self.chunks
-            .iter()
-            .map_while(OnceBox::get)
-            .flat_map(|chunk| chunk.iter())
+        let mut left = self.used.load_acquire() as usize;
+        self.chunks.iter().map_while(OnceBox::get).flat_map(move |chunk| {
+            let used = left.min(chunk.len());
+            left -= used;
+            &chunk[..used]
+        })
     }
 
     fn host(host: &Self::Host) -> Option<&HostCells<SharedBuckets>> {

@@ -1,6 +1,6 @@
 //! Spawning and finishing tasks: what it costs one worker, and each of two that do it at the same time.
 
-use crate::harness::{Build, Measured, Named, side, timed};
+use crate::harness::{Build, Measured, Named, Side, side, timed};
 use crate::ours::{LAYOUT, SetClock, Shared, registry};
 use metrics_core::{TaskEnd, Worker};
 use std::hint::black_box;
@@ -8,12 +8,26 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Both sides.
-pub(crate) const SIDES: &[Named] = &[side("tasks/one-thread", ONE), side("tasks/two-threads", TWO)];
+/// Every side.
+pub(crate) const SIDES: &[Named] = &[
+    side("tasks/one-thread", ONE),
+    side("tasks/two-threads", TWO),
+    side("tasks/two-apart", TWO_APART),
+];
 
-fn workers() -> [Worker<Shared<SetClock>>; 2] {
+type Workers = [Worker<Shared<SetClock>>; 2];
+
+fn workers() -> Workers {
     let registry = registry(SetClock::default(), 2, LAYOUT);
     [0, 1].map(|i| Worker::lease(registry.clone(), i).expect("a free slot"))
+}
+
+/// Of two runtimes that share nothing at all.
+fn workers_apart() -> Workers {
+    [0, 1].map(|_| {
+        let registry = registry(SetClock::default(), 1, LAYOUT);
+        Worker::lease(registry, 0).expect("a free slot")
+    })
 }
 
 fn tasks(worker: &Worker<Shared<SetClock>>, ops: u64) {
@@ -28,9 +42,12 @@ const ONE: Build = || {
     Box::new(move |ops: u64| -> Measured { timed(ops, || tasks(&worker, ops)) })
 };
 
+const TWO: Build = || two_threads(workers());
+/// What the machine makes of two threads, whatever they do.
+const TWO_APART: Build = || two_threads(workers_apart());
+
 /// The longer of the two threads' times, from the moment at which both are there.
-const TWO: Build = || {
-    let mut workers = workers();
+fn two_threads(mut workers: Workers) -> Box<dyn Side> {
     Box::new(move |ops: u64| -> Measured {
         let start = Barrier::new(2);
         let elapsed = thread::scope(|scope| {
@@ -55,4 +72,4 @@ const TWO: Build = || {
             extras: Vec::new(),
         }
     })
-};
+}
