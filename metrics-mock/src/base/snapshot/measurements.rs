@@ -1,5 +1,6 @@
 //! The numbers of one worker, or of all.
 
+use core::fmt;
 use core::marker::PhantomData;
 use core::time::Duration;
 
@@ -8,8 +9,13 @@ use metrics_core::{HistogramReading, Storage};
 use crate::base::getters::{unmeasured, unmeasured_counters};
 
 /// Counters and histograms, every one `None`.
-#[derive(Debug)]
 pub struct Measurements<S: Storage>(PhantomData<S>);
+
+impl<S: Storage> fmt::Debug for Measurements<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Measurements").finish_non_exhaustive()
+    }
+}
 
 impl<S: Storage> Clone for Measurements<S> {
     fn clone(&self) -> Self {

@@ -7,6 +7,7 @@ mod table;
 mod wire;
 mod worker;
 
+use core::fmt;
 use core::marker::PhantomData;
 use core::time::Duration;
 
@@ -20,8 +21,13 @@ pub use table::Table;
 pub use worker::WorkerSnapshot;
 
 /// A runtime's metrics at one moment: no worker, and every number `None`.
-#[derive(Debug)]
 pub struct Snapshot<S: Storage>(PhantomData<S>);
+
+impl<S: Storage> fmt::Debug for Snapshot<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").finish_non_exhaustive()
+    }
+}
 
 impl<S: Storage> Default for Snapshot<S> {
     fn default() -> Self {
