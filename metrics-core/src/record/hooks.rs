@@ -281,6 +281,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     }
 
     /// Says whether the batch is to be submitted at the poll's end.
+    #[cfg(not(metrics_core_loom))]
     #[inline(always)]
     pub(crate) fn start_poll(&self, start: PollStart) -> bool {
         let flags = self.flags();
