@@ -9,6 +9,9 @@ use core::fmt;
 /// Every method has a default that says "not measured". An implementation MUST NOT block for long, MUST NOT keep the
 /// runtime alive, and MUST go on answering after it has shut down (with `None` for what is gone). The reader holds the
 /// probe, the recording side does not: a runtime that owns its workers' hooks is never part of a cycle.
+///
+/// A snapshot that is refreshed keeps the last value of a counter that turns `None`. A single getter, and a fresh snapshot, know
+/// no last value: a probe that can give it after the end should.
 pub trait Probe {
     /// Worker threads the runtime has, where that differs from what the registry was built with.
     fn num_workers(&self) -> Option<usize> {

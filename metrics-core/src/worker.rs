@@ -78,7 +78,7 @@ pub struct Worker<R: RegistryRef<Storage = Heap>> {
     registry: R,
     slot: SlotHandle,
     batch: Batch,
-    /// A histogram lane is half full: the next chance to submit is taken.
+    /// A histogram lane is half full, or a submit in the middle of a poll left the latencies: the next chance to submit is taken.
     full: core::cell::Cell<bool>,
     index: usize,
 }
@@ -237,7 +237,7 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
         }
     }
 
-    /// The poll ended, by returning or by a panic. Does nothing outside a poll.
+    /// The poll ended, by returning or by a panic. Outside a poll it counts nothing, and submits what a full lane asked for.
     #[inline(always)]
     pub fn end_poll(&self) {
         let hooks = self.hooks();
@@ -307,10 +307,10 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     }
 
     /// Records a poll that is over: for several threads that share this worker under a lock, and so can't hold it open
-    /// while they poll. The live record does not show it.
+    /// while they poll. The live record does not show it. Submits if a histogram lane asks for it a second time.
     pub fn record_poll(&self, start: PollStart, started: Timestamp, ended: Timestamp) {
-        if self.hooks().record_poll(start, started.ticks(), ended.ticks()) {
-            self.full.set(true);
+        if self.hooks().record_poll(start, started.ticks(), ended.ticks()) && self.full.replace(true) {
+            self.submit();
         }
     }
 

@@ -305,3 +305,28 @@ fn what_a_runtime_tells_no_more_stays_and_what_it_never_told_is_not_zero() {
         "ours, for who never asked"
     );
 }
+
+/// Counts for the runtime as a whole, as long as it lives.
+#[derive(Default)]
+struct Counts(Cell<Option<u64>>);
+
+impl Probe for &Counts {
+    fn spawned_tasks_count(&self) -> Option<u64> {
+        self.0.get()
+    }
+
+    fn remote_schedule_count(&self) -> Option<u64> {
+        self.0.get()
+    }
+}
+
+#[test]
+fn what_a_runtime_told_of_itself_does_not_go_back_to_ours() {
+    let runtime = Counts(Cell::new(Some(1_000)));
+    let metrics = RuntimeMetrics::with_probe(registry(&Hand::default()), &runtime);
+    let mut snapshot = metrics.snapshot();
+    runtime.0.set(None);
+    metrics.snapshot_into(&mut snapshot);
+    assert_eq!(snapshot.spawned_tasks_count(), Some(1_000));
+    assert_eq!(snapshot.remote_schedule_count(), Some(1_000));
+}

@@ -125,7 +125,6 @@ impl Lease {
     }
 
     /// Whether this thread is in the middle of a poll, which then ends in this slot whatever happens to the thread.
-    #[cfg(feature = "tokio")]
     pub(crate) fn is_in_poll(&self) -> bool {
         self.depth.get() > 0 || self.covered.get().is_some()
     }
@@ -264,7 +263,16 @@ pub(crate) fn forget_the_gone() {
     // Ordering: acquire, with the release in `home_is_gone`.
     let gone = GONE.load(Ordering::Acquire);
     if SEEN.with(|seen| seen.replace(gone)) != gone {
-        give_back(|lease| !lease.is_wanted());
+        give_back(|lease| !lease.is_wanted() && !lease.is_in_poll());
+        // A poll that goes on needs its slot: a measured future inside it must find that it is nested. The next poll
+        // after it looks again.
+        let kept = LEASES.try_with(|leases| {
+            let leases = leases.try_borrow();
+            leases.is_ok_and(|leases| leases.iter().any(|lease| !lease.is_wanted()))
+        });
+        if kept.unwrap_or(false) {
+            SEEN.with(|seen| seen.set(gone.wrapping_sub(1)));
+        }
     }
 }
 

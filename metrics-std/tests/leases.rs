@@ -170,3 +170,28 @@ fn polls_on_threads_that_are_ending_are_recorded_in_one_row_or_another() {
     let foreign = snapshot.foreign().unwrap();
     assert_eq!((foreign.poll_count(), foreign.nested_polls()), (Some(1), Some(1)));
 }
+
+#[test]
+fn a_slot_stays_as_long_as_a_poll_goes_on_in_it() {
+    let (metrics, mut workers) = build(Builder::new().workers(1), Clock::new(), NoProbe).unwrap();
+    let (other, _) = build(Builder::new().workers(1), Clock::new(), NoProbe).unwrap();
+    let worker = workers.remove(0);
+    // Both futures know the registry through the worker that was entered where they were made, and is no more.
+    let outer = thread::scope(|scope| {
+        let made = scope.spawn(|| {
+            let entered = enter(worker);
+            let inner = Measured::task(&metrics, async {});
+            let outer = Measured::task(&metrics, async move {
+                // Another registry that nobody wants makes every thread look for such slots.
+                drop(other);
+                inner.await;
+            });
+            drop(entered);
+            outer
+        });
+        made.join().unwrap()
+    });
+    futures::executor::block_on(outer);
+    assert_eq!(metrics.poll_count(), Some(1));
+    assert_eq!(metrics.nested_polls(), Some(1));
+}

@@ -20,8 +20,8 @@ pub(crate) struct Batch {
 
 /// A lane at half its range asks for a submit, which leaves as many records again before it could be full.
 const HALF: u8 = 0x80;
-/// Touched lanes that are remembered one by one. A worker's polls between two submits fall into a dozen buckets; of more it
-/// is as cheap to go through all.
+/// Touched lanes that are remembered one by one. A worker's polls between two submits fall into a dozen buckets; further ones
+/// are found through the block that they are in.
 const LISTED: usize = 24;
 
 const _: () = assert!(HistogramConfig::MAX_BUCKETS - 1 <= u16::MAX as usize);
@@ -35,9 +35,13 @@ const _: () = assert!(HistogramConfig::MAX_BUCKETS - 1 <= u16::MAX as usize);
 pub(crate) struct BatchHistogram {
     /// As many as fill whole chunks.
     lanes: Box<[Cell<u8>]>,
-    /// Lanes touched since the last submit. More than [`LISTED`] are not listed.
+    /// Lanes touched since the last submit.
     touched: Cell<u32>,
+    block_shift: u32,
+    /// The first of them.
     list: [Cell<u16>; LISTED],
+    /// A bit for each block with a touched lane that found the list full.
+    blocks: Cell<u64>,
     sum: Cell<u64>,
     min: Cell<u64>,
     max: Cell<u64>,
@@ -50,7 +54,9 @@ impl BatchHistogram {
         Self {
             lanes: (0..slot.capacity()).map(|_| Cell::new(0)).collect(),
             touched: Cell::new(0),
+            block_shift: slot.block_shift(),
             list: [const { Cell::new(0) }; LISTED],
+            blocks: Cell::new(0),
             sum: Cell::new(sum),
             min: Cell::new(min),
             max: Cell::new(max),
@@ -60,28 +66,33 @@ impl BatchHistogram {
     /// Adds what was recorded since the last time to `slot`. Costs what was touched, not what was configured.
     #[inline]
     pub(crate) fn publish(&self, slot: &SlotHistogram<HeapBuckets>) {
-        match self.list.get(..self.touched.take() as usize) {
-            Some(list) => {
-                for i in list {
-                    let i = usize::from(i.get());
-                    if let Some(lane) = self.lanes.get(i) {
-                        slot.add_lane(i, lane.take());
-                    }
-                }
+        let touched = self.touched.take() as usize;
+        for i in self.list.get(..touched).unwrap_or(&self.list) {
+            let i = usize::from(i.get());
+            if let Some(lane) = self.lanes.get(i) {
+                slot.add_lane(i, lane.take());
             }
-            None => self.publish_all(slot),
+        }
+        if touched > LISTED {
+            self.publish_blocks(slot);
         }
         slot.settle(self.sum.get(), self.min.get(), self.max.get());
     }
 
-    /// Publishes every lane. Within a chunk it does not ask which are zero: polls of one kind fall into neighbouring
-    /// buckets, and a branch for each would be guessed wrong.
+    /// Publishes the blocks that have lanes beyond the list. Within a chunk it does not ask which are zero: polls of one
+    /// kind fall into neighbouring buckets, and a branch for each would be guessed wrong.
     #[inline(never)]
-    fn publish_all(&self, slot: &SlotHistogram<HeapBuckets>) {
-        let (chunks, _) = self.lanes.as_chunks::<CHUNK>();
-        for (chunk, lanes) in chunks.iter().enumerate() {
-            if lanes.iter().fold(0, |any, lane| any | lane.get()) != 0 {
-                slot.add_chunk(chunk * CHUNK, lanes);
+    fn publish_blocks(&self, slot: &SlotHistogram<HeapBuckets>) {
+        let mut blocks = self.blocks.take();
+        while blocks != 0 {
+            let first = (blocks.trailing_zeros() as usize) << self.block_shift;
+            blocks &= blocks - 1;
+            let lanes = self.lanes.get(first..).unwrap_or_default();
+            let (chunks, _) = lanes.as_chunks::<CHUNK>();
+            for (chunk, lanes) in chunks.iter().enumerate().take((1 << self.block_shift) / CHUNK) {
+                if lanes.iter().fold(0, |any, lane| any | lane.get()) != 0 {
+                    slot.add_chunk(first + chunk * CHUNK, lanes);
+                }
             }
         }
     }
@@ -92,6 +103,9 @@ impl BatchHistogram {
         let touched = self.touched.get();
         if let Some(entry) = self.list.get(touched as usize) {
             entry.set(i as u16);
+        } else {
+            let block = 1_u64.wrapping_shl((i >> self.block_shift) as u32);
+            self.blocks.set(self.blocks.get() | block);
         }
         self.touched.set(touched + 1);
     }

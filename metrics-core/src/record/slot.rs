@@ -146,6 +146,11 @@ impl SlotHistogram<HeapBuckets> {
         self.buckets.capacity()
     }
 
+    /// A block has `2^block_shift` buckets, one chunk at least.
+    pub(crate) fn block_shift(&self) -> u32 {
+        self.buckets.block_shift()
+    }
+
     /// Adds what a batch has counted in one bucket; nothing past the end.
     #[inline(always)]
     pub(crate) fn add_lane(&self, i: usize, count: u8) {

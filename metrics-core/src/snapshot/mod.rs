@@ -25,7 +25,7 @@ use crate::storage::{Rows, Storage};
 use crate::tasks::TaskCounts;
 use crate::time::{TimeScale, Timestamp};
 use core::time::Duration;
-use refresh::{Hosted, Names};
+use refresh::{Hosted, Names, Told};
 use row::Row;
 
 /// A runtime's metrics at one moment.
@@ -60,6 +60,7 @@ pub struct Snapshot<S: Storage> {
     /// Counters that the runtime counts itself, which take the place of ours.
     hosted: CounterSet,
     host: S::Rows<Hosted>,
+    told: Told,
     queue_depths: S::Rows<Option<u64>>,
     blocking_queue_wait: Option<HistogramSnapshot<S::Counts>>,
     blocking_scratch: Option<HistogramSnapshot<S::Counts>>,
@@ -107,6 +108,7 @@ impl<S: Storage> Default for Snapshot<S> {
             scratch: Measurements::new(CounterSet::NONE),
             hosted: CounterSet::NONE,
             host: S::Rows::default(),
+            told: Told::default(),
             queue_depths: S::Rows::default(),
             blocking_queue_wait: None,
             blocking_scratch: None,
@@ -123,6 +125,7 @@ impl<S: Storage> Clone for Snapshot<S> {
             names: self.names.clone(),
             scratch: self.scratch.clone(),
             host: self.host.clone(),
+            told: self.told,
             queue_depths: self.queue_depths.clone(),
             blocking_queue_wait: self.blocking_queue_wait.clone(),
             blocking_scratch: self.blocking_scratch.clone(),

@@ -197,22 +197,44 @@ impl<S: Storage> Snapshot<S> {
         gauges.global_queue_depth = probe.global_queue_depth();
         gauges.num_alive_tasks = probe.num_alive_tasks();
         gauges.covered_tasks = probe.covered_tasks();
-        gauges.spawned_tasks_count = probe.spawned_tasks_count();
-        gauges.budget_forced_yield_count = probe.budget_forced_yield_count();
         gauges.num_blocking_threads = probe.num_blocking_threads();
         gauges.num_idle_blocking_threads = probe.num_idle_blocking_threads();
         gauges.blocking_queue_depth = probe.blocking_queue_depth();
-        let prefer = |theirs: Option<u64>, ours: &mut Option<u64>| *ours = theirs.or(*ours);
-        prefer(probe.remote_schedule_count(), &mut gauges.remote_schedule_count);
+        let told = &mut self.told;
+        let prefer = |known: &mut Option<u64>, theirs: Option<u64>, ours: &mut Option<u64>| {
+            *known = theirs.or(*known);
+            *ours = known.or(*ours);
+        };
         prefer(
+            &mut told.spawned_tasks,
+            probe.spawned_tasks_count(),
+            &mut gauges.spawned_tasks_count,
+        );
+        prefer(
+            &mut told.budget_forced_yields,
+            probe.budget_forced_yield_count(),
+            &mut gauges.budget_forced_yield_count,
+        );
+        prefer(
+            &mut told.remote_schedules,
+            probe.remote_schedule_count(),
+            &mut gauges.remote_schedule_count,
+        );
+        prefer(
+            &mut told.io_driver_fd_registered,
             probe.io_driver_fd_registered_count(),
             &mut gauges.io_driver_fd_registered_count,
         );
         prefer(
+            &mut told.io_driver_fd_deregistered,
             probe.io_driver_fd_deregistered_count(),
             &mut gauges.io_driver_fd_deregistered_count,
         );
-        prefer(probe.io_driver_ready_count(), &mut gauges.io_driver_ready_count);
+        prefer(
+            &mut told.io_driver_ready,
+            probe.io_driver_ready_count(),
+            &mut gauges.io_driver_ready_count,
+        );
 
         // What it counted once stays its own: ours would not go on from there.
         self.hosted = self.hosted.union(probe.worker_counters());
@@ -301,6 +323,18 @@ impl Hosted {
             }
         }
     }
+}
+
+/// The counters of the runtime as a whole that it told itself, as it last said: after its end a probe may know nothing more, and
+/// a counter does not go back.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Told {
+    spawned_tasks: Option<u64>,
+    budget_forced_yields: Option<u64>,
+    remote_schedules: Option<u64>,
+    io_driver_fd_registered: Option<u64>,
+    io_driver_fd_deregistered: Option<u64>,
+    io_driver_ready: Option<u64>,
 }
 
 /// What has moved in a slot since the last snapshot; each includes those before.

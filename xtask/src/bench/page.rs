@@ -13,6 +13,8 @@ use crate::workspace;
 
 /// How the figures came about.
 const METHOD: &str = include_str!("method.md");
+/// Which goals are hard to meet, and why.
+const LIMITS: &str = include_str!("limits.md");
 
 /// Writes the page and says where it is.
 pub(super) fn write(outcomes: &[Outcome], effort: Effort) -> Result<PathBuf> {
@@ -65,5 +67,6 @@ fn page(outcomes: &[Outcome], effort: Effort) -> Result<String> {
          `cargo xtask firmware cortex-m0 --write`.\n\n",
     );
     page.push_str(METHOD);
+    page.push_str(LIMITS);
     Ok(page)
 }
