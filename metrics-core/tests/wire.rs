@@ -10,7 +10,7 @@
 use core::time::Duration;
 use metrics_core::{
     Builder, Counter, CounterSet, Description, Fixed, Heap, HistogramConfig, PollStart, Registry,
-    RuntimeMetrics, SNAPSHOT_SCHEMA, Site, Snapshot, TaskEnd, TimeSource, Timestamp, Worker,
+    RuntimeMetrics, SNAPSHOT_SCHEMA, Sampling, Site, Snapshot, TaskEnd, TimeSource, Timestamp, Worker,
 };
 use portable_atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
@@ -210,4 +210,14 @@ fn what_a_static_registry_writes_a_host_reads() {
     );
     assert_eq!(one.state_for(), Some(Duration::from_nanos(500)));
     assert_eq!(back.covered_tasks(), Some(1));
+}
+
+#[test]
+fn how_a_histogram_is_sampled_outlives_a_total_that_was_withheld() {
+    let (_, snapshot) = heap();
+    let mut text = serde_json::to_value(&snapshot).unwrap();
+    text["total"]["poll_time"] = serde_json::Value::Null;
+    let decoded: Snapshot<Heap> = serde_json::from_value(text).unwrap();
+    let sampling = decoded.worker(1).unwrap().poll_time().unwrap().sampling();
+    assert_eq!(sampling, Sampling::Every);
 }

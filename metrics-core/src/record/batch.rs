@@ -67,32 +67,46 @@ impl BatchHistogram {
     #[inline]
     pub(crate) fn publish(&self, slot: &SlotHistogram<HeapBuckets>) {
         let touched = self.touched.take() as usize;
-        for i in self.list.get(..touched).unwrap_or(&self.list) {
+        match self.list.get(..touched) {
+            Some(list) => self.publish_list(list, slot),
+            None => self.publish_more(slot),
+        }
+        slot.settle(self.sum.get(), self.min.get(), self.max.get());
+    }
+
+    #[inline(always)]
+    fn publish_list(&self, list: &[Cell<u16>], slot: &SlotHistogram<HeapBuckets>) {
+        for i in list {
             let i = usize::from(i.get());
             if let Some(lane) = self.lanes.get(i) {
                 slot.add_lane(i, lane.take());
             }
         }
-        if touched > LISTED {
-            self.publish_blocks(slot);
-        }
-        slot.settle(self.sum.get(), self.min.get(), self.max.get());
     }
 
-    /// Publishes the blocks that have lanes beyond the list. Within a chunk it does not ask which are zero: polls of one
-    /// kind fall into neighbouring buckets, and a branch for each would be guessed wrong.
+    /// More lanes than are listed. Few blocks are all gone through, of many those with a touched lane.
     #[inline(never)]
-    fn publish_blocks(&self, slot: &SlotHistogram<HeapBuckets>) {
+    fn publish_more(&self, slot: &SlotHistogram<HeapBuckets>) {
         let mut blocks = self.blocks.take();
+        if self.block_shift == CHUNK.trailing_zeros() {
+            return self.publish_chunks(0, self.lanes.len(), slot);
+        }
+        self.publish_list(&self.list, slot);
         while blocks != 0 {
             let first = (blocks.trailing_zeros() as usize) << self.block_shift;
             blocks &= blocks - 1;
-            let lanes = self.lanes.get(first..).unwrap_or_default();
-            let (chunks, _) = lanes.as_chunks::<CHUNK>();
-            for (chunk, lanes) in chunks.iter().enumerate().take((1 << self.block_shift) / CHUNK) {
-                if lanes.iter().fold(0, |any, lane| any | lane.get()) != 0 {
-                    slot.add_chunk(first + chunk * CHUNK, lanes);
-                }
+            self.publish_chunks(first, 1 << self.block_shift, slot);
+        }
+    }
+
+    /// Within a chunk it does not ask which lanes are zero: polls of one kind fall into neighbouring buckets, and a branch
+    /// for each would be guessed wrong.
+    #[inline(always)]
+    fn publish_chunks(&self, first: usize, lanes: usize, slot: &SlotHistogram<HeapBuckets>) {
+        let (chunks, _) = self.lanes.get(first..).unwrap_or_default().as_chunks::<CHUNK>();
+        for (chunk, lanes) in chunks.iter().enumerate().take(lanes / CHUNK) {
+            if lanes.iter().fold(0, |any, lane| any | lane.get()) != 0 {
+                slot.add_chunk(first + chunk * CHUNK, lanes);
             }
         }
     }

@@ -306,6 +306,9 @@ impl<S: Storage> Serialize for Snapshot<S> {
     }
 }
 
+/// One of a worker's histograms.
+type Pick<S> = fn(&MeasurementsWire<S>) -> Option<&ReadingWire<S>>;
+
 impl<'de, S: Storage> Deserialize<'de> for Snapshot<S> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wire = SnapshotWire::<S>::deserialize(deserializer)?;
@@ -366,10 +369,22 @@ impl<'de, S: Storage> Deserialize<'de> for Snapshot<S> {
             };
         }
         snapshot.supplied = snapshot.total.supplied;
-        let sampling =
-            |reading: &Option<HistogramReading<S>>| reading.as_ref().map_or(Sampling::Off, |r| r.sampling);
-        snapshot.poll_time_sampling = sampling(&snapshot.total.poll_time);
-        snapshot.schedule_latency_sampling = sampling(&snapshot.total.schedule_latency);
+        // A total of which a part was not to be read has no histogram; then its workers' tell how they are sampled.
+        let sampling = |total: Option<&HistogramReading<S>>, of: Pick<S>| {
+            let workers = || {
+                let mut workers = wire.workers.as_slice().iter().chain(&wire.foreign);
+                let reading = workers.find_map(|worker| of(&worker.measurements))?;
+                Some(reading.sampling)
+            };
+            total
+                .map(|reading| reading.sampling)
+                .or_else(workers)
+                .unwrap_or(Sampling::Off)
+        };
+        snapshot.poll_time_sampling = sampling(snapshot.total.poll_time.as_ref(), |m| m.poll_time.as_ref());
+        snapshot.schedule_latency_sampling = sampling(snapshot.total.schedule_latency.as_ref(), |m| {
+            m.schedule_latency.as_ref()
+        });
         // Every index is a place in the list: none can make a reader walk, or keep, more than was written.
         if snapshot.num_workers > wire.workers.as_slice().len() {
             return Err(D::Error::custom(

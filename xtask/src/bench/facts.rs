@@ -28,7 +28,7 @@ pub(super) fn machine() -> Vec<String> {
         Some(name.trim_start_matches([' ', '\t', ':']).to_owned())
     });
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let kernel = toolchain::output("uname", &["-srm"]).map(|line| line.trim().to_owned());
+    let kernel = toolchain::output("uname", &["-sm"]).map(|line| line.trim().to_owned());
     let rustc = toolchain::output("rustc", &["--version"]).map(|line| line.trim().to_owned());
     let valgrind = toolchain::output("valgrind", &["--version"]).map(|line| line.trim().to_owned());
     let unknown = || "unknown".to_owned();
