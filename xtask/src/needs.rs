@@ -26,7 +26,6 @@ pub(crate) enum Need {
         program: &'static str,
     },
     /// rustup's nightly toolchain.
-    #[expect(dead_code, reason = "for the fuzz row")]
     Nightly,
     /// A program from crates.io, built under `target/tools`; this version of it if it can be had.
     CargoTool {

@@ -42,10 +42,15 @@ pub(super) static ROWS: &[Row] = &[
         ..Row::new("release", &HOST, "the arithmetic users run: no debug assertions")
     },
     Row {
-        needs: &[Need::CargoTool {
-            name: "cargo-fuzz",
-            version: "0.13.2",
-        }],
+        needs: &[
+            Need::Nightly,
+            // libFuzzer is C++.
+            Need::program("c++", "g++"),
+            Need::CargoTool {
+                name: "cargo-fuzz",
+                version: "0.13.2",
+            },
+        ],
         steps: &[
             Step::nightly(FUZZ).args("configuration -- -max_total_time=30"),
             Step::nightly(FUZZ).args("recording -- -max_total_time=30"),
