@@ -221,3 +221,21 @@ fn how_a_histogram_is_sampled_outlives_a_total_that_was_withheld() {
     let sampling = decoded.worker(1).unwrap().poll_time().unwrap().sampling();
     assert_eq!(sampling, Sampling::Every);
 }
+
+#[test]
+fn what_contradicts_itself_is_settled_by_the_first_decoding() {
+    let (_, snapshot) = heap();
+    let mut text = serde_json::to_value(&snapshot).unwrap();
+    // Without a clock, and yet a worker knows how old its numbers are, of which it has none.
+    text["uptime"] = serde_json::Value::Null;
+    let worker = &mut text["workers"][1];
+    worker["stale"] = serde_json::json!({ "age": "7" });
+    for (_, counter) in worker["measurements"]["counters"].as_object_mut().unwrap() {
+        *counter = serde_json::Value::Null;
+    }
+    let once: Snapshot<Heap> = serde_json::from_value(text).unwrap();
+    let twice: Snapshot<Heap> = serde_json::from_str(&facts(&once)).unwrap();
+    assert_eq!(facts(&twice), facts(&once));
+    assert_eq!(once.worker(1).unwrap().staleness().unwrap().age, None);
+    assert!(once.total().poll_time().is_none(), "a part of it was never read");
+}

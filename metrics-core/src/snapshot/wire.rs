@@ -419,8 +419,9 @@ impl<S: Storage> Snapshot<S> {
             poll_number: wire.poll_number,
             busy_since: ago(wire.busy_in_progress).unwrap_or(0),
         };
+        // Without a clock no age can be told, whatever the bytes say.
         let stale = wire.stale.map(|stale| Staleness {
-            age: stale.age.map(Duration::from_nanos),
+            age: stale.age.filter(|_| self.timed).map(Duration::from_nanos),
         });
         let age = stale.and_then(|stale| nanos(stale.age));
         let mut data = Measurements::from(wire.measurements);

@@ -37,7 +37,9 @@ fuzz_target!(|input: Input| {
     assert!(config.num_buckets() > 0);
     for &value in &input.values {
         let bucket = config.index(value);
-        let range = config.bucket_range(bucket).expect("the index of a value is one of a bucket");
+        let range = config
+            .bucket_range(bucket)
+            .expect("the index of a value is one of a bucket");
         assert!(range.contains(value), "{config:?}: {value} in {range:?}");
     }
 
@@ -49,10 +51,15 @@ fuzz_target!(|input: Input| {
         .poll_time(config)
         .schedule_latency(config)
         .submit_interval(input.interval);
-    let Ok(registry) = description.build(ManualClock::with_rate(input.rate)) else { return };
+    let Ok(registry) = description.build(ManualClock::with_rate(input.rate)) else {
+        return;
+    };
     let worker = Worker::lease(registry.clone(), 0).expect("a fresh registry has a slot");
     for &ticks in &input.values {
-        worker.start_poll(PollStart { scheduled_at: Some(worker.now()), ..PollStart::default() });
+        worker.start_poll(PollStart {
+            scheduled_at: Some(worker.now()),
+            ..PollStart::default()
+        });
         registry.clock().set_ticks(ticks);
         worker.end_poll();
     }

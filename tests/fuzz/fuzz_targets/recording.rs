@@ -7,8 +7,8 @@ use std::sync::Arc;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use metrics_core::{
-    Builder, Counter, Heap, HistogramConfig, PollStart, Registry, RuntimeMetrics, Sampling, Site, Snapshot, TaskEnd,
-    TimeSource, Timestamp, Worker,
+    Builder, Counter, Heap, HistogramConfig, PollStart, Registry, RuntimeMetrics, Sampling, Site, Snapshot,
+    TaskEnd, TimeSource, Timestamp, Worker,
 };
 use metrics_mock::ManualClock;
 
@@ -51,7 +51,9 @@ struct Input {
 }
 
 fuzz_target!(|input: Input| {
-    let Ok(config) = HistogramConfig::h2(16, 1 << 30, u32::from(input.precision % 4)) else { return };
+    let Ok(config) = HistogramConfig::h2(16, 1 << 30, u32::from(input.precision % 4)) else {
+        return;
+    };
     let registry = Builder::new()
         .workers(2)
         .poll_time(config)
@@ -80,7 +82,9 @@ fuzz_target!(|input: Input| {
             Op::PollTime(mode) => registry.options().set_poll_time(sampling(mode)),
             Op::ScheduleLatency(mode) => registry.options().set_schedule_latency(sampling(mode)),
             Op::Blocking(queued) => {
-                registry.shared().blocking_started(Timestamp::from_ticks(queued.into()), registry.clock().now());
+                registry
+                    .shared()
+                    .blocking_started(Timestamp::from_ticks(queued.into()), registry.clock().now());
             }
             Op::Spawn { remote } => {
                 alive += 1;
@@ -136,7 +140,10 @@ fn hook(worker: &Worker<Metrics>, op: &Op) {
 }
 
 fn sampling(mode: u8) -> Sampling {
-    match mode.checked_sub(1).and_then(|n| core::num::NonZeroU32::new(n.into())) {
+    match mode
+        .checked_sub(1)
+        .and_then(|n| core::num::NonZeroU32::new(n.into()))
+    {
         None if mode == 0 => Sampling::Off,
         None => Sampling::Every,
         Some(n) => Sampling::OneIn(n),
@@ -154,15 +161,28 @@ fn check(earlier: &Snapshot<Heap>, now: &Snapshot<Heap>, alive: u64) {
     };
     for &counter in Counter::ALL {
         let (before, after) = (earlier.total().counter(counter), now.total().counter(counter));
-        assert!(after >= before, "{counter:?} went back from {before:?} to {after:?}");
-        assert_eq!(interval.total().counter(counter), after.zip(before).map(|(after, before)| after - before));
+        assert!(
+            after >= before,
+            "{counter:?} went back from {before:?} to {after:?}"
+        );
+        assert_eq!(
+            interval.total().counter(counter),
+            after.zip(before).map(|(after, before)| after - before)
+        );
         let sum = now.workers().filter_map(|worker| worker.counter(counter)).sum();
-        assert_eq!(after, Some(sum), "{counter:?}: the total is the sum of the workers");
+        assert_eq!(
+            after,
+            Some(sum),
+            "{counter:?}: the total is the sum of the workers"
+        );
     }
     let total = now.total();
     let samples = total.poll_time().map(|reading| reading.samples());
     assert!(samples <= total.poll_count(), "no sample without a poll");
-    for reading in [total.poll_time(), total.schedule_latency()].into_iter().flatten() {
+    for reading in [total.poll_time(), total.schedule_latency()]
+        .into_iter()
+        .flatten()
+    {
         let histogram = reading.histogram();
         assert_eq!(histogram.count(), histogram.buckets().iter().sum::<u64>());
         assert_eq!(histogram.count() == 0, histogram.min().is_none());
@@ -177,11 +197,16 @@ fn check(earlier: &Snapshot<Heap>, now: &Snapshot<Heap>, alive: u64) {
             }
         }
         let small = histogram.downsample(4).expect("four buckets are enough");
-        assert_eq!(small.iter().map(|(_, count)| count).sum::<u64>(), histogram.count());
+        assert_eq!(
+            small.iter().map(|(_, count)| count).sum::<u64>(),
+            histogram.count()
+        );
     }
-    if let (Some(grown), Some(now), Some(before)) =
-        (interval.total().poll_time(), total.poll_time(), earlier.total().poll_time())
-    {
+    if let (Some(grown), Some(now), Some(before)) = (
+        interval.total().poll_time(),
+        total.poll_time(),
+        earlier.total().poll_time(),
+    ) {
         assert_eq!(grown.count(), now.samples() - before.samples());
     }
 }

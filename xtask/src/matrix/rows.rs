@@ -20,6 +20,10 @@ pub(super) static ROWS: &[Row] = &[
         ],
         steps: &[
             Step::cargo("fmt --all --check"),
+            // Outside the workspace, each for a toolchain of its own.
+            Step::cargo("fmt --check --manifest-path tests/fuzz/Cargo.toml"),
+            Step::cargo("fmt --check --manifest-path tests/firmware/cortex-m0/Cargo.toml"),
+            Step::cargo("fmt --check --manifest-path tests/firmware/cortex-m3/Cargo.toml"),
             Step::cargo("clippy --workspace --all-targets --all-features -- -D warnings"),
         ],
         ..Row::new("lint", &HOST, "formatted, no clippy warning")
