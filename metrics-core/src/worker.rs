@@ -78,8 +78,6 @@ pub struct Worker<R: RegistryRef<Storage = Heap>> {
     registry: R,
     slot: SlotHandle,
     batch: Batch,
-    /// A histogram lane is half full, or a submit in the middle of a poll left the latencies: the next chance to submit is taken.
-    full: core::cell::Cell<bool>,
     index: usize,
 }
 
@@ -155,7 +153,6 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
             registry,
             slot,
             batch,
-            full: core::cell::Cell::new(false),
             index,
         };
         worker.hooks().latch(worker.registry.options.latch());
@@ -242,9 +239,9 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     pub fn end_poll(&self) {
         let hooks = self.hooks();
         let flags = hooks.flags();
-        if flags.is_measured() {
-            self.end_measured_poll();
-        } else if hooks.end_untimed_poll(flags) | self.full.get() {
+        if flags.asks_more() {
+            self.end_other_poll();
+        } else if hooks.end_untimed_poll(flags) {
             self.submit_untimed_polls();
         }
     }
@@ -256,15 +253,20 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
         let hooks = self.hooks();
         let start = PollStart { scheduled_at, site };
         // A second request with no end of a poll in between is heeded here, or the lane would overflow.
-        if hooks.start_sampled_poll(hooks.flags(), start) && self.full.replace(true) {
+        if hooks.start_sampled_poll(hooks.flags(), start) && hooks.ask_for_submit(true) {
             self.publish(false);
         }
     }
 
     #[inline(never)]
-    fn end_measured_poll(&self) {
+    fn end_other_poll(&self) {
         let hooks = self.hooks();
-        if hooks.end_measured_poll(hooks.flags()) | self.full.get() {
+        let flags = hooks.flags();
+        if !flags.is_measured() {
+            // A lane asked for a submit.
+            hooks.end_untimed_poll(flags);
+            self.submit_untimed_polls();
+        } else if hooks.end_measured_poll(flags) | flags.is_full() {
             self.publish(false);
         }
     }
@@ -309,7 +311,8 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     /// Records a poll that is over: for several threads that share this worker under a lock, and so can't hold it open
     /// while they poll. The live record does not show it. Submits if a histogram lane asks for it a second time.
     pub fn record_poll(&self, start: PollStart, started: Timestamp, ended: Timestamp) {
-        if self.hooks().record_poll(start, started.ticks(), ended.ticks()) && self.full.replace(true) {
+        let hooks = self.hooks();
+        if hooks.record_poll(start, started.ticks(), ended.ticks()) && hooks.ask_for_submit(true) {
             self.submit();
         }
     }
@@ -393,8 +396,9 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     /// A latency is recorded when its poll starts: in the middle of one, a reader would see a sample too many.
     #[inline]
     fn publish(&self, in_poll: bool) {
-        self.full.set(in_poll);
-        self.hooks().before_submit(self.registry.options.latch());
+        let hooks = self.hooks();
+        hooks.ask_for_submit(in_poll);
+        hooks.before_submit(self.registry.options.latch());
         let slot: &HeapSlot = &self.slot;
         slot.seq.write(|| {
             slot.counters.copy(&self.batch.counters);

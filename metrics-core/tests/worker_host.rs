@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Hand, registry};
+use common::{Hand, poll, registry};
 use core::cell::Cell;
 use core::time::Duration;
 use metrics_core::{
@@ -329,4 +329,51 @@ fn what_a_runtime_told_of_itself_does_not_go_back_to_ours() {
     metrics.snapshot_into(&mut snapshot);
     assert_eq!(snapshot.spawned_tasks_count(), Some(1_000));
     assert_eq!(snapshot.remote_schedule_count(), Some(1_000));
+}
+
+#[test]
+fn a_poll_that_was_not_measured_has_no_length() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    registry
+        .options()
+        .set_poll_time(Sampling::OneIn(1_000.try_into().unwrap()));
+    let worker = Worker::lease(registry, 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    poll(&worker, &clock, 300);
+    assert_eq!(worker.last_poll(), Some(300), "the first is measured");
+    // Past a submit of its own, which untimed polls make now and then.
+    for _ in 0..200 {
+        poll(&worker, &clock, 100);
+        assert_eq!(worker.last_poll(), None);
+    }
+}
+
+#[test]
+fn nothing_is_charged_for_the_time_when_all_was_off() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry.clone(), 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    for switched_on in [20, 30] {
+        registry.options().set_poll_time(Sampling::Off);
+        registry.options().set_schedule_latency(Sampling::Off);
+        // The switch comes while a poll that is measured goes on, the first time while none does.
+        worker.start_poll(PollStart::default());
+        worker.submit();
+        clock.advance(7);
+        worker.end_poll();
+        for _ in 0..3 {
+            poll(&worker, &clock, 1_000);
+        }
+        registry.options().set_poll_time(Sampling::Every);
+        worker.submit();
+        clock.advance(500);
+        poll(&worker, &clock, switched_on);
+    }
+    worker.submit();
+    let row = metrics.snapshot().worker(0).unwrap();
+    let measured = row.poll_time().unwrap().histogram();
+    assert_eq!((measured.count(), measured.sum()), (4, 7 + 20 + 7 + 30));
 }

@@ -42,6 +42,8 @@ pub(crate) struct HooksState<C: U64Cell> {
     poll_started_at: C::Kept,
     busy_since: C,
     submitted_at: C,
+    /// Polls there had been at the last park: as many at the next, and it was in vain.
+    polls_at_park: C,
     /// The switches as they were last taken over.
     latched: C,
     /// The sampling in force, and how many polls to pass over.
@@ -59,6 +61,7 @@ impl HooksState<OwnedU64> {
                 poll_started_at: Nothing,
                 busy_since: OwnedU64::new(0),
                 submitted_at: OwnedU64::new(0),
+                polls_at_park: OwnedU64::new(0),
                 latched: OwnedU64::new(0),
                 poll_time: Sampler::new(),
                 schedule_latency: Sampler::new(),
@@ -70,22 +73,27 @@ impl HooksState<OwnedU64> {
 /// No interval ever passes.
 pub(crate) const NEVER: u64 = u64::MAX;
 
-/// The cursor is the end of the last poll, or the start of processing, and nothing has happened since.
-const CHAINED: u32 = 1;
-/// Between `start_processing_scheduled_tasks` and its end.
-const BUSY: u32 = 1 << 1;
+/// Between `start_processing_scheduled_tasks` and its end. The lowest bit, as in the two states that it tells apart.
+const BUSY: u32 = 1;
+/// The cursor is the end of the last poll, or the start of processing, and nothing has happened since. Never set when a poll
+/// starts with everything switched off, which so has nothing to clear.
+const CHAINED: u32 = 1 << 1;
 /// Between `start_poll` and `end_poll`.
 const POLLING: u32 = 1 << 2;
 /// The poll going on is measured, whatever the switches say by its end.
 const MEASURED: u32 = 1 << 3;
-/// The poll time of every poll is measured, and [`SAMPLING`] is off: a poll's start turns this bit into [`MEASURED`].
-const EVERY_POLL: u32 = 1 << 7;
-/// Parked at least once, so that the next park can be a noop.
-const PARKED_BEFORE: u32 = 1 << 4;
-/// A poll ended since the last park.
-const POLLED: u32 = 1 << 5;
+/// The poll time of every poll is measured, and [`SAMPLING`] is off.
+const EVERY_POLL: u32 = 1 << 4;
 /// A poll's start has to ask the samplers: schedule latency is on, or one poll in N is measured.
-const SAMPLING: u32 = 1 << 6;
+const SAMPLING: u32 = 1 << 5;
+/// Anything is timed.
+const TIMED: u32 = EVERY_POLL | SAMPLING;
+/// Parked at least once, so that the next park can be a noop.
+const PARKED_BEFORE: u32 = 1 << 6;
+/// A lane of the batch is half full, or a submit in the middle of a poll left the latencies: the next chance to submit is
+/// taken.
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+const FULL: u32 = 1 << 7;
 
 /// A poll without a reading submits all the same if its number is a multiple of this. A submit costs tens of nanoseconds,
 /// so the share of a poll is under one, and a worker busy with everything switched off stays visible.
@@ -107,6 +115,20 @@ impl Flags {
     #[inline(always)]
     pub(crate) fn is_measured(self) -> bool {
         self.0 & MEASURED != 0
+    }
+
+    /// Whether a poll's end has more to do than to count an untimed poll.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    #[inline(always)]
+    pub(crate) fn asks_more(self) -> bool {
+        self.0 & (MEASURED | FULL) != 0
+    }
+
+    /// Whether the batch asked for a submit.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    #[inline(always)]
+    pub(crate) fn is_full(self) -> bool {
+        self.0 & FULL != 0
     }
 }
 
@@ -200,8 +222,11 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             (1, 0) => EVERY_POLL,
             _ => SAMPLING,
         };
-        let flags = self.state.flags.get() & !(EVERY_POLL | SAMPLING);
-        self.state.flags.set(flags | mode);
+        let mut flags = self.state.flags.get() & !TIMED | mode;
+        if mode == 0 {
+            flags &= !CHAINED;
+        }
+        self.state.flags.set(flags);
     }
 
     /// Adds the busy time up to `now` to the settled total.
@@ -222,7 +247,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.state.cursor.set(now);
         self.state
             .flags
-            .set(flags | BUSY | if self.timed { CHAINED } else { 0 });
+            .set(flags | BUSY | if flags & TIMED != 0 { CHAINED } else { 0 });
         self.live.enter(WorkerState::Running, now);
     }
 
@@ -245,14 +270,14 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         if flags & BUSY != 0 && self.timed {
             self.settle(now);
         }
-        if flags & (PARKED_BEFORE | POLLED) == PARKED_BEFORE {
+        let polls = self.counters.poll_count.get();
+        if flags & PARKED_BEFORE != 0 && polls == self.state.polls_at_park.get() {
             self.counters.noop_count.add(1);
         }
+        self.state.polls_at_park.set(polls);
         self.counters.park_count.add(1);
         self.counters.park_unpark_count.add(1);
-        self.state
-            .flags
-            .set(flags & !(BUSY | CHAINED | POLLED) | PARKED_BEFORE);
+        self.state.flags.set(flags & !(BUSY | CHAINED) | PARKED_BEFORE);
         self.live.enter(WorkerState::Parked, now);
     }
 
@@ -285,7 +310,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     #[inline(always)]
     pub(crate) fn start_poll(&self, start: PollStart) -> bool {
         let flags = self.flags();
-        if flags.0 & (SAMPLING | EVERY_POLL) != 0 {
+        if flags.0 & TIMED != 0 {
             return self.start_sampled_poll(flags, start);
         }
         self.start_plain_poll(flags, start.site);
@@ -301,15 +326,12 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     /// The start of a poll where every poll's time is measured, or nothing is.
     #[inline(always)]
     pub(crate) fn start_plain_poll(&self, Flags(flags): Flags, site: Site) {
-        let since = if flags & EVERY_POLL == 0 {
-            UNTIMED
-        } else {
-            self.reading_at_start(flags)
-        };
-        let measured = (flags & EVERY_POLL) / (EVERY_POLL / MEASURED);
-        self.state
-            .flags
-            .set(flags & !(CHAINED | MEASURED) | POLLING | measured);
+        if flags & EVERY_POLL == 0 {
+            self.state.flags.set(flags | POLLING);
+            return self.begin_live(site, UNTIMED);
+        }
+        let since = self.reading_at_start(flags);
+        self.state.flags.set(flags & !CHAINED | POLLING | MEASURED);
         self.begin_live(site, since);
     }
 
@@ -372,7 +394,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             return false;
         }
         let polls = self.count_poll(flags);
-        self.state.flags.set(flags & !POLLING | POLLED);
+        self.state.flags.set(flags & !POLLING);
         polls.is_multiple_of(UNTIMED_POLLS)
     }
 
@@ -400,9 +422,8 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             None => false,
         };
         self.state.cursor.set(now);
-        self.state
-            .flags
-            .set(flags & !(POLLING | MEASURED) | CHAINED | POLLED);
+        let chained = if flags & TIMED != 0 { CHAINED } else { 0 };
+        self.state.flags.set(flags & !(POLLING | MEASURED) | chained);
         full || self.is_due(now)
     }
 
@@ -434,6 +455,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     pub(crate) fn settle_untimed_polls(&self) -> bool {
         if self.timed {
             self.state.cursor.set(self.now());
+            self.state.poll_started_at.set(UNTIMED);
             self.state.flags.set(self.state.flags.get() | CHAINED);
         }
         true
@@ -449,5 +471,9 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             }
         }
         self.latch(options);
+        let flags = self.state.flags.get();
+        if flags & TIMED == 0 {
+            self.state.flags.set(flags & !CHAINED);
+        }
     }
 }

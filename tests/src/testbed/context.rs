@@ -4,7 +4,7 @@ use core::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::metrics::{Entered, PollStart};
+use super::metrics::{Entered, Timestamp};
 use super::park::Park;
 use super::queue::LocalQueue;
 use super::shared::Shared;
@@ -18,8 +18,8 @@ pub(super) struct Context {
     pub(super) shared: Arc<Shared>,
     pub(super) metrics: Entered,
     pub(super) core: RefCell<Option<Core>>,
-    /// What the next `start_poll` is told, handed from the scheduler to the task that it runs.
-    pub(super) poll_start: Cell<PollStart>,
+    /// When the task that runs now became scheduled, handed from the scheduler to the hooks around its poll.
+    pub(super) scheduled_at: Cell<Option<Timestamp>>,
 }
 
 /// Everything that makes a thread worker number `index`.
@@ -52,7 +52,7 @@ impl Context {
             shared: Arc::clone(shared),
             metrics,
             core: RefCell::new(Some(core)),
-            poll_start: Cell::default(),
+            scheduled_at: Cell::default(),
         });
         ENTERED.with_borrow_mut(|stack| stack.push(Rc::clone(&context)));
         let _leave = Leave;

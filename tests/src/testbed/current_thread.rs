@@ -124,6 +124,9 @@ pub(super) fn block_on<F: Future>(shared: &Arc<Shared>, slot: &CoreSlot, root: F
 }
 
 /// Runs tasks until it is time to look at the root and the driver again. False if there was none to run.
+// Never inlined, as is `next_task`: a benchmark compiles the testbed with and without metrics, and what is inlined would depend
+// on how often each copy is called.
+#[inline(never)]
 fn run_tasks(context: &Context) -> bool {
     for done in 0..EVENT_INTERVAL {
         let Some(task) = context.next_task() else {

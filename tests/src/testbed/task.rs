@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use super::context::Context;
 use super::coop;
-use super::metrics::{Site, TaskEnd, WakeStamp, Worker, site};
+use super::metrics::{PollStart, Site, TaskEnd, WakeStamp, Worker, site};
 use super::queue::Entry;
 use super::shared::Shared;
 
@@ -19,8 +19,6 @@ use super::shared::Shared;
 pub struct Meta {
     /// When the task was scheduled: set by whoever wakes it, taken by the worker that polls it.
     pub(super) scheduled: WakeStamp,
-    /// Where it was spawned.
-    pub(super) site: Site,
 }
 
 pub(super) type Runnable = async_task::Runnable<Meta>;
@@ -43,8 +41,8 @@ where
         };
         let meta = Meta {
             scheduled: WakeStamp::new(),
-            site: site::intern(site),
         };
+        let site = site::intern(site);
         let schedule = {
             let shared = Arc::clone(shared);
             move |task: Runnable, info: ScheduleInfo| {
@@ -63,7 +61,7 @@ where
         Builder::new()
             .metadata(meta)
             .propagate_panic(true)
-            .spawn(|_| Measured { future, alive }, WithInfo(schedule))
+            .spawn(|_| Measured { future, site, alive }, WithInfo(schedule))
     });
     // A runtime that is shutting down accepts no task.
     let Some((runnable, task)) = spawned else {
@@ -84,6 +82,8 @@ pin_project! {
     struct Measured<F> {
         #[pin]
         future: F,
+        // Where it was spawned.
+        site: Site,
         // Dropped after the future: a task has ended when its destructors have run.
         alive: Alive,
     }
@@ -95,8 +95,12 @@ impl<F: Future> Future for Measured<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let this = self.project();
         let context = Context::of(&this.alive.shared).expect("a task is only run by a worker of its runtime");
-        context.metrics.start_poll(context.poll_start.get());
-        let end = EndPoll(&context.metrics);
+        let worker: &Worker = &context.metrics;
+        worker.start_poll(PollStart {
+            scheduled_at: context.scheduled_at.get(),
+            site: *this.site,
+        });
+        let end = EndPoll(worker);
         this.alive.end = TaskEnd::Panicked;
         let poll = this.future.poll(cx);
         this.alive.end = if poll.is_ready() {
@@ -105,7 +109,7 @@ impl<F: Future> Future for Measured<F> {
             TaskEnd::Cancelled
         };
         if coop::take_refused() && poll.is_pending() {
-            context.metrics.incr_budget_forced_yield_count();
+            worker.incr_budget_forced_yield_count();
         }
         drop(end);
         poll

@@ -2,7 +2,6 @@
 
 use super::context::Context;
 use super::coop;
-use super::metrics::PollStart;
 use super::queue::retry;
 use super::task::Runnable;
 
@@ -17,6 +16,7 @@ const MAX_LIFO_POLLS: usize = 3;
 
 impl Context {
     /// The next task of this worker's own: the local queue, then a share of the global one.
+    #[inline(never)]
     pub(super) fn next_task(&self) -> Option<Runnable> {
         let shared = &self.shared;
         let workers = shared.workers.len();
@@ -50,11 +50,7 @@ impl Context {
 
     /// Polls a task once, or drops its future if it was cancelled. The hooks of the poll are in `Measured`.
     fn poll(&self, task: Runnable) {
-        let meta = task.metadata();
-        self.poll_start.set(PollStart {
-            scheduled_at: meta.scheduled.take(),
-            site: meta.site,
-        });
+        self.scheduled_at.set(task.metadata().scheduled.take());
         task.run();
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Only a [`Worker`](crate::Worker) has these; a microcontroller's executor calls every hook.
 
-use super::{BUSY, CHAINED, Hooks, POLLED, POLLING, PollStart, RecordValue};
+use super::{BUSY, CHAINED, FULL, Hooks, POLLING, PollStart, RecordValue};
 use crate::cell::{U32Cell, U64Cell};
 use crate::live::{UNTIMED, WorkerState};
 use crate::time::TimeSource;
@@ -17,13 +17,18 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     /// Ticks of the poll that ended last, if it was measured and nothing has happened since.
     #[inline(always)]
     pub(crate) fn last_poll(&self) -> Option<u64> {
-        let ticks = || {
-            self.state
-                .cursor
-                .get()
-                .saturating_sub(self.state.poll_started_at.get())
-        };
-        (self.state.flags.get() & CHAINED != 0).then(ticks)
+        let started = self.state.poll_started_at.get();
+        let measured = self.state.flags.get() & CHAINED != 0 && started != UNTIMED;
+        measured.then(|| self.state.cursor.get().saturating_sub(started))
+    }
+
+    /// Notes whether a lane asks for a submit, and says whether one had asked before.
+    pub(crate) fn ask_for_submit(&self, ask: bool) -> bool {
+        let flags = self.state.flags.get();
+        self.state
+            .flags
+            .set(if ask { flags | FULL } else { flags & !FULL });
+        flags & FULL != 0
     }
 
     /// Busy time ended with the last reading; what came after it is not known, and counts for nothing.
@@ -44,7 +49,6 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     /// A poll that is over, told by its two readings. Says whether the batch is to be submitted before long.
     pub(crate) fn record_poll(&self, start: PollStart, started: u64, ended: u64) -> bool {
         self.counters.poll_count.add(1);
-        self.state.flags.set(self.state.flags.get() | POLLED);
         let mut due = false;
         if let (Some(scheduled_at), Some((config, histogram))) = (start.scheduled_at, self.schedule_latency)
             && self.state.schedule_latency.sample()
