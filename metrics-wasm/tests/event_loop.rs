@@ -3,67 +3,154 @@
 
 mod common;
 
-use common::{sleep, spin};
+use common::{spin, until};
 use core::cell::RefCell;
+use core::ops::Range;
 use core::time::Duration;
-use metrics_wasm::{Builder, EventLoop, Monitor, PerformanceClock, Stall, StallSource, WatchError};
+use metrics_wasm::metrics_core::TimeSource;
+use metrics_wasm::{
+    Builder, EventLoop, Monitor, PerformanceClock, Stall, StallListener, StallSource, WatchError,
+};
 use std::rc::Rc;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-fn watched() -> (Monitor, EventLoop) {
-    let monitor = Builder::new().build().expect("the defaults are valid");
-    let event_loop =
-        EventLoop::watch_every(&monitor, Duration::from_millis(10)).expect("hosts of tests have timers");
-    (monitor, event_loop)
+/// Nobody is held for that long.
+const HOUR: u64 = 60 * 60 * 1000;
+
+/// A watched event loop. A busy machine holds it too, so a test looks at what is said of the time that it blocked itself.
+struct Watched {
+    monitor: Monitor,
+    event_loop: EventLoop,
+    clock: PerformanceClock,
+    started: u64,
 }
 
-fn record(event_loop: &EventLoop, ms: u64) -> (Rc<RefCell<Vec<Stall>>>, metrics_wasm::StallListener) {
-    let stalls: Rc<RefCell<Vec<Stall>>> = Rc::default();
-    let seen = Rc::clone(&stalls);
-    let listener = event_loop.on_stall(Duration::from_millis(ms), move |stall| {
-        seen.borrow_mut().push(*stall)
-    });
-    (stalls, listener)
+impl Watched {
+    fn new() -> Self {
+        let monitor = Builder::new().build().expect("the defaults are valid");
+        let event_loop =
+            EventLoop::watch_every(&monitor, Duration::from_millis(10)).expect("hosts of tests have timers");
+        let clock = *monitor.metrics().registry().clock();
+        Self {
+            monitor,
+            event_loop,
+            clock,
+            started: clock.now().ticks(),
+        }
+    }
+
+    /// Hears of stalls of at least so many milliseconds.
+    fn listen(&self, ms: u64) -> Ear {
+        let heard: Rc<RefCell<Vec<(Stall, u64)>>> = Rc::default();
+        let (told, clock) = (Rc::clone(&heard), self.clock);
+        let listener = self.event_loop.on_stall(Duration::from_millis(ms), move |stall| {
+            told.borrow_mut().push((*stall, clock.now().ticks()));
+        });
+        Ear { heard, listener }
+    }
+
+    /// Has the probe come once more, in whose turn the loop was looked at.
+    async fn turned(&self) {
+        let probes = || self.event_loop.snapshot().loop_lag.count();
+        let before = probes();
+        until("the probe comes", || probes() > before).await;
+    }
+
+    /// Holds the thread, and says when.
+    fn block(&self, ms: f64) -> Range<u64> {
+        hold(self.clock, ms)
+    }
+}
+
+fn hold(clock: PerformanceClock, ms: f64) -> Range<u64> {
+    let start = clock.now().ticks();
+    spin(ms);
+    start..clock.now().ticks()
+}
+
+fn span(stall: &Stall) -> Range<u64> {
+    let start = stall.start.ticks();
+    let nanos = u64::try_from(stall.duration.as_nanos()).expect("of this run");
+    start..start + nanos
+}
+
+/// What a listener heard, and when.
+struct Ear {
+    heard: Rc<RefCell<Vec<(Stall, u64)>>>,
+    listener: StallListener,
+}
+
+impl Ear {
+    /// The stalls that lie over this time.
+    fn of(&self, time: &Range<u64>) -> Vec<(Stall, u64)> {
+        let over = |(stall, _): &&(Stall, u64)| span(stall).start < time.end && time.start < span(stall).end;
+        self.heard.borrow().iter().filter(over).copied().collect()
+    }
+
+    /// Waits until it hears of this time, and of no other stall in it when the loop has turned twice more.
+    async fn one(&self, watched: &Watched, time: &Range<u64>) -> (Stall, u64) {
+        until("the stall is told", || !self.of(time).is_empty()).await;
+        watched.turned().await;
+        watched.turned().await;
+        let heard = self.of(time);
+        let [stall] = heard[..] else { panic!("{heard:?}") };
+        stall
+    }
 }
 
 #[wasm_bindgen_test]
 async fn a_block_outside_any_poll_is_one_stall() {
-    let (_monitor, event_loop) = watched();
-    let (stalls, _listener) = record(&event_loop, 100);
-    sleep(30.0).await;
-    spin(200.0);
-    assert!(stalls.borrow().is_empty(), "nobody can tell while it lasts");
-    sleep(100.0).await;
-    let stalls = stalls.borrow();
-    let [stall] = stalls[..] else { panic!("{stalls:?}") };
+    let watched = Watched::new();
+    let ear = watched.listen(100);
+    watched.turned().await;
+    let blocked = watched.block(200.0);
+    assert!(ear.of(&blocked).is_empty(), "nobody can tell while it lasts");
+    let (stall, heard_at) = ear.one(&watched, &blocked).await;
     assert!(
         matches!(stall.source, StallSource::LongTask | StallSource::Probe),
         "{stall:?}"
     );
-    assert!((180..400).contains(&stall.duration.as_millis()), "{stall:?}");
-    let snapshot = event_loop.snapshot();
+    assert!(stall.duration >= Duration::from_millis(180), "{stall:?}");
+    assert!(
+        span(&stall).start >= watched.started && span(&stall).end <= heard_at,
+        "{stall:?}, heard at {heard_at}"
+    );
+    let snapshot = watched.event_loop.snapshot();
     assert!(snapshot.loop_lag.max().unwrap() >= 180_000_000);
     assert!(
         snapshot.loop_busy_duration_total >= Duration::from_millis(150),
         "{snapshot:?}"
     );
-    if let Some(long_tasks) = snapshot.long_task_time {
-        assert!(long_tasks.max().unwrap() >= 190_000_000, "{long_tasks:?}");
+    if snapshot.long_task_time.is_some() {
+        until("the browser reports the long task", || {
+            let long_tasks = watched.event_loop.snapshot().long_task_time;
+            long_tasks.unwrap().max() >= Some(190_000_000)
+        })
+        .await;
     }
 }
 
 #[wasm_bindgen_test]
 async fn a_block_in_a_poll_names_its_task() {
-    let (monitor, event_loop) = watched();
-    let (stalls, _listener) = record(&event_loop, 100);
-    sleep(30.0).await;
+    let watched = Watched::new();
+    let ear = watched.listen(100);
+    watched.turned().await;
+    let blocked = Rc::new(RefCell::new(0..0));
+    let (out, clock) = (Rc::clone(&blocked), watched.clock);
+    let spawned = clock.now().ticks();
     let line = line!() + 1;
-    monitor.spawn_local(async { spin(150.0) });
-    sleep(200.0).await;
-    let stalls = stalls.borrow();
-    let [stall] = stalls[..] else { panic!("{stalls:?}") };
+    watched.monitor.spawn_local(async move {
+        *out.borrow_mut() = hold(clock, 150.0);
+    });
+    until("the task is polled", || blocked.borrow().end > 0).await;
+    let blocked = blocked.take();
+    let (stall, _) = ear.one(&watched, &blocked).await;
     assert_eq!(stall.source, StallSource::Poll);
-    assert!((149..400).contains(&stall.duration.as_millis()), "{stall:?}");
+    let told = span(&stall);
+    assert!(
+        (spawned..=blocked.start).contains(&told.start) && told.end >= blocked.end,
+        "{told:?} for {blocked:?}, spawned at {spawned}"
+    );
     assert_eq!(
         metrics_wasm::location(stall.site).map(core::panic::Location::line),
         Some(line)
@@ -72,31 +159,28 @@ async fn a_block_in_a_poll_names_its_task() {
 
 #[wasm_bindgen_test]
 async fn a_listener_that_is_dropped_hears_no_more() {
-    let (_monitor, event_loop) = watched();
-    let (few, listener) = record(&event_loop, 50);
-    let (all, _listener) = record(&event_loop, 50);
-    let (none, _too_long) = record(&event_loop, 10_000);
-    sleep(20.0).await;
-    spin(120.0);
-    sleep(100.0).await;
-    drop(listener);
-    spin(120.0);
-    sleep(100.0).await;
-    assert_eq!(
-        (few.borrow().len(), all.borrow().len(), none.borrow().len()),
-        (1, 2, 0),
-        "{all:?}"
-    );
+    let watched = Watched::new();
+    let (few, all, none) = (watched.listen(50), watched.listen(50), watched.listen(HOUR));
+    watched.turned().await;
+    let first = watched.block(120.0);
+    all.one(&watched, &first).await;
+    few.one(&watched, &first).await;
+    drop(few.listener);
+    let before = few.heard.borrow().len();
+    let second = watched.block(120.0);
+    all.one(&watched, &second).await;
+    assert_eq!(few.heard.borrow().len(), before);
+    assert!(none.heard.borrow().is_empty());
 }
 
 #[wasm_bindgen_test]
 async fn a_watch_that_is_dropped_ends() {
-    let (_monitor, event_loop) = watched();
-    let (stalls, _listener) = record(&event_loop, 50);
-    drop(event_loop);
-    spin(120.0);
-    sleep(60.0).await;
-    assert!(stalls.borrow().is_empty());
+    let (dropped, other) = (Watched::new(), Watched::new());
+    let (ear, control) = (dropped.listen(50), other.listen(50));
+    drop(dropped.event_loop);
+    let blocked = other.block(120.0);
+    control.one(&other, &blocked).await;
+    assert!(ear.heard.borrow().is_empty());
 }
 
 #[wasm_bindgen_test]

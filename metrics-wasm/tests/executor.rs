@@ -1,19 +1,25 @@
-//! The example executor: every hook it calls moves its number, and the host gets its turn.
+//! The example executor: every hook it calls moves its number, and the host gets its turn. A thread has one executor, and
+//! each test installs its own.
 #![cfg(target_family = "wasm")]
 
 mod common;
 #[path = "../examples/executor/microtask.rs"]
 mod microtask;
 
-use common::{next_turn, now, sleep, spin, yield_now};
+use common::{PATIENCE, next_turn, now, spin, until, yield_now};
 use core::cell::Cell;
-use metrics_wasm::metrics_core::WorkerState;
+use core::time::Duration;
+use metrics_wasm::PerformanceClock;
+use metrics_wasm::metrics_core::{TimeSource, WorkerState};
 use std::rc::Rc;
 use wasm_bindgen_test::wasm_bindgen_test;
 
+/// No turn can spend it, however slow the machine.
+const UNLIMITED: Duration = Duration::MAX;
+
 #[wasm_bindgen_test]
 async fn hooks_of_a_browser_executor() {
-    let metrics = microtask::install("own").expect("the defaults are valid");
+    let metrics = microtask::install("own", UNLIMITED).expect("the defaults are valid");
     let first = metrics.snapshot();
     for _ in 0..5 {
         microtask::spawn(yield_now()).expect("installed").detach();
@@ -43,42 +49,81 @@ async fn hooks_of_a_browser_executor() {
     assert_eq!(worker.park_unpark_count(), Some(5));
     let interval = snapshot.since(&first).unwrap();
     assert_eq!(interval.total().poll_count(), Some(12));
-
-    a_loop_of_tasks_does_not_starve_the_host(&metrics).await;
 }
 
-/// Runs in the same test: a thread has one executor.
-async fn a_loop_of_tasks_does_not_starve_the_host(metrics: &metrics_wasm::RuntimeMetrics) {
-    let polls = Rc::new(Cell::new(0_u64));
-    let counted = Rc::clone(&polls);
+#[wasm_bindgen_test]
+async fn a_turn_ends_when_its_budget_is_spent() {
+    let metrics = microtask::install("own", Duration::ZERO).expect("the defaults are valid");
     let before = metrics.snapshot();
-    let end = now() + 100.0;
-    // Always ready again: a loop of microtasks alone would hold every timer back for the whole 100 ms.
-    microtask::spawn(async move {
-        while now() < end {
-            counted.set(counted.get() + 1);
+    for _ in 0..5 {
+        microtask::spawn(yield_now()).expect("installed").detach();
+    }
+    until("the tasks are done", || metrics.num_alive_tasks() == Some(0)).await;
+    let interval = metrics.snapshot().since(&before).unwrap();
+    assert_eq!(interval.total().poll_count(), Some(10));
+    assert_eq!(
+        interval.total().park_count(),
+        Some(10),
+        "the host has its turn after every poll"
+    );
+}
+
+/// A task that is always ready again, and what it says of itself.
+#[derive(Default)]
+struct Restless {
+    polls: Cell<u64>,
+    /// Nanoseconds.
+    worked: Cell<u64>,
+    stop: Cell<bool>,
+    /// Nobody stopped it in time: a test that fails has to end.
+    gave_up: Cell<bool>,
+}
+
+impl Restless {
+    async fn run(self: Rc<Self>, clock: PerformanceClock) {
+        let end = now() + PATIENCE;
+        while !self.stop.get() && !self.gave_up.get() {
+            self.polls.set(self.polls.get() + 1);
+            let start = clock.now().ticks();
             spin(0.5);
+            self.worked.set(self.worked.get() + clock.now().ticks() - start);
+            self.gave_up.set(now() >= end);
             yield_now().await;
         }
-        counted.set(counted.get() + 1);
-    })
-    .expect("installed")
-    .detach();
-    let mut timers = 0;
-    while now() < end {
-        sleep(0.0).await;
-        timers += 1;
+        self.polls.set(self.polls.get() + 1);
     }
-    assert!(
-        timers >= 5,
-        "{timers} timers in 100 ms beside a task that never rests"
-    );
-    sleep(20.0).await;
+}
+
+#[wasm_bindgen_test]
+async fn a_loop_of_tasks_does_not_starve_the_host() {
+    // The example's.
+    let budget = Duration::from_millis(5);
+    let metrics = microtask::install("own", budget).expect("the defaults are valid");
+    let before = metrics.snapshot();
+    let task = Rc::new(Restless::default());
+    microtask::spawn(Rc::clone(&task).run(*metrics.registry().clock()))
+        .expect("installed")
+        .detach();
+    // A loop of microtasks alone would hold the first of these timers back until the task gives up.
+    let turns = || metrics.snapshot().since(&before).unwrap().total().park_count();
+    let mut timers = 0;
+    until(
+        "five timers and five turns beside a task that never rests",
+        || {
+            timers += 1;
+            task.gave_up.get() || (timers > 5 && turns() >= Some(5))
+        },
+    )
+    .await;
+    assert!(!task.gave_up.get(), "{timers} timers");
+    task.stop.set(true);
+    until("the task is done", || metrics.num_alive_tasks() == Some(0)).await;
+
     let interval = metrics.snapshot().since(&before).unwrap();
-    assert_eq!(interval.total().poll_count(), Some(polls.get()));
-    assert!(interval.total().busy_ratio().unwrap() > 0.3);
+    assert_eq!(interval.total().poll_count(), Some(task.polls.get()));
+    let busy = interval.total().busy_duration_total().unwrap();
     assert!(
-        interval.total().park_count().unwrap() >= 5,
-        "it parks whenever it leaves the rest to the host"
+        busy >= Duration::from_nanos(task.worked.get()) && busy <= interval.wall().unwrap(),
+        "{busy:?}"
     );
 }

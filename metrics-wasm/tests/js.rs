@@ -3,9 +3,12 @@
 
 mod common;
 
-use common::{next_turn, sleep, spin, yield_now};
+use common::{next_turn, now, sleep, spin, until, yield_now};
+use core::cell::RefCell;
+use core::ops::Range;
 use metrics_wasm::Monitor;
 use metrics_wasm::js::RuntimeMetrics;
+use std::rc::Rc;
 use wasm_bindgen::prelude::{Closure, JsCast, JsValue};
 use wasm_bindgen_futures::js_sys::{Array, BigInt, Function, JSON, Object, Reflect};
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -131,37 +134,72 @@ async fn a_quantile_lies_between_its_bounds() {
     assert!(big(&longest, "estimate") <= big(&longest, "upper"));
 }
 
-#[wasm_bindgen_test]
-async fn a_stall_is_called_back_until_told_to_stop() {
-    let metrics = metrics();
-    let seen = Array::new();
-    let list = seen.clone();
+/// Hears of stalls of at least so many milliseconds, until the function is called.
+fn listen(metrics: &RuntimeMetrics, ms: f64) -> (Array, Function) {
+    let heard = Array::new();
+    let list = heard.clone();
     let callback = Closure::<dyn Fn(JsValue)>::new(move |stall| {
         list.push(&stall);
     });
     let stop = metrics
-        .on_stall(100.0, callback.into_js_value().unchecked_into())
+        .on_stall(ms, callback.into_js_value().unchecked_into())
         .ok()
         .expect("timers are there");
-    sleep(60.0).await;
-    let start = common::now();
+    (heard, stop.unchecked_into())
+}
+
+/// The stalls that lie over a time, both in milliseconds of the page: a busy machine makes others.
+fn over(heard: &Array, time: &Range<f64>) -> Vec<JsValue> {
+    let number = |stall: &JsValue, key| get(stall, key).as_f64().expect("a number");
+    let is_over = |stall: &JsValue| {
+        let start = number(stall, "start");
+        start < time.end && time.start < start + number(stall, "duration")
+    };
+    heard.iter().filter(is_over).collect()
+}
+
+#[wasm_bindgen_test]
+async fn a_stall_is_called_back_until_told_to_stop() {
+    let metrics = metrics();
+    let (heard, stop) = listen(&metrics, 100.0);
+    let (all, _) = listen(&metrics, 100.0);
+    let blocked = Rc::new(RefCell::new(0.0..0.0));
+    let out = Rc::clone(&blocked);
+    let spawned = now();
     Monitor::current()
         .expect("the defaults are valid")
-        .spawn_local(async { spin(150.0) });
-    sleep(200.0).await;
-    assert_eq!(seen.length(), 1, "{seen:?}");
-    let stall = seen.get(0);
-    assert_eq!(get(&stall, "source").as_string().as_deref(), Some("poll"));
-    assert!(get(&stall, "duration").as_f64().unwrap() >= 149.0);
+        .spawn_local(async move {
+            let start = now();
+            spin(150.0);
+            *out.borrow_mut() = start..now();
+        });
+    until("the task is polled", || blocked.borrow().end > 0.0).await;
+    let blocked = blocked.take();
+    until("the stall is told", || !over(&heard, &blocked).is_empty()).await;
+    let [stall] = &over(&heard, &blocked)[..] else {
+        panic!("{heard:?}")
+    };
+    assert_eq!(get(stall, "source").as_string().as_deref(), Some("poll"));
+    let [start, duration] = ["start", "duration"].map(|key| get(stall, key).as_f64().unwrap());
+    // In the page's own time, that of a clock that counts nanoseconds.
+    let rounding = 1e-5;
     assert!(
-        (get(&stall, "start").as_f64().unwrap() - start).abs() < 50.0,
-        "in the page's own time"
+        start >= spawned - rounding && start <= blocked.start + rounding,
+        "{stall:?} for {blocked:?}, spawned at {spawned}"
     );
-    assert!(get(&stall, "site").as_string().unwrap().contains("js.rs"));
-    stop.unchecked_into::<Function>().call0(&JsValue::NULL).unwrap();
-    spin(150.0);
-    sleep(120.0).await;
-    assert_eq!(seen.length(), 1);
+    assert!(
+        start + duration >= blocked.end - rounding,
+        "{stall:?} for {blocked:?}"
+    );
+    assert!(get(stall, "site").as_string().unwrap().contains("js.rs"));
+
+    stop.call0(&JsValue::NULL).unwrap();
+    let before = heard.length();
+    let start = now();
+    spin(300.0);
+    let blocked = start..now();
+    until("the other is told", || !over(&all, &blocked).is_empty()).await;
+    assert_eq!(heard.length(), before);
 }
 
 #[wasm_bindgen_test]
@@ -170,7 +208,7 @@ async fn the_text_for_prometheus_has_the_names_of_the_list() {
     Monitor::current()
         .expect("the defaults are valid")
         .spawn_local(yield_now());
-    sleep(60.0).await;
+    next_turn().await;
     let text = metrics.prometheus();
     for line in [
         "# TYPE async_runtime_worker_poll_count_total counter",

@@ -2,7 +2,11 @@
 
 mod microtask;
 
+use core::time::Duration;
 use wasm_bindgen::prelude::wasm_bindgen;
+
+/// How long tasks may run before the host gets its turn: a third of a frame at 60 a second.
+const BUDGET: Duration = Duration::from_millis(5);
 
 #[wasm_bindgen]
 extern "C" {
@@ -11,7 +15,7 @@ extern "C" {
 }
 
 fn main() {
-    let metrics = match microtask::install("example") {
+    let metrics = match microtask::install("example", BUDGET) {
         Ok(metrics) => metrics,
         Err(error) => return log(&format!("no executor: {error:?}")),
     };

@@ -1,8 +1,8 @@
 //! A small executor on `queueMicrotask`, calling every hook that it has an occasion for.
 //!
 //! Microtasks run before the host does anything else, so a task is polled as soon as the present job is done. But a loop of them
-//! starves rendering, input and timers: after [`BUDGET`] the rest of the queue is left for a task of the host's own,
-//! between two of which it may do those.
+//! starves rendering, input and timers: once a turn has spent its budget, the rest of the queue is left for a task of the
+//! host's own, between two of which it may do those.
 
 use async_task::{Builder, Runnable, Task};
 use core::cell::{Cell, RefCell};
@@ -16,9 +16,6 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use wasm_bindgen::prelude::{Closure, JsValue, wasm_bindgen};
-
-/// How long tasks may run before the host gets its turn: a third of a frame at 60 a second.
-pub(crate) const BUDGET: Duration = Duration::from_millis(5);
 
 #[wasm_bindgen]
 extern "C" {
@@ -61,6 +58,8 @@ struct Executor {
     queue: RefCell<VecDeque<Runnable<Meta>>>,
     worker: Worker,
     registry: Arc<Registry>,
+    /// Nanoseconds that tasks may run for in one turn.
+    budget: u64,
     /// A turn is on its way.
     woken: Cell<bool>,
     turn: Closure<dyn FnMut()>,
@@ -77,8 +76,9 @@ fn executor() -> Option<Rc<Executor>> {
     EXECUTOR.with_borrow(Clone::clone)
 }
 
-/// Sets this thread's executor up and gives a reader of its metrics.
-pub(crate) fn install(name: &str) -> Result<RuntimeMetrics, BuildError> {
+/// Sets this thread's executor up and gives a reader of its metrics. Once tasks have run for `budget`, the host gets its
+/// turn: with zero after every poll, with [`Duration::MAX`] when no task is left.
+pub(crate) fn install(name: &str, budget: Duration) -> Result<RuntimeMetrics, BuildError> {
     let clock = PerformanceClock::find();
     let layout = no_finer_than(HistogramConfig::DEFAULT, clock.resolution());
     let registry = metrics_wasm::metrics_core::Builder::new()
@@ -102,6 +102,7 @@ pub(crate) fn install(name: &str) -> Result<RuntimeMetrics, BuildError> {
         queue: RefCell::default(),
         worker,
         registry: Arc::clone(&registry),
+        budget: u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX),
         woken: Cell::new(false),
         turn: Closure::new(|| {
             if let Some(executor) = executor() {
@@ -184,10 +185,7 @@ impl Executor {
         worker.unpark();
         worker.start_processing_scheduled_tasks();
         let started = worker.now();
-        let spent = || {
-            self.registry.scale().nanos(worker.now(), started)
-                >= u64::try_from(BUDGET.as_nanos()).unwrap_or(u64::MAX)
-        };
+        let spent = || self.registry.scale().nanos(worker.now(), started) >= self.budget;
         loop {
             let Some(runnable) = self.queue.borrow_mut().pop_front() else {
                 self.woken.set(false);
@@ -200,7 +198,7 @@ impl Executor {
             });
             runnable.run();
             worker.end_poll();
-            if spent() {
+            if !self.queue.borrow().is_empty() && spent() {
                 self.leave_the_rest();
                 break;
             }

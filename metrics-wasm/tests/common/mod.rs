@@ -13,22 +13,35 @@ extern "C" {
     fn set_timeout(job: &Function, ms: f64);
 
     #[wasm_bindgen(js_namespace = performance, js_name = now)]
-    pub fn now() -> f64;
+    pub(crate) fn now() -> f64;
+}
+
+/// How many milliseconds a test waits for what has to come. No machine is that slow, and a test that fails has to end.
+pub(crate) const PATIENCE: f64 = 60_000.0;
+
+/// Waits until something is so, looking in turns of the host's own. Nothing else says when a busy machine gets to it.
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = now();
+    while !is_so() {
+        let waited = now() - start;
+        assert!(waited < PATIENCE, "after {waited} ms still not: {what}");
+        sleep(1.0).await;
+    }
 }
 
 /// Ends after so many milliseconds, in a task of its own: every microtask queued before has run by then.
-pub async fn sleep(ms: f64) {
+pub(crate) async fn sleep(ms: f64) {
     let promise = Promise::new(&mut |resolve, _| set_timeout(&resolve, ms));
     let _ = JsFuture::from(promise).await;
 }
 
 /// Ends in the host's next task: every microtask queued before has run by then.
-pub async fn next_turn() {
+pub(crate) async fn next_turn() {
     sleep(0.0).await;
 }
 
 /// Pends once, having woken itself.
-pub async fn yield_now() {
+pub(crate) async fn yield_now() {
     let mut yielded = false;
     poll_fn(|cx| {
         if yielded {
@@ -42,7 +55,7 @@ pub async fn yield_now() {
 }
 
 /// Keeps the thread busy by the host's clock.
-pub fn spin(ms: f64) {
+pub(crate) fn spin(ms: f64) {
     let end = now() + ms;
     while now() < end {}
 }

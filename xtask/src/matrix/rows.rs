@@ -227,13 +227,16 @@ const STD_TESTS: &str = "test --package cross --tests --no-fail-fast";
 /// The same of metrics-wasm, with its API for JavaScript.
 const WASM_TESTS: &str = "test --package metrics-wasm --all-features --lib --tests --no-fail-fast";
 
-/// Where the runner of WebAssembly tests runs them, and for how many seconds at most.
+/// Where the runner of WebAssembly tests runs them, and for how many seconds at most: its default, 5 for the
+/// browser's driver to start, is too few on a busy machine.
 const IN_A_PAGE: &[(&str, &str)] = &[
     ("WASM_BINDGEN_USE_BROWSER", "1"),
+    ("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "300"),
     ("WASM_BINDGEN_TEST_TIMEOUT", "300"),
 ];
 const IN_A_WORKER: &[(&str, &str)] = &[
     ("WASM_BINDGEN_USE_DEDICATED_WORKER", "1"),
+    ("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "300"),
     ("WASM_BINDGEN_TEST_TIMEOUT", "300"),
 ];
 
