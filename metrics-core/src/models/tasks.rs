@@ -47,6 +47,33 @@ fn spawned_on_no_worker() {
     alive_is_never_negative(|worker| worker.registry().shared().task_spawned());
 }
 
+/// A slot is used from its lease on: who sees a task end that was spawned there looks there for the spawn.
+#[test]
+fn spawned_on_a_worker_that_was_just_leased() {
+    explore(2, || {
+        let registry = Builder::new().workers(2).build(NoClock).unwrap();
+        let ender = Worker::lease(Arc::clone(&registry), 0).unwrap();
+        let queue = Arc::new(AtomicU32::new(0));
+        let (pushes, leases) = (Arc::clone(&queue), Arc::clone(&registry));
+        let spawner = thread::spawn(move || {
+            let spawner = Worker::lease(leases, 1).unwrap();
+            spawner.task_spawned();
+            pushes.store(1, Ordering::Release);
+            spawner
+        });
+        let ender = thread::spawn(move || {
+            if queue.load(Ordering::Acquire) == 1 {
+                ender.task_ended(TaskEnd::Completed);
+            }
+            ender
+        });
+        let counts = registry.task_counts();
+        assert!(counts.spawned >= counts.completed, "{counts:?}");
+        drop((spawner.join().unwrap(), ender.join().unwrap()));
+        assert_eq!(registry.task_counts().spawned, 1);
+    });
+}
+
 #[test]
 fn a_counter_never_goes_back_across_its_half() {
     explore(3, || {

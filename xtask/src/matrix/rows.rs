@@ -134,11 +134,11 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        steps: &[Step::cargo(CORE_TESTS)],
+        steps: &[Step::cargo(CORE_TESTS), Step::cargo(STD_TESTS)],
         ..Row::new(
             "aarch64",
             &AARCH64,
-            "weakly ordered: core's tests run, with threads",
+            "weakly ordered: the tests of metrics-core and metrics-std run, with threads",
         )
     },
     Row {
