@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Instant;
 
 /// Far longer than any thread takes to be scheduled.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Looks again and again until it is so.
 ///

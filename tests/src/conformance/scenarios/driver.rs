@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::sync::mpsc;
 
 use super::{Scenario, until};
+use crate::conformance::patience::PATIENCE;
 use crate::conformance::reading::Reading;
 use crate::conformance::subject::{Setup, Unsupported};
 use crate::conformance::trial::Trial;
@@ -41,7 +42,7 @@ fn blocking_pool(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
         started.send(()).unwrap();
         released.recv().unwrap();
     }))?;
-    starts.recv().unwrap();
+    starts.recv_timeout(PATIENCE).unwrap();
     let busy = rig.read();
     trial.moves("num_blocking_threads", &before, &busy, 1);
     trial.stays("num_idle_blocking_threads", &before, &busy);
@@ -53,7 +54,7 @@ fn blocking_pool(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     trial.moves("blocking_queue_depth", &before, &queued, 1);
     rig.clock.advance(Duration::from_millis(5));
     release.send(()).unwrap();
-    starts.recv().unwrap();
+    starts.recv_timeout(PATIENCE).unwrap();
     let after = until(
         || rig.read(),
         |reading| {

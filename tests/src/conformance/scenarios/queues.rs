@@ -5,6 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, ThreadId};
 
 use super::{Scenario, yield_now};
+use crate::conformance::patience::PATIENCE;
 use crate::conformance::reading::Reading;
 use crate::conformance::subject::{Setup, Unsupported};
 use crate::conformance::trial::{Rig, Trial, boxed};
@@ -132,8 +133,8 @@ fn steal(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
             })));
         }
         // The one in the LIFO slot may stay; the others can only be run by the other worker while this poll lasts.
-        finished.recv().unwrap();
-        finished.recv().unwrap();
+        finished.recv_timeout(PATIENCE).unwrap();
+        finished.recv_timeout(PATIENCE).unwrap();
         thread::current().id()
     });
     let after = rig.read_at_rest();

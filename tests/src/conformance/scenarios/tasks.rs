@@ -4,6 +4,7 @@ use core::future::pending;
 use std::panic;
 
 use super::Scenario;
+use crate::conformance::patience::PATIENCE;
 use crate::conformance::subject::{Setup, Unsupported};
 use crate::conformance::trial::{Trial, boxed};
 
@@ -73,7 +74,7 @@ fn blocking_closure(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let (done, finished) = std::sync::mpsc::channel();
     rig.runtime
         .spawn_blocking(Box::new(move || done.send(()).unwrap()))?;
-    finished.recv().unwrap();
+    finished.recv_timeout(PATIENCE).unwrap();
     let after = rig.read_at_rest();
     for metric in TASKS {
         trial.stays(metric, &before, &after);

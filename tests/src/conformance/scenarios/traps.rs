@@ -5,6 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use super::{Scenario, until, yield_now};
+use crate::conformance::patience::PATIENCE;
 use crate::conformance::reading::Reading;
 use crate::conformance::subject::{Setup, Unsupported};
 use crate::conformance::trial::{Rig, Trial, boxed};
@@ -57,7 +58,7 @@ fn blocking_poll(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
                 released.recv().unwrap();
             });
         });
-        starts.recv().unwrap();
+        starts.recv_timeout(PATIENCE).unwrap();
         let during = rig.read();
         release.send(()).unwrap();
         during
@@ -90,7 +91,7 @@ fn handed_over(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
         rig.clock.advance(2 * MS);
         // Only another thread, which takes the worker over, can run the other task meanwhile.
         let handed = rig.runtime.block_in_place(&mut || {
-            finished.recv().unwrap();
+            finished.recv_timeout(PATIENCE).unwrap();
             rig.clock.advance(3 * MS);
         });
         handed.expect("it worked outside");
@@ -140,7 +141,7 @@ fn under_load(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
                 started.send(()).unwrap();
                 rig.runtime.settle();
             });
-            starts.recv().unwrap();
+            starts.recv_timeout(PATIENCE).unwrap();
             while !load.is_finished() {
                 coherent(trial, &rig);
             }

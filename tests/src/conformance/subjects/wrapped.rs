@@ -10,6 +10,7 @@ use futures::executor::{ThreadPool, block_on};
 use futures::future::abortable;
 
 use crate::conformance::clock::ManualClock;
+use crate::conformance::patience::PATIENCE;
 use crate::conformance::subject::{Runtime, Setup, Subject, Task, Unsupported};
 use crate::metrics::{self, Builder, Clock, Measured, RuntimeMetrics};
 
@@ -126,7 +127,7 @@ impl Runtime for Pool {
             for _ in 0..2 {
                 let (done, finished) = mpsc::channel();
                 self.pool.spawn_ok(async move { done.send(()).unwrap() });
-                finished.recv().unwrap();
+                finished.recv_timeout(PATIENCE).unwrap();
             }
             if polls() == before {
                 return;
