@@ -7,16 +7,11 @@ use metrics_std::tokio::{Spawner, TokioAdapter};
 use metrics_std::{Builder, HistogramConfig};
 use tokio::runtime::Runtime;
 
-/// Both sides, on stable Tokio: with `--cfg tokio_unstable` the adapter takes Tokio's task hooks instead.
-#[cfg(not(tokio_unstable))]
+/// Both sides.
 pub(crate) const SIDES: &[Named] = &[
     side("adapter/both", BOTH),
     side("adapter/yield-poll-time", YIELD_POLL_TIME),
 ];
-/// None: with `--cfg tokio_unstable` the adapter takes Tokio's task hooks instead.
-#[cfg(tokio_unstable)]
-pub(crate) const SIDES: &[Named] = &[];
-
 fn runtime(latency: Option<HistogramConfig>) -> (Runtime, Spawner) {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let adapter = TokioAdapter::builder().configure(move |_| {
