@@ -7,6 +7,7 @@ use crate::{
     EventLoop, EventLoopSnapshot, Histogram, Monitor, Snapshot, Stall, StallListener, StallSource, prometheus,
 };
 use core::cell::RefCell;
+use core::mem::ManuallyDrop;
 use core::time::Duration;
 use js_sys::{Function, Object, Reflect};
 use metrics_core::{HistogramInterval, Quantile};
@@ -179,7 +180,7 @@ impl RuntimeMetrics {
     }
 
     /// Calls back for each time that the thread was held for at least `ms` milliseconds, at the first turn of the event loop after it.
-    /// Returns a function that ends the calls.
+    /// Returns a function that ends the calls; until then they go on, whether or not anybody holds it.
     ///
     /// # Errors
     /// Throws if `ms` is no length of time, and where the host has no timers or no clock.
@@ -202,7 +203,9 @@ impl RuntimeMetrics {
                 let _ = callback.call1(&JsValue::UNDEFINED, &stall);
             }
         });
-        let listener: RefCell<Option<StallListener>> = RefCell::new(Some(listener));
+        // The host drops the function below when nobody holds it any more. That is not being told to stop.
+        let listener: ManuallyDrop<RefCell<Option<StallListener>>> =
+            ManuallyDrop::new(RefCell::new(Some(listener)));
         Ok(Closure::<dyn Fn()>::new(move || drop(listener.take())).into_js_value())
     }
 
