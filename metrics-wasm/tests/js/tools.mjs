@@ -1,10 +1,23 @@
 // What the scripts here share. `cargo xtask wasm` runs them and says in the environment where things are.
 
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { extname, join, normalize } from "node:path";
+
+/** How many milliseconds a test waits for what has to come. No machine is that slow, and a test that fails has to end. */
+export const PATIENCE = 120_000;
+
+/** Waits until something is so. Nothing else says when a busy machine gets to it. */
+export async function until(what, isSo) {
+  const end = performance.now() + PATIENCE;
+  while (!isSo()) {
+    assert.ok(performance.now() < end, `still not: ${what}`);
+    await new Promise((done) => setTimeout(done, 5));
+  }
+}
 
 /** A package of npm that `cargo xtask` put under `target/tools`. */
 export function npm(name) {
@@ -15,7 +28,7 @@ export function npm(name) {
 export function launch() {
   const quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  return npm("playwright-core").chromium.launch({ executablePath, args: ["--no-sandbox", ...quiet] });
+  return npm("playwright-core").chromium.launch({ executablePath, timeout: PATIENCE, args: ["--no-sandbox", ...quiet] });
 }
 
 const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".wasm": "application/wasm" };
