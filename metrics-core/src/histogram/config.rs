@@ -74,13 +74,8 @@ pub struct HistogramConfig {
     first_end: u64,
     /// Values from here up are in the last bucket.
     last_start: u64,
-    /// Values below follow the logarithmic rule: `last_start`, or 0 if linear.
-    log_end: u64,
-    /// `2^precision`.
-    unit: u64,
-    /// 0 if linear, as is the offset.
-    precision: u32,
-    /// The untruncated index of bucket 0.
+    groups: Groups,
+    /// The untruncated index of bucket 0; 0 if linear.
     offset: u32,
     last: u32,
     rule: Rule,
@@ -153,9 +148,7 @@ impl HistogramConfig {
         Ok(Self {
             first_end: width,
             last_start,
-            log_end: 0,
-            unit: 1,
-            precision: 0,
+            groups: Groups::NONE,
             offset: 0,
             last,
             rule: Rule::Linear { shift, reciprocal },
@@ -195,9 +188,7 @@ impl HistogramConfig {
         Ok(Self {
             first_end,
             last_start,
-            log_end: last_start,
-            unit: 1,
-            precision: 0,
+            groups: Groups::of(0),
             offset,
             last,
             rule: Rule::Log { power_of_two: true },
@@ -223,9 +214,10 @@ impl HistogramConfig {
     /// `min < max` and `precision <= MAX_PRECISION` are the caller's.
     const fn h2_of_checked(min: u64, max: u64, precision: u32) -> Self {
         // One bucket below that of `min` stays, to hold what is below it.
-        let offset = full_index(min, 1 << precision, precision).saturating_sub(1);
+        let groups = Groups::of(precision);
+        let offset = full_index(min, groups).saturating_sub(1);
         // The first bucket that starts at or above `max`, if there is one.
-        let mut last = full_index(max, 1 << precision, precision);
+        let mut last = full_index(max, groups);
         if last < top_index(precision) && full_start(last, precision) < max {
             last += 1;
         }
@@ -233,9 +225,7 @@ impl HistogramConfig {
         Self {
             first_end: full_start(offset + 1, precision),
             last_start,
-            log_end: last_start,
-            unit: 1 << precision,
-            precision,
+            groups,
             offset,
             last: last - offset,
             rule: Rule::Log { power_of_two: false },
@@ -249,14 +239,22 @@ impl HistogramConfig {
     }
 
     /// The bucket of `value`; always less than [`num_buckets`](Self::num_buckets).
-    // One branch, predicted: where a clock reading precedes it, more selects than one would wait for the reading.
     #[inline]
     pub const fn index(&self, value: u64) -> usize {
-        if value >= self.log_end {
+        let index = self.quick_index(value);
+        if index >= self.last as usize {
             return self.index_apart(value);
         }
+        index
+    }
+
+    /// The same as [`index`](Self::index) up to the last bucket; past it are values of the last bucket, and all of a linear
+    /// layout. Whoever has as many counts as there are buckets asks [`index`](Self::index) for what finds none.
+    // No branch: where a clock reading precedes it, more selects than one would wait for the reading.
+    #[inline]
+    pub(crate) const fn quick_index(&self, value: u64) -> usize {
         // What is below the first bucket's end has an index of at most `offset`.
-        full_index(value, self.unit, self.precision).saturating_sub(self.offset) as usize
+        full_index(value, self.groups).saturating_sub(self.offset) as usize
     }
 
     /// The last bucket of a logarithmic layout, and every one of a linear layout.
@@ -302,7 +300,7 @@ impl HistogramConfig {
             return 0;
         }
         match self.rule {
-            Rule::Log { .. } => full_start(self.offset + index, self.precision),
+            Rule::Log { .. } => full_start(self.offset + index, self.groups.precision),
             Rule::Linear { .. } => self.first_end * index as u64,
         }
     }
@@ -323,12 +321,12 @@ impl HistogramConfig {
             },
             Rule::Log { power_of_two: false } => HistogramLayout::H2 {
                 min: if self.offset == 0 { 0 } else { self.first_end },
-                max: if self.offset + self.last == top_index(self.precision) {
+                max: if self.offset + self.last == top_index(self.groups.precision) {
                     u64::MAX
                 } else {
                     self.last_start
                 },
-                precision: self.precision,
+                precision: self.groups.precision,
             },
         }
     }
@@ -339,7 +337,7 @@ impl HistogramConfig {
     /// Holds between the first and the last bucket only. Buckets of width 1 are exact whatever this says.
     pub const fn relative_error(&self) -> Option<f64> {
         match self.rule {
-            Rule::Log { .. } => Some(1.0 / (1_u32 << self.precision) as f64),
+            Rule::Log { .. } => Some(1.0 / (1_u32 << self.groups.precision) as f64),
             Rule::Linear { .. } => None,
         }
     }
@@ -389,17 +387,48 @@ impl defmt::Format for HistogramConfig {
     }
 }
 
-/// The H2 index of a value where nothing is folded into the first or the last bucket. `unit` is `2^precision`.
+/// How values share the buckets of an H2 layout where nothing is folded into the first or the last one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Groups {
+    /// The first value of the second group: `2^precision`.
+    unit: u64,
+    precision: u32,
+    /// Buckets of a group: `2^precision`.
+    buckets: u32,
+}
+
+impl Groups {
+    /// What gives every value an index above that of any bucket: at least 11 (31 less 20) groups of 2^20 buckets.
+    const NONE: Self = Self {
+        unit: 1 << 31,
+        precision: 20,
+        buckets: 1 << 20,
+    };
+
+    const fn of(precision: u32) -> Self {
+        Self {
+            unit: 1 << precision,
+            precision,
+            buckets: 1 << precision,
+        }
+    }
+}
+
+/// The H2 index of a value.
 // Not `ilog2`, which keeps a panic for 0 where the compiler can't see that the argument isn't.
 #[allow(clippy::manual_ilog2)]
 #[inline]
-const fn full_index(value: u64, unit: u64, precision: u32) -> u32 {
+const fn full_index(value: u64, groups: Groups) -> u32 {
+    let (unit, precision) = (groups.unit, groups.precision);
     // A 32-bit machine has no use for 64-bit shifts while values are short (4 s in nanoseconds).
     if cfg!(target_pointer_width = "32") && value <= u32::MAX as u64 {
         return full_index_32(value as u32, unit as u32, precision);
     }
-    let group = 63 - (value | unit | 1).leading_zeros() - precision;
-    (group << precision) + (value >> group) as u32
+    // Nothing says that `unit` is not zero, on purpose: x86-64's `bsr` leaves its target as it is for zero, so it waits for
+    // what was there before, and one index for the last, unless the compiler has to put something there first.
+    let group = ((value | unit).leading_zeros() ^ 63) - precision;
+    // A product and not a shift, which has but one register for its count on x86.
+    group * groups.buckets + (value >> group) as u32
 }
 
 #[inline]
@@ -471,13 +500,13 @@ mod tests {
                 ] {
                     assert_eq!(
                         full_index_32(value, 1 << precision, precision),
-                        full_index(u64::from(value), 1 << precision, precision)
+                        full_index(u64::from(value), Groups::of(precision))
                     );
                 }
             }
             assert_eq!(
                 full_index_32(u32::MAX, 1 << precision, precision),
-                full_index(u64::from(u32::MAX), 1 << precision, precision)
+                full_index(u64::from(u32::MAX), Groups::of(precision))
             );
         }
     }
@@ -496,11 +525,20 @@ mod tests {
     #[test]
     fn the_top_index_is_that_of_the_largest_value() {
         for precision in 0..=HistogramConfig::MAX_PRECISION {
-            assert_eq!(
-                full_index(u64::MAX, 1 << precision, precision),
-                top_index(precision)
-            );
+            assert_eq!(full_index(u64::MAX, Groups::of(precision)), top_index(precision));
             assert!((top_index(precision) as usize) < HistogramConfig::MAX_BUCKETS);
+        }
+    }
+
+    #[test]
+    fn no_value_has_a_quick_index_where_groups_are_none() {
+        for bit in 0..64 {
+            for value in [0, 1 << bit, (1 << bit) - 1, u64::MAX >> bit] {
+                assert!(full_index(value, Groups::NONE) as usize >= HistogramConfig::MAX_BUCKETS);
+                let (value, unit) = (value as u32, Groups::NONE.unit as u32);
+                let short = full_index_32(value, unit, Groups::NONE.precision);
+                assert_eq!(short, full_index(value.into(), Groups::NONE));
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! A worker's own side: plain memory, no atomics, published by a submit.
 
-use super::buckets::HeapBuckets;
+use super::buckets::{ChunkCells, HeapBuckets};
 use super::hooks::{HooksState, RecordValue};
 use super::slot::{CHUNK, SlotHistogram};
 use crate::cell::{Local, OwnedU64};
@@ -20,11 +20,8 @@ pub(crate) struct Batch {
 
 /// A lane at half its range asks for a submit, which leaves as many records again before it could be full.
 const HALF: u8 = 0x80;
-/// Touched lanes that are remembered one by one. A worker's polls between two submits fall into a dozen buckets; further ones
-/// are found through the block that they are in.
-const LISTED: usize = 24;
-
-const _: () = assert!(HistogramConfig::MAX_BUCKETS - 1 <= u16::MAX as usize);
+/// Lanes whose chunks have their bits in one word. A layout with more is wide.
+const LANES_OF_A_WORD: usize = CHUNK * u64::BITS as usize;
 
 /// What was recorded since the last submit.
 ///
@@ -33,104 +30,138 @@ const _: () = assert!(HistogramConfig::MAX_BUCKETS - 1 <= u16::MAX as usize);
 /// they are; the count is the sum of the buckets.
 #[derive(Debug)]
 pub(crate) struct BatchHistogram {
-    /// As many as fill whole chunks.
+    /// One for each bucket, no more; none if the layout is wide. So whatever does not go the quick way is found past their end.
     lanes: Box<[Cell<u8>]>,
-    /// Lanes touched since the last submit.
-    touched: Cell<u32>,
-    block_shift: u32,
-    /// The first of them.
-    list: [Cell<u16>; LISTED],
-    /// A bit for each block with a touched lane that found the list full.
-    blocks: Cell<u64>,
+    /// A bit for each chunk touched since the last submit.
+    chunks: Cell<u64>,
     sum: Cell<u64>,
     min: Cell<u64>,
     max: Cell<u64>,
+    wide: Option<Box<Wide>>,
+    /// Submits until one of them has more to do than to add chunks.
+    left: Cell<u32>,
+}
+
+/// The same for more chunks than have their bits in one word.
+#[derive(Debug)]
+struct Wide {
+    lanes: Box<[Cell<u8>]>,
+    chunks: Box<[Cell<u64>]>,
+    left: Cell<u32>,
 }
 
 impl BatchHistogram {
     /// An empty batch that goes on from the totals of `slot`.
     pub(crate) fn new(slot: &SlotHistogram<HeapBuckets>) -> Self {
         let (sum, min, max) = slot.extremes();
+        let buckets = slot.capacity();
+        let lanes = (0..buckets).map(|_| Cell::new(0)).collect();
+        let (lanes, wide) = if buckets <= LANES_OF_A_WORD {
+            (lanes, None)
+        } else {
+            let words = buckets.div_ceil(LANES_OF_A_WORD);
+            let wide = Wide {
+                lanes,
+                chunks: (0..words).map(|_| Cell::new(0)).collect(),
+                left: Cell::new(1),
+            };
+            (Box::default(), Some(Box::new(wide)))
+        };
         Self {
-            lanes: (0..slot.capacity()).map(|_| Cell::new(0)).collect(),
-            touched: Cell::new(0),
-            block_shift: slot.block_shift(),
-            list: [const { Cell::new(0) }; LISTED],
-            blocks: Cell::new(0),
+            lanes,
+            chunks: Cell::new(0),
             sum: Cell::new(sum),
             min: Cell::new(min),
             max: Cell::new(max),
+            wide,
+            // How many the batch before it had left is not known.
+            left: Cell::new(1),
         }
     }
 
     /// Adds what was recorded since the last time to `slot`. Costs what was touched, not what was configured.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn publish(&self, slot: &SlotHistogram<HeapBuckets>) {
-        let touched = self.touched.take() as usize;
-        match self.list.get(..touched) {
-            Some(list) => self.publish_list(list, slot),
-            None => self.publish_more(slot),
-        }
         slot.settle(self.sum.get(), self.min.get(), self.max.get());
-    }
-
-    #[inline(always)]
-    fn publish_list(&self, list: &[Cell<u16>], slot: &SlotHistogram<HeapBuckets>) {
-        for i in list {
-            let i = usize::from(i.get());
-            if let Some(lane) = self.lanes.get(i) {
-                slot.add_lane(i, lane.take());
-            }
+        let (chunks, _) = self.lanes.as_chunks::<CHUNK>();
+        let cells = slot.chunks();
+        let mut touched = self.chunks.take();
+        slot.mark(touched);
+        let left = self.left.get().wrapping_sub(1);
+        self.left.set(left);
+        while touched != 0 {
+            let chunk = touched.trailing_zeros() as usize;
+            let (Some(lanes), Some(cells)) = (chunks.get(chunk), cells.get(chunk)) else {
+                return self.publish_more(true, slot);
+            };
+            publish_chunk(lanes, cells);
+            touched &= touched - 1;
+        }
+        if left == 0 {
+            self.publish_more(false, slot);
         }
     }
 
-    /// More lanes than are listed. Few blocks are all gone through, of many those with a touched lane.
+    /// Ends a submit with what few have: a last chunk that its lanes don't fill, a wide layout, or counts that come near their
+    /// end.
     #[inline(never)]
-    fn publish_more(&self, slot: &SlotHistogram<HeapBuckets>) {
-        let mut blocks = self.blocks.take();
-        if self.block_shift == CHUNK.trailing_zeros() {
-            return self.publish_chunks(0, self.lanes.len(), slot);
+    fn publish_more(&self, rest: bool, slot: &SlotHistogram<HeapBuckets>) {
+        if rest {
+            publish_rest(&self.lanes, slot);
         }
-        self.publish_list(&self.list, slot);
-        while blocks != 0 {
-            let first = (blocks.trailing_zeros() as usize) << self.block_shift;
-            blocks &= blocks - 1;
-            self.publish_chunks(first, 1 << self.block_shift, slot);
+        if self.left.get() != 0 {
+            return;
         }
-    }
-
-    /// Within a chunk it does not ask which lanes are zero: polls of one kind fall into neighbouring buckets, and a branch
-    /// for each would be guessed wrong.
-    #[inline(always)]
-    fn publish_chunks(&self, first: usize, lanes: usize, slot: &SlotHistogram<HeapBuckets>) {
-        let (chunks, _) = self.lanes.get(first..).unwrap_or_default().as_chunks::<CHUNK>();
-        for (chunk, lanes) in chunks.iter().enumerate().take(lanes / CHUNK) {
-            if lanes.iter().fold(0, |any, lane| any | lane.get()) != 0 {
-                slot.add_chunk(first + chunk * CHUNK, lanes);
+        let left = match &self.wide {
+            None => &self.left,
+            Some(wide) => {
+                self.left.set(1);
+                wide.publish(slot);
+                &wide.left
             }
+        };
+        if left.get() == 0 {
+            left.set(HeapBuckets::SUBMITS);
+            slot.carry();
         }
     }
 
-    /// The first record of a lane since the last submit.
     #[inline(always)]
-    fn touch(&self, i: usize) {
-        let touched = self.touched.get();
-        if let Some(entry) = self.list.get(touched as usize) {
-            entry.set(i as u16);
-        } else {
-            let block = 1_u64.wrapping_shl((i >> self.block_shift) as u32);
-            self.blocks.set(self.blocks.get() | block);
+    fn record_in(&self, lane: &Cell<u8>, value: u64) -> bool {
+        let count = lane.get().wrapping_add(1);
+        lane.set(count);
+        if count >= HALF {
+            return self.record_late(lane, value);
         }
-        self.touched.set(touched + 1);
+        self.add_to_totals(value);
+        false
     }
 
-    /// A record of a lane that is half full: it asks for a submit, and nobody came for it yet if it asks again.
+    /// A value whose lane is not found the quick way.
+    #[cold]
+    #[inline(never)]
+    fn record_apart(&self, config: &HistogramConfig, value: u64) -> bool {
+        let i = config.index(value);
+        let (lanes, chunks) = match &self.wide {
+            None => (&self.lanes, Some(&self.chunks)),
+            Some(wide) => (&wide.lanes, wide.chunks.get(i / LANES_OF_A_WORD)),
+        };
+        let (Some(lane), Some(chunks)) = (lanes.get(i), chunks) else {
+            return false;
+        };
+        touch(chunks, i);
+        self.record_in(lane, value)
+    }
+
+    /// A lane that is half full has counted one more: it asks for a submit, and nobody came for it yet if it asks again.
     #[cold]
     #[inline(never)]
     fn record_late(&self, lane: &Cell<u8>, value: u64) -> bool {
-        // Nobody submitted for 127 records past the request if it is full: the neighbours and the totals stay right.
-        if let Some(count) = lane.get().checked_add(1) {
-            lane.set(count);
+        // Nobody submitted for 126 records past the request if it is full. It stays one below, so that it never comes round:
+        // the neighbours and the totals stay right.
+        if lane.get() == u8::MAX {
+            lane.set(u8::MAX - 1);
+        } else {
             self.add_to_totals(value);
         }
         true
@@ -138,9 +169,10 @@ impl BatchHistogram {
 
     #[inline(always)]
     fn add_to_totals(&self, value: u64) {
-        match self.sum.get().checked_add(value) {
-            Some(sum) => self.sum.set(sum),
-            None => self.sum.set(u64::MAX),
+        let (sum, overflow) = self.sum.get().overflowing_add(value);
+        self.sum.set(sum);
+        if overflow {
+            self.saturate();
         }
         if value < self.min.get() {
             self.min.set(value);
@@ -149,6 +181,69 @@ impl BatchHistogram {
             self.max.set(value);
         }
     }
+
+    #[cold]
+    #[inline(never)]
+    fn saturate(&self) {
+        self.sum.set(u64::MAX);
+    }
+}
+
+impl Wide {
+    fn publish(&self, slot: &SlotHistogram<HeapBuckets>) {
+        let (chunks, _) = self.lanes.as_chunks::<CHUNK>();
+        let cells = slot.chunks();
+        let mut blocks = 0;
+        for (word, bits) in self.chunks.iter().enumerate() {
+            let mut touched = bits.get();
+            if touched == 0 {
+                continue;
+            }
+            bits.set(0);
+            while touched != 0 {
+                let chunk = word * u64::BITS as usize + touched.trailing_zeros() as usize;
+                touched &= touched - 1;
+                blocks |= slot.bit(chunk * CHUNK);
+                match (chunks.get(chunk), cells.get(chunk)) {
+                    (Some(lanes), Some(cells)) => publish_chunk(lanes, cells),
+                    _ => publish_rest(&self.lanes, slot),
+                }
+            }
+        }
+        slot.mark(blocks);
+        self.left.set(self.left.get().wrapping_sub(1));
+    }
+}
+
+/// Does not ask which lanes are zero: polls of one kind fall into neighbouring buckets, and a branch for each would be
+/// guessed wrong.
+#[inline(always)]
+fn publish_chunk(lanes: &[Cell<u8>; CHUNK], cells: &ChunkCells) {
+    cells.add(lanes.each_ref().map(Cell::get));
+    for lane in lanes {
+        lane.set(0);
+    }
+}
+
+/// The last chunk, if the lanes don't fill it.
+#[cold]
+#[inline(never)]
+fn publish_rest(lanes: &[Cell<u8>], slot: &SlotHistogram<HeapBuckets>) {
+    let (_, rest) = lanes.as_chunks::<CHUNK>();
+    let mut counts = [0; CHUNK];
+    for (count, lane) in counts.iter_mut().zip(rest) {
+        *count = lane.take();
+    }
+    if let Some(cells) = slot.chunks().last() {
+        cells.add(counts);
+    }
+}
+
+/// Notes that a lane's chunk was touched. Every record does: to ask first whether it is noted costs as much.
+#[inline(always)]
+fn touch(chunks: &Cell<u64>, i: usize) {
+    let chunk = 1_u64.wrapping_shl((i / CHUNK) as u32);
+    chunks.set(chunks.get() | chunk);
 }
 
 impl RecordValue for BatchHistogram {
@@ -156,19 +251,14 @@ impl RecordValue for BatchHistogram {
 
     #[inline(always)]
     fn record(&self, config: &HistogramConfig, value: u64) -> bool {
-        let i = config.index(value);
-        let Some(lane) = self.lanes.get(i) else {
-            return false;
-        };
-        let count = lane.get();
-        if count == 0 {
-            self.touch(i);
-        } else if count >= HALF - 1 {
-            return self.record_late(lane, value);
+        let i = config.quick_index(value);
+        match self.lanes.get(i) {
+            Some(lane) => {
+                touch(&self.chunks, i);
+                self.record_in(lane, value)
+            }
+            None => self.record_apart(config, value),
         }
-        lane.set(count + 1);
-        self.add_to_totals(value);
-        false
     }
 }
 
@@ -183,5 +273,129 @@ impl Batch {
         };
         batch.counters.copy(counters);
         batch
+    }
+}
+
+#[cfg(all(test, not(metrics_core_loom)))]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn histogram(layout: &HistogramConfig) -> (BatchHistogram, SlotHistogram<HeapBuckets>) {
+        let slot = SlotHistogram::new(HeapBuckets::new(layout.num_buckets()));
+        (BatchHistogram::new(&slot), slot)
+    }
+
+    fn counts(slot: &SlotHistogram<HeapBuckets>) -> Vec<u64> {
+        (0..slot.capacity()).map(|i| slot.bucket(i)).collect()
+    }
+
+    /// One bucket short of a chunk, a whole number of chunks, the most that is not wide and the least that is, linear layouts
+    /// that are narrow and wide, and the largest of all.
+    fn layouts() -> [HistogramConfig; 7] {
+        [
+            HistogramConfig::DEFAULT,
+            HistogramConfig::power_of_two(1, 16).unwrap(),
+            HistogramConfig::h2(0, 64_512, 6).unwrap(),
+            HistogramConfig::linear(10, 512).unwrap(),
+            HistogramConfig::linear(10, 513).unwrap(),
+            HistogramConfig::h2(1, 60_000_000_000, 8).unwrap(),
+            HistogramConfig::h2(0, u64::MAX, HistogramConfig::MAX_PRECISION).unwrap(),
+        ]
+    }
+
+    #[test]
+    fn every_bucket_is_published_once() {
+        for layout in layouts() {
+            let (batch, slot) = histogram(&layout);
+            let starts = (0..layout.num_buckets()).map(|i| layout.bucket_range(i).unwrap().start);
+            for value in starts.chain([u64::MAX]) {
+                assert!(!batch.record(&layout, value));
+            }
+            batch.publish(&slot);
+            batch.publish(&slot);
+            let mut expected = alloc::vec![1; layout.num_buckets()];
+            *expected.last_mut().unwrap() += 1;
+            assert_eq!(counts(&slot), expected, "{layout:?}");
+            // What was touched is forgotten, and found again.
+            batch.record(&layout, u64::MAX);
+            batch.record(&layout, 0);
+            batch.publish(&slot);
+            *expected.last_mut().unwrap() += 1;
+            expected[0] += 1;
+            assert_eq!(counts(&slot), expected, "{layout:?}");
+            let (sum, min, max) = slot.extremes();
+            assert_eq!((sum, min, max), (u64::MAX, 0, u64::MAX));
+        }
+    }
+
+    #[test]
+    fn a_submit_costs_readers_the_blocks_that_it_touched() {
+        for layout in layouts() {
+            let (batch, slot) = histogram(&layout);
+            batch.record(&layout, 0);
+            batch.record(&layout, u64::MAX);
+            batch.publish(&slot);
+            let mut now = alloc::vec![0; layout.num_buckets()];
+            let mut before = now.clone();
+            let changed = slot.update(&mut now, &mut before);
+            assert_eq!(changed, slot.bit(0) | slot.bit(layout.num_buckets() - 1));
+        }
+    }
+
+    #[test]
+    fn a_lane_asks_at_half_and_never_comes_round() {
+        for layout in layouts() {
+            let (batch, slot) = histogram(&layout);
+            for n in 1..=300 {
+                assert_eq!(batch.record(&layout, 1), n >= 128, "{n}");
+            }
+            batch.publish(&slot);
+            let i = layout.index(1);
+            assert_eq!(slot.bucket(i), 254);
+            assert_eq!(slot.extremes(), (254, 1, 1), "the totals are of the same samples");
+            assert!(!batch.record(&layout, 1));
+        }
+    }
+
+    #[test]
+    fn counts_are_carried_at_the_first_submit_and_before_any_can_come_round() {
+        for layout in layouts() {
+            let (batch, slot) = histogram(&layout);
+            let near = u64::from(u32::MAX - 255);
+            let left = || batch.wide.as_ref().map_or(&batch.left, |wide| &wide.left);
+            slot.chunks()[0].start_at(near);
+            batch.record(&layout, 0);
+            batch.publish(&slot);
+            assert_eq!(slot.bucket(0), near + 1);
+            assert_eq!(left().get(), HeapBuckets::SUBMITS);
+            left().set(2);
+            for n in 1..=2 {
+                batch.record(&layout, 0);
+                batch.publish(&slot);
+                assert_eq!(slot.bucket(0), near + 1 + n);
+            }
+            assert_eq!(left().get(), HeapBuckets::SUBMITS);
+        }
+    }
+
+    #[test]
+    fn a_batch_that_goes_on_carries_what_the_last_one_left() {
+        let layout = HistogramConfig::DEFAULT;
+        let (batch, slot) = histogram(&layout);
+        batch.record(&layout, 0);
+        batch.publish(&slot);
+        slot.chunks()[0].start_at(u64::from(u32::MAX - 255));
+        let next = BatchHistogram::new(&slot);
+        for n in 1..=2 {
+            for _ in 0..254 {
+                next.record(&layout, 0);
+            }
+            next.publish(&slot);
+            assert_eq!(slot.bucket(0), u64::from(u32::MAX - 255) + 254 * n);
+        }
+        assert_eq!(slot.bucket(4), 0, "the other half of the pair");
     }
 }

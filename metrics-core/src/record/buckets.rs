@@ -1,80 +1,124 @@
 //! Bucket counts on a heap: 32 bits that every submit touches, 16 more that few ever reach.
 
 use super::slot::{BucketCells, CHUNK, block_shift, each_block, update_block};
-use crate::cell::{OwnedU16, OwnedU32, U32Cell};
+use crate::cell::{OwnedU16, OwnedU64, U64Cell};
 use alloc::boxed::Box;
-use core::cell::Cell;
 
-/// Bucket counts of 48 bits, in whole chunks.
+/// Two low halves to a cell, so that a submit stores two counts at once: bucket `n` of a chunk with bucket `n + PAIRS`.
+const PAIRS: usize = CHUNK / 2;
+/// Of eight lanes that lie in a word, the first of each half; shifted down, the word has the others there.
+const LANES_OF_A_PAIR: u64 = 0x0000_00FF_0000_00FF;
+/// What is left of a low half when its top bit is moved to the high half.
+const LOW_BITS: u32 = 31;
+const TOP: u32 = 1 << LOW_BITS;
+
+/// Bucket counts of 47 bits, in whole chunks.
 ///
 /// The low halves lie apart, so that a submit and a read go through half the memory that 64-bit counts take: until some
-/// bucket has seen 2^32 samples the high halves are all zero, and not looked at. A full bucket, after 2^48 - 1 samples
-/// (nine years of a million a second), stays so, and the reading says it
+/// bucket has seen 2^31 samples the high halves are all zero, and not looked at. A submit adds to the low halves
+/// without looking for a carry: every [`SUBMITS`](Self::SUBMITS), before any could have come round, their top bits are
+/// moved on. A full bucket, after 2^47 - 1 samples (four years of a million a second), stays so, and the reading says it
 /// ([`is_saturated`](crate::HistogramReading::is_saturated)).
 #[derive(Debug)]
 pub struct HeapBuckets {
-    low: Box<[OwnedU32]>,
-    high: Box<[OwnedU16]>,
+    low: Box<[ChunkCells]>,
+    /// In units of 2^31.
+    high: Box<[[OwnedU16; CHUNK]]>,
+    buckets: u32,
     /// Not zero once a count has outgrown its low half.
-    carried: OwnedU32,
-    block_shift: u32,
+    carried: OwnedU16,
+    block_shift: u16,
+}
+
+/// The low halves of a chunk.
+#[derive(Debug)]
+pub(crate) struct ChunkCells([OwnedU64; PAIRS]);
+
+impl ChunkCells {
+    /// Adds what a batch has counted.
+    #[inline(always)]
+    pub(crate) fn add(&self, counts: [u8; CHUNK]) {
+        let counts = u64::from_le_bytes(counts);
+        for (n, pair) in self.0.iter().enumerate() {
+            // No half carries into the other before `HeapBuckets::carry` comes.
+            pair.add(counts >> (n * 8) & LANES_OF_A_PAIR);
+        }
+    }
+
+    /// Has its first bucket stand at a count already.
+    #[cfg(all(test, not(metrics_core_loom)))]
+    pub(super) fn start_at(&self, count: u64) {
+        self.0[0].set(count);
+    }
+
+    /// The counts in their order.
+    #[inline(always)]
+    fn counts(&self) -> [u64; CHUNK] {
+        let [a, b, c, d] = self.0.each_ref().map(|pair| halves(pair.get()).map(u64::from));
+        [a[0], b[0], c[0], d[0], a[1], b[1], c[1], d[1]]
+    }
+}
+
+/// The counts of a pair.
+#[inline(always)]
+fn halves(pair: u64) -> [u32; 2] {
+    [pair as u32, (pair >> u32::BITS) as u32]
 }
 
 impl HeapBuckets {
     /// The count at which a bucket stays.
-    pub(crate) const FULL: u64 = (1 << 48) - 1;
+    pub(crate) const FULL: u64 = (1 << (u16::BITS + LOW_BITS)) - 1;
+    /// Each adds 255 to a bucket at most: after as many of them a low half that was below its top bit has not come round.
+    pub(crate) const SUBMITS: u32 = TOP >> u8::BITS;
 
-    /// Room for as many buckets, rounded up to whole chunks.
+    /// Room for as many buckets, at most [`MAX_BUCKETS`](crate::HistogramConfig::MAX_BUCKETS).
     pub(crate) fn new(buckets: usize) -> Self {
-        let cells = buckets.next_multiple_of(CHUNK);
+        let chunks = buckets.div_ceil(CHUNK);
         Self {
-            low: (0..cells).map(|_| OwnedU32::new(0)).collect(),
-            high: (0..cells).map(|_| OwnedU16::new(0)).collect(),
-            carried: OwnedU32::new(0),
-            block_shift: block_shift(cells),
+            low: (0..chunks)
+                .map(|_| ChunkCells(core::array::from_fn(|_| OwnedU64::new(0))))
+                .collect(),
+            high: (0..chunks)
+                .map(|_| core::array::from_fn(|_| OwnedU16::new(0)))
+                .collect(),
+            buckets: buckets as u32,
+            carried: OwnedU16::new(0),
+            block_shift: block_shift(buckets) as u16,
         }
     }
 
-    /// Adds what a batch has counted in one bucket, and says whether that may be its first; nothing past the end.
+    /// The cells that a submit adds to.
     #[inline(always)]
-    pub(super) fn add_lane(&self, i: usize, count: u8) -> bool {
-        let Some(low) = self.low.get(i) else {
-            return false;
-        };
-        let first = low.get() == 0;
-        self.add_to(low, i, count);
-        first
+    pub(super) fn chunks(&self) -> &[ChunkCells] {
+        &self.low
     }
 
-    /// The same for the chunk of buckets that begins at `first`, taking the counts; nothing unless all of it is there.
-    #[inline(always)]
-    pub(super) fn add_chunk(&self, first: usize, lanes: &[Cell<u8>; CHUNK]) {
-        if let Some(low) = self.low.get(first..first + CHUNK) {
-            for (i, (low, lane)) in low.iter().zip(lanes).enumerate() {
-                self.add_to(low, first + i, lane.take());
+    /// Moves every top bit to the high half, or fills the bucket for good.
+    pub(super) fn carry(&self) {
+        for (chunk, high) in self.low.iter().zip(&self.high) {
+            let (first, second) = high.split_at(PAIRS);
+            for (pair, (first, second)) in chunk.0.iter().zip(first.iter().zip(second)) {
+                let [low, high] = halves(pair.get());
+                if low >= TOP || high >= TOP {
+                    let (low, high) = (self.carry_half(low, first), self.carry_half(high, second));
+                    pair.set(u64::from(high) << u32::BITS | u64::from(low));
+                }
             }
         }
     }
 
-    #[inline(always)]
-    fn add_to(&self, low: &OwnedU32, i: usize, count: u8) {
-        let (sum, carry) = low.get().overflowing_add(count.into());
-        low.set(sum);
-        if carry {
-            self.carry(low, i);
-        }
-    }
-
-    /// Moves the high half on, or fills the bucket for good.
-    #[cold]
-    #[inline(never)]
-    fn carry(&self, low: &OwnedU32, i: usize) {
-        let Some(high) = self.high.get(i) else { return };
-        match high.get().checked_add(1) {
-            Some(sum) => high.set(sum),
-            None => low.set(u32::MAX),
+    fn carry_half(&self, low: u32, high: &OwnedU16) -> u32 {
+        if low < TOP {
+            return low;
         }
         self.carried.set(1);
+        match high.get().checked_add(1) {
+            Some(sum) => {
+                high.set(sum);
+                low - TOP
+            }
+            None => TOP - 1,
+        }
     }
 }
 
@@ -83,31 +127,45 @@ impl BucketCells for HeapBuckets {
 
     #[inline(always)]
     fn capacity(&self) -> usize {
-        self.low.len()
+        self.buckets as usize
     }
 
     #[inline(always)]
     fn block_shift(&self) -> u32 {
-        self.block_shift
+        self.block_shift.into()
     }
 
     #[inline(always)]
     fn get(&self, i: usize) -> u64 {
-        let low = self.low.get(i).map_or(0, U32Cell::get);
+        let (chunk, i) = (i / CHUNK, i % CHUNK);
+        let Some(cells) = self.low.get(chunk) else {
+            return 0;
+        };
+        let [low, high] = <[OwnedU64]>::get(&cells.0, i % PAIRS).map_or([0; 2], |pair| halves(pair.get()));
+        let low = u64::from(if i < PAIRS { low } else { high });
         if self.carried.get() == 0 {
-            return low.into();
+            return low;
         }
-        let high = self.high.get(i).map_or(0, OwnedU16::get);
-        u64::from(high) << u32::BITS | u64::from(low)
+        let high = self.high.get(chunk).and_then(|high| <[OwnedU16]>::get(high, i));
+        let high = u64::from(high.map_or(0, OwnedU16::get));
+        // A full bucket's low half goes on growing from one carry to the next.
+        ((high << LOW_BITS) + low).min(Self::FULL)
     }
 
     /// Nobody records straight into a heap's slot.
     fn add_one(&self, i: usize) {
-        self.add_lane(i, 1);
+        if let Some(cells) = self.low.get(i / CHUNK) {
+            let mut counts = [0; CHUNK];
+            if let Some(count) = counts.get_mut(i % CHUNK) {
+                *count = 1;
+            }
+            cells.add(counts);
+            self.carry();
+        }
     }
 
     fn update(&self, blocks: u64, now: &mut [u64], before: &mut [u64]) -> u64 {
-        let narrow = self.carried.get() == 0 && self.block_shift == CHUNK.trailing_zeros();
+        let narrow = self.carried.get() == 0 && u32::from(self.block_shift) == CHUNK.trailing_zeros();
         let mut changed = 0;
         let mut left = blocks;
         while left != 0 {
@@ -118,10 +176,10 @@ impl BucketCells for HeapBuckets {
             let moved = match (
                 now.get_mut(first..).and_then(<[u64]>::first_chunk_mut),
                 before.get_mut(first..).and_then(<[u64]>::first_chunk_mut),
-                self.low.get(first..).and_then(<[OwnedU32]>::first_chunk),
+                self.low.get(first / CHUNK),
             ) {
                 (Some(now), Some(before), Some(low)) if narrow => update_chunk(low, now, before),
-                _ => each_block(bit, self.block_shift, now.len())
+                _ => each_block(bit, self.block_shift(), now.len())
                     .any(|block| update_block(self, block, now, before)),
             };
             if moved {
@@ -134,21 +192,17 @@ impl BucketCells for HeapBuckets {
 
 /// Brings a chunk up to date, and says whether it had changed.
 #[inline(always)]
-fn update_chunk(low: &[OwnedU32; CHUNK], now: &mut [u64; CHUNK], before: &mut [u64; CHUNK]) -> bool {
+fn update_chunk(low: &ChunkCells, now: &mut [u64; CHUNK], before: &mut [u64; CHUNK]) -> bool {
     // All are looked at before anything is decided: one branch, and most often none differs.
-    let differences = |(known, cell): (&u64, &OwnedU32)| known ^ u64::from(cell.get());
+    let counts = low.counts();
     let differ = now
         .iter()
-        .zip(low)
-        .map(differences)
-        .fold(0, core::ops::BitOr::bitor);
+        .zip(&counts)
+        .fold(0, |differ, (known, count)| differ | (known ^ count));
     if differ == 0 {
         return false;
     }
-    *before = *now;
-    for (now, cell) in now.iter_mut().zip(low) {
-        *now = cell.get().into();
-    }
+    *before = core::mem::replace(now, counts);
     true
 }
 
@@ -158,35 +212,88 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    /// The last submit before the top bits are moved.
+    fn submit_and_carry(buckets: &HeapBuckets, chunk: usize, counts: [u8; CHUNK]) {
+        buckets.low[chunk].add(counts);
+        buckets.carry();
+    }
+
+    #[test]
+    fn a_chunk_adds_each_lane_to_its_own_bucket() {
+        let buckets = HeapBuckets::new(17);
+        assert_eq!(buckets.chunks().len(), 3, "whole chunks");
+        for _ in 0..3 {
+            buckets.chunks()[1].add([1, 2, 3, 4, 5, 6, 7, 255]);
+        }
+        let counts: [u64; 24] = core::array::from_fn(|i| buckets.get(i));
+        assert_eq!(counts[..8], [0; 8]);
+        assert_eq!(counts[8..16], [3, 6, 9, 12, 15, 18, 21, 765]);
+        assert_eq!(counts[16..], [0; 8]);
+        for i in 0..25 {
+            buckets.add_one(i);
+        }
+        assert_eq!(buckets.get(24), 0, "nothing past the end");
+        assert_eq!(buckets.get(15), 766);
+        assert_eq!(buckets.get(16), 1);
+    }
+
+    #[test]
+    fn no_low_half_comes_round_between_two_carries() {
+        let most = u64::from(TOP - 1) + u64::from(HeapBuckets::SUBMITS) * u64::from(u8::MAX);
+        assert!(u32::try_from(most).is_ok(), "{most}");
+    }
+
     #[test]
     fn counts_past_the_low_half_and_stays_when_full() {
         let buckets = HeapBuckets::new(9);
-        assert_eq!(buckets.capacity(), 16, "whole chunks");
-        buckets.low[1].set(u32::MAX - 2);
-        buckets.add_lane(1, 200);
-        assert_eq!(buckets.get(1), u64::from(u32::MAX) + 198);
-        let mut now = [0, 197, 0, 0, 0, 0, 0, 0, 0];
+        // Both halves of a pair, so that neither carries into the other.
+        let low = u64::from(u32::MAX - 255);
+        buckets.low[0].0[1].set(low << u32::BITS | low);
+        let counts = [0, 200, 0, 7, 0, 255, 0, 0];
+        submit_and_carry(&buckets, 0, counts);
+        assert_eq!(buckets.get(1), low + 200);
+        assert_eq!(buckets.get(5), low + 255);
+        assert_eq!(buckets.get(3), 7, "its neighbour knows nothing of it");
+        submit_and_carry(&buckets, 0, counts);
+        assert_eq!(buckets.get(1), low + 400);
+        assert_eq!(buckets.get(5), low + 510);
+
+        let below = u64::from(TOP - 1);
+        let mut now = [0, (low + 400) & below, 0, 14, 0, (low + 510) & below, 0, 0, 0];
         let mut before = [1; 9];
         assert_eq!(
             buckets.update(0b11, &mut now, &mut before),
             0b01,
-            "the low half alone is equal"
+            "the low halves alone are equal"
         );
         assert_eq!(now[1], buckets.get(1));
-        assert_eq!(
-            before,
-            [0, 197, 0, 0, 0, 0, 0, 0, 1],
-            "the other block is as it was"
-        );
+        assert_eq!(now[5], buckets.get(5));
+        assert_eq!(before[1], (low + 400) & below);
+        assert_eq!(before[8], 1, "the other block is as it was");
 
-        buckets.high[9].set(u16::MAX);
-        buckets.low[9].set(u32::MAX - 1);
+        buckets.high[1][1].set(u16::MAX);
+        buckets.low[1].0[1].set(u64::from(TOP - 2));
+        assert_eq!(buckets.get(9), HeapBuckets::FULL - 1);
         for _ in 0..3 {
-            buckets.add_chunk(8, &[0, 1, 0, 0, 0, 0, 0, 0].map(Cell::new));
+            buckets.low[1].add([0, 1, 0, 0, 0, 0, 0, 0]);
+            assert_eq!(buckets.get(9), HeapBuckets::FULL);
+            submit_and_carry(&buckets, 1, [0, 255, 0, 0, 0, 0, 0, 0]);
+            assert_eq!(buckets.get(9), HeapBuckets::FULL);
         }
-        assert_eq!(buckets.get(9), HeapBuckets::FULL);
         assert_eq!(buckets.get(8), 0, "its neighbour knows nothing of it");
-        buckets.add_lane(16, 1);
-        buckets.add_chunk(16, &[1; CHUNK].map(Cell::new));
+    }
+
+    #[test]
+    fn low_halves_are_read_in_their_order() {
+        let buckets = HeapBuckets::new(8);
+        buckets.low[0].add([1, 2, 3, 4, 5, 6, 7, 8]);
+        let (mut now, mut before) = ([0; 8], [9; 8]);
+        assert_eq!(buckets.update(1, &mut now, &mut before), 1);
+        assert_eq!((now, before), ([1, 2, 3, 4, 5, 6, 7, 8], [0; 8]));
+        assert_eq!(
+            buckets.update(1, &mut now, &mut before),
+            0,
+            "nothing changed since"
+        );
     }
 }

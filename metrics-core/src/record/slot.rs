@@ -1,13 +1,11 @@
 //! The slot's side of a histogram: cells with one writer, under the slot's sequence count.
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-use super::buckets::HeapBuckets;
+use super::buckets::{ChunkCells, HeapBuckets};
 use super::hooks::RecordValue;
 use crate::cell::{OwnedU64, U64Cell};
 use crate::histogram::HistogramConfig;
 use crate::sync::const_unless_loom;
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-use core::cell::Cell;
 use core::ops::Range;
 
 /// Where a slot keeps its bucket counts: on a heap, in an array, or in narrower cells for small chips.
@@ -146,24 +144,16 @@ impl SlotHistogram<HeapBuckets> {
         self.buckets.capacity()
     }
 
-    /// A block has `2^block_shift` buckets, one chunk at least.
-    pub(crate) fn block_shift(&self) -> u32 {
-        self.buckets.block_shift()
+    /// The cells of the buckets. Whoever adds to them marks them.
+    #[inline(always)]
+    pub(crate) fn chunks(&self) -> &[ChunkCells] {
+        self.buckets.chunks()
     }
 
-    /// Adds what a batch has counted in one bucket; nothing past the end.
+    /// Notes for readers which blocks were touched.
     #[inline(always)]
-    pub(crate) fn add_lane(&self, i: usize, count: u8) {
-        if self.buckets.add_lane(i, count) {
-            self.mark(i);
-        }
-    }
-
-    /// The same for the chunk of buckets that begins at `first`. Empties the lanes.
-    #[inline(always)]
-    pub(crate) fn add_chunk(&self, first: usize, lanes: &[Cell<u8>; CHUNK]) {
-        self.buckets.add_chunk(first, lanes);
-        self.mark(first);
+    pub(crate) fn mark(&self, blocks: u64) {
+        self.blocks.set(self.blocks.get() | blocks);
     }
 
     /// Takes over sum, minimum and maximum.
@@ -172,6 +162,11 @@ impl SlotHistogram<HeapBuckets> {
         self.sum.set(sum);
         self.min.set(min);
         self.max.set(max);
+    }
+
+    /// Has to be called every [`SUBMITS`](HeapBuckets::SUBMITS) submits.
+    pub(crate) fn carry(&self) {
+        self.buckets.carry();
     }
 }
 
@@ -187,7 +182,7 @@ impl<B> SlotHistogram<B> {
 impl<B: BucketCells> SlotHistogram<B> {
     /// Notes for readers that a bucket was touched.
     #[inline(always)]
-    fn mark(&self, bucket: usize) {
+    fn mark_bucket(&self, bucket: usize) {
         let block = self.bit(bucket);
         let blocks = self.blocks.get();
         if blocks & block == 0 {
@@ -220,7 +215,7 @@ impl<B: BucketCells> SlotHistogram<B> {
 
     /// The bit of the block that a bucket is in.
     #[inline(always)]
-    fn bit(&self, bucket: usize) -> u64 {
+    pub(crate) fn bit(&self, bucket: usize) -> u64 {
         bit(bucket, self.buckets.block_shift())
     }
 }
@@ -234,7 +229,7 @@ impl<B: BucketCells> RecordValue for SlotHistogram<B> {
         let i = config.index(value);
         self.buckets.add_one(i);
         if B::GROUPED {
-            self.mark(i);
+            self.mark_bucket(i);
         }
         match self.sum.get().checked_add(value) {
             Some(sum) => self.sum.set(sum),
