@@ -109,6 +109,21 @@ macro_rules! define {
                 }
             }
 
+            /// Brings a reading up to date, and the sum of which it is a part.
+            #[inline(always)]
+            pub(crate) fn advance(&self, now: &mut CounterValues, total: &mut CounterValues) {
+                now.settled_at = self.settled_at.get();
+                now.mean_poll_time = self.mean_poll_time.get();
+                now.thread = self.thread.get();
+                $({
+                    let value = self.$name.get();
+                    let now = &mut now.values[Counter::$variant as usize];
+                    let total = &mut total.values[Counter::$variant as usize];
+                    *total = total.wrapping_add(value.wrapping_sub(*now));
+                    *now = value;
+                })*
+            }
+
             pub(crate) fn get(&self, counter: Counter) -> u64 {
                 match counter {
                     $(Counter::$variant => self.$name.get(),)*

@@ -10,8 +10,8 @@
 
 use core::time::Duration;
 use metrics_core::{
-    Builder, Counter, Heap, HistogramConfig, PollStart, Registry, RuntimeMetrics, Snapshot, TaskEnd,
-    TimeSource, Timestamp, Worker,
+    Builder, Counter, Heap, HistogramConfig, HistogramSnapshot, PollStart, Registry, RuntimeMetrics,
+    Snapshot, TaskEnd, TimeSource, Timestamp, Worker,
 };
 use portable_atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
@@ -87,6 +87,27 @@ fn check(snapshot: &Snapshot<Heap>, index: usize, seen: &mut [u64; 2]) {
     *seen = [polls, parks];
 }
 
+/// The total moves by what each worker's reading moved, also where a reading was taken back and tried again.
+fn check_total(snapshot: &Snapshot<Heap>) {
+    let total = snapshot.total();
+    let Some(polls) = total.counter(Counter::PollCount) else {
+        return;
+    };
+    let workers: Vec<_> = snapshot.workers().collect();
+    let of = |counter| workers.iter().filter_map(move |worker| worker.counter(counter));
+    assert_eq!(polls, of(Counter::PollCount).sum::<u64>());
+    assert_eq!(
+        total.counter(Counter::ParkCount),
+        Some(of(Counter::ParkCount).sum())
+    );
+    let mut merged = HistogramSnapshot::<Vec<u64>>::new(HistogramConfig::DEFAULT).unwrap();
+    for reading in workers.iter().filter_map(|worker| worker.poll_time()) {
+        merged.merge(reading.histogram()).unwrap();
+    }
+    assert_eq!(total.poll_time().unwrap().histogram(), &merged);
+    assert_eq!(total.poll_time().unwrap().polls(), polls);
+}
+
 #[test]
 fn every_state_that_a_reader_sees_was_published_whole() {
     let registry: Shared = Builder::new()
@@ -109,6 +130,7 @@ fn every_state_that_a_reader_sees_was_published_whole() {
             for (index, seen) in seen.iter_mut().enumerate() {
                 check(&snapshot, index, seen);
             }
+            check_total(&snapshot);
             let spawned = snapshot.spawned_tasks_count().unwrap();
             assert!(
                 snapshot.completed_tasks_count().unwrap() <= spawned,
@@ -121,6 +143,11 @@ fn every_state_that_a_reader_sees_was_published_whole() {
         check(&snapshot, index, seen);
         assert_eq!(*seen, [TURNS * POLLS_OF_A_TURN, TURNS]);
     }
+    check_total(&snapshot);
+    assert_eq!(
+        snapshot.total().mean_poll_time(),
+        metrics.snapshot().total().mean_poll_time()
+    );
     assert_eq!(
         snapshot.completed_tasks_count(),
         Some(WORKERS as u64 * TURNS * POLLS_OF_A_TURN)

@@ -154,8 +154,7 @@ impl<C: Counts> HistogramSnapshot<C> {
             &other.config,
             other.buckets(),
         )?;
-        let sum = self.sum.saturating_add(other.sum);
-        self.set_totals(sum, self.min.min(other.min), self.max.max(other.max));
+        self.widen(other.sum, other.min, other.max);
         Ok(())
     }
 
@@ -198,6 +197,11 @@ impl<C: Counts> HistogramSnapshot<C> {
     /// Sets the totals to those of the counts; `min` is `u64::MAX` and `max` 0 if there is no sample.
     pub(crate) fn set_totals(&mut self, sum: u64, min: u64, max: u64) {
         (self.sum, self.min, self.max) = (sum, min, max);
+    }
+
+    /// Takes more samples into the totals: their sum, minimum and maximum.
+    pub(crate) fn widen(&mut self, sum: u64, min: u64, max: u64) {
+        self.set_totals(self.sum.saturating_add(sum), self.min.min(min), self.max.max(max));
     }
 
     /// Gives the storage back.

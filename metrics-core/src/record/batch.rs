@@ -278,6 +278,7 @@ impl Batch {
 
 #[cfg(all(test, not(metrics_core_loom)))]
 mod tests {
+    use super::super::slot::{BucketCells, Tables};
     use super::*;
     use alloc::vec::Vec;
     #[cfg(target_arch = "wasm32")]
@@ -338,9 +339,13 @@ mod tests {
             batch.record(&layout, 0);
             batch.record(&layout, u64::MAX);
             batch.publish(&slot);
-            let mut now = alloc::vec![0; layout.num_buckets()];
-            let mut before = now.clone();
-            let changed = slot.update(&mut now, &mut before);
+            let [mut now, mut before, mut total] = [(); 3].map(|()| alloc::vec![0; layout.num_buckets()]);
+            let changed = slot.update(&mut Tables {
+                now: &mut now,
+                before: &mut before,
+                total: &mut total,
+                marks: &mut HeapBuckets::marks(layout.num_buckets()),
+            });
             assert_eq!(changed, slot.bit(0) | slot.bit(layout.num_buckets() - 1));
         }
     }

@@ -19,5 +19,4 @@ pub use hooks::PollStart;
 pub(crate) use hooks::RecordValue;
 pub(crate) use hooks::{Hooks, NEVER};
 pub(crate) use shared::SharedHistogram;
-pub(crate) use slot::BucketCells;
-pub(crate) use slot::SlotHistogram;
+pub(crate) use slot::{BucketCells, SlotHistogram, Tables};

@@ -6,6 +6,7 @@ use super::hooks::RecordValue;
 use crate::cell::{OwnedU64, U64Cell};
 use crate::histogram::HistogramConfig;
 use crate::sync::const_unless_loom;
+use core::fmt::Debug;
 use core::ops::Range;
 
 /// Where a slot keeps its bucket counts: on a heap, in an array, or in narrower cells for small chips.
@@ -15,6 +16,8 @@ pub trait BucketCells {
     /// Whether touched blocks of buckets are noted, so that a reader passes over the others. Few buckets are read
     /// sooner than a bit is set.
     const GROUPED: bool;
+    /// What a reader remembers of each block, so as to tell which have changed.
+    type Marks: Clone + Debug + Default;
     /// How many buckets there is room for.
     fn capacity(&self) -> usize;
     /// A block has `2^block_shift` buckets.
@@ -23,9 +26,74 @@ pub trait BucketCells {
     fn get(&self, i: usize) -> u64;
     /// Adds one to bucket `i`; nothing past the end.
     fn add_one(&self, i: usize);
-    /// Brings a reading of the blocks whose bits are set up to date. What it overwrites, in whole blocks, it leaves in
-    /// `before`; which blocks, it says by their bits.
-    fn update(&self, blocks: u64, now: &mut [u64], before: &mut [u64]) -> u64;
+    /// The marks of so many empty buckets.
+    fn marks(buckets: usize) -> Self::Marks;
+    /// Brings a reading of the blocks whose bits are set up to date. What it overwrites, in whole blocks, it leaves beside;
+    /// which blocks, it says by their bits.
+    fn update(&self, blocks: u64, tables: &mut Tables<'_, Self::Marks>) -> u64;
+    /// Sets the mark of a block that stands at `counts` again.
+    fn mark_again(marks: &mut Self::Marks, block: usize, counts: &[u64]);
+}
+
+/// The tables of counts that a reader brings up to date together, each a count a bucket.
+#[derive(Debug)]
+pub struct Tables<'a, M> {
+    /// The last good reading.
+    pub(crate) now: &'a mut [u64],
+    /// What was overwritten in it.
+    pub(crate) before: &'a mut [u64],
+    /// The sum over all slots, of which this reading is a part.
+    pub(crate) total: &'a mut [u64],
+    pub(crate) marks: &'a mut M,
+}
+
+impl<M> Tables<'_, M> {
+    /// Takes over the counts of one block, and says whether any had changed.
+    #[inline(always)]
+    pub(super) fn take(&mut self, block: Range<usize>, counts: impl Iterator<Item = u64>) -> bool {
+        match (
+            self.now.get_mut(block.clone()),
+            self.before.get_mut(block.clone()),
+            self.total.get_mut(block),
+        ) {
+            (Some(now), Some(before), Some(total)) => take(now, before, total, counts),
+            _ => false,
+        }
+    }
+
+    /// The same for chunks whose bits are set.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    #[inline(always)]
+    pub(super) fn take_chunks(&mut self, mut chunks: u64, counts: impl Fn(usize) -> Option<[u64; CHUNK]>) {
+        let buckets = self.now.len().min(self.before.len()).min(self.total.len());
+        let (now, now_rest) = self.now[..buckets].as_chunks_mut::<CHUNK>();
+        let (before, before_rest) = self.before[..buckets].as_chunks_mut::<CHUNK>();
+        let (total, total_rest) = self.total[..buckets].as_chunks_mut::<CHUNK>();
+        while chunks != 0 {
+            let i = chunks.trailing_zeros() as usize;
+            chunks &= chunks - 1;
+            let Some(counts) = counts(i) else { break };
+            let counts = counts.into_iter();
+            match (now.get_mut(i), before.get_mut(i), total.get_mut(i)) {
+                (Some(now), Some(before), Some(total)) => take(now, before, total, counts),
+                // The layout ends within its last chunk.
+                _ => take(now_rest, before_rest, total_rest, counts),
+            };
+        }
+    }
+}
+
+#[inline(always)]
+fn take(now: &mut [u64], before: &mut [u64], total: &mut [u64], counts: impl Iterator<Item = u64>) -> bool {
+    let mut differ = 0;
+    before.copy_from_slice(now);
+    for ((now, total), count) in now.iter_mut().zip(total).zip(counts) {
+        let more = count.wrapping_sub(*now);
+        differ |= more;
+        *total = total.wrapping_add(more);
+        *now = count;
+    }
+    differ != 0
 }
 
 /// Buckets that are published together. Heap storage comes in whole chunks; no other is published into.
@@ -35,6 +103,8 @@ pub(crate) const CHUNK: usize = 8;
 #[cfg(not(metrics_core_loom))]
 impl<B: crate::cell::BucketCell, const BUCKETS: usize> BucketCells for [B; BUCKETS] {
     const GROUPED: bool = false;
+
+    type Marks = ();
 
     #[inline(always)]
     fn capacity(&self) -> usize {
@@ -58,11 +128,21 @@ impl<B: crate::cell::BucketCell, const BUCKETS: usize> BucketCells for [B; BUCKE
         }
     }
 
-    fn update(&self, blocks: u64, now: &mut [u64], before: &mut [u64]) -> u64 {
-        each_block(blocks, self.block_shift(), now.len())
-            .filter(|block| update_block(self, block.clone(), now, before))
-            .fold(0, |changed, block| changed | bit(block.start, self.block_shift()))
+    fn marks(_: usize) {}
+
+    fn update(&self, blocks: u64, tables: &mut Tables<'_, ()>) -> u64 {
+        compare(self, blocks, tables)
     }
+
+    fn mark_again((): &mut (), _: usize, _: &[u64]) {}
+}
+
+/// Brings the blocks whose bits are set up to date, and says which had changed, all by looking at every count.
+pub(super) fn compare<B: BucketCells>(cells: &B, blocks: u64, tables: &mut Tables<'_, B::Marks>) -> u64 {
+    let shift = cells.block_shift();
+    each_block(blocks, shift, tables.now.len())
+        .filter(|block| tables.take(block.clone(), block.clone().map(|i| cells.get(i))))
+        .fold(0, |changed, block| changed | bit(block.start, shift))
 }
 
 /// Bucket counts with their sum, minimum and maximum. The count of samples is the sum of the buckets, so the two
@@ -98,28 +178,6 @@ pub(super) fn each_block(mut bits: u64, shift: u32, buckets: usize) -> impl Iter
         bits &= bits - 1;
         (first < buckets).then(|| first..(first + (1 << shift)).min(buckets))
     })
-}
-
-/// Brings one block up to date, and says whether it had changed.
-#[inline(always)]
-pub(super) fn update_block(
-    cells: &(impl BucketCells + ?Sized),
-    block: Range<usize>,
-    now: &mut [u64],
-    before: &mut [u64],
-) -> bool {
-    let first = block.start;
-    let (Some(now), Some(before)) = (now.get_mut(block.clone()), before.get_mut(block)) else {
-        return false;
-    };
-    if now.iter().zip(first..).all(|(known, i)| cells.get(i) == *known) {
-        return false;
-    }
-    before.copy_from_slice(now);
-    for (i, bucket) in (first..).zip(now) {
-        *bucket = cells.get(i);
-    }
-    true
 }
 
 impl<B> SlotHistogram<B> {
@@ -200,17 +258,32 @@ impl<B: BucketCells> SlotHistogram<B> {
         self.buckets.get(i)
     }
 
-    /// Brings a reading of this slot up to date. What it overwrites, in whole blocks, it leaves in `before`; which blocks,
-    /// it says by their bits.
-    pub(crate) fn update(&self, now: &mut [u64], before: &mut [u64]) -> u64 {
+    /// Brings a reading of this slot up to date. What it overwrites, in whole blocks, it leaves beside; which blocks, it
+    /// says by their bits.
+    #[inline(always)]
+    pub(crate) fn update(&self, tables: &mut Tables<'_, B::Marks>) -> u64 {
         let touched = if B::GROUPED { self.blocks.get() } else { u64::MAX };
-        self.buckets.update(touched, now, before)
+        self.buckets.update(touched, tables)
     }
 
-    /// The buckets of each block whose bit is set.
-    #[inline(always)]
-    pub(crate) fn blocks(&self, bits: u64, buckets: usize) -> impl Iterator<Item = Range<usize>> + use<B> {
-        each_block(bits, self.buckets.block_shift(), buckets)
+    /// Takes an update of these blocks back.
+    #[cold]
+    pub(crate) fn undo(&self, changed: u64, tables: &mut Tables<'_, B::Marks>) {
+        let shift = self.buckets.block_shift();
+        for block in each_block(changed, shift, tables.now.len()) {
+            let (Some(now), Some(before), Some(total)) = (
+                tables.now.get_mut(block.clone()),
+                tables.before.get(block.clone()),
+                tables.total.get_mut(block.clone()),
+            ) else {
+                continue;
+            };
+            for ((now, before), total) in now.iter_mut().zip(before).zip(total) {
+                *total = total.wrapping_sub(now.wrapping_sub(*before));
+                *now = *before;
+            }
+            B::mark_again(tables.marks, block.start >> shift, now);
+        }
     }
 
     /// The bit of the block that a bucket is in.

@@ -47,7 +47,7 @@ impl<S: Storage> Snapshot<S> {
             }
         }
         worker.measurements.supplied = supplied.unwrap_or(self.supplied);
-        if self.is_unread(Some(index)) {
+        if self.is_unread(index) {
             worker.measurements.withhold();
         }
         if let Some(host) = self.host.as_slice().get(index) {
@@ -131,9 +131,9 @@ impl<S: Storage> Snapshot<S> {
         (told == self.num_workers).then_some(sum)
     }
 
-    /// Whether some slot, or some slot of one worker, could never be read.
-    pub(super) fn is_unread(&self, worker: Option<usize>) -> bool {
-        let of = |row: &&Row<S>| worker.is_none() || row.worker() == worker;
+    /// Whether some slot of a worker could never be read.
+    pub(super) fn is_unread(&self, worker: usize) -> bool {
+        let of = |row: &&Row<S>| row.worker() == Some(worker);
         self.rows.as_slice().iter().filter(of).any(Row::is_unread)
     }
 }

@@ -99,7 +99,7 @@ impl<S: Storage> Snapshot<S> {
             if let (Some((then, now)), Some((all_then, all_now))) = (progress, in_progress) {
                 in_progress = Some((all_then.saturating_add(then), all_now.saturating_add(now)));
             }
-            let unread = earlier.is_unread(Some(worker.index()));
+            let unread = earlier.is_unread(worker.index());
             let interval = WorkerInterval::between(&before, unread, &worker, wall, progress, 1)?;
             if workers.try_push(interval).is_err() {
                 break;
@@ -110,7 +110,7 @@ impl<S: Storage> Snapshot<S> {
             wall,
             total: WorkerInterval::between(
                 &earlier.total(),
-                earlier.is_unread(None),
+                earlier.unread,
                 &self.total(),
                 wall,
                 in_progress,

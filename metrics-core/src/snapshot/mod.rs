@@ -27,6 +27,7 @@ use crate::time::{TimeScale, Timestamp};
 use core::time::Duration;
 use refresh::{Hosted, Names, Told};
 use row::Row;
+use update::Sums;
 
 /// A runtime's metrics at one moment.
 ///
@@ -53,10 +54,11 @@ pub struct Snapshot<S: Storage> {
     gauges: Gauges,
     poll_time_sampling: Sampling,
     schedule_latency_sampling: Sampling,
-    total: Measurements<S>,
+    sums: Sums<S>,
     rows: S::Rows<Row<S>>,
     names: S::Rows<Names<S::Text>>,
-    scratch: Measurements<S>,
+    /// Whether some slot could never be read.
+    unread: bool,
     /// Counters that the runtime counts itself, which take the place of ours.
     hosted: CounterSet,
     host: S::Rows<Hosted>,
@@ -102,10 +104,10 @@ impl<S: Storage> Default for Snapshot<S> {
             gauges: Gauges::default(),
             poll_time_sampling: Sampling::Off,
             schedule_latency_sampling: Sampling::Off,
-            total: Measurements::new(CounterSet::NONE),
+            sums: Sums::none(),
             rows: S::Rows::default(),
             names: S::Rows::default(),
-            scratch: Measurements::new(CounterSet::NONE),
+            unread: false,
             hosted: CounterSet::NONE,
             host: S::Rows::default(),
             told: Told::default(),
@@ -120,10 +122,9 @@ impl<S: Storage> Clone for Snapshot<S> {
     fn clone(&self) -> Self {
         Self {
             name: self.name.clone(),
-            total: self.total.clone(),
+            sums: self.sums.clone(),
             rows: self.rows.clone(),
             names: self.names.clone(),
-            scratch: self.scratch.clone(),
             host: self.host.clone(),
             told: self.told,
             queue_depths: self.queue_depths.clone(),
@@ -162,8 +163,8 @@ impl<S: Storage> Snapshot<S> {
 
     /// The sum over all workers, those of foreign threads included. `None` is what is not known of every one of them.
     pub fn total(&self) -> Measurements<S> {
-        let mut total = self.total.clone();
-        if self.is_unread(None) {
+        let mut total = self.sums.total.clone();
+        if self.unread {
             total.withhold();
         }
         for &counter in Counter::ALL {
@@ -247,7 +248,7 @@ impl<S: Storage> Snapshot<S> {
 
     /// Forced yields of all workers: by the runtime's own count where it has one, else the workers' sum.
     pub fn budget_forced_yield_count(&self) -> Option<u64> {
-        let ours = || self.total.counter(Counter::BudgetForcedYieldCount);
+        let ours = || self.sums.total.counter(Counter::BudgetForcedYieldCount);
         self.gauges.budget_forced_yield_count.or_else(ours)
     }
 

@@ -2,14 +2,15 @@
 
 use super::measurements::{HistogramReading, Measurements};
 use super::row::Row;
-use super::update::Update;
+use super::update::{Reading, Sums};
 use super::{Gauges, Snapshot};
 use crate::cell::SharedU64;
-use crate::counters::{COUNTERS, Counter, CounterSet, CounterValues};
+use crate::counters::{COUNTERS, Counter, CounterSet};
 use crate::histogram::{HistogramConfig, HistogramSnapshot};
 use crate::live::LiveRecord;
 use crate::options::Sampling;
 use crate::probe::Probe;
+use crate::record::BucketCells;
 use crate::registry::{HostCells, Registry};
 use crate::slot::{FOREIGN, Holder, Slot, persist};
 use crate::storage::{Rows, Storage, Text};
@@ -45,41 +46,54 @@ impl<S: Storage> Snapshot<S> {
         self.schedule_latency_sampling = registry.options.schedule_latency();
         self.num_workers = probe.num_workers().unwrap_or(facts.num_workers);
 
-        self.total.supplied = self.supplied;
-        let mut news = News::Nothing;
-        for (i, slot) in registry.storage.slots().enumerate() {
-            if self.rows.as_slice().len() <= i {
-                let row = Row {
-                    holder: Holder::default(),
-                    seq: None,
-                    read_at: now,
-                    stale: false,
-                    data: Measurements {
-                        supplied: CounterSet::NONE,
-                        ..self.blank(registry)
-                    },
-                    live: None,
-                    live_seq: None,
-                };
-                if self.rows.try_push(row).is_err() {
-                    break;
-                }
-            }
-            if let Some(row) = self.rows.as_mut_slice().get_mut(i) {
-                news = news.max(row.refresh(slot, &mut self.scratch, &mut self.total, earlier, probe));
+        self.sums.total.supplied = self.supplied;
+        self.make_rows(registry);
+        let (mut moved, mut unread) = (false, false);
+        let rows = self.rows.as_mut_slice().iter_mut();
+        let rows = rows.zip(self.names.as_mut_slice());
+        for (slot, (row, names)) in registry.storage.slots().zip(rows) {
+            let news = row.refresh(slot, &mut self.sums, earlier, probe);
+            moved |= news.numbers;
+            unread |= row.is_unread();
+            if news.names {
+                names.refresh(row, probe);
             }
         }
-        if news == News::Numbers {
-            self.settle_total();
+        if moved {
+            self.sums.settle();
         }
-        if self.is_unread(None) {
-            self.total.supplied = CounterSet::NONE;
-        }
-        if news != News::Nothing {
-            self.read_names(probe);
+        self.unread = unread;
+        if unread {
+            self.sums.total.supplied = CounterSet::NONE;
         }
         self.read_shared(registry, probe);
         self.read_probe(probe);
+    }
+
+    /// A row for each slot that has none yet, as far as there is room.
+    fn make_rows<T>(&mut self, registry: &Registry<S, T>) {
+        let facts = &registry.facts;
+        for _ in registry.storage.slots().skip(self.rows.as_slice().len()) {
+            let marks = |config: Option<&HistogramConfig>| {
+                S::Buckets::marks(config.map_or(0, HistogramConfig::num_buckets))
+            };
+            let row = Row {
+                holder: Holder::default(),
+                seq: None,
+                live_seq: None,
+                stale: false,
+                live: None,
+                read_at: self.taken_at,
+                marks: [marks(facts.poll_time.get()), marks(facts.schedule_latency.get())],
+                data: Measurements {
+                    supplied: CounterSet::NONE,
+                    ..self.blank(registry)
+                },
+            };
+            if self.names.try_push(Names::default()).is_err() || self.rows.try_push(row).is_err() {
+                break;
+            }
+        }
     }
 
     fn reset<T>(&mut self, registry: &Registry<S, T>, identity: usize) {
@@ -97,8 +111,7 @@ impl<S: Storage> Snapshot<S> {
         }
         // A name that does not fit is cut, as documented.
         let _ = self.name.write_str(facts.name.as_ref());
-        self.total = self.blank(registry);
-        self.scratch = self.blank(registry);
+        self.sums = Sums::new(self.blank(registry), self.blank(registry));
     }
 
     fn blank<T>(&self, registry: &Registry<S, T>) -> Measurements<S> {
@@ -118,41 +131,6 @@ impl<S: Storage> Snapshot<S> {
             schedule_latency: reading(facts.schedule_latency.get()),
             ..Measurements::new(self.supplied)
         }
-    }
-
-    /// What of the total can't be kept by differences: sums that saturate, extremes, the mean.
-    fn settle_total(&mut self) {
-        type Pick<S> = fn(&mut Measurements<S>) -> Option<&mut HistogramReading<S>>;
-        type See<S> = fn(&Measurements<S>) -> Option<&HistogramReading<S>>;
-        let histograms: [(Pick<S>, See<S>); 2] = [
-            (|m| m.poll_time.as_mut(), |m| m.poll_time.as_ref()),
-            (|m| m.schedule_latency.as_mut(), |m| m.schedule_latency.as_ref()),
-        ];
-        let polls = self.total.values.get(Counter::PollCount);
-        for (pick, see) in histograms {
-            let Some(total) = pick(&mut self.total) else {
-                continue;
-            };
-            let (mut sum, mut min, mut max) = (0_u64, u64::MAX, 0);
-            for reading in self.rows.as_slice().iter().filter_map(|row| see(&row.data)) {
-                sum = sum.saturating_add(reading.histogram.sum());
-                min = min.min(reading.histogram.min().unwrap_or(u64::MAX));
-                max = max.max(reading.histogram.max().unwrap_or(0));
-            }
-            total.histogram.set_totals(sum, min, max);
-            total.polls = polls;
-        }
-        let (mut weighted, mut polls) = (0_u128, 0_u128);
-        for values in self.rows.as_slice().iter().map(|row| &row.data.values) {
-            if values.mean_poll_time != 0 {
-                let weight = u128::from(values.get(Counter::PollCount)).max(1);
-                weighted = weighted.saturating_add(u128::from(values.mean_poll_time).saturating_mul(weight));
-                polls += weight;
-            }
-        }
-        self.total.values.mean_poll_time = weighted
-            .checked_div(polls)
-            .map_or(0, |mean| u64::try_from(mean).unwrap_or(u64::MAX));
     }
 
     fn read_shared<T>(&mut self, registry: &Registry<S, T>, probe: &impl Probe) {
@@ -267,31 +245,6 @@ impl<S: Storage> Snapshot<S> {
             }
         }
     }
-
-    /// Names of threads and spawn sites, for the rows that have them.
-    fn read_names(&mut self, probe: &impl Probe) {
-        let rows = self.rows.as_slice();
-        for (i, row) in rows.iter().enumerate() {
-            if self.names.as_slice().len() <= i && self.names.try_push(Names::default()).is_err() {
-                break;
-            }
-            let Some(names) = self.names.as_mut_slice().get_mut(i) else {
-                break;
-            };
-            let thread = row.data.values.thread;
-            if names.thread_number != thread {
-                names.thread_number = thread;
-                names.thread.clear();
-                let _ = probe.write_thread(thread, &mut names.thread);
-            }
-            let site = row.live.map_or(crate::Site::UNKNOWN, |live| live.site);
-            if names.site_number != site {
-                names.site_number = site;
-                names.site.clear();
-                let _ = probe.write_site(site, &mut names.site);
-            }
-        }
-    }
 }
 
 /// Names that a row's numbers stand for, looked up when a number changes.
@@ -301,6 +254,24 @@ pub(crate) struct Names<X> {
     pub(crate) thread: X,
     pub(super) site_number: crate::Site,
     pub(crate) site: X,
+}
+
+impl<X: Text> Names<X> {
+    /// Asks for those whose numbers have changed.
+    #[inline(never)]
+    fn refresh<S: Storage>(&mut self, row: &Row<S>, probe: &impl Probe) {
+        let (thread, site) = (row.data.values.thread, row.site());
+        if self.thread_number != thread {
+            self.thread_number = thread;
+            self.thread.clear();
+            let _ = probe.write_thread(thread, &mut self.thread);
+        }
+        if self.site_number != site {
+            self.site_number = site;
+            self.site.clear();
+            let _ = probe.write_site(site, &mut self.site);
+        }
+    }
 }
 
 /// What the runtime counted itself for one worker, as it last said.
@@ -337,12 +308,13 @@ pub(crate) struct Told {
     io_driver_ready: Option<u64>,
 }
 
-/// What has moved in a slot since the last snapshot; each includes those before.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum News {
-    Nothing,
-    Live,
-    Numbers,
+/// What has moved in a slot since the last snapshot.
+#[derive(Clone, Copy, Default)]
+struct News {
+    /// Counters and histograms.
+    numbers: bool,
+    /// What names stand for.
+    names: bool,
 }
 
 impl<S: Storage> Row<S> {
@@ -351,21 +323,21 @@ impl<S: Storage> Row<S> {
     fn refresh(
         &mut self,
         slot: &Slot<S::Buckets>,
-        scratch: &mut Measurements<S>,
-        total: &mut Measurements<S>,
+        sums: &mut Sums<S>,
         earlier: Timestamp,
         probe: &impl Probe,
     ) -> News {
+        let mut news = News::default();
         self.holder = slot.lease.holder();
         if self.holder.worker().is_none() {
-            return News::Nothing;
+            return news;
         }
         // A live record is written before the first submit, and between two.
         let known = |live: &LiveRecord| self.live_seq.is_some_and(|seq| slot.live.is_still(seq, live));
-        let stirred = !self.live.as_ref().is_some_and(known);
-        if stirred {
+        if !self.live.as_ref().is_some_and(known) {
             self.live_seq = slot.live.seq();
             if let Some(live) = slot.live(|attempt| probe.relax(attempt)) {
+                news.names = self.site() != live.site;
                 self.live = Some(live);
             }
         }
@@ -373,74 +345,46 @@ impl<S: Storage> Row<S> {
             if self.stale {
                 self.stale = false;
             }
-            return if stirred { News::Live } else { News::Nothing };
+            return news;
         }
-        self.refresh_numbers(slot, scratch, total, earlier, probe)
+        let thread = self.data.values.thread;
+        news.numbers = self.refresh_numbers(slot, sums, earlier, probe);
+        news.names |= self.data.values.thread != thread;
+        news
     }
 
-    /// A slot that is written through every try keeps its last state, marked stale; that was still so at the `earlier`
-    /// snapshot.
+    /// Whether the numbers could be read. A slot that is written through every try keeps its last state, marked stale; that
+    /// was still so at the `earlier` snapshot.
     #[inline(never)]
     fn refresh_numbers(
         &mut self,
         slot: &Slot<S::Buckets>,
-        scratch: &mut Measurements<S>,
-        total: &mut Measurements<S>,
+        sums: &mut Sums<S>,
         earlier: Timestamp,
         probe: &impl Probe,
-    ) -> News {
-        let mut values = CounterValues::default();
-        let mut poll_time = Update::of(
-            &mut self.data.poll_time,
-            &mut scratch.poll_time,
-            slot.poll_time.as_ref(),
-        );
-        let mut schedule_latency = Update::of(
-            &mut self.data.schedule_latency,
-            &mut scratch.schedule_latency,
-            slot.schedule_latency.as_ref(),
-        );
+    ) -> bool {
+        let stale = self.stale;
         let read = persist(
-            || {
-                let seq = slot.seq.begin()?;
-                values = slot.counters.read();
-                poll_time.read();
-                schedule_latency.read();
-                if slot.seq.unchanged(seq) {
-                    return Some(seq);
-                }
-                poll_time.undo();
-                schedule_latency.undo();
-                None
-            },
+            || Reading::new(self, sums, slot).try_read(),
             |attempt| probe.relax(attempt),
         );
+        self.stale = read.is_none();
         let Some(seq) = read else {
-            if !self.stale {
-                self.stale = true;
+            if !stale {
                 self.read_at = earlier;
             }
-            return News::Live;
+            return false;
         };
-        self.stale = false;
-        let polls = values.get(Counter::PollCount);
-        poll_time.keep(&mut total.poll_time, polls);
-        schedule_latency.keep(&mut total.schedule_latency, polls);
-        for ((total, old), new) in total
-            .values
-            .values
-            .iter_mut()
-            .zip(self.data.values.values)
-            .zip(values.values)
-        {
-            *total = total.wrapping_add(new.wrapping_sub(old));
-        }
-        self.data.values = values;
         self.data.supplied = match self.holder.worker() {
-            Some(FOREIGN) => total.supplied.intersection(FOREIGN_COUNTERS),
-            _ => total.supplied,
+            Some(FOREIGN) => sums.total.supplied.intersection(FOREIGN_COUNTERS),
+            _ => sums.total.supplied,
         };
         self.seq = Some(seq);
-        News::Numbers
+        true
+    }
+
+    /// The spawn site whose name is told.
+    fn site(&self) -> crate::Site {
+        self.live.map_or(crate::Site::UNKNOWN, |live| live.site)
     }
 }

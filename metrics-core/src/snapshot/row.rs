@@ -2,26 +2,43 @@
 
 use super::Measurements;
 use crate::live::{LiveRecord, Site, WorkerState};
+use crate::record::BucketCells;
 use crate::slot::Holder;
 use crate::storage::Storage;
+use crate::storage::sealed::Sealed;
 use crate::time::Timestamp;
 use core::ops::Deref;
 use core::time::Duration;
 
+/// What a reader remembers of a slot's blocks of buckets.
+pub(super) type Marks<S> = <<S as Sealed>::Buckets as BucketCells>::Marks;
+
 /// What a snapshot remembers of one slot: its last good reading and the sequence counts it was read under.
+///
+/// What is looked at even when nothing was submitted comes first, and fits one line of 64 bytes.
+#[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), repr(C, align(64)))]
 #[derive(Debug)]
 pub(crate) struct Row<S: Storage> {
     pub(crate) holder: Holder,
     /// The sequence count of the reading; `None` before the first.
     pub(crate) seq: Option<u32>,
-    /// The last snapshot for which the reading was fresh, while it is stale.
-    pub(crate) read_at: Timestamp,
-    pub(crate) stale: bool,
-    pub(crate) data: Measurements<S>,
-    pub(crate) live: Option<LiveRecord>,
     /// The live record's own sequence count, taken just before it was read.
     pub(crate) live_seq: Option<u32>,
+    pub(crate) stale: bool,
+    pub(crate) live: Option<LiveRecord>,
+    /// The last snapshot for which the reading was fresh, while it is stale.
+    pub(crate) read_at: Timestamp,
+    /// What tells the blocks of the histograms that changed: poll times', schedule latencies'.
+    pub(crate) marks: [Marks<S>; 2],
+    pub(crate) data: Measurements<S>,
 }
+
+#[cfg(all(
+    feature = "alloc",
+    not(metrics_core_loom),
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+const _: () = assert!(core::mem::offset_of!(Row<crate::Heap>, read_at) <= 64);
 
 impl<S: Storage> Row<S> {
     /// The worker that the slot serves, if any did yet.
@@ -51,6 +68,7 @@ impl<S: Storage> Clone for Row<S> {
             read_at: self.read_at,
             stale: self.stale,
             data: self.data.clone(),
+            marks: self.marks.clone(),
             live: self.live,
             live_seq: self.live_seq,
         }

@@ -1,82 +1,317 @@
-//! One histogram of a row, brought up to date in place.
+//! One row brought up to date in place, and the sums over all rows with it.
 
-use super::measurements::HistogramReading;
-use crate::record::SlotHistogram;
+use super::measurements::{HistogramReading, Measurements};
+use super::row::{Marks, Row};
+use crate::counters::{Counter, CounterSet, CounterValues};
+use crate::record::{SlotHistogram, Tables};
+use crate::slot::Slot;
 use crate::storage::Storage;
 
-/// A row's histogram while it is brought up to date: what was overwritten stays beside, until it is known that all of
-/// it was of one submit.
+/// The sums over all rows. Each row moves them by as much as it moved itself: a snapshot costs what has changed.
+pub(super) struct Sums<S: Storage> {
+    pub(super) total: Measurements<S>,
+    /// What the row that is being read had before.
+    pub(super) before: Measurements<S>,
+    means: Means,
+}
+
+impl<S: Storage> Sums<S> {
+    /// Sums that start at `total`, and room for what a row had.
+    pub(super) fn new(total: Measurements<S>, before: Measurements<S>) -> Self {
+        Self {
+            total,
+            before,
+            means: Means::default(),
+        }
+    }
+
+    /// None, of nothing that is measured.
+    pub(super) fn none() -> Self {
+        let nothing = || Measurements::new(CounterSet::NONE);
+        Self::new(nothing(), nothing())
+    }
+
+    /// What of the total follows from the rest.
+    pub(super) fn settle(&mut self) {
+        let total = &mut self.total;
+        total.values.mean_poll_time = self.means.mean();
+        let polls = total.values.get(Counter::PollCount);
+        let histograms = [&mut total.poll_time, &mut total.schedule_latency];
+        for reading in histograms.into_iter().flatten() {
+            reading.polls = polls;
+        }
+    }
+}
+
+impl<S: Storage> Clone for Sums<S> {
+    fn clone(&self) -> Self {
+        Self {
+            total: self.total.clone(),
+            before: self.before.clone(),
+            means: self.means,
+        }
+    }
+}
+
+/// The mean poll times of all rows, each as often as it has polls.
+#[derive(Clone, Copy, Debug, Default)]
+struct Means {
+    weighted: u128,
+    weight: u128,
+}
+
+impl Means {
+    /// A row had `old` and has `new`. Means stay below 2^51, so that nothing wraps before the rows are 2^13 of 2^64 polls.
+    #[inline(always)]
+    fn replace(&mut self, old: &CounterValues, new: &CounterValues) {
+        let of = |values: &CounterValues| {
+            let weight = match values.mean_poll_time {
+                0 => 0,
+                _ => u128::from(values.get(Counter::PollCount).max(1)),
+            };
+            (u128::from(values.mean_poll_time) * weight, weight)
+        };
+        let ((old, old_weight), (new, new_weight)) = (of(old), of(new));
+        self.weighted = self.weighted.wrapping_add(new.wrapping_sub(old));
+        self.weight = self.weight.wrapping_add(new_weight.wrapping_sub(old_weight));
+    }
+
+    fn mean(&self) -> u64 {
+        let mean = self.weighted.checked_div(self.weight);
+        mean.map_or(0, |mean| u64::try_from(mean).unwrap_or(u64::MAX))
+    }
+}
+
+/// A row, while it is brought up to date with its slot: what was overwritten stays beside, until it is known that all of it
+/// was of one submit.
+pub(super) struct Reading<'a, S: Storage> {
+    row: &'a mut Row<S>,
+    sums: &'a mut Sums<S>,
+    slot: &'a Slot<S::Buckets>,
+}
+
+impl<'a, S: Storage> Reading<'a, S> {
+    #[inline(always)]
+    pub(super) fn new(row: &'a mut Row<S>, sums: &'a mut Sums<S>, slot: &'a Slot<S::Buckets>) -> Self {
+        Self { row, sums, slot }
+    }
+
+    /// One try. It leaves all as it was, and is `None`, if the slot was written meanwhile.
+    #[inline(always)]
+    pub(super) fn try_read(mut self) -> Option<u32> {
+        let seq = self.slot.seq.begin()?;
+        let found = self.overwrite();
+        if self.slot.seq.unchanged(seq) {
+            self.keep(&found);
+            Some(seq)
+        } else {
+            self.undo(&found);
+            None
+        }
+    }
+
+    #[inline(always)]
+    fn overwrite(&mut self) -> Found {
+        let (row, sums) = (&mut *self.row, &mut *self.sums);
+        sums.before.values = row.data.values;
+        let counters = &self.slot.counters;
+        counters.advance(&mut row.data.values, &mut sums.total.values);
+        Found {
+            poll_time: self.poll_time().map(Update::read),
+            schedule_latency: self.schedule_latency().map(Update::read),
+        }
+    }
+
+    #[inline(always)]
+    fn keep(&mut self, found: &Found) {
+        let now = &self.row.data.values;
+        self.sums.means.replace(&self.sums.before.values, now);
+        let polls = now.get(Counter::PollCount);
+        if let (Some(update), Some(read)) = (self.poll_time(), &found.poll_time) {
+            update.keep(read, polls);
+        }
+        if let (Some(update), Some(read)) = (self.schedule_latency(), &found.schedule_latency) {
+            update.keep(read, polls);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn undo(&mut self, found: &Found) {
+        if let (Some(update), Some(read)) = (self.poll_time(), &found.poll_time) {
+            update.undo(read);
+        }
+        if let (Some(update), Some(read)) = (self.schedule_latency(), &found.schedule_latency) {
+            update.undo(read);
+        }
+        let (before, now) = (&self.sums.before.values, &mut self.row.data.values);
+        let totals = self.sums.total.values.values.iter_mut();
+        for ((total, before), now) in totals.zip(before.values).zip(now.values) {
+            *total = total.wrapping_sub(now.wrapping_sub(before));
+        }
+        *now = *before;
+    }
+
+    #[inline(always)]
+    fn poll_time(&mut self) -> Option<Update<'_, S>> {
+        Some(Update {
+            row: self.row.data.poll_time.as_mut()?,
+            before: self.sums.before.poll_time.as_mut()?,
+            total: self.sums.total.poll_time.as_mut()?,
+            marks: &mut self.row.marks[0],
+            slot: self.slot.poll_time.as_ref()?,
+        })
+    }
+
+    #[inline(always)]
+    fn schedule_latency(&mut self) -> Option<Update<'_, S>> {
+        Some(Update {
+            row: self.row.data.schedule_latency.as_mut()?,
+            before: self.sums.before.schedule_latency.as_mut()?,
+            total: self.sums.total.schedule_latency.as_mut()?,
+            marks: &mut self.row.marks[1],
+            slot: self.slot.schedule_latency.as_ref()?,
+        })
+    }
+}
+
+/// One histogram of a row.
 ///
 /// Only blocks of buckets that changed are written, and only those move the total: a worker that submits a thousand times a
 /// second mostly moves a bucket or two between two snapshots.
-pub(super) struct Update<'a, S: Storage>(Option<Parts<'a, S>>);
-
-struct Parts<'a, S: Storage> {
+struct Update<'a, S: Storage> {
     row: &'a mut HistogramReading<S>,
-    before: &'a mut [u64],
+    before: &'a mut HistogramReading<S>,
+    total: &'a mut HistogramReading<S>,
+    marks: &'a mut Marks<S>,
     slot: &'a SlotHistogram<S::Buckets>,
-    /// A bit for each block that was overwritten.
-    changed: u64,
-    totals: (u64, u64, u64),
 }
 
-impl<'a, S: Storage> Update<'a, S> {
-    pub(super) fn of(
-        row: &'a mut Option<HistogramReading<S>>,
-        before: &'a mut Option<HistogramReading<S>>,
-        slot: Option<&'a SlotHistogram<S::Buckets>>,
-    ) -> Self {
-        let (Some(row), Some(before), Some(slot)) = (row, before, slot) else {
-            return Self(None);
+/// What one try found.
+struct Found {
+    poll_time: Option<Read>,
+    schedule_latency: Option<Read>,
+}
+
+/// The same of one histogram.
+struct Read {
+    /// A bit for each block that was overwritten.
+    changed: u64,
+    sum: u64,
+    min: u64,
+    max: u64,
+}
+
+impl<S: Storage> Update<'_, S> {
+    #[inline(always)]
+    fn tables(&mut self) -> Tables<'_, Marks<S>> {
+        Tables {
+            now: self.row.histogram.buckets_mut(),
+            before: self.before.histogram.buckets_mut(),
+            total: self.total.histogram.buckets_mut(),
+            marks: self.marks,
+        }
+    }
+
+    #[inline(always)]
+    fn read(mut self) -> Read {
+        let changed = self.slot.update(&mut self.tables());
+        let (sum, min, max) = self.slot.extremes();
+        Read {
+            changed,
+            sum,
+            min,
+            max,
+        }
+    }
+
+    fn undo(mut self, read: &Read) {
+        self.slot.undo(read.changed, &mut self.tables());
+    }
+
+    /// Takes the totals over, now that they are known to be of one submit, after so many polls.
+    #[inline(always)]
+    fn keep(self, read: &Read, polls: u64) {
+        // A slot's sum only grows, and its extremes only move apart.
+        let more = read.sum.saturating_sub(self.row.histogram.sum());
+        self.total.histogram.widen(more, read.min, read.max);
+        self.row.histogram.set_totals(read.sum, read.min, read.max);
+        self.row.polls = polls;
+    }
+}
+
+#[cfg(all(test, feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
+mod tests {
+    use super::*;
+    use crate::storage::sealed::Sealed;
+    use crate::sync::{AtomicU32, Ordering};
+    use crate::time::{TimeSource, Timestamp};
+    use crate::{Builder, Heap, HistogramConfig, PollStart, RuntimeMetrics, Site, Snapshot, Worker};
+    use core::time::Duration;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// Each reading is twice as late as the one before.
+    struct Doubling(AtomicU32);
+
+    impl TimeSource for Doubling {
+        fn now(&self) -> Timestamp {
+            // Ordering: relaxed, one thread.
+            let now = self.0.load(Ordering::Relaxed);
+            self.0.store(now.saturating_mul(2), Ordering::Relaxed);
+            Timestamp::from_ticks(now.into())
+        }
+
+        fn ticks_per_second(&self) -> u64 {
+            1_000_000_000
+        }
+
+        fn resolution(&self) -> Duration {
+            Duration::from_nanos(1)
+        }
+    }
+
+    /// All that a try overwrites.
+    fn state(snapshot: &Snapshot<Heap>) -> impl PartialEq + core::fmt::Debug + use<> {
+        let of = |m: &Measurements<Heap>| {
+            let histogram =
+                |reading: &Option<HistogramReading<Heap>>| reading.as_ref().unwrap().histogram.clone();
+            (m.values, histogram(&m.poll_time), histogram(&m.schedule_latency))
         };
-        let before = before.histogram.buckets_mut();
-        Self(Some(Parts {
-            row,
-            before,
-            slot,
-            changed: 0,
-            totals: (0, 0, 0),
-        }))
+        let row = &snapshot.rows[0];
+        (of(&row.data), row.marks.clone(), of(&snapshot.sums.total))
     }
 
-    pub(super) fn read(&mut self) {
-        if let Some(parts) = &mut self.0 {
-            let buckets = parts.row.histogram.buckets_mut();
-            parts.changed = parts.slot.update(buckets, parts.before);
-            parts.totals = parts.slot.extremes();
-        }
-    }
-
-    pub(super) fn undo(&mut self) {
-        if let Some(parts) = &mut self.0 {
-            let buckets = parts.row.histogram.buckets_mut();
-            for block in parts.slot.blocks(parts.changed, buckets.len()) {
-                if let (Some(now), Some(before)) = (buckets.get_mut(block.clone()), parts.before.get(block)) {
-                    now.copy_from_slice(before);
-                }
-            }
-        }
-    }
-
-    pub(super) fn keep(self, total: &mut Option<HistogramReading<S>>, polls: u64) {
-        let (Some(parts), Some(total)) = (self.0, total) else {
-            return;
+    #[test]
+    fn a_try_that_is_taken_back_leaves_nothing() {
+        let registry = Builder::new()
+            .poll_time(HistogramConfig::DEFAULT)
+            .schedule_latency(HistogramConfig::DEFAULT)
+            .build(Doubling(AtomicU32::new(1 << 10)))
+            .unwrap();
+        let metrics = RuntimeMetrics::new(registry.clone());
+        let worker = Worker::lease(registry.clone(), 0).unwrap();
+        let poll = || {
+            worker.start_poll(PollStart {
+                scheduled_at: Some(worker.registry().clock().now()),
+                site: Site::UNKNOWN,
+            });
+            worker.end_poll();
+            worker.submit();
         };
-        let (sum, min, max) = parts.totals;
-        parts.row.histogram.set_totals(sum, min, max);
-        parts.row.polls = polls;
-        let buckets = parts.row.histogram.buckets();
-        let total = total.histogram.buckets_mut();
-        for block in parts.slot.blocks(parts.changed, buckets.len()) {
-            if let (Some(total), Some(now), Some(before)) = (
-                total.get_mut(block.clone()),
-                buckets.get(block.clone()),
-                parts.before.get(block),
-            ) {
-                for ((total, now), before) in total.iter_mut().zip(now).zip(before) {
-                    *total = total.wrapping_add(now.wrapping_sub(*before));
-                }
-            }
-        }
+        poll();
+        let mut snapshot = metrics.snapshot();
+        poll();
+
+        let before = state(&snapshot);
+        let slot = registry.storage.slots().next().unwrap();
+        let mut reading = Reading::new(&mut snapshot.rows[0], &mut snapshot.sums, slot);
+        let found = reading.overwrite();
+        assert_eq!(reading.sums.total.values.get(Counter::PollCount), 2);
+        reading.undo(&found);
+        assert_eq!(state(&snapshot), before);
+
+        metrics.snapshot_into(&mut snapshot);
+        assert_eq!(state(&snapshot), state(&metrics.snapshot()));
     }
 }

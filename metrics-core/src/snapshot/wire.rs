@@ -7,6 +7,7 @@
 use super::measurements::{HistogramReading, Measurements};
 use super::refresh::Names;
 use super::row::{Row, Staleness, WorkerSnapshot};
+use super::update::Sums;
 use super::{FOREIGN, Gauges, Interval, Snapshot, WorkerInterval};
 use crate::counters::{COUNTERS, Counter, CounterSet, CounterValues, MEAN_FRACTION, with_counters};
 use crate::histogram::{HistogramInterval, HistogramSnapshot};
@@ -345,7 +346,7 @@ impl<'de, S: Storage> Deserialize<'de> for Snapshot<S> {
                 io_driver_ready_count: wire.io_driver_ready_count,
             },
             blocking_queue_wait: wire.blocking_queue_wait,
-            total: wire.total.into(),
+            sums: Sums::new(wire.total.into(), Measurements::new(CounterSet::NONE)),
             ..Self::default()
         };
         if let (Some(covered), Some(completed), Some(cancelled), Some(panicked)) = (
@@ -368,7 +369,7 @@ impl<'de, S: Storage> Deserialize<'de> for Snapshot<S> {
                 panicked,
             };
         }
-        snapshot.supplied = snapshot.total.supplied;
+        snapshot.supplied = snapshot.sums.total.supplied;
         // A total of which a part was not to be read has no histogram; then its workers' tell how they are sampled.
         let sampling = |total: Option<&HistogramReading<S>>, of: Pick<S>| {
             let workers = || {
@@ -381,8 +382,9 @@ impl<'de, S: Storage> Deserialize<'de> for Snapshot<S> {
                 .or_else(workers)
                 .unwrap_or(Sampling::Off)
         };
-        snapshot.poll_time_sampling = sampling(snapshot.total.poll_time.as_ref(), |m| m.poll_time.as_ref());
-        snapshot.schedule_latency_sampling = sampling(snapshot.total.schedule_latency.as_ref(), |m| {
+        snapshot.poll_time_sampling =
+            sampling(snapshot.sums.total.poll_time.as_ref(), |m| m.poll_time.as_ref());
+        snapshot.schedule_latency_sampling = sampling(snapshot.sums.total.schedule_latency.as_ref(), |m| {
             m.schedule_latency.as_ref()
         });
         // Every index is a place in the list: none can make a reader walk, or keep, more than was written.
@@ -436,6 +438,7 @@ impl<S: Storage> Snapshot<S> {
             read_at: Timestamp::from_ticks(ago(age).unwrap_or(self.taken_at.ticks())),
             stale: stale.is_some(),
             data,
+            marks: Default::default(),
             live: Some(live),
             live_seq: None,
         };
@@ -444,6 +447,7 @@ impl<S: Storage> Snapshot<S> {
             site: wire.site_name,
             ..Names::default()
         };
+        self.unread |= row.is_unread();
         self.rows.try_push(row).map_err(|_| FULL)?;
         self.names.try_push(names).map_err(|_| FULL)?;
         if worker != FOREIGN {
