@@ -111,7 +111,8 @@ impl<S: Storage> Snapshot<S> {
         }
         // A name that does not fit is cut, as documented.
         let _ = self.name.write_str(facts.name.as_ref());
-        self.sums = Sums::new(self.blank(registry), self.blank(registry));
+        self.sums.total = self.blank(registry);
+        self.sums.before = self.blank(registry);
     }
 
     fn blank<T>(&self, registry: &Registry<S, T>) -> Measurements<S> {
