@@ -54,7 +54,7 @@ impl<S: Storage> Snapshot<S> {
         for (slot, (row, names)) in registry.storage.slots().zip(rows) {
             let news = row.refresh(slot, &mut self.sums, earlier, probe);
             moved |= news.numbers;
-            unread |= row.is_unread();
+            unread |= news.unread;
             if news.names {
                 names.refresh(row, probe);
             }
@@ -316,6 +316,8 @@ struct News {
     numbers: bool,
     /// What names stand for.
     names: bool,
+    /// Nothing: the numbers could never be read.
+    unread: bool,
 }
 
 impl<S: Storage> Row<S> {
@@ -350,6 +352,7 @@ impl<S: Storage> Row<S> {
         }
         let thread = self.data.values.thread;
         news.numbers = self.refresh_numbers(slot, sums, earlier, probe);
+        news.unread = self.is_unread();
         news.names |= self.data.values.thread != thread;
         news
     }
