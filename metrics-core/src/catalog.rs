@@ -113,7 +113,7 @@ catalog! {
         "Mean poll time, exponentially weighted per poll with alpha 1/10, in fixed point.",
         "None until the first poll, where Tokio shows a seed.";
     Worker Histogram Nanoseconds poll_time:
-        "How long each measured poll took; says its mode and its coverage.",
+        "How long each measured poll took. Beside poll_count its samples say how many were measured.",
         "One sample a poll, where Tokio merges LIFO chains.";
     Worker Histogram Nanoseconds schedule_latency:
         "From a task becoming scheduled (its spawn, or the first wake since its last poll) to its poll.",
@@ -143,7 +143,7 @@ catalog! {
         "Polls of measured futures inside measured tasks, kept apart from poll_count.",
         "New.";
     Runtime Gauge Count num_workers:
-        "Workers of the runtime.",
+        "Workers of the runtime, as described or as it says itself.",
         "";
     Runtime Counter Count spawned_tasks_count:
         "Tasks accepted by the runtime; on stable Tokio, those that were spawned through the spawner.",
@@ -191,7 +191,7 @@ catalog! {
         "Readiness events from the I/O driver; none without a driver.",
         "Tokio says 0 without a driver.";
     Runtime Info None started_at:
-        "When the runtime started, in nanoseconds since the Unix epoch.",
+        "When the runtime started, since the Unix epoch: nanoseconds in a snapshot, seconds in Prometheus.",
         "New.";
     Runtime Info None epoch:
         "Identifies this producer, so that a restart is not taken for a counter going back.",

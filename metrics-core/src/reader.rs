@@ -167,7 +167,8 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         })
     }
 
-    /// Workers of the runtime.
+    /// Workers of the runtime: as the probe says, else as it was described. A worker that was leased with a higher index has its
+    /// row all the same.
     pub fn num_workers(&self) -> usize {
         self.probe
             .num_workers()

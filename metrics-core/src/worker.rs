@@ -93,10 +93,11 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     /// Leases a slot for worker `index`: a free one that served this index before, else a fresh one.
     ///
     /// Two threads may answer to one index at the same time (a worker handed over in the middle of a poll): each has a slot of
-    /// its own, and the worker's numbers are their sum.
+    /// its own, and the worker's numbers are their sum. An index past the described number of workers is one of a pool that has
+    /// grown: snapshots list it, and those between as idle.
     ///
     /// # Errors
-    /// [`LeaseError`] if the index is out of range or there can be no more slots.
+    /// [`LeaseError`] if the index is 2^30 - 1 or more, or if there can be no more slots.
     pub fn lease(registry: R, index: usize) -> Result<Self, LeaseError> {
         if index >= MAX_WORKERS {
             return Err(LeaseError::WorkerIndex {
@@ -197,7 +198,8 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
         self.registry.clock.now()
     }
 
-    /// The worker is about to block until there is work. One clock reading; submits.
+    /// The worker is about to block until there is work. One clock reading; submits. Each park needs its
+    /// [`unpark`](Self::unpark): `park_unpark_count` is odd while the worker is parked.
     pub fn park(&self) {
         self.hooks().park();
         self.submit();

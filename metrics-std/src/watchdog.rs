@@ -288,6 +288,7 @@ pub struct Watchdog {
 /// Reports every poll of at least `threshold`: once while it goes on, and once when it is over.
 ///
 /// The callback runs on the watchdog's own thread, named `stall-watchdog`; while it runs nobody watches, and if it panics the watch is over.
+/// A threshold of zero reports every poll that a look finds.
 /// The thread looks four times in every threshold, but no oftener than every millisecond and no more seldom than every 100 ms.
 /// It keeps neither the runtime nor its workers alive.
 ///

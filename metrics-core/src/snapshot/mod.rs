@@ -156,7 +156,8 @@ impl<S: Storage> Snapshot<S> {
         self.uptime.map(Duration::from_nanos)
     }
 
-    /// Workers of the runtime.
+    /// Workers of the runtime: as the probe says, else as it was described. [`workers`](Self::workers) has a row more for each that was
+    /// leased with a higher index.
     pub fn num_workers(&self) -> usize {
         self.num_workers
     }
