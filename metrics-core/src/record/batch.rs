@@ -137,10 +137,24 @@ impl BatchHistogram {
         false
     }
 
-    /// A value whose lane is not found the quick way.
+    /// A value whose lane is not found the quick way: of a wide layout, which goes on from its index, of a linear one, or of the
+    /// last bucket.
+    // Cold for the caller's sake, whose quick way keeps its registers.
     #[cold]
     #[inline(never)]
-    fn record_apart(&self, config: &HistogramConfig, value: u64) -> bool {
+    fn record_apart(&self, config: &HistogramConfig, value: u64, i: usize) -> bool {
+        if let Some(wide) = &self.wide
+            && let (Some(lane), Some(chunks)) = (wide.lanes.get(i), wide.chunks.get(i / LANES_OF_A_WORD))
+        {
+            touch(chunks, i);
+            return self.record_in(lane, value);
+        }
+        self.record_by_rule(config, value)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn record_by_rule(&self, config: &HistogramConfig, value: u64) -> bool {
         let i = config.index(value);
         let (lanes, chunks) = match &self.wide {
             None => (&self.lanes, Some(&self.chunks)),
@@ -257,7 +271,7 @@ impl RecordValue for BatchHistogram {
                 touch(&self.chunks, i);
                 self.record_in(lane, value)
             }
-            None => self.record_apart(config, value),
+            None => self.record_apart(config, value, i),
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::libtest::Tally;
 use crate::workspace;
 use counts::Counts;
 use result::{Outcome, Times};
-use rounds::{Effort, Programs};
+use rounds::{Effort, Programs, Round};
 use rows::{Build, Group, Row, Side};
 
 /// Runs the comparisons that `flags` asks for.
@@ -45,20 +45,14 @@ pub(crate) fn run(flags: &Bench) -> Result<ExitCode> {
         BTreeMap::new()
     };
     let effort = if flags.quick { Effort::QUICK } else { Effort::FULL };
+    let rounds = if flags.instructions {
+        vec![None; groups.len()]
+    } else {
+        let rounds = take_turns(&groups, &programs, effort)?;
+        rounds.into_iter().map(Some).collect()
+    };
     let mut outcomes = Vec::new();
-    for (place, (group, rows)) in groups.iter().enumerate() {
-        let rounds = if flags.instructions {
-            None
-        } else {
-            eprintln!(
-                "[{}/{}] {}: {} rounds",
-                place + 1,
-                groups.len(),
-                group.name,
-                effort.total()
-            );
-            Some(rounds::run(group, rows, &programs, effort)?)
-        };
+    for ((_, rows), rounds) in groups.iter().zip(&rounds) {
         for row in rows {
             let times = rounds.as_deref().map(|rounds| Times::of(row, rounds));
             outcomes.push(Outcome {
@@ -110,6 +104,25 @@ pub(crate) fn run(flags: &Bench) -> Result<ExitCode> {
     }
     eprintln!("goals missed: {}", missed.join(", "));
     Ok(ExitCode::FAILURE)
+}
+
+/// All rounds of every group. Each launch goes through all groups, so that a minute in which somebody else keeps the machine busy
+/// is a part of each and the whole of none.
+fn take_turns(groups: &[Selected], programs: &Programs, effort: Effort) -> Result<Vec<Vec<Round>>> {
+    let mut rounds = vec![Vec::new(); groups.len()];
+    for launch in 0..effort.launches {
+        for ((group, rows), rounds) in groups.iter().zip(&mut rounds) {
+            eprintln!(
+                "[{}/{}] {}: {} rounds",
+                launch + 1,
+                effort.launches,
+                group.name,
+                effort.rounds
+            );
+            rounds.extend(rounds::run(group, rows, programs, effort, launch)?);
+        }
+    }
+    Ok(rounds)
 }
 
 /// A group and those of its rows that were asked for.

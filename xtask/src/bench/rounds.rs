@@ -44,43 +44,47 @@ pub(super) type Round = BTreeMap<Side, Answer>;
 /// Where the program of each build is.
 pub(super) type Programs = BTreeMap<Build, PathBuf>;
 
-/// Runs all rounds that `rows` of a group need.
-pub(super) fn run(group: &Group, rows: &[Row], programs: &Programs, effort: Effort) -> Result<Vec<Round>> {
+/// Runs the rounds of one launch that `rows` of a group need.
+pub(super) fn run(
+    group: &Group,
+    rows: &[Row],
+    programs: &Programs,
+    effort: Effort,
+    launch: u64,
+) -> Result<Vec<Round>> {
     let sides = sides(rows);
+    let mut servers = BTreeMap::new();
+    for side in &sides {
+        if let Entry::Vacant(place) = servers.entry(side.build) {
+            let program = programs
+                .get(&side.build)
+                .context("a program that was not built")?;
+            place.insert(Server::start(program, launch + 1)?);
+        }
+    }
     let mut rounds = Vec::new();
-    for launch in 0..effort.launches {
-        let mut servers = BTreeMap::new();
-        for side in &sides {
-            if let Entry::Vacant(place) = servers.entry(side.build) {
-                let program = programs
-                    .get(&side.build)
-                    .context("a program that was not built")?;
-                place.insert(Server::start(program, launch + 1)?);
-            }
+    for turn in 0..effort.rounds {
+        let mut round = Round::new();
+        // Nobody is always first, and nobody always follows the same neighbour.
+        let first = ((launch + turn) as usize) % sides.len();
+        let (behind, ahead) = sides.split_at(first);
+        let mut order: Vec<&Side> = ahead.iter().chain(behind).collect();
+        if turn % 2 == 1 {
+            order.reverse();
         }
-        for turn in 0..effort.rounds {
-            let mut round = Round::new();
-            // Nobody is always first, and nobody always follows the same neighbour.
-            let first = ((launch + turn) as usize) % sides.len();
-            let (behind, ahead) = sides.split_at(first);
-            let mut order: Vec<&Side> = ahead.iter().chain(behind).collect();
-            if turn % 2 == 1 {
-                order.reverse();
-            }
-            for side in order {
-                let server = servers
-                    .get_mut(&side.build)
-                    .context("a server that was not started")?;
-                round.insert(
-                    *side,
-                    server.ask(side.name, (group.micros / effort.hurry).max(1))?,
-                );
-            }
-            rounds.push(round);
+        for side in order {
+            let server = servers
+                .get_mut(&side.build)
+                .context("a server that was not started")?;
+            round.insert(
+                *side,
+                server.ask(side.name, (group.micros / effort.hurry).max(1))?,
+            );
         }
-        for server in servers.into_values() {
-            server.stop()?;
-        }
+        rounds.push(round);
+    }
+    for server in servers.into_values() {
+        server.stop()?;
     }
     Ok(rounds)
 }
