@@ -1,7 +1,7 @@
 //! Every comparison and the goal it must reach.
 
 use super::rows::Figure::{Added, Extra, Of, Times};
-use super::rows::{Counted, Figure, Goal, Group, Row, Side, stable, unstable};
+use super::rows::{Counted, Figure, Goal, Group, Row, Side, Threads, stable, unstable};
 
 /// A row's instructions where both sides are counted.
 const fn both(ours: Figure, peer: Figure) -> Counted {
@@ -38,6 +38,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "record",
         micros: 4_000,
+        threads: Threads::One,
         rows: &[
             record("record/histogram", HISTOGRAM, "histogram", 2.0),
             record(
@@ -63,6 +64,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "poll",
         micros: 10_000,
+        threads: Threads::One,
         rows: &[
             Row {
                 name: "poll/poll-time",
@@ -124,6 +126,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "adapter",
         micros: 10_000,
+        threads: Threads::One,
         rows: &[
             Row {
                 name: "adapter/yield-now",
@@ -163,6 +166,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "publish",
         micros: 4_000,
+        threads: Threads::One,
         rows: &[
             publish(
                 "publish/5-of-119",
@@ -202,6 +206,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "snapshot",
         micros: 20_000,
+        threads: Threads::One,
         rows: &[
             snapshot(
                 "snapshot/changed",
@@ -220,6 +225,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "reader",
         micros: 200_000,
+        threads: Threads::Several,
         rows: &[
             Row {
                 name: "reader/slowdown",
@@ -248,6 +254,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "tasks",
         micros: 20_000,
+        threads: Threads::Several,
         rows: &[
             Row {
                 name: "tasks/two-threads",
@@ -276,6 +283,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "memory",
         micros: 1,
+        threads: Threads::One,
         rows: &[Row {
             name: "memory/worker",
             number: 11,
@@ -291,6 +299,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "growth",
         micros: 4_000,
+        threads: Threads::One,
         rows: &[
             growth(
                 "growth/buckets",

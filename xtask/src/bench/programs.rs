@@ -1,13 +1,13 @@
 //! Builds the benchmark programs, and talks to them while they run.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
 use super::rows::Build;
-use crate::workspace;
+use crate::{toolchain, workspace};
 
 const PACKAGE: &str = "bench-programs";
 /// Of the workspace's manifest: release, in one codegen unit.
@@ -51,6 +51,32 @@ pub(super) fn build(build: Build) -> Result<PathBuf> {
         .with_extension(std::env::consts::EXE_EXTENSION))
 }
 
+/// What tells how fast a processor is just now: a side that is none of ours and that both builds have.
+const PROBE: &str = "record/histogram";
+const PROBE_MICROS: u64 = 2_000;
+/// More are not tried: they would take longer than what is measured.
+const PROBED: usize = 8;
+
+/// The processor on which a program runs fastest just now: on a machine shared with others it is the one whose other thread nobody
+/// uses. `None` where there is no choice, or no `taskset` to make it.
+pub(super) fn fastest_processor(program: &Path) -> Option<usize> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    if processors == 1 || !cfg!(target_os = "linux") || toolchain::output("taskset", &["--version"]).is_none()
+    {
+        return None;
+    }
+    let speed = |number| -> Option<f64> {
+        let mut server = Server::start(program, 1, Some(number)).ok()?;
+        let answer = server.ask(PROBE, PROBE_MICROS).ok()?;
+        server.stop().ok()?;
+        Some(answer.nanos)
+    };
+    (0..processors.min(PROBED))
+        .filter_map(|number| Some((number, speed(number)?)))
+        .min_by(|(_, one), (_, other)| one.total_cmp(other))
+        .map(|(number, _)| number)
+}
+
 /// A benchmark program that answers requests.
 pub(super) struct Server {
     child: Child,
@@ -66,9 +92,17 @@ pub(super) struct Answer {
 }
 
 impl Server {
-    /// Starts `program`; `seed` decides the memory layouts of its rounds.
-    pub(super) fn start(program: &PathBuf, seed: u64) -> Result<Self> {
-        let mut child = Command::new(program)
+    /// Starts `program`, which stays on `processor` if there is one; `seed` decides the memory layouts of its rounds.
+    pub(super) fn start(program: &Path, seed: u64, processor: Option<usize>) -> Result<Self> {
+        let mut command = match processor {
+            Some(number) => {
+                let mut command = Command::new("taskset");
+                command.arg("-c").arg(number.to_string()).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        let mut child = command
             .args(["serve", &seed.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

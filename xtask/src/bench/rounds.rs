@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use super::programs::{Answer, Server};
-use super::rows::{Build, Figure, Group, Row, Side};
+use super::programs::{Answer, Server, fastest_processor};
+use super::rows::{Build, Figure, Group, Row, Side, Threads};
 
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
@@ -53,13 +53,18 @@ pub(super) fn run(
     launch: u64,
 ) -> Result<Vec<Round>> {
     let sides = sides(rows);
+    let processor = sides
+        .first()
+        .and_then(|side| programs.get(&side.build))
+        .filter(|_| group.threads == Threads::One)
+        .and_then(|program| fastest_processor(program));
     let mut servers = BTreeMap::new();
     for side in &sides {
         if let Entry::Vacant(place) = servers.entry(side.build) {
             let program = programs
                 .get(&side.build)
                 .context("a program that was not built")?;
-            place.insert(Server::start(program, launch + 1)?);
+            place.insert(Server::start(program, launch + 1, processor)?);
         }
     }
     let mut rounds = Vec::new();

@@ -127,11 +127,21 @@ pub(super) struct Row {
     pub(super) counted: Counted,
 }
 
+/// How many threads a side keeps busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Threads {
+    /// One, which stays on the processor that is fastest when a launch begins.
+    One,
+    /// Several, wherever the system puts them.
+    Several,
+}
+
 /// Rows whose sides take turns in the same rounds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Group {
     pub(super) name: &'static str,
     /// How long one run of one side takes, in microseconds.
     pub(super) micros: u64,
+    pub(super) threads: Threads,
     pub(super) rows: &'static [Row],
 }
