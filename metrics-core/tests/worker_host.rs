@@ -377,3 +377,58 @@ fn nothing_is_charged_for_the_time_when_all_was_off() {
     let measured = row.poll_time().unwrap().histogram();
     assert_eq!((measured.count(), measured.sum()), (4, 7 + 20 + 7 + 30));
 }
+
+#[test]
+fn the_time_of_a_poll_that_outlived_its_switch_is_settled_at_its_end() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry.clone(), 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    worker.start_poll(PollStart::default());
+    registry.options().set_poll_time(Sampling::Off);
+    registry.options().set_schedule_latency(Sampling::Off);
+    worker.submit();
+    clock.advance(10_000);
+    worker.end_poll();
+    worker.leave();
+    worker.submit();
+    let row = metrics.snapshot().worker(0).unwrap();
+    assert_eq!(row.busy_duration_total(), Some(Duration::from_micros(10)));
+    assert_eq!(row.poll_time().unwrap().histogram().sum(), 10_000);
+
+    // A second start in a row begins an untimed poll, as its record says.
+    registry.options().set_poll_time(Sampling::Every);
+    worker.submit();
+    worker.start_poll(PollStart::default());
+    registry.options().set_poll_time(Sampling::Off);
+    worker.submit();
+    worker.start_poll(PollStart::default());
+    clock.advance(10);
+    worker.end_poll();
+    worker.submit();
+    let row = metrics.snapshot().worker(0).unwrap();
+    assert_eq!(row.poll_time().unwrap().samples(), 1);
+}
+
+#[test]
+fn a_poll_keeps_its_beginning_whatever_its_thread_does_meanwhile() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    assert_eq!(worker.last_poll(), None);
+    worker.start_poll(PollStart::default());
+    clock.advance(100);
+    worker.park();
+    clock.advance(100);
+    worker.unpark();
+    worker.start_processing_scheduled_tasks();
+    clock.advance(100);
+    worker.end_poll();
+    worker.submit();
+    let row = metrics.snapshot().worker(0).unwrap();
+    assert_eq!(row.poll_time().unwrap().histogram().sum(), 300);
+    assert_eq!(row.busy_duration_total(), Some(Duration::from_nanos(200)));
+}

@@ -32,14 +32,12 @@ const LANES_OF_A_WORD: usize = CHUNK * u64::BITS as usize;
 pub(crate) struct BatchHistogram {
     /// One for each bucket, no more; none if the layout is wide. So whatever does not go the quick way is found past their end.
     lanes: Box<[Cell<u8>]>,
-    /// A bit for each chunk touched since the last submit.
+    /// A bit for each chunk touched since the last submit; of a wide layout for each two words of such bits.
     chunks: Cell<u64>,
     sum: Cell<u64>,
     min: Cell<u64>,
     max: Cell<u64>,
     wide: Option<Box<Wide>>,
-    /// Submits until one of them has more to do than to add chunks.
-    left: Cell<u32>,
 }
 
 /// The same for more chunks than have their bits in one word.
@@ -47,7 +45,6 @@ pub(crate) struct BatchHistogram {
 struct Wide {
     lanes: Box<[Cell<u8>]>,
     chunks: Box<[Cell<u64>]>,
-    left: Cell<u32>,
 }
 
 impl BatchHistogram {
@@ -63,7 +60,6 @@ impl BatchHistogram {
             let wide = Wide {
                 lanes,
                 chunks: (0..words).map(|_| Cell::new(0)).collect(),
-                left: Cell::new(1),
             };
             (Box::default(), Some(Box::new(wide)))
         };
@@ -74,8 +70,6 @@ impl BatchHistogram {
             min: Cell::new(min),
             max: Cell::new(max),
             wide,
-            // How many the batch before it had left is not known.
-            left: Cell::new(1),
         }
     }
 
@@ -83,46 +77,26 @@ impl BatchHistogram {
     #[inline(always)]
     pub(crate) fn publish(&self, slot: &SlotHistogram<HeapBuckets>) {
         slot.settle(self.sum.get(), self.min.get(), self.max.get());
-        let (chunks, _) = self.lanes.as_chunks::<CHUNK>();
-        let cells = slot.chunks();
-        let mut touched = self.chunks.take();
-        slot.mark(touched);
-        let left = self.left.get().wrapping_sub(1);
-        self.left.set(left);
-        while touched != 0 {
-            let chunk = touched.trailing_zeros() as usize;
-            let (Some(lanes), Some(cells)) = (chunks.get(chunk), cells.get(chunk)) else {
-                return self.publish_more(true, slot);
-            };
-            publish_chunk(lanes, cells);
-            touched &= touched - 1;
+        let touched = self.chunks.take();
+        match &self.wide {
+            None => self.publish_chunks(touched, slot),
+            Some(wide) => wide.publish(touched, slot),
         }
-        if left == 0 {
-            self.publish_more(false, slot);
-        }
+        slot.submitted();
     }
 
-    /// Ends a submit with what few have: a last chunk that its lanes don't fill, a wide layout, or counts that come near their
-    /// end.
-    #[inline(never)]
-    fn publish_more(&self, rest: bool, slot: &SlotHistogram<HeapBuckets>) {
-        if rest {
-            publish_rest(&self.lanes, slot);
-        }
-        if self.left.get() != 0 {
-            return;
-        }
-        let left = match &self.wide {
-            None => &self.left,
-            Some(wide) => {
-                self.left.set(1);
-                wide.publish(slot);
-                &wide.left
+    #[inline(always)]
+    fn publish_chunks(&self, mut touched: u64, slot: &SlotHistogram<HeapBuckets>) {
+        let (chunks, _) = self.lanes.as_chunks::<CHUNK>();
+        let cells = slot.chunks();
+        slot.mark(touched);
+        while touched != 0 {
+            let chunk = touched.trailing_zeros() as usize;
+            touched &= touched - 1;
+            match (chunks.get(chunk), cells.get(chunk)) {
+                (Some(lanes), Some(cells)) => publish_chunk(lanes, cells),
+                _ => publish_rest(&self.lanes, slot),
             }
-        };
-        if left.get() == 0 {
-            left.set(HeapBuckets::SUBMITS);
-            slot.carry();
         }
     }
 
@@ -144,9 +118,8 @@ impl BatchHistogram {
     #[inline(never)]
     fn record_apart(&self, config: &HistogramConfig, value: u64, i: usize) -> bool {
         if let Some(wide) = &self.wide
-            && let (Some(lane), Some(chunks)) = (wide.lanes.get(i), wide.chunks.get(i / LANES_OF_A_WORD))
+            && let Some(lane) = wide.touch(i, &self.chunks)
         {
-            touch(chunks, i);
             return self.record_in(lane, value);
         }
         self.record_by_rule(config, value)
@@ -156,14 +129,14 @@ impl BatchHistogram {
     #[inline(never)]
     fn record_by_rule(&self, config: &HistogramConfig, value: u64) -> bool {
         let i = config.index(value);
-        let (lanes, chunks) = match &self.wide {
-            None => (&self.lanes, Some(&self.chunks)),
-            Some(wide) => (&wide.lanes, wide.chunks.get(i / LANES_OF_A_WORD)),
+        let lane = match &self.wide {
+            None => {
+                touch(&self.chunks, i);
+                self.lanes.get(i)
+            }
+            Some(wide) => wide.touch(i, &self.chunks),
         };
-        let (Some(lane), Some(chunks)) = (lanes.get(i), chunks) else {
-            return false;
-        };
-        touch(chunks, i);
+        let Some(lane) = lane else { return false };
         self.record_in(lane, value)
     }
 
@@ -203,29 +176,45 @@ impl BatchHistogram {
     }
 }
 
+/// Words of chunks' bits that share a bit: the widest layout has 128.
+const WORDS_OF_A_BIT: usize = 2;
+
+const _: () = assert!(HistogramConfig::MAX_BUCKETS <= LANES_OF_A_WORD * WORDS_OF_A_BIT * u64::BITS as usize);
+
 impl Wide {
-    fn publish(&self, slot: &SlotHistogram<HeapBuckets>) {
+    /// A lane, whose chunk it notes, and that chunk's word in `words`.
+    #[inline(always)]
+    fn touch(&self, i: usize, words: &Cell<u64>) -> Option<&Cell<u8>> {
+        let lane = self.lanes.get(i)?;
+        let word = i / LANES_OF_A_WORD;
+        touch(self.chunks.get(word)?, i);
+        words.set(words.get() | 1_u64.wrapping_shl((word / WORDS_OF_A_BIT) as u32));
+        Some(lane)
+    }
+
+    #[inline(never)]
+    fn publish(&self, mut words: u64, slot: &SlotHistogram<HeapBuckets>) {
         let (chunks, _) = self.lanes.as_chunks::<CHUNK>();
         let cells = slot.chunks();
         let mut blocks = 0;
-        for (word, bits) in self.chunks.iter().enumerate() {
-            let mut touched = bits.get();
-            if touched == 0 {
-                continue;
-            }
-            bits.set(0);
-            while touched != 0 {
-                let chunk = word * u64::BITS as usize + touched.trailing_zeros() as usize;
-                touched &= touched - 1;
-                blocks |= slot.bit(chunk * CHUNK);
-                match (chunks.get(chunk), cells.get(chunk)) {
-                    (Some(lanes), Some(cells)) => publish_chunk(lanes, cells),
-                    _ => publish_rest(&self.lanes, slot),
+        while words != 0 {
+            let first = words.trailing_zeros() as usize * WORDS_OF_A_BIT;
+            words &= words - 1;
+            let touched = self.chunks.iter().enumerate().skip(first);
+            for (word, bits) in touched.take(WORDS_OF_A_BIT) {
+                let mut touched = bits.take();
+                while touched != 0 {
+                    let chunk = word * u64::BITS as usize + touched.trailing_zeros() as usize;
+                    touched &= touched - 1;
+                    blocks |= slot.bit(chunk * CHUNK);
+                    match (chunks.get(chunk), cells.get(chunk)) {
+                        (Some(lanes), Some(cells)) => publish_chunk(lanes, cells),
+                        _ => publish_rest(&self.lanes, slot),
+                    }
                 }
             }
         }
         slot.mark(blocks);
-        self.left.set(self.left.get().wrapping_sub(1));
     }
 }
 
@@ -294,6 +283,7 @@ impl Batch {
 mod tests {
     use super::super::slot::{BucketCells, Tables};
     use super::*;
+    use crate::cell::U32Cell;
     use alloc::vec::Vec;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -380,41 +370,25 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_carried_at_the_first_submit_and_before_any_can_come_round() {
+    fn counts_are_carried_before_any_can_come_round_whoever_submits() {
         for layout in layouts() {
             let (batch, slot) = histogram(&layout);
             let near = u64::from(u32::MAX - 255);
-            let left = || batch.wide.as_ref().map_or(&batch.left, |wide| &wide.left);
             slot.chunks()[0].start_at(near);
-            batch.record(&layout, 0);
-            batch.publish(&slot);
-            assert_eq!(slot.bucket(0), near + 1);
-            assert_eq!(left().get(), HeapBuckets::SUBMITS);
-            left().set(2);
-            for n in 1..=2 {
+            slot.submits_left().set(3);
+            for (n, batch) in (1..).zip([&batch, &batch, &BatchHistogram::new(&slot)]) {
+                assert_eq!(slot.submits_left().get(), 4 - n);
                 batch.record(&layout, 0);
                 batch.publish(&slot);
-                assert_eq!(slot.bucket(0), near + 1 + n);
+                assert_eq!(slot.bucket(0), near + u64::from(n));
             }
-            assert_eq!(left().get(), HeapBuckets::SUBMITS);
-        }
-    }
-
-    #[test]
-    fn a_batch_that_goes_on_carries_what_the_last_one_left() {
-        let layout = HistogramConfig::DEFAULT;
-        let (batch, slot) = histogram(&layout);
-        batch.record(&layout, 0);
-        batch.publish(&slot);
-        slot.chunks()[0].start_at(u64::from(u32::MAX - 255));
-        let next = BatchHistogram::new(&slot);
-        for n in 1..=2 {
+            assert_eq!(slot.submits_left().get(), HeapBuckets::SUBMITS);
             for _ in 0..254 {
-                next.record(&layout, 0);
+                batch.record(&layout, 0);
             }
-            next.publish(&slot);
-            assert_eq!(slot.bucket(0), u64::from(u32::MAX - 255) + 254 * n);
+            batch.publish(&slot);
+            assert_eq!(slot.bucket(0), near + 3 + 254);
+            assert_eq!(slot.bucket(4), 0, "the other half of the pair");
         }
-        assert_eq!(slot.bucket(4), 0, "the other half of the pair");
     }
 }

@@ -1,7 +1,7 @@
 //! Bucket counts on a heap: 32 bits that every submit touches, 16 more that few ever reach.
 
-use super::slot::{BucketCells, CHUNK, Tables, block_shift, compare, each_block};
-use crate::cell::{OwnedU16, OwnedU64, U64Cell};
+use super::slot::{BucketCells, CHUNK, Tables, block_shift, each_block};
+use crate::cell::{OwnedU16, OwnedU32, OwnedU64, U32Cell, U64Cell};
 use alloc::boxed::Box;
 
 /// Two low halves to a cell, so that a submit stores two counts at once: bucket `n` of a chunk with bucket `n + PAIRS`.
@@ -25,9 +25,20 @@ pub struct HeapBuckets {
     /// In units of 2^31.
     high: Box<[[OwnedU16; CHUNK]]>,
     buckets: u32,
-    /// Not zero once a count has outgrown its low half.
-    carried: OwnedU16,
-    block_shift: u16,
+    /// How often top bits were moved: not zero once a count has outgrown its low half.
+    carries: OwnedU32,
+    /// Submits until top bits have to be moved, whoever makes them.
+    left: OwnedU32,
+    block_shift: u32,
+}
+
+/// What a reader remembers of each block.
+#[derive(Clone, Debug, Default)]
+pub struct HeapMarks {
+    /// The sum of its low halves, and how often they were carried.
+    sums: Box<[u64]>,
+    /// A bit for each block whose sum is that of a try that was taken back.
+    again: u64,
 }
 
 /// The low halves of a chunk.
@@ -88,8 +99,9 @@ impl HeapBuckets {
                 .map(|_| core::array::from_fn(|_| OwnedU16::new(0)))
                 .collect(),
             buckets: buckets as u32,
-            carried: OwnedU16::new(0),
-            block_shift: block_shift(buckets) as u16,
+            carries: OwnedU32::new(0),
+            left: OwnedU32::new(Self::SUBMITS),
+            block_shift: block_shift(buckets),
         }
     }
 
@@ -99,49 +111,81 @@ impl HeapBuckets {
         &self.low
     }
 
+    /// Ends a submit.
+    #[inline(always)]
+    pub(super) fn submitted(&self) {
+        let left = self.left.get().wrapping_sub(1);
+        self.left.set(left);
+        if left == 0 {
+            self.carry();
+        }
+    }
+
+    #[cfg(all(test, not(metrics_core_loom)))]
+    pub(super) fn submits_left(&self) -> &OwnedU32 {
+        &self.left
+    }
+
     /// Moves every top bit to the high half, or fills the bucket for good.
-    pub(super) fn carry(&self) {
+    #[cold]
+    #[inline(never)]
+    fn carry(&self) {
+        self.left.set(Self::SUBMITS);
+        let mut carried = false;
         for (chunk, high) in self.low.iter().zip(&self.high) {
             let (first, second) = high.split_at(PAIRS);
             for (pair, (first, second)) in chunk.0.iter().zip(first.iter().zip(second)) {
                 let [low, high] = halves(pair.get());
                 if low >= TOP || high >= TOP {
-                    let (low, high) = (self.carry_half(low, first), self.carry_half(high, second));
+                    let (low, high) = (carry_half(low, first), carry_half(high, second));
                     pair.set(u64::from(high) << u32::BITS | u64::from(low));
+                    carried = true;
                 }
             }
         }
+        if carried {
+            self.carries.set(self.carries.get().wrapping_add(1).max(1));
+        }
     }
 
-    fn carry_half(&self, low: u32, high: &OwnedU16) -> u32 {
-        if low < TOP {
-            return low;
-        }
-        self.carried.set(1);
-        match high.get().checked_add(1) {
-            Some(sum) => {
-                high.set(sum);
-                low - TOP
-            }
-            None => TOP - 1,
+    /// What carrying adds to a block's mark, so that every block is looked at once more after it.
+    fn mark_of_carries(&self) -> u64 {
+        u64::from(self.carries.get()) << u16::BITS
+    }
+
+    /// Takes the blocks over in which something has changed.
+    fn take(&self, changed: u64, tables: &mut Tables<'_, HeapMarks>) {
+        for block in each_block(changed, self.block_shift, tables.now.len()) {
+            tables.take(block.clone(), block.map(|i| self.get(i)));
         }
     }
 }
 
-impl HeapBuckets {
-    /// An update of blocks of several chunks.
-    #[inline(never)]
-    fn update_wide(&self, blocks: u64, tables: &mut Tables<'_, Box<[u64]>>) -> u64 {
-        let width = 1 << self.block_shift >> CHUNK.trailing_zeros();
-        let chunks = |i: usize| self.low.iter().skip(i * width).take(width);
-        let changed = moved(blocks, tables.marks, |i| {
-            chunks(i).map(ChunkCells::sum).fold(0, u64::wrapping_add)
-        });
-        let shift = self.block_shift();
-        for block in each_block(changed, shift, tables.now.len()) {
-            let counts = chunks(block.start >> shift).flat_map(ChunkCells::counts);
-            tables.take(block, counts);
+fn carry_half(low: u32, high: &OwnedU16) -> u32 {
+    if low < TOP {
+        return low;
+    }
+    match high.get().checked_add(1) {
+        Some(sum) => {
+            high.set(sum);
+            low - TOP
         }
+        None => TOP - 1,
+    }
+}
+
+impl HeapBuckets {
+    /// An update of blocks of several chunks, or of counts that have outgrown their low halves.
+    #[inline(never)]
+    fn update_other(&self, blocks: u64, tables: &mut Tables<'_, HeapMarks>) -> u64 {
+        let width = 1 << self.block_shift >> CHUNK.trailing_zeros();
+        let carries = self.mark_of_carries();
+        let moved = moved(blocks, &mut tables.marks.sums, |i| {
+            let chunks = self.low.iter().skip(i * width).take(width);
+            chunks.map(ChunkCells::sum).fold(carries, u64::wrapping_add)
+        });
+        let changed = moved | tables.marks.again(blocks);
+        self.take(changed, tables);
         changed
     }
 }
@@ -149,8 +193,7 @@ impl HeapBuckets {
 impl BucketCells for HeapBuckets {
     const GROUPED: bool = true;
 
-    /// The sum over each block.
-    type Marks = Box<[u64]>;
+    type Marks = HeapMarks;
 
     #[inline(always)]
     fn capacity(&self) -> usize {
@@ -159,7 +202,7 @@ impl BucketCells for HeapBuckets {
 
     #[inline(always)]
     fn block_shift(&self) -> u32 {
-        self.block_shift.into()
+        self.block_shift
     }
 
     #[inline(always)]
@@ -170,7 +213,7 @@ impl BucketCells for HeapBuckets {
         };
         let [low, high] = <[OwnedU64]>::get(&cells.0, i % PAIRS).map_or([0; 2], |pair| halves(pair.get()));
         let low = u64::from(if i < PAIRS { low } else { high });
-        if self.carried.get() == 0 {
+        if self.carries.get() == 0 {
             return low;
         }
         let high = self.high.get(chunk).and_then(|high| <[OwnedU16]>::get(high, i));
@@ -191,51 +234,53 @@ impl BucketCells for HeapBuckets {
         }
     }
 
-    fn marks(buckets: usize) -> Box<[u64]> {
+    fn marks(buckets: usize) -> HeapMarks {
         let blocks = buckets.div_ceil(1 << block_shift(buckets));
-        (0..blocks).map(|_| 0).collect()
+        HeapMarks {
+            sums: (0..blocks).map(|_| 0).collect(),
+            again: 0,
+        }
     }
 
     #[inline(always)]
-    fn update(&self, blocks: u64, tables: &mut Tables<'_, Box<[u64]>>) -> u64 {
-        // Once a count has outgrown its low half, the sum of the low halves says nothing.
-        if self.carried.get() != 0 {
-            return compare(self, blocks, tables);
-        }
-        if u32::from(self.block_shift) != CHUNK.trailing_zeros() {
-            return self.update_wide(blocks, tables);
+    fn update(&self, blocks: u64, tables: &mut Tables<'_, HeapMarks>) -> u64 {
+        if self.carries.get() != 0 || self.block_shift != CHUNK.trailing_zeros() {
+            return self.update_other(blocks, tables);
         }
         // Of one length, so that one comparison a block does for both.
-        let there = self.low.len().min(tables.marks.len());
-        let (low, marks) = (&self.low[..there], &mut tables.marks[..there]);
-        let changed = moved(blocks, marks, |i| low.get(i).map_or(0, ChunkCells::sum));
+        let there = self.low.len().min(tables.marks.sums.len());
+        let (low, sums) = (&self.low[..there], &mut tables.marks.sums[..there]);
+        let moved = moved(blocks, sums, |i| low.get(i).map_or(0, ChunkCells::sum));
+        let changed = moved | tables.marks.again(blocks);
         tables.take_chunks(changed, |i| low.get(i).map(ChunkCells::counts));
         changed
     }
 
-    fn mark_again(marks: &mut Box<[u64]>, block: usize, counts: &[u64]) {
-        if let Some(mark) = marks.get_mut(block) {
-            let chunks = counts.chunks(CHUNK).map(|chunk| {
-                let (first, second) = chunk.split_at(chunk.len().min(PAIRS));
-                let sum = |half: &[u64]| half.iter().fold(0, |sum: u64, &count| sum.wrapping_add(count));
-                sum(first).wrapping_add(sum(second) << u32::BITS)
-            });
-            *mark = chunks.fold(0, u64::wrapping_add);
-        }
+    fn look_again(marks: &mut HeapMarks, blocks: u64) {
+        marks.again |= blocks;
     }
 }
 
-/// Those of the blocks whose sum is not the one remembered, which it then is. Counts only grow: a block that has the same
-/// sum has the same counts, unless 2^32 samples or a multiple fell into it between two readings. Its next sample shows those.
+impl HeapMarks {
+    /// Those of the blocks that are to be looked at again.
+    #[inline(always)]
+    fn again(&mut self, blocks: u64) -> u64 {
+        core::mem::take(&mut self.again) & blocks
+    }
+}
+
+/// Those of the blocks whose sum is not the one remembered, which it then is. Counts only grow: a block that has the same sum has
+/// the same counts, unless what fell into it between two readings comes to a multiple of 2^64 when second halves count 2^32-fold.
+/// That takes more than 2^32 samples, and its next sample shows them.
 ///
 /// No branch depends on which it is: that is anybody's guess, the branch predictor's too.
 #[inline(always)]
-fn moved(blocks: u64, marks: &mut [u64], sum: impl Fn(usize) -> u64) -> u64 {
+fn moved(blocks: u64, sums: &mut [u64], sum: impl Fn(usize) -> u64) -> u64 {
     let (mut changed, mut left) = (0, blocks);
     while left != 0 {
         let block = left.trailing_zeros();
         left &= left - 1;
-        let Some(mark) = marks.get_mut(block as usize) else {
+        let Some(mark) = sums.get_mut(block as usize) else {
             break;
         };
         let sum = sum(block as usize);
@@ -311,7 +356,7 @@ mod tests {
         };
         assert_eq!(
             buckets.update(0b11, &mut tables),
-            0b01,
+            0b11,
             "the low halves alone are equal"
         );
         assert_eq!(now[1], buckets.get(1));
@@ -336,7 +381,7 @@ mod tests {
         now: Vec<u64>,
         before: Vec<u64>,
         total: Vec<u64>,
-        marks: Box<[u64]>,
+        marks: HeapMarks,
     }
 
     impl Reader {
@@ -349,7 +394,7 @@ mod tests {
             }
         }
 
-        fn tables(&mut self) -> Tables<'_, Box<[u64]>> {
+        fn tables(&mut self) -> Tables<'_, HeapMarks> {
             Tables {
                 now: &mut self.now,
                 before: &mut self.before,
@@ -390,6 +435,20 @@ mod tests {
                 assert_eq!((reader.now[last], reader.total[last]), (1, 8));
             }
             slot.update(&mut reader.tables());
+
+            // Each block is looked at once more after a carry, and then told apart as before.
+            slot.chunks()[0].start_at(u64::from(TOP) + 9);
+            slot.submits_left().set(1);
+            slot.submitted();
+            slot.update(&mut reader.tables());
+            assert_eq!(reader.now[0], u64::from(TOP) + 9);
+            assert_eq!(slot.update(&mut reader.tables()), 0);
+            add(last, 4);
+            let changed = slot.update(&mut reader.tables());
+            assert_eq!(changed, bit(last));
+            slot.undo(changed, &mut reader.tables());
+            assert_eq!(reader.now[last], 3);
+            assert_eq!(slot.update(&mut reader.tables()), bit(last));
             let moved = |(i, total): (usize, &u64)| *total == 7 + slot.bucket(i);
             assert!(reader.total.iter().enumerate().all(moved), "{buckets}");
         }

@@ -244,10 +244,16 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         }
         let now = self.read();
         self.state.busy_since.set(now);
-        self.state.cursor.set(now);
-        self.state
-            .flags
-            .set(flags | BUSY | if flags & TIMED != 0 { CHAINED } else { 0 });
+        self.state.poll_started_at.set(UNTIMED);
+        let mut marks = BUSY;
+        // A poll that goes on keeps its beginning.
+        if flags & POLLING == 0 {
+            self.state.cursor.set(now);
+            if flags & TIMED != 0 {
+                marks |= CHAINED;
+            }
+        }
+        self.state.flags.set(flags | marks);
         self.live.enter(WorkerState::Running, now);
     }
 
@@ -327,7 +333,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     #[inline(always)]
     pub(crate) fn start_plain_poll(&self, Flags(flags): Flags, site: Site) {
         if flags & EVERY_POLL == 0 {
-            self.state.flags.set(flags | POLLING);
+            self.state.flags.set(flags & !MEASURED | POLLING);
             return self.begin_live(site, UNTIMED);
         }
         let since = self.reading_at_start(flags);
@@ -422,9 +428,9 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             None => false,
         };
         self.state.cursor.set(now);
-        let chained = if flags & TIMED != 0 { CHAINED } else { 0 };
-        self.state.flags.set(flags & !(POLLING | MEASURED) | chained);
-        full || self.is_due(now)
+        self.state.flags.set(flags & !(POLLING | MEASURED) | CHAINED);
+        // If all was switched off meanwhile, the submit takes the chain away again.
+        full || self.is_due(now) || flags & TIMED == 0
     }
 
     /// Whether the interval has passed.

@@ -31,8 +31,8 @@ pub trait BucketCells {
     /// Brings a reading of the blocks whose bits are set up to date. What it overwrites, in whole blocks, it leaves beside;
     /// which blocks, it says by their bits.
     fn update(&self, blocks: u64, tables: &mut Tables<'_, Self::Marks>) -> u64;
-    /// Sets the mark of a block that stands at `counts` again.
-    fn mark_again(marks: &mut Self::Marks, block: usize, counts: &[u64]);
+    /// Has the next update look at these blocks again, whatever their marks say.
+    fn look_again(marks: &mut Self::Marks, blocks: u64);
 }
 
 /// The tables of counts that a reader brings up to date together, each a count a bucket.
@@ -134,7 +134,7 @@ impl<B: crate::cell::BucketCell, const BUCKETS: usize> BucketCells for [B; BUCKE
         compare(self, blocks, tables)
     }
 
-    fn mark_again((): &mut (), _: usize, _: &[u64]) {}
+    fn look_again((): &mut (), _: u64) {}
 }
 
 /// Brings the blocks whose bits are set up to date, and says which had changed, all by looking at every count.
@@ -222,9 +222,15 @@ impl SlotHistogram<HeapBuckets> {
         self.max.set(max);
     }
 
-    /// Has to be called every [`SUBMITS`](HeapBuckets::SUBMITS) submits.
-    pub(crate) fn carry(&self) {
-        self.buckets.carry();
+    /// Ends a submit.
+    #[inline(always)]
+    pub(crate) fn submitted(&self) {
+        self.buckets.submitted();
+    }
+
+    #[cfg(all(test, not(metrics_core_loom)))]
+    pub(super) fn submits_left(&self) -> &crate::cell::OwnedU32 {
+        self.buckets.submits_left()
     }
 }
 
@@ -269,6 +275,7 @@ impl<B: BucketCells> SlotHistogram<B> {
     /// Takes an update of these blocks back.
     #[cold]
     pub(crate) fn undo(&self, changed: u64, tables: &mut Tables<'_, B::Marks>) {
+        B::look_again(tables.marks, changed);
         let shift = self.buckets.block_shift();
         for block in each_block(changed, shift, tables.now.len()) {
             let (Some(now), Some(before), Some(total)) = (
@@ -282,7 +289,6 @@ impl<B: BucketCells> SlotHistogram<B> {
                 *total = total.wrapping_sub(now.wrapping_sub(*before));
                 *now = *before;
             }
-            B::mark_again(tables.marks, block.start >> shift, now);
         }
     }
 

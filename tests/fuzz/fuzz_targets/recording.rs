@@ -51,9 +51,13 @@ struct Input {
 }
 
 fuzz_target!(|input: Input| {
-    let Ok(config) = HistogramConfig::h2(16, 1 << 30, u32::from(input.precision % 4)) else {
-        return;
+    let config = match input.precision % 6 {
+        // More buckets than have their bits in one word, and a layout without a quick index.
+        4 => HistogramConfig::h2(16, 1 << 14, 6),
+        5 => HistogramConfig::linear(1 << 10, 600),
+        precision => HistogramConfig::h2(16, 1 << 30, precision.into()),
     };
+    let Ok(config) = config else { return };
     let registry = Builder::new()
         .workers(2)
         .poll_time(config)
