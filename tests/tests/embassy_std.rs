@@ -224,11 +224,12 @@ fn every_count_is_what_the_program_counted() {
     assert_eq!(trace.tasks.len(), ROWS);
     let lives_of_once = u64::from(LIVES) + 1;
     for (own, lives, ghosts) in [
-        (&YIELDER, 1, 0),
-        (&RECEIVER, 1, 0),
-        (&ONCE, lives_of_once, 0),
-        (&LATE, 1, 1),
-        (&SUPERVISOR, 1, 0),
+        (&YIELDER, 1, 0..=0),
+        // A receiver that finds its sender gone ends, and the sender's own wake may come after that.
+        (&RECEIVER, 1, 0..=1),
+        (&ONCE, lives_of_once, 0..=0),
+        (&LATE, 1, 1..=1),
+        (&SUPERVISOR, 1, 0..=0),
     ] {
         let task = own.task.load(Ordering::Relaxed);
         let row = trace
@@ -241,10 +242,11 @@ fn every_count_is_what_the_program_counted() {
             own.polls(),
             "each poll is one call of the task's future"
         );
-        assert_eq!(
+        assert!(
+            ghosts.contains(&(row.wakes - own.polls())),
+            "each wake led to one poll, but for that of an ended task: {} wakes, {} polls",
             row.wakes,
-            own.polls() + ghosts,
-            "each wake led to one poll, but for that of an ended task"
+            own.polls()
         );
         assert_eq!((row.spawned, row.ended), (lives, lives));
         assert_eq!(row.active, own.polls() * 1_000);
