@@ -71,10 +71,11 @@ fn an_interrupt_ends_it_with_a_summary() {
         second.starts_with("   1 s  ") && second.contains("poll time p50 "),
         "{second}"
     );
-    let interrupt = Command::new("kill")
-        .args(["-INT", &demo.child.0.id().to_string()])
+    // The shell's own `kill`: not every system has a program of that name.
+    let interrupt = Command::new("sh")
+        .args(["-c", &format!("kill -INT {}", demo.child.0.id())])
         .status();
-    assert!(interrupt.expect("there is `kill`").success());
+    assert!(interrupt.expect("there is a shell").success());
     let rest: Vec<String> = demo.lines.map(|line| line.expect("not text")).collect();
     let summary = rest
         .iter()
