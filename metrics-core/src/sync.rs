@@ -11,8 +11,6 @@ mod imp {
     #[cfg(all(target_has_atomic = "64", not(metrics_core_halves)))]
     pub(crate) type AtomicU64 = core::sync::atomic::AtomicU64;
     pub(crate) type AtomicU32 = core::sync::atomic::AtomicU32;
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-    pub(crate) type AtomicU16 = core::sync::atomic::AtomicU16;
     pub(crate) use core::sync::atomic::{Ordering, fence};
 
     pub(crate) use core::hint::spin_loop;
@@ -32,7 +30,7 @@ mod imp {
     #[cfg(not(metrics_core_halves))]
     pub(crate) use loom::sync::atomic::AtomicU64;
     pub(crate) use loom::sync::atomic::{
-        AtomicU16, AtomicU32, AtomicU32 as SharedAtomicU32, AtomicU64 as SharedAtomicU64, Ordering, fence,
+        AtomicU32, AtomicU32 as SharedAtomicU32, AtomicU64 as SharedAtomicU64, Ordering, fence,
     };
 
     /// A model makes progress on a retry only by letting another thread run.

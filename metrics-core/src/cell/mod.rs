@@ -14,8 +14,6 @@ mod shared;
 mod shared_counter;
 
 pub(crate) use counter::OwnedCounter;
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub(crate) use owned::OwnedU16;
 pub(crate) use owned::{OwnedU32, OwnedU64};
 pub(crate) use shared::{SharedU32, SharedU64};
 pub(crate) use shared_counter::SharedCounter;

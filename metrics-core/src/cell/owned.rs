@@ -1,8 +1,6 @@
 //! A 64-bit cell with one writer and any number of readers.
 
 use super::{U32Cell, U64Cell};
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-use crate::sync::AtomicU16;
 use crate::sync::{AtomicU32, Ordering::Relaxed, const_unless_loom};
 
 #[cfg(all(target_has_atomic = "64", not(metrics_core_halves)))]
@@ -141,31 +139,6 @@ impl U32Cell for OwnedU32 {
 
     #[inline(always)]
     fn set(&self, value: u32) {
-        self.0.store(value, Relaxed);
-    }
-}
-
-/// The same in 16 bits.
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-#[derive(Debug)]
-pub(crate) struct OwnedU16(AtomicU16);
-
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-impl OwnedU16 {
-    const_unless_loom! {
-        pub(crate) const fn new(value: u16) -> Self {
-            Self(AtomicU16::new(value))
-        }
-    }
-
-    // Ordering: relaxed on both sides, as for `OwnedU64`.
-    #[inline(always)]
-    pub(crate) fn get(&self) -> u16 {
-        self.0.load(Relaxed)
-    }
-
-    #[inline(always)]
-    pub(crate) fn set(&self, value: u16) {
         self.0.store(value, Relaxed);
     }
 }

@@ -7,7 +7,7 @@ use crate::seq::SeqCount;
 use crate::sync::thread;
 use alloc::sync::Arc;
 
-/// A slot with one counter and a histogram of one chunk of buckets, of which two are used.
+/// A slot with one counter and a histogram of two buckets.
 struct Small {
     seq: SeqCount,
     polls: OwnedU64,
@@ -27,8 +27,7 @@ impl Small {
     fn submit(&self, n: u64, bucket: usize) {
         self.seq.write(|| {
             self.polls.set(n);
-            let counts = core::array::from_fn(|i| u8::from(i == bucket));
-            self.poll_time.chunks()[0].add(counts);
+            self.poll_time.cells()[bucket].add(1);
             self.poll_time.settle(whole(n), 1, n);
         });
     }

@@ -1,9 +1,9 @@
 //! A worker's own side: plain memory, no atomics, published by a submit.
 
-use super::buckets::{ChunkCells, HeapBuckets};
+use super::buckets::HeapBuckets;
 use super::hooks::{HooksState, RecordValue};
 use super::slot::{CHUNK, SlotHistogram};
-use crate::cell::{Local, OwnedU64};
+use crate::cell::{Local, OwnedU64, U64Cell};
 use crate::counters::Counters;
 use crate::histogram::HistogramConfig;
 use alloc::boxed::Box;
@@ -82,13 +82,12 @@ impl BatchHistogram {
             None => self.publish_chunks(touched, slot),
             Some(wide) => wide.publish(touched, slot),
         }
-        slot.submitted();
     }
 
     #[inline(always)]
     fn publish_chunks(&self, mut touched: u64, slot: &SlotHistogram<HeapBuckets>) {
         let (chunks, _) = self.lanes.as_chunks::<CHUNK>();
-        let cells = slot.chunks();
+        let (cells, _) = slot.cells().as_chunks::<CHUNK>();
         slot.mark(touched);
         while touched != 0 {
             let chunk = touched.trailing_zeros() as usize;
@@ -195,7 +194,7 @@ impl Wide {
     #[inline(never)]
     fn publish(&self, mut words: u64, slot: &SlotHistogram<HeapBuckets>) {
         let (chunks, _) = self.lanes.as_chunks::<CHUNK>();
-        let cells = slot.chunks();
+        let (cells, _) = slot.cells().as_chunks::<CHUNK>();
         let mut blocks = 0;
         while words != 0 {
             let first = words.trailing_zeros() as usize * WORDS_OF_A_BIT;
@@ -221,8 +220,10 @@ impl Wide {
 /// Does not ask which lanes are zero: polls of one kind fall into neighbouring buckets, and a branch for each would be
 /// guessed wrong.
 #[inline(always)]
-fn publish_chunk(lanes: &[Cell<u8>; CHUNK], cells: &ChunkCells) {
-    cells.add(lanes.each_ref().map(Cell::get));
+fn publish_chunk(lanes: &[Cell<u8>], cells: &[OwnedU64]) {
+    for (lane, cell) in lanes.iter().zip(cells) {
+        cell.add(lane.get().into());
+    }
     for lane in lanes {
         lane.set(0);
     }
@@ -232,14 +233,9 @@ fn publish_chunk(lanes: &[Cell<u8>; CHUNK], cells: &ChunkCells) {
 #[cold]
 #[inline(never)]
 fn publish_rest(lanes: &[Cell<u8>], slot: &SlotHistogram<HeapBuckets>) {
-    let (_, rest) = lanes.as_chunks::<CHUNK>();
-    let mut counts = [0; CHUNK];
-    for (count, lane) in counts.iter_mut().zip(rest) {
-        *count = lane.take();
-    }
-    if let Some(cells) = slot.chunks().last() {
-        cells.add(counts);
-    }
+    let (_, lanes) = lanes.as_chunks::<CHUNK>();
+    let (_, cells) = slot.cells().as_chunks::<CHUNK>();
+    publish_chunk(lanes, cells);
 }
 
 /// Notes that a lane's chunk was touched. Every record does: to ask first whether it is noted costs as much.
@@ -281,9 +277,8 @@ impl Batch {
 
 #[cfg(all(test, not(metrics_core_loom)))]
 mod tests {
-    use super::super::slot::{BucketCells, Tables};
+    use super::super::slot::Tables;
     use super::*;
-    use crate::cell::U32Cell;
     use alloc::vec::Vec;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -348,7 +343,6 @@ mod tests {
                 now: &mut now,
                 before: &mut before,
                 total: &mut total,
-                marks: &mut HeapBuckets::marks(layout.num_buckets()),
             });
             assert_eq!(changed, slot.bit(0) | slot.bit(layout.num_buckets() - 1));
         }
@@ -370,25 +364,15 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_carried_before_any_can_come_round_whoever_submits() {
+    fn a_bucket_counts_beyond_32_bits() {
         for layout in layouts() {
             let (batch, slot) = histogram(&layout);
-            let near = u64::from(u32::MAX - 255);
-            slot.chunks()[0].start_at(near);
-            slot.submits_left().set(3);
-            for (n, batch) in (1..).zip([&batch, &batch, &BatchHistogram::new(&slot)]) {
-                assert_eq!(slot.submits_left().get(), 4 - n);
-                batch.record(&layout, 0);
-                batch.publish(&slot);
-                assert_eq!(slot.bucket(0), near + u64::from(n));
-            }
-            assert_eq!(slot.submits_left().get(), HeapBuckets::SUBMITS);
-            for _ in 0..254 {
-                batch.record(&layout, 0);
-            }
+            let near = u64::from(u32::MAX);
+            slot.cells()[0].set(near);
+            batch.record(&layout, 0);
             batch.publish(&slot);
-            assert_eq!(slot.bucket(0), near + 3 + 254);
-            assert_eq!(slot.bucket(4), 0, "the other half of the pair");
+            assert_eq!(slot.bucket(0), near + 1);
+            assert_eq!(slot.bucket(1), 0, "the neighbour is unchanged");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The slot's side of a histogram: cells with one writer, under the slot's sequence count.
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-use super::buckets::{ChunkCells, HeapBuckets};
+use super::buckets::HeapBuckets;
 use super::hooks::RecordValue;
 use crate::cell::{OwnedU64, U64Cell};
 use crate::histogram::HistogramConfig;
@@ -16,8 +16,6 @@ pub trait BucketCells {
     /// Whether touched blocks of buckets are noted, so that a reader passes over the others. Few buckets are read
     /// sooner than a bit is set.
     const GROUPED: bool;
-    /// What a reader remembers of each block, so as to tell which have changed.
-    type Marks: Clone + Debug + Default;
     /// How many buckets there is room for.
     fn capacity(&self) -> usize;
     /// A block has `2^block_shift` buckets.
@@ -26,28 +24,20 @@ pub trait BucketCells {
     fn get(&self, i: usize) -> u64;
     /// Adds one to bucket `i`; nothing past the end.
     fn add_one(&self, i: usize);
-    /// The marks of so many empty buckets.
-    fn marks(buckets: usize) -> Self::Marks;
-    /// Brings a reading of the blocks whose bits are set up to date. What it overwrites, in whole blocks, it leaves beside;
-    /// which blocks, it says by their bits.
-    fn update(&self, blocks: u64, tables: &mut Tables<'_, Self::Marks>) -> u64;
-    /// Has the next update look at these blocks again, whatever their marks say.
-    fn look_again(marks: &mut Self::Marks, blocks: u64);
 }
 
 /// The tables of counts that a reader brings up to date together, each a count a bucket.
 #[derive(Debug)]
-pub struct Tables<'a, M> {
+pub(crate) struct Tables<'a> {
     /// The last good reading.
     pub(crate) now: &'a mut [u64],
     /// What was overwritten in it.
     pub(crate) before: &'a mut [u64],
     /// The sum over all slots, of which this reading is a part.
     pub(crate) total: &'a mut [u64],
-    pub(crate) marks: &'a mut M,
 }
 
-impl<M> Tables<'_, M> {
+impl Tables<'_> {
     /// Takes over the counts of one block, and says whether any had changed.
     #[inline(always)]
     pub(super) fn take(&mut self, block: Range<usize>, counts: impl Iterator<Item = u64>) -> bool {
@@ -58,27 +48,6 @@ impl<M> Tables<'_, M> {
         ) {
             (Some(now), Some(before), Some(total)) => take(now, before, total, counts),
             _ => false,
-        }
-    }
-
-    /// The same for chunks whose bits are set.
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-    #[inline(always)]
-    pub(super) fn take_chunks(&mut self, mut chunks: u64, counts: impl Fn(usize) -> Option<[u64; CHUNK]>) {
-        let buckets = self.now.len().min(self.before.len()).min(self.total.len());
-        let (now, now_rest) = self.now[..buckets].as_chunks_mut::<CHUNK>();
-        let (before, before_rest) = self.before[..buckets].as_chunks_mut::<CHUNK>();
-        let (total, total_rest) = self.total[..buckets].as_chunks_mut::<CHUNK>();
-        while chunks != 0 {
-            let i = chunks.trailing_zeros() as usize;
-            chunks &= chunks - 1;
-            let Some(counts) = counts(i) else { break };
-            let counts = counts.into_iter();
-            match (now.get_mut(i), before.get_mut(i), total.get_mut(i)) {
-                (Some(now), Some(before), Some(total)) => take(now, before, total, counts),
-                // The layout ends within its last chunk.
-                _ => take(now_rest, before_rest, total_rest, counts),
-            };
         }
     }
 }
@@ -104,8 +73,6 @@ pub(crate) const CHUNK: usize = 8;
 impl<B: crate::cell::BucketCell, const BUCKETS: usize> BucketCells for [B; BUCKETS] {
     const GROUPED: bool = false;
 
-    type Marks = ();
-
     #[inline(always)]
     fn capacity(&self) -> usize {
         BUCKETS
@@ -127,22 +94,6 @@ impl<B: crate::cell::BucketCell, const BUCKETS: usize> BucketCells for [B; BUCKE
             cell.count_one();
         }
     }
-
-    fn marks(_: usize) {}
-
-    fn update(&self, blocks: u64, tables: &mut Tables<'_, ()>) -> u64 {
-        compare(self, blocks, tables)
-    }
-
-    fn look_again((): &mut (), _: u64) {}
-}
-
-/// Brings the blocks whose bits are set up to date, and says which had changed, all by looking at every count.
-pub(super) fn compare<B: BucketCells>(cells: &B, blocks: u64, tables: &mut Tables<'_, B::Marks>) -> u64 {
-    let shift = cells.block_shift();
-    each_block(blocks, shift, tables.now.len())
-        .filter(|block| tables.take(block.clone(), block.clone().map(|i| cells.get(i))))
-        .fold(0, |changed, block| changed | bit(block.start, shift))
 }
 
 /// Bucket counts with their sum, minimum and maximum. The count of samples is the sum of the buckets, so the two
@@ -204,8 +155,8 @@ impl SlotHistogram<HeapBuckets> {
 
     /// The cells of the buckets. Whoever adds to them marks them.
     #[inline(always)]
-    pub(crate) fn chunks(&self) -> &[ChunkCells] {
-        self.buckets.chunks()
+    pub(crate) fn cells(&self) -> &[OwnedU64] {
+        self.buckets.cells()
     }
 
     /// Notes for readers which blocks were touched.
@@ -220,17 +171,6 @@ impl SlotHistogram<HeapBuckets> {
         self.sum.set(sum);
         self.min.set(min);
         self.max.set(max);
-    }
-
-    /// Ends a submit.
-    #[inline(always)]
-    pub(crate) fn submitted(&self) {
-        self.buckets.submitted();
-    }
-
-    #[cfg(all(test, not(metrics_core_loom)))]
-    pub(super) fn submits_left(&self) -> &crate::cell::OwnedU32 {
-        self.buckets.submits_left()
     }
 }
 
@@ -267,15 +207,17 @@ impl<B: BucketCells> SlotHistogram<B> {
     /// Brings a reading of this slot up to date. What it overwrites, in whole blocks, it leaves beside; which blocks, it
     /// says by their bits.
     #[inline(always)]
-    pub(crate) fn update(&self, tables: &mut Tables<'_, B::Marks>) -> u64 {
+    pub(crate) fn update(&self, tables: &mut Tables<'_>) -> u64 {
         let touched = if B::GROUPED { self.blocks.get() } else { u64::MAX };
-        self.buckets.update(touched, tables)
+        let (cells, shift) = (&self.buckets, self.buckets.block_shift());
+        each_block(touched, shift, tables.now.len())
+            .filter(|block| tables.take(block.clone(), block.clone().map(|i| cells.get(i))))
+            .fold(0, |changed, block| changed | bit(block.start, shift))
     }
 
     /// Takes an update of these blocks back.
     #[cold]
-    pub(crate) fn undo(&self, changed: u64, tables: &mut Tables<'_, B::Marks>) {
-        B::look_again(tables.marks, changed);
+    pub(crate) fn undo(&self, changed: u64, tables: &mut Tables<'_>) {
         let shift = self.buckets.block_shift();
         for block in each_block(changed, shift, tables.now.len()) {
             let (Some(now), Some(before), Some(total)) = (

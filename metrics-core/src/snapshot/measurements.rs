@@ -63,9 +63,9 @@ impl<S: Storage> HistogramReading<S> {
 
     /// Whether a bucket is full, so that the histogram may have fewer samples than were measured.
     ///
-    /// The narrow buckets of [`Buckets32`](crate::Buckets32) are after 2^32 - 1 samples, those on a heap after 2^47 - 1. A host
-    /// that decodes a small chip's reading can't tell: there [`samples`](Self::samples) short of [`polls`](Self::polls) says it,
-    /// while every poll is measured.
+    /// The narrow buckets of [`Buckets32`](crate::Buckets32) are full after 2^32 - 1 samples; 64-bit buckets never are. A host that
+    /// decodes a small chip's reading can't tell: there, while every poll is measured, fewer [`samples`](Self::samples) than
+    /// [`polls`](Self::polls) show it.
     pub fn is_saturated(&self) -> bool {
         self.histogram
             .buckets()

@@ -10,7 +10,6 @@ use crate::histogram::{HistogramConfig, HistogramSnapshot};
 use crate::live::LiveRecord;
 use crate::options::Sampling;
 use crate::probe::Probe;
-use crate::record::BucketCells;
 use crate::registry::{HostCells, Registry};
 use crate::slot::{FOREIGN, Holder, Slot, persist};
 use crate::storage::{Rows, Storage, Text};
@@ -72,11 +71,7 @@ impl<S: Storage> Snapshot<S> {
 
     /// A row for each slot that has none yet, as far as there is room.
     fn make_rows<T>(&mut self, registry: &Registry<S, T>) {
-        let facts = &registry.facts;
         for _ in registry.storage.slots().skip(self.rows.as_slice().len()) {
-            let marks = |config: Option<&HistogramConfig>| {
-                S::Buckets::marks(config.map_or(0, HistogramConfig::num_buckets))
-            };
             let row = Row {
                 holder: Holder::default(),
                 seq: None,
@@ -84,7 +79,6 @@ impl<S: Storage> Snapshot<S> {
                 stale: false,
                 live: None,
                 read_at: self.taken_at,
-                marks: [marks(facts.poll_time.get()), marks(facts.schedule_latency.get())],
                 data: Measurements {
                     supplied: CounterSet::NONE,
                     ..self.blank(registry)

@@ -2,16 +2,11 @@
 
 use super::Measurements;
 use crate::live::{LiveRecord, Site, WorkerState};
-use crate::record::BucketCells;
 use crate::slot::Holder;
 use crate::storage::Storage;
-use crate::storage::sealed::Sealed;
 use crate::time::Timestamp;
 use core::ops::Deref;
 use core::time::Duration;
-
-/// What a reader remembers of a slot's blocks of buckets.
-pub(super) type Marks<S> = <<S as Sealed>::Buckets as BucketCells>::Marks;
 
 /// What a snapshot remembers of one slot: its last good reading and the sequence counts it was read under.
 ///
@@ -28,8 +23,6 @@ pub(crate) struct Row<S: Storage> {
     pub(crate) live: Option<LiveRecord>,
     /// The last snapshot for which the reading was fresh, while it is stale.
     pub(crate) read_at: Timestamp,
-    /// What tells the blocks of the histograms that changed: poll times', schedule latencies'.
-    pub(crate) marks: [Marks<S>; 2],
     pub(crate) data: Measurements<S>,
 }
 
@@ -68,7 +61,6 @@ impl<S: Storage> Clone for Row<S> {
             read_at: self.read_at,
             stale: self.stale,
             data: self.data.clone(),
-            marks: self.marks.clone(),
             live: self.live,
             live_seq: self.live_seq,
         }

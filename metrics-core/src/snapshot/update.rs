@@ -1,7 +1,7 @@
 //! One row brought up to date in place, and the sums over all rows with it.
 
 use super::measurements::{HistogramReading, Measurements};
-use super::row::{Marks, Row};
+use super::row::Row;
 use crate::counters::{Counter, CounterSet, CounterValues};
 use crate::record::{SlotHistogram, Tables};
 use crate::slot::Slot;
@@ -158,7 +158,6 @@ impl<'a, S: Storage> Reading<'a, S> {
             row: self.row.data.poll_time.as_mut()?,
             before: self.sums.before.poll_time.as_mut()?,
             total: self.sums.total.poll_time.as_mut()?,
-            marks: &mut self.row.marks[0],
             slot: self.slot.poll_time.as_ref()?,
         })
     }
@@ -169,7 +168,6 @@ impl<'a, S: Storage> Reading<'a, S> {
             row: self.row.data.schedule_latency.as_mut()?,
             before: self.sums.before.schedule_latency.as_mut()?,
             total: self.sums.total.schedule_latency.as_mut()?,
-            marks: &mut self.row.marks[1],
             slot: self.slot.schedule_latency.as_ref()?,
         })
     }
@@ -183,7 +181,6 @@ struct Update<'a, S: Storage> {
     row: &'a mut HistogramReading<S>,
     before: &'a mut HistogramReading<S>,
     total: &'a mut HistogramReading<S>,
-    marks: &'a mut Marks<S>,
     slot: &'a SlotHistogram<S::Buckets>,
 }
 
@@ -204,12 +201,11 @@ struct Read {
 
 impl<S: Storage> Update<'_, S> {
     #[inline(always)]
-    fn tables(&mut self) -> Tables<'_, Marks<S>> {
+    fn tables(&mut self) -> Tables<'_> {
         Tables {
             now: self.row.histogram.buckets_mut(),
             before: self.before.histogram.buckets_mut(),
             total: self.total.histogram.buckets_mut(),
-            marks: self.marks,
         }
     }
 

@@ -438,7 +438,6 @@ impl<S: Storage> Snapshot<S> {
             read_at: Timestamp::from_ticks(ago(age).unwrap_or(self.taken_at.ticks())),
             stale: stale.is_some(),
             data,
-            marks: Default::default(),
             live: Some(live),
             live_seq: None,
         };

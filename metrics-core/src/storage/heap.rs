@@ -132,8 +132,6 @@ impl Heap {
 impl Sealed for Heap {
     type Buckets = HeapBuckets;
 
-    const BUCKET_FULL: u64 = HeapBuckets::FULL;
-
     type Name = Box<str>;
     type Facts = Held<Facts<Box<str>>>;
     type Host = HostCells<SharedBuckets>;
