@@ -184,10 +184,7 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
         self.index
     }
 
-    /// The registry that it reports to. For adapters, and no part of the API: the mock's worker has no size and so nothing to
-    /// lend. Whoever leased the worker has the handle; a reader gives it too
-    /// ([`RuntimeMetrics::registry`](crate::RuntimeMetrics::registry)).
-    #[doc(hidden)]
+    /// The handle of the registry that the worker was leased from.
     pub fn registry(&self) -> &R {
         &self.registry
     }

@@ -34,9 +34,7 @@ pub(crate) enum Command {
     Tidy(Tidy),
     /// Break every invariant on purpose, one after the other, and require a test to notice
     Mutate(Mutate),
-    /// Check that metrics-mock has the very API of metrics-std and metrics-wasm
-    Parity,
-    /// Count the instructions of one executor bare and with metrics-mock, which must be the same
+    /// Count the instructions of one executor without metrics and with them
     ZeroCost,
     /// Build the npm package for JavaScript hosts, test what is made of it, measure what it costs
     Wasm(Wasm),

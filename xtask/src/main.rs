@@ -16,7 +16,6 @@ mod libtest;
 mod matrix;
 mod mutate;
 mod needs;
-mod parity;
 mod targets;
 mod tidy;
 mod toolchain;
@@ -36,7 +35,6 @@ fn main() -> ExitCode {
         Ok(Command::TestMatrix(flags)) => matrix::run(&flags),
         Ok(Command::Tidy(flags)) => tidy::run(&flags),
         Ok(Command::Mutate(flags)) => mutate::run(&flags),
-        Ok(Command::Parity) => parity::run(),
         Ok(Command::ZeroCost) => zero_cost::run(),
         Ok(Command::Wasm(flags)) => wasm::run(&flags),
         Ok(Command::WasmDemo(flags)) => wasm::demo(&flags),

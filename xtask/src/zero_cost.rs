@@ -1,4 +1,4 @@
-//! `cargo xtask zero-cost`: with metrics-mock an executor runs the same number of instructions as without metrics.
+//! `cargo xtask zero-cost`: what metrics add to the instructions of an executor.
 
 use std::process::ExitCode;
 
@@ -34,8 +34,8 @@ pub(crate) fn run() -> Result<ExitCode> {
             .with_extension(std::env::consts::EXE_EXTENSION);
         callgrind::count(&path, program, &target.join("callgrind"))
     };
-    let (bare, mock, real) = (count("bare")?, count("mock")?, count("real")?);
-    println!("instructions a poll: bare {bare:.2}, with metrics-mock {mock:.2}, with metrics-std {real:.2}");
+    let (bare, real) = (count("bare")?, count("real")?);
+    println!("instructions a poll: bare {bare:.2}, with metrics-std {real:.2}");
     let mut tally = Tally::default();
     let mut check = |what: &str, holds: bool| {
         println!("{}: {what}", if holds { "ok" } else { "FAILED" });
@@ -45,9 +45,6 @@ pub(crate) fn run() -> Result<ExitCode> {
             tally.failed += 1;
         }
     };
-    #[allow(clippy::float_cmp, reason = "both are a count over the same number of polls")]
-    let same = bare == mock;
-    check("metrics-mock adds no instruction", same);
     // Else the hooks would not be in the loop.
     check("metrics-std adds some", real > bare);
     println!("{tally}");

@@ -10,7 +10,6 @@ type Metrics = metrics_std::Builder<'static>;
 
 /// Every side.
 pub(crate) const SIDES: &[Named] = &[
-    side("testbed/bare", BARE),
     side("testbed/poll-time", POLL_TIME),
     side("testbed/both", BOTH),
     side("testbed/off", OFF),
@@ -36,9 +35,6 @@ macro_rules! yielding {
         side
     }};
 }
-
-const BARE: Build =
-    || yielding!(testbed::bare::testbed::Builder::current_thread().build(metrics_mock::Clock::new()));
 
 fn metered(clock: Clock, configure: impl FnOnce(Metrics) -> Metrics) -> Box<dyn Side> {
     yielding!(

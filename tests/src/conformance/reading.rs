@@ -8,7 +8,7 @@ use crate::metrics::{Counter, HistogramReading, HistogramSnapshot, METRICS, Snap
 pub struct Reading(pub Option<Snapshot>);
 
 impl Reading {
-    /// A snapshot, if it has anything to say: with metrics-mock every single number is `None`.
+    /// A snapshot, if any number of it is not `None`: in a build that records nothing, every one is.
     pub fn of(snapshot: Snapshot) -> Self {
         let reading = Self(Some(snapshot));
         let says_something = METRICS.iter().any(|metric| reading.value(metric.name).is_some());

@@ -5,14 +5,8 @@ use core::task::Poll;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 #[cfg(feature = "metrics")]
-use metrics_wasm as metrics;
-// What an app does by renaming the dependency.
-#[cfg(all(feature = "mock", not(feature = "metrics")))]
-use metrics_mock as metrics;
-
-#[cfg(any(feature = "metrics", feature = "mock"))]
-use metrics::spawn_local;
-#[cfg(not(any(feature = "metrics", feature = "mock")))]
+use metrics_wasm::spawn_local;
+#[cfg(not(feature = "metrics"))]
 use wasm_bindgen_futures::spawn_local;
 
 #[wasm_bindgen]
@@ -42,11 +36,11 @@ pub fn work() {
 /// Reads one snapshot: the polls so far, where they are measured.
 #[wasm_bindgen]
 pub fn polls() -> Option<f64> {
-    #[cfg(any(feature = "metrics", feature = "mock"))]
-    return metrics::Monitor::current()
+    #[cfg(feature = "metrics")]
+    return metrics_wasm::Monitor::current()
         .ok()
         .and_then(|monitor| monitor.snapshot().total().poll_count())
         .map(|polls| polls as f64);
-    #[cfg(not(any(feature = "metrics", feature = "mock")))]
+    #[cfg(not(feature = "metrics"))]
     None
 }

@@ -1,4 +1,4 @@
-//! The hooks of the crate that the program calls `metrics`: metrics-std, or metrics-mock in its place.
+//! The hooks of metrics-std, which the program calls `metrics`.
 
 use metrics::{Builder, Clock, HistogramConfig, NoProbe};
 

@@ -12,7 +12,6 @@ mod manifests;
 mod metrics_doc;
 mod rust_version;
 mod sources;
-mod twins;
 
 use std::fs;
 use std::path::Path;
@@ -99,11 +98,6 @@ static CHECKS: &[Check] = &[
     Check {
         name: "nothing unfinished",
         run: sources::check_unfinished,
-        fix: None,
-    },
-    Check {
-        name: "files that the mock has from metrics-std",
-        run: twins::check,
         fix: None,
     },
     Check {

@@ -1,1 +1,0 @@
-#![doc = include_str!(concat!(env!("OUT_DIR"), "/README.md"))]
