@@ -1,6 +1,6 @@
-//! `cargo xtask demo`: the example server of metrics-std, in release.
+//! `cargo xtask demo`: the package `demo`, in release.
 
-#[path = "../../metrics-std/examples/server/cli.rs"]
+#[path = "../../tests/demo/src/cli.rs"]
 mod cli;
 
 pub(crate) use cli::Cli;
@@ -12,25 +12,17 @@ use anyhow::{Context, Result};
 
 use crate::workspace;
 
-/// Builds the example and becomes it. The flags have been read by then: a wrong one is told before the build.
+/// Builds the demo and becomes it. The flags have been read by then: a wrong one is told before the build.
 pub(crate) fn run(flags: &Cli) -> Result<ExitCode> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .current_dir(workspace::root())
-        .args([
-            "run",
-            "--release",
-            "--package",
-            "metrics-std",
-            "--example",
-            "server",
-        ])
-        .args(["--features", "axum,prometheus,serde", "--"])
+        .args(["run", "--release", "--package", "demo", "--"])
         .args(arguments(flags));
     become_it(command)
 }
 
-/// The flags as the example takes them.
+/// The flags as the demo takes them.
 fn arguments(flags: &Cli) -> Vec<String> {
     let &Cli {
         seconds,

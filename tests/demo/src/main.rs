@@ -4,7 +4,7 @@
 //! cargo xtask demo [--seconds N] [--json] [--port P]
 //! ```
 //!
-//! `server/service.rs` is what an application would write; the rest sends the load, shows what the runtime does, and counts
+//! `service.rs` is what an application would write; the rest sends the load, shows what the runtime does, and counts
 //! again, by itself, what the metrics count.
 
 #![allow(
@@ -12,27 +12,16 @@
     reason = "a program with std; one import of `time` from both would be noise"
 )]
 
-#[path = "server/cli.rs"]
 mod cli;
-#[path = "server/load.rs"]
 mod load;
-#[path = "server/pages.rs"]
 mod pages;
-#[path = "server/report.rs"]
 mod report;
-#[path = "server/sample.rs"]
 mod sample;
-#[path = "server/screen.rs"]
 mod screen;
-#[path = "server/service.rs"]
 mod service;
-#[path = "server/show.rs"]
 mod show;
-#[path = "server/stalls.rs"]
 mod stalls;
-#[path = "server/view.rs"]
 mod view;
-#[path = "server/witness.rs"]
 mod witness;
 
 use anyhow::{Context, Result};

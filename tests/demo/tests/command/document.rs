@@ -1,10 +1,9 @@
 //! What the document of `--json` claims, against what the demo's own futures counted.
 
-use crate::child::{alone, demo};
+use crate::child::{alone, demo, workspace};
 use metrics_core::{Counter, Heap, Snapshot};
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -154,10 +153,7 @@ fn a_stall_was_reported_while_it_lasted(document: &Value) {
     // The site is the line of the handler that spawned the task.
     let site = stall["site"].as_str().expect("the site is known");
     let (file, line) = site.rsplit_once(':').expect("file and line");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the workspace is above");
-    let source = fs::read_to_string(root.join(file)).expect("the file is in the workspace");
+    let source = fs::read_to_string(workspace().join(file)).expect("the file is in the workspace");
     let line = source
         .lines()
         .nth(line.parse::<usize>().expect("a number") - 1)

@@ -6,15 +6,18 @@ use std::process::{ChildStdout, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tests::outside::Killed;
 
+/// The top of the workspace.
+pub(crate) fn workspace() -> &'static Path {
+    let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    folders.nth(2).expect("the workspace is two folders above")
+}
+
 /// `cargo xtask demo ARGUMENTS`, at the top of the workspace. The child is the demo itself: each of these programs becomes the
 /// next.
 pub(crate) fn demo(arguments: &[&str]) -> Command {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the workspace is above");
     let mut command = Command::new(env!("CARGO"));
     command
-        .current_dir(root)
+        .current_dir(workspace())
         .args(["xtask", "demo"])
         .args(arguments)
         .stdin(Stdio::null());

@@ -1,10 +1,9 @@
 //! What the demo serves beside its work: metrics in the format that was asked for, and the dashboard.
 
-use crate::child::{Demo, alone};
+use crate::child::{Demo, alone, workspace};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use tests::outside;
@@ -67,10 +66,7 @@ fn the_format_is_negotiated(address: &str) {
 }
 
 fn every_file_of_the_dashboard_is_there(address: &str) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the workspace is above");
-    let folder = fs::read_dir(root.join("metrics-wasm/dashboard")).expect("the dashboard is there");
+    let folder = fs::read_dir(workspace().join("metrics-wasm/dashboard")).expect("the dashboard is there");
     let names = folder.map(|file| {
         file.expect("it can be listed")
             .file_name()
@@ -95,7 +91,8 @@ fn every_file_of_the_dashboard_is_there(address: &str) {
         } else {
             format!("/{name}")
         };
-        let text = fs::read_to_string(root.join("metrics-wasm/dashboard").join(&name)).expect("it is text");
+        let text =
+            fs::read_to_string(workspace().join("metrics-wasm/dashboard").join(&name)).expect("it is text");
         assert_eq!(get(address, &path, None), (kind.to_owned(), text));
     }
 }
