@@ -133,9 +133,6 @@ catalog! {
     Worker Gauge Nanoseconds since:
         "How long the worker has been in its state; readable without a submit.",
         "New.";
-    Worker Gauge Count poll_number:
-        "The number of the poll going on, or of the last one; readable without a submit.",
-        "New.";
     Worker Counter Count root_polls:
         "Polls of a root future (block_on), kept apart from poll_count.",
         "New.";

@@ -71,7 +71,7 @@ pub use counters::{Counter, CounterSet};
 #[cfg(not(metrics_core_loom))]
 pub use direct::DirectWorker;
 pub use histogram::{HistogramConfig, HistogramError, HistogramInterval, HistogramSnapshot, Quantile};
-pub use live::{LiveRecord, LiveThread, Site, WorkerState};
+pub use live::{LiveRecord, LiveThread, Site, Transition, WorkerState};
 pub use options::{Options, Sampling};
 pub use probe::{NoProbe, Probe};
 pub use reader::RuntimeMetrics;

@@ -1,8 +1,7 @@
 //! The live record: what a worker is doing now, readable at any moment without a submit.
 
-use crate::cell::{OwnedU64, U64Cell};
-use crate::seq::SeqCount;
-use crate::sync::{AtomicU32, Ordering, const_unless_loom};
+use crate::cell::WholeU64;
+use crate::sync::{AtomicU32, Ordering, const_unless_loom, fence};
 use crate::time::Timestamp;
 
 /// Where a task was spawned: a number that the adapter interned for it.
@@ -85,6 +84,21 @@ impl WorkerState {
     }
 }
 
+/// Identifies one poll or one state of one thread's live record.
+///
+/// It changes at every start of a poll and at every change of state, so that two records with different values have a transition
+/// between them. It wraps: compare it for equality only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Transition(u32);
+
+#[cfg(all(test, metrics_core_loom))]
+impl Transition {
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+}
+
 /// One coherent reading of a worker's live record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -96,8 +110,8 @@ pub struct LiveRecord {
     /// Since when, by the registry's clock. `None` without a clock, and for a poll that began while nothing was
     /// timed. Between two polls it is when the last one began.
     pub since: Option<Timestamp>,
-    /// The number of the poll going on, or of the last one, counted from 1 over the slot's life.
-    pub poll_number: u64,
+    /// Which poll, or which stay in a state, this is. The time between two polls belongs to the first of them.
+    pub transition: Transition,
     pub(crate) busy_since: u64,
 }
 
@@ -147,53 +161,95 @@ impl LiveRecord {
 /// A `since` that is not known.
 pub(crate) const UNTIMED: u64 = u64::MAX;
 
-/// The cells. Written at every poll's start, so it is small and lies with the slot's own first line.
+/// The cells. A poll's start stores two of them, three if it is timed; its end stores one.
+///
+/// There is no sequence count: the word itself tells a reader that nothing changed while it read the rest.
+///
+/// - The writer raises the word's number at each poll's start and at each change of state. It issues a release fence, stores
+///   location and time, and then stores the word with release.
+/// - A poll's end stores the word of its start with another state. So the word of a poll in progress has been replaced before the
+///   location and the time of the next poll are stored.
+/// - A reader loads the word (acquire), the rest, issues an acquire fence, and loads the word again. If it saw a location or a
+///   time of a later transition, the fences let it see the word that was stored before that transition began.
+///
+/// Two equal words therefore prove that location and time are of the poll that the word names. The time of another state may be
+/// that of the transition which is just being stored: a reader can take a worker for less long parked than it was, never for
+/// longer, and never blames the location of another task.
 #[derive(Debug)]
 pub(crate) struct Live {
-    seq: SeqCount,
-    /// Stored inside the sequence count by `write`, outside it by `end_poll`.
-    state: AtomicU32,
+    /// The number above [`NUMBER_SHIFT`], [`UNTIMED_BIT`], the state.
+    word: AtomicU32,
     site: AtomicU32,
-    since: OwnedU64,
-    poll_number: OwnedU64,
-    busy_since: OwnedU64,
+    since: WholeU64,
+    busy_since: WholeU64,
 }
+
+const STATE_MASK: u32 = 0b111;
+/// The time of this transition is not known, and `since` holds that of an earlier one.
+const UNTIMED_BIT: u32 = 1 << 3;
+const NUMBER_SHIFT: u32 = 4;
+const NEXT_NUMBER: u32 = 1 << NUMBER_SHIFT;
 
 impl Live {
     const_unless_loom! {
         pub(crate) const fn new() -> Self {
             Self {
-                seq: SeqCount::new(),
-                state: AtomicU32::new(0),
+                word: AtomicU32::new(WorkerState::Idle.bits() | UNTIMED_BIT),
                 site: AtomicU32::new(0),
-                since: OwnedU64::new(UNTIMED),
-                poll_number: OwnedU64::new(0),
-                busy_since: OwnedU64::new(UNTIMED),
+                since: WholeU64::new(UNTIMED),
+                busy_since: WholeU64::new(UNTIMED),
             }
         }
     }
 
-    /// A poll of a task from `site` begins. `since` is [`UNTIMED`] where nothing is timed.
+    /// A transition to `state`. `since` is [`UNTIMED`] where nothing is timed.
     #[inline(always)]
-    pub(crate) fn start_poll(&self, site: Site, since: u64, poll_number: u64) {
-        self.seq.write(|| {
-            // Ordering: relaxed, within the sequence count.
-            self.state.store(WorkerState::Polling.bits(), Ordering::Relaxed);
-            self.site.store(site.0, Ordering::Relaxed);
-            self.since.set(since);
-            self.poll_number.set(poll_number);
-        });
+    fn transition(&self, state: WorkerState, site: Site, since: u64) {
+        // Ordering: release fence, pairs with the acquire fence in `try_read`: a reader that sees a store below sees the word
+        // that was there before, or a later one.
+        fence(Ordering::Release);
+        // Ordering: relaxed, between the fence and the word.
+        self.site.store(site.0, Ordering::Relaxed);
+        let untimed = if since == UNTIMED {
+            UNTIMED_BIT
+        } else {
+            self.since.store_release(since);
+            0
+        };
+        if state == WorkerState::Running {
+            self.busy_since.store_release(since);
+        }
+        self.store_word(self.next_number() | untimed | state.bits());
     }
 
-    /// The poll going on is of a task from `site`, as somebody knows who came later than its start. One store.
+    #[inline(always)]
+    fn next_number(&self) -> u32 {
+        // Ordering: relaxed, the only writer reads its own last store.
+        let word = self.word.load(Ordering::Relaxed);
+        word.wrapping_add(NEXT_NUMBER) & !(UNTIMED_BIT | STATE_MASK)
+    }
+
+    #[inline(always)]
+    fn store_word(&self, word: u32) {
+        // Ordering: release, pairs with the acquire in `try_read`: a reader of this word sees its location and time, or later ones.
+        self.word.store(word, Ordering::Release);
+    }
+
+    /// A poll of a task from `site` begins. `since` is [`UNTIMED`] where nothing is timed.
+    #[inline(always)]
+    pub(crate) fn start_poll(&self, site: Site, since: u64) {
+        self.transition(WorkerState::Polling, site, since);
+    }
+
+    /// The location of the task being polled became known after the poll had begun.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub(crate) fn set_site(&self, site: Site) {
-        // Ordering: relaxed and outside the sequence count: either site is one that was said of this poll.
+        // Ordering: relaxed, after the fence of this poll's start. Either location is one that was given for this poll.
         self.site.store(site.0, Ordering::Relaxed);
     }
 
-    /// The poll ended. One store: the rest of the record still describes the poll that ended, and says so. Who never said
-    /// that it processes tasks is not busy between two polls.
+    /// The poll ended: the same transition in another state. A worker that has not said that it processes tasks is not busy
+    /// between two polls.
     #[inline(always)]
     pub(crate) fn end_poll(&self, busy: bool) {
         let state = if busy {
@@ -201,55 +257,58 @@ impl Live {
         } else {
             WorkerState::Searching
         };
-        // Ordering: relaxed and outside the sequence count. A reader sees the finished poll as going on or as
-        // ended, each of which was true within its two reads of the count; the next `write` hides it again.
-        self.state.store(state.bits(), Ordering::Relaxed);
+        // Ordering: relaxed, the only writer reads its own last store.
+        let word = self.word.load(Ordering::Relaxed);
+        self.store_word(word & !STATE_MASK | state.bits());
     }
 
     /// The worker changes its state outside a poll.
     pub(crate) fn enter(&self, state: WorkerState, since: u64) {
-        self.seq.write(|| {
-            // Ordering: relaxed, within the sequence count.
-            self.state.store(state.bits(), Ordering::Relaxed);
-            self.site.store(Site::UNKNOWN.0, Ordering::Relaxed);
-            self.since.set(since);
-            if state == WorkerState::Running {
-                self.busy_since.set(since);
-            }
-        });
+        self.transition(state, Site::UNKNOWN, since);
     }
 
-    /// Whether the record is still the one that was read under this sequence count. What is stored outside the count is
-    /// compared.
+    /// Something happened that changes no state, such as the poll of a root future.
     #[inline(always)]
-    pub(crate) fn is_still(&self, seq: u32, read: &LiveRecord) -> bool {
-        // Ordering: relaxed loads after the acquire of `begin`; an older value than the newest is what a moment ago was.
-        self.seq.begin() == Some(seq)
-            && self.state.load(Ordering::Relaxed) == read.state.bits()
+    pub(crate) fn progress(&self) {
+        // Ordering: relaxed, the only writer reads its own last store.
+        let word = self.word.load(Ordering::Relaxed);
+        self.store_word(word.wrapping_add(NEXT_NUMBER));
+    }
+
+    /// Whether the record is still the one that was read.
+    #[inline(always)]
+    pub(crate) fn is_still(&self, read: &LiveRecord) -> bool {
+        // Ordering: relaxed. An older word than the newest is what a moment ago was, and nothing else is read by it but a
+        // location that `set_site` stored, which is compared itself.
+        let word = self.word.load(Ordering::Relaxed);
+        word >> NUMBER_SHIFT == read.transition.0
+            && word & STATE_MASK == read.state.bits()
             && (read.state != WorkerState::Polling || self.site.load(Ordering::Relaxed) == read.site.0)
     }
 
-    /// The sequence count, if nobody is writing.
-    pub(crate) fn seq(&self) -> Option<u32> {
-        self.seq.begin()
-    }
-
-    /// One try to read the record; `None` if the worker was just writing it.
+    /// One try to read the record; `None` if the worker was just changing it.
     pub(crate) fn try_read(&self) -> Option<LiveRecord> {
-        self.seq.try_read(|| {
-            // Ordering: relaxed, within the sequence count.
-            let state = WorkerState::from_bits(self.state.load(Ordering::Relaxed));
-            let since = self.since.get();
-            LiveRecord {
-                state,
-                site: match state {
-                    WorkerState::Polling => Site(self.site.load(Ordering::Relaxed)),
-                    _ => Site::UNKNOWN,
-                },
-                since: (since != UNTIMED).then(|| Timestamp::from_ticks(since)),
-                poll_number: self.poll_number.get(),
-                busy_since: self.busy_since.get(),
-            }
+        // Ordering: acquire, pairs with the release in `store_word`.
+        let word = self.word.load(Ordering::Acquire);
+        // Ordering: relaxed, between the word and the fence.
+        let site = Site(self.site.load(Ordering::Relaxed));
+        let since = self.since.load_acquire().ok()?;
+        let busy_since = self.busy_since.load_acquire().ok()?;
+        // Ordering: acquire fence, pairs with the release fence in `transition`; it keeps the loads above before the next one.
+        fence(Ordering::Acquire);
+        if self.word.load(Ordering::Relaxed) != word {
+            return None;
+        }
+        let state = WorkerState::from_bits(word & STATE_MASK);
+        Some(LiveRecord {
+            state,
+            site: match state {
+                WorkerState::Polling => site,
+                _ => Site::UNKNOWN,
+            },
+            since: (word & UNTIMED_BIT == 0).then(|| Timestamp::from_ticks(since)),
+            transition: Transition(word >> NUMBER_SHIFT),
+            busy_since,
         })
     }
 }

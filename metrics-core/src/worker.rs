@@ -352,6 +352,7 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     #[inline]
     pub fn incr_root_polls(&self) {
         self.batch.counters.root_polls.add(1);
+        self.slot.live.progress();
     }
 
     /// A measured future inside a measured task was polled.

@@ -30,10 +30,7 @@ fn a_turn_of_the_loop_moves_every_number_by_what_happened() {
     });
     clock.advance(200);
     let live = metrics.live(1).unwrap();
-    assert_eq!(
-        (live.state, live.site, live.poll_number),
-        (WorkerState::Polling, Site::from_u32(7), 1)
-    );
+    assert_eq!((live.state, live.site), (WorkerState::Polling, Site::from_u32(7)));
     worker.end_poll();
     assert_eq!(metrics.worker_poll_count(1), Some(0), "not submitted yet");
     worker.end_processing_scheduled_tasks();
@@ -441,4 +438,50 @@ fn a_snapshot_debugs_to_what_was_measured_and_to_no_buckets() {
     let unmeasured = RuntimeMetrics::new(Builder::new().build(NoClock).unwrap()).snapshot();
     let text = format!("{unmeasured:?}");
     assert!(!text.contains("uptime") && !text.contains("poll_time"), "{text}");
+}
+
+#[test]
+fn every_poll_start_and_change_of_state_is_a_transition() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    let transition = || metrics.live(0).unwrap().transition;
+    let mut seen = vec![transition()];
+    worker.start_processing_scheduled_tasks();
+    seen.push(transition());
+    for _ in 0..2 {
+        worker.start_poll(PollStart::default());
+        seen.push(transition());
+        worker.end_poll();
+        assert_eq!(seen.last(), Some(&transition()), "the end belongs to its poll");
+    }
+    worker.incr_root_polls();
+    seen.push(transition());
+    worker.end_processing_scheduled_tasks();
+    seen.push(transition());
+    for _ in 0..2 {
+        worker.park();
+        seen.push(transition());
+        worker.unpark();
+        seen.push(transition());
+    }
+    let different: std::collections::HashSet<_> = seen.iter().collect();
+    assert_eq!(different.len(), seen.len());
+}
+
+/// What follows an untimed poll has no time of its own: the time of an earlier state would overstate its age.
+#[test]
+fn the_end_of_an_untimed_poll_has_no_age() {
+    let clock = Hand::default();
+    let registry = Builder::new().build(clock.clone()).unwrap();
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    worker.unpark();
+    clock.advance(1_000);
+    worker.start_poll(PollStart::default());
+    assert_eq!(metrics.live(0).unwrap().since, None);
+    worker.end_poll();
+    let live = metrics.live(0).unwrap();
+    assert_eq!((live.state, live.since), (WorkerState::Searching, None));
 }

@@ -35,7 +35,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
-use metrics_core::{LiveThread, Site, TimeScale, TimeSource, Timestamp, WorkerState};
+use metrics_core::{LiveThread, Site, TimeScale, TimeSource, Timestamp, Transition, WorkerState};
 
 use crate::{Clock, RuntimeMetrics, site};
 
@@ -115,7 +115,7 @@ pub struct StallScanner {
     /// What each slot was last seen doing.
     slots: BTreeMap<usize, Watched>,
     /// The poll, not timed, that each slot was last seen in or after, and when it was first seen so.
-    untimed: BTreeMap<usize, (u64, Timestamp)>,
+    untimed: BTreeMap<usize, (Transition, Timestamp)>,
     /// Kept for its memory.
     threads: Vec<LiveThread>,
 }
@@ -135,11 +135,11 @@ struct Watched {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Poll {
-        number: u64,
+        transition: Transition,
     },
     /// Between two polls that are seen, with the runtime's own signs of progress.
     Between {
-        number: u64,
+        transition: Transition,
         progress: u64,
     },
 }
@@ -215,9 +215,11 @@ impl StallScanner {
         let before = core::mem::take(&mut self.untimed);
         for LiveThread { slot, live, .. } in threads {
             if live.since.is_none() {
-                let seen = before.get(slot).filter(|(number, _)| *number == live.poll_number);
+                let seen = before
+                    .get(slot)
+                    .filter(|(transition, _)| *transition == live.transition);
                 let first = seen.map_or(now, |(_, first)| *first);
-                self.untimed.insert(*slot, (live.poll_number, first));
+                self.untimed.insert(*slot, (live.transition, first));
                 live.since = Some(first);
             }
         }
@@ -226,13 +228,13 @@ impl StallScanner {
     /// What a thread is doing that could be a stall, and since when.
     fn look(&self, thread: &LiveThread, now: Timestamp) -> Option<(What, Timestamp)> {
         let live = &thread.live;
-        let number = live.poll_number;
+        let transition = live.transition;
         match live.state {
-            WorkerState::Polling => Some((What::Poll { number }, live.since.unwrap_or(now))),
+            WorkerState::Polling => Some((What::Poll { transition }, live.since.unwrap_or(now))),
             // Only a worker whose parks are known is ever seen running.
             WorkerState::Running => {
                 let progress = self.metrics.probe().progress(thread.worker?)?;
-                Some((What::Between { number, progress }, now))
+                Some((What::Between { transition, progress }, now))
             }
             _ => None,
         }

@@ -192,7 +192,7 @@ class Dashboard {
     for (const worker of sample.workers) {
       // A worker that has now been held for long: the live record shows it while it lasts.
       if (worker.heldMs >= STALL_MS) this.stall({
-        key: `${worker.index} ${worker.pollNumber}`, start: sample.end - worker.heldMs, end: sample.end,
+        key: `${worker.index} ${worker.polled}`, start: sample.end - worker.heldMs, end: sample.end,
         what: `Worker ${worker.index}${worker.site ? `, a task spawned at ${worker.site}` : ""}`,
       });
     }

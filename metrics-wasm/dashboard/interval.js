@@ -76,7 +76,8 @@ function toWorker(worker, before, nanos) {
     mean: number(meanPoll),
     queue: number(worker.local_queue_depth),
     site: worker.site_name,
-    pollNumber: worker.poll_number,
+    // It stays as it is for as long as a poll lasts.
+    polled: worker.measurements.counters.poll_count,
     heldMs: polling ? (number(worker.since) ?? 0) / 1e6 : 0,
     now: polling && worker.site_name ? `Polling ${worker.site_name}` : (SAY[worker.state] ?? "–"),
   };

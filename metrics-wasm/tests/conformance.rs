@@ -95,7 +95,6 @@ const FREE: &[&str] = &[
     "since",
     "state",
     "site",
-    "poll_number",
 ];
 
 impl Ledger {

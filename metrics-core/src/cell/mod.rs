@@ -3,6 +3,8 @@
 //! - [`Local`]: one owner, no atomics. A batch is made of these.
 //! - [`OwnedU64`], [`OwnedU32`]: one writer, any number of readers; loads and stores only. A slot is made of these. Where the target
 //!   has no 64-bit atomics it is two 32-bit halves, which make sense only under the slot's sequence count.
+//! - [`WholeU64`]: one writer, readable whole without a sequence count: where the target has no 64-bit atomics, its high half is
+//!   stored twice. [`OwnedCounter`] is a counter of it.
 //! - [`OwnedCounter`]: one writer, readable at any time *without* a sequence count, on every target.
 //! - [`SharedCounter`], [`SharedU64`]: many writers. Nothing hot uses them. The first is for what interrupts may count.
 //!
@@ -12,11 +14,13 @@ mod counter;
 mod owned;
 mod shared;
 mod shared_counter;
+mod whole;
 
 pub(crate) use counter::OwnedCounter;
 pub(crate) use owned::{OwnedU32, OwnedU64};
 pub(crate) use shared::{SharedU32, SharedU64};
 pub(crate) use shared_counter::SharedCounter;
+pub(crate) use whole::WholeU64;
 
 /// A batch's cell: plain memory of one owner.
 pub(crate) type Local = core::cell::Cell<u64>;

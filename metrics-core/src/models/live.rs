@@ -1,53 +1,265 @@
-//! The live record: state, site, since and number are of one poll, or of none.
+//! The live record: location and time are of the poll that the record names, and no age is overstated.
+//!
+//! The models take the protocol as a parameter. [`Live`] passes them; copies of it that lack one part each fail one, with the
+//! message that the part is there to prevent.
 
 use super::{explore, whole};
+use crate::cell::WholeU64;
 use crate::live::{Live, Site, WorkerState};
-use crate::sync::thread;
+use crate::sync::{AtomicU32, Ordering, fence, thread};
 use alloc::sync::Arc;
 
-#[test]
-fn a_record_is_of_one_poll() {
+/// What a reader saw. The transitions of a fresh record are numbered from 1.
+struct Seen {
+    number: u32,
+    state: WorkerState,
+    site: u32,
+    since: u64,
+}
+
+trait Protocol: Send + Sync + 'static {
+    fn new() -> Self;
+    fn start_poll(&self, site: u32, since: u64);
+    fn end_poll(&self);
+    fn enter(&self, state: WorkerState, since: u64);
+    fn try_read(&self) -> Option<Seen>;
+}
+
+impl Protocol for Live {
+    fn new() -> Self {
+        Self::new()
+    }
+
+    fn start_poll(&self, site: u32, since: u64) {
+        self.start_poll(Site::from_u32(site), since);
+    }
+
+    fn end_poll(&self) {
+        self.end_poll(true);
+    }
+
+    fn enter(&self, state: WorkerState, since: u64) {
+        self.enter(state, since);
+    }
+
+    fn try_read(&self) -> Option<Seen> {
+        self.try_read().map(|read| Seen {
+            number: read.transition.number(),
+            state: read.state,
+            site: read.site.as_u32(),
+            since: read.since.map_or(0, |since| since.ticks()),
+        })
+    }
+}
+
+/// The protocol again, with every part a parameter.
+struct Parts<
+    const RELEASE_FENCE: bool,
+    const RELEASE_WORD: bool,
+    const STORED_END: bool,
+    const ACQUIRE_FENCE: bool,
+    const SECOND_LOAD: bool,
+> {
+    word: AtomicU32,
+    site: AtomicU32,
+    since: WholeU64,
+}
+
+const POLLING: u32 = 4;
+const RUNNING: u32 = 3;
+
+impl<const RF: bool, const RW: bool, const SE: bool, const AF: bool, const SL: bool>
+    Parts<RF, RW, SE, AF, SL>
+{
+    fn transition(&self, state: u32, site: u32, since: u64) {
+        let word = self.word.load(Ordering::Relaxed);
+        if RF {
+            fence(Ordering::Release);
+        }
+        self.site.store(site, Ordering::Relaxed);
+        self.since.store_release(since);
+        self.store_word((word & !7) + 8 | state);
+    }
+
+    fn store_word(&self, word: u32) {
+        self.word
+            .store(word, if RW { Ordering::Release } else { Ordering::Relaxed });
+    }
+}
+
+impl<const RF: bool, const RW: bool, const SE: bool, const AF: bool, const SL: bool> Protocol
+    for Parts<RF, RW, SE, AF, SL>
+{
+    fn new() -> Self {
+        Self {
+            word: AtomicU32::new(0),
+            site: AtomicU32::new(0),
+            since: WholeU64::new(0),
+        }
+    }
+
+    fn start_poll(&self, site: u32, since: u64) {
+        self.transition(POLLING, site, since);
+    }
+
+    fn end_poll(&self) {
+        if SE {
+            let word = self.word.load(Ordering::Relaxed);
+            self.store_word(word & !7 | RUNNING);
+        }
+    }
+
+    fn enter(&self, state: WorkerState, since: u64) {
+        let state = if state == WorkerState::Parked { 1 } else { 2 };
+        self.transition(state, 0, since);
+    }
+
+    fn try_read(&self) -> Option<Seen> {
+        let word = self.word.load(Ordering::Acquire);
+        let site = self.site.load(Ordering::Relaxed);
+        let since = self.since.load_acquire().ok()?;
+        if AF {
+            fence(Ordering::Acquire);
+        }
+        if SL && self.word.load(Ordering::Relaxed) != word {
+            return None;
+        }
+        let state = match word & 7 {
+            POLLING => WorkerState::Polling,
+            RUNNING => WorkerState::Running,
+            1 => WorkerState::Parked,
+            2 => WorkerState::Searching,
+            _ => WorkerState::Idle,
+        };
+        Some(Seen {
+            number: word >> 3,
+            state,
+            site,
+            since,
+        })
+    }
+}
+
+const OTHER_POLL: &str = "location and time are of the poll that the word names";
+const TOO_OLD: &str = "no state is older than its word";
+
+/// Two polls in a row, the `n`th of location `n` since `n`, while a reader looks.
+fn a_poll_has_its_own_location<P: Protocol>() {
     explore(3, || {
-        let live = Arc::new(Live::new());
+        let live = Arc::new(P::new());
         let worker = Arc::clone(&live);
         let worker = thread::spawn(move || {
-            for n in 1..=2_u32 {
-                worker.start_poll(Site::from_u32(n), whole(u64::from(n)), u64::from(n));
-                worker.end_poll(true);
+            for n in 1..=2 {
+                worker.start_poll(n, whole(n.into()));
+                worker.end_poll();
             }
         });
-        if let Some(record) = live.try_read()
-            && record.state == WorkerState::Polling
-        {
-            let n = record.poll_number;
-            assert!((1..=2).contains(&n));
-            assert_eq!(u64::from(record.site.as_u32()), n);
-            assert_eq!(record.since.map(|since| since.ticks()), Some(whole(n)));
+        if let Some(seen) = live.try_read() {
+            let since = whole(seen.number.into());
+            match seen.state {
+                WorkerState::Polling => {
+                    assert_eq!((seen.site, seen.since), (seen.number, since), "{OTHER_POLL}");
+                }
+                _ => assert!(seen.number == 0 || seen.since >= since, "{TOO_OLD}"),
+            }
         }
         worker.join().unwrap();
-        let record = live.try_read().unwrap();
-        assert_eq!((record.state, record.poll_number), (WorkerState::Running, 2));
+        let seen = live.try_read().unwrap();
+        assert_eq!((seen.number, seen.since), (2, whole(2)));
+    });
+}
+
+/// Parked, searching and parked again while a reader looks.
+fn a_state_is_never_older_than_it_is<P: Protocol>() {
+    explore(3, || {
+        let live = Arc::new(P::new());
+        let worker = Arc::clone(&live);
+        let worker = thread::spawn(move || {
+            worker.enter(WorkerState::Parked, whole(1));
+            worker.enter(WorkerState::Searching, whole(2));
+            worker.enter(WorkerState::Parked, whole(3));
+        });
+        if let Some(seen) = live.try_read() {
+            let expected = match seen.number {
+                0 => WorkerState::Idle,
+                2 => WorkerState::Searching,
+                _ => WorkerState::Parked,
+            };
+            assert_eq!(seen.state, expected);
+            assert!(
+                seen.number == 0 || seen.since >= whole(seen.number.into()),
+                "{TOO_OLD}"
+            );
+        }
+        worker.join().unwrap();
+        let seen = live.try_read().unwrap();
+        assert_eq!((seen.number, seen.since), (3, whole(3)));
     });
 }
 
 #[test]
-fn a_change_of_state_is_whole() {
+fn the_record_names_its_own_poll() {
+    a_poll_has_its_own_location::<Live>();
+}
+
+#[test]
+fn the_record_overstates_no_age() {
+    a_state_is_never_older_than_it_is::<Live>();
+}
+
+#[test]
+fn the_copy_with_every_part_holds() {
+    a_poll_has_its_own_location::<Parts<true, true, true, true, true>>();
+    a_state_is_never_older_than_it_is::<Parts<true, true, true, true, true>>();
+}
+
+#[test]
+#[should_panic(expected = "location and time are of the poll that the word names")]
+fn without_the_release_fence_it_names_another() {
+    a_poll_has_its_own_location::<Parts<false, true, true, true, true>>();
+}
+
+#[test]
+#[should_panic(expected = "location and time are of the poll that the word names")]
+fn without_the_stored_end_it_names_another() {
+    a_poll_has_its_own_location::<Parts<true, true, false, true, true>>();
+}
+
+#[test]
+#[should_panic(expected = "location and time are of the poll that the word names")]
+fn without_the_acquire_fence_it_names_another() {
+    a_poll_has_its_own_location::<Parts<true, true, true, false, true>>();
+}
+
+#[test]
+#[should_panic(expected = "location and time are of the poll that the word names")]
+fn without_the_second_load_it_names_another() {
+    a_poll_has_its_own_location::<Parts<true, true, true, true, false>>();
+}
+
+#[test]
+#[should_panic(expected = "no state is older than its word")]
+fn without_the_release_of_the_word_it_overstates_an_age() {
+    a_state_is_never_older_than_it_is::<Parts<true, false, true, true, true>>();
+}
+
+/// A record that was read while the worker was parked is not taken for current once the worker has been awake.
+#[test]
+fn a_record_read_before_two_changes_is_not_current() {
     explore(3, || {
         let live = Arc::new(Live::new());
+        live.enter(WorkerState::Parked, whole(1));
         let worker = Arc::clone(&live);
         let worker = thread::spawn(move || {
-            worker.enter(WorkerState::Running, whole(1));
-            worker.enter(WorkerState::Parked, whole(2));
+            worker.enter(WorkerState::Searching, whole(2));
+            worker.enter(WorkerState::Parked, whole(3));
         });
-        if let Some(record) = live.try_read() {
-            let since = record.since.map(|since| since.ticks());
-            match record.state {
-                WorkerState::Idle => assert_eq!(since, None),
-                WorkerState::Running => assert_eq!((since, record.busy_since), (Some(whole(1)), whole(1))),
-                WorkerState::Parked => assert_eq!((since, record.busy_since), (Some(whole(2)), whole(1))),
-                other => panic!("nobody entered {other:?}"),
-            }
-        }
+        let first = live.try_read();
         worker.join().unwrap();
+        if let Some(first) = first {
+            assert_eq!(live.is_still(&first), first.transition.number() == 3);
+        }
+        let last = live.try_read().unwrap();
+        assert!(live.is_still(&last));
     });
 }

@@ -377,8 +377,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
 
     #[inline(always)]
     fn begin_live(&self, site: Site, since: u64) {
-        let number = self.counters.poll_count.get().wrapping_add(1);
-        self.live.start_poll(site, since, number);
+        self.live.start_poll(site, since);
     }
 
     /// Says whether the batch is to be submitted now.

@@ -75,7 +75,6 @@ impl<S: Storage> Snapshot<S> {
             let row = Row {
                 holder: Holder::default(),
                 seq: None,
-                live_seq: None,
                 stale: false,
                 live: None,
                 read_at: self.taken_at,
@@ -330,9 +329,8 @@ impl<S: Storage> Row<S> {
             return news;
         }
         // A live record is written before the first submit, and between two.
-        let known = |live: &LiveRecord| self.live_seq.is_some_and(|seq| slot.live.is_still(seq, live));
+        let known = |live: &LiveRecord| slot.live.is_still(live);
         if !self.live.as_ref().is_some_and(known) {
-            self.live_seq = slot.live.seq();
             if let Some(live) = slot.live(|attempt| probe.relax(attempt)) {
                 news.names = self.site() != live.site;
                 self.live = Some(live);

@@ -17,8 +17,6 @@ pub(crate) struct Row<S: Storage> {
     pub(crate) holder: Holder,
     /// The sequence count of the reading; `None` before the first.
     pub(crate) seq: Option<u32>,
-    /// The live record's own sequence count, taken just before it was read.
-    pub(crate) live_seq: Option<u32>,
     pub(crate) stale: bool,
     pub(crate) live: Option<LiveRecord>,
     /// The last snapshot for which the reading was fresh, while it is stale.
@@ -62,7 +60,6 @@ impl<S: Storage> Clone for Row<S> {
             stale: self.stale,
             data: self.data.clone(),
             live: self.live,
-            live_seq: self.live_seq,
         }
     }
 }

@@ -11,7 +11,7 @@ use super::update::Sums;
 use super::{FOREIGN, Gauges, Interval, Snapshot, WorkerInterval};
 use crate::counters::{COUNTERS, Counter, CounterSet, CounterValues, MEAN_FRACTION, with_counters};
 use crate::histogram::{HistogramInterval, HistogramSnapshot};
-use crate::live::{LiveRecord, Site, WorkerState};
+use crate::live::{LiveRecord, Site, Transition, WorkerState};
 use crate::options::Sampling;
 use crate::registry::Supplies;
 use crate::serde_u64;
@@ -88,8 +88,6 @@ struct WorkerWire<S: Storage> {
     site: u32,
     #[serde(with = "crate::serde_storage::text")]
     site_name: S::Text,
-    #[serde(with = "serde_u64")]
-    poll_number: u64,
     #[serde(with = "serde_u64::option")]
     busy_in_progress: Option<u64>,
     #[serde(with = "serde_u64::option")]
@@ -255,7 +253,6 @@ impl<S: Storage> From<&WorkerSnapshot<S>> for WorkerWire<S> {
             since: nanos(worker.state_for()),
             site: worker.site().as_u32(),
             site_name: worker.site_name.clone(),
-            poll_number: worker.live.map_or(0, |live| live.poll_number),
             busy_in_progress: nanos(worker.busy_in_progress),
             local_queue_depth: worker.local_queue_depth,
             thread: worker.thread,
@@ -418,7 +415,7 @@ impl<S: Storage> Snapshot<S> {
             state: wire.state,
             site: Site::from_u32(wire.site),
             since: ago(wire.since).map(Timestamp::from_ticks),
-            poll_number: wire.poll_number,
+            transition: Transition::default(),
             busy_since: ago(wire.busy_in_progress).unwrap_or(0),
         };
         // Without a clock no age can be told, whatever the bytes say.
@@ -439,7 +436,6 @@ impl<S: Storage> Snapshot<S> {
             stale: stale.is_some(),
             data,
             live: Some(live),
-            live_seq: None,
         };
         let names = Names {
             thread: wire.thread_name,

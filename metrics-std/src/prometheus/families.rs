@@ -55,7 +55,6 @@ pub(super) fn values(metric: &str) -> Option<Values> {
         "state" => Values::WorkerState,
         "site" => WorkerText(Worker::site_labels),
         "since" => WorkerTime(|worker| worker.state_for()),
-        "poll_number" => WorkerGauge(|worker| Some(worker.live()?.poll_number)),
         "num_workers" => RuntimeGauge(|runtime| Some(runtime.num_workers() as u64)),
         "spawned_tasks_count" => RuntimeCounter(|runtime| runtime.spawned_tasks_count()),
         "covered_tasks" => RuntimeGauge(|runtime| runtime.covered_tasks()),

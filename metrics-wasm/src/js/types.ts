@@ -57,7 +57,6 @@ export interface Worker {
   since: Measured;
   site: number;
   site_name: string;
-  poll_number: bigint;
   busy_in_progress: Measured;
   local_queue_depth: Measured;
   thread: Measured;

@@ -42,9 +42,6 @@ impl Reading {
             "since" => sum(snapshot
                 .workers()
                 .map(|worker| worker.live()?.since.map(Timestamp::ticks))),
-            "poll_number" => sum(snapshot
-                .workers()
-                .map(|worker| worker.live().map(|live| live.poll_number))),
             // No runtime has no worker, and none has this epoch: it is what a snapshot of nothing has.
             "num_workers" => Some(snapshot.num_workers() as u64).filter(|&workers| workers != 0),
             "spawned_tasks_count" => snapshot.spawned_tasks_count(),

@@ -34,7 +34,7 @@ fn read(fixture: &Fixture, metric: &str) -> Option<bool> {
         "schedule_latency" => metrics.schedule_latency_histogram_bucket_count(0, 0).is_some(),
         "local_queue_depth" => metrics.worker_local_queue_depth(0).is_some(),
         "thread" => metrics.worker_thread(0).is_some(),
-        "state" | "site" | "poll_number" => live.is_some(),
+        "state" | "site" => live.is_some(),
         "since" => live?.since.is_some(),
         "num_workers" => metrics.num_workers() > 0,
         "spawned_tasks_count" => metrics.spawned_tasks_count().is_some(),

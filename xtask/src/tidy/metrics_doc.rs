@@ -51,7 +51,7 @@ const FOOT: &str = "
 
 At every park and unpark, at the end of a poll once an interval has passed since the last time (1 ms by default) or on the
 runtime's tick, when a worker is dropped or asks, and at shutdown; after every poll where the host has no park hook. Never in the
-middle of a poll: that is what the live record (`state`, `site`, `since`, `poll_number`) is for.
+middle of a poll: that is what the live record (`state`, `site`, `since`) is for.
 ";
 
 pub(super) fn text() -> String {

@@ -76,7 +76,6 @@ fn idle_while_parked(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
             "state",
             "site",
             "since",
-            "poll_number",
             "thread",
             "num_workers",
             "epoch",
@@ -124,15 +123,13 @@ fn wake_for_a_task(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
 
 fn live_record(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let rig = trial.start(&Setup::default())?;
-    let rest = rig.read_at_rest();
     rig.clock.advance(5 * MS);
     let during = rig.in_a_poll(|rig| {
         rig.clock.advance(2 * MS);
         rig.read()
     });
-    let polls = rest.value("poll_count").unwrap_or(0);
     let Some(snapshot) = &during.0 else {
-        for metric in ["state", "site", "since", "poll_number"] {
+        for metric in ["state", "site", "since"] {
             trial.moved(metric, None, 0);
         }
         return Ok(());
@@ -148,11 +145,6 @@ fn live_record(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
             "since",
             worker.state_for().map(|age| age.as_nanos() as u64),
             2_000_000,
-        );
-        trial.moved(
-            "poll_number",
-            worker.live().map(|live| live.poll_number),
-            polls + 1,
         );
     }
     Ok(())

@@ -1,0 +1,113 @@
+//! A 64-bit cell with one writer that a reader loads whole, or learns that it could not.
+
+use crate::sync::{Ordering, const_unless_loom};
+
+#[cfg(all(target_has_atomic = "64", not(metrics_core_halves)))]
+mod imp {
+    use super::{Ordering, const_unless_loom};
+    use crate::sync::AtomicU64;
+
+    /// 64 bits with one writer.
+    #[derive(Debug)]
+    pub(crate) struct WholeU64(AtomicU64);
+
+    impl WholeU64 {
+        const_unless_loom! {
+            pub(crate) const fn new(value: u64) -> Self {
+                Self(AtomicU64::new(value))
+            }
+        }
+
+        /// The value, for the writer.
+        #[cfg_attr(metrics_core_loom, allow(dead_code))]
+        #[inline(always)]
+        pub(crate) fn own(&self) -> u64 {
+            // Ordering: relaxed, the only writer reads its own last store.
+            self.0.load(Ordering::Relaxed)
+        }
+
+        #[inline(always)]
+        pub(crate) fn store_release(&self, value: u64) {
+            // Ordering: release, pairs with the acquire in `load_acquire`: a reader that sees this value sees what was
+            // stored before it.
+            self.0.store(value, Ordering::Release);
+        }
+
+        #[allow(clippy::unnecessary_wraps, reason = "two halves can be torn")]
+        #[inline(always)]
+        pub(crate) fn load_acquire(&self) -> Result<u64, u32> {
+            // Ordering: acquire, pairs with the release in `store_release`.
+            Ok(self.0.load(Ordering::Acquire))
+        }
+    }
+}
+
+#[cfg(not(all(target_has_atomic = "64", not(metrics_core_halves))))]
+mod imp {
+    use super::{Ordering, const_unless_loom};
+    use crate::sync::AtomicU32;
+
+    /// 64 bits with one writer: the high half twice, around the low one.
+    ///
+    /// The writer stores first, low, last; a reader loads last, low, first, so that equal high halves prove that the high half
+    /// did not change in between. It changes once in 2^32 ticks or counts.
+    #[derive(Debug)]
+    pub(crate) struct WholeU64 {
+        high_first: AtomicU32,
+        low: AtomicU32,
+        high_last: AtomicU32,
+    }
+
+    impl WholeU64 {
+        const_unless_loom! {
+            pub(crate) const fn new(value: u64) -> Self {
+                let high = (value >> 32) as u32;
+                Self {
+                    high_first: AtomicU32::new(high),
+                    low: AtomicU32::new(value as u32),
+                    high_last: AtomicU32::new(high),
+                }
+            }
+        }
+
+        /// The value, for the writer.
+        #[cfg_attr(metrics_core_loom, allow(dead_code))]
+        #[inline(always)]
+        pub(crate) fn own(&self) -> u64 {
+            // Ordering: relaxed, the only writer reads its own last stores.
+            u64::from(self.low.load(Ordering::Relaxed))
+                | u64::from(self.high_first.load(Ordering::Relaxed)) << 32
+        }
+
+        #[inline(always)]
+        pub(crate) fn store_release(&self, value: u64) {
+            let high = (value >> 32) as u32;
+            // Ordering: relaxed, the only writer reads its own last store.
+            if self.high_first.load(Ordering::Relaxed) == high {
+                // Ordering: release, pairs with the acquire of `low` in `load_acquire`.
+                self.low.store(value as u32, Ordering::Release);
+            } else {
+                // Ordering: each release orders the store before it; the acquires in `load_acquire` go the other way.
+                self.high_first.store(high, Ordering::Release);
+                self.low.store(value as u32, Ordering::Release);
+                self.high_last.store(high, Ordering::Release);
+            }
+        }
+
+        /// The value, or only its high half if that was just changing: the value is then on its way to one with that high half.
+        #[inline(always)]
+        pub(crate) fn load_acquire(&self) -> Result<u64, u32> {
+            // Ordering: each acquire pairs with a release in `store_release`, in the opposite order.
+            let high = self.high_last.load(Ordering::Acquire);
+            let low = self.low.load(Ordering::Acquire);
+            let first = self.high_first.load(Ordering::Acquire);
+            if first == high {
+                Ok(u64::from(low) | u64::from(high) << 32)
+            } else {
+                Err(first)
+            }
+        }
+    }
+}
+
+pub(crate) use imp::WholeU64;
