@@ -4,12 +4,21 @@ use core::future::Future;
 use core::panic::Location;
 use std::sync::Arc;
 
-use metrics_core::TimeSource;
+use metrics_core::{TimeSource, Timestamp};
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use crate::home::{Driver, Home};
 use crate::{Measured, RuntimeMetrics};
+
+/// Whether Tokio would box a value of this type before it makes a task of it. The thresholds are those of Tokio 1.54.
+///
+/// Boxing has to happen in the function that the user calls, before the future is wrapped: without optimisation every function that a
+/// future passes through has a copy of it on the stack. For the same reason callers decide in a `const` block: the branch that is not
+/// taken is then not compiled, and the frame has no room for its copies.
+const fn is_large<T>() -> bool {
+    size_of::<T>() > if cfg!(debug_assertions) { 2_048 } else { 16_384 }
+}
 
 /// Spawns measured tasks on a Tokio runtime. Cheap to clone.
 ///
@@ -46,11 +55,30 @@ impl Spawner {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn_at(future, Location::caller())
+        if const { is_large::<Measured<F>>() } {
+            self.spawn_small(Box::pin(future), Location::caller())
+        } else {
+            self.spawn_small(future, Location::caller())
+        }
+    }
+
+    /// [`spawn`](Self::spawn) with the spawn location of somebody else's call.
+    #[cfg(feature = "axum")]
+    #[track_caller]
+    pub(crate) fn spawn_at<F>(&self, future: F, site: &'static Location<'static>) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if const { is_large::<Measured<F>>() } {
+            self.spawn_small(Box::pin(future), site)
+        } else {
+            self.spawn_small(future, site)
+        }
     }
 
     #[track_caller]
-    pub(crate) fn spawn_at<F>(&self, future: F, site: &'static Location<'static>) -> JoinHandle<F::Output>
+    fn spawn_small<F>(&self, future: F, site: &'static Location<'static>) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -70,7 +98,20 @@ impl Spawner {
         F: Future + 'static,
         F::Output: 'static,
     {
-        tokio::task::spawn_local(self.measure(future))
+        if const { is_large::<Measured<F>>() } {
+            self.spawn_local_small(Box::pin(future), Location::caller())
+        } else {
+            self.spawn_local_small(future, Location::caller())
+        }
+    }
+
+    #[track_caller]
+    fn spawn_local_small<F>(&self, future: F, site: &'static Location<'static>) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        tokio::task::spawn_local(Measured::spawned(&self.home, future, site, Driver::Anyone))
     }
 
     /// Spawns a task into a set, as `JoinSet::spawn_on`.
@@ -80,7 +121,25 @@ impl Spawner {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let future = Measured::spawned(&self.home, future, Location::caller(), self.driver);
+        if const { is_large::<Measured<F>>() } {
+            self.spawn_small_in(set, Box::pin(future), Location::caller())
+        } else {
+            self.spawn_small_in(set, future, Location::caller())
+        }
+    }
+
+    #[track_caller]
+    fn spawn_small_in<F>(
+        &self,
+        set: &mut JoinSet<F::Output>,
+        future: F,
+        site: &'static Location<'static>,
+    ) -> AbortHandle
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let future = Measured::spawned(&self.home, future, site, self.driver);
         set.spawn_on(future, &self.runtime)
     }
 
@@ -94,6 +153,20 @@ impl Spawner {
         if self.home.registry.blocking_queue_wait_config().is_none() {
             return self.runtime.spawn_blocking(closure);
         }
+        // The closure that is spawned holds these beside the user's.
+        if const { is_large::<(Arc<Home>, Timestamp, F)>() } {
+            self.spawn_blocking_small(Box::new(closure))
+        } else {
+            self.spawn_blocking_small(closure)
+        }
+    }
+
+    #[track_caller]
+    fn spawn_blocking_small<F, R>(&self, closure: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
         let home = Arc::clone(&self.home);
         let queued = home.registry.clock().now();
         self.runtime.spawn_blocking(move || {
