@@ -6,6 +6,7 @@ use crate::options::Sampling;
 use crate::record::NEVER;
 use crate::registry::Supplies;
 use crate::slot::MAX_WORKERS;
+use crate::sync::RECORDING;
 use crate::time::TimeScale;
 use core::fmt;
 use core::time::Duration;
@@ -186,6 +187,20 @@ impl<'a> Builder<'a> {
         self
     }
 
+    /// The counters that can be read: none without the feature `record`.
+    const fn recorded_counters(&self) -> CounterSet {
+        if RECORDING {
+            self.counters
+        } else {
+            CounterSet::NONE
+        }
+    }
+
+    /// As [`recorded_counters`](Self::recorded_counters), for the numbers of the runtime.
+    const fn recorded_numbers(&self) -> Supplies {
+        if RECORDING { self.supplies } else { Supplies::NONE }
+    }
+
     const fn check(&self) -> Result<(), ConfigError> {
         if self.workers == 0 {
             return Err(ConfigError::NoWorkers);
@@ -211,7 +226,7 @@ impl<'a> Builder<'a> {
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod on_the_heap {
-    use super::{Builder, ConfigError, TimeScale};
+    use super::{Builder, ConfigError, RECORDING, TimeScale};
     use crate::options::Options;
     use crate::record::SharedHistogram;
     use crate::registry::{Facts, HostCells, Layout, Registry, Shared};
@@ -228,7 +243,7 @@ mod on_the_heap {
         pub fn build<T: TimeSource>(&self, clock: T) -> Result<Arc<Registry<Heap, T>>, ConfigError> {
             self.check()?;
             let scale = TimeScale::new(clock.ticks_per_second());
-            let timed = clock.available() && clock.ticks_per_second() != 0;
+            let timed = RECORDING && clock.available() && clock.ticks_per_second() != 0;
             let interval = self.interval(&scale)?;
             let buckets = |config: &Option<crate::histogram::HistogramConfig>| {
                 config.filter(|_| timed).map(|config| config.num_buckets())
@@ -257,8 +272,8 @@ mod on_the_heap {
                     scale,
                     resolution: if timed { clock.resolution() } else { Duration::ZERO },
                     interval,
-                    counters: self.counters,
-                    supplies: self.supplies,
+                    counters: self.recorded_counters(),
+                    supplies: self.recorded_numbers(),
                     poll_time: Layout::new(self.poll_time),
                     schedule_latency: Layout::new(self.schedule_latency),
                     blocking_queue_wait: self.blocking_queue_wait,
@@ -273,7 +288,7 @@ mod on_the_heap {
 
 #[cfg(not(metrics_core_loom))]
 pub(crate) mod in_a_static {
-    use super::{Builder, ConfigError, TimeScale};
+    use super::{Builder, ConfigError, RECORDING, TimeScale};
     use crate::histogram::HistogramConfig;
     use crate::options::{Options, Sampling};
     use crate::registry::{Facts, Layout, Registry, Shared};
@@ -339,7 +354,7 @@ pub(crate) mod in_a_static {
                     started_at: this.started_at,
                     started: Timestamp::from_ticks(0),
                     num_workers: WORKERS,
-                    timed: ticks_per_second != 0,
+                    timed: RECORDING && ticks_per_second != 0,
                     scale,
                     resolution,
                     // The writer in place compares 32 bits.
@@ -348,8 +363,8 @@ pub(crate) mod in_a_static {
                     } else {
                         interval
                     },
-                    counters: this.counters,
-                    supplies: this.supplies,
+                    counters: this.recorded_counters(),
+                    supplies: this.recorded_numbers(),
                     poll_time: Layout::new(this.poll_time),
                     schedule_latency: Layout::new(this.schedule_latency),
                     blocking_queue_wait: None,

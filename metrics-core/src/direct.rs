@@ -79,7 +79,7 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
             schedule_latency: facts.schedule_latency.of(slot.schedule_latency.as_ref()),
             clock,
             scale: &facts.scale,
-            timed: facts.timed,
+            timed: self.registry.is_timed(),
             interval: facts.interval,
         }
     }
@@ -93,7 +93,7 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
     /// A clock reading, for stamps. Zero ticks without a clock.
     #[inline]
     pub fn now(self) -> Timestamp {
-        self.registry.clock.now()
+        self.registry.now()
     }
 
     /// The worker is about to wait for an interrupt.

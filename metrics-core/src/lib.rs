@@ -6,6 +6,7 @@
 //! it has no clock, no thread, no executor and no exporter, and allocates only with the feature `alloc`.
 //!
 //! # Features
+//! - `record` (default): the hooks record. Without it the same types and methods do nothing: see [`RECORDING`].
 //! - `alloc`: heap storage (`Heap`, `Worker`, `Builder::build`). Needs pointer-sized compare-and-swap.
 //! - `serde`: snapshots and configurations serialise.
 //! - `critical-section`: many-writer cells on targets without compare-and-swap, by the critical section that the final
@@ -88,6 +89,7 @@ pub use storage::Heap;
 #[cfg(not(metrics_core_loom))]
 pub use storage::{BucketWidth, Buckets32, Buckets64, Fixed};
 pub use storage::{Rows, Storage, Text};
+pub use sync::RECORDING;
 pub use table::Table;
 pub use tasks::{TaskCounts, TaskEnd};
 pub use time::{NoClock, TimeScale, TimeSource, Timestamp};

@@ -7,6 +7,7 @@ use crate::options::Options;
 use crate::record::SharedHistogram;
 use crate::stamp::WakeStamp;
 use crate::storage::Storage;
+use crate::sync::RECORDING;
 use crate::tasks::{SharedTaskCells, TaskCounts, TaskEnd};
 use crate::time::{TimeScale, TimeSource, Timestamp};
 use core::ops::Deref;
@@ -174,8 +175,19 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
     }
 
     /// Whether the clock works here.
+    #[inline(always)]
     pub fn is_timed(&self) -> bool {
-        self.facts.timed
+        RECORDING && self.facts.timed
+    }
+
+    /// A clock reading. Zero ticks without the feature `record`, which leaves the clock alone.
+    #[inline(always)]
+    pub(crate) fn now(&self) -> Timestamp {
+        if RECORDING {
+            self.clock.now()
+        } else {
+            Timestamp::from_ticks(0)
+        }
     }
 
     /// The smallest step of the clock, as it said at construction; zero without a clock.
@@ -196,7 +208,7 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
             && !stamp.is_set()
             && self.schedule_latency_config().is_some()
         {
-            stamp.mark(self.clock.now());
+            stamp.mark(self.now());
         }
     }
 

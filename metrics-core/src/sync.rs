@@ -1,16 +1,18 @@
 //! The only file that names an atomic type: everything else takes them from here.
 //!
-//! Two sources, of which exactly one is compiled: the target's own atomics, or loom's for the models. Cells that
-//! many writers share come from `portable-atomic` (see [`crate::cell`]); everything hot is single-writer and needs no
-//! more than 32-bit loads and stores, which every target that Rust supports has.
+//! Exactly one of three sources is compiled: the target's own atomics, loom's for the models, or, without the feature
+//! `record`, cells that keep nothing. Cells that many writers share come from `portable-atomic` (see [`crate::cell`]);
+//! everything hot is single-writer and needs no more than 32-bit loads and stores, which every target that Rust supports
+//! has.
 
-#[cfg(not(metrics_core_loom))]
+#[cfg(all(feature = "record", not(metrics_core_loom)))]
 #[allow(clippy::disallowed_types, reason = "this is where they come from")]
 mod imp {
     // Aliases, not imports: clippy sees through an import and would complain wherever one is used.
     #[cfg(all(target_has_atomic = "64", not(metrics_core_halves)))]
     pub(crate) type AtomicU64 = core::sync::atomic::AtomicU64;
     pub(crate) type AtomicU32 = core::sync::atomic::AtomicU32;
+    pub(crate) use core::cell::Cell;
     pub(crate) use core::sync::atomic::{Ordering, fence};
 
     pub(crate) use core::hint::spin_loop;
@@ -24,6 +26,8 @@ mod imp {
 #[cfg(metrics_core_loom)]
 #[allow(clippy::disallowed_types, reason = "this is where they come from")]
 mod imp {
+    pub(crate) use core::cell::Cell;
+
     /// What a writer knows without asking: no part of the model, and so no access that loom sees.
     pub(crate) type Remembered = core::sync::atomic::AtomicU64;
 
@@ -41,7 +45,139 @@ mod imp {
     pub(crate) use loom::{model::Builder as Model, thread};
 }
 
+/// Without the feature `record`: cells without size that drop what is stored and read zero, so that code written over them
+/// compiles to nothing.
+///
+/// A compare-and-swap succeeds, so no loop may wait for a cell to change.
+#[cfg(not(any(feature = "record", metrics_core_loom)))]
+#[allow(
+    dead_code,
+    clippy::unused_self,
+    reason = "the same methods as the target's, whichever features use them"
+)]
+mod imp {
+    use core::marker::PhantomData;
+
+    pub(crate) use core::hint::spin_loop;
+    pub(crate) use core::sync::atomic::Ordering;
+
+    #[inline(always)]
+    pub(crate) const fn fence(_: Ordering) {}
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Cell<V>(PhantomData<core::cell::Cell<V>>);
+
+    impl<V: Default> Cell<V> {
+        pub(crate) const fn new(_: V) -> Self
+        where
+            V: Copy,
+        {
+            Self(PhantomData)
+        }
+
+        #[inline(always)]
+        pub(crate) fn get(&self) -> V {
+            V::default()
+        }
+
+        #[inline(always)]
+        pub(crate) fn set(&self, _: V) {}
+
+        #[inline(always)]
+        pub(crate) fn take(&self) -> V {
+            V::default()
+        }
+    }
+
+    macro_rules! atomics {
+        ($($name:ident($word:ty);)*) => {$(
+            #[derive(Debug)]
+            pub(crate) struct $name;
+
+            #[allow(clippy::unnecessary_wraps, reason = "as the target's")]
+            impl $name {
+                pub(crate) const fn new(_: $word) -> Self {
+                    Self
+                }
+
+                #[inline(always)]
+                pub(crate) fn load(&self, _: Ordering) -> $word {
+                    0
+                }
+
+                #[inline(always)]
+                pub(crate) fn store(&self, _: $word, _: Ordering) {}
+
+                #[inline(always)]
+                pub(crate) fn swap(&self, _: $word, _: Ordering) -> $word {
+                    0
+                }
+
+                #[inline(always)]
+                pub(crate) fn fetch_add(&self, _: $word, _: Ordering) -> $word {
+                    0
+                }
+
+                #[inline(always)]
+                pub(crate) fn fetch_max(&self, _: $word, _: Ordering) -> $word {
+                    0
+                }
+
+                #[inline(always)]
+                pub(crate) fn fetch_min(&self, _: $word, _: Ordering) -> $word {
+                    0
+                }
+
+                #[inline(always)]
+                pub(crate) fn fetch_update(
+                    &self,
+                    _: Ordering,
+                    _: Ordering,
+                    _: impl FnMut($word) -> Option<$word>,
+                ) -> Result<$word, $word> {
+                    Ok(0)
+                }
+
+                #[inline(always)]
+                pub(crate) fn compare_exchange(
+                    &self,
+                    current: $word,
+                    _: $word,
+                    _: Ordering,
+                    _: Ordering,
+                ) -> Result<$word, $word> {
+                    Ok(current)
+                }
+            }
+        )*};
+    }
+
+    atomics! {
+        AtomicU64(u64);
+        AtomicU32(u32);
+        SharedAtomicU64(u64);
+        SharedAtomicU32(u32);
+    }
+}
+
 pub(crate) use imp::*;
+
+/// Whether the hooks record: `true` with the feature `record`, which is on by default.
+///
+/// Without the feature the same types and methods compile to nothing: a hook adds no instruction, a measured future is as
+/// large as the future alone, no thread is started, no clock is read, and every getter of a metric returns `None`.
+/// Configurations are still checked, and a registry still has its name and its number of workers.
+///
+/// The binary decides. Features are additive: if one crate of a build names `record`, all of them record. A library
+/// therefore depends on this crate with `default-features = false` and never names `record`. To make a build fail that
+/// decides otherwise than you expect, assert it:
+///
+/// ```
+/// const _: () = assert!(metrics_core::RECORDING, "the dashboards of this service need metrics");
+/// ```
+///
+/// `cargo tree --edges features --invert metrics-core` shows which crate switched it on.
+pub const RECORDING: bool = cfg!(any(feature = "record", metrics_core_loom));
 
 /// A `const fn`, except in models: loom's atomics have no const constructors.
 macro_rules! const_unless_loom {

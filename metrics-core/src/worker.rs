@@ -6,8 +6,9 @@ use crate::record::{Batch, BatchHistogram, Hooks, PollStart};
 use crate::registry::{Registry, RegistryRef};
 use crate::slot::{FOREIGN, Lease, MAX_WORKERS};
 use crate::storage::{Heap, HeapSlot, SlotHandle};
+use crate::sync::RECORDING;
 use crate::tasks::TaskEnd;
-use crate::time::{TimeSource, Timestamp};
+use crate::time::Timestamp;
 use core::fmt;
 
 /// Why no slot could be leased.
@@ -174,7 +175,7 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
                 .of(self.batch.schedule_latency.as_ref()),
             clock: &registry.clock,
             scale: &registry.facts.scale,
-            timed: registry.facts.timed,
+            timed: registry.is_timed(),
             interval: registry.facts.interval,
         }
     }
@@ -192,7 +193,7 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     /// A clock reading, for stamps. Zero ticks without a clock.
     #[inline]
     pub fn now(&self) -> Timestamp {
-        self.registry.clock.now()
+        self.registry.now()
     }
 
     /// The worker is about to block until there is work. One clock reading; submits. Each park needs its
@@ -396,6 +397,9 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     /// A latency is recorded when its poll starts: in the middle of one, a reader would see a sample too many.
     #[inline]
     fn publish(&self, in_poll: bool) {
+        if !RECORDING {
+            return;
+        }
         let hooks = self.hooks();
         hooks.ask_for_submit(in_poll);
         hooks.before_submit(self.registry.options.latch());
@@ -421,7 +425,7 @@ impl<R: RegistryRef<Storage = Heap>> Drop for Worker<R> {
         hooks.end_processing();
         self.batch.counters.thread.set(0);
         self.submit();
-        let ticks = if self.registry.facts.timed {
+        let ticks = if self.registry.is_timed() {
             self.now().ticks()
         } else {
             crate::live::UNTIMED

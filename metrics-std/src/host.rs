@@ -3,7 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use metrics_core::{Counter, CounterSet, Probe, Site};
+use metrics_core::{Counter, CounterSet, NoProbe, Probe, RECORDING, Site};
 
 use crate::home::Home;
 #[cfg(feature = "tokio")]
@@ -27,7 +27,12 @@ impl Host {
     pub(crate) fn new(home: Arc<Home>, probe: impl Probe + Send + Sync + 'static) -> Self {
         Self {
             home,
-            probe: Arc::new(probe),
+            // Where nothing is recorded nobody is asked either.
+            probe: if RECORDING {
+                Arc::new(probe)
+            } else {
+                Arc::new(NoProbe)
+            },
             #[cfg(feature = "tokio")]
             tokio: None,
         }
@@ -35,6 +40,9 @@ impl Host {
 
     #[cfg(feature = "tokio")]
     pub(crate) fn of_tokio(home: Arc<Home>, probe: TokioProbe) -> Self {
+        if !RECORDING {
+            return Self::new(home, NoProbe);
+        }
         let probe = Arc::new(probe);
         let tokio = Some(Arc::clone(&probe));
         Self { home, probe, tokio }

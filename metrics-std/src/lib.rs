@@ -10,6 +10,7 @@
 //! dependency is enough.
 //!
 //! # Features
+//! - `record` (default): the hooks record. Without it this crate has the same types and methods, which do nothing: see [`RECORDING`].
 //! - `tsc` (default): the CPU's cycle counter as the clock, where it is invariant.
 //! - `tokio`: the adapter for Tokio. `--cfg tokio_unstable` adds what Tokio shows only then.
 //! - `hyper`: the adapter's spawner as hyper's executor.
@@ -21,6 +22,8 @@ mod clock;
 mod current;
 mod home;
 mod host;
+#[cfg_attr(not(feature = "record"), path = "if_recording_off.rs")]
+mod if_recording;
 mod measured;
 mod runtime;
 mod runtimes;

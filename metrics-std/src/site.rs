@@ -7,7 +7,7 @@ use core::panic::Location;
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
-use metrics_core::Site;
+use metrics_core::{RECORDING, Site};
 
 /// Every site of this process. Two [`Location`]s of one place (a generic function built twice) are one site.
 struct Sites {
@@ -34,6 +34,9 @@ thread_local! {
 /// Costs a few nanoseconds once this thread has seen the place, and a lock the first time.
 #[inline]
 pub fn intern(location: &'static Location<'static>) -> Site {
+    if !RECORDING {
+        return Site::UNKNOWN;
+    }
     let address = core::ptr::from_ref(location).addr();
     RECENT.with(|recent| {
         // Locations are constants of at least eight bytes: the low bits say nothing.

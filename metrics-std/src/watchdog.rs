@@ -35,7 +35,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
-use metrics_core::{LiveThread, Site, TimeScale, TimeSource, Timestamp, Transition, WorkerState};
+use metrics_core::{LiveThread, RECORDING, Site, TimeScale, TimeSource, Timestamp, Transition, WorkerState};
 
 use crate::{Clock, RuntimeMetrics, site};
 
@@ -301,6 +301,13 @@ pub fn watch_stalls(
     threshold: Duration,
     mut callback: impl FnMut(&Stall) + Send + 'static,
 ) -> io::Result<Watchdog> {
+    if !RECORDING {
+        // No live record will ever say anything.
+        return Ok(Watchdog {
+            stop: None,
+            thread: None,
+        });
+    }
     let mut scanner = StallScanner::new(metrics, threshold);
     let period = (threshold / 4).clamp(Duration::from_millis(1), Duration::from_millis(100));
     let (stop, stopped) = mpsc::channel();

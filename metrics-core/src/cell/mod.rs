@@ -16,6 +16,8 @@ mod shared;
 mod shared_counter;
 mod whole;
 
+use crate::sync::Cell;
+
 pub(crate) use counter::OwnedCounter;
 pub(crate) use owned::{OwnedU32, OwnedU64};
 pub(crate) use shared::{SharedU32, SharedU64};
@@ -23,7 +25,7 @@ pub(crate) use shared_counter::SharedCounter;
 pub(crate) use whole::WholeU64;
 
 /// A batch's cell: plain memory of one owner.
-pub(crate) type Local = core::cell::Cell<u64>;
+pub(crate) type Local = Cell<u64>;
 
 /// A cell with one writer.
 pub(crate) trait U64Cell {
@@ -98,7 +100,7 @@ impl BucketCell for OwnedU32 {
 pub(crate) struct Nothing;
 
 impl U64Cell for Nothing {
-    type Narrow = core::cell::Cell<u32>;
+    type Narrow = Cell<u32>;
     type Kept = Self;
 
     #[inline(always)]
@@ -116,29 +118,29 @@ pub(crate) trait U32Cell: Default + core::fmt::Debug {
     fn set(&self, value: u32);
 }
 
-impl U32Cell for core::cell::Cell<u32> {
+impl U32Cell for Cell<u32> {
     #[inline(always)]
     fn get(&self) -> u32 {
-        core::cell::Cell::get(self)
+        Cell::get(self)
     }
 
     #[inline(always)]
     fn set(&self, value: u32) {
-        core::cell::Cell::set(self, value);
+        Cell::set(self, value);
     }
 }
 
 impl U64Cell for Local {
-    type Narrow = core::cell::Cell<u32>;
+    type Narrow = Cell<u32>;
     type Kept = Self;
 
     #[inline(always)]
     fn get(&self) -> u64 {
-        core::cell::Cell::get(self)
+        Cell::get(self)
     }
 
     #[inline(always)]
     fn set(&self, value: u64) {
-        core::cell::Cell::set(self, value);
+        Cell::set(self, value);
     }
 }

@@ -214,7 +214,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
     #[inline(always)]
     fn ticks(&self) -> u64 {
         if self.registry.is_timed() {
-            self.registry.clock().now().ticks()
+            self.registry.now().ticks()
         } else {
             0
         }

@@ -6,8 +6,8 @@ use super::slot::{CHUNK, SlotHistogram};
 use crate::cell::{Local, OwnedU64, U64Cell};
 use crate::counters::Counters;
 use crate::histogram::HistogramConfig;
+use crate::sync::Cell;
 use alloc::boxed::Box;
-use core::cell::Cell;
 
 /// All that a worker keeps to itself between two submits.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ use crate::probe::Probe;
 use crate::registry::{HostCells, Registry};
 use crate::slot::{FOREIGN, Holder, Slot, persist};
 use crate::storage::{Rows, Storage, Text};
+use crate::sync::RECORDING;
 use crate::time::{TimeSource, Timestamp};
 use core::fmt::Write;
 
@@ -27,6 +28,9 @@ const FOREIGN_COUNTERS: CounterSet = CounterSet::of(&[
 impl<S: Storage> Snapshot<S> {
     /// Takes a new reading over the old one. Slots that did not move since are passed over.
     pub(crate) fn refresh<T: TimeSource>(&mut self, registry: &Registry<S, T>, probe: &impl Probe) {
+        if !RECORDING {
+            return;
+        }
         let facts = &registry.facts;
         let identity = core::ptr::from_ref(registry).addr();
         if self.identity != identity || self.epoch != facts.epoch {

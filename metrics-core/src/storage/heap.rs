@@ -1,5 +1,6 @@
 //! Slots on the heap, in chunks: a lease past the last one makes more, and nothing ever moves.
 
+use super::handle::SlotHandle;
 use super::sealed::Sealed;
 use super::{SharedU64, Storage};
 use crate::cell::SharedU32;
@@ -33,22 +34,6 @@ pub struct Heap {
 
 /// Chunks double, so these hold more threads than an operating system starts.
 const CHUNKS: usize = 20;
-
-/// A slot, kept alive by whoever leased it.
-#[derive(Debug)]
-pub(crate) struct SlotHandle {
-    chunk: Arc<[HeapSlot]>,
-    index: usize,
-}
-
-impl Deref for SlotHandle {
-    type Target = HeapSlot;
-
-    #[inline(always)]
-    fn deref(&self) -> &HeapSlot {
-        &self.chunk[self.index]
-    }
-}
 
 impl Heap {
     pub(crate) fn new(first: usize, poll_time: Option<usize>, schedule_latency: Option<usize>) -> Self {
@@ -88,10 +73,7 @@ impl Heap {
     pub(crate) fn find(&self, claim: impl Fn(&Lease) -> bool) -> Option<SlotHandle> {
         self.chunks.iter().map_while(OnceBox::get).find_map(|chunk| {
             let index = chunk.iter().position(|slot| claim(&slot.lease))?;
-            Some(SlotHandle {
-                chunk: Arc::clone(chunk),
-                index,
-            })
+            Some(SlotHandle::new(chunk, index))
         })
     }
 
@@ -118,10 +100,7 @@ impl Heap {
                 .position(|(i, slot)| claim(&slot.lease, before + i))
             {
                 self.use_slots(before + index + 1);
-                return Some(SlotHandle {
-                    chunk: Arc::clone(chunk),
-                    index,
-                });
+                return Some(SlotHandle::new(chunk, index));
             }
             before += chunk.len();
         }

@@ -3,6 +3,9 @@
 #[cfg(not(metrics_core_loom))]
 mod fixed;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+#[cfg_attr(not(any(feature = "record", metrics_core_loom)), path = "handle_off.rs")]
+mod handle;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod heap;
 
 use crate::cell::SharedU64;
@@ -16,9 +19,11 @@ pub(crate) use fixed::FixedSlot;
 #[cfg(not(metrics_core_loom))]
 pub use fixed::{BucketWidth, Buckets32, Buckets64, Fixed};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub(crate) use handle::SlotHandle;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use heap::Heap;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub(crate) use heap::{HeapSlot, Held, SharedBuckets, SlotHandle};
+pub(crate) use heap::{HeapSlot, Held, SharedBuckets};
 
 /// How a registry's slots and its snapshots are stored. Sealed: [`Fixed`] and, with the feature `alloc`, `Heap` are all there are.
 pub trait Storage: sealed::Sealed + Debug + 'static {

@@ -16,13 +16,17 @@
 //! afterwards, so it suits durations, not calendars.
 
 mod instant;
+mod source;
 mod tsc;
 
 use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
 
-use metrics_core::{TimeSource, Timestamp};
+use metrics_core::{NoClock, TimeSource, Timestamp};
+
+use self::source::Source;
+use crate::if_recording::IfRecording;
 
 pub use self::instant::InstantClock;
 pub use self::tsc::TscClock;
@@ -40,31 +44,24 @@ pub use self::tsc::TscClock;
 /// assert!(clock.now() >= earlier);
 /// ```
 #[derive(Clone)]
-pub struct Clock(Source);
-
-#[derive(Clone)]
-enum Source {
-    Tsc(TscClock),
-    Instant(InstantClock),
-    Custom(Arc<dyn TimeSource + Send + Sync>),
-}
+pub struct Clock(IfRecording<Source>);
 
 impl Clock {
     /// The best clock of this machine: [`TscClock`] where the CPU's counter is invariant, else [`InstantClock`].
     ///
     /// The first call in a process calibrates the counter, which takes between half a millisecond and 200 ms.
     pub fn new() -> Self {
-        TscClock::new().map_or_else(Self::instant, |clock| Self(Source::Tsc(clock)))
+        Self(IfRecording::new(Source::best))
     }
 
     /// The operating system's monotonic clock, whatever the CPU could do.
     pub fn instant() -> Self {
-        Self(Source::Instant(InstantClock::new()))
+        InstantClock::new().into()
     }
 
     /// Any other time source, such as a clock that a test moves by hand.
     pub fn custom(source: impl TimeSource + Send + Sync + 'static) -> Self {
-        Self(Source::Custom(Arc::new(source)))
+        Self(IfRecording::new(|| Source::Custom(Arc::new(source))))
     }
 }
 
@@ -76,60 +73,41 @@ impl Default for Clock {
 
 impl From<TscClock> for Clock {
     fn from(clock: TscClock) -> Self {
-        Self(Source::Tsc(clock))
+        Self(IfRecording::new(|| Source::Tsc(clock)))
     }
 }
 
 impl From<InstantClock> for Clock {
     fn from(clock: InstantClock) -> Self {
-        Self(Source::Instant(clock))
+        Self(IfRecording::new(|| Source::Instant(clock)))
     }
 }
 
 impl TimeSource for Clock {
     #[inline]
     fn now(&self) -> Timestamp {
-        match &self.0 {
-            Source::Tsc(clock) => clock.now(),
-            Source::Instant(clock) => clock.now(),
-            Source::Custom(clock) => clock.now(),
-        }
+        self.0.get().map_or(NoClock.now(), Source::now)
     }
 
     fn ticks_per_second(&self) -> u64 {
-        match &self.0 {
-            Source::Tsc(clock) => clock.ticks_per_second(),
-            Source::Instant(clock) => clock.ticks_per_second(),
-            Source::Custom(clock) => clock.ticks_per_second(),
-        }
+        self.0
+            .get()
+            .map_or(NoClock.ticks_per_second(), Source::ticks_per_second)
     }
 
     fn resolution(&self) -> Duration {
-        match &self.0 {
-            Source::Tsc(clock) => clock.resolution(),
-            Source::Instant(clock) => clock.resolution(),
-            Source::Custom(clock) => clock.resolution(),
-        }
+        self.0.get().map_or(NoClock.resolution(), Source::resolution)
     }
 
     fn available(&self) -> bool {
-        match &self.0 {
-            Source::Tsc(clock) => clock.available(),
-            Source::Instant(clock) => clock.available(),
-            Source::Custom(clock) => clock.available(),
-        }
+        self.0.get().map_or(NoClock.available(), Source::available)
     }
 }
 
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match &self.0 {
-            Source::Tsc(_) => "tsc",
-            Source::Instant(_) => "instant",
-            Source::Custom(_) => "custom",
-        };
         f.debug_struct("Clock")
-            .field("source", &name)
+            .field("source", &self.0.get().map_or("none", Source::name))
             .field("ticks_per_second", &self.ticks_per_second())
             .finish()
     }

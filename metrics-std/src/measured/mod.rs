@@ -15,6 +15,7 @@ use pin_project_lite::pin_project;
 use self::task::Task;
 use crate::RuntimeMetrics;
 use crate::home::{Driver, Home};
+use crate::if_recording::IfRecording;
 
 pin_project! {
     /// A future and what is measured of it: polls, how long each took, and how long each waited since the wake that
@@ -62,7 +63,7 @@ pin_project! {
         #[pin]
         future: F,
         // Dropped after the future, so that the end is counted once everything of it is gone.
-        task: Task,
+        task: IfRecording<Task>,
     }
 }
 
@@ -77,7 +78,7 @@ impl<F> Measured<F> {
     pub fn root(metrics: &RuntimeMetrics, future: F) -> Self {
         Self {
             future,
-            task: Task::root(Arc::clone(metrics.probe().home())),
+            task: IfRecording::new(|| Task::root(Arc::clone(metrics.probe().home()))),
         }
     }
 
@@ -89,7 +90,7 @@ impl<F> Measured<F> {
     ) -> Self {
         Self {
             future,
-            task: Task::spawned(home, site, driver),
+            task: IfRecording::new(|| Task::spawned(home, site, driver)),
         }
     }
 }
@@ -101,14 +102,19 @@ impl<F: Future> Future for Measured<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let future = this.future;
-        this.task.poll(cx, |cx| future.poll(cx))
+        match this.task.get_mut() {
+            Some(task) => task.poll(cx, |cx| future.poll(cx)),
+            None => future.poll(cx),
+        }
     }
 }
 
 impl<F> fmt::Debug for Measured<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Measured")
-            .field("task", &self.task)
-            .finish_non_exhaustive()
+        let mut measured = f.debug_struct("Measured");
+        if let Some(task) = self.task.get() {
+            measured.field("task", task);
+        }
+        measured.finish_non_exhaustive()
     }
 }

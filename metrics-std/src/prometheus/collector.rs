@@ -6,7 +6,7 @@ use super::reading::{Exported, Listed, Runtime, Source};
 use crate::Runtimes;
 use core::fmt;
 use core::num::NonZeroUsize;
-use metrics_core::{Heap, Probe, RegistryRef, RuntimeMetrics};
+use metrics_core::{Heap, Probe, RECORDING, RegistryRef, RuntimeMetrics};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
@@ -164,6 +164,9 @@ impl fmt::Debug for RuntimeCollector {
 
 impl Collector for RuntimeCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        if !RECORDING {
+            return Ok(());
+        }
         let mut read = Vec::new();
         for source in &self.sources {
             source.read(&mut read);

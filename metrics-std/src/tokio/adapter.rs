@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metrics_core::{Builder, Counter, CounterSet, HistogramConfig, Supplies};
+use metrics_core::{Builder, Counter, CounterSet, HistogramConfig, RECORDING, Supplies};
 use tokio::runtime::{Handle, LocalOptions, LocalRuntime, Runtime};
 
 use super::probe::TokioProbe;
@@ -180,44 +180,58 @@ impl<'a> TokioAdapter<'a> {
             .supplies(Supplies::NONE.tasks(true));
         let registry = stamped(description).build(self.clock.unwrap_or_default())?;
         let home = Arc::new(Home::of_tokio(registry));
-        let Callbacks {
-            start,
-            stop,
-            park,
-            unpark,
-            #[cfg(tokio_unstable)]
-            tasks,
-        } = self.callbacks;
-
-        builder.on_thread_start(move || call(&start));
-        builder.on_thread_stop({
-            let registry = Arc::clone(&home.registry);
-            move || {
-                call(&stop);
-                current::release(&registry);
-            }
-        });
-        builder.on_thread_park({
-            let home = Arc::clone(&home);
-            move || {
-                call(&park);
-                if let Some(host) = &home.tokio {
-                    host.park(&home);
-                }
-            }
-        });
-        builder.on_thread_unpark({
-            let home = Arc::clone(&home);
-            move || {
-                if let Some(host) = &home.tokio {
-                    host.unpark(&home);
-                }
-                call(&unpark);
-            }
-        });
         #[cfg(tokio_unstable)]
-        super::hooks::install(builder, &home, tasks);
+        if home.registry.schedule_latency_config().is_some() {
+            builder.track_task_schedule_latency();
+        }
+        let mut callbacks = self.callbacks;
+        if RECORDING {
+            callbacks.record(&home);
+        }
+        callbacks.install(builder);
         Ok(home)
+    }
+}
+
+impl Callbacks {
+    /// Ours beside the user's: a worker is busy from before the user's unpark to after the user's park.
+    fn record(&mut self, home: &Arc<Home>) {
+        let registry = Arc::clone(&home.registry);
+        self.stop.push(Box::new(move || current::release(&registry)));
+        let park = Arc::clone(home);
+        self.park.push(Box::new(move || {
+            if let Some(host) = &park.tokio {
+                host.park(&park);
+            }
+        }));
+        let unpark = Arc::clone(home);
+        self.unpark.insert(
+            0,
+            Box::new(move || {
+                if let Some(host) = &unpark.tokio {
+                    host.unpark(&unpark);
+                }
+            }),
+        );
+        #[cfg(tokio_unstable)]
+        self.tasks.record(home);
+    }
+
+    fn install(self, builder: &mut tokio::runtime::Builder) {
+        if !self.start.is_empty() {
+            builder.on_thread_start(move || call(&self.start));
+        }
+        if !self.stop.is_empty() {
+            builder.on_thread_stop(move || call(&self.stop));
+        }
+        if !self.park.is_empty() {
+            builder.on_thread_park(move || call(&self.park));
+        }
+        if !self.unpark.is_empty() {
+            builder.on_thread_unpark(move || call(&self.unpark));
+        }
+        #[cfg(tokio_unstable)]
+        self.tasks.install(builder);
     }
 }
 

@@ -20,51 +20,54 @@ pub(super) struct TaskCallbacks {
     pub(super) terminate: Vec<TaskCallback>,
 }
 
-/// Hands the task hooks to Tokio.
-pub(super) fn install(builder: &mut Builder, home: &Arc<Home>, callbacks: TaskCallbacks) {
-    let TaskCallbacks {
-        spawn,
-        before_poll,
-        after_poll,
-        terminate,
-    } = callbacks;
-    if home.registry.schedule_latency_config().is_some() {
-        builder.track_task_schedule_latency();
-    }
-    if !spawn.is_empty() {
-        builder.on_task_spawn(move |meta| call(&spawn, meta));
-    }
-    builder.on_before_task_poll({
-        let home = Arc::clone(home);
-        move |meta| {
-            call(&before_poll, meta);
-            if let Some(lease) = home.lease(Driver::Spawned) {
+impl TaskCallbacks {
+    /// Ours beside the user's.
+    pub(super) fn record(&mut self, home: &Arc<Home>) {
+        let before = Arc::clone(home);
+        self.before_poll.push(Box::new(move |meta| {
+            if let Some(lease) = before.lease(Driver::Spawned) {
                 let start = PollStart {
-                    scheduled_at: scheduled_at(&home, meta),
+                    scheduled_at: scheduled_at(&before, meta),
                     site: site::intern(meta.spawned_at()),
                 };
                 lease.begin_covered_poll(start);
             }
+        }));
+        let after = Arc::clone(home);
+        self.after_poll.insert(
+            0,
+            Box::new(move |_| {
+                if let Some(lease) = current::find(&after.registry) {
+                    lease.end_covered_poll();
+                }
+            }),
+        );
+        let end = Arc::clone(home);
+        self.terminate.insert(
+            0,
+            Box::new(move |_| {
+                if let Some(lease) = current::find(&end.registry) {
+                    lease.note_end_of_covered_task();
+                }
+            }),
+        );
+    }
+
+    /// Hands the task hooks to Tokio.
+    pub(super) fn install(self, builder: &mut Builder) {
+        if !self.spawn.is_empty() {
+            builder.on_task_spawn(move |meta| call(&self.spawn, meta));
         }
-    });
-    builder.on_after_task_poll({
-        let home = Arc::clone(home);
-        move |meta| {
-            if let Some(lease) = current::find(&home.registry) {
-                lease.end_covered_poll();
-            }
-            call(&after_poll, meta);
+        if !self.before_poll.is_empty() {
+            builder.on_before_task_poll(move |meta| call(&self.before_poll, meta));
         }
-    });
-    builder.on_task_terminate({
-        let home = Arc::clone(home);
-        move |meta| {
-            if let Some(lease) = current::find(&home.registry) {
-                lease.note_end_of_covered_task();
-            }
-            call(&terminate, meta);
+        if !self.after_poll.is_empty() {
+            builder.on_after_task_poll(move |meta| call(&self.after_poll, meta));
         }
-    });
+        if !self.terminate.is_empty() {
+            builder.on_task_terminate(move |meta| call(&self.terminate, meta));
+        }
+    }
 }
 
 fn call(callbacks: &[TaskCallback], meta: &TaskMeta<'_>) {

@@ -1,0 +1,30 @@
+//! What a worker keeps of its slot on the heap.
+
+use super::HeapSlot;
+use alloc::sync::Arc;
+use core::ops::Deref;
+
+/// A slot, kept alive by whoever leased it.
+#[derive(Debug)]
+pub(crate) struct SlotHandle {
+    chunk: Arc<[HeapSlot]>,
+    index: usize,
+}
+
+impl SlotHandle {
+    pub(super) fn new(chunk: &Arc<[HeapSlot]>, index: usize) -> Self {
+        Self {
+            chunk: Arc::clone(chunk),
+            index,
+        }
+    }
+}
+
+impl Deref for SlotHandle {
+    type Target = HeapSlot;
+
+    #[inline(always)]
+    fn deref(&self) -> &HeapSlot {
+        &self.chunk[self.index]
+    }
+}

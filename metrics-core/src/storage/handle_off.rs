@@ -1,0 +1,27 @@
+//! What a worker keeps of its slot without the feature `record`: nothing, so that no hook looks for it.
+
+use super::HeapSlot;
+use crate::slot::{Lease, Slot};
+use alloc::sync::Arc;
+use core::ops::Deref;
+
+/// Any slot serves where none keeps anything.
+static SLOT: HeapSlot = Slot::new(Lease::vacant(), None, None);
+
+#[derive(Debug)]
+pub(crate) struct SlotHandle;
+
+impl SlotHandle {
+    pub(super) fn new(_: &Arc<[HeapSlot]>, _: usize) -> Self {
+        Self
+    }
+}
+
+impl Deref for SlotHandle {
+    type Target = HeapSlot;
+
+    #[inline(always)]
+    fn deref(&self) -> &HeapSlot {
+        &SLOT
+    }
+}
