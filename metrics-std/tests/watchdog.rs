@@ -8,12 +8,12 @@ use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use metrics_mock::ManualClock;
 use metrics_std::site::intern;
-use metrics_std::watchdog::{Stall, StallKind, StallPhase, StallScanner, watch_stalls};
+use metrics_std::watchdog::{Stall, StallKind, StallPhase, StallScanner, Watchdog, watch_stalls};
 use metrics_std::{
     Builder, Clock, HistogramConfig, Measured, NoProbe, PollStart, RuntimeMetrics, Sampling, Worker, build,
     build_wrapped,
 };
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 
 const THRESHOLD: Duration = Duration::from_millis(20);
 
@@ -247,4 +247,144 @@ fn the_watchdogs_thread_tells_of_a_stall_before_it_ends_and_stops_when_dropped()
     assert_eq!(stalls.recv().unwrap().phase, StallPhase::Over);
     drop(watchdog);
     assert!(stalls.recv().is_err(), "the callback went with the thread");
+}
+
+#[test]
+fn a_stall_across_a_backward_clock_step_is_reported() {
+    let (clock, metrics, workers) = runtime();
+    clock.advance(Duration::from_secs(7200));
+    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
+    assert!(scan(&mut scanner).is_empty());
+    workers[0].start_poll(PollStart::default());
+    clock.set_ticks(3_600_000_000_000);
+    assert!(
+        scan(&mut scanner).is_empty(),
+        "how long the poll had lasted before is unknown"
+    );
+    clock.advance(millis(50));
+    let stall = only(scan(&mut scanner));
+    assert_eq!((stall.phase, stall.kind), (StallPhase::Ongoing, StallKind::Poll));
+    assert!(stall.clock_stepped);
+    assert_eq!(
+        stall.lasted,
+        millis(50),
+        "counted from the first scan after the step"
+    );
+    let text = stall.to_string();
+    assert!(
+        text.contains("for at least 50ms (the clock stepped back)"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_backward_clock_step_keeps_the_duration_seen_before_it() {
+    let (clock, metrics, workers) = runtime();
+    clock.advance(Duration::from_secs(7200));
+    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
+    workers[0].start_poll(PollStart::default());
+    clock.advance(Duration::from_secs(10));
+    let stall = only(scan(&mut scanner));
+    assert_eq!(
+        (stall.lasted, stall.clock_stepped),
+        (Duration::from_secs(10), false)
+    );
+    clock.set_ticks(1_000_000);
+    assert!(scan(&mut scanner).is_empty());
+    clock.advance(Duration::from_secs(2));
+    workers[0].end_poll();
+    let stall = only(scan(&mut scanner));
+    assert_eq!(stall.phase, StallPhase::Over);
+    assert_eq!(
+        (stall.lasted, stall.clock_stepped),
+        (Duration::from_secs(12), true)
+    );
+}
+
+/// Runs `action` on a thread of its own and fails if it takes longer than any scheduling delay explains.
+fn finishes(what: &str, action: impl FnOnce() + Send + 'static) {
+    let (done, finished) = mpsc::channel();
+    std::thread::spawn(move || {
+        action();
+        done.send(()).unwrap();
+    });
+    let result = finished.recv_timeout(Duration::from_secs(20));
+    assert!(result.is_ok(), "{what}: {result:?}");
+}
+
+#[test]
+fn drop_does_not_wait_for_a_callback_that_waits_for_the_dropping_thread() {
+    let (clock, metrics, workers) = runtime();
+    let (entered, callback_entered) = mpsc::channel();
+    let lock = Arc::new(Mutex::new(()));
+    let held_by_callback = Arc::clone(&lock);
+    let watchdog = watch_stalls(&metrics, millis(4), move |_| {
+        entered.send(()).unwrap();
+        drop(held_by_callback.lock());
+    })
+    .unwrap();
+    finishes("drop", move || {
+        let guard = lock.lock();
+        workers[0].start_poll(PollStart::default());
+        clock.advance(millis(60));
+        callback_entered.recv().unwrap();
+        drop(watchdog);
+        drop(guard);
+    });
+}
+
+#[test]
+fn shutdown_says_whether_the_callback_returned() {
+    let (clock, metrics, workers) = runtime();
+    let watchdog = watch_stalls(&metrics, millis(4), |_| {}).unwrap();
+    assert!(watchdog.shutdown(Duration::from_secs(20)).is_ok());
+
+    let (entered, callback_entered) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let watchdog = watch_stalls(&metrics, millis(4), move |_| {
+        entered.send(()).unwrap();
+        let _ = released.recv();
+    })
+    .unwrap();
+    workers[0].start_poll(PollStart::default());
+    clock.advance(millis(60));
+    callback_entered.recv().unwrap();
+    let error = watchdog.shutdown(millis(1)).unwrap_err();
+    assert!(error.to_string().contains("1ms"), "{error}");
+    drop(release);
+}
+
+#[test]
+fn a_callback_can_drop_its_own_watchdog() {
+    let (clock, metrics, workers) = runtime();
+    let (dropped, was_dropped) = mpsc::channel();
+    let own: Arc<Mutex<Option<Watchdog>>> = Arc::default();
+    let taken = Arc::clone(&own);
+    let watchdog = watch_stalls(&metrics, millis(4), move |_| {
+        drop(taken.lock().unwrap().take());
+        dropped.send(()).unwrap();
+    })
+    .unwrap();
+    *own.lock().unwrap() = Some(watchdog);
+    workers[0].start_poll(PollStart::default());
+    clock.advance(millis(60));
+    was_dropped.recv_timeout(Duration::from_secs(20)).unwrap();
+}
+
+#[test]
+fn a_panicking_callback_does_not_end_the_watch() {
+    let (clock, metrics, workers) = runtime();
+    let (told, stalls) = mpsc::channel();
+    let _watchdog = watch_stalls(&metrics, millis(4), move |stall| {
+        told.send(stall.phase).unwrap();
+        // Without the panic hook, which would print.
+        std::panic::resume_unwind(Box::new("the callback's own panic"));
+    })
+    .unwrap();
+    workers[0].start_poll(PollStart::default());
+    clock.advance(millis(60));
+    let wait = Duration::from_secs(20);
+    assert_eq!(stalls.recv_timeout(wait), Ok(StallPhase::Ongoing));
+    workers[0].end_poll();
+    assert_eq!(stalls.recv_timeout(wait), Ok(StallPhase::Over));
 }

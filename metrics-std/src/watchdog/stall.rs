@@ -1,0 +1,79 @@
+//! What a stall report contains.
+
+use core::fmt;
+use core::panic::Location;
+use core::time::Duration;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// One stall, reported when it is found and again when it is over.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Stall {
+    /// Whether it goes on.
+    pub phase: StallPhase,
+    /// How it was detected.
+    pub kind: StallKind,
+    /// The runtime's name.
+    pub runtime: Arc<str>,
+    /// The worker's index; `None` for an external thread, which polls the runtime's tasks and is none of its workers.
+    pub worker: Option<usize>,
+    /// The name of the thread; `None` if it has none, or has ended.
+    pub thread: Option<Arc<str>>,
+    /// Where the task was spawned; `None` where that is not known.
+    pub site: Option<&'static Location<'static>>,
+    /// When it began, by the system's clock.
+    pub began: SystemTime,
+    /// How long it has lasted; once it is over, up to the scan that found it over. A lower bound if
+    /// [`clock_stepped`](Self::clock_stepped).
+    pub lasted: Duration,
+    /// Whether the registry's clock stepped back during the stall, so that part of its duration is unknown.
+    pub clock_stepped: bool,
+}
+
+/// Whether a stall goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StallPhase {
+    /// It has passed the threshold and goes on.
+    Ongoing,
+    /// It is over.
+    Over,
+}
+
+/// How a stall was detected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StallKind {
+    /// The worker is in one poll.
+    Poll,
+    /// The worker is awake, in no poll that is seen, and shows no progress.
+    NoProgress,
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "runtime {}: ", self.runtime)?;
+        match self.worker {
+            Some(worker) => write!(f, "worker {worker}")?,
+            None => f.write_str("an external thread")?,
+        }
+        if let Some(thread) = &self.thread {
+            write!(f, " ({thread})")?;
+        }
+        f.write_str(match (self.phase, self.kind) {
+            (StallPhase::Ongoing, StallKind::Poll) => " has been in one poll for ",
+            (StallPhase::Over, StallKind::Poll) => " was in one poll for ",
+            (StallPhase::Ongoing, StallKind::NoProgress) => " has made no progress for ",
+            (StallPhase::Over, StallKind::NoProgress) => " made no progress for ",
+        })?;
+        if self.clock_stepped {
+            write!(f, "at least {:?} (the clock stepped back)", self.lasted)?;
+        } else {
+            write!(f, "{:?}", self.lasted)?;
+        }
+        match self.site {
+            Some(site) => write!(f, ", of the task spawned at {}:{}", site.file(), site.line()),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! A forked child: what it inherits of its parent's threads is gone.
+#![cfg(unix)]
+#![allow(missing_docs)]
+
+use core::panic::AssertUnwindSafe;
+use core::time::Duration;
+use fork::{Fork, fork, waitpid_nohang};
+use metrics_std::watchdog::watch_stalls;
+use metrics_std::{Builder, Clock, build_wrapped};
+use std::panic::catch_unwind;
+use std::process::{Command, exit};
+use std::time::Instant;
+
+/// Runs `action` in a forked child and returns whether it ended without a panic.
+fn succeeds_in_child(action: impl FnOnce()) -> bool {
+    let pid = match fork().unwrap() {
+        Fork::Child => exit(i32::from(catch_unwind(AssertUnwindSafe(action)).is_err())),
+        Fork::Parent(pid) => pid,
+    };
+    let began = Instant::now();
+    loop {
+        if let Some(status) = waitpid_nohang(pid).unwrap() {
+            return status == 0;
+        }
+        if began.elapsed() > Duration::from_secs(20) {
+            let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+            panic!("the child hangs");
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn an_inherited_watchdog_can_be_dropped_or_shut_down() {
+    let metrics = build_wrapped(Builder::new().name("forked"), Clock::instant()).unwrap();
+    let watch = || watch_stalls(&metrics, Duration::from_millis(20), |_| {}).unwrap();
+    let (mut dropped, mut shut_down) = (Some(watch()), Some(watch()));
+    assert!(succeeds_in_child(|| drop(dropped.take())));
+    assert!(succeeds_in_child(|| {
+        // Its threads are not in this process, so there is nothing to wait for.
+        let watchdog = shut_down.take().unwrap();
+        watchdog.shutdown(Duration::from_secs(60)).unwrap();
+    }));
+    drop((dropped, shut_down));
+}
