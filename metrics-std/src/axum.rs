@@ -22,9 +22,10 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tower_service::Service as _;
 
-pub use crate::hyper::Task;
-
 use crate::tokio::Spawner;
+
+/// What a task of a server does, with its type forgotten.
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Serves `router` to every connection of `listener`, over HTTP/1 and HTTP/2, upgrades included.
 ///

@@ -18,34 +18,29 @@
 //! - `prometheus`: Prometheus and OpenMetrics text, and with `axum` an endpoint for them.
 //! - `serde`: snapshots and intervals as JSON or whatever else serde writes.
 
+mod build;
 mod clock;
-mod current;
-mod home;
-mod host;
 #[cfg_attr(not(feature = "record"), path = "if_recording_off.rs")]
 mod if_recording;
-mod measured;
-mod runtime;
+mod process_probe;
+mod record;
 mod runtimes;
 pub mod site;
-mod thread;
 pub mod watchdog;
 
 #[cfg(feature = "axum")]
 pub mod axum;
-#[cfg(feature = "hyper")]
-pub mod hyper;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
+pub use build::{BuildError, Registry, RuntimeMetrics, Snapshot, Worker, build, build_wrapped};
 pub use clock::{Clock, InstantClock, TscClock};
-pub use current::{Entered, enter};
-pub use host::Host;
-pub use measured::Measured;
 pub use metrics_core::*;
-pub use runtime::{BuildError, Registry, RuntimeMetrics, Snapshot, Worker, build, build_wrapped};
+pub use process_probe::Host;
+pub use record::lease::{Entered, enter};
+pub use record::measured::Measured;
 pub use runtimes::{NameTaken, Runtimes};
 
 /// The snippets of the READMEs compile and run.

@@ -7,10 +7,10 @@ use tokio::runtime::{Handle, LocalOptions, LocalRuntime, Runtime};
 
 use super::probe::TokioProbe;
 use crate::Clock;
-use crate::current;
-use crate::home::Home;
-use crate::host::Host;
-use crate::runtime::{BuildError, RuntimeMetrics, stamped};
+use crate::build::{BuildError, RuntimeMetrics, stamped};
+use crate::process_probe::Host;
+use crate::record::lease as current;
+use crate::record::target::Home;
 
 type Callback = Box<dyn Fn() + Send + Sync>;
 

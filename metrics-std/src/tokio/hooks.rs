@@ -5,8 +5,8 @@ use std::sync::Arc;
 use metrics_core::{PollStart, TimeSource, Timestamp};
 use tokio::runtime::{Builder, TaskMeta};
 
-use crate::current;
-use crate::home::{Driver, Home};
+use crate::record::lease as current;
+use crate::record::target::{Driver, Home};
 use crate::site;
 
 type TaskCallback = Box<dyn Fn(&TaskMeta<'_>) + Send + Sync>;

@@ -45,11 +45,13 @@
 mod adapter;
 #[cfg(tokio_unstable)]
 mod hooks;
-mod host;
+#[cfg(feature = "hyper")]
+mod hyper;
+mod leases;
 mod probe;
 mod spawner;
 
 pub use self::adapter::TokioAdapter;
-pub(crate) use self::host::Host;
+pub(crate) use self::leases::Host;
 pub(crate) use self::probe::TokioProbe;
 pub use self::spawner::Spawner;

@@ -8,7 +8,7 @@ use metrics_core::{TimeSource, Timestamp};
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
-use crate::home::{Driver, Home};
+use crate::record::target::{Driver, Home};
 use crate::{Measured, RuntimeMetrics};
 
 /// Whether Tokio would box a value of this type before it makes a task of it. The thresholds are those of Tokio 1.54.

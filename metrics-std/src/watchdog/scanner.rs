@@ -216,7 +216,7 @@ impl StallScanner {
             kind,
             runtime: Arc::clone(&self.runtime),
             worker: watched.worker,
-            thread: crate::thread::name(watched.thread),
+            thread: crate::record::thread::name(watched.thread),
             site,
             began: system_now.checked_sub(lasted).unwrap_or(system_now),
             lasted,

@@ -12,8 +12,8 @@ use std::sync::OnceLock;
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 
 use crate::Registry;
-use crate::current::{self, Lease, Publish, Spot, Terms};
-use crate::home::{Driver, Home};
+use crate::record::lease::{self as current, Lease, Publish, Spot, Terms};
+use crate::record::target::{Driver, Home};
 
 /// A poll of at least this long is published at its end. The thread may have given its worker away in the middle, and
 /// then does not pass another hook. Waking a thread that takes a worker over takes longer than this.

@@ -6,7 +6,7 @@ use std::task::Wake;
 
 use metrics_core::{TimeSource, Timestamp, WakeStamp};
 
-use crate::home::Home;
+use crate::record::target::Home;
 
 /// What a task's wakers share.
 struct Stamping {

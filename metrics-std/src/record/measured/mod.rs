@@ -14,8 +14,8 @@ use pin_project_lite::pin_project;
 
 use self::task::Task;
 use crate::RuntimeMetrics;
-use crate::home::{Driver, Home};
 use crate::if_recording::IfRecording;
+use crate::record::target::{Driver, Home};
 
 pin_project! {
     /// A future and what is measured of it: polls, how long each took, and how long each waited since the wake that

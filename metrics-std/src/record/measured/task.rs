@@ -9,8 +9,8 @@ use std::sync::Arc;
 use metrics_core::{PollStart, Site, TaskEnd, TimeSource, Timestamp};
 
 use super::waker::TaskWaker;
-use crate::current::{Lease, Open, Polled};
-use crate::home::{Driver, Home};
+use crate::record::lease::{Lease, Open, Polled};
+use crate::record::target::{Driver, Home};
 use crate::site;
 
 /// What the wrapper keeps beside the future.

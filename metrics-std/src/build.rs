@@ -8,8 +8,8 @@ use core::time::Duration;
 use metrics_core::{Builder, ConfigError, Counter, CounterSet, Heap, LeaseError, NoProbe, Probe, Supplies};
 
 use crate::Clock;
-use crate::home::Home;
-use crate::host::Host;
+use crate::process_probe::Host;
+use crate::record::target::Home;
 
 /// One runtime's metrics, on the heap and by this crate's clock.
 pub type Registry = metrics_core::Registry<Heap, Clock>;

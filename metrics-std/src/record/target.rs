@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use metrics_core::{PollStart, Sampling, TaskEnd, Timestamp};
 
-use crate::current::{self, Lease, Spot, Terms};
+use crate::record::lease::{self as current, Lease, Spot, Terms};
 use crate::{Registry, Worker};
 
 /// The registry of a runtime and how its threads relate to its workers. Holds nothing of the runtime itself, so that

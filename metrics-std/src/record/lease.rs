@@ -14,8 +14,9 @@ use std::sync::Arc;
 use metrics_core::PollStart;
 use portable_atomic::{AtomicUsize, Ordering};
 
-use crate::home::Home;
-use crate::{Registry, Worker, thread};
+use crate::record::target::Home;
+use crate::record::thread;
+use crate::{Registry, Worker};
 
 thread_local! {
     static LEASES: RefCell<Vec<Rc<Lease>>> = const { RefCell::new(Vec::new()) };

@@ -25,7 +25,3 @@ where
         drop(self.spawn(future));
     }
 }
-
-/// What a task of a server does, with its type forgotten.
-#[cfg(feature = "axum")]
-pub type Task = core::pin::Pin<Box<dyn Future<Output = ()> + Send>>;

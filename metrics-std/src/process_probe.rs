@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use metrics_core::{Counter, CounterSet, NoProbe, Probe, RECORDING, Site};
 
-use crate::home::Home;
+use crate::record::target::Home;
+use crate::record::thread;
+use crate::site;
 #[cfg(feature = "tokio")]
 use crate::tokio::TokioProbe;
-use crate::{site, thread};
 
 /// Tries at a slot in the middle of a write before the reader gives up its processor: a submit takes tens of nanoseconds, so
 /// a writer that is still inside was descheduled.
