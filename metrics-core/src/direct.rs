@@ -1,11 +1,11 @@
 //! The writer for a `static`: the same hooks, straight into the slot, inside its write section.
 
+use crate::cell::OwnedU64;
 use crate::record::{Hooks, PollStart, SlotHistogram};
 use crate::registry::Registry;
 use crate::storage::{BucketWidth, Buckets64, Fixed, FixedSlot};
 use crate::tasks::TaskEnd;
 use crate::time::{TimeSource, Timestamp};
-use crate::{cell::OwnedU64, cell::U64Cell};
 
 /// One worker of a `static` registry, written in place: no batch, no heap, no compare-and-swap, no critical section.
 ///
@@ -174,28 +174,32 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
         self.write(|hooks| hooks.before_submit(self.registry.options.latch()));
     }
 
-    /// Something took time since the last reading that belongs to no poll.
-    pub fn break_chain(self) {
-        self.write(Hooks::break_chain);
+    /// The next poll takes a clock reading of its own. Call it after work that belongs to no poll and that no other hook
+    /// reports.
+    pub fn discard_last_timestamp(self) {
+        // No reader sees the flags.
+        self.hooks(&self.registry.clock).discard_last_timestamp();
     }
 
     /// A task was scheduled from this worker onto its own queue.
     pub fn inc_local_schedule_count(self) {
-        self.write(|hooks| hooks.counters.local_schedule_count.add(1));
+        self.write(|hooks| hooks.count(|counters| &counters.local_schedule_count, 1));
     }
 
     /// A poll returned `Pending` because its cooperative budget was spent.
     pub fn incr_budget_forced_yield_count(self) {
-        self.write(|hooks| hooks.counters.budget_forced_yield_count.add(1));
+        self.write(|hooks| hooks.count(|counters| &counters.budget_forced_yield_count, 1));
     }
 
     /// A task was accepted by this worker's executor. Visible at once.
     pub fn task_spawned(self) {
         self.fixed.slot.tasks.spawned();
+        self.discard_last_timestamp();
     }
 
     /// A task of this worker's executor ended. Visible at once.
     pub fn task_ended(self, end: TaskEnd) {
         self.fixed.slot.tasks.ended(end);
+        self.discard_last_timestamp();
     }
 }

@@ -177,7 +177,7 @@ pub(crate) const UNTIMED: u64 = u64::MAX;
 /// longer, and never blames the location of another task.
 #[derive(Debug)]
 pub(crate) struct Live {
-    /// The number above [`NUMBER_SHIFT`], [`UNTIMED_BIT`], the state.
+    /// The number above [`NUMBER_SHIFT`], [`TIMED_BIT`], the state.
     word: AtomicU32,
     site: AtomicU32,
     since: WholeU64,
@@ -185,8 +185,8 @@ pub(crate) struct Live {
 }
 
 const STATE_MASK: u32 = 0b111;
-/// The time of this transition is not known, and `since` holds that of an earlier one.
-const UNTIMED_BIT: u32 = 1 << 3;
+/// The time of this transition is known. Otherwise `since` holds that of an earlier one.
+const TIMED_BIT: u32 = 1 << 3;
 const NUMBER_SHIFT: u32 = 4;
 const NEXT_NUMBER: u32 = 1 << NUMBER_SHIFT;
 
@@ -194,7 +194,7 @@ impl Live {
     const_unless_loom! {
         pub(crate) const fn new() -> Self {
             Self {
-                word: AtomicU32::new(WorkerState::Idle.bits() | UNTIMED_BIT),
+                word: AtomicU32::new(WorkerState::Idle.bits()),
                 site: AtomicU32::new(0),
                 since: WholeU64::new(UNTIMED),
                 busy_since: WholeU64::new(UNTIMED),
@@ -210,23 +210,23 @@ impl Live {
         fence(Ordering::Release);
         // Ordering: relaxed, between the fence and the word.
         self.site.store(site.0, Ordering::Relaxed);
-        let untimed = if since == UNTIMED {
-            UNTIMED_BIT
+        let timed = if since == UNTIMED {
+            0
         } else {
             self.since.store_release(since);
-            0
+            TIMED_BIT
         };
         if state == WorkerState::Running {
             self.busy_since.store_release(since);
         }
-        self.store_word(self.next_number() | untimed | state.bits());
+        self.store_word(self.next_number() | timed | state.bits());
     }
 
     #[inline(always)]
     fn next_number(&self) -> u32 {
         // Ordering: relaxed, the only writer reads its own last store.
         let word = self.word.load(Ordering::Relaxed);
-        word.wrapping_add(NEXT_NUMBER) & !(UNTIMED_BIT | STATE_MASK)
+        word.wrapping_add(NEXT_NUMBER) & !(TIMED_BIT | STATE_MASK)
     }
 
     #[inline(always)]
@@ -306,7 +306,7 @@ impl Live {
                 WorkerState::Polling => site,
                 _ => Site::UNKNOWN,
             },
-            since: (word & UNTIMED_BIT == 0).then(|| Timestamp::from_ticks(since)),
+            since: (word & TIMED_BIT != 0).then(|| Timestamp::from_ticks(since)),
             transition: Transition(word >> NUMBER_SHIFT),
             busy_since,
         })

@@ -1,6 +1,5 @@
 //! A worker: the hooks that a scheduler's loop calls, over a batch of its own.
 
-use crate::cell::U64Cell;
 use crate::live::{Site, WorkerState};
 use crate::record::{Batch, BatchHistogram, Hooks, PollStart};
 use crate::registry::{Registry, RegistryRef};
@@ -72,9 +71,13 @@ impl core::error::Error for LeaseError {}
 ///
 /// # Clock readings
 ///
-/// One a poll: the end of a poll is taken for the start of the next, as long as nothing happened in between. That
-/// charges the scheduler's own work between two polls (about 10 ns) to the second of them. A park, a search, a steal
-/// and [`break_chain`](Self::break_chain) make the next poll take a reading of its own.
+/// One per poll in a row of polls: where [`start_poll`](Self::start_poll) directly follows [`end_poll`](Self::end_poll), the end
+/// of the one poll is the start of the next. That charges the scheduler's own work between the two (about 10 ns) to the second.
+/// The same reading serves an [`end_processing_scheduled_tasks`](Self::end_processing_scheduled_tasks) that directly follows.
+///
+/// Every other hook in between discards the reading, and the next poll takes its own. So does the first poll after
+/// [`start_processing_scheduled_tasks`](Self::start_processing_scheduled_tasks). A scheduler that does other work between two
+/// polls, and calls no hook for it, calls [`discard_last_timestamp`](Self::discard_last_timestamp).
 pub struct Worker<R: RegistryRef<Storage = Heap>> {
     registry: R,
     slot: SlotHandle,
@@ -278,10 +281,11 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
         self.publish(false);
     }
 
-    /// Something took time since the last reading that belongs to no poll: the next poll takes a reading of its own.
+    /// The next poll takes a clock reading of its own. Call it after work that belongs to no poll and that no other hook
+    /// reports, such as waking another worker between two polls.
     #[inline]
-    pub fn break_chain(&self) {
-        self.hooks().break_chain();
+    pub fn discard_last_timestamp(&self) {
+        self.hooks().discard_last_timestamp();
     }
 
     /// Says where the task being polled was spawned, for who only learns it after [`start_poll`](Self::start_poll).
@@ -295,7 +299,8 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
         self.hooks().is_polling()
     }
 
-    /// How long the last poll took, in ticks of the clock, if it was measured and nothing has happened since.
+    /// How long the last poll took, in ticks of the clock, if it was measured and the worker has neither begun another nor stopped
+    /// processing tasks.
     #[inline]
     pub fn last_poll(&self) -> Option<u64> {
         self.hooks().last_poll()
@@ -304,8 +309,8 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     /// The thread may have left the worker at any time after the last reading: busy time ends there, and no reading is
     /// taken. For hosts that say nothing when a thread gives its worker away.
     #[inline]
-    pub fn leave(&self) {
-        self.hooks().leave();
+    pub fn end_busy_at_last_timestamp(&self) {
+        self.hooks().end_busy_at_last_timestamp();
     }
 
     /// Records a poll that is over: for several threads that share this worker under a lock, and so can't hold it open
@@ -320,58 +325,61 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     /// A task was scheduled from this worker onto its own queue.
     #[inline]
     pub fn inc_local_schedule_count(&self) {
-        self.batch.counters.local_schedule_count.add(1);
+        self.hooks().count(|counters| &counters.local_schedule_count, 1);
     }
 
     /// This many tasks were taken from another worker's queue.
     #[inline]
     pub fn incr_steal_count(&self, tasks: u64) {
-        self.batch.counters.steal_count.add(tasks);
-        self.break_chain();
+        self.hooks().count(|counters| &counters.steal_count, tasks);
     }
 
     /// A steal succeeded, of one or more tasks.
     #[inline]
     pub fn incr_steal_operations(&self) {
-        self.batch.counters.steal_operations.add(1);
+        self.hooks().count(|counters| &counters.steal_operations, 1);
     }
 
     /// The local queue overflowed, and this many tasks moved to the global one.
     #[inline]
     pub fn incr_overflow_count(&self, tasks: u64) {
-        self.batch.counters.overflow_count.add(1);
-        self.batch.counters.overflow_tasks.add(tasks);
+        let hooks = self.hooks();
+        hooks.count(|counters| &counters.overflow_count, 1);
+        hooks.count(|counters| &counters.overflow_tasks, tasks);
     }
 
     /// A poll returned `Pending` because its cooperative budget was spent.
     #[inline]
     pub fn incr_budget_forced_yield_count(&self) {
-        self.batch.counters.budget_forced_yield_count.add(1);
+        self.hooks()
+            .count(|counters| &counters.budget_forced_yield_count, 1);
     }
 
     /// A root future (`block_on`) was polled on this worker.
     #[inline]
     pub fn incr_root_polls(&self) {
-        self.batch.counters.root_polls.add(1);
+        self.hooks().count(|counters| &counters.root_polls, 1);
         self.slot.live.progress();
     }
 
     /// A measured future inside a measured task was polled.
     #[inline]
     pub fn incr_nested_polls(&self) {
-        self.batch.counters.nested_polls.add(1);
+        self.hooks().count(|counters| &counters.nested_polls, 1);
     }
 
     /// A task was accepted on this worker's thread. Visible at once.
     #[inline]
     pub fn task_spawned(&self) {
         self.slot.tasks.spawned();
+        self.discard_last_timestamp();
     }
 
     /// A task ended on this worker's thread. Visible at once.
     #[inline]
     pub fn task_ended(&self, end: TaskEnd) {
         self.slot.tasks.ended(end);
+        self.discard_last_timestamp();
     }
 
     /// The adapter's number for the thread that now runs the worker; zero for none. Published by the next submit.
@@ -392,6 +400,7 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     #[inline]
     pub fn submit(&self) {
         self.publish(self.is_polling());
+        self.discard_last_timestamp();
     }
 
     /// A latency is recorded when its poll starts: in the middle of one, a reader would see a sample too many.

@@ -72,8 +72,8 @@ fn a_reader_inside_a_write_section_keeps_what_it_had() {
     let worker = METRICS.worker(0).unwrap();
     worker.start_processing_scheduled_tasks();
     // Before anything was ever read.
-    INTERRUPT.set(Some(read));
     worker.start_poll(PollStart::default());
+    INTERRUPT.set(Some(read));
     worker.end_poll();
     assert_eq!(seen(), (None, None, Some(Staleness { age: None })));
     let unread = SEEN.with_borrow(Clone::clone);

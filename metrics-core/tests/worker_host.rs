@@ -99,7 +99,7 @@ fn a_thread_that_left_its_worker_is_not_busy_since() {
     worker.end_poll();
     assert!(!worker.is_polling());
     assert_eq!(worker.last_poll(), Some(300));
-    worker.leave();
+    worker.end_busy_at_last_timestamp();
     worker.submit();
 
     clock.advance(1_000_000);
@@ -391,7 +391,7 @@ fn the_time_of_a_poll_that_outlived_its_switch_is_settled_at_its_end() {
     worker.submit();
     clock.advance(10_000);
     worker.end_poll();
-    worker.leave();
+    worker.end_busy_at_last_timestamp();
     worker.submit();
     let row = metrics.snapshot().worker(0).unwrap();
     assert_eq!(row.busy_duration_total(), Some(Duration::from_micros(10)));

@@ -4,9 +4,9 @@
 
 mod common;
 
-use common::{Hand, poll, registry};
+use common::{Hand, Shared, poll, registry};
 use core::time::Duration;
-use metrics_core::{PollStart, RuntimeMetrics, Site, Timestamp, Worker};
+use metrics_core::{Builder, HistogramConfig, PollStart, RuntimeMetrics, Site, TaskEnd, Timestamp, Worker};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -68,7 +68,7 @@ fn what_happened_between_two_polls_is_in_neither() {
     // Nothing was said: the three belong to the second poll.
     poll(&worker, &clock, 10);
     clock.advance(500);
-    worker.break_chain();
+    worker.discard_last_timestamp();
     poll(&worker, &clock, 10);
     clock.advance(500);
     worker.incr_steal_count(1);
@@ -81,6 +81,107 @@ fn what_happened_between_two_polls_is_in_neither() {
         metrics.worker_total_busy_duration(0),
         Some(Duration::from_nanos(1_043))
     );
+}
+
+/// What a scheduler may report between two polls.
+const BETWEEN: &[(&str, fn(&Worker<Shared>))] = &[
+    ("discard_last_timestamp", |worker| worker.discard_last_timestamp()),
+    ("root poll", |worker| worker.incr_root_polls()),
+    ("nested poll", |worker| worker.incr_nested_polls()),
+    ("local schedule", |worker| worker.inc_local_schedule_count()),
+    ("steal count", |worker| worker.incr_steal_count(1)),
+    ("steal operations", |worker| worker.incr_steal_operations()),
+    ("overflow", |worker| worker.incr_overflow_count(1)),
+    ("forced yield", |worker| worker.incr_budget_forced_yield_count()),
+    ("task spawned", |worker| worker.task_spawned()),
+    ("task ended", |worker| worker.task_ended(TaskEnd::Completed)),
+    ("tick", |worker| worker.tick()),
+    ("submit", |worker| worker.submit()),
+    ("external poll", |worker| {
+        worker.record_poll(PollStart::default(), worker.now(), worker.now());
+    }),
+    ("start processing", |worker| {
+        worker.start_processing_scheduled_tasks()
+    }),
+    ("end processing twice", |worker| {
+        worker.end_processing_scheduled_tasks();
+        worker.end_processing_scheduled_tasks();
+    }),
+    ("end and start processing", |worker| {
+        worker.end_processing_scheduled_tasks();
+        worker.start_processing_scheduled_tasks();
+    }),
+    ("park", |worker| {
+        worker.park();
+        worker.unpark();
+        worker.start_processing_scheduled_tasks();
+    }),
+];
+
+#[test]
+fn every_hook_between_two_polls_makes_the_second_read_the_clock() {
+    for (hook, between) in BETWEEN {
+        let clock = Hand::default();
+        let registry = registry(&clock);
+        let metrics = RuntimeMetrics::new(registry.clone());
+        let worker = Worker::lease(registry, 0).unwrap();
+        worker.start_processing_scheduled_tasks();
+        poll(&worker, &clock, 10);
+        between(&worker);
+        let scheduled_at = Some(worker.now());
+        clock.advance(20_000_000);
+        worker.start_poll(PollStart {
+            scheduled_at,
+            ..PollStart::default()
+        });
+        clock.advance(10);
+        worker.end_poll();
+        worker.submit();
+        let total = metrics.snapshot().total();
+        let (poll_time, latency) = (total.poll_time().unwrap(), total.schedule_latency().unwrap());
+        assert_eq!(poll_time.histogram().sum(), 20, "{hook}");
+        assert_eq!(latency.histogram().sum(), 20_000_000, "{hook}");
+    }
+}
+
+#[test]
+fn the_first_poll_of_a_batch_reads_the_clock() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    clock.advance(2_000);
+    poll(&worker, &clock, 240);
+    worker.submit();
+    let total = metrics.snapshot().total();
+    assert_eq!(total.poll_time().unwrap().histogram().sum(), 240);
+    assert_eq!(total.busy_duration_total(), Some(Duration::from_nanos(2_240)));
+}
+
+#[test]
+fn a_batch_of_polls_reads_the_clock_once_per_poll_and_twice_more() {
+    let clock = Hand::default();
+    let registry = Builder::new()
+        .poll_time(HistogramConfig::DEFAULT)
+        .build(clock.clone())
+        .unwrap();
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    for polls in [1, 4, 16] {
+        let before = clock.readings();
+        let busy = metrics.busy_duration_total().unwrap();
+        worker.start_processing_scheduled_tasks();
+        for _ in 0..polls {
+            poll(&worker, &clock, 100);
+        }
+        // The end of the last poll is the end of processing.
+        worker.end_processing_scheduled_tasks();
+        assert_eq!(clock.readings() - before, 2 + polls);
+        worker.submit();
+        let busy = metrics.busy_duration_total().unwrap() - busy;
+        assert_eq!(busy, Duration::from_nanos(100 * polls));
+    }
 }
 
 #[test]

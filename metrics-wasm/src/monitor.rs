@@ -311,7 +311,7 @@ impl Monitor {
             worker.start_processing_scheduled_tasks();
         } else {
             // Whatever ran since the last poll was not ours.
-            worker.break_chain();
+            worker.discard_last_timestamp();
         }
         long_polls.start(worker, start.site);
         worker.start_poll(start);

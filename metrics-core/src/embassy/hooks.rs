@@ -112,7 +112,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         self.record(index, moment.now, |_, hooks| {
             hooks.exclude(passed.taken);
             // The reading is this poll's: what embassy did since the last one ended is scheduling.
-            hooks.break_chain();
+            hooks.discard_last_timestamp();
             hooks.start_poll(PollStart {
                 scheduled_at: queued_at.filter(|_| self.registry.is_timed()),
                 site: Site::from_u32(task),

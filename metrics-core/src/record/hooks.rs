@@ -35,9 +35,8 @@ pub(crate) trait RecordValue {
 #[derive(Debug, Default)]
 pub(crate) struct HooksState<C: U64Cell> {
     flags: C::Narrow,
-    /// When the poll that goes on began, or else the last clock reading, for as long as [`CHAINED`] says that nothing has
-    /// happened since.
-    cursor: C,
+    /// When the poll in progress began; after it, the last clock reading. [`CAN_REUSE`] and [`RECENT`] say what it is good for.
+    last_timestamp: C,
     /// When the last measured poll began.
     poll_started_at: C::Kept,
     busy_since: C,
@@ -57,7 +56,7 @@ impl HooksState<OwnedU64> {
         pub(crate) const fn new() -> Self {
             Self {
                 flags: OwnedU32::new(0),
-                cursor: OwnedU64::new(0),
+                last_timestamp: OwnedU64::new(0),
                 poll_started_at: Nothing,
                 busy_since: OwnedU64::new(0),
                 submitted_at: OwnedU64::new(0),
@@ -75,9 +74,9 @@ pub(crate) const NEVER: u64 = u64::MAX;
 
 /// Between `start_processing_scheduled_tasks` and its end. The lowest bit, as in the two states that it tells apart.
 const BUSY: u32 = 1;
-/// The cursor is the end of the last poll, or the start of processing, and nothing has happened since. Never set when a poll
-/// starts with everything switched off, which so has nothing to clear.
-const CHAINED: u32 = 1 << 1;
+/// The last timestamp is the end of a poll, and no hook was called since: the next poll, or the end of processing, takes it for
+/// its own.
+const CAN_REUSE: u32 = 1 << 1;
 /// Between `start_poll` and `end_poll`.
 const POLLING: u32 = 1 << 2;
 /// The poll going on is measured, whatever the switches say by its end.
@@ -90,10 +89,12 @@ const SAMPLING: u32 = 1 << 5;
 const TIMED: u32 = EVERY_POLL | SAMPLING;
 /// Parked at least once, so that the next park can be a noop.
 const PARKED_BEFORE: u32 = 1 << 6;
+/// The last timestamp was taken since the worker began to process tasks, outside a poll: busy time is settled up to it.
+const RECENT: u32 = 1 << 7;
 /// A lane of the batch is half full, or a submit in the middle of a poll left the latencies: the next chance to submit is
 /// taken.
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-const FULL: u32 = 1 << 7;
+const FULL: u32 = 1 << 8;
 
 /// A poll without a reading submits all the same if its number is a multiple of this. A submit costs tens of nanoseconds,
 /// so the share of a poll is under one, and a worker busy with everything switched off stays visible.
@@ -222,11 +223,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             (1, 0) => EVERY_POLL,
             _ => SAMPLING,
         };
-        let mut flags = self.state.flags.get() & !TIMED | mode;
-        if mode == 0 {
-            flags &= !CHAINED;
-        }
-        self.state.flags.set(flags);
+        self.state.flags.set(self.state.flags.get() & !TIMED | mode);
     }
 
     /// Adds the busy time up to `now` to the settled total.
@@ -240,33 +237,35 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     pub(crate) fn start_processing(&self) {
         let flags = self.state.flags.get();
         if flags & BUSY != 0 {
-            return;
+            return self.discard_last_timestamp();
         }
         let now = self.read();
         self.state.busy_since.set(now);
         self.state.poll_started_at.set(UNTIMED);
-        let mut marks = BUSY;
-        // A poll that goes on keeps its beginning.
-        if flags & POLLING == 0 {
-            self.state.cursor.set(now);
-            if flags & TIMED != 0 {
-                marks |= CHAINED;
-            }
+        let mut recent = 0;
+        // A poll in progress keeps its beginning.
+        if flags & POLLING == 0 && self.timed {
+            self.state.last_timestamp.set(now);
+            recent = RECENT;
         }
-        self.state.flags.set(flags | marks);
+        self.state.flags.set(flags & !CAN_REUSE | BUSY | recent);
         self.live.enter(WorkerState::Running, now);
     }
 
     pub(crate) fn end_processing(&self) {
         let flags = self.state.flags.get();
         if flags & BUSY == 0 {
-            return;
+            return self.discard_last_timestamp();
         }
-        let now = self.read();
+        let now = if flags & CAN_REUSE != 0 {
+            self.state.last_timestamp.get()
+        } else {
+            self.read()
+        };
         if self.timed {
             self.settle(now);
         }
-        self.state.flags.set(flags & !(BUSY | CHAINED));
+        self.state.flags.set(flags & !(BUSY | CAN_REUSE | RECENT));
         self.live.enter(WorkerState::Searching, now);
     }
 
@@ -283,13 +282,17 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.state.polls_at_park.set(polls);
         self.counters.park_count.add(1);
         self.counters.park_unpark_count.add(1);
-        self.state.flags.set(flags & !(BUSY | CHAINED) | PARKED_BEFORE);
+        self.state
+            .flags
+            .set(flags & !(BUSY | CAN_REUSE | RECENT) | PARKED_BEFORE);
         self.live.enter(WorkerState::Parked, now);
     }
 
     pub(crate) fn unpark(&self) {
         self.counters.park_unpark_count.add(1);
-        self.break_chain();
+        self.state
+            .flags
+            .set(self.state.flags.get() & !(CAN_REUSE | RECENT));
         self.live.enter(WorkerState::Searching, self.read());
     }
 
@@ -300,15 +303,22 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     #[inline(always)]
     pub(crate) fn exclude(&self, ticks: u64) {
         if ticks != 0 {
-            self.state.cursor.add(ticks);
+            self.state.last_timestamp.add(ticks);
             self.state.busy_since.add(ticks);
         }
     }
 
-    /// Something happened since the last reading that belongs to no poll.
+    /// Something happened since the last reading that belongs to no poll: the next poll takes a reading of its own.
     #[inline(always)]
-    pub(crate) fn break_chain(&self) {
-        self.state.flags.set(self.state.flags.get() & !CHAINED);
+    pub(crate) fn discard_last_timestamp(&self) {
+        self.state.flags.set(self.state.flags.get() & !CAN_REUSE);
+    }
+
+    /// Counts what happened outside the hooks of a poll.
+    #[inline(always)]
+    pub(crate) fn count(&self, cell: impl FnOnce(&Counters<C>) -> &C, n: u64) {
+        cell(self.counters).add(n);
+        self.discard_last_timestamp();
     }
 
     /// Says whether the batch is to be submitted at the poll's end.
@@ -333,11 +343,13 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     #[inline(always)]
     pub(crate) fn start_plain_poll(&self, Flags(flags): Flags, site: Site) {
         if flags & EVERY_POLL == 0 {
-            self.state.flags.set(flags & !MEASURED | POLLING);
+            let flags = flags & !(MEASURED | CAN_REUSE | RECENT);
+            self.state.flags.set(flags | POLLING);
             return self.begin_live(site, UNTIMED);
         }
         let since = self.reading_at_start(flags);
-        self.state.flags.set(flags & !CHAINED | POLLING | MEASURED);
+        let flags = flags & !(CAN_REUSE | RECENT);
+        self.state.flags.set(flags | POLLING | MEASURED);
         self.begin_live(site, since);
     }
 
@@ -359,7 +371,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         let measured = if measured { MEASURED } else { 0 };
         self.state
             .flags
-            .set(flags & !(CHAINED | MEASURED) | POLLING | measured);
+            .set(flags & !(CAN_REUSE | RECENT | MEASURED) | POLLING | measured);
         self.begin_live(start.site, since);
         due
     }
@@ -367,11 +379,11 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     /// The end of the last poll, or a reading if anything happened since.
     #[inline(always)]
     fn reading_at_start(&self, flags: u32) -> u64 {
-        if flags & (CHAINED | BUSY) == CHAINED | BUSY {
-            return self.state.cursor.get();
+        if flags & (CAN_REUSE | BUSY) == CAN_REUSE | BUSY {
+            return self.state.last_timestamp.get();
         }
         let now = self.now();
-        self.state.cursor.set(now);
+        self.state.last_timestamp.set(now);
         now
     }
 
@@ -417,7 +429,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     pub(crate) fn end_measured_poll(&self, Flags(flags): Flags) -> bool {
         self.count_poll(flags);
         let now = self.now();
-        let started = self.state.cursor.get();
+        let started = self.state.last_timestamp.get();
         self.state.poll_started_at.set(started);
         let nanos = self.nanos(now, started);
         self.mean(nanos);
@@ -426,10 +438,11 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             Some((config, histogram)) => histogram.record(config, nanos),
             None => false,
         };
-        self.state.cursor.set(now);
-        self.state.flags.set(flags & !(POLLING | MEASURED) | CHAINED);
-        // If all was switched off meanwhile, the submit takes the chain away again.
-        full || self.is_due(now) || flags & TIMED == 0
+        self.state.last_timestamp.set(now);
+        self.state
+            .flags
+            .set(flags & !(POLLING | MEASURED) | CAN_REUSE | RECENT);
+        full || self.is_due(now)
     }
 
     /// Whether the interval has passed.
@@ -459,26 +472,22 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     #[inline(always)]
     pub(crate) fn settle_untimed_polls(&self) -> bool {
         if self.timed {
-            self.state.cursor.set(self.now());
+            self.state.last_timestamp.set(self.now());
             self.state.poll_started_at.set(UNTIMED);
-            self.state.flags.set(self.state.flags.get() | CHAINED);
+            self.state.flags.set(self.state.flags.get() | CAN_REUSE | RECENT);
         }
         true
     }
 
     /// Before a submit: settles the busy time as far as a reading is at hand, and takes over the switches.
     pub(crate) fn before_submit(&self, options: Latched) {
-        if self.state.flags.get() & CHAINED != 0 {
-            let now = self.state.cursor.get();
+        if self.state.flags.get() & RECENT != 0 {
+            let now = self.state.last_timestamp.get();
             self.state.submitted_at.set(now);
             if self.state.flags.get() & BUSY != 0 {
                 self.settle(now);
             }
         }
         self.latch(options);
-        let flags = self.state.flags.get();
-        if flags & TIMED == 0 {
-            self.state.flags.set(flags & !CHAINED);
-        }
     }
 }

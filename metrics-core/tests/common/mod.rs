@@ -10,17 +10,29 @@ use std::sync::Arc;
 
 /// Nanosecond ticks, moved by the test alone.
 #[derive(Clone, Default)]
-pub(crate) struct Hand(Rc<Cell<u64>>);
+pub(crate) struct Hand(Rc<State>);
+
+#[derive(Default)]
+struct State {
+    ticks: Cell<u64>,
+    readings: Cell<u64>,
+}
 
 impl Hand {
     pub(crate) fn advance(&self, nanos: u64) {
-        self.0.set(self.0.get() + nanos);
+        self.0.ticks.set(self.0.ticks.get() + nanos);
+    }
+
+    /// How often the clock was read.
+    pub(crate) fn readings(&self) -> u64 {
+        self.0.readings.get()
     }
 }
 
 impl TimeSource for Hand {
     fn now(&self) -> Timestamp {
-        Timestamp::from_ticks(self.0.get())
+        self.0.readings.set(self.0.readings.get() + 1);
+        Timestamp::from_ticks(self.0.ticks.get())
     }
 
     fn ticks_per_second(&self) -> u64 {

@@ -136,7 +136,7 @@ impl Lease {
         self.depth.set(depth + 1);
         if depth == 0 && !self.worker.is_polling() {
             // What happened since the last reading is not known here.
-            self.worker.break_chain();
+            self.worker.discard_last_timestamp();
             self.worker.start_poll(start);
             Open::Outermost
         } else if depth == 0 && self.covered.get().is_some() {
@@ -184,7 +184,7 @@ impl Lease {
     /// The runtime is about to poll a task, and calls a hook again at its end.
     #[cfg(all(feature = "tokio", tokio_unstable))]
     pub(crate) fn begin_covered_poll(&self, start: PollStart) {
-        self.worker.break_chain();
+        self.worker.discard_last_timestamp();
         self.worker.start_poll(start);
         self.covered.set(Some(Polled::Pending));
     }

@@ -158,7 +158,7 @@ impl Host {
     fn after_long_poll(&self, lease: &Lease) {
         let has_turn = self.has_turn(lease);
         if !has_turn {
-            lease.worker.leave();
+            lease.worker.end_busy_at_last_timestamp();
         }
         lease.worker.submit();
         if !has_turn {
@@ -169,7 +169,7 @@ impl Host {
     /// The thread gives its slot back. Where another one runs the worker now, its time since is nobody's.
     pub(crate) fn before_release(&self, lease: &Lease) {
         if !self.has_turn(lease) {
-            lease.worker.leave();
+            lease.worker.end_busy_at_last_timestamp();
         }
     }
 

@@ -24,7 +24,7 @@ enum Op {
     Unpark,
     StartProcessing,
     EndProcessing,
-    BreakChain,
+    DiscardLastTimestamp,
     LocalSchedule,
     Steal(u16),
     Overflow(u16),
@@ -127,7 +127,7 @@ fn hook(worker: &Worker<Metrics>, op: &Op) {
         Op::Unpark => worker.unpark(),
         Op::StartProcessing => worker.start_processing_scheduled_tasks(),
         Op::EndProcessing => worker.end_processing_scheduled_tasks(),
-        Op::BreakChain => worker.break_chain(),
+        Op::DiscardLastTimestamp => worker.discard_last_timestamp(),
         Op::LocalSchedule => worker.inc_local_schedule_count(),
         Op::Steal(tasks) => {
             worker.incr_steal_count(tasks.into());

@@ -24,6 +24,7 @@
 //! | 5 | `incr_steal_count`, `incr_steal_operations` | `worker.rs` |
 //! | 6, 7 | `park`, `unpark` | `worker.rs` |
 //! | | `tick`: a worker that never parks publishes too | `worker.rs` |
+//! | | `discard_last_timestamp`: another worker was woken between two polls | `worker.rs` |
 //! | | `inc_local_schedule_count`, `incr_overflow_count`, `remote_schedule` | `shared.rs`, `worker.rs` |
 //! | | `task_spawned`, `task_ended` | `task.rs` |
 //! | | `incr_root_polls` | `current_thread.rs` |

@@ -54,13 +54,13 @@ impl Context {
         task.run();
     }
 
-    /// Hook: `incr_overflow_count`.
+    /// Hooks: `incr_overflow_count`, `discard_last_timestamp`.
     pub(super) fn demote_lifo(&self) {
         let overflowed = self.with_core(|core| core.queue.demote_lifo(&self.shared.global));
         if let Some(Some(moved)) = overflowed {
             self.metrics.incr_overflow_count(moved);
         }
-        self.shared.notify();
+        self.notify();
     }
 
     /// Now and then: events of the I/O driver, and a chance to publish for a worker that never parks. Hook: `tick`.
@@ -106,8 +106,14 @@ impl Context {
             }
         });
         if was_last == Some(true) {
-            self.shared.notify();
+            self.notify();
         }
+    }
+
+    /// Wakes another worker. That takes microseconds which belong to no poll. Hook: `discard_last_timestamp`.
+    fn notify(&self) {
+        self.shared.notify();
+        self.metrics.discard_last_timestamp();
     }
 
     /// Waits for work. Hooks: `park` right before, `unpark` right after.

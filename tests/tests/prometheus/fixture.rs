@@ -87,7 +87,7 @@ impl Fixture {
             let scheduled_at = Some(self.clock.now());
             self.clock.advance(Duration::from_micros(1));
             // The time between two polls is not the second one's.
-            worker.break_chain();
+            worker.discard_last_timestamp();
             worker.start_poll(PollStart {
                 scheduled_at,
                 site: Site::from_u32(7),

@@ -2,7 +2,7 @@
 //!
 //! Only a [`Worker`](crate::Worker) has these; a microcontroller's executor calls every hook.
 
-use super::{BUSY, CHAINED, FULL, Hooks, POLLING, PollStart, RecordValue};
+use super::{BUSY, CAN_REUSE, FULL, Hooks, POLLING, PollStart, RECENT, RecordValue};
 use crate::cell::{U32Cell, U64Cell};
 use crate::live::{UNTIMED, WorkerState};
 use crate::time::TimeSource;
@@ -14,12 +14,12 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.state.flags.get() & POLLING != 0
     }
 
-    /// Ticks of the poll that ended last, if it was measured and nothing has happened since.
+    /// Ticks of the poll that ended last, if it was measured.
     #[inline(always)]
     pub(crate) fn last_poll(&self) -> Option<u64> {
         let started = self.state.poll_started_at.get();
-        let measured = self.state.flags.get() & CHAINED != 0 && started != UNTIMED;
-        measured.then(|| self.state.cursor.get().saturating_sub(started))
+        let measured = self.state.flags.get() & RECENT != 0 && started != UNTIMED;
+        measured.then(|| self.state.last_timestamp.get().saturating_sub(started))
     }
 
     /// Notes whether a lane asks for a submit, and says whether one had asked before.
@@ -32,23 +32,23 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     }
 
     /// Busy time ended with the last reading; what came after it is not known, and counts for nothing.
-    pub(crate) fn leave(&self) {
+    pub(crate) fn end_busy_at_last_timestamp(&self) {
         let flags = self.state.flags.get();
         if flags & BUSY == 0 {
             return;
         }
         let mut since = UNTIMED;
-        if flags & CHAINED != 0 {
-            since = self.state.cursor.get();
+        if flags & RECENT != 0 {
+            since = self.state.last_timestamp.get();
             self.settle(since);
         }
-        self.state.flags.set(flags & !(BUSY | CHAINED));
+        self.state.flags.set(flags & !(BUSY | CAN_REUSE | RECENT));
         self.live.enter(WorkerState::Searching, since);
     }
 
     /// A poll that is over, told by its two readings. Says whether the batch is to be submitted before long.
     pub(crate) fn record_poll(&self, start: PollStart, started: u64, ended: u64) -> bool {
-        self.counters.poll_count.add(1);
+        self.count(|counters| &counters.poll_count, 1);
         let mut due = false;
         if let (Some(scheduled_at), Some((config, histogram))) = (start.scheduled_at, self.schedule_latency)
             && self.state.schedule_latency.sample()

@@ -1,0 +1,99 @@
+//! Which time a poll of a worker in a `static` is charged with.
+#![allow(missing_docs)]
+
+use core::time::Duration;
+use metrics_core::{
+    Builder, Description, DirectWorker, Fixed, HistogramConfig, PollStart, Registry, RuntimeMetrics, TaskEnd,
+    TimeSource, Timestamp,
+};
+use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const BUCKETS: usize = 8;
+const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1, BUCKETS) {
+    Ok(layout) => layout,
+    Err(_) => panic!("a layout of 8 buckets"),
+};
+const DESCRIPTION: Description<1, BUCKETS> = match Builder::new()
+    .poll_time(LAYOUT)
+    .schedule_latency(LAYOUT)
+    .describe(1_000_000_000, Duration::from_nanos(1))
+{
+    Ok(description) => description,
+    Err(_) => panic!("a histogram of 8 buckets fits"),
+};
+
+/// Nanosecond ticks, moved by the test alone.
+struct Hand(AtomicU64);
+
+impl Hand {
+    fn advance(&self, nanos: u64) {
+        self.0.fetch_add(nanos, Ordering::Relaxed);
+    }
+}
+
+impl TimeSource for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_ticks(self.0.load(Ordering::Relaxed))
+    }
+
+    fn ticks_per_second(&self) -> u64 {
+        1_000_000_000
+    }
+
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+}
+
+type Static = DirectWorker<Hand, 1, BUCKETS>;
+
+/// What an executor may report between two polls.
+const BETWEEN: &[(&str, fn(Static))] = &[
+    ("discard_last_timestamp", |worker| worker.discard_last_timestamp()),
+    ("local schedule", |worker| worker.inc_local_schedule_count()),
+    ("forced yield", |worker| worker.incr_budget_forced_yield_count()),
+    ("task spawned", |worker| worker.task_spawned()),
+    ("task ended", |worker| worker.task_ended(TaskEnd::Completed)),
+    ("end and start processing", |worker| {
+        worker.end_processing_scheduled_tasks();
+        worker.start_processing_scheduled_tasks();
+    }),
+    ("park", |worker| {
+        worker.park();
+        worker.unpark();
+        worker.start_processing_scheduled_tasks();
+    }),
+];
+
+#[test]
+fn every_hook_between_two_polls_makes_the_second_read_the_clock() {
+    static METRICS: Registry<Fixed<1, BUCKETS>, Hand> = Registry::new(&DESCRIPTION, Hand(AtomicU64::new(1)));
+    let worker = METRICS.worker(0).unwrap();
+    let clock = METRICS.clock();
+    let sums = || {
+        let snapshot = RuntimeMetrics::new(&METRICS).snapshot();
+        let worker = snapshot.worker(0).unwrap();
+        let (poll_time, latency) = (worker.poll_time().unwrap(), worker.schedule_latency().unwrap());
+        (poll_time.histogram().sum(), latency.histogram().sum())
+    };
+    worker.start_processing_scheduled_tasks();
+    for (hook, between) in BETWEEN {
+        let before = sums();
+        worker.discard_last_timestamp();
+        worker.start_poll(PollStart::default());
+        clock.advance(10);
+        worker.end_poll();
+        between(worker);
+        let scheduled_at = Some(worker.now());
+        clock.advance(20_000_000);
+        worker.start_poll(PollStart {
+            scheduled_at,
+            ..PollStart::default()
+        });
+        clock.advance(10);
+        worker.end_poll();
+        assert_eq!(sums(), (before.0 + 20, before.1 + 20_000_000), "{hook}");
+    }
+}
