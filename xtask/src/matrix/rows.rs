@@ -208,9 +208,8 @@ pub(super) static ROWS: &[Row] = &[
     },
 ];
 
-/// Everything but what only a final binary may choose: an implementation of critical sections, a logger for `defmt`. The tests in
-/// `cross` run from where they are.
-const HOST_TESTS: &str = "test --workspace --exclude cross --no-fail-fast --features \
+/// Everything but what only a final binary may choose: an implementation of critical sections, a logger for `defmt`.
+const HOST_TESTS: &str = "test --workspace --no-fail-fast --features \
      metrics-core/alloc,metrics-core/serde,metrics-std/axum,metrics-std/prometheus";
 
 /// `default` is a name for features that are combined by their own names.
@@ -222,7 +221,7 @@ const CORE_TESTS: &str = "test --package metrics-core --features alloc,serde --l
      --config profile.dev.package.metrics-core.opt-level=1";
 
 /// metrics-std's own tests of wrappers, watchdog and the Tokio adapter, with threads.
-const STD_TESTS: &str = "test --package cross --tests --no-fail-fast";
+const STD_TESTS: &str = "test --package metrics-std --features tokio --lib --tests --no-fail-fast";
 
 /// The same of metrics-wasm, with its API for JavaScript.
 const WASM_TESTS: &str = "test --package metrics-wasm --all-features --lib --tests --no-fail-fast";
