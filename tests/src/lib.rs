@@ -5,5 +5,4 @@ pub use metrics_mock::ManualClock as HandClock;
 pub use metrics_std as metrics;
 
 pub mod conformance;
-pub mod outside;
 pub mod testbed;

@@ -210,7 +210,7 @@ pub(super) static ROWS: &[Row] = &[
 
 /// Everything but what only a final binary may choose: an implementation of critical sections, a logger for `defmt`.
 const HOST_TESTS: &str = "test --workspace --no-fail-fast --features \
-     metrics-core/alloc,metrics-core/serde,metrics-std/axum,metrics-std/prometheus";
+     metrics-core/alloc,metrics-core/serde,metrics-std/axum,metrics-std/prometheus,metrics-std/serde";
 
 /// `default` is a name for features that are combined by their own names.
 const FEATURES: &str = "hack check --workspace --feature-powerset --exclude-features default --no-dev-deps";

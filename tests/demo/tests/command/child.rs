@@ -1,10 +1,10 @@
 //! The demo as a child process.
 
+use outside::Killed;
 use std::io::{BufRead as _, BufReader, Lines};
 use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tests::outside::Killed;
 
 /// The top of the workspace.
 pub(crate) fn workspace() -> &'static Path {

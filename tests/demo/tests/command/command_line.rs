@@ -3,7 +3,6 @@
 use crate::child::{Demo, alone, demo};
 use std::net::TcpListener;
 use std::process::{Command, Output};
-use tests::outside;
 
 /// The one line that says what is wrong, after whatever cargo says of building.
 #[track_caller]

@@ -3,6 +3,7 @@
 use crate::child::{Demo, alone};
 use metrics_core::{Heap, HistogramSnapshot, Snapshot};
 use metrics_std::prometheus::RuntimeCollector;
+use outside::Killed;
 use serde_json::Value;
 use std::fs;
 use std::net::TcpListener;
@@ -10,7 +11,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use tests::outside::{self, Killed};
 
 /// More than any wait of this test takes on a machine that is busy with others.
 const PATIENCE: Duration = Duration::from_secs(60);

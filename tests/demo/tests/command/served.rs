@@ -6,7 +6,6 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::thread;
-use tests::outside;
 
 /// Content type and body of an answer.
 fn get(demo: &str, path: &str, accept: Option<&str>) -> (String, String) {

@@ -1,4 +1,4 @@
-//! Programs from outside that tests compare with, and children of a test.
+//! Runs the programs from outside that tests compare with, and kills the children of a test.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};

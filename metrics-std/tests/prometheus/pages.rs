@@ -11,7 +11,6 @@ use serde_json::Value;
 use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use tests::outside;
 
 /// Two runtimes with samples over the whole range of their histograms, and a registry that exports both.
 struct Exported {
