@@ -3,6 +3,9 @@
 use core::time::Duration;
 use metrics_core::embassy::ExecutorState;
 
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use crate::replay::{Hook::*, Player, us};
 
 const THREAD: u32 = 0x2000_0100;

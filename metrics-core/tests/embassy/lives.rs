@@ -4,6 +4,9 @@ use core::time::Duration;
 use metrics_core::WorkerState;
 use metrics_core::embassy::{ExecutorState, OverflowRow, TaskRow};
 
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use crate::replay::{Event, Hook::*, Player, us};
 
 const E: u32 = 0x2000_0100;

@@ -10,13 +10,12 @@ use metrics_core::embassy::{EmbassyMetrics, ExecutorRow, FixedTrace, TaskRow, Tr
 use metrics_core::{
     Builder, Description, Fixed, HistogramConfig, Registry, Snapshot, TaskCounts, TimeSource, Timestamp,
 };
-use metrics_mock::ManualClock;
 
 type Interrupt = Box<dyn FnOnce() + Send>;
 
 /// A clock of microseconds, set by hand. One of its readings can be interrupted.
 pub(crate) struct HandClock {
-    micros: ManualClock,
+    micros: AtomicU64,
     readings: AtomicU64,
     interrupt: Mutex<Option<(u64, Interrupt)>>,
 }
@@ -35,7 +34,7 @@ impl TimeSource for HandClock {
             .lock()
             .expect("no test panics in an interrupt")
             .take_if(|(at, _)| *at == number);
-        let now = self.micros.now();
+        let now = Timestamp::from_ticks(self.micros.load(Ordering::Relaxed));
         if let Some((_, interrupt)) = due {
             interrupt();
         }
@@ -76,7 +75,7 @@ pub(crate) struct Player<const E: usize, const N: usize> {
 impl<const E: usize, const N: usize> Player<E, N> {
     pub(crate) fn new() -> Self {
         let clock: &'static HandClock = Box::leak(Box::new(HandClock {
-            micros: ManualClock::with_rate(1_000_000),
+            micros: AtomicU64::new(0),
             readings: AtomicU64::new(0),
             interrupt: Mutex::new(None),
         }));
@@ -95,12 +94,12 @@ impl<const E: usize, const N: usize> Player<E, N> {
     }
 
     pub(crate) fn at(&self, micros: u64) -> &Self {
-        self.clock.micros.set_ticks(micros);
+        self.clock.micros.store(micros, Ordering::Relaxed);
         self
     }
 
     pub(crate) fn now(&self) -> u64 {
-        self.clock.micros.now().ticks()
+        self.clock.micros.load(Ordering::Relaxed)
     }
 
     /// Runs `interrupt` in the midst of the clock reading with this number, counted from now.
