@@ -29,10 +29,10 @@ where
 }
 
 fn page(registry: &Registry, headers: &HeaderMap) -> Response {
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok());
-    let format = Format::negotiate(accept);
+    // Several lines of one header mean the same as one line with commas (RFC 9110, 5.3).
+    let lines = headers.get_all(header::ACCEPT).iter();
+    let accept: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
+    let format = Format::negotiate(Some(&accept.join(",")));
     let mut body = String::new();
     match format.write(&mut body, registry) {
         Ok(()) => (
