@@ -74,9 +74,10 @@ pub struct Serve<L> {
 }
 
 impl<L> Serve<L> {
-    /// Hands the future of every task to `wrap` before it is spawned: to give it a tracing span, to count it, to limit it.
+    /// Passes the future of every task through `wrap`: to give it a tracing span, to count it, to limit it.
     ///
-    /// What comes back is spawned, and its polls are what is measured. Costs an allocation a task.
+    /// `wrap` runs in the first poll of the new task, so that a panic in it ends that task only, and its time is part of that
+    /// poll. Costs an allocation per task.
     pub fn wrap_tasks(mut self, wrap: impl Fn(Task) -> Task + Send + Sync + 'static) -> Self {
         self.spawner.wrap = Some(Arc::new(wrap));
         self
@@ -178,8 +179,9 @@ where
         match &self.wrap {
             None => drop(self.spawner.spawn_at(future, self.site)),
             Some(wrap) => {
-                let task = wrap(Box::pin(async move { drop(future.await) }));
-                drop(self.spawner.spawn_at(task, self.site));
+                let wrap = Arc::clone(wrap);
+                let task: Task = Box::pin(async move { drop(future.await) });
+                drop(self.spawner.spawn_at(async move { wrap(task).await }, self.site));
             }
         }
     }

@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use metrics_std::RuntimeMetrics;
 use metrics_std::axum::serve;
 use metrics_std::tokio::{Spawner, TokioAdapter};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -247,4 +248,50 @@ fn the_spawn_site_is_the_call_of_serve() {
         let response = client.send_request(request("/")).await.unwrap();
         assert_eq!(text(response).await, format!("{}:{line}", file!()));
     });
+}
+
+/// The status line and body of an answer over a connection of its own; empty if the server closed it without one.
+fn answer(address: SocketAddr) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    // A reset is an answer too: it did not get any.
+    let _ = stream.read_to_string(&mut answer);
+    answer
+}
+
+#[test]
+fn a_panic_in_wrap_tasks_ends_one_connection_and_not_the_server() {
+    let mut builder = Builder::new_multi_thread();
+    let (runtime, metrics) = TokioAdapter::builder()
+        .build(builder.worker_threads(2).enable_all())
+        .unwrap();
+    let spawner = Spawner::new(runtime.handle(), &metrics);
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let first = AtomicBool::new(true);
+    let server = serve(
+        listener,
+        Router::new().route("/", get(async || "hello")),
+        &spawner,
+    )
+    .wrap_tasks(move |task| {
+        if first.swap(false, Ordering::Relaxed) {
+            // Without the panic hook, which would print.
+            std::panic::resume_unwind(Box::new("the user's own panic"));
+        }
+        task
+    })
+    .with_graceful_shutdown(async { stopped.await.unwrap_or(()) });
+    let server = runtime.spawn(server.into_future());
+
+    assert_eq!(answer(address), "");
+    assert!(answer(address).ends_with("\r\n\r\nhello"), "the server goes on");
+    stop.send(()).unwrap();
+    runtime.block_on(server).unwrap().unwrap();
+    assert_eq!(metrics.panicked_tasks_count(), Some(1));
 }
