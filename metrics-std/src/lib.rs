@@ -22,10 +22,11 @@ mod build;
 mod clock;
 #[cfg_attr(not(feature = "record"), path = "if_recording_off.rs")]
 mod if_recording;
+pub mod location;
 mod process_probe;
 mod record;
 mod runtimes;
-pub mod site;
+
 pub mod watchdog;
 
 #[cfg(feature = "axum")]

@@ -1,94 +1,179 @@
-//! Spawn sites: a source location as a 32-bit number, small enough for the live record, and back.
+//! Spawn locations: a source location as a 32-bit number, small enough for the live record, and back.
 //!
-//! A program has as many sites as it has places that spawn, so the table only grows to that.
+//! A program has as many locations as it has places that spawn, so the table only grows to that.
 
-use core::cell::Cell;
 use core::panic::Location;
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 use metrics_core::{RECORDING, Site};
+use portable_atomic::{AtomicU32, AtomicUsize, Ordering};
 
-/// Every site of this process. Two [`Location`]s of one place (a generic function built twice) are one site.
-struct Sites {
+/// Every location of this process. Two [`Location`]s of one place (a generic function instantiated twice) have one number.
+struct Locations {
     numbers: BTreeMap<&'static Location<'static>, u32>,
     locations: Vec<&'static Location<'static>>,
 }
 
-static SITES: RwLock<Sites> = RwLock::new(Sites {
+static LOCATIONS: RwLock<Locations> = RwLock::new(Locations {
     numbers: BTreeMap::new(),
     locations: Vec::new(),
 });
 
-/// Lines of the per-thread cache; a power of two.
-const CACHE: usize = 64;
+/// What every thread looks up without a lock: hash tables by address, each twice as large as the one before. Entries are
+/// added under the lock of [`LOCATIONS`] and never change.
+static TABLES: [Table; 20] = [const { Table::new() }; 20];
 
-thread_local! {
-    /// The sites that this thread used last, by address. Needs no destructor, so it can be read for as long as the
-    /// thread runs.
-    static RECENT: [Cell<(usize, u32)>; CACHE] = const { [const { Cell::new((0, 0)) }; CACHE] };
+/// Entries of the first table; a power of two.
+const FIRST: usize = 256;
+
+/// An open-addressing table that is at most half full.
+struct Table {
+    entries: OnceLock<Box<[Entry]>>,
+    used: AtomicUsize,
+}
+
+/// The address of a location, or zero, and its number.
+struct Entry {
+    address: AtomicUsize,
+    number: AtomicU32,
+}
+
+impl Table {
+    const fn new() -> Self {
+        Self {
+            entries: OnceLock::new(),
+            used: AtomicUsize::new(0),
+        }
+    }
+
+    /// The entries from the one that `address` hashes to, each once.
+    #[inline]
+    fn probe(entries: &[Entry], address: usize) -> impl Iterator<Item = &Entry> {
+        // Locations lie next to each other in memory: their high product bits spread them over the table.
+        let hash = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let start = (hash >> 32) as usize % entries.len();
+        entries[start..].iter().chain(&entries[..start])
+    }
+
+    /// The number of the location at `address`.
+    #[inline]
+    fn find(entries: &[Entry], address: usize) -> Option<u32> {
+        for entry in Self::probe(entries, address) {
+            // Ordering: acquire, pairs with the release in `insert`: the number of this address is there.
+            match entry.address.load(Ordering::Acquire) {
+                0 => return None,
+                found if found == address => return Some(entry.number.load(Ordering::Relaxed)),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Adds a location unless the table is half full. The caller holds the lock, so there is one writer.
+    fn insert(&self, size: usize, address: usize, number: u32) -> bool {
+        let entries = self.entries.get_or_init(|| {
+            let entry = || Entry {
+                address: AtomicUsize::new(0),
+                number: AtomicU32::new(0),
+            };
+            (0..size).map(|_| entry()).collect()
+        });
+        // Ordering: relaxed, here and below: only the holder of the lock looks at it.
+        let used = self.used.load(Ordering::Relaxed);
+        if used >= size / 2 {
+            return false;
+        }
+        for entry in Self::probe(entries, address) {
+            if entry.address.load(Ordering::Relaxed) == 0 {
+                entry.number.store(number, Ordering::Relaxed);
+                // Ordering: release, pairs with the acquire in `find`.
+                entry.address.store(address, Ordering::Release);
+                self.used.store(used + 1, Ordering::Relaxed);
+                return true;
+            }
+        }
+        false
+    }
 }
 
 /// The number of this source location: the same for the same place, for as long as the process lives.
 ///
-/// Costs a few nanoseconds once this thread has seen the place, and a lock the first time.
+/// Costs a few nanoseconds once any thread has seen the place, however many places there are. The first time takes a lock.
 #[inline]
 pub fn intern(location: &'static Location<'static>) -> Site {
     if !RECORDING {
         return Site::UNKNOWN;
     }
     let address = core::ptr::from_ref(location).addr();
-    RECENT.with(|recent| {
-        // Locations are constants of at least eight bytes: the low bits say nothing.
-        let line = &recent[(address >> 3) % CACHE];
-        let (known, number) = line.get();
-        if known == address {
+    for table in &TABLES {
+        let Some(entries) = table.entries.get() else {
+            break;
+        };
+        if let Some(number) = Table::find(entries, address) {
             return Site::from_u32(number);
         }
-        let number = number_of(location);
-        line.set((address, number));
-        Site::from_u32(number)
-    })
+    }
+    Site::from_u32(add(location))
 }
 
 #[cold]
-fn number_of(location: &'static Location<'static>) -> u32 {
-    let mut sites = SITES.write().unwrap_or_else(PoisonError::into_inner);
-    if let Some(&number) = sites.numbers.get(location) {
-        return number;
-    }
-    // Numbers start at 1, zero being `Site::UNKNOWN`. No program has 2^32 places that spawn.
-    let Ok(number) = u32::try_from(sites.locations.len() + 1) else {
-        return Site::UNKNOWN.as_u32();
+fn add(location: &'static Location<'static>) -> u32 {
+    let mut known = LOCATIONS.write().unwrap_or_else(PoisonError::into_inner);
+    let number = match known.numbers.get(location) {
+        Some(&number) => number,
+        None => {
+            // Numbers start at 1, zero being `Site::UNKNOWN`. No program has 2^32 places that spawn.
+            let Ok(number) = u32::try_from(known.locations.len() + 1) else {
+                return Site::UNKNOWN.as_u32();
+            };
+            known.locations.push(location);
+            known.numbers.insert(location, number);
+            number
+        }
     };
-    sites.locations.push(location);
-    sites.numbers.insert(location, number);
+    let address = core::ptr::from_ref(location).addr();
+    for (size, table) in TABLES.iter().enumerate().map(|(n, table)| (FIRST << n, table)) {
+        // Another thread may have added it before this one had the lock.
+        let entries = table.entries.get();
+        let known = entries.and_then(|entries| Table::find(entries, address));
+        if known.is_some() || table.insert(size, address, number) {
+            break;
+        }
+    }
     number
 }
 
-/// The source location with this number; `None` for [`Site::UNKNOWN`] and for a number that was never given out here.
-pub fn location(site: Site) -> Option<&'static Location<'static>> {
-    let index = (site.as_u32() as usize).checked_sub(1)?;
-    let sites = SITES.read().unwrap_or_else(PoisonError::into_inner);
-    sites.locations.get(index).copied()
+/// The source location with this number; `None` for [`Site::UNKNOWN`] and for a number that was never assigned here.
+pub fn resolve(site: Site) -> Option<&'static Location<'static>> {
+    let index = site.as_u32().checked_sub(1)?;
+    let known = LOCATIONS.read().unwrap_or_else(PoisonError::into_inner);
+    known.locations.get(index as usize).copied()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::time::Duration;
+    use std::sync::mpsc;
 
     #[track_caller]
     fn here() -> &'static Location<'static> {
         Location::caller()
     }
 
+    /// The same place at another address, as another instantiation of a generic function has it.
+    fn copy(location: &'static Location<'static>) -> &'static Location<'static> {
+        Box::leak(Box::new(*location))
+    }
+
     #[test]
-    fn a_site_leads_back_to_its_line() {
+    fn a_number_resolves_to_its_line() {
         let (first, second) = (here(), here());
         assert_ne!(intern(first), Site::UNKNOWN);
         assert_eq!(intern(first), intern(first));
         assert_eq!(
-            location(intern(first)).map(|l| (l.file(), l.column())),
+            resolve(intern(first)).map(|l| (l.file(), l.column())),
             Some((file!(), first.column()))
         );
         assert_ne!(
@@ -105,114 +190,47 @@ mod tests {
             .map(|_| std::thread::spawn(move || intern(location)))
             .map(|t| t.join().unwrap())
             .collect();
-        assert!(numbers.iter().all(|&site| site == intern(location)));
+        assert!(numbers.iter().all(|&number| number == intern(location)));
     }
 
     #[test]
     fn an_unknown_number_has_no_location() {
-        assert_eq!(location(Site::UNKNOWN), None);
-        assert_eq!(location(Site::from_u32(u32::MAX)), None);
+        assert_eq!(resolve(Site::UNKNOWN), None);
+        assert_eq!(resolve(Site::from_u32(u32::MAX)), None);
     }
 
     #[test]
-    fn more_sites_than_cache_lines_stay_apart() {
-        // A call inside a macro has the macro's location, so these are written out.
-        let many = [
-            [
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-            ],
-            [
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-            ],
-            [
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-            ],
-            [
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-            ],
-            [
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-            ],
-            [
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-            ],
-            [
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-            ],
-            [
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-                here(),
-            ],
-        ]
-        .concat();
-        assert!(many.len() > CACHE);
+    fn a_place_has_one_number_at_every_address() {
+        let places = [here(), here()];
+        // More than the first tables hold.
+        let copies: Vec<_> = (0..2_000).map(|n| copy(places[n % 2])).collect();
         for _ in 0..2 {
-            for &place in &many {
-                assert_eq!(location(intern(place)), Some(place));
+            for (n, location) in copies.iter().enumerate() {
+                assert_eq!(resolve(intern(location)), Some(places[n % 2]));
+                assert_eq!(intern(location), intern(places[n % 2]));
             }
         }
+    }
+
+    #[test]
+    fn a_location_seen_before_is_found_without_the_lock() {
+        let place = here();
+        // So many that a cache of any fixed number of lines would have two of them in one.
+        let copies: Vec<_> = (0..1_000).map(|_| copy(place)).collect();
+        let (interned, ready) = mpsc::channel();
+        let (go, may_go) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let numbers = || copies.iter().map(|location| intern(location)).collect::<Vec<_>>();
+            interned.send(numbers()).unwrap();
+            may_go.recv().unwrap();
+            interned.send(numbers()).unwrap();
+        });
+        let first = ready.recv().unwrap();
+        let lock = LOCATIONS.write().unwrap_or_else(PoisonError::into_inner);
+        go.send(()).unwrap();
+        let second = ready.recv_timeout(Duration::from_secs(20));
+        drop(lock);
+        assert!(second == Ok(first), "the second lookup waits for the lock");
+        thread.join().unwrap();
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use metrics_core::{Counter, CounterSet, NoProbe, Probe, RECORDING, Site};
 
+use crate::location;
 use crate::record::target::Home;
 use crate::record::thread;
-use crate::site;
 #[cfg(feature = "tokio")]
 use crate::tokio::TokioProbe;
 
@@ -101,7 +101,7 @@ impl Probe for Host {
     }
 
     fn write_site(&self, site: Site, out: &mut dyn fmt::Write) -> fmt::Result {
-        match site::location(site) {
+        match location::resolve(site) {
             Some(location) => write!(out, "{}:{}", location.file(), location.line()),
             None => self.probe.write_site(site, out),
         }

@@ -7,7 +7,7 @@ use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use metrics_mock::ManualClock;
-use metrics_std::site::intern;
+use metrics_std::location::intern;
 use metrics_std::watchdog::{Stall, StallKind, StallPhase, StallScanner, Watchdog, watch_stalls};
 use metrics_std::{
     Builder, Clock, HistogramConfig, Measured, NoProbe, PollStart, RuntimeMetrics, Sampling, Worker, build,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use metrics_core::{PollStart, TimeSource, Timestamp};
 use tokio::runtime::{Builder, TaskMeta};
 
+use crate::location;
 use crate::record::lease as current;
 use crate::record::target::{Driver, Home};
-use crate::site;
 
 type TaskCallback = Box<dyn Fn(&TaskMeta<'_>) + Send + Sync>;
 
@@ -28,7 +28,7 @@ impl TaskCallbacks {
             if let Some(lease) = before.lease(Driver::Spawned) {
                 let start = PollStart {
                     scheduled_at: scheduled_at(&before, meta),
-                    site: site::intern(meta.spawned_at()),
+                    site: location::intern(meta.spawned_at()),
                 };
                 lease.begin_covered_poll(start);
             }

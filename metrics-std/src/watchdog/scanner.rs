@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use metrics_core::{LiveThread, Site, TimeScale, TimeSource, Timestamp, Transition, WorkerState};
 
 use super::{Stall, StallKind, StallPhase};
-use crate::{Clock, RuntimeMetrics, site};
+use crate::{Clock, RuntimeMetrics, location};
 
 /// Two cores may disagree about the time by a few microseconds. A poll that begins further in the future than this began before the
 /// clock stepped back.
@@ -207,7 +207,7 @@ impl StallScanner {
     fn stall(&self, watched: &Watched, now: Timestamp, phase: StallPhase) -> Stall {
         let lasted = self.lasted(watched, now);
         let (kind, site) = match watched.activity {
-            Activity::Poll { .. } => (StallKind::Poll, site::location(watched.site)),
+            Activity::Poll { .. } => (StallKind::Poll, location::resolve(watched.site)),
             Activity::Between { .. } => (StallKind::NoProgress, None),
         };
         let system_now = SystemTime::now();

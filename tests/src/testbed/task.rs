@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use super::context::Context;
 use super::coop;
-use super::metrics::{PollStart, Site, TaskEnd, WakeStamp, Worker, site};
+use super::metrics::{PollStart, Site, TaskEnd, WakeStamp, Worker, location};
 use super::queue::Entry;
 use super::shared::Shared;
 
@@ -42,7 +42,7 @@ where
         let meta = Meta {
             scheduled: WakeStamp::new(),
         };
-        let site = site::intern(site);
+        let site = location::intern(site);
         let schedule = {
             let shared = Arc::clone(shared);
             move |task: Runnable, info: ScheduleInfo| {

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use metrics_core::{PollStart, Site, TaskEnd, TimeSource, Timestamp};
 
 use super::waker::TaskWaker;
+use crate::location;
 use crate::record::lease::{Lease, Open, Polled};
 use crate::record::target::{Driver, Home};
-use crate::site;
 
 /// What the wrapper keeps beside the future.
 pub(super) struct Task {
@@ -53,7 +53,7 @@ impl Task {
         let (home, lease) = home.near();
         home.task_spawned(lease.as_deref());
         let scheduled_at = home.stamps_wakes().then(|| home.registry.clock().now());
-        let site = site::intern(location);
+        let site = location::intern(location);
         Self {
             stage: Stage::Fresh(home, scheduled_at),
             state: State::Alive,
@@ -165,7 +165,7 @@ impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Task")
             .field("state", &self.state)
-            .field("site", &site::location(self.site))
+            .field("site", &location::resolve(self.site))
             .finish_non_exhaustive()
     }
 }
