@@ -35,21 +35,21 @@
 //! their polls, active time, longest poll and wakes are summed there, and nothing is lost but who had which.
 
 mod executor;
-mod hooks;
 mod macros;
-mod row;
-mod snapshot;
-mod table;
+mod task_row;
+mod text_table;
+mod trace_hooks;
+mod trace_snapshot;
 
+#[cfg(feature = "embassy-time")]
+pub use clock::EmbassyClock;
 pub use executor::ExecutorState;
 #[cfg(feature = "embassy-time")]
-pub use time::EmbassyClock;
-#[cfg(feature = "embassy-time")]
-mod time;
+mod clock;
+pub use text_table::Table;
 #[cfg(feature = "alloc")]
-pub use snapshot::HeapTrace;
-pub use snapshot::{ExecutorRow, FixedTrace, OverflowRow, TaskRow, TraceRows, TraceSnapshot};
-pub use table::Table;
+pub use trace_snapshot::HeapTrace;
+pub use trace_snapshot::{ExecutorRow, FixedTrace, OverflowRow, TaskRow, TraceRows, TraceSnapshot};
 
 use crate::cell::SharedCounter;
 use crate::reader::RuntimeMetrics;
@@ -58,7 +58,7 @@ use crate::storage::{BucketWidth, Buckets64, Fixed};
 use crate::sync::AtomicU32;
 use crate::time::TimeSource;
 use executor::{Executor, NONE};
-use row::Row;
+use task_row::Row;
 
 /// How often a pair of readings is tried that an interrupt executor may come between.
 const READS: u32 = 4;

@@ -20,25 +20,25 @@
 //! # Ok::<(), metrics_core::histogram::CapacityError>(())
 //! ```
 
-mod builder;
 mod config;
+mod config_builder;
 mod counts;
-mod debug;
+mod debug_summary;
+mod difference;
 mod downsample;
 mod error;
-mod interval;
 mod quantile;
 mod range;
-mod snapshot;
 #[cfg(feature = "serde")]
-mod wire;
+mod serialized;
+mod snapshot;
 
-pub use builder::HistogramConfigBuilder;
 pub use config::{HistogramConfig, HistogramLayout};
+pub use config_builder::HistogramConfigBuilder;
 pub use counts::Counts;
+pub use difference::HistogramInterval;
 pub use downsample::DownsampledHistogram;
 pub use error::{CapacityError, HistogramError, HistogramMergeError, HistogramSinceError};
-pub use interval::HistogramInterval;
 pub use quantile::Quantile;
 pub use range::{BucketRange, ValueBounds};
 pub use snapshot::HistogramSnapshot;

@@ -2,9 +2,9 @@
 
 use super::config::HistogramConfig;
 use super::counts::Counts;
+use super::difference::HistogramInterval;
 use super::downsample::DownsampledHistogram;
 use super::error::{CapacityError, HistogramError, HistogramMergeError, HistogramSinceError};
-use super::interval::HistogramInterval;
 use super::quantile::{self, Quantile, Samples};
 use super::range::{BucketRange, ValueBounds};
 

@@ -18,7 +18,7 @@ use serde::ser::{Serialize, SerializeSeq, Serializer};
 
 use super::config::{HistogramConfig, HistogramLayout};
 use super::counts::Counts;
-use super::interval::{Extremes, HistogramInterval, occupied};
+use super::difference::{Extremes, HistogramInterval, occupied};
 use super::quantile;
 use super::range::ValueBounds;
 use super::snapshot::HistogramSnapshot;

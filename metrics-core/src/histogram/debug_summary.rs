@@ -1,7 +1,7 @@
 //! Histograms for a programmer's eye: how many samples and how large, not hundreds of counts.
 
 use super::counts::Counts;
-use super::interval::HistogramInterval;
+use super::difference::HistogramInterval;
 use super::quantile::Quantile;
 use super::snapshot::HistogramSnapshot;
 use core::fmt;

@@ -1,7 +1,7 @@
 //! The seven trace hooks.
 
 use super::executor::{ENDED, Executor, ExecutorState, Moment, NONE, OVERFLOW};
-use super::row::Row;
+use super::task_row::Row;
 use super::{EmbassyMetrics, READS};
 use crate::direct::{DirectHooks, DirectWorker};
 use crate::live::Site;

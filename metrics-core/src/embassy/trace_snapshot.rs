@@ -4,7 +4,7 @@ use core::fmt::Debug;
 
 use super::EmbassyMetrics;
 use super::executor::{ExecutorState, ExecutorValues};
-use super::row::Row;
+use super::task_row::Row;
 use crate::counters::Counter;
 use crate::slot::persist;
 use crate::storage::sealed::Sealed;

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::executor::ExecutorState;
-use super::snapshot::{ExecutorRow, TraceRows, TraceSnapshot};
+use super::trace_snapshot::{ExecutorRow, TraceRows, TraceSnapshot};
 use crate::storage::Rows;
 use crate::table::{Nanos, Share, mark, permille};
 
