@@ -5,7 +5,7 @@
     reason = "what is written as a decimal reads back as the same number"
 )]
 
+mod every_metric;
 mod fixture;
-mod names;
 mod pages;
 mod scrapes;
