@@ -1,6 +1,6 @@
 //! The scenarios, by what they are about.
 
-mod driver;
+mod blocking_and_io;
 mod parks;
 mod polls;
 mod queues;
@@ -26,7 +26,7 @@ pub static SCENARIOS: &[&[Scenario]] = &[
     polls::SCENARIOS,
     queues::SCENARIOS,
     tasks::SCENARIOS,
-    driver::SCENARIOS,
+    blocking_and_io::SCENARIOS,
     traps::SCENARIOS,
 ];
 
