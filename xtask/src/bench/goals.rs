@@ -1,7 +1,7 @@
 //! Every comparison and the goal it must reach.
 
-use super::rows::Figure::{Added, Extra, Of, Times};
-use super::rows::{Counted, Figure, Goal, Group, Row, Side, Threads, stable, unstable};
+use super::comparisons::Figure::{Added, Extra, Of, Times};
+use super::comparisons::{Counted, Figure, Goal, Group, Row, Side, Threads, stable, unstable};
 
 /// A row's instructions where both sides are counted.
 const fn both(ours: Figure, peer: Figure) -> Counted {

@@ -4,6 +4,7 @@
 //! `--cfg tokio_unstable`, and stay running while this command lets their sides take turns.
 
 pub(crate) mod callgrind;
+mod comparisons;
 mod counts;
 mod facts;
 mod goals;
@@ -11,7 +12,6 @@ mod page;
 mod programs;
 mod result;
 mod rounds;
-mod rows;
 mod stats;
 
 use std::collections::BTreeMap;
@@ -26,10 +26,10 @@ use serde_json::json;
 use crate::flags::Bench;
 use crate::libtest::Tally;
 use crate::workspace;
+use comparisons::{Build, Group, Row, Side};
 use counts::Counts;
 use result::{Outcome, Times};
 use rounds::{Effort, Programs, Round};
-use rows::{Build, Group, Row, Side};
 
 /// Runs the comparisons that `flags` asks for.
 pub(crate) fn run(flags: &Bench) -> Result<ExitCode> {
@@ -234,7 +234,7 @@ fn ours(groups: &[Selected], counts: &BTreeMap<Side, f64>) -> Counts {
         .flat_map(|(_, rows)| rows)
         .filter_map(|row| row.counted.ours);
     figures
-        .flat_map(rows::Figure::sides)
+        .flat_map(comparisons::Figure::sides)
         .filter(|side| side.build == Build::Stable)
         .filter_map(|side| Some((side.name.to_owned(), *counts.get(&side)?)))
         .collect()

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::rows::Build;
+use super::comparisons::Build;
 use crate::{toolchain, workspace};
 
 const PACKAGE: &str = "bench-programs";

@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use super::comparisons::{Figure, Goal, Row, Side};
 use super::rounds::{Round, evaluate};
-use super::rows::{Figure, Goal, Row, Side};
 use super::stats::Spread;
 
 /// A row's outcome.
@@ -213,8 +213,8 @@ pub(super) fn counted(figure: Figure, counts: &BTreeMap<Side, f64>) -> Option<f6
 
 #[cfg(test)]
 mod tests {
+    use super::super::comparisons::{Counted, Goal, Row, stable};
     use super::super::programs::Answer;
-    use super::super::rows::{Counted, Goal, Row, stable};
     use super::*;
 
     fn row() -> Row {

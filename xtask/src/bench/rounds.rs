@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
+use super::comparisons::{Build, Figure, Group, Row, Side, Threads};
 use super::programs::{Answer, Server, fastest_processor};
-use super::rows::{Build, Figure, Group, Row, Side, Threads};
 
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +123,7 @@ pub(super) fn evaluate(figure: Figure, round: &Round) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rows::stable;
+    use super::super::comparisons::stable;
     use super::*;
 
     #[test]
