@@ -1,0 +1,214 @@
+//! The scripted runtime: what happens off its workers, and time.
+
+mod probe;
+mod script;
+mod worker;
+
+pub use probe::MockProbe;
+pub use script::TaskId;
+pub use worker::MockWorker;
+
+use alloc::{sync::Arc, vec::Vec};
+use core::cell::{RefCell, RefMut};
+use core::fmt;
+use core::time::Duration;
+use metrics_core::{Heap, RECORDING, RegistryRef, SharedCounters, Site, TaskEnd, TimeSource as _, Worker};
+
+use crate::ManualClock;
+use script::{Queue, Script};
+
+/// A runtime that does what a test says, and records it through the hooks that a real runtime calls.
+///
+/// It runs no future and starts no thread. The test spawns tasks, polls them for a duration, parks workers; the counters,
+/// histograms and live records of the workers' registry move as they would in a runtime that did the same. The crate's documentation
+/// has an example.
+///
+/// # What holds
+/// - Time stands still unless the test moves it: by [`advance`](Self::advance), by a method that takes a [`Duration`], or by
+///   the clock itself. A poll of 3 ms is recorded as 3 ms.
+/// - Each method changes the metrics that it names and no others.
+/// - Readers see what a worker recorded when they would in production: after a park, an unpark, or a poll that ends
+///   later than the submit interval. [`flush`](Self::flush) shows everything at once.
+/// - A step that no runtime could take panics with a message that says what to do instead: a poll of a task that is not
+///   scheduled, or on a worker that is parked, for example.
+pub struct MockRuntime<R: RegistryRef<Storage = Heap>> {
+    workers: Vec<Worker<R>>,
+    clock: Arc<ManualClock>,
+    script: RefCell<Script>,
+}
+
+impl<R: RegistryRef<Storage = Heap>> MockRuntime<R> {
+    /// A runtime of these workers, whose registry reads `clock`. All of them are awake and have no task.
+    ///
+    /// With `metrics-std`, pass the workers that `metrics_std::build(.., Clock::custom(Arc::clone(&clock)), ..)` returned.
+    ///
+    /// # Panics
+    /// If recording is off ([`RECORDING`]), if there is no worker, if the workers belong to several registries, or if
+    /// their registry has another clock.
+    #[track_caller]
+    pub fn new(workers: Vec<Worker<R>>, clock: Arc<ManualClock>) -> Self {
+        let probe = MockProbe::new(workers.len());
+        Self::with_probe(workers, clock, &probe)
+    }
+
+    /// The same, with a probe that reports the depths of the runtime's queues.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new), and if the probe was made for another number of workers.
+    #[track_caller]
+    pub fn with_probe(workers: Vec<Worker<R>>, clock: Arc<ManualClock>, probe: &MockProbe) -> Self {
+        Self::make(true, workers, clock, probe)
+    }
+
+    /// A runtime for the tests of a build that records nothing: the same steps, after which every metric is `None`.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new), but if recording is on.
+    #[track_caller]
+    pub fn without_recording(workers: Vec<Worker<R>>, clock: Arc<ManualClock>) -> Self {
+        let probe = MockProbe::new(workers.len());
+        Self::make(false, workers, clock, &probe)
+    }
+
+    #[track_caller]
+    fn make(recording: bool, workers: Vec<Worker<R>>, clock: Arc<ManualClock>, probe: &MockProbe) -> Self {
+        match (recording, RECORDING) {
+            (true, false) => panic!(
+                "recording is off: `metrics-core` is built without its feature `record`, so every metric is `None`. Run this \
+                 test with the feature, or use `MockRuntime::without_recording` to test a build without it"
+            ),
+            (false, true) => panic!(
+                "recording is on: `cargo tree -e features -i metrics-core` lists what enables the feature `record`"
+            ),
+            _ => {}
+        }
+        let made_for = probe.0.local.len();
+        assert!(
+            made_for == workers.len(),
+            "the probe was made for {made_for} workers, and there are {}: pass that number to `MockProbe::new`",
+            workers.len()
+        );
+        let Some(first) = workers.first() else {
+            panic!("a runtime needs at least one worker: pass those of its registry");
+        };
+        let registry: *const _ = &raw const **first.registry();
+        assert!(
+            workers
+                .iter()
+                .all(|worker| core::ptr::eq(&raw const **worker.registry(), registry)),
+            "the workers belong to several registries: make one `MockRuntime` for each"
+        );
+        if first.registry().is_timed() {
+            assert!(
+                reads(first, &clock),
+                "the workers' registry has another clock: give the same `Arc<ManualClock>` to it and to `MockRuntime::new`"
+            );
+        }
+        Self {
+            script: RefCell::new(Script::new(workers.len(), Arc::clone(&probe.0))),
+            workers,
+            clock,
+        }
+    }
+
+    /// The worker at this position among those that the runtime was made of.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn worker(&self, position: usize) -> MockWorker<'_, R> {
+        let workers = self.workers.len();
+        assert!(
+            position < workers,
+            "the runtime has no worker {position}: it has {workers}, counted from 0"
+        );
+        MockWorker {
+            runtime: self,
+            position,
+        }
+    }
+
+    /// Lets time pass: queued tasks wait, polls and parks in progress last longer.
+    pub fn advance(&self, duration: Duration) {
+        self.clock.advance(duration);
+    }
+
+    /// Spawns a task from a thread that is no worker. It waits in the global queue.
+    ///
+    /// Changes `spawned_tasks_count` and `remote_schedule_count`.
+    pub fn spawn(&self, location: Site) -> TaskId {
+        let id = self.script().spawn(location, Queue::Global, self.clock.now());
+        self.shared().task_spawned();
+        self.shared().remote_schedule();
+        id
+    }
+
+    /// Wakes a task from a thread that is no worker. Unless it is scheduled already, it waits in the global queue; a task
+    /// that is being polled does so after that poll.
+    ///
+    /// Changes `remote_schedule_count` if the task was not scheduled.
+    ///
+    /// # Panics
+    /// If the task has ended.
+    #[track_caller]
+    pub fn wake(&self, task: TaskId) {
+        if self.script().wake(task, Queue::Global, self.clock.now()) {
+            self.shared().remote_schedule();
+        }
+    }
+
+    /// Cancels a task from a thread that is no worker. [`MockWorker::end`] ends one on a worker.
+    ///
+    /// Changes `cancelled_tasks_count`.
+    ///
+    /// # Panics
+    /// If the task has ended or is being polled.
+    #[track_caller]
+    pub fn cancel(&self, task: TaskId) {
+        self.script().end_task(task);
+        self.shared().task_ended(TaskEnd::Cancelled);
+    }
+
+    /// Starts a closure on the blocking pool after it has been queued for this long.
+    ///
+    /// Changes `blocking_queue_wait`.
+    pub fn block(&self, queued: Duration) {
+        let since = self.clock.now();
+        self.advance(queued);
+        self.shared().blocking_started(since, self.clock.now());
+    }
+
+    /// Submits every worker's batch, so that a snapshot has all that was recorded.
+    pub fn flush(&self) {
+        for worker in &self.workers {
+            worker.submit();
+        }
+    }
+
+    fn shared(&self) -> SharedCounters<'_, Heap> {
+        self.workers[0].registry().shared()
+    }
+
+    fn script(&self) -> RefMut<'_, Script> {
+        self.script.borrow_mut()
+    }
+}
+
+/// Whether `worker` reads `clock`: a tick forward and back shows in both.
+fn reads<R: RegistryRef<Storage = Heap>>(worker: &Worker<R>, clock: &ManualClock) -> bool {
+    let now = clock.now();
+    let other = now.ticks() ^ 1;
+    clock.set_ticks(other);
+    let follows = worker.now().ticks() == other;
+    clock.set_ticks(now.ticks());
+    follows && worker.now() == now
+}
+
+impl<R: RegistryRef<Storage = Heap>> fmt::Debug for MockRuntime<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockRuntime")
+            .field("workers", &self.workers.len())
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,58 @@
+//! The depths of the scripted runtime's queues, for its readers.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use metrics_core::Probe;
+use portable_atomic::{AtomicU64, Ordering};
+
+/// Reports the queue depths of a [`MockRuntime`](crate::MockRuntime) to readers of its metrics.
+///
+/// Pass a clone where the metrics are built, and the probe itself to
+/// [`MockRuntime::with_probe`](crate::MockRuntime::with_probe).
+#[derive(Clone, Debug)]
+pub struct MockProbe(pub(super) Arc<Depths>);
+
+#[derive(Debug)]
+pub(super) struct Depths {
+    pub(super) global: Depth,
+    pub(super) local: Vec<Depth>,
+}
+
+impl MockProbe {
+    /// The probe of a runtime with this many workers. Until there is the runtime, its queues are empty.
+    pub fn new(workers: usize) -> Self {
+        Self(Arc::new(Depths {
+            global: Depth::default(),
+            local: (0..workers).map(|_| Depth::default()).collect(),
+        }))
+    }
+}
+
+impl Probe for MockProbe {
+    fn global_queue_depth(&self) -> Option<u64> {
+        Some(self.0.global.get())
+    }
+
+    fn local_queue_depth(&self, worker: usize) -> Option<u64> {
+        self.0.local.get(worker).map(Depth::get)
+    }
+}
+
+/// The number of tasks in a queue. The script changes it, any thread reads it.
+#[derive(Debug, Default)]
+pub(super) struct Depth(AtomicU64);
+
+impl Depth {
+    // Ordering: relaxed throughout: a depth orders nothing else.
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn increment(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn decrement(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

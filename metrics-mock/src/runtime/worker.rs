@@ -1,0 +1,189 @@
+//! What happens on a worker of the scripted runtime.
+
+use core::fmt;
+use core::time::Duration;
+use metrics_core::{Heap, RegistryRef, Site, TaskEnd, TimeSource as _, Worker};
+
+use super::script::Queue;
+use super::{MockRuntime, TaskId};
+
+/// A worker of a [`MockRuntime`].
+///
+/// # Panics
+/// Each method panics if the worker can't take that step now: while it is parked, or in a poll where the method needs it
+/// between two. Methods that take a task panic if the task has ended.
+pub struct MockWorker<'a, R: RegistryRef<Storage = Heap>> {
+    pub(super) runtime: &'a MockRuntime<R>,
+    pub(super) position: usize,
+}
+
+#[allow(clippy::missing_panics_doc, reason = "the type documents them")]
+impl<'a, R: RegistryRef<Storage = Heap>> MockWorker<'a, R> {
+    /// Spawns a task onto this worker's queue.
+    ///
+    /// Changes `spawned_tasks_count` and `local_schedule_count`.
+    #[track_caller]
+    pub fn spawn(&self, location: Site) -> TaskId {
+        let mut script = self.runtime.script();
+        script.check_awake(self.position, "spawn");
+        let id = script.spawn(location, Queue::Local(self.position), self.runtime.clock.now());
+        self.hooks().task_spawned();
+        self.hooks().inc_local_schedule_count();
+        id
+    }
+
+    /// Wakes a task from this worker. Unless it is scheduled already, it waits in this worker's queue; a task that is
+    /// being polled does so after that poll.
+    ///
+    /// Changes `local_schedule_count` if the task was not scheduled.
+    #[track_caller]
+    pub fn wake(&self, task: TaskId) {
+        let mut script = self.runtime.script();
+        script.check_awake(self.position, "wake");
+        if script.wake(task, Queue::Local(self.position), self.runtime.clock.now()) {
+            self.hooks().inc_local_schedule_count();
+        }
+    }
+
+    /// Polls a task for this long: [`start_poll`](Self::start_poll), time, [`end_poll`](Self::end_poll).
+    #[track_caller]
+    pub fn poll(&self, task: TaskId, duration: Duration) {
+        self.start_poll(task);
+        self.runtime.advance(duration);
+        self.end_poll();
+    }
+
+    /// Starts a poll of a task in this worker's queue or in the global one. The worker is busy from now on.
+    ///
+    /// Changes `schedule_latency`, and the live record.
+    #[track_caller]
+    pub fn start_poll(&self, task: TaskId) {
+        let start = self.runtime.script().start_poll(self.position, task);
+        // Also discards the timestamp of the last poll's end: time that passed since is not part of this poll.
+        self.hooks().start_processing_scheduled_tasks();
+        self.hooks().start_poll(start);
+    }
+
+    /// Ends the poll in progress. The task waits for a wake, or for its next poll if there was one.
+    ///
+    /// Changes `poll_count`, `poll_time` and `mean_poll_time`.
+    #[track_caller]
+    pub fn end_poll(&self) {
+        self.runtime.script().end_poll(self.position);
+        self.hooks().end_poll();
+    }
+
+    /// The task that is being polled has used up its budget: it will return `Pending` and wants another poll.
+    ///
+    /// Changes `budget_forced_yield_count`, and `local_schedule_count` if the task was not scheduled.
+    #[track_caller]
+    pub fn force_yield(&self) {
+        let task = self.runtime.script().check_polling(self.position, "force_yield");
+        self.hooks().incr_budget_forced_yield_count();
+        self.wake(task);
+    }
+
+    /// Ends a task between two of its polls.
+    ///
+    /// Changes `completed_tasks_count`, `cancelled_tasks_count` or `panicked_tasks_count`.
+    #[track_caller]
+    pub fn end(&self, task: TaskId, end: TaskEnd) {
+        let mut script = self.runtime.script();
+        script.check_awake(self.position, "end");
+        script.end_task(task);
+        self.hooks().task_ended(end);
+    }
+
+    /// Polls the root future of a `block_on` for this long. It is no task: the time is busy time and no poll time.
+    ///
+    /// Changes `root_polls`.
+    #[track_caller]
+    pub fn poll_root(&self, duration: Duration) {
+        self.runtime
+            .script()
+            .check_between_polls(self.position, "poll_root");
+        self.hooks().start_processing_scheduled_tasks();
+        self.hooks().incr_root_polls();
+        self.runtime.advance(duration);
+    }
+
+    /// Takes these tasks from the queues of other workers into its own, in one operation.
+    ///
+    /// Changes `steal_operations` by one and `steal_count` by the number of tasks.
+    #[track_caller]
+    pub fn steal(&self, tasks: &[TaskId]) {
+        self.runtime.script().steal(self.position, tasks);
+        self.hooks().incr_steal_count(tasks.len() as u64);
+        self.hooks().incr_steal_operations();
+    }
+
+    /// Moves these tasks, for which the worker's queue has no room, into the global one.
+    ///
+    /// Changes `overflow_count` by one and `overflow_tasks` by the number of tasks.
+    #[track_caller]
+    pub fn overflow(&self, tasks: &[TaskId]) {
+        self.runtime.script().overflow(self.position, tasks);
+        self.hooks().incr_overflow_count(tasks.len() as u64);
+    }
+
+    /// The worker has no task left and searches for some: it is not busy until its next poll.
+    ///
+    /// Changes `busy_duration_total`.
+    #[track_caller]
+    pub fn search(&self) {
+        self.runtime.script().check_between_polls(self.position, "search");
+        self.stop_being_busy();
+    }
+
+    /// Parks the worker. Readers see all that it recorded.
+    ///
+    /// Changes `park_count`, `park_unpark_count` and `busy_duration_total`, and `noop_count` if the worker has polled nothing since
+    /// its last park.
+    #[track_caller]
+    pub fn park(&self) {
+        self.runtime.script().park(self.position);
+        self.stop_being_busy();
+        self.hooks().park();
+    }
+
+    /// Unparks the worker.
+    ///
+    /// Changes `park_unpark_count`.
+    #[track_caller]
+    pub fn unpark(&self) {
+        self.runtime.script().unpark(self.position);
+        self.hooks().unpark();
+    }
+
+    /// Parks the worker for this long: [`park`](Self::park), time, [`unpark`](Self::unpark).
+    #[track_caller]
+    pub fn park_for(&self, duration: Duration) {
+        self.park();
+        self.runtime.advance(duration);
+        self.unpark();
+    }
+
+    fn stop_being_busy(&self) {
+        // Otherwise the worker would have been busy only until the end of its last poll.
+        self.hooks().discard_last_timestamp();
+        self.hooks().end_processing_scheduled_tasks();
+    }
+
+    /// Submits the worker's batch. In the middle of a poll, that is all up to its start.
+    pub fn submit(&self) {
+        self.hooks().submit();
+    }
+
+    /// The recording side of the worker, for hooks that the script has no method for.
+    pub fn hooks(&self) -> &'a Worker<R> {
+        &self.runtime.workers[self.position]
+    }
+}
+
+impl<R: RegistryRef<Storage = Heap>> fmt::Debug for MockWorker<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockWorker")
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
