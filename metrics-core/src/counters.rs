@@ -69,6 +69,10 @@ macro_rules! define {
             $(pub(crate) $name: C,)*
             /// When `busy_duration_total` was last settled, in ticks: what came after is the busy time in progress.
             pub(crate) settled_at: C,
+            /// Durations that were not recorded because the clock had stepped back.
+            pub(crate) clock_steps: C,
+            /// How many polls there were at the last park, and one more; zero before the first park.
+            pub(crate) polls_at_park: C,
             /// The mean poll time with [`MEAN_FRACTION`] fractional bits; zero until the first measured poll.
             pub(crate) mean_poll_time: C,
             /// The adapter's number for the thread that runs the worker; zero for none.
@@ -81,6 +85,8 @@ macro_rules! define {
                     use crate::cell::OwnedU64;
                     Self {
                         settled_at: OwnedU64::new(0),
+                        clock_steps: OwnedU64::new(0),
+                        polls_at_park: OwnedU64::new(0),
                         mean_poll_time: OwnedU64::new(0),
                         thread: OwnedU64::new(0),
                         $($name: OwnedU64::new(0),)*
@@ -95,6 +101,8 @@ macro_rules! define {
             #[inline(always)]
             pub(crate) fn copy<D: U64Cell>(&self, from: &Counters<D>) {
                 self.settled_at.set(from.settled_at.get());
+                self.clock_steps.set(from.clock_steps.get());
+                self.polls_at_park.set(from.polls_at_park.get());
                 self.mean_poll_time.set(from.mean_poll_time.get());
                 self.thread.set(from.thread.get());
                 $(self.$name.set(from.$name.get());)*

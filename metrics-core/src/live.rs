@@ -2,7 +2,8 @@
 
 use crate::cell::WholeU64;
 use crate::sync::{AtomicU32, Ordering, const_unless_loom, fence};
-use crate::time::Timestamp;
+use crate::time::{TimeScale, Timestamp};
+use core::time::Duration;
 
 /// Where a task was spawned: a number that the adapter interned for it.
 ///
@@ -147,6 +148,13 @@ impl LiveRecord {
         (self.since, polls(self)) >= (other.since, polls(other))
     }
 
+    /// How long it has been so by `now`. `None` if it is not known since when, or if the clock has stepped back meanwhile.
+    pub fn age(&self, now: Timestamp, scale: &TimeScale) -> Option<Duration> {
+        scale
+            .nanos_across_cores(now, self.since?)
+            .map(Duration::from_nanos)
+    }
+
     /// Since when the worker has been busy, in ticks; [`UNTIMED`] if it is not.
     pub(crate) fn busy_since(&self) -> u64 {
         match (self.state.is_busy(), self.busy_since, self.since) {
@@ -265,6 +273,14 @@ impl Live {
     /// The worker changes its state outside a poll.
     pub(crate) fn enter(&self, state: WorkerState, since: u64) {
         self.transition(state, Site::UNKNOWN, since);
+    }
+
+    /// The worker is busy since `since`, in the state that it is in: the clock has stepped back.
+    pub(crate) fn restart_busy(&self, since: u64) {
+        // Ordering: release fence, as in `transition`.
+        fence(Ordering::Release);
+        self.busy_since.store_release(since);
+        self.progress();
     }
 
     /// Something happened that changes no state, such as the poll of a root future.

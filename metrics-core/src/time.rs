@@ -24,7 +24,9 @@ impl Timestamp {
 /// An implementation:
 ///
 /// - MUST NOT panic, block or allocate in [`now`](Self::now): workers call it on every poll, and firmware in interrupts;
-/// - MUST NOT go back as seen by one thread. Readings taken on two cores may disagree: every difference saturates at zero;
+/// - MUST NOT go back as seen by one thread. Where one does all the same, such as after a virtual machine was moved, the durations
+///   that the step lies in are not recorded. Readings taken on two cores may disagree by up to a millisecond, which is taken for
+///   no time;
 /// - MUST NOT wrap. A 32-bit counter has to be extended to 64 bits first;
 /// - MUST give the same [`ticks_per_second`](Self::ticks_per_second), [`resolution`](Self::resolution) and
 ///   [`available`](Self::available) for as long as it lives: they are read once, when a registry is made.
@@ -119,6 +121,10 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// The largest shift for which `10^9 << shift` fits 64 bits.
 const MAX_SHIFT: u32 = NANOS_PER_SECOND.leading_zeros();
 
+/// By how many nanoseconds the clocks of two cores may disagree. An unordered reading of an x86-64 time stamp counter was seen to be
+/// 2 us older than one from another core; the clocks of a browser's threads differ by their resolution, up to 1 ms.
+const MAX_DISAGREEMENT: u64 = 1_000_000;
+
 /// Whether the processor multiplies 32 bits by 32 into no more than 32, as a Cortex-M0 does. Those have no
 /// compare-and-swap either.
 const NARROW: bool = cfg!(not(target_has_atomic = "ptr"));
@@ -155,12 +161,45 @@ impl TimeScale {
     /// Nanoseconds from `earlier` to `later`; zero if they come the other way round (two cores may disagree).
     #[inline(always)]
     pub const fn nanos(&self, later: Timestamp, earlier: Timestamp) -> u64 {
-        // A short difference is one whichever way it is taken, and needs no saturation.
+        match self.checked_nanos(later, earlier) {
+            Some(nanos) => nanos,
+            None => 0,
+        }
+    }
+
+    /// Nanoseconds from `earlier` to `later`, two readings of one thread. `None` if they come the other way round: the clock has
+    /// stepped back, and how much time passed is not known.
+    #[inline(always)]
+    pub const fn checked_nanos(&self, later: Timestamp, earlier: Timestamp) -> Option<u64> {
+        // A short difference is one whichever way it is taken, and needs no check.
         let short = later.0.wrapping_sub(earlier.0);
         if NARROW && short < 1 << 16 && self.shift >= 16 {
-            return self.nanos_of_short(short as u32) as u64;
+            return Some(self.nanos_of_short(short as u32) as u64);
         }
-        self.nanos_of(later.0.saturating_sub(earlier.0))
+        match later.0.checked_sub(earlier.0) {
+            Some(ticks) => Some(self.nanos_of(ticks)),
+            None => None,
+        }
+    }
+
+    /// Nanoseconds from `earlier` to `later`, which two threads may have read: zero if `later` is older by no more than two cores may
+    /// disagree, `None` if it is older by more.
+    #[inline(always)]
+    pub const fn nanos_across_cores(&self, later: Timestamp, earlier: Timestamp) -> Option<u64> {
+        match self.checked_nanos(later, earlier) {
+            Some(nanos) => Some(nanos),
+            None => self.disagreement(later, earlier),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    const fn disagreement(&self, later: Timestamp, earlier: Timestamp) -> Option<u64> {
+        if self.nanos_of(earlier.0.saturating_sub(later.0)) <= MAX_DISAGREEMENT {
+            Some(0)
+        } else {
+            None
+        }
     }
 
     /// Nanoseconds in so many ticks, saturating.
@@ -310,6 +349,18 @@ mod tests {
         let scale = TimeScale::new(1_000_000_000);
         assert_eq!(scale.nanos(Timestamp(5), Timestamp(9)), 0);
         assert_eq!(TimeScale::new(0).nanos(Timestamp(u64::MAX), Timestamp(0)), 0);
+        assert_eq!(scale.checked_nanos(Timestamp(5), Timestamp(9)), None);
+        assert_eq!(scale.checked_nanos(Timestamp(9), Timestamp(9)), Some(0));
+    }
+
+    #[test]
+    fn two_cores_may_disagree_by_a_millisecond() {
+        let scale = TimeScale::new(1_000_000);
+        let at = |later| scale.nanos_across_cores(Timestamp(later), Timestamp(5_000));
+        assert_eq!(at(5_001), Some(1_000));
+        assert_eq!(at(5_000), Some(0));
+        assert_eq!(at(4_000), Some(0));
+        assert_eq!(at(3_999), None);
     }
 
     #[test]

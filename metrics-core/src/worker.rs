@@ -317,7 +317,7 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     /// while they poll. The live record does not show it. Submits if a histogram lane asks for it a second time.
     pub fn record_poll(&self, start: PollStart, started: Timestamp, ended: Timestamp) {
         let hooks = self.hooks();
-        if hooks.record_poll(start, started.ticks(), ended.ticks()) && hooks.ask_for_submit(true) {
+        if hooks.record_poll(start, started, ended) && hooks.ask_for_submit(true) {
             self.submit();
         }
     }
@@ -385,6 +385,12 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     /// The adapter's number for the thread that now runs the worker; zero for none. Published by the next submit.
     pub fn set_thread(&self, thread: u64) {
         self.batch.counters.thread.set(thread);
+    }
+
+    /// How often a duration was not recorded because the clock had stepped back: over this worker's life, what is not submitted
+    /// yet included.
+    pub fn clock_steps(&self) -> u64 {
+        self.batch.counters.clock_steps.get()
     }
 
     /// The runtime's tick: submits what has gathered. Not to be called in the middle of a poll.

@@ -485,3 +485,28 @@ fn the_end_of_an_untimed_poll_has_no_age() {
     let live = metrics.live(0).unwrap();
     assert_eq!((live.state, live.since), (WorkerState::Searching, None));
 }
+
+/// The next lease of a slot goes on where the last one stopped: only the very first park has none before it.
+#[test]
+fn a_park_without_a_poll_is_a_noop_across_leases() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    for leases in 1..=5 {
+        let worker = Worker::lease(registry.clone(), 0).unwrap();
+        worker.park();
+        worker.unpark();
+        drop(worker);
+        assert_eq!(metrics.worker_noop_count(0), Some(leases - 1));
+    }
+    let worker = Worker::lease(registry.clone(), 0).unwrap();
+    poll(&worker, &clock, 1);
+    drop(worker);
+    let worker = Worker::lease(registry, 0).unwrap();
+    worker.park();
+    assert_eq!(
+        metrics.worker_noop_count(0),
+        Some(4),
+        "a lease before polled since its park"
+    );
+}

@@ -208,3 +208,80 @@ fn no_duration_is_too_long_and_no_sum_comes_round() {
     assert_eq!(poll_time.histogram().max(), Some(u64::MAX));
     assert_eq!(poll_time.histogram().min(), Some(1));
 }
+
+/// A clock that steps back leaves what it measured unknown: the poll is counted, and no duration of it is recorded.
+#[test]
+fn a_poll_over_a_clock_step_has_no_duration() {
+    let clock = Hand::default();
+    clock.advance(7_200_000_000_000);
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    poll(&worker, &clock, 100);
+    worker.submit();
+
+    worker.start_poll(PollStart::default());
+    clock.step_back(3_600_000_000_000);
+    clock.advance(10_000_000_000);
+    worker.end_poll();
+    worker.submit();
+    let total = metrics.snapshot().total();
+    let poll_time = total.poll_time().unwrap();
+    assert_eq!(total.poll_count(), Some(2));
+    assert_eq!((poll_time.samples(), poll_time.histogram().min()), (1, Some(100)));
+    assert_eq!(total.mean_poll_time(), Some(Duration::from_nanos(100)));
+    assert_eq!(worker.clock_steps(), 1);
+    assert_eq!(total.busy_duration_total(), Some(Duration::from_nanos(100)));
+
+    // What begins after the step is measured again, and busy time goes on.
+    clock.advance(50);
+    poll(&worker, &clock, 30);
+    let row = metrics.snapshot().worker(0).unwrap();
+    assert_eq!(row.busy_in_progress(), Some(Duration::from_nanos(80)));
+    worker.submit();
+    let total = metrics.snapshot().total();
+    assert_eq!(total.poll_time().unwrap().samples(), 2);
+    assert_eq!(total.busy_duration_total(), Some(Duration::from_nanos(180)));
+    assert_eq!(worker.clock_steps(), 1, "a step is counted once");
+}
+
+#[test]
+fn a_state_that_began_before_a_clock_step_has_no_age() {
+    let clock = Hand::default();
+    clock.advance(7_200_000_000_000);
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    worker.start_poll(PollStart::default());
+    clock.advance(5);
+    let age = || metrics.snapshot().worker(0).unwrap().state_for();
+    assert_eq!(age(), Some(Duration::from_nanos(5)));
+    clock.step_back(600_000_000_000);
+    assert_eq!(age(), None);
+}
+
+#[test]
+fn a_schedule_latency_over_a_clock_step_is_not_recorded() {
+    let clock = Hand::default();
+    clock.advance(10_000_000_000);
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    let scheduled_at = Some(worker.now());
+    clock.step_back(5_000_000_000);
+    worker.start_poll(PollStart {
+        scheduled_at,
+        ..PollStart::default()
+    });
+    clock.advance(10);
+    worker.end_poll();
+    worker.park();
+    let total = metrics.snapshot().total();
+    assert_eq!(total.schedule_latency().unwrap().samples(), 0);
+    assert_eq!(total.poll_time().unwrap().histogram().sum(), 10);
+    // The latency, and busy time that began before the step.
+    assert_eq!(worker.clock_steps(), 2);
+}

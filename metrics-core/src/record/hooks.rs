@@ -41,8 +41,6 @@ pub(crate) struct HooksState<C: U64Cell> {
     poll_started_at: C::Kept,
     busy_since: C,
     submitted_at: C,
-    /// Polls there had been at the last park: as many at the next, and it was in vain.
-    polls_at_park: C,
     /// The switches as they were last taken over.
     latched: C,
     /// The sampling in force, and how many polls to pass over.
@@ -60,7 +58,6 @@ impl HooksState<OwnedU64> {
                 poll_started_at: Nothing,
                 busy_since: OwnedU64::new(0),
                 submitted_at: OwnedU64::new(0),
-                polls_at_park: OwnedU64::new(0),
                 latched: OwnedU64::new(0),
                 poll_time: Sampler::new(),
                 schedule_latency: Sampler::new(),
@@ -87,14 +84,12 @@ const EVERY_POLL: u32 = 1 << 4;
 const SAMPLING: u32 = 1 << 5;
 /// Anything is timed.
 const TIMED: u32 = EVERY_POLL | SAMPLING;
-/// Parked at least once, so that the next park can be a noop.
-const PARKED_BEFORE: u32 = 1 << 6;
 /// The last timestamp was taken since the worker began to process tasks, outside a poll: busy time is settled up to it.
-const RECENT: u32 = 1 << 7;
+const RECENT: u32 = 1 << 6;
 /// A lane of the batch is half full, or a submit in the middle of a poll left the latencies: the next chance to submit is
 /// taken.
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-const FULL: u32 = 1 << 8;
+const FULL: u32 = 1 << 7;
 
 /// A poll without a reading submits all the same if its number is a multiple of this. A submit costs tens of nanoseconds,
 /// so the share of a poll is under one, and a worker busy with everything switched off stays visible.
@@ -196,12 +191,6 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         if self.timed { self.now() } else { UNTIMED }
     }
 
-    #[inline(always)]
-    fn nanos(&self, later: u64, earlier: u64) -> u64 {
-        self.scale
-            .nanos(Timestamp::from_ticks(later), Timestamp::from_ticks(earlier))
-    }
-
     /// Takes over the switches. A poll that goes on keeps what it began with.
     #[inline(always)]
     pub(crate) fn latch(&self, options: Latched) {
@@ -228,10 +217,29 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
 
     /// Adds the busy time up to `now` to the settled total.
     fn settle(&self, now: u64) {
-        let nanos = self.nanos(now, self.state.busy_since.get());
-        self.counters.busy_duration_total.add(nanos);
-        self.counters.settled_at.set(now);
-        self.state.busy_since.set(now);
+        let (later, earlier) = (
+            Timestamp::from_ticks(now),
+            Timestamp::from_ticks(self.state.busy_since.get()),
+        );
+        match self.scale.checked_nanos(later, earlier) {
+            Some(nanos) => {
+                self.counters.busy_duration_total.add(nanos);
+                self.counters.settled_at.set(now);
+                self.state.busy_since.set(now);
+            }
+            None => Self::clock_stepped(self.counters, self.state, self.live, now),
+        }
+    }
+
+    /// The clock stepped back to `now`: busy time since it was last settled is not known, and begins anew.
+    // By its parts: a call that takes the address of the hooks would make them exist in memory.
+    #[cold]
+    #[inline(never)]
+    fn clock_stepped(counters: &Counters<C>, state: &HooksState<C>, live: &Live, now: u64) {
+        counters.clock_steps.add(1);
+        counters.settled_at.set(now);
+        state.busy_since.set(now);
+        live.restart_busy(now);
     }
 
     pub(crate) fn start_processing(&self) {
@@ -276,15 +284,14 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             self.settle(now);
         }
         let polls = self.counters.poll_count.get();
-        if flags & PARKED_BEFORE != 0 && polls == self.state.polls_at_park.get() {
+        let polls_at_park = polls.wrapping_add(1);
+        if polls_at_park == self.counters.polls_at_park.get() {
             self.counters.noop_count.add(1);
         }
-        self.state.polls_at_park.set(polls);
+        self.counters.polls_at_park.set(polls_at_park);
         self.counters.park_count.add(1);
         self.counters.park_unpark_count.add(1);
-        self.state
-            .flags
-            .set(flags & !(BUSY | CAN_REUSE | RECENT) | PARKED_BEFORE);
+        self.state.flags.set(flags & !(BUSY | CAN_REUSE | RECENT));
         self.live.enter(WorkerState::Parked, now);
     }
 
@@ -365,7 +372,11 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         if measured || latency.is_some() {
             since = self.reading_at_start(flags);
             if let (Some(scheduled_at), Some((config, histogram))) = (latency, self.schedule_latency) {
-                due = histogram.record(config, self.nanos(since, scheduled_at.ticks()));
+                let since = Timestamp::from_ticks(since);
+                match self.scale.nanos_across_cores(since, scheduled_at) {
+                    Some(nanos) => due = histogram.record(config, nanos),
+                    None => self.counters.clock_steps.add(1),
+                }
             }
         }
         let measured = if measured { MEASURED } else { 0 };
@@ -431,13 +442,18 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         let now = self.now();
         let started = self.state.last_timestamp.get();
         self.state.poll_started_at.set(started);
-        let nanos = self.nanos(now, started);
-        self.mean(nanos);
-        // Not `is_some_and`: its closure would be compiled apart where two calls share it.
-        let full = match self.poll_time {
-            Some((config, histogram)) => histogram.record(config, nanos),
-            None => false,
-        };
+        let mut full = false;
+        let (later, earlier) = (Timestamp::from_ticks(now), Timestamp::from_ticks(started));
+        match self.scale.checked_nanos(later, earlier) {
+            Some(nanos) => {
+                self.mean(nanos);
+                // Not `is_some_and`: its closure would be compiled apart where two calls share it.
+                if let Some((config, histogram)) = self.poll_time {
+                    full = histogram.record(config, nanos);
+                }
+            }
+            None => Self::clock_stepped(self.counters, self.state, self.live, now),
+        }
         self.state.last_timestamp.set(now);
         self.state
             .flags

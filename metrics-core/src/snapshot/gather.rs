@@ -73,7 +73,7 @@ impl<S: Storage> Snapshot<S> {
         worker.live_for = worker
             .live
             .filter(|_| self.timed)
-            .and_then(|live| Some(Duration::from_nanos(self.scale.nanos(self.taken_at, live.since?))));
+            .and_then(|live| live.age(self.taken_at, &self.scale));
         self.label(&mut worker.measurements);
         worker
     }

@@ -23,6 +23,11 @@ impl Hand {
         self.0.ticks.set(self.0.ticks.get() + nanos);
     }
 
+    /// Sets the clock back.
+    pub(crate) fn step_back(&self, nanos: u64) {
+        self.0.ticks.set(self.0.ticks.get() - nanos);
+    }
+
     /// How often the clock was read.
     pub(crate) fn readings(&self) -> u64 {
         self.0.readings.get()

@@ -5,7 +5,7 @@
 use super::{BUSY, CAN_REUSE, FULL, Hooks, POLLING, PollStart, RECENT, RecordValue};
 use crate::cell::{U32Cell, U64Cell};
 use crate::live::{UNTIMED, WorkerState};
-use crate::time::TimeSource;
+use crate::time::{TimeSource, Timestamp};
 
 impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     /// Whether a poll is open.
@@ -19,7 +19,9 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     pub(crate) fn last_poll(&self) -> Option<u64> {
         let started = self.state.poll_started_at.get();
         let measured = self.state.flags.get() & RECENT != 0 && started != UNTIMED;
-        measured.then(|| self.state.last_timestamp.get().saturating_sub(started))
+        measured
+            .then(|| self.state.last_timestamp.get().checked_sub(started))
+            .flatten()
     }
 
     /// Notes whether a lane asks for a submit, and says whether one had asked before.
@@ -47,20 +49,27 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     }
 
     /// A poll that is over, told by its two readings. Says whether the batch is to be submitted before long.
-    pub(crate) fn record_poll(&self, start: PollStart, started: u64, ended: u64) -> bool {
+    pub(crate) fn record_poll(&self, start: PollStart, started: Timestamp, ended: Timestamp) -> bool {
         self.count(|counters| &counters.poll_count, 1);
         let mut due = false;
         if let (Some(scheduled_at), Some((config, histogram))) = (start.scheduled_at, self.schedule_latency)
             && self.state.schedule_latency.sample()
         {
-            due |= histogram.record(config, self.nanos(started, scheduled_at.ticks()));
+            match self.scale.nanos_across_cores(started, scheduled_at) {
+                Some(nanos) => due |= histogram.record(config, nanos),
+                None => self.counters.clock_steps.add(1),
+            }
         }
         if let Some((config, histogram)) = self.poll_time
             && self.state.poll_time.sample()
         {
-            let nanos = self.nanos(ended, started);
-            self.mean(nanos);
-            due |= histogram.record(config, nanos);
+            match self.scale.checked_nanos(ended, started) {
+                Some(nanos) => {
+                    self.mean(nanos);
+                    due |= histogram.record(config, nanos);
+                }
+                None => self.counters.clock_steps.add(1),
+            }
         }
         due
     }
