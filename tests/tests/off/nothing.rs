@@ -1,0 +1,275 @@
+//! Nothing is measured, nothing is kept, and what the user passes in is used as with recording.
+
+use core::panic::{Location, RefUnwindSafe, UnwindSafe};
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use std::sync::{Arc, Mutex};
+
+use metrics_core::{Description, Fixed, Heap, NoClock, Registry};
+use metrics_std::prometheus::{Format, RuntimeCollector};
+use metrics_std::tokio::{Spawner, TokioAdapter};
+use metrics_std::watchdog::watch_stalls;
+use metrics_std::{
+    Builder, Clock, HistogramConfig, Measured, NoProbe, PollStart, Probe, RECORDING, RuntimeMetrics,
+    Runtimes, Sampling, Snapshot, TaskEnd, TimeSource, Timestamp, WakeStamp, Worker,
+};
+
+/// A runtime with everything switched on that a builder can switch on.
+fn runtime() -> (RuntimeMetrics, Vec<Worker>) {
+    let description = Builder::new()
+        .name("mine")
+        .workers(3)
+        .poll_time(HistogramConfig::DEFAULT)
+        .schedule_latency(HistogramConfig::DEFAULT)
+        .blocking_queue_wait(HistogramConfig::DEFAULT);
+    metrics_std::build(description, Clock::new(), NoProbe).unwrap()
+}
+
+struct Array([u8; 64]);
+
+impl Future for Array {
+    type Output = u8;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<u8> {
+        Poll::Ready(self.0[0])
+    }
+}
+
+#[cfg_attr(not(feature = "record"), test)]
+fn the_constant_is_false() {
+    const { assert!(RECORDING == cfg!(feature = "record")) }
+    assert_eq!(metrics_core::RECORDING, cfg!(feature = "record"));
+}
+
+#[cfg_attr(not(feature = "record"), test)]
+fn a_measured_future_has_the_size_of_the_future() {
+    assert_eq!(size_of::<Measured<Array>>(), size_of::<Array>());
+    assert_eq!(size_of::<WakeStamp>(), 0);
+    assert_eq!(size_of::<Clock>(), 0);
+    let (metrics, _) = runtime();
+    let mut task = Box::pin(Measured::task(&metrics, Array([7; 64])));
+    assert_eq!(
+        task.as_mut().poll(&mut Context::from_waker(Waker::noop())),
+        Poll::Ready(7)
+    );
+}
+
+/// The traits that callers rely on without naming them are those of a build that records.
+#[cfg_attr(not(feature = "record"), test)]
+fn auto_traits_do_not_depend_on_the_feature() {
+    trait NotSync<Yes> {
+        fn check() {}
+    }
+    impl<V: ?Sized> NotSync<()> for V {}
+    struct IsSync;
+    impl<V: ?Sized + Sync> NotSync<IsSync> for V {}
+
+    trait NotRefUnwindSafe<Yes> {
+        fn check() {}
+    }
+    impl<V: ?Sized> NotRefUnwindSafe<()> for V {}
+    struct IsRefUnwindSafe;
+    impl<V: ?Sized + RefUnwindSafe> NotRefUnwindSafe<IsRefUnwindSafe> for V {}
+
+    fn sendable<V: Send + Unpin>() {}
+    fn shared<V: Send + Sync + Unpin>() {}
+    fn unwinds<V: UnwindSafe + RefUnwindSafe>() {}
+
+    sendable::<Worker>();
+    // Each is ambiguous, and so does not compile, if the type has the trait.
+    <Worker as NotSync<_>>::check();
+    <Worker as NotRefUnwindSafe<_>>::check();
+    <Clock as NotRefUnwindSafe<_>>::check();
+    <Measured<Array> as NotRefUnwindSafe<_>>::check();
+    shared::<Clock>();
+    shared::<RuntimeMetrics>();
+    shared::<Spawner>();
+    sendable::<Measured<Array>>();
+    unwinds::<WakeStamp>();
+}
+
+#[cfg_attr(not(feature = "record"), test)]
+fn every_getter_returns_none() {
+    let (metrics, workers) = runtime();
+    let worker = &metrics_std::enter(workers.into_iter().next().unwrap());
+    worker.unpark();
+    worker.start_processing_scheduled_tasks();
+    worker.task_spawned();
+    worker.start_poll(PollStart {
+        scheduled_at: Some(worker.now()),
+        site: metrics_std::location::intern(Location::caller()),
+    });
+    worker.end_poll();
+    worker.task_ended(TaskEnd::Completed);
+    worker.park();
+    metrics.registry().options().set_poll_time(Sampling::Every);
+
+    assert_eq!(
+        (metrics.poll_count(), metrics.busy_duration_total()),
+        (None, None)
+    );
+    assert_eq!(
+        (metrics.worker_poll_count(0), metrics.num_alive_tasks()),
+        (None, None)
+    );
+    assert_eq!((metrics.tasks(), metrics.live(0)), (None, None));
+    let snapshot = metrics.snapshot();
+    assert_eq!((snapshot.total().poll_count(), snapshot.tasks()), (None, None));
+    assert!(snapshot.workers().next().is_none() && snapshot.foreign().is_none());
+    assert!(snapshot.total().poll_time().is_none() && snapshot.uptime().is_none());
+    let interval = snapshot.since(&Snapshot::default()).unwrap();
+    assert_eq!((interval.wall(), interval.total().busy_ratio()), (None, None));
+}
+
+#[cfg_attr(not(feature = "record"), test)]
+fn a_registry_has_its_name_and_its_workers() {
+    let (metrics, workers) = runtime();
+    assert_eq!(
+        (metrics.name(), metrics.num_workers(), workers.len()),
+        ("mine", 3, 3)
+    );
+    let runtimes = Runtimes::new();
+    runtimes.add(&metrics).unwrap();
+    assert!(runtimes.add(&metrics).is_err());
+    assert_eq!(runtimes.get("mine").unwrap().name(), "mine");
+    assert!(Builder::new().workers(0).build(NoClock).is_err());
+}
+
+#[cfg_attr(not(feature = "record"), test)]
+fn a_static_registry_records_nothing() {
+    const DESCRIPTION: Description<2, 8> = match Builder::new().describe(1_000, Duration::ZERO) {
+        Ok(description) => description,
+        Err(_) => panic!("a registry without histograms always fits"),
+    };
+    static REGISTRY: Registry<Fixed<2, 8>, NoClock> = Registry::new(&DESCRIPTION, NoClock);
+    let worker = REGISTRY.worker(1).unwrap();
+    worker.start_poll(PollStart::default());
+    worker.end_poll();
+    assert!(REGISTRY.worker(2).is_none());
+    let metrics = metrics_core::RuntimeMetrics::new(&REGISTRY);
+    assert_eq!((metrics.num_workers(), metrics.worker_poll_count(1)), (2, None));
+}
+
+/// Fails the test that reads it.
+struct Untouchable;
+
+impl TimeSource for Untouchable {
+    fn now(&self) -> Timestamp {
+        panic!("the clock was read")
+    }
+
+    fn ticks_per_second(&self) -> u64 {
+        1_000_000_000
+    }
+
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+}
+
+impl Probe for Untouchable {
+    fn num_alive_tasks(&self) -> Option<u64> {
+        panic!("the probe was called")
+    }
+
+    fn global_queue_depth(&self) -> Option<u64> {
+        panic!("the probe was called")
+    }
+}
+
+#[cfg_attr(not(feature = "record"), test)]
+fn no_clock_is_read_and_no_probe_is_called() {
+    let (metrics, workers) =
+        metrics_std::build(Builder::new(), Clock::custom(Untouchable), Untouchable).unwrap();
+    for worker in &workers {
+        worker.start_poll(PollStart::default());
+        worker.end_poll();
+        worker.park();
+    }
+    drop(workers);
+    assert_eq!(
+        (metrics.num_alive_tasks(), metrics.global_queue_depth()),
+        (None, None)
+    );
+    assert_eq!(metrics.snapshot().num_alive_tasks(), None);
+}
+
+#[cfg_attr(not(feature = "record"), test)]
+fn the_watchdog_starts_no_thread() {
+    let (metrics, _) = runtime();
+    let held = Arc::new(());
+    let callback = Arc::clone(&held);
+    let watchdog = watch_stalls(&metrics, Duration::from_millis(1), move |_| {
+        let _ = &callback;
+    })
+    .unwrap();
+    // A thread would hold the callback for as long as the watchdog lives.
+    assert_eq!(Arc::strong_count(&held), 1);
+    drop(watchdog);
+}
+
+#[cfg_attr(not(feature = "record"), test)]
+fn the_adapter_calls_the_callbacks_of_the_user_in_order() {
+    let calls: Arc<Mutex<Vec<&str>>> = Arc::default();
+    let callback = |name: &'static str| {
+        let calls = Arc::clone(&calls);
+        move || calls.lock().unwrap().push(name)
+    };
+    let adapter = TokioAdapter::builder()
+        .on_thread_start(callback("start"))
+        .on_thread_start(callback("second start"))
+        .on_thread_stop(callback("stop"));
+    let (runtime, metrics) = adapter
+        .build(tokio::runtime::Builder::new_multi_thread().worker_threads(1))
+        .unwrap();
+    drop(runtime);
+    assert_eq!(*calls.lock().unwrap(), ["start", "second start", "stop"]);
+    assert_eq!(metrics.num_alive_tasks(), None);
+}
+
+#[cfg_attr(not(feature = "record"), test)]
+fn spawned_tasks_run() {
+    let (runtime, metrics) = TokioAdapter::builder()
+        .build(&mut tokio::runtime::Builder::new_current_thread())
+        .unwrap();
+    let spawner = Spawner::new(runtime.handle(), &metrics);
+    let answer = runtime.block_on(async {
+        let blocking = spawner.spawn_blocking(|| 4).await.unwrap();
+        let mut set = tokio::task::JoinSet::new();
+        spawner.spawn_in(&mut set, spawner.measure(async { 5 }));
+        let in_set = set.join_next().await.unwrap().unwrap();
+        let local = tokio::task::LocalSet::new();
+        let local = local
+            .run_until(async { spawner.spawn_local(async { 6 }).await.unwrap() })
+            .await;
+        spawner.spawn(async { 7 }).await.unwrap() * blocking * in_set * local
+    });
+    assert_eq!(answer, 4 * 5 * 6 * 7);
+    assert_eq!(metrics.spawned_tasks_count(), None);
+}
+
+#[cfg_attr(not(feature = "record"), test)]
+fn the_collector_exports_nothing() {
+    use prometheus_client::metrics::counter::Counter;
+    let mut registry = prometheus_client::registry::Registry::default();
+    registry.register_collector(Box::new(RuntimeCollector::new(runtime().0)));
+    let orders: Counter = Counter::default();
+    orders.inc_by(3);
+    registry.register("orders", "Orders taken", orders);
+    let mut page = String::new();
+    Format::Text.write(&mut page, &registry).unwrap();
+    assert_eq!(
+        page,
+        "# HELP orders_total Orders taken.\n# TYPE orders_total counter\norders_total 3\n"
+    );
+}
+
+#[cfg_attr(not(feature = "record"), test)]
+fn a_snapshot_has_the_one_schema() {
+    let text = serde_json::to_string(&runtime().0.snapshot()).unwrap();
+    let read: metrics_core::Snapshot<Heap> = serde_json::from_str(&text).unwrap();
+    assert_eq!(read.total().poll_count(), None);
+    let interval = serde_json::to_value(read.since(&Snapshot::default()).unwrap()).unwrap();
+    assert!(interval["total"]["busy_ratio"].is_null());
+}
