@@ -1,5 +1,5 @@
-//! An executor with every kind of hook. The program that includes this file says what `hook!`, `measured!` and the types of
-//! `metrics` are: nothing, or those of the crate that it calls `metrics`.
+//! An executor with every kind of hook. The program that includes this file defines `hooks!`, `measured!` and the types of
+//! `metrics`: as nothing, or as those of metrics-std.
 
 #![allow(
     dead_code,
@@ -34,7 +34,7 @@ struct Task {
 
 impl Wake for Task {
     fn wake(self: Arc<Self>) {
-        hook!(self.scheduled.mark(self.clock.now()));
+        hooks!(self.scheduled.mark(self.clock.now()));
         let queue = Arc::clone(&self.queue);
         lock(&queue).push_back(self);
     }
@@ -48,14 +48,14 @@ struct Executor {
 
 impl Executor {
     fn spawn(&self, reader: &RuntimeMetrics, future: impl Future<Output = ()> + Send + 'static) {
-        hook!(self.worker.task_spawned());
+        hooks!(self.worker.task_spawned());
         let task = Arc::new(Task {
             future: Mutex::new(Some(Box::pin(measured!(reader, future)))),
             queue: Arc::clone(&self.queue),
             clock: Clone::clone(&self.clock),
             scheduled: WakeStamp::default(),
         });
-        hook!(self.worker.inc_local_schedule_count());
+        hooks!(self.worker.inc_local_schedule_count());
         task.wake();
     }
 
@@ -64,30 +64,30 @@ impl Executor {
     #[inline(never)]
     fn measured_region(&self) -> u64 {
         let mut polls = 0;
-        hook!(self.worker.unpark());
-        hook!(self.worker.start_processing_scheduled_tasks());
+        hooks!(self.worker.unpark());
+        hooks!(self.worker.start_processing_scheduled_tasks());
         while let Some(task) = self.next() {
             let waker = Waker::from(Arc::clone(&task));
             let mut slot = lock(&task.future);
             let Some(future) = slot.as_mut() else { continue };
-            hook!(self.worker.start_poll(PollStart {
+            hooks!(self.worker.start_poll(PollStart {
                 scheduled_at: task.scheduled.take(),
                 site: location::intern(core::panic::Location::caller()),
             }));
             let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
-            hook!(self.worker.end_poll());
+            hooks!(self.worker.end_poll());
             polls += 1;
             if polled.is_ready() {
                 *slot = None;
-                hook!(self.worker.task_ended(TaskEnd::Completed));
+                hooks!(self.worker.task_ended(TaskEnd::Completed));
             } else {
-                hook!(self.worker.incr_budget_forced_yield_count());
+                hooks!(self.worker.incr_budget_forced_yield_count());
             }
-            hook!(self.worker.tick());
+            hooks!(self.worker.tick());
         }
-        hook!(self.worker.end_processing_scheduled_tasks());
-        hook!(self.worker.incr_steal_count(1));
-        hook!(self.worker.park());
+        hooks!(self.worker.end_processing_scheduled_tasks());
+        hooks!(self.worker.incr_steal_count(1));
+        hooks!(self.worker.park());
         polls
     }
 
@@ -114,8 +114,8 @@ async fn polled(times: u64) {
     .await;
 }
 
-/// Runs the tasks and prints the number of polls.
-pub(crate) fn run(reader: &RuntimeMetrics, clock: Clock, worker: Worker) {
+/// Runs the tasks and returns their number of polls.
+pub(crate) fn run(reader: &RuntimeMetrics, clock: Clock, worker: Worker) -> u64 {
     let executor = Executor {
         queue: Arc::default(),
         clock,
@@ -124,5 +124,5 @@ pub(crate) fn run(reader: &RuntimeMetrics, clock: Clock, worker: Worker) {
     for _ in 0..TASKS {
         executor.spawn(reader, polled(POLLS_OF_EACH));
     }
-    println!("{}", executor.measured_region());
+    executor.measured_region()
 }

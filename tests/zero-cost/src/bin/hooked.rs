@@ -1,0 +1,56 @@
+//! The programs with every hook called, which records with the feature `record` and does nothing without.
+
+extern crate metrics_std as metrics;
+
+use metrics::tokio::{Spawner, TokioAdapter};
+use metrics::{Builder, Clock, HistogramConfig, NoProbe};
+use tokio::runtime::Runtime;
+
+/// The hooks, called.
+macro_rules! hooks {
+    ($($code:tt)*) => { $($code)* };
+}
+
+/// The future, measured.
+macro_rules! measured {
+    ($metrics:expr, $future:expr) => {
+        Measured::task($metrics, $future)
+    };
+}
+
+#[path = "../executor.rs"]
+mod executor;
+#[path = "../static_loop.rs"]
+mod static_loop;
+#[path = "../tokio_tasks.rs"]
+mod tokio_tasks;
+
+type Result<T> = core::result::Result<T, Box<dyn core::error::Error>>;
+
+fn main() -> Result<()> {
+    let program = std::env::args().nth(2);
+    let polls = match program.as_deref() {
+        Some("static") => static_loop::run(),
+        Some("tokio") => tokio_tasks::run(tokio()?),
+        _ => worker()?,
+    };
+    println!("{polls}");
+    Ok(())
+}
+
+fn worker() -> Result<u64> {
+    let clock = Clock::new();
+    let description = Builder::new()
+        .poll_time(HistogramConfig::DEFAULT)
+        .schedule_latency(HistogramConfig::DEFAULT);
+    let (reader, mut workers) = metrics::build(description, clock.clone(), NoProbe)?;
+    let worker = workers.pop().ok_or("no worker")?;
+    Ok(executor::run(&reader, clock, worker))
+}
+
+fn tokio() -> Result<(Runtime, Spawner)> {
+    let (runtime, metrics) =
+        TokioAdapter::builder().build(&mut tokio::runtime::Builder::new_current_thread())?;
+    let spawner = Spawner::new(runtime.handle(), &metrics);
+    Ok((runtime, spawner))
+}
