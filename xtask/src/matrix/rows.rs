@@ -46,6 +46,14 @@ pub(super) static ROWS: &[Row] = &[
         ..Row::new("release", &HOST, "the arithmetic users run: no debug assertions")
     },
     Row {
+        steps: &[Step::cargo(OFF_TESTS)],
+        ..Row::new(
+            "off",
+            &HOST,
+            "without the feature `record` every runtime runs as with it, and no metric has a number",
+        )
+    },
+    Row {
         needs: &[
             Need::Nightly,
             // libFuzzer is C++.
@@ -70,6 +78,7 @@ pub(super) static ROWS: &[Row] = &[
         steps: &[
             Step::cargo("test --package metrics-std --all-features --no-fail-fast").env(TOKIO_UNSTABLE),
             Step::cargo("test --package tests --test conformance --test tokio_bounds").env(TOKIO_UNSTABLE),
+            Step::cargo(OFF_TESTS).env(TOKIO_UNSTABLE),
         ],
         ..Row::new(
             "tokio-unstable",
@@ -96,8 +105,15 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         needs: &[Need::cargo_tool("cargo-hack", "0.6.45")],
-        steps: &[Step::cargo(FEATURES).without_warnings()],
-        ..Row::new("features", &HOST, "every feature combination builds")
+        steps: &[
+            Step::cargo(FEATURES).without_warnings(),
+            Step::cargo(ALL_FEATURES).without_warnings(),
+        ],
+        ..Row::new(
+            "features",
+            &HOST,
+            "no feature, all features and every pair of features build without a warning",
+        )
     },
     Row {
         needs: &[Need::program("valgrind", "valgrind")],
@@ -105,7 +121,7 @@ pub(super) static ROWS: &[Row] = &[
         ..Row::new(
             "zero-cost",
             &HOST,
-            "the hooks run in an executor's loop, and what they add is counted",
+            "without the feature `record` programs with hooks run the instructions of those without metrics",
         )
     },
     Row {
@@ -212,8 +228,14 @@ pub(super) static ROWS: &[Row] = &[
 const HOST_TESTS: &str = "test --workspace --no-fail-fast --features \
      metrics-core/alloc,metrics-core/serde,metrics-std/axum,metrics-std/prometheus,metrics-std/serde";
 
-/// `default` is a name for features that are combined by their own names.
-const FEATURES: &str = "hack check --workspace --feature-powerset --exclude-features default --no-dev-deps";
+/// The tests of a build that records nothing. Never with `--workspace`, which unites the features of its members.
+const OFF_TESTS: &str = "test --package tests --no-default-features --no-fail-fast";
+
+/// None, one and two at a time: what breaks is most often a pair, and all combinations take more than twice as long. `default`
+/// is a name for features that are combined by their own names.
+const FEATURES: &str =
+    "hack check --workspace --feature-powerset --depth 2 --exclude-features default --no-dev-deps";
+const ALL_FEATURES: &str = "hack check --workspace --all-features --no-dev-deps";
 
 /// Core's unit and integration tests. Its doc tests are the same on every target, and the host row runs them.
 /// Exhaustive domains take minutes under emulation and in Node unless the code is optimised a little.
