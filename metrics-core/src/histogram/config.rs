@@ -3,49 +3,14 @@
 use core::fmt;
 
 use super::error::HistogramError;
+use super::h2_index::{Groups, full_index, full_start, top_index};
+use super::layout::HistogramLayout;
+use super::limits;
 use super::range::BucketRange;
 
 /// Fraction bits of the quotient that stands in for a division by a linear bucket's width: 16 bits of
 /// bucket number (see [`HistogramConfig::MAX_BUCKETS`]) and these fill 63 bits, so the product never wraps.
 const RECIPROCAL_BITS: u32 = 47;
-
-/// A histogram's kind and parameters, as [`HistogramConfig::layout`] describes them.
-///
-/// Values are whatever the histogram records; nanoseconds everywhere in this crate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum HistogramLayout {
-    /// Buckets of one width.
-    Linear {
-        /// Width of a bucket.
-        #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
-        width: u64,
-        /// Number of buckets, the last one (which reaches infinity) included.
-        buckets: u32,
-    },
-    /// Each bucket twice as wide as the one before: Tokio's legacy log scale.
-    PowerOfTwo {
-        /// Width of the first bucket, a power of two.
-        #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
-        first_bucket: u64,
-        /// Number of buckets, the last one (which reaches infinity) included.
-        buckets: u32,
-    },
-    /// Base-2 log-linear: each power of two split into `2^precision` equal buckets.
-    H2 {
-        /// Everything below shares the first bucket; 0 where the first bucket holds nothing but 0.
-        #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
-        min: u64,
-        /// The last bucket starts here and reaches infinity; `u64::MAX` where nothing is cut off at the top.
-        #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
-        max: u64,
-        /// Logarithm of the number of buckets to a power of two.
-        precision: u32,
-    },
-}
 
 /// How a value between the first and the last bucket finds its own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,10 +54,10 @@ impl HistogramConfig {
     pub const DEFAULT: Self = Self::h2_of_checked(100, 60_000_000_000, 2);
 
     /// The finest H2 precision, as Tokio's: a bucket is at most 2^-10 (0.098 %) of its lower bound wide.
-    pub const MAX_PRECISION: u32 = 10;
+    pub const MAX_PRECISION: u32 = limits::MAX_PRECISION;
 
     /// The most buckets of any layout. The largest H2 layout needs 56 320.
-    pub const MAX_BUCKETS: usize = 1 << 16;
+    pub const MAX_BUCKETS: usize = limits::MAX_BUCKETS;
 
     /// The H2 (base-2 log-linear) layout: each power of two is split into `2^precision` buckets of equal width.
     ///
@@ -387,160 +352,11 @@ impl defmt::Format for HistogramConfig {
     }
 }
 
-/// How values share the buckets of an H2 layout where nothing is folded into the first or the last one.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Groups {
-    /// The first value of the second group: `2^precision`.
-    unit: u64,
-    precision: u32,
-    /// Buckets of a group: `2^precision`.
-    buckets: u32,
-}
-
-impl Groups {
-    /// What gives every value an index above that of any bucket: at least 11 (31 less 20) groups of 2^20 buckets.
-    const NONE: Self = Self {
-        unit: 1 << 31,
-        precision: 20,
-        buckets: 1 << 20,
-    };
-
-    const fn of(precision: u32) -> Self {
-        Self {
-            unit: 1 << precision,
-            precision,
-            buckets: 1 << precision,
-        }
-    }
-}
-
-/// The H2 index of a value.
-// Not `ilog2`, which keeps a panic for 0 where the compiler can't see that the argument isn't.
-#[allow(clippy::manual_ilog2)]
-#[inline]
-const fn full_index(value: u64, groups: Groups) -> u32 {
-    let (unit, precision) = (groups.unit, groups.precision);
-    // A 32-bit machine has no use for 64-bit shifts while values are short (4 s in nanoseconds).
-    if cfg!(target_pointer_width = "32") && value <= u32::MAX as u64 {
-        return full_index_32(value as u32, unit as u32, precision);
-    }
-    // Nothing says that `unit` is not zero, on purpose: x86-64's `bsr` leaves its target as it is for zero, so it waits for
-    // what was there before, and one index for the last, unless the compiler has to put something there first.
-    let group = ((value | unit).leading_zeros() ^ 63) - precision;
-    // A product and not a shift, which has but one register for its count on x86.
-    group * groups.buckets + (value >> group) as u32
-}
-
-#[inline]
-const fn full_index_32(value: u32, unit: u32, precision: u32) -> u32 {
-    let group = top_bit(value | unit) - precision;
-    (group << precision) + (value >> group)
-}
-
-/// The number of the highest bit set; 0 for 0.
-#[allow(clippy::manual_ilog2)]
-#[inline]
-const fn top_bit(value: u32) -> u32 {
-    // A Cortex-M0 has no instruction that counts leading zeros, and calls a function that takes twice as long as this. What
-    // has compare-and-swap has that instruction too, nearly always.
-    if cfg!(target_has_atomic = "ptr") {
-        31 - (value | 1).leading_zeros()
-    } else {
-        halve(value)
-    }
-}
-
-/// The same in three steps, written out (optimised for size, a loop would stay one), and a look at a table.
-#[inline]
-const fn halve(mut value: u32) -> u32 {
-    const OF_FOUR_BITS: [u8; 16] = [0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3];
-    let mut bit = 0;
-    if value >> 16 != 0 {
-        value >>= 16;
-        bit = 16;
-    }
-    if value >> 8 != 0 {
-        value >>= 8;
-        bit += 8;
-    }
-    if value >> 4 != 0 {
-        value >>= 4;
-        bit += 4;
-    }
-    bit + OF_FOUR_BITS[value as usize & 15] as u32
-}
-
-/// The inverse: where the bucket of that index starts.
-const fn full_start(index: u32, precision: u32) -> u64 {
-    let group = (index >> precision).saturating_sub(1);
-    ((index - (group << precision)) as u64) << group
-}
-
-/// The index of `u64::MAX`.
-const fn top_index(precision: u32) -> u32 {
-    ((65 - precision) << precision) - 1
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    /// The twin for 32-bit machines is not called on the machine that runs the tests.
-    #[test]
-    fn short_values_have_the_same_index_on_32_bit_machines() {
-        for precision in 0..=HistogramConfig::MAX_PRECISION {
-            for bit in 0..32 {
-                for value in [
-                    (1_u32 << bit) - 1,
-                    1 << bit,
-                    (1 << bit) + 1,
-                    (1 << bit) | (1 << bit >> 1),
-                ] {
-                    assert_eq!(
-                        full_index_32(value, 1 << precision, precision),
-                        full_index(u64::from(value), Groups::of(precision))
-                    );
-                }
-            }
-            assert_eq!(
-                full_index_32(u32::MAX, 1 << precision, precision),
-                full_index(u64::from(u32::MAX), Groups::of(precision))
-            );
-        }
-    }
-
-    #[test]
-    fn three_steps_and_a_table_find_the_highest_bit() {
-        assert_eq!(halve(0), 0);
-        for bit in 0..32 {
-            for value in [1 << bit, (1 << bit) | (1 << bit >> 1), u32::MAX >> (31 - bit)] {
-                assert_eq!(halve(value), bit);
-                assert_eq!(top_bit(value), bit);
-            }
-        }
-    }
-
-    #[test]
-    fn the_top_index_is_that_of_the_largest_value() {
-        for precision in 0..=HistogramConfig::MAX_PRECISION {
-            assert_eq!(full_index(u64::MAX, Groups::of(precision)), top_index(precision));
-            assert!((top_index(precision) as usize) < HistogramConfig::MAX_BUCKETS);
-        }
-    }
-
-    #[test]
-    fn no_value_has_a_quick_index_where_groups_are_none() {
-        for bit in 0..64 {
-            for value in [0, 1 << bit, (1 << bit) - 1, u64::MAX >> bit] {
-                assert!(full_index(value, Groups::NONE) as usize >= HistogramConfig::MAX_BUCKETS);
-                let (value, unit) = (value as u32, Groups::NONE.unit as u32);
-                let short = full_index_32(value, unit, Groups::NONE.precision);
-                assert_eq!(short, full_index(value.into(), Groups::NONE));
-            }
-        }
-    }
 
     #[test]
     fn it_stays_small_enough_to_copy() {

@@ -3,8 +3,8 @@
 use core::error::Error;
 use core::fmt;
 
-use super::config::{HistogramConfig, HistogramLayout};
-use super::quantile::MAX_COUNT;
+use super::layout::HistogramLayout;
+use super::limits::{MAX_COUNT, MAX_PRECISION};
 
 /// Why a histogram's configuration can't work. Nothing was computed from it before it was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,14 +26,14 @@ pub enum HistogramError {
     PrecisionTooHigh {
         /// What was asked for.
         precision: u32,
-        /// [`HistogramConfig::MAX_PRECISION`].
+        /// [`HistogramConfig::MAX_PRECISION`](super::HistogramConfig::MAX_PRECISION).
         limit: u32,
     },
     /// A greatest error outside of 0 to 1, both excluded.
     MaxErrorOutOfRange,
     /// A greatest error that would need a precision above the limit.
     MaxErrorTooSmall,
-    /// More buckets than the limit, which is [`HistogramConfig::MAX_BUCKETS`] or the caller's own.
+    /// More buckets than the limit, which is [`HistogramConfig::MAX_BUCKETS`](super::HistogramConfig::MAX_BUCKETS) or the caller's own.
     TooManyBuckets {
         /// How many the layout needs.
         required: usize,
@@ -83,7 +83,7 @@ impl fmt::Display for HistogramError {
             Self::MaxErrorTooSmall => write!(
                 f,
                 "the greatest error is below what the finest precision gives: use 2^-{} or more",
-                HistogramConfig::MAX_PRECISION
+                MAX_PRECISION
             ),
             Self::TooManyBuckets { required, limit } => write!(
                 f,
@@ -151,7 +151,7 @@ pub enum HistogramMergeError {
         found: HistogramLayout,
     },
     /// Together they hold more samples than
-    /// [`HistogramSnapshot::MAX_COUNT`](super::snapshot::HistogramSnapshot::MAX_COUNT).
+    /// [`HistogramSnapshot::MAX_COUNT`](super::HistogramSnapshot::MAX_COUNT).
     CountOverflow,
 }
 

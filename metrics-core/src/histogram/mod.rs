@@ -27,18 +27,22 @@ mod debug_summary;
 mod difference;
 mod downsample;
 mod error;
+mod h2_index;
+mod layout;
+mod limits;
 mod quantile;
 mod range;
 #[cfg(feature = "serde")]
 mod serialized;
 mod snapshot;
 
-pub use config::{HistogramConfig, HistogramLayout};
+pub use config::HistogramConfig;
 pub use config_builder::HistogramConfigBuilder;
 pub use counts::Counts;
 pub use difference::HistogramInterval;
 pub use downsample::DownsampledHistogram;
 pub use error::{CapacityError, HistogramError, HistogramMergeError, HistogramSinceError};
+pub use layout::HistogramLayout;
 pub use quantile::Quantile;
 pub use range::{BucketRange, ValueBounds};
 pub use snapshot::HistogramSnapshot;

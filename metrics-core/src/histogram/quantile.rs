@@ -88,9 +88,6 @@ impl Samples<'_> {
     }
 }
 
-/// The most samples that anything but recording them one by one may lead to.
-pub(super) const MAX_COUNT: u64 = 1 << 63;
-
 /// The samples in all buckets.
 pub(super) fn count(counts: &[u64]) -> u64 {
     counts.iter().fold(0, |sum, &count| sum.saturating_add(count))

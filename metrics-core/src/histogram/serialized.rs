@@ -16,9 +16,11 @@ use core::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 
-use super::config::{HistogramConfig, HistogramLayout};
+use super::config::HistogramConfig;
 use super::counts::Counts;
 use super::difference::{Extremes, HistogramInterval, occupied};
+use super::layout::HistogramLayout;
+use super::limits;
 use super::quantile;
 use super::range::ValueBounds;
 use super::snapshot::HistogramSnapshot;
@@ -143,10 +145,10 @@ impl<E, C: Counts> Owned<E, C> {
                 "the buckets' counts do not add up to {count}"
             )));
         }
-        if count > quantile::MAX_COUNT {
+        if count > limits::MAX_COUNT {
             return Err(D::custom(format_args!(
                 "{count} samples are more than {}",
-                quantile::MAX_COUNT
+                limits::MAX_COUNT
             )));
         }
         let extremes = match (

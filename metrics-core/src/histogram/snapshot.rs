@@ -5,6 +5,7 @@ use super::counts::Counts;
 use super::difference::HistogramInterval;
 use super::downsample::DownsampledHistogram;
 use super::error::{CapacityError, HistogramError, HistogramMergeError, HistogramSinceError};
+use super::limits;
 use super::quantile::{self, Quantile, Samples};
 use super::range::{BucketRange, ValueBounds};
 
@@ -29,7 +30,7 @@ pub struct HistogramSnapshot<C> {
 
 impl<C: Counts> HistogramSnapshot<C> {
     /// The most samples that histograms can be merged to.
-    pub const MAX_COUNT: u64 = quantile::MAX_COUNT;
+    pub const MAX_COUNT: u64 = limits::MAX_COUNT;
 
     /// An empty histogram.
     ///
@@ -226,7 +227,7 @@ pub(super) fn add_counts(
         let (expected, found) = (config.layout(), other_config.layout());
         return Err(HistogramMergeError::LayoutMismatch { expected, found });
     }
-    if quantile::count(counts).saturating_add(quantile::count(other)) > quantile::MAX_COUNT {
+    if quantile::count(counts).saturating_add(quantile::count(other)) > limits::MAX_COUNT {
         return Err(HistogramMergeError::CountOverflow);
     }
     for (count, other) in counts.iter_mut().zip(other) {
