@@ -29,8 +29,19 @@ pub(super) struct Extremes {
     pub(super) max: ValueBounds,
 }
 
+impl<C: Counts> HistogramSnapshot<C> {
+    /// What was recorded since an earlier state of the same histogram.
+    ///
+    /// # Errors
+    ///
+    /// [`HistogramSinceError`] if the layouts differ or `earlier` isn't an earlier state.
+    pub fn since(&self, earlier: &Self) -> Result<HistogramInterval<C>, HistogramSinceError> {
+        HistogramInterval::between(self, earlier)
+    }
+}
+
 impl<C: Counts> HistogramInterval<C> {
-    pub(super) fn between(
+    fn between(
         later: &HistogramSnapshot<C>,
         earlier: &HistogramSnapshot<C>,
     ) -> Result<Self, HistogramSinceError> {

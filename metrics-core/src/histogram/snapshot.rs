@@ -2,9 +2,8 @@
 
 use super::config::HistogramConfig;
 use super::counts::Counts;
-use super::difference::HistogramInterval;
 use super::downsample::DownsampledHistogram;
-use super::error::{CapacityError, HistogramError, HistogramMergeError, HistogramSinceError};
+use super::error::{CapacityError, HistogramError, HistogramMergeError};
 use super::limits;
 use super::quantile::{self, Quantile, Samples};
 use super::range::{BucketRange, ValueBounds};
@@ -157,15 +156,6 @@ impl<C: Counts> HistogramSnapshot<C> {
         )?;
         self.widen(other.sum, other.min, other.max);
         Ok(())
-    }
-
-    /// What was recorded since an earlier state of the same histogram.
-    ///
-    /// # Errors
-    ///
-    /// [`HistogramSinceError`] if the layouts differ or `earlier` isn't an earlier state.
-    pub fn since(&self, earlier: &Self) -> Result<HistogramInterval<C>, HistogramSinceError> {
-        HistogramInterval::between(self, earlier)
     }
 
     /// The same samples in at most `max_buckets` buckets, neighbours merged: for an exporter that must not ship
