@@ -14,7 +14,9 @@ pub enum Sampling {
     /// Every one.
     #[default]
     Every,
-    /// One poll in so many, by counting. The histogram's coverage says how many that were.
+    /// One poll in so many on average, chosen at random, so that periodic work is measured as any other. Each worker has a sequence
+    /// of its own, which follows from the registry's epoch and the worker's index. The histogram's coverage says how many polls
+    /// that were.
     OneIn(NonZeroU32),
 }
 

@@ -1,7 +1,7 @@
 //! A worker: the hooks that a scheduler's loop calls, over a batch of its own.
 
 use crate::live::{Site, WorkerState};
-use crate::record::{Batch, BatchHistogram, Hooks, PollStart};
+use crate::record::{Batch, BatchHistogram, Hooks, PollStart, sampling_seed};
 use crate::registry::{Registry, RegistryRef};
 use crate::slot::{FOREIGN, Lease, MAX_WORKERS};
 use crate::storage::{Heap, HeapSlot, SlotHandle};
@@ -160,6 +160,10 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
             batch,
             index,
         };
+        // Leases of one slot that end after a few polls don't all begin alike.
+        let polls = worker.batch.counters.poll_count.get();
+        let seed = sampling_seed(worker.registry.facts.epoch ^ polls, index as u64);
+        worker.hooks().seed_sampling(seed);
         worker.hooks().latch(worker.registry.options.latch());
         worker
     }

@@ -8,6 +8,7 @@ use crate::counters::{Counters, next_mean};
 use crate::histogram::HistogramConfig;
 use crate::live::{Live, Site, UNTIMED, WorkerState};
 use crate::options::Latched;
+use crate::record::sampling::Sampling;
 use crate::sync::const_unless_loom;
 use crate::time::{TimeScale, TimeSource, Timestamp};
 
@@ -43,15 +44,14 @@ pub(crate) struct HooksState<C: U64Cell> {
     submitted_at: C,
     /// The switches as they were last taken over.
     latched: C,
-    /// The sampling in force, and how many polls to pass over.
-    poll_time: Sampler<C::Narrow>,
-    schedule_latency: Sampler<C::Narrow>,
+    /// Which polls are measured.
+    sampling: Sampling<C::Narrow>,
 }
 
 impl HooksState<OwnedU64> {
     const_unless_loom! {
         #[cfg_attr(metrics_core_loom, allow(dead_code))]
-        pub(crate) const fn new() -> Self {
+        pub(crate) const fn new(seed: u32) -> Self {
             Self {
                 flags: OwnedU32::new(0),
                 last_timestamp: OwnedU64::new(0),
@@ -59,8 +59,7 @@ impl HooksState<OwnedU64> {
                 busy_since: OwnedU64::new(0),
                 submitted_at: OwnedU64::new(0),
                 latched: OwnedU64::new(0),
-                poll_time: Sampler::new(),
-                schedule_latency: Sampler::new(),
+                sampling: Sampling::new(seed),
             }
         }
     }
@@ -128,43 +127,6 @@ impl Flags {
     }
 }
 
-#[derive(Debug, Default)]
-struct Sampler<C> {
-    /// 0: off, 1: every poll, n: one in n.
-    one_in: C,
-    skip: C,
-}
-
-impl Sampler<OwnedU32> {
-    const_unless_loom! {
-        const fn new() -> Self {
-            Self { one_in: OwnedU32::new(0), skip: OwnedU32::new(0) }
-        }
-    }
-}
-
-impl<C: U32Cell> Sampler<C> {
-    #[inline(always)]
-    fn sample(&self) -> bool {
-        match self.one_in.get() {
-            0 => false,
-            1 => true,
-            n => {
-                let skip = self.skip.get();
-                self.skip.set(if skip == 0 { n - 1 } else { skip - 1 });
-                skip == 0
-            }
-        }
-    }
-
-    fn latch(&self, one_in: u32) {
-        if self.one_in.get() != one_in {
-            self.one_in.set(one_in);
-            self.skip.set(0);
-        }
-    }
-}
-
 /// A worker's cells and its clock, put together for the length of one hook.
 pub(crate) struct Hooks<'a, C: U64Cell, H, T> {
     pub(crate) counters: &'a Counters<C>,
@@ -205,8 +167,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         let off = |on: bool, one_in: u32| if on && self.timed { one_in } else { 0 };
         let poll_time = off(self.poll_time.is_some(), options.poll_time);
         let schedule_latency = off(self.schedule_latency.is_some(), options.schedule_latency);
-        self.state.poll_time.latch(poll_time);
-        self.state.schedule_latency.latch(schedule_latency);
+        self.state.sampling.set(poll_time, schedule_latency);
         let mode = match (poll_time, schedule_latency) {
             (0, 0) => 0,
             (1, 0) => EVERY_POLL,
@@ -363,10 +324,9 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     /// The start of any other. Says whether the batch is to be submitted at the poll's end.
     #[inline(always)]
     pub(crate) fn start_sampled_poll(&self, Flags(flags): Flags, start: PollStart) -> bool {
-        let measured = self.state.poll_time.sample();
-        let latency = start
-            .scheduled_at
-            .filter(|_| self.state.schedule_latency.sample());
+        let draw = self.state.sampling.draw();
+        let measured = draw.poll_time;
+        let latency = start.scheduled_at.filter(|_| draw.schedule_latency);
         let mut due = false;
         let mut since = UNTIMED;
         if measured || latency.is_some() {

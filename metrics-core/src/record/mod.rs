@@ -5,6 +5,7 @@ mod batch;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod buckets;
 mod hooks;
+mod sampling;
 mod shared;
 mod slot;
 
@@ -18,5 +19,6 @@ pub use hooks::PollStart;
 #[cfg(metrics_core_bench)]
 pub(crate) use hooks::RecordValue;
 pub(crate) use hooks::{Hooks, NEVER};
+pub(crate) use sampling::seed as sampling_seed;
 pub(crate) use shared::SharedHistogram;
 pub(crate) use slot::{BucketCells, SlotHistogram, Tables};

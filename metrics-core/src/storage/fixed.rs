@@ -3,7 +3,7 @@
 use super::sealed::Sealed;
 use super::{SharedU64, Storage};
 use crate::cell::{BucketCell, OwnedU32, OwnedU64};
-use crate::record::{HooksState, SlotHistogram};
+use crate::record::{HooksState, SlotHistogram, sampling_seed};
 use crate::registry::{Facts, HostCells};
 use crate::slot::{Lease, Slot};
 use core::fmt::Debug;
@@ -65,6 +65,7 @@ impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Fixed<WORKERS, 
         let mut i = 0;
         while i < WORKERS {
             slots[i].slot.lease = Lease::fixed(i);
+            slots[i].state = HooksState::new(sampling_seed(0, i as u64));
             // Forgotten, not dropped: that the vacant slot's `None` needs no destructor, a constant can't know.
             if poll_time {
                 let empty = Some(SlotHistogram::new([const { C::Cell::EMPTY }; BUCKETS]));
@@ -88,7 +89,7 @@ impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Fixed<WORKERS, 
 impl<const BUCKETS: usize, C: BucketWidth> FixedSlot<BUCKETS, C> {
     const fn new() -> Self {
         Self {
-            state: HooksState::new(),
+            state: HooksState::new(sampling_seed(0, 0)),
             slot: Slot::new(Lease::vacant(), None, None),
         }
     }

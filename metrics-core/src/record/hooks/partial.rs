@@ -8,6 +8,11 @@ use crate::live::{UNTIMED, WorkerState};
 use crate::time::{TimeSource, Timestamp};
 
 impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
+    /// Begins the worker's own sequence of random numbers.
+    pub(crate) fn seed_sampling(&self, seed: u32) {
+        self.state.sampling.seed(seed);
+    }
+
     /// Whether a poll is open.
     #[inline(always)]
     pub(crate) fn is_polling(&self) -> bool {
@@ -51,9 +56,10 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     /// A poll that is over, told by its two readings. Says whether the batch is to be submitted before long.
     pub(crate) fn record_poll(&self, start: PollStart, started: Timestamp, ended: Timestamp) -> bool {
         self.count(|counters| &counters.poll_count, 1);
+        let draw = self.state.sampling.draw();
         let mut due = false;
         if let (Some(scheduled_at), Some((config, histogram))) = (start.scheduled_at, self.schedule_latency)
-            && self.state.schedule_latency.sample()
+            && draw.schedule_latency
         {
             match self.scale.nanos_across_cores(started, scheduled_at) {
                 Some(nanos) => due |= histogram.record(config, nanos),
@@ -61,7 +67,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             }
         }
         if let Some((config, histogram)) = self.poll_time
-            && self.state.poll_time.sample()
+            && draw.poll_time
         {
             match self.scale.checked_nanos(ended, started) {
                 Some(nanos) => {
