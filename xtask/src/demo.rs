@@ -1,5 +1,7 @@
 //! `cargo xtask demo`: the package `demo`, in release.
 
+// The demo's own flags, so that a wrong one is an error before the release build and not after it.
+#[allow(dead_code, reason = "they are passed on as they were typed")]
 #[path = "../../tests/demo/src/cli.rs"]
 mod cli;
 
@@ -10,32 +12,14 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
-use crate::workspace;
+use crate::toolchain::Toolchain;
 
-/// Builds the demo and becomes it. The flags have been read by then: a wrong one is told before the build.
-pub(crate) fn run(flags: &Cli) -> Result<ExitCode> {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .current_dir(workspace::root())
-        .args(["run", "--release", "--package", "demo", "--"])
-        .args(arguments(flags));
+/// Builds the demo and becomes it.
+pub(crate) fn run() -> Result<ExitCode> {
+    let mut command = Toolchain::host().cargo(&["run", "--release", "--package", "demo", "--"]);
+    // The program's name and the subcommand come first.
+    command.args(env::args_os().skip(2));
     become_it(command)
-}
-
-/// The flags as the demo takes them.
-fn arguments(flags: &Cli) -> Vec<String> {
-    let &Cli {
-        seconds,
-        json,
-        port,
-        rate,
-        workers,
-    } = flags;
-    let mut arguments = vec![format!("--port={port}"), format!("--rate={rate}")];
-    arguments.extend(seconds.map(|seconds| format!("--seconds={seconds}")));
-    arguments.extend(workers.map(|workers| format!("--workers={workers}")));
-    arguments.extend(json.then(|| "--json".to_owned()));
-    arguments
 }
 
 /// The terminal, its Ctrl-C and the exit code are the demo's from here on, with nothing of ours in between.

@@ -30,7 +30,7 @@ use flags::Command;
 fn main() -> ExitCode {
     let result = match flags::parse() {
         Ok(Command::Bench(flags)) => bench::run(&flags),
-        Ok(Command::Demo(flags)) => demo::run(&flags),
+        Ok(Command::Demo(_)) => demo::run(),
         Ok(Command::Firmware(flags)) => firmware::run(&flags),
         Ok(Command::TestMatrix(flags)) => matrix::run(&flags),
         Ok(Command::Tidy(flags)) => tidy::run(&flags),
