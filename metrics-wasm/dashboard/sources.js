@@ -12,21 +12,21 @@ export async function openSource(dashboard) {
   const wanted = new URLSearchParams(location.search).get("source");
   if (wanted === "wasm") {
     const { openWorkload } = await import("./workload.js");
-    return openWorkload(dashboard);
+    return { describe, ...(await openWorkload(dashboard)) };
   }
   return {
+    describe,
     intervalMs: 1000,
     async snapshot() {
       const response = await fetch("snapshot", { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
       if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
       return response.json();
     },
-    describe,
   };
 }
 
 /** One line about the producer of a snapshot. */
-export function describe({ name, workers, started_at: startedAt }) {
+function describe({ name, workers, started_at: startedAt }) {
   const of = `${workers.length} ${workers.length === 1 ? "worker" : "workers"}`;
   const since = startedAt ? `, since ${new Date(Number(startedAt) / 1e6).toLocaleString()}` : "";
   return `${name || "unnamed"}: ${of}${since}`;

@@ -1,6 +1,5 @@
 // The workload of the demo: tasks on the page's own wasm runtime, which the visitor turns while the dashboard watches.
 
-import { describe } from "./sources.js";
 import init, { RuntimeMetrics, Workload } from "./pkg/demo.js";
 
 /** What the dashboard marks as a stall. */
@@ -9,7 +8,7 @@ const BLOCK_MS = 200;
 
 const byId = (id) => document.getElementById(id);
 
-/** Starts the module and the workload, and shows its controls. */
+/** Starts the module and the workload, shows its controls, and returns where its snapshots come from. */
 export async function openWorkload(dashboard) {
   await init();
   const metrics = new RuntimeMetrics();
@@ -42,7 +41,6 @@ export async function openWorkload(dashboard) {
       byId("workload-polls").textContent = String(workload.polls);
       return metrics.snapshot();
     },
-    describe,
   };
 }
 
