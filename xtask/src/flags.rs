@@ -9,6 +9,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// What a wrong command line exits with, as `clap` and most Unix tools do.
 pub(crate) const BAD_USAGE: u8 = 2;
 
+/// What a command exits with that ran to its end.
+pub(crate) fn exit_code(success: bool) -> ExitCode {
+    if success {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
 #[derive(Parser)]
 #[command(
     name = "cargo xtask",

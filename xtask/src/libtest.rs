@@ -32,6 +32,13 @@ impl Tally {
         }
     }
 
+    /// Counts a check of this program as a test, and prints how it ended.
+    pub(crate) fn check(&mut self, what: &str, holds: bool) {
+        println!("{}: {what}", if holds { "ok" } else { "FAILED" });
+        self.passed += u64::from(holds);
+        self.failed += u64::from(!holds);
+    }
+
     pub(crate) fn run(&self) -> u64 {
         self.passed + self.failed
     }

@@ -42,13 +42,10 @@ pub(crate) enum Need {
 }
 
 /// A way to get something.
-#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Fix {
     Apt(Vec<&'static str>),
-    Rustup(Vec<String>),
-    /// The same tool in several ways, the one to be preferred first.
-    CargoInstall(Vec<Vec<String>>),
-    Npm(Vec<String>),
+    /// A command of a program, in several ways, the one to be preferred first.
+    Run(&'static str, Vec<Vec<String>>),
 }
 
 impl Need {
@@ -101,7 +98,8 @@ impl Need {
 
     /// The ways to get it, the one to be preferred first.
     pub(crate) fn fixes(&self) -> Vec<Fix> {
-        let rustup = |args: &[&str]| Fix::Rustup(args.iter().map(|&arg| arg.to_owned()).collect());
+        let rustup =
+            |args: &[&str]| Fix::Run("rustup", vec![args.iter().map(|&arg| arg.to_owned()).collect()]);
         match self {
             Self::Program { apt, .. } | Self::File { apt, .. } | Self::Python { apt, .. } => {
                 vec![Fix::Apt(vec![apt])]
@@ -122,17 +120,21 @@ impl Need {
                 "minimal",
             ])],
             // The newest release may lack in a mirror, and a lock file may name something yanked.
-            Self::CargoTool { name, version } => vec![Fix::CargoInstall(vec![
-                cargo_install(&["--locked", "--version", version, name]),
-                cargo_install(&["--version", version, name]),
-                cargo_install(&[name]),
-            ])],
+            Self::CargoTool { name, version } => {
+                let ways = vec![
+                    cargo_install(&["--locked", "--version", version, name]),
+                    cargo_install(&["--version", version, name]),
+                    cargo_install(&[name]),
+                ];
+                vec![Fix::Run("cargo", ways)]
+            }
             Self::WasmBindgen => {
                 let version = locked_wasm_bindgen().unwrap_or_default();
-                vec![Fix::CargoInstall(vec![
+                let ways = vec![
                     cargo_install(&["--locked", "--version", &version, "wasm-bindgen-cli"]),
                     cargo_install(&["--version", &version, "wasm-bindgen-cli"]),
-                ])]
+                ];
+                vec![Fix::Run("cargo", ways)]
             }
             Self::Npm { name, version } => {
                 let prefix = workspace::npm_prefix(name).to_string_lossy().into_owned();
@@ -147,7 +149,7 @@ impl Need {
                     &prefix,
                     &package,
                 ];
-                vec![Fix::Npm(args.map(str::to_owned).into())]
+                vec![Fix::Run("npm", vec![args.map(str::to_owned).into()])]
             }
         }
     }
@@ -162,11 +164,12 @@ impl Fix {
                     && Path::new("/etc/debian_version").exists()
                     && output("id", &["-u"]).is_some_and(|uid| uid.trim() == "0")
             }
-            Self::Rustup(_) => {
-                on_path("rustup") && env::var_os("RUSTUP_AUTO_INSTALL").is_none_or(|value| value != "0")
+            Self::Run("rustup", _)
+                if env::var_os("RUSTUP_AUTO_INSTALL").is_some_and(|value| value == "0") =>
+            {
+                false
             }
-            Self::CargoInstall(_) => true,
-            Self::Npm(_) => on_path("npm"),
+            Self::Run(program, _) => on_path(program),
         }
     }
 
@@ -174,9 +177,7 @@ impl Fix {
     pub(crate) fn command(&self) -> String {
         match self {
             Self::Apt(packages) => format!("sudo apt-get install {}", packages.join(" ")),
-            Self::Rustup(args) => format!("rustup {}", args.join(" ")),
-            Self::CargoInstall(ways) => format!("cargo {}", ways[0].join(" ")),
-            Self::Npm(args) => format!("npm {}", args.join(" ")),
+            Self::Run(program, ways) => format!("{program} {}", ways[0].join(" ")),
         }
     }
 }
@@ -192,36 +193,30 @@ pub(crate) fn install(needs: &[Need]) {
             .filter(|need| !need.is_met())
             .filter_map(|need| need.fixes().into_iter().filter(Fix::is_allowed).nth(round))
             .collect();
-        let packages: BTreeSet<&str> = fixes
-            .iter()
-            .filter_map(|fix| {
-                if let Fix::Apt(packages) = fix {
-                    Some(packages.iter().copied())
-                } else {
-                    None
-                }
-            })
-            .flatten()
-            .collect();
+        let mut packages = BTreeSet::new();
+        let mut commands: Vec<(&str, &[Vec<String>])> = Vec::new();
+        for fix in &fixes {
+            match fix {
+                Fix::Apt(names) => packages.extend(names.iter().copied()),
+                Fix::Run(program, ways) if commands.contains(&(*program, ways)) => {}
+                Fix::Run(program, ways) => commands.push((program, ways)),
+            }
+        }
         if !packages.is_empty() {
             apt(&packages.into_iter().collect::<Vec<_>>());
         }
-        let mut done: Vec<&Fix> = Vec::new();
-        for fix in fixes.iter().filter(|fix| !matches!(fix, Fix::Apt(_))) {
-            if done.contains(&fix) {
-                continue;
-            }
-            done.push(fix);
-            match fix {
-                Fix::Apt(_) => {}
-                Fix::Rustup(args) => _ = announce(Command::new("rustup").args(args)),
-                Fix::CargoInstall(ways) => {
-                    _ = ways.iter().any(|args| announce(Command::new("cargo").args(args)));
-                }
-                Fix::Npm(args) => _ = announce(Command::new("npm").args(args)),
-            }
+        for (program, ways) in commands {
+            _ = ways.iter().any(|args| announce(Command::new(program).args(args)));
         }
     }
+}
+
+/// The commands that would get what is missing of `needs`.
+pub(crate) fn missing(needs: &[Need]) -> Vec<String> {
+    let missing = needs.iter().filter(|need| !need.is_met());
+    missing
+        .filter_map(|need| Some(need.fixes().first()?.command()))
+        .collect()
 }
 
 fn apt(packages: &[&str]) {

@@ -2,10 +2,11 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+
+use crate::toolchain::Toolchain;
 
 /// The top of the source tree.
 pub(crate) fn root() -> &'static Path {
@@ -24,14 +25,19 @@ pub(crate) fn tools_dir() -> PathBuf {
     target_dir().join("tools")
 }
 
-/// What cargo knows about a member of the workspace.
-pub(crate) fn package(name: &str) -> Result<Value> {
-    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["metadata", "--no-deps", "--format-version", "1"])
-        .current_dir(root())
+/// `cargo metadata` of the workspace, with the committed lock file.
+pub(crate) fn metadata(flags: &[&str]) -> Result<Value> {
+    let output = Toolchain::host()
+        .cargo(&["metadata", "--locked", "--format-version", "1"])
+        .args(flags)
         .output()
         .context("can't start cargo")?;
-    let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata gave no JSON")?;
+    serde_json::from_slice(&output.stdout).context("cargo metadata gave no JSON")
+}
+
+/// What cargo knows about a member of the workspace.
+pub(crate) fn package(name: &str) -> Result<Value> {
+    let metadata = metadata(&["--no-deps"])?;
     let mut packages = metadata["packages"].as_array().into_iter().flatten();
     let found = packages.find(|package| package["name"] == name).cloned();
     found.with_context(|| format!("no package is called {name}"))

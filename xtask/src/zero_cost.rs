@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail, ensure};
 
 use crate::bench::callgrind;
+use crate::flags::exit_code;
 use crate::libtest::Tally;
 use crate::toolchain::Toolchain;
 use crate::workspace;
@@ -55,22 +56,13 @@ pub(crate) fn run() -> Result<ExitCode> {
         );
         // A program that does not cost more with recording on has no hooks in its loop.
         let holds = off <= bare * limit && on > bare;
-        println!(
-            "{}: {what}: instructions per poll: bare {bare:.2}, off {off:.2}, on {on:.2}; off at most {limit} of bare",
-            if holds { "ok" } else { "FAILED" }
+        let what = format!(
+            "{what}: instructions per poll: bare {bare:.2}, off {off:.2}, on {on:.2}; off at most {limit} of bare"
         );
-        if holds {
-            tally.passed += 1;
-        } else {
-            tally.failed += 1;
-        }
+        tally.check(&what, holds);
     }
     println!("{tally}");
-    Ok(if tally.failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(exit_code(tally.failed == 0))
 }
 
 /// Builds the programs with these features and returns their directory. Two builds would replace each other's in one.

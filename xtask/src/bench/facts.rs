@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use crate::{toolchain, workspace};
+use crate::toolchain::{self, Toolchain};
+use crate::workspace;
 
 /// The peers whose versions are told.
 const PEERS: &[&str] = &[
@@ -87,8 +87,8 @@ pub(super) fn weigh(features: &'static str) -> Result<Weight> {
         fs::remove_dir_all(&target)?;
     }
     let start = Instant::now();
-    let status = cargo()
-        .args([
+    let status = Toolchain::host()
+        .cargo(&[
             "build",
             "--quiet",
             "--release",
@@ -115,8 +115,8 @@ pub(super) fn weigh(features: &'static str) -> Result<Weight> {
 
 /// Packages that building `metrics-core` compiles beside itself, build scripts and macros included.
 fn dependencies(features: &str) -> Result<usize> {
-    let output = cargo()
-        .args([
+    let output = Toolchain::host()
+        .cargo(&[
             "tree",
             "--locked",
             "--package",
@@ -142,12 +142,6 @@ fn dependencies(features: &str) -> Result<usize> {
     packages.sort_unstable();
     packages.dedup();
     Ok(packages.len().saturating_sub(1))
-}
-
-fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(workspace::root());
-    command
 }
 
 /// What a hook costs in a JavaScript engine.

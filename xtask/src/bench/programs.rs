@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use super::comparisons::Build;
+use crate::toolchain::Toolchain;
 use crate::{toolchain, workspace};
 
 const PACKAGE: &str = "bench-programs";
@@ -22,10 +23,8 @@ pub(super) fn build(build: Build) -> Result<PathBuf> {
         Build::Unstable => ("unstable", "--cfg metrics_core_bench --cfg tokio_unstable"),
     };
     let target = workspace::target_dir().join("bench").join(dir);
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .current_dir(workspace::root())
-        .args([
+    let status = Toolchain::host()
+        .cargo(&[
             "build",
             "--quiet",
             "--profile",
@@ -40,8 +39,9 @@ pub(super) fn build(build: Build) -> Result<PathBuf> {
         // What is timed is what a user builds: no flags of this shell, no partial rebuilds.
         .env("RUSTFLAGS", flags)
         .env_remove("CARGO_INCREMENTAL")
-        .env_remove("CARGO_TARGET_DIR");
-    let status = command.status().context("can't start cargo")?;
+        .env_remove("CARGO_TARGET_DIR")
+        .status()
+        .context("can't start cargo")?;
     if !status.success() {
         bail!("the {dir} benchmark program does not build");
     }

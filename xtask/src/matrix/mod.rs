@@ -12,10 +12,10 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::flags::{BAD_USAGE, TestMatrix};
+use crate::flags::{BAD_USAGE, TestMatrix, exit_code};
 use crate::needs::{self, Need};
-use report::{Report, Verdict};
-use row::Row;
+use report::Report;
+use row::{Row, Verdict};
 use rows::ROWS;
 
 /// Runs the rows that were asked for, all if none was.
@@ -71,14 +71,9 @@ pub(crate) fn run(flags: &TestMatrix) -> Result<ExitCode> {
     if let Some(file) = &flags.json {
         report::json(&reports, file)?;
     }
-    let failed = reports.iter().any(|report| match report.verdict {
-        Verdict::Passed => false,
-        Verdict::Failed(_) => true,
-        Verdict::Skipped(_) => flags.require_all,
-    });
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(exit_code(reports.iter().all(|report| match report.verdict {
+        Verdict::Passed => true,
+        Verdict::Failed(_) => false,
+        Verdict::Skipped(_) => !flags.require_all,
+    })))
 }

@@ -7,16 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::row::Row;
+use super::row::{Row, Verdict};
 use crate::libtest::Tally;
-
-pub(crate) enum Verdict {
-    Passed,
-    /// Why.
-    Failed(String),
-    /// The commands that would enable it.
-    Skipped(Vec<String>),
-}
 
 pub(super) struct Report {
     pub(super) row: &'static Row,

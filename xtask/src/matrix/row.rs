@@ -11,10 +11,9 @@ use std::process::Command;
 use anyhow::{Context, Result, anyhow};
 
 use super::progress::Progress;
-use super::report::Verdict;
 use crate::children::{self, Event, Outcome};
 use crate::libtest::Tally;
-use crate::needs::Need;
+use crate::needs::{self, Need};
 use crate::targets::Target;
 use crate::toolchain::{Toolchain, host_triple};
 use crate::workspace;
@@ -32,6 +31,15 @@ pub(crate) struct Row {
     /// Tests that use these do without where they lack, and prove less; `--require-all` wants them.
     pub(crate) wants: &'static [Need],
     pub(crate) steps: &'static [Step],
+}
+
+/// How a row ended.
+pub(crate) enum Verdict {
+    Passed,
+    /// Why.
+    Failed(String),
+    /// The commands that would enable it.
+    Skipped(Vec<String>),
 }
 
 /// One command of a row.
@@ -56,30 +64,22 @@ enum Tool {
 impl Step {
     /// `cargo ARGS` with whatever the row's target needs.
     pub(crate) const fn cargo(args: &'static str) -> Self {
-        Self {
-            tool: Tool::Cargo,
-            args,
-            more_args: "",
-            env: &[],
-            warnings_fail: false,
-        }
+        Self::of(Tool::Cargo, args)
     }
 
     /// `cargo +nightly ARGS` for this machine.
     pub(crate) const fn nightly(args: &'static str) -> Self {
-        Self {
-            tool: Tool::Nightly,
-            args,
-            more_args: "",
-            env: &[],
-            warnings_fail: false,
-        }
+        Self::of(Tool::Nightly, args)
     }
 
-    /// `cargo xtask ARGS`. It says how many tests it ran with a line `N passed, N failed`.
+    /// `cargo xtask ARGS`. It prints how many tests it ran in a line `N passed, N failed`.
     pub(crate) const fn xtask(args: &'static str) -> Self {
+        Self::of(Tool::Xtask, args)
+    }
+
+    const fn of(tool: Tool, args: &'static str) -> Self {
         Self {
-            tool: Tool::Xtask,
+            tool,
             args,
             more_args: "",
             env: &[],
@@ -195,16 +195,12 @@ impl Row {
     /// Runs it. What it prints goes to a log file; a failure shows the end of that.
     pub(crate) fn run(&self, require_all: bool) -> Result<(Verdict, Tally)> {
         let mut tests = Tally::default();
-        let missing: Vec<String> = if require_all {
+        let needs: Vec<Need> = if require_all {
             self.needs().collect()
         } else {
-            self.required().collect::<Vec<_>>()
-        }
-        .iter()
-        .filter(|need| !need.is_met())
-        .filter_map(|need| need.fixes().into_iter().next())
-        .map(|fix| fix.command())
-        .collect();
+            self.required().collect()
+        };
+        let missing = needs::missing(&needs);
         if !missing.is_empty() {
             return Ok((Verdict::Skipped(missing), tests));
         }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use crate::children::{self, Event, Outcome};
-use crate::flags::{BAD_USAGE, Mutate};
+use crate::flags::{BAD_USAGE, Mutate, exit_code};
 use crate::libtest::Tally;
 use crate::workspace;
 use patch::{DIR, Expect, Mutation, TestCommand};
@@ -93,11 +93,7 @@ pub(crate) fn run(flags: &Mutate) -> Result<ExitCode> {
     }
     println!("\n{} mutations, {} caught", mutations.len(), tally.passed);
     println!("{tally}");
-    Ok(if tally.failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(exit_code(tally.failed == 0))
 }
 
 /// Runs every test that is to fail on the tree as it is: one that fails there, or is not there, proves nothing.

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{FIX, Problem, Source, metrics_doc, write};
+use super::{FIX, Problem, Source, metrics_doc, text_of, write};
 
 /// A document and what makes it.
 struct Generated {
@@ -19,11 +19,7 @@ static GENERATED: &[Generated] = &[Generated {
 pub(super) fn check(sources: &[Source]) -> Result<Vec<Problem>> {
     Ok(GENERATED
         .iter()
-        .filter(|document| {
-            !sources
-                .iter()
-                .any(|source| source.path == document.path && source.text == (document.text)())
-        })
+        .filter(|document| text_of(sources, document.path) != (document.text)())
         .map(|document| Problem::new(document.path, "differs from the code that it is made from", FIX))
         .collect())
 }

@@ -1,9 +1,8 @@
 //! What every member's manifest and the top-level documents must say.
 
 use anyhow::Result;
-use xshell::{Shell, cmd};
 
-use super::{Problem, Source};
+use super::{Problem, Source, text_of};
 use crate::workspace;
 
 const LICENCES: [&str; 2] = ["LICENSE-MIT", "LICENSE-APACHE"];
@@ -21,7 +20,7 @@ pub(super) struct Member {
 
 /// The members, as cargo sees them.
 pub(super) fn members() -> Result<Vec<Member>> {
-    let metadata = metadata(&["--no-deps"])?;
+    let metadata = workspace::metadata(&["--no-deps"])?;
     let root = workspace::root().to_string_lossy().into_owned();
     let packages = metadata["packages"]
         .as_array()
@@ -45,37 +44,16 @@ pub(super) fn members() -> Result<Vec<Member>> {
         .collect())
 }
 
-/// `cargo metadata` of the workspace, with the committed lock file.
-pub(super) fn metadata(flags: &[&str]) -> Result<serde_json::Value> {
-    let shell = Shell::new()?;
-    shell.change_dir(workspace::root());
-    let text = cmd!(shell, "cargo metadata --locked --format-version 1 {flags...}")
-        .quiet()
-        .ignore_stderr()
-        .read()?;
-    Ok(serde_json::from_str(&text)?)
-}
-
 pub(super) fn check(sources: &[Source]) -> Result<Vec<Problem>> {
-    let text = |path: &str| {
-        sources
-            .iter()
-            .find(|source| source.path == path)
-            .map(|source| source.text.as_str())
-    };
     let mut problems = Vec::new();
     for licence in LICENCES {
-        if text(licence).is_none() {
+        if text_of(sources, licence).is_empty() {
             problems.push(Problem::new(licence, "missing", "add the licence text"));
         }
     }
     for member in members()? {
         let manifest = format!("{}/Cargo.toml", member.dir);
-        let lines: Vec<&str> = text(&manifest)
-            .unwrap_or_default()
-            .lines()
-            .map(str::trim)
-            .collect();
+        let lines: Vec<&str> = text_of(sources, &manifest).lines().map(str::trim).collect();
         if !lines
             .windows(2)
             .any(|pair| pair == ["[lints]", "workspace = true"])
@@ -103,7 +81,7 @@ pub(super) fn check(sources: &[Source]) -> Result<Vec<Problem>> {
         // crates.io shows and packages what lies in the crate's own directory.
         for licence in LICENCES.iter().filter(|_| member.published) {
             let link = format!("{}/{licence}", member.dir);
-            if text(&link).is_none() {
+            if text_of(sources, &link).is_empty() {
                 let remedy = format!("ln -s ../{licence} {link}");
                 problems.push(Problem::new(link, "missing", remedy));
             }
@@ -114,14 +92,7 @@ pub(super) fn check(sources: &[Source]) -> Result<Vec<Problem>> {
 
 /// A visitor's first command is the demo, the second the test; continuous integration runs the second.
 pub(super) fn check_commands(sources: &[Source]) -> Result<Vec<Problem>> {
-    let text = |path: &str| {
-        sources
-            .iter()
-            .find(|source| source.path == path)
-            .map(|source| source.text.as_str())
-            .unwrap_or_default()
-    };
-    let commands: Vec<&str> = text("README.md")
+    let commands: Vec<&str> = text_of(sources, "README.md")
         .lines()
         .filter(|line| line.starts_with("cargo xtask"))
         .collect();
@@ -130,7 +101,7 @@ pub(super) fn check_commands(sources: &[Source]) -> Result<Vec<Problem>> {
         let what = format!("its first two commands are not `{DEMO}` and `{TEST}`");
         problems.push(Problem::new("README.md", what, "put them first"));
     }
-    if !text(".ci/run")
+    if !text_of(sources, ".ci/run")
         .lines()
         .any(|line| line == format!("{TEST} --require-all"))
     {

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
-use crate::flags::Tidy;
+use crate::flags::{Tidy, exit_code};
 use crate::workspace;
 
 /// The command that solves what a machine can solve.
@@ -131,11 +131,7 @@ pub(crate) fn run(flags: &Tidy) -> Result<ExitCode> {
         CHECKS.len(),
         sources.len()
     );
-    Ok(if untidy == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(exit_code(untidy == 0))
 }
 
 /// Every text file that git knows or would add.
@@ -160,6 +156,12 @@ fn sources() -> Result<Vec<Source>> {
 
 fn read(path: &str) -> Result<String> {
     fs::read_to_string(workspace::root().join(path)).with_context(|| format!("can't read {path}"))
+}
+
+/// The text of a file of the tree; empty if there is none.
+fn text_of<'a>(sources: &'a [Source], path: &str) -> &'a str {
+    let source = sources.iter().find(|source| source.path == path);
+    source.map_or("", |source| &source.text)
 }
 
 /// Writes a file, if that changes it.

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
-use super::manifests::{members, metadata};
+use super::manifests::members;
 use super::{FIX, Problem, Source, read, write};
 use crate::workspace;
 
@@ -54,7 +54,7 @@ pub(super) fn fix() -> Result<()> {
 
 /// The highest version that a default dependency of a published crate declares, and which one does.
 fn needed() -> Result<(Version, String)> {
-    let declared: HashMap<String, Version> = metadata(&[])?["packages"]
+    let declared: HashMap<String, Version> = workspace::metadata(&[])?["packages"]
         .as_array()
         .context("no packages")?
         .iter()

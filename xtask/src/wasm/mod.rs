@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use crate::flags::{Wasm, WasmDemo, WasmTest};
+use crate::flags::{Wasm, WasmDemo, WasmTest, exit_code};
 use crate::libtest::Tally;
 use crate::needs::{self, Need};
 use crate::targets::WASM32;
@@ -68,11 +68,7 @@ pub(crate) fn run(flags: &Wasm) -> Result<ExitCode> {
         };
     }
     println!("{tally}");
-    Ok(if tally.failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(exit_code(tally.failed == 0))
 }
 
 /// Builds the demo and serves it until it is interrupted.
@@ -87,11 +83,7 @@ pub(crate) fn demo(flags: &WasmDemo) -> Result<ExitCode> {
 fn require(needs: &[Need]) -> Result<()> {
     let needs = [needs, WASM32.needs, &[Need::Compiler(&WASM32)]].concat();
     needs::install(&needs);
-    let missing: Vec<String> = needs
-        .iter()
-        .filter(|need| !need.is_met())
-        .filter_map(|need| Some(need.fixes().into_iter().next()?.command()))
-        .collect();
+    let missing = needs::missing(&needs);
     if !missing.is_empty() {
         bail!("something is missing; to get it: {}", missing.join(" && "));
     }

@@ -28,22 +28,14 @@ fn app(feature: Option<&str>) -> Result<Module> {
 /// Asserts what the module of an app may weigh with metrics.
 pub(super) fn test() -> Result<Tally> {
     let mut tally = Tally::default();
-    let mut check = |what: &str, holds: bool| {
-        println!("{}: {what}", if holds { "ok" } else { "FAILED" });
-        if holds {
-            tally.passed += 1;
-        } else {
-            tally.failed += 1;
-        }
-    };
     let bare = app(None)?.bytes()?;
     let measured = app(Some("metrics"))?.bytes()?;
     let (raw, zipped) = (measured.len() - bare.len(), gzipped(&measured)? - gzipped(&bare)?);
-    check(
+    tally.check(
         &format!("metrics add {raw} bytes, at most {RAW_LIMIT}"),
         raw <= RAW_LIMIT,
     );
-    check(
+    tally.check(
         &format!("gzipped they add {zipped} bytes, at most {GZIPPED_LIMIT}"),
         zipped <= GZIPPED_LIMIT,
     );
