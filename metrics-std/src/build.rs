@@ -8,15 +8,15 @@ use core::time::Duration;
 use metrics_core::{Builder, ConfigError, Counter, CounterSet, Heap, LeaseError, NoProbe, Probe, Supplies};
 
 use crate::Clock;
-use crate::process_probe::Host;
-use crate::record::target::Home;
+use crate::process_probe::ProcessProbe;
+use crate::record::target::RecordingTarget;
 
 /// One runtime's metrics, on the heap and by this crate's clock.
 pub type Registry = metrics_core::Registry<Heap, Clock>;
 /// The recording side of one worker thread.
 pub type Worker = metrics_core::Worker<Arc<Registry>>;
 /// A reader's handle on one runtime: cheap to clone, usable from any thread, and no reason for the runtime to live.
-pub type RuntimeMetrics = metrics_core::RuntimeMetrics<Arc<Registry>, Host>;
+pub type RuntimeMetrics = metrics_core::RuntimeMetrics<Arc<Registry>, ProcessProbe>;
 /// All of one runtime's numbers at one moment.
 pub type Snapshot = metrics_core::Snapshot<Heap>;
 
@@ -90,7 +90,7 @@ pub fn build(
     let workers = (0..registry.num_workers())
         .map(|index| Worker::lease(Arc::clone(&registry), index))
         .collect::<Result<_, _>>()?;
-    Ok((reader(&Arc::new(Home::of(registry)), probe), workers))
+    Ok((reader(&Arc::new(RecordingTarget::new(registry)), probe), workers))
 }
 
 /// Makes the metrics of an executor that calls no hooks: all that is known comes from [`Measured`](crate::Measured) futures.
@@ -109,11 +109,12 @@ pub fn build_wrapped(description: Builder<'_>, clock: Clock) -> Result<RuntimeMe
         .supplies(Supplies::NONE.tasks(true))
         .submit_interval(Duration::ZERO);
     let registry = stamped(description).build(clock)?;
-    Ok(reader(&Arc::new(Home::of(registry)), NoProbe))
+    Ok(reader(&Arc::new(RecordingTarget::new(registry)), NoProbe))
 }
 
-fn reader(home: &Arc<Home>, probe: impl Probe + Send + Sync + 'static) -> RuntimeMetrics {
-    RuntimeMetrics::with_probe(Arc::clone(&home.registry), Host::new(Arc::clone(home), probe))
+fn reader(target: &Arc<RecordingTarget>, probe: impl Probe + Send + Sync + 'static) -> RuntimeMetrics {
+    let probe = ProcessProbe::new(Arc::clone(target), probe);
+    RuntimeMetrics::with_probe(Arc::clone(&target.registry), probe)
 }
 
 /// With a start time, and an epoch that no other registry of this machine has.

@@ -24,6 +24,7 @@ mod clock;
 mod if_recording;
 pub mod location;
 mod process_probe;
+#[cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "no adapter plugs in"))]
 mod record;
 mod runtimes;
 
@@ -39,9 +40,8 @@ pub mod tokio;
 pub use build::{BuildError, Registry, RuntimeMetrics, Snapshot, Worker, build, build_wrapped};
 pub use clock::{Clock, InstantClock, TscClock};
 pub use metrics_core::*;
-pub use process_probe::Host;
-pub use record::lease::{Entered, enter};
-pub use record::measured::Measured;
+pub use process_probe::ProcessProbe;
+pub use record::{EnterGuard, Measured, enter};
 pub use runtimes::{NameTaken, Runtimes};
 
 /// The snippets of the READMEs compile and run.

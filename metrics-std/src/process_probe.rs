@@ -6,7 +6,7 @@ use std::sync::Arc;
 use metrics_core::{Counter, CounterSet, NoProbe, Probe, RECORDING, Site};
 
 use crate::location;
-use crate::record::target::Home;
+use crate::record::target::RecordingTarget;
 use crate::record::thread;
 #[cfg(feature = "tokio")]
 use crate::tokio::TokioProbe;
@@ -17,17 +17,17 @@ const SPINS: u32 = 16;
 
 /// The probe of every reader of this crate: a runtime's own, whatever its type, and the names this process knows.
 #[derive(Clone)]
-pub struct Host {
-    home: Arc<Home>,
+pub struct ProcessProbe {
+    target: Arc<RecordingTarget>,
     probe: Arc<dyn Probe + Send + Sync>,
     #[cfg(feature = "tokio")]
     tokio: Option<Arc<TokioProbe>>,
 }
 
-impl Host {
-    pub(crate) fn new(home: Arc<Home>, probe: impl Probe + Send + Sync + 'static) -> Self {
+impl ProcessProbe {
+    pub(crate) fn new(target: Arc<RecordingTarget>, probe: impl Probe + Send + Sync + 'static) -> Self {
         Self {
-            home,
+            target,
             // Where nothing is recorded nobody is asked either.
             probe: if RECORDING {
                 Arc::new(probe)
@@ -40,13 +40,13 @@ impl Host {
     }
 
     #[cfg(feature = "tokio")]
-    pub(crate) fn of_tokio(home: Arc<Home>, probe: TokioProbe) -> Self {
+    pub(crate) fn of_tokio(target: Arc<RecordingTarget>, probe: TokioProbe) -> Self {
         if !RECORDING {
-            return Self::new(home, NoProbe);
+            return Self::new(target, NoProbe);
         }
         let probe = Arc::new(probe);
         let tokio = Some(Arc::clone(&probe));
-        Self { home, probe, tokio }
+        Self { target, probe, tokio }
     }
 
     /// A number that moves as long as a worker makes progress by its runtime's own signs; `None` where there are none, or
@@ -61,14 +61,14 @@ impl Host {
         None
     }
 
-    pub(crate) fn home(&self) -> &Arc<Home> {
-        &self.home
+    pub(crate) fn target(&self) -> &Arc<RecordingTarget> {
+        &self.target
     }
 }
 
-impl fmt::Debug for Host {
+impl fmt::Debug for ProcessProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Host").finish_non_exhaustive()
+        f.debug_struct("ProcessProbe").finish_non_exhaustive()
     }
 }
 
@@ -80,7 +80,7 @@ macro_rules! forward {
     };
 }
 
-impl Probe for Host {
+impl Probe for ProcessProbe {
     forward! {
         num_workers() -> Option<usize>;
         local_queue_depth(worker: usize) -> Option<u64>;

@@ -1,6 +1,6 @@
 //! One runtime's snapshot, laid out for the exporter.
 
-use crate::{Host, Registry, Runtimes};
+use crate::{ProcessProbe, Registry, Runtimes};
 use core::ops::Deref;
 use metrics_core::{Heap, Measurements, Probe, RegistryRef, RuntimeMetrics, Snapshot, WorkerSnapshot};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -71,7 +71,7 @@ where
 /// Whatever is in a list of runtimes when somebody scrapes.
 pub(super) struct Listed {
     list: Runtimes,
-    exported: Mutex<Vec<Exported<Arc<Registry>, Host>>>,
+    exported: Mutex<Vec<Exported<Arc<Registry>, ProcessProbe>>>,
 }
 
 impl Listed {
@@ -93,7 +93,8 @@ impl Source for Listed {
         let mut exported = self.exported.lock().unwrap_or_else(PoisonError::into_inner);
         let mut before = core::mem::take(&mut *exported);
         for metrics in self.list.all() {
-            let same = |known: &Exported<_, Host>| Arc::ptr_eq(known.metrics.registry(), metrics.registry());
+            let same =
+                |known: &Exported<_, ProcessProbe>| Arc::ptr_eq(known.metrics.registry(), metrics.registry());
             let one = match before.iter().position(same) {
                 Some(place) => before.swap_remove(place),
                 None => Exported::new(metrics),

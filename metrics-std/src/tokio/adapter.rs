@@ -5,14 +5,15 @@ use std::sync::Arc;
 use metrics_core::{Builder, Counter, CounterSet, HistogramConfig, RECORDING, Supplies};
 use tokio::runtime::{Handle, LocalOptions, LocalRuntime, Runtime};
 
+use super::callbacks::Callbacks;
+use super::leases::TokioLeases;
 use super::probe::TokioProbe;
+use super::thread_hooks::ThreadHooks;
 use crate::Clock;
 use crate::build::{BuildError, RuntimeMetrics, stamped};
-use crate::process_probe::Host;
-use crate::record::lease as current;
-use crate::record::target::Home;
-
-type Callback = Box<dyn Fn() + Send + Sync>;
+use crate::process_probe::ProcessProbe;
+use crate::record::runtime_leases::RuntimeLeases;
+use crate::record::target::RecordingTarget;
 
 /// Builds Tokio runtimes that are measured.
 ///
@@ -23,17 +24,6 @@ pub struct TokioAdapter<'a> {
     description: Builder<'a>,
     clock: Option<Clock>,
     callbacks: Callbacks,
-}
-
-/// The user's own, which the adapter's call.
-#[derive(Default)]
-struct Callbacks {
-    start: Vec<Callback>,
-    stop: Vec<Callback>,
-    park: Vec<Callback>,
-    unpark: Vec<Callback>,
-    #[cfg(tokio_unstable)]
-    tasks: super::hooks::TaskCallbacks,
 }
 
 impl<'a> TokioAdapter<'a> {
@@ -147,9 +137,9 @@ impl<'a> TokioAdapter<'a> {
         self,
         builder: &mut tokio::runtime::Builder,
     ) -> Result<(Runtime, RuntimeMetrics), BuildError> {
-        let home = self.install(builder)?;
+        let hooks = self.install(builder)?;
         let runtime = builder.build()?;
-        let metrics = finish(&home, runtime.handle());
+        let metrics = finish(&hooks, runtime.handle());
         Ok((runtime, metrics))
     }
 
@@ -165,73 +155,34 @@ impl<'a> TokioAdapter<'a> {
         builder: &mut tokio::runtime::Builder,
         options: LocalOptions,
     ) -> Result<(LocalRuntime, RuntimeMetrics), BuildError> {
-        let home = self.install(builder)?;
+        let hooks = self.install(builder)?;
         let runtime = builder.build_local(options)?;
-        let metrics = finish(&home, runtime.handle());
+        let metrics = finish(&hooks, runtime.handle());
         Ok((runtime, metrics))
     }
 
-    /// Hands the hooks to Tokio. They hold the home and nothing of the runtime, which holds them.
-    fn install(self, builder: &mut tokio::runtime::Builder) -> Result<Arc<Home>, BuildError> {
+    /// Hands the hooks to Tokio. They hold the recording target and nothing of the runtime, which holds them.
+    fn install(self, builder: &mut tokio::runtime::Builder) -> Result<ThreadHooks, BuildError> {
         let description = self
             .description
             .workers(1)
             .counters(supplied())
             .supplies(Supplies::NONE.tasks(true));
         let registry = stamped(description).build(self.clock.unwrap_or_default())?;
-        let home = Arc::new(Home::of_tokio(registry));
         #[cfg(tokio_unstable)]
-        if home.registry.schedule_latency_config().is_some() {
+        if registry.schedule_latency_config().is_some() {
             builder.track_task_schedule_latency();
         }
+        let leases = Arc::new(TokioLeases::new(&registry));
+        let runtime: Arc<dyn RuntimeLeases> = Arc::<TokioLeases>::clone(&leases);
+        let target = Arc::new(RecordingTarget::with_runtime(registry, runtime));
+        let hooks = ThreadHooks { target, leases };
         let mut callbacks = self.callbacks;
         if RECORDING {
-            callbacks.record(&home);
+            callbacks.record(&hooks);
         }
         callbacks.install(builder);
-        Ok(home)
-    }
-}
-
-impl Callbacks {
-    /// Ours beside the user's: a worker is busy from before the user's unpark to after the user's park.
-    fn record(&mut self, home: &Arc<Home>) {
-        let registry = Arc::clone(&home.registry);
-        self.stop.push(Box::new(move || current::release(&registry)));
-        let park = Arc::clone(home);
-        self.park.push(Box::new(move || {
-            if let Some(host) = &park.tokio {
-                host.park(&park);
-            }
-        }));
-        let unpark = Arc::clone(home);
-        self.unpark.insert(
-            0,
-            Box::new(move || {
-                if let Some(host) = &unpark.tokio {
-                    host.unpark(&unpark);
-                }
-            }),
-        );
-        #[cfg(tokio_unstable)]
-        self.tasks.record(home);
-    }
-
-    fn install(self, builder: &mut tokio::runtime::Builder) {
-        if !self.start.is_empty() {
-            builder.on_thread_start(move || call(&self.start));
-        }
-        if !self.stop.is_empty() {
-            builder.on_thread_stop(move || call(&self.stop));
-        }
-        if !self.park.is_empty() {
-            builder.on_thread_park(move || call(&self.park));
-        }
-        if !self.unpark.is_empty() {
-            builder.on_thread_unpark(move || call(&self.unpark));
-        }
-        #[cfg(tokio_unstable)]
-        self.tasks.install(builder);
+        Ok(hooks)
     }
 }
 
@@ -241,12 +192,6 @@ impl core::fmt::Debug for TokioAdapter<'_> {
             .field("description", &self.description)
             .field("clock", &self.clock)
             .finish_non_exhaustive()
-    }
-}
-
-fn call(callbacks: &[Callback]) {
-    for callback in callbacks {
-        callback();
     }
 }
 
@@ -263,10 +208,8 @@ fn supplied() -> CounterSet {
     ])
 }
 
-fn finish(home: &Arc<Home>, runtime: &Handle) -> RuntimeMetrics {
-    if let Some(host) = &home.tokio {
-        host.learn(runtime);
-    }
-    let host = Host::of_tokio(Arc::clone(home), TokioProbe::new(runtime));
-    RuntimeMetrics::with_probe(Arc::clone(&home.registry), host)
+fn finish(hooks: &ThreadHooks, runtime: &Handle) -> RuntimeMetrics {
+    hooks.leases.set_runtime(runtime);
+    let probe = ProcessProbe::of_tokio(Arc::clone(&hooks.target), TokioProbe::new(runtime));
+    RuntimeMetrics::with_probe(Arc::clone(&hooks.target.registry), probe)
 }

@@ -1,192 +1,145 @@
 //! Which Tokio worker a thread runs, and whether it still does.
 //!
-//! The index that Tokio tells is no owner. A task that calls `block_in_place` gives its worker to another thread, and until its
-//! poll returns both answer to one index; afterwards the first thread goes back to the pool and may run any other worker, with no hook
-//! in between. So each lease of an index takes a turn, and a thread whose turn is past gives its slot back.
+//! The worker index that Tokio reports is no owner. A task that calls `block_in_place` hands its worker over to another thread, and
+//! until its poll returns both threads have the same index; afterwards the first one goes back to the pool and may run any other
+//! worker, without a hook in between. So the leases of each worker are numbered, and a thread whose lease is not the latest gives its
+//! slot back.
 
+use core::any::Any;
 use core::time::Duration;
 use portable_atomic::{AtomicU64, Ordering};
-use std::rc::Rc;
 use std::sync::OnceLock;
 
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 
 use crate::Registry;
-use crate::record::lease::{self as current, Lease, Publish, Spot, Terms};
-use crate::record::target::{Driver, Home};
+use crate::record::runtime_leases::{LeaseOptions, PolledBy, RuntimeLeases, SubmitPolicy, ThreadRole};
+use crate::record::target::RecordingTarget;
 
-/// A poll of at least this long is published at its end. The thread may have given its worker away in the middle, and
-/// then does not pass another hook. Waking a thread that takes a worker over takes longer than this.
-const LONG_POLL: Duration = Duration::from_micros(20);
+/// A poll of at least this long may have handed its worker over, and is submitted at its end. Waking the thread that takes a worker
+/// over takes longer than this.
+const HAND_OVER: Duration = Duration::from_micros(20);
 
-/// What the hooks and wrappers of a Tokio runtime know of it. Holds no handle: the runtime holds the hooks.
-pub(crate) struct Host {
-    facts: OnceLock<Facts>,
-    /// [`LONG_POLL`] in ticks.
-    long_poll: u64,
+/// What the hooks and wrappers of a Tokio runtime know of it. It holds no handle, because the runtime holds the hooks.
+pub(super) struct TokioLeases {
+    info: OnceLock<RuntimeInfo>,
+    /// [`HAND_OVER`] in ticks.
+    hand_over_ticks: u64,
 }
 
 /// What is known once the runtime is built, or one of its threads runs.
-struct Facts {
+struct RuntimeInfo {
     id: Id,
-    /// Each worker thread parks and unparks through the hooks, and runs nothing else meanwhile.
-    processes: bool,
-    publish: Publish,
-    /// The last turn taken of each worker index.
-    turns: Box<[AtomicU64]>,
+    /// The hooks of a worker thread report all of its parks, and it runs nothing else in between.
+    reports_parks: bool,
+    submit: SubmitPolicy,
+    /// The number of the latest lease of each worker.
+    generations: Box<[AtomicU64]>,
 }
 
-impl Facts {
+impl RuntimeInfo {
     fn of(runtime: &Handle) -> Self {
-        // Between two calls of `block_on` nobody drives a current-thread runtime, and no hook tells.
-        let hooked = runtime.runtime_flavor() != RuntimeFlavor::CurrentThread;
+        // Nothing drives a current-thread runtime between two calls of `block_on`, and no hook reports that.
+        let reports_parks = runtime.runtime_flavor() != RuntimeFlavor::CurrentThread;
         Self {
             id: runtime.id(),
-            processes: hooked,
-            publish: if hooked {
-                Publish::WhenDue
+            reports_parks,
+            submit: if reports_parks {
+                SubmitPolicy::Interval
             } else {
-                Publish::AtTaskEnds
+                SubmitPolicy::LastPoll
             },
-            turns: (0..runtime.metrics().num_workers())
+            generations: (0..runtime.metrics().num_workers())
                 .map(|_| AtomicU64::new(0))
                 .collect(),
         }
     }
 }
 
-impl Host {
-    pub(crate) fn new(registry: &Registry) -> Self {
+impl TokioLeases {
+    pub(super) fn new(registry: &Registry) -> Self {
         Self {
-            facts: OnceLock::new(),
-            long_poll: registry.scale().ticks_of(LONG_POLL),
+            info: OnceLock::new(),
+            hand_over_ticks: registry.scale().ticks_of(HAND_OVER),
         }
     }
 
-    pub(super) fn learn(&self, runtime: &Handle) {
-        self.facts.get_or_init(|| Facts::of(runtime));
+    /// The leases behind a target, if its runtime is one of Tokio's.
+    pub(super) fn of(target: &RecordingTarget) -> Option<&Self> {
+        let runtime: &dyn Any = target.runtime.as_deref()?;
+        runtime.downcast_ref()
+    }
+
+    /// The runtime has been built.
+    pub(super) fn set_runtime(&self, runtime: &Handle) {
+        self.info.get_or_init(|| RuntimeInfo::of(runtime));
     }
 
     pub(super) fn is_of(&self, runtime: &Handle) -> bool {
-        self.facts.get().is_some_and(|facts| facts.id == runtime.id())
+        self.info.get().is_some_and(|info| info.id == runtime.id())
     }
 
-    /// The facts, on a thread of this runtime.
-    fn facts_here(&self) -> Option<&Facts> {
-        match self.facts.get() {
-            Some(facts) => Some(facts),
-            // A worker can be quicker than the builder that starts it.
+    /// What is known of the runtime, on one of its threads.
+    fn info_here(&self) -> Option<&RuntimeInfo> {
+        match self.info.get() {
+            Some(info) => Some(info),
+            // A worker thread can be faster than the thread that builds its runtime.
             None => Handle::try_current()
                 .ok()
-                .map(|runtime| self.facts.get_or_init(|| Facts::of(&runtime))),
+                .map(|runtime| self.info.get_or_init(|| RuntimeInfo::of(&runtime))),
         }
     }
 
     #[inline]
-    fn spot(&self, driver: Driver) -> Spot {
-        let here = match driver {
-            Driver::Spawned => true,
-            Driver::Anyone => Handle::try_current().is_ok_and(|runtime| self.is_of(&runtime)),
+    fn role(&self, polled_by: PolledBy) -> ThreadRole {
+        let here = match polled_by {
+            PolledBy::Runtime => true,
+            PolledBy::Unknown => Handle::try_current().is_ok_and(|runtime| self.is_of(&runtime)),
         };
         let worker = if here {
             tokio::runtime::worker_index()
         } else {
             None
         };
-        worker.map_or(Spot::Outside, Spot::Worker)
+        worker.map_or(ThreadRole::External, ThreadRole::Worker)
     }
+}
 
-    /// The slot for a poll that begins on this thread.
-    #[inline]
-    pub(crate) fn lease(&self, home: &Home, driver: Driver) -> Option<Rc<Lease>> {
-        let found = current::find(&home.registry);
-        // A thread in the middle of a poll stays with the slot it began that in.
-        if let Some(lease) = found
-            && (lease.is_in_poll() || (lease.terms.spot == self.spot(driver) && self.has_turn(&lease)))
-        {
-            return Some(lease);
-        }
-        self.change(home, driver)
-    }
-
-    #[cold]
-    fn change(&self, home: &Home, driver: Driver) -> Option<Rc<Lease>> {
-        current::release(&home.registry);
-        let spot = self.spot(driver);
-        let terms = match spot {
-            Spot::Worker(index) => {
-                let facts = self.facts_here()?;
-                // Ordering: relaxed. A turn orders nothing; the slot's lease does.
-                let turn = facts.turns.get(index)?.fetch_add(1, Ordering::Relaxed) + 1;
-                Terms {
-                    spot,
-                    turn,
-                    processes: facts.processes,
-                    publish: facts.publish,
-                }
-            }
-            Spot::Thread | Spot::Outside => Terms::polls_only(spot),
+impl RuntimeLeases for TokioLeases {
+    fn lease_options(&self, polled_by: PolledBy) -> Option<LeaseOptions> {
+        let role = self.role(polled_by);
+        let ThreadRole::Worker(index) = role else {
+            return Some(LeaseOptions::polls_only(role));
         };
-        current::lease(home, terms)
+        let info = self.info_here()?;
+        Some(LeaseOptions {
+            role,
+            // Ordering: relaxed. A generation orders nothing; the lease of the slot does.
+            generation: info.generations.get(index)?.fetch_add(1, Ordering::Relaxed) + 1,
+            reports_parks: info.reports_parks,
+            submit: info.submit,
+            hand_over_ticks: self.hand_over_ticks,
+        })
     }
 
-    /// Whether no other thread has leased this worker since.
     #[inline]
-    fn has_turn(&self, lease: &Lease) -> bool {
-        let Spot::Worker(index) = lease.terms.spot else {
+    fn is_current(&self, options: &LeaseOptions, polled_by: PolledBy) -> bool {
+        options.role == self.role(polled_by) && self.is_latest(options)
+    }
+
+    #[inline]
+    fn is_latest(&self, options: &LeaseOptions) -> bool {
+        let ThreadRole::Worker(index) = options.role else {
             return true;
         };
-        let turn = self.facts.get().and_then(|facts| facts.turns.get(index));
-        // Ordering: relaxed, as in `change`: a turn read late only keeps the slot a poll longer.
-        turn.is_some_and(|turn| turn.load(Ordering::Relaxed) == lease.terms.turn)
+        let info = self.info.get();
+        let latest = info.and_then(|info| info.generations.get(index));
+        // Ordering: relaxed, as in `lease_options`: a generation read late only keeps the slot for another poll.
+        latest.is_some_and(|latest| latest.load(Ordering::Relaxed) == options.generation)
     }
 
-    /// After a poll in this slot.
     #[inline]
-    pub(crate) fn after_poll(&self, lease: &Lease) {
-        let uneventful = match lease.worker.last_poll() {
-            // Nobody takes a worker over within so short a poll.
-            Some(ticks) => ticks < self.long_poll,
-            None => self.has_turn(lease),
-        };
-        if !uneventful {
-            self.after_long_poll(lease);
-        }
-    }
-
-    #[cold]
-    fn after_long_poll(&self, lease: &Lease) {
-        let has_turn = self.has_turn(lease);
-        if !has_turn {
-            lease.worker.end_busy_at_last_timestamp();
-        }
-        lease.worker.submit();
-        if !has_turn {
-            current::release(lease.worker.registry());
-        }
-    }
-
-    /// The thread gives its slot back. Where another one runs the worker now, its time since is nobody's.
-    pub(crate) fn before_release(&self, lease: &Lease) {
-        if !self.has_turn(lease) {
-            lease.worker.end_busy_at_last_timestamp();
-        }
-    }
-
-    /// The thread is about to block until there is work.
-    pub(super) fn park(&self, home: &Home) {
-        if let Some(lease) = self.lease(home, Driver::Spawned) {
-            lease.worker.park();
-        }
-    }
-
-    /// The thread woke up.
-    pub(super) fn unpark(&self, home: &Home) {
-        if let Some(lease) = self.lease(home, Driver::Spawned) {
-            lease.worker.unpark();
-            if lease.terms.processes {
-                lease.worker.start_processing_scheduled_tasks();
-            }
-        }
+    fn is_budget_spent(&self) -> bool {
+        !tokio::task::coop::has_budget_remaining()
     }
 }

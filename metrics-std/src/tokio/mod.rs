@@ -43,15 +43,16 @@
 //!   waits for something outside Tokio's budget also shows.
 
 mod adapter;
-#[cfg(tokio_unstable)]
-mod hooks;
+mod callbacks;
 #[cfg(feature = "hyper")]
 mod hyper;
 mod leases;
 mod probe;
 mod spawner;
+#[cfg(tokio_unstable)]
+mod task_hooks;
+mod thread_hooks;
 
 pub use self::adapter::TokioAdapter;
-pub(crate) use self::leases::Host;
 pub(crate) use self::probe::TokioProbe;
 pub use self::spawner::Spawner;

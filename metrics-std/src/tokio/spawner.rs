@@ -8,7 +8,9 @@ use metrics_core::{TimeSource, Timestamp};
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
-use crate::record::target::{Driver, Home};
+use super::leases::TokioLeases;
+use crate::record::runtime_leases::PolledBy;
+use crate::record::target::RecordingTarget;
 use crate::{Measured, RuntimeMetrics};
 
 /// Whether Tokio would box a value of this type before it makes a task of it. The thresholds are those of Tokio 1.54.
@@ -27,8 +29,8 @@ const fn is_large<T>() -> bool {
 #[derive(Clone)]
 pub struct Spawner {
     runtime: Handle,
-    home: Arc<Home>,
-    driver: Driver,
+    target: Arc<RecordingTarget>,
+    polled_by: PolledBy,
 }
 
 impl Spawner {
@@ -38,13 +40,16 @@ impl Spawner {
     /// built elsewhere, such as by `#[tokio::main]`, [`build_wrapped`](crate::build_wrapped) gives metrics that know the polls of what is
     /// spawned here, and nothing of the runtime.
     pub fn new(runtime: &Handle, metrics: &RuntimeMetrics) -> Self {
-        let home = Arc::clone(metrics.probe().home());
-        let own = home.tokio.as_ref().is_some_and(|host| host.is_of(runtime));
-        let driver = if own { Driver::Spawned } else { Driver::Anyone };
+        let target = Arc::clone(metrics.probe().target());
+        let is_of_runtime = TokioLeases::of(&target).is_some_and(|leases| leases.is_of(runtime));
         Self {
             runtime: runtime.clone(),
-            home,
-            driver,
+            target,
+            polled_by: if is_of_runtime {
+                PolledBy::Runtime
+            } else {
+                PolledBy::Unknown
+            },
         }
     }
 
@@ -84,7 +89,7 @@ impl Spawner {
         F::Output: Send + 'static,
     {
         self.runtime
-            .spawn(Measured::spawned(&self.home, future, site, self.driver))
+            .spawn(Measured::spawned(&self.target, future, site, self.polled_by))
     }
 
     /// Spawns a task that stays on this thread, as `tokio::task::spawn_local`: on the current `LocalSet` or `LocalRuntime`, whichever
@@ -111,7 +116,7 @@ impl Spawner {
         F: Future + 'static,
         F::Output: 'static,
     {
-        tokio::task::spawn_local(Measured::spawned(&self.home, future, site, Driver::Anyone))
+        tokio::task::spawn_local(Measured::spawned(&self.target, future, site, PolledBy::Unknown))
     }
 
     /// Spawns a task into a set, as `JoinSet::spawn_on`.
@@ -139,7 +144,7 @@ impl Spawner {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let future = Measured::spawned(&self.home, future, site, self.driver);
+        let future = Measured::spawned(&self.target, future, site, self.polled_by);
         set.spawn_on(future, &self.runtime)
     }
 
@@ -150,11 +155,11 @@ impl Spawner {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        if self.home.registry.blocking_queue_wait_config().is_none() {
+        if self.target.registry.blocking_queue_wait_config().is_none() {
             return self.runtime.spawn_blocking(closure);
         }
         // The closure that is spawned holds these beside the user's.
-        if const { is_large::<(Arc<Home>, Timestamp, F)>() } {
+        if const { is_large::<(Arc<RecordingTarget>, Timestamp, F)>() } {
             self.spawn_blocking_small(Box::new(closure))
         } else {
             self.spawn_blocking_small(closure)
@@ -167,10 +172,10 @@ impl Spawner {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let home = Arc::clone(&self.home);
-        let queued = home.registry.clock().now();
+        let target = Arc::clone(&self.target);
+        let queued = target.registry.clock().now();
         self.runtime.spawn_blocking(move || {
-            let registry = &home.registry;
+            let registry = &target.registry;
             registry.shared().blocking_started(queued, registry.clock().now());
             closure()
         })
@@ -179,7 +184,7 @@ impl Spawner {
     /// Measures a future that is to be spawned by something else, such as a library that takes a future: it counts as a task.
     #[track_caller]
     pub fn measure<F>(&self, future: F) -> Measured<F> {
-        Measured::spawned(&self.home, future, Location::caller(), Driver::Anyone)
+        Measured::spawned(&self.target, future, Location::caller(), PolledBy::Unknown)
     }
 
     /// The runtime it spawns on.
@@ -192,7 +197,7 @@ impl core::fmt::Debug for Spawner {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Spawner")
             .field("runtime", &self.runtime.id())
-            .field("metrics", &self.home.registry.name())
+            .field("metrics", &self.target.registry.name())
             .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,7 @@
 //! Futures and closures as large as those that Tokio's own functions accept on the stack of a worker.
 
+#![allow(clippy::large_stack_arrays)]
+
 use super::multi_thread;
 use std::process::{Command, Stdio};
 use tokio::task::JoinSet;

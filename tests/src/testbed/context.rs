@@ -4,7 +4,7 @@ use core::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::metrics::{Entered, Timestamp};
+use super::metrics::{EnterGuard, Timestamp};
 use super::park::Park;
 use super::queue::LocalQueue;
 use super::shared::Shared;
@@ -16,7 +16,7 @@ use super::shared::Shared;
 /// started it.
 pub(super) struct Context {
     pub(super) shared: Arc<Shared>,
-    pub(super) metrics: Entered,
+    pub(super) metrics: EnterGuard,
     pub(super) core: RefCell<Option<Core>>,
     /// When the task that runs now became scheduled, handed from the scheduler to the hooks around its poll.
     pub(super) scheduled_at: Cell<Option<Timestamp>>,

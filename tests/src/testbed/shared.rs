@@ -15,7 +15,7 @@ use super::builder::Limits;
 use super::context::{Context, Core};
 use super::driver::Driver;
 use super::idle::Idle;
-use super::metrics::{self, Entered, Worker};
+use super::metrics::{self, EnterGuard, Worker};
 use super::multi_thread::drain;
 use super::park::{self, Unpark};
 use super::queue::{Entry, LocalQueue, Pushed, Remote, retry};
@@ -87,7 +87,7 @@ impl Shared {
 
     /// Leases a slot for this thread, which now serves worker `index`, and makes it the thread's current worker: a
     /// wrapped future polled here is recorded in it.
-    pub(super) fn lease(&self, index: usize) -> Entered {
+    pub(super) fn lease(&self, index: usize) -> EnterGuard {
         let worker = Worker::lease(Arc::clone(&self.registry), index).expect("the storage of a server grows");
         let worker = metrics::enter(worker);
         // At once: the first poll may be the one that blocks, and a watchdog says on which thread.

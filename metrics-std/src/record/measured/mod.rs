@@ -13,9 +13,10 @@ use std::sync::Arc;
 use pin_project_lite::pin_project;
 
 use self::task::Task;
+use super::runtime_leases::PolledBy;
+use super::target::RecordingTarget;
 use crate::RuntimeMetrics;
 use crate::if_recording::IfRecording;
-use crate::record::target::{Driver, Home};
 
 pin_project! {
     /// A future and what is measured of it: polls, how long each took, and how long each waited since the wake that
@@ -71,26 +72,31 @@ impl<F> Measured<F> {
     /// Measures a future that is about to be spawned as a task. Its spawn site is the caller's.
     #[track_caller]
     pub fn task(metrics: &RuntimeMetrics, future: F) -> Self {
-        Self::spawned(metrics.probe().home(), future, Location::caller(), Driver::Anyone)
+        Self::spawned(
+            metrics.probe().target(),
+            future,
+            Location::caller(),
+            PolledBy::Unknown,
+        )
     }
 
     /// Measures a future that a thread blocks on, which is no task.
     pub fn root(metrics: &RuntimeMetrics, future: F) -> Self {
         Self {
             future,
-            task: IfRecording::new(|| Task::root(Arc::clone(metrics.probe().home()))),
+            task: IfRecording::new(|| Task::root(Arc::clone(metrics.probe().target()))),
         }
     }
 
     pub(crate) fn spawned(
-        home: &Arc<Home>,
+        target: &Arc<RecordingTarget>,
         future: F,
         site: &'static Location<'static>,
-        driver: Driver,
+        polled_by: PolledBy,
     ) -> Self {
         Self {
             future,
-            task: IfRecording::new(|| Task::spawned(home, site, driver)),
+            task: IfRecording::new(|| Task::spawned(target, site, polled_by)),
         }
     }
 }

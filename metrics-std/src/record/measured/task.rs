@@ -9,25 +9,27 @@ use std::sync::Arc;
 use metrics_core::{PollStart, Site, TaskEnd, TimeSource, Timestamp};
 
 use super::waker::TaskWaker;
-use crate::location;
-use crate::record::lease::{Lease, Open, Polled};
-use crate::record::target::{Driver, Home};
+use crate::record::lease::{Lease, OpenPoll, PollEnd};
+use crate::record::runtime_leases::PolledBy;
+use crate::record::target::RecordingTarget;
+use crate::record::thread_leases;
+use crate::{Worker, location};
 
-/// What the wrapper keeps beside the future.
+/// What the wrapper keeps of the future.
 pub(super) struct Task {
     stage: Stage,
     state: State,
-    driver: Driver,
+    polled_by: PolledBy,
     site: Site,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// A future that a thread blocks on: no task.
+    /// A future that a thread blocks on, which is no task.
     Root,
     /// A task between two polls.
     Alive,
-    /// A task in a poll. Its drop finds it so if that poll panicked.
+    /// A task in a poll, or one whose last poll panicked.
     Polling,
     /// A task that returned `Ready`.
     Completed,
@@ -35,37 +37,41 @@ enum State {
 
 enum Stage {
     /// Scheduled since its spawn, or never to be stamped.
-    Fresh(Arc<Home>, Option<Timestamp>),
+    Fresh(Arc<RecordingTarget>, Option<Timestamp>),
     Polled(TaskWaker),
 }
 
 impl Task {
-    pub(super) fn root(home: Arc<Home>) -> Self {
+    pub(super) fn root(target: Arc<RecordingTarget>) -> Self {
         Self {
-            stage: Stage::Fresh(home, None),
+            stage: Stage::Fresh(target, None),
             state: State::Root,
-            driver: Driver::Anyone,
+            polled_by: PolledBy::Unknown,
             site: Site::UNKNOWN,
         }
     }
 
-    pub(super) fn spawned(home: &Arc<Home>, location: &'static Location<'static>, driver: Driver) -> Self {
-        let (home, lease) = home.near();
-        home.task_spawned(lease.as_deref());
-        let scheduled_at = home.stamps_wakes().then(|| home.registry.clock().now());
+    pub(super) fn spawned(
+        target: &Arc<RecordingTarget>,
+        location: &'static Location<'static>,
+        polled_by: PolledBy,
+    ) -> Self {
+        let (target, lease) = thread_leases::thread_local_handle(target);
+        thread_leases::count_spawn(&target, lease.as_deref());
+        let scheduled_at = target.stamps_wakes().then(|| target.registry.clock().now());
         let site = location::intern(location);
         Self {
-            stage: Stage::Fresh(home, scheduled_at),
+            stage: Stage::Fresh(target, scheduled_at),
             state: State::Alive,
-            driver,
+            polled_by,
             site,
         }
     }
 
-    fn home(&self) -> &Arc<Home> {
+    fn target(&self) -> &Arc<RecordingTarget> {
         match &self.stage {
-            Stage::Fresh(home, _) => home,
-            Stage::Polled(waker) => waker.home(),
+            Stage::Fresh(target, _) => target,
+            Stage::Polled(waker) => waker.target(),
         }
     }
 
@@ -75,7 +81,7 @@ impl Task {
         cx: &mut Context<'_>,
         inner: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        let lease = self.home().lease(self.driver);
+        let lease = thread_leases::lease_for_poll(self.target(), self.polled_by);
         if self.state == State::Root {
             return self.poll_root(lease, cx, inner);
         }
@@ -85,17 +91,17 @@ impl Task {
             site: self.site,
         };
         let Some(lease) = lease else {
-            let _poll = ForeignPoll::begin(Arc::clone(self.home()), start);
+            let _poll = ExternalPoll::start(Arc::clone(self.target()), start);
             let polled = self.poll_inner(cx, inner);
             if polled.is_ready() {
-                self.home().task_ended(TaskEnd::Completed);
+                thread_leases::count_end(self.target(), TaskEnd::Completed);
             }
             return polled;
         };
-        let mut poll = OpenPoll::begin(lease, start);
+        let mut poll = LeasedPoll::start(lease, start);
         let polled = self.poll_inner(cx, inner);
         if polled.is_pending() {
-            poll.polled = Polled::Pending;
+            poll.end = PollEnd::Pending;
         } else {
             poll.lease.worker.task_ended(TaskEnd::Completed);
         }
@@ -110,7 +116,7 @@ impl Task {
         inner: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         let _poll = RootPoll {
-            home: self.home(),
+            target: self.target(),
             lease,
         };
         inner(cx)
@@ -131,15 +137,15 @@ impl Task {
         cx: &mut Context<'_>,
         inner: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        if let Stage::Fresh(home, _) = &self.stage
-            && home.registry.schedule_latency_config().is_some()
+        if let Stage::Fresh(target, _) = &self.stage
+            && target.registry.schedule_latency_config().is_some()
         {
-            self.stage = Stage::Polled(TaskWaker::new(Arc::clone(home), cx.waker()));
+            self.stage = Stage::Polled(TaskWaker::new(Arc::clone(target), cx.waker()));
         }
         self.state = State::Polling;
         let polled = match &mut self.stage {
             Stage::Polled(waker) => inner(&mut waker.context(cx.waker())),
-            // Without a histogram of latencies nobody asks when it was woken.
+            // Without a schedule-latency histogram wakes are not stamped.
             Stage::Fresh(..) => inner(cx),
         };
         self.state = if polled.is_ready() {
@@ -155,8 +161,8 @@ impl Drop for Task {
     fn drop(&mut self) {
         match self.state {
             State::Root | State::Completed => {}
-            State::Alive => self.home().task_ended(TaskEnd::Cancelled),
-            State::Polling => self.home().task_ended(TaskEnd::Panicked),
+            State::Alive => thread_leases::count_end(self.target(), TaskEnd::Cancelled),
+            State::Polling => thread_leases::count_end(self.target(), TaskEnd::Panicked),
         }
     }
 }
@@ -170,63 +176,65 @@ impl fmt::Debug for Task {
     }
 }
 
-/// A poll that goes on in a slot of this thread, ended by the drop, panic or not.
-struct OpenPoll {
+/// A poll in a slot of this thread, ended by the drop, also when the poll panics.
+struct LeasedPoll {
     lease: Rc<Lease>,
-    open: Open,
-    polled: Polled,
+    open: OpenPoll,
+    end: PollEnd,
 }
 
-impl OpenPoll {
+impl LeasedPoll {
     #[inline]
-    fn begin(lease: Rc<Lease>, start: PollStart) -> Self {
-        let open = lease.begin_poll(start);
+    fn start(lease: Rc<Lease>, start: PollStart) -> Self {
+        let open = lease.start_poll(start);
         Self {
             lease,
             open,
-            polled: Polled::Last,
+            end: PollEnd::Last,
         }
     }
 }
 
-impl Drop for OpenPoll {
+impl Drop for LeasedPoll {
     #[inline]
     fn drop(&mut self) {
-        self.lease.end_poll(self.open, self.polled);
+        thread_leases::end_poll(&self.lease, self.open, self.end);
     }
 }
 
-/// A poll of a root future, counted by the drop, panic or not.
+/// A poll of a root future, counted by the drop, also when the poll panics.
 struct RootPoll<'a> {
-    home: &'a Home,
+    target: &'a RecordingTarget,
     lease: Option<Rc<Lease>>,
 }
 
 impl Drop for RootPoll<'_> {
     fn drop(&mut self) {
-        match &self.lease {
-            Some(lease) => lease.count_root_poll(),
-            None => self.home.count_foreign_root_poll(),
+        if let Some(lease) = &self.lease {
+            lease.count_root_poll();
+        } else {
+            let target = self.target;
+            target.external.record(&target.registry, Worker::incr_root_polls);
         }
     }
 }
 
-/// A poll on a thread that can have no slot, recorded by the drop, panic or not.
-struct ForeignPoll {
-    home: Arc<Home>,
+/// A poll on a thread that can't have a slot, recorded by the drop, also when the poll panics.
+struct ExternalPoll {
+    target: Arc<RecordingTarget>,
     start: PollStart,
     started: Timestamp,
-    /// Not inside another one of the same runtime.
+    /// Not inside another poll of the same runtime.
     outermost: bool,
 }
 
-impl ForeignPoll {
+impl ExternalPoll {
     #[cold]
-    fn begin(home: Arc<Home>, start: PollStart) -> Self {
-        let outermost = home.begin_foreign_poll();
-        let started = home.registry.clock().now();
+    fn start(target: Arc<RecordingTarget>, start: PollStart) -> Self {
+        let outermost = target.external.start_poll();
+        let started = target.registry.clock().now();
         Self {
-            home,
+            target,
             start,
             started,
             outermost,
@@ -234,13 +242,16 @@ impl ForeignPoll {
     }
 }
 
-impl Drop for ForeignPoll {
+impl Drop for ExternalPoll {
     fn drop(&mut self) {
+        let RecordingTarget {
+            external, registry, ..
+        } = &*self.target;
         if self.outermost {
-            let ended = self.home.registry.clock().now();
-            self.home.end_foreign_poll(self.start, self.started, ended);
+            let ended = registry.clock().now();
+            external.end_poll(registry, self.start, self.started, ended);
         } else {
-            self.home.count_foreign_nested_poll();
+            external.record(registry, Worker::incr_nested_polls);
         }
     }
 }

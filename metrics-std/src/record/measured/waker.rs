@@ -6,11 +6,11 @@ use std::task::Wake;
 
 use metrics_core::{TimeSource, Timestamp, WakeStamp};
 
-use crate::record::target::Home;
+use crate::record::target::RecordingTarget;
 
 /// What a task's wakers share.
 struct Stamping {
-    home: Arc<Home>,
+    target: Arc<RecordingTarget>,
     /// The executor's waker.
     inner: Waker,
     stamp: Stamp,
@@ -36,8 +36,8 @@ impl Stamping {
     #[inline]
     fn mark(&self) {
         let stamp = self.stamp();
-        if !stamp.is_set() && self.home.stamps_wakes() {
-            stamp.mark(self.home.registry.clock().now());
+        if !stamp.is_set() && self.target.stamps_wakes() {
+            stamp.mark(self.target.registry.clock().now());
         }
     }
 }
@@ -61,9 +61,9 @@ pub(super) struct TaskWaker {
 }
 
 impl TaskWaker {
-    pub(super) fn new(home: Arc<Home>, inner: &Waker) -> Self {
+    pub(super) fn new(target: Arc<RecordingTarget>, inner: &Waker) -> Self {
         Self::of(Stamping {
-            home,
+            target,
             inner: inner.clone(),
             stamp: Stamp::Here(WakeStamp::new()),
         })
@@ -77,8 +77,8 @@ impl TaskWaker {
         }
     }
 
-    pub(super) fn home(&self) -> &Arc<Home> {
-        &self.shared.home
+    pub(super) fn target(&self) -> &Arc<RecordingTarget> {
+        &self.shared.target
     }
 
     /// When the task was first woken since the last call.
@@ -103,7 +103,7 @@ impl TaskWaker {
             Stamp::In(first) => first,
         };
         *self = Self::of(Stamping {
-            home: Arc::clone(&self.shared.home),
+            target: Arc::clone(&self.shared.target),
             inner: inner.clone(),
             stamp: Stamp::In(Arc::clone(first)),
         });

@@ -6,12 +6,13 @@ use metrics_core::{PollStart, TimeSource, Timestamp};
 use tokio::runtime::{Builder, TaskMeta};
 
 use crate::location;
-use crate::record::lease as current;
-use crate::record::target::{Driver, Home};
+use crate::record::runtime_leases::PolledBy;
+use crate::record::target::RecordingTarget;
+use crate::record::thread_leases;
 
 type TaskCallback = Box<dyn Fn(&TaskMeta<'_>) + Send + Sync>;
 
-/// The user's own, which the adapter's call.
+/// Callbacks by event, each list in the order in which it is called.
 #[derive(Default)]
 pub(super) struct TaskCallbacks {
     pub(super) spawn: Vec<TaskCallback>,
@@ -21,33 +22,33 @@ pub(super) struct TaskCallbacks {
 }
 
 impl TaskCallbacks {
-    /// Ours beside the user's.
-    pub(super) fn record(&mut self, home: &Arc<Home>) {
-        let before = Arc::clone(home);
+    /// Adds those that record.
+    pub(super) fn record(&mut self, target: &Arc<RecordingTarget>) {
+        let before = Arc::clone(target);
         self.before_poll.push(Box::new(move |meta| {
-            if let Some(lease) = before.lease(Driver::Spawned) {
+            if let Some(lease) = thread_leases::lease_for_poll(&before, PolledBy::Runtime) {
                 let start = PollStart {
                     scheduled_at: scheduled_at(&before, meta),
                     site: location::intern(meta.spawned_at()),
                 };
-                lease.begin_covered_poll(start);
+                lease.start_hooked_poll(start);
             }
         }));
-        let after = Arc::clone(home);
+        let after = Arc::clone(target);
         self.after_poll.insert(
             0,
             Box::new(move |_| {
-                if let Some(lease) = current::find(&after.registry) {
-                    lease.end_covered_poll();
+                if let Some(lease) = thread_leases::find(&after.registry) {
+                    thread_leases::end_hooked_poll(&lease);
                 }
             }),
         );
-        let end = Arc::clone(home);
+        let end = Arc::clone(target);
         self.terminate.insert(
             0,
             Box::new(move |_| {
-                if let Some(lease) = current::find(&end.registry) {
-                    lease.note_end_of_covered_task();
+                if let Some(lease) = thread_leases::find(&end.registry) {
+                    lease.end_hooked_task();
                 }
             }),
         );
@@ -76,10 +77,10 @@ fn call(callbacks: &[TaskCallback], meta: &TaskMeta<'_>) {
     }
 }
 
-/// When Tokio scheduled the task, by our clock. Tokio tells how long ago that was.
-fn scheduled_at(home: &Home, meta: &TaskMeta<'_>) -> Option<Timestamp> {
+/// When Tokio scheduled the task, by our clock. Tokio reports how long ago that was.
+fn scheduled_at(target: &RecordingTarget, meta: &TaskMeta<'_>) -> Option<Timestamp> {
     let latency = meta.schedule_latency()?;
-    let registry = &home.registry;
+    let registry = &target.registry;
     let ago = registry.scale().ticks_of(latency);
     Some(Timestamp::from_ticks(
         registry.clock().now().ticks().saturating_sub(ago),

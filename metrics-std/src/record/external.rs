@@ -1,0 +1,76 @@
+//! The slot that threads share which can't have one of their own.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use metrics_core::{PollStart, Timestamp};
+
+use crate::{Registry, Worker};
+
+/// The external row of a registry: polls on threads that are ending, or for which no slot is left. A lock guards it.
+#[derive(Default)]
+pub(crate) struct ExternalRow(Mutex<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    worker: Option<Worker>,
+    /// The threads in the middle of a poll.
+    polling: Vec<ThreadMark>,
+}
+
+impl ExternalRow {
+    /// A poll begins on this thread. Returns whether it is the outermost there.
+    #[cold]
+    pub(crate) fn start_poll(&self) -> bool {
+        let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = ThreadMark::current();
+        let outermost = !shared.polling.contains(&here);
+        if outermost {
+            shared.polling.push(here);
+        }
+        outermost
+    }
+
+    /// Records the outermost poll of this thread, which has ended.
+    pub(crate) fn end_poll(
+        &self,
+        registry: &Arc<Registry>,
+        start: PollStart,
+        started: Timestamp,
+        ended: Timestamp,
+    ) {
+        {
+            let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let here = ThreadMark::current();
+            shared.polling.retain(|thread| *thread != here);
+        }
+        self.record(registry, |worker| worker.record_poll(start, started, ended));
+    }
+
+    /// Records something on the row's worker, and submits.
+    #[cold]
+    pub(crate) fn record(&self, registry: &Arc<Registry>, record: impl FnOnce(&Worker)) {
+        let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if shared.worker.is_none() {
+            shared.worker = Worker::lease_foreign(Arc::clone(registry)).ok();
+        }
+        if let Some(worker) = &shared.worker {
+            record(worker);
+            worker.submit();
+        }
+    }
+}
+
+thread_local! {
+    /// Its address identifies the thread. It has no destructor, so it is accessible until the thread is gone.
+    static MARK: u8 = const { 0 };
+}
+
+/// A running thread, also one that is ending and has neither number nor name any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ThreadMark(usize);
+
+impl ThreadMark {
+    fn current() -> Self {
+        Self(MARK.with(|mark| core::ptr::from_ref(mark).addr()))
+    }
+}

@@ -1,0 +1,54 @@
+//! The callbacks of a runtime: the user's, and those that record.
+
+use super::thread_hooks::ThreadHooks;
+
+pub(super) type Callback = Box<dyn Fn() + Send + Sync>;
+
+/// Callbacks by event, each list in the order in which it is called.
+#[derive(Default)]
+pub(super) struct Callbacks {
+    pub(super) start: Vec<Callback>,
+    pub(super) stop: Vec<Callback>,
+    pub(super) park: Vec<Callback>,
+    pub(super) unpark: Vec<Callback>,
+    #[cfg(tokio_unstable)]
+    pub(super) tasks: super::task_hooks::TaskCallbacks,
+}
+
+impl Callbacks {
+    /// Adds those that record. A worker is busy from before the user's unpark callbacks to after the user's park callbacks.
+    pub(super) fn record(&mut self, hooks: &ThreadHooks) {
+        let stop = hooks.clone();
+        self.stop.push(Box::new(move || stop.stop()));
+        let park = hooks.clone();
+        self.park.push(Box::new(move || park.park()));
+        let unpark = hooks.clone();
+        self.unpark.insert(0, Box::new(move || unpark.unpark()));
+        #[cfg(tokio_unstable)]
+        self.tasks.record(&hooks.target);
+    }
+
+    /// Hands the callbacks to Tokio. A builder without any keeps its own.
+    pub(super) fn install(self, builder: &mut tokio::runtime::Builder) {
+        if !self.start.is_empty() {
+            builder.on_thread_start(move || call(&self.start));
+        }
+        if !self.stop.is_empty() {
+            builder.on_thread_stop(move || call(&self.stop));
+        }
+        if !self.park.is_empty() {
+            builder.on_thread_park(move || call(&self.park));
+        }
+        if !self.unpark.is_empty() {
+            builder.on_thread_unpark(move || call(&self.unpark));
+        }
+        #[cfg(tokio_unstable)]
+        self.tasks.install(builder);
+    }
+}
+
+fn call(callbacks: &[Callback]) {
+    for callback in callbacks {
+        callback();
+    }
+}
