@@ -3,38 +3,21 @@
 #![cfg(not(metrics_core_loom))]
 #![allow(missing_docs)]
 
-use core::cell::{Cell, RefCell};
+#[path = "common/clock.rs"]
+mod clock;
+
+use clock::TestClock;
+use core::cell::RefCell;
 use core::time::Duration;
 use metrics_core::{
     Builder, Description, Fixed, HistogramConfig, HistogramReading, PollStart, Registry, RuntimeMetrics,
-    Snapshot, Staleness, TimeSource, Timestamp,
+    Snapshot, Staleness,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 std::thread_local! {
-    static TICKS: Cell<u64> = const { Cell::new(0) };
-    static INTERRUPT: Cell<Option<fn()>> = const { Cell::new(None) };
     static SEEN: RefCell<Snapshot<Fixed<1, 8>>> = RefCell::default();
-}
-
-struct Interrupting;
-
-impl TimeSource for Interrupting {
-    fn now(&self) -> Timestamp {
-        if let Some(interrupt) = INTERRUPT.take() {
-            interrupt();
-        }
-        Timestamp::from_ticks(TICKS.get())
-    }
-
-    fn ticks_per_second(&self) -> u64 {
-        1_000_000_000
-    }
-
-    fn resolution(&self) -> Duration {
-        Duration::from_nanos(1)
-    }
 }
 
 const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 8) {
@@ -50,7 +33,7 @@ const DESCRIPTION: Description<1, 8> = match Builder::new()
     Err(_) => panic!("a histogram of 8 buckets fits"),
 };
 
-static METRICS: Registry<Fixed<1, 8>, Interrupting> = Registry::new(&DESCRIPTION, Interrupting);
+static METRICS: Registry<Fixed<1, 8>, TestClock> = Registry::new(&DESCRIPTION, TestClock::new());
 
 fn read() {
     SEEN.with_borrow_mut(|snapshot| RuntimeMetrics::new(&METRICS).snapshot_into(snapshot));
@@ -73,7 +56,7 @@ fn a_reader_inside_a_write_section_keeps_what_it_had() {
     worker.start_processing_scheduled_tasks();
     // Before anything was ever read.
     worker.start_poll(PollStart::default());
-    INTERRUPT.set(Some(read));
+    METRICS.clock().interrupt_at(0, read);
     worker.end_poll();
     assert_eq!(seen(), (None, None, Some(Staleness { age: None })));
     let unread = SEEN.with_borrow(Clone::clone);
@@ -92,9 +75,9 @@ fn a_reader_inside_a_write_section_keeps_what_it_had() {
     assert_eq!(back.total().poll_count(), None);
     assert_eq!(seen(), (Some(1), Some(1), None));
 
-    TICKS.set(500);
+    METRICS.clock().set(500);
     worker.start_poll(PollStart::default());
-    INTERRUPT.set(Some(read));
+    METRICS.clock().interrupt_at(0, read);
     worker.end_poll();
     let age = Some(Duration::from_nanos(500));
     assert_eq!(

@@ -1,10 +1,13 @@
 //! Buckets that count in 32 bits: the same histogram in less RAM, and honest about a bucket that is full.
 
+#[path = "common/clock.rs"]
+mod clock;
+
+use clock::TestClock;
 use core::time::Duration;
 
 use metrics_core::{
     Buckets32, Builder, Description, Fixed, HistogramConfig, NoClock, PollStart, Registry, RuntimeMetrics,
-    TimeSource, Timestamp,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -25,25 +28,8 @@ const DESCRIPTION: Description<1, BUCKETS> = match Builder::new()
     Err(_) => panic!("a histogram of 8 buckets fits"),
 };
 
-/// A clock that stands still: every poll takes no time.
-#[derive(Debug)]
-struct Standing;
-
-impl TimeSource for Standing {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ticks(7)
-    }
-
-    fn ticks_per_second(&self) -> u64 {
-        1_000_000_000
-    }
-
-    fn resolution(&self) -> Duration {
-        Duration::from_nanos(1)
-    }
-}
-
-static METRICS: Registry<Fixed<1, BUCKETS, Buckets32>, Standing> = Registry::new(&DESCRIPTION, Standing);
+static METRICS: Registry<Fixed<1, BUCKETS, Buckets32>, TestClock> =
+    Registry::new(&DESCRIPTION, TestClock::new());
 
 #[test]
 fn narrow_buckets_count_as_wide_ones_do() {

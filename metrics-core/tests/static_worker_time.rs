@@ -1,12 +1,14 @@
 //! Which time a poll of a worker in a `static` is charged with.
 #![allow(missing_docs)]
 
+#[path = "common/clock.rs"]
+mod clock;
+
+use clock::TestClock;
 use core::time::Duration;
 use metrics_core::{
     Builder, Description, DirectWorker, Fixed, HistogramConfig, PollStart, Registry, RuntimeMetrics, TaskEnd,
-    TimeSource, Timestamp,
 };
-use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -24,30 +26,7 @@ const DESCRIPTION: Description<1, BUCKETS> = match Builder::new()
     Err(_) => panic!("a histogram of 8 buckets fits"),
 };
 
-/// Nanosecond ticks, moved by the test alone.
-struct Hand(AtomicU64);
-
-impl Hand {
-    fn advance(&self, nanos: u64) {
-        self.0.fetch_add(nanos, Ordering::Relaxed);
-    }
-}
-
-impl TimeSource for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ticks(self.0.load(Ordering::Relaxed))
-    }
-
-    fn ticks_per_second(&self) -> u64 {
-        1_000_000_000
-    }
-
-    fn resolution(&self) -> Duration {
-        Duration::from_nanos(1)
-    }
-}
-
-type Static = DirectWorker<Hand, 1, BUCKETS>;
+type Static = DirectWorker<TestClock, 1, BUCKETS>;
 
 /// What an executor may report between two polls.
 const BETWEEN: &[(&str, fn(Static))] = &[
@@ -69,7 +48,7 @@ const BETWEEN: &[(&str, fn(Static))] = &[
 
 #[test]
 fn every_hook_between_two_polls_makes_the_second_read_the_clock() {
-    static METRICS: Registry<Fixed<1, BUCKETS>, Hand> = Registry::new(&DESCRIPTION, Hand(AtomicU64::new(1)));
+    static METRICS: Registry<Fixed<1, BUCKETS>, TestClock> = Registry::new(&DESCRIPTION, TestClock::new());
     let worker = METRICS.worker(0).unwrap();
     let clock = METRICS.clock();
     let sums = || {

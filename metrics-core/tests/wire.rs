@@ -7,46 +7,21 @@
 ))]
 #![allow(missing_docs)]
 
+#[path = "common/clock.rs"]
+mod clock;
+
+use clock::TestClock;
 use core::time::Duration;
 use metrics_core::{
     Builder, Counter, CounterSet, Description, Fixed, Heap, HistogramConfig, PollStart, Registry,
-    RuntimeMetrics, SNAPSHOT_SCHEMA, Sampling, Site, Snapshot, TaskEnd, TimeSource, Timestamp, Worker,
+    RuntimeMetrics, SNAPSHOT_SCHEMA, Sampling, Site, Snapshot, TaskEnd, Worker,
 };
-use portable_atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// Nanosecond ticks, moved by the test alone.
-#[derive(Debug, Default)]
-struct Hand(AtomicU32);
-
-impl Hand {
-    const fn new() -> Self {
-        Self(AtomicU32::new(0))
-    }
-
-    fn advance(&self, nanos: u32) {
-        self.0.fetch_add(nanos, Ordering::Relaxed);
-    }
-}
-
-impl TimeSource for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ticks(self.0.load(Ordering::Relaxed).into())
-    }
-
-    fn ticks_per_second(&self) -> u64 {
-        1_000_000_000
-    }
-
-    fn resolution(&self) -> Duration {
-        Duration::from_nanos(1)
-    }
-}
-
-fn heap() -> (Arc<Hand>, Snapshot<Heap>) {
-    let clock = Arc::new(Hand::new());
+fn heap() -> (Arc<TestClock>, Snapshot<Heap>) {
+    let clock = Arc::new(TestClock::new());
     let registry = Builder::new()
         .name("wire")
         .workers(2)
@@ -143,7 +118,7 @@ fn an_index_that_no_list_has_is_refused() {
 fn counters_that_a_runtime_does_not_supply_stay_unmeasured() {
     let registry = Builder::new()
         .counters(CounterSet::of(&[Counter::PollCount]))
-        .build(Arc::new(Hand::new()))
+        .build(Arc::new(TestClock::new()))
         .unwrap();
     let snapshot = RuntimeMetrics::new(registry).snapshot();
     let back: Snapshot<Heap> = postcard::from_bytes(&to_binary(&snapshot)).unwrap();
@@ -154,7 +129,7 @@ fn counters_that_a_runtime_does_not_supply_stay_unmeasured() {
     }
 }
 
-type InRam = Registry<Fixed<2, 20>, Hand>;
+type InRam = Registry<Fixed<2, 20>, TestClock>;
 
 const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 20) {
     Ok(layout) => layout,
@@ -171,7 +146,7 @@ const DESCRIPTION: Description<2, 20> = match Builder::new()
     Err(_) => panic!("two histograms of 20 buckets fit"),
 };
 
-static METRICS: InRam = Registry::new(&DESCRIPTION, Hand::new());
+static METRICS: InRam = Registry::new(&DESCRIPTION, TestClock::new());
 
 #[test]
 fn what_a_static_registry_writes_a_host_reads() {

@@ -1,54 +1,14 @@
-//! A clock driven by hand, and a registry on it.
+//! A clock that only the test moves, and a registry on it.
 // Not every test that takes this in uses all of it.
 #![allow(dead_code)]
 
-use core::cell::Cell;
-use core::time::Duration;
-use metrics_core::{Builder, Heap, HistogramConfig, PollStart, Registry, TimeSource, Timestamp, Worker};
-use std::rc::Rc;
+mod clock;
+
+use clock::TestClock;
+use metrics_core::{Builder, Heap, HistogramConfig, PollStart, Registry, Worker};
 use std::sync::Arc;
 
-/// Nanosecond ticks, moved by the test alone.
-#[derive(Clone, Default)]
-pub(crate) struct Hand(Rc<State>);
-
-#[derive(Default)]
-struct State {
-    ticks: Cell<u64>,
-    readings: Cell<u64>,
-}
-
-impl Hand {
-    pub(crate) fn advance(&self, nanos: u64) {
-        self.0.ticks.set(self.0.ticks.get() + nanos);
-    }
-
-    /// Sets the clock back.
-    pub(crate) fn step_back(&self, nanos: u64) {
-        self.0.ticks.set(self.0.ticks.get() - nanos);
-    }
-
-    /// How often the clock was read.
-    pub(crate) fn readings(&self) -> u64 {
-        self.0.readings.get()
-    }
-}
-
-impl TimeSource for Hand {
-    fn now(&self) -> Timestamp {
-        self.0.readings.set(self.0.readings.get() + 1);
-        Timestamp::from_ticks(self.0.ticks.get())
-    }
-
-    fn ticks_per_second(&self) -> u64 {
-        1_000_000_000
-    }
-
-    fn resolution(&self) -> Duration {
-        Duration::from_nanos(1)
-    }
-}
-
+pub(crate) type Hand = Arc<TestClock>;
 pub(crate) type Shared = Arc<Registry<Heap, Hand>>;
 
 /// Two workers, with both histograms.

@@ -1,54 +1,13 @@
 //! Playing a sequence of hooks, each at a given microsecond, into an `EmbassyMetrics`.
 
-use core::fmt;
-use core::time::Duration;
-use std::sync::Mutex;
+#[path = "../common/clock.rs"]
+mod clock;
 
-use portable_atomic::{AtomicU64, Ordering};
-
+use clock::TestClock;
 use metrics_core::embassy::{EmbassyMetrics, ExecutorRow, FixedTrace, TaskRow, TraceSnapshot};
 use metrics_core::{
-    Builder, Description, Fixed, HistogramConfig, Registry, Snapshot, TaskCounts, TimeSource, Timestamp,
+    Builder, Description, Fixed, HistogramConfig, Registry, Snapshot, TaskCounts, TimeSource as _,
 };
-
-type Interrupt = Box<dyn FnOnce() + Send>;
-
-/// A clock of microseconds, set by hand. One of its readings can be interrupted.
-pub(crate) struct HandClock {
-    micros: AtomicU64,
-    readings: AtomicU64,
-    interrupt: Mutex<Option<(u64, Interrupt)>>,
-}
-
-impl fmt::Debug for HandClock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("HandClock").field(&self.micros).finish()
-    }
-}
-
-impl TimeSource for HandClock {
-    fn now(&self) -> Timestamp {
-        let number = self.readings.fetch_add(1, Ordering::Relaxed);
-        let due = self
-            .interrupt
-            .lock()
-            .expect("no test panics in an interrupt")
-            .take_if(|(at, _)| *at == number);
-        let now = Timestamp::from_ticks(self.micros.load(Ordering::Relaxed));
-        if let Some((_, interrupt)) = due {
-            interrupt();
-        }
-        now
-    }
-
-    fn ticks_per_second(&self) -> u64 {
-        1_000_000
-    }
-
-    fn resolution(&self) -> Duration {
-        Duration::from_micros(1)
-    }
-}
 
 /// What a hook says. Executors and tasks are embassy's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,17 +27,13 @@ pub(crate) const BUCKETS: usize = 32;
 
 /// Metrics of up to `E` executors and `N` tasks, with the clock that they go by.
 pub(crate) struct Player<const E: usize, const N: usize> {
-    clock: &'static HandClock,
-    pub(crate) metrics: &'static EmbassyMetrics<&'static HandClock, E, N, BUCKETS>,
+    clock: &'static TestClock,
+    pub(crate) metrics: &'static EmbassyMetrics<&'static TestClock, E, N, BUCKETS>,
 }
 
 impl<const E: usize, const N: usize> Player<E, N> {
     pub(crate) fn new() -> Self {
-        let clock: &'static HandClock = Box::leak(Box::new(HandClock {
-            micros: AtomicU64::new(0),
-            readings: AtomicU64::new(0),
-            interrupt: Mutex::new(None),
-        }));
+        let clock: &'static TestClock = Box::leak(Box::new(TestClock::with_rate(1_000_000)));
         let layout = HistogramConfig::power_of_two(1_000, BUCKETS).expect("a layout that fits");
         let description: Description<E, BUCKETS> = Builder::new()
             .name("embassy")
@@ -94,12 +49,12 @@ impl<const E: usize, const N: usize> Player<E, N> {
     }
 
     pub(crate) fn at(&self, micros: u64) -> &Self {
-        self.clock.micros.store(micros, Ordering::Relaxed);
+        self.clock.set(micros);
         self
     }
 
     pub(crate) fn now(&self) -> u64 {
-        self.clock.micros.load(Ordering::Relaxed)
+        self.clock.ticks()
     }
 
     /// Runs `interrupt` in the midst of the clock reading with this number, counted from now.
@@ -108,13 +63,7 @@ impl<const E: usize, const N: usize> Player<E, N> {
             clock: self.clock,
             metrics: self.metrics,
         };
-        let at = self.clock.readings.load(Ordering::Relaxed) + reading;
-        let mut slot = self
-            .clock
-            .interrupt
-            .lock()
-            .expect("no test panics in an interrupt");
-        *slot = Some((at, Box::new(move || interrupt(&player))));
+        self.clock.interrupt_at(reading, move || interrupt(&player));
     }
 
     pub(crate) fn hook(&self, hook: Hook) -> &Self {

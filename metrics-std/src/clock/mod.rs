@@ -117,34 +117,18 @@ impl fmt::Debug for Clock {
 mod tests {
     use super::*;
     use metrics_core::TimeScale;
-
-    struct Fixed;
-
-    impl TimeSource for Fixed {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_ticks(7)
-        }
-
-        fn ticks_per_second(&self) -> u64 {
-            32_768
-        }
-
-        fn resolution(&self) -> Duration {
-            Duration::from_micros(31)
-        }
-
-        fn available(&self) -> bool {
-            false
-        }
-    }
+    use metrics_mock::ManualClock;
 
     #[test]
     fn a_custom_source_is_passed_through_whole() {
-        let clock = Clock::custom(Fixed);
+        let source = Arc::new(ManualClock::with_rate(32_768));
+        let clock = Clock::custom(Arc::clone(&source));
+        source.advance_ticks(7);
         assert_eq!(clock.now().ticks(), 7);
         assert_eq!(clock.ticks_per_second(), 32_768);
-        assert_eq!(clock.resolution(), Duration::from_micros(31));
-        assert!(!clock.available());
+        assert_eq!(clock.resolution(), source.resolution());
+        assert!(clock.available());
+        assert!(!Clock::custom(ManualClock::unavailable()).available());
     }
 
     #[test]
