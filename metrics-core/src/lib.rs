@@ -1,23 +1,4 @@
-//! The `no_std` core of async runtime metrics.
-//!
-//! A runtime's workers record what they do through the hooks of a `Worker` (heap) or a [`DirectWorker`] (a
-//! `static`), each into a slot of a [`Registry`]; readers take a [`Snapshot`] through [`RuntimeMetrics`], at any time and
-//! from any thread, without ever making a worker wait. Adapters for servers, browsers and tests build on this crate:
-//! it has no clock, no thread, no executor and no exporter, and allocates only with the feature `alloc`.
-//!
-//! # Features
-//! - `record` (default): the hooks record. Without it the same types and methods do nothing: see [`RECORDING`].
-//! - `alloc`: heap storage (`Heap`, `Worker`, `Builder::build`). Needs pointer-sized compare-and-swap.
-//! - `serde`: snapshots and configurations serialise.
-//! - `critical-section`: many-writer cells on targets without compare-and-swap, by the critical section that the final
-//!   binary provides. The hooks of a worker never use it.
-//! - `defmt`: `defmt::Format` for errors and readings.
-//!
-//! # What is not promised
-//! - Snapshots of two workers are not of the same instant; each worker's own state is.
-//! - A worker busy with short polls shows up to one submit interval late; what it is doing *now* is in its
-//!   [`LiveRecord`], which needs no submit.
-//! - Durations are as good as the clock: see [`TimeSource`] and [`Registry::resolution`].
+#![doc = include_str!("../README.md")]
 #![no_std]
 
 #[cfg(feature = "alloc")]
