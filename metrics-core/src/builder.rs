@@ -1,10 +1,9 @@
 //! Making a registry: a configuration is checked once, before any arithmetic.
 
-use crate::counters::CounterSet;
+use crate::catalog::MetricSet;
 use crate::histogram::HistogramConfig;
 use crate::options::Sampling;
 use crate::record::NEVER;
-use crate::registry::Supplies;
 use crate::slot::MAX_WORKERS;
 use crate::sync::RECORDING;
 use crate::time::TimeScale;
@@ -84,8 +83,7 @@ pub struct Builder<'a> {
     poll_time_sampling: Sampling,
     schedule_latency_sampling: Sampling,
     submit_interval: Duration,
-    counters: CounterSet,
-    supplies: Supplies,
+    measures: MetricSet,
     epoch: Option<u64>,
     started_at: Option<u64>,
 }
@@ -108,8 +106,7 @@ impl<'a> Builder<'a> {
             poll_time_sampling: Sampling::Every,
             schedule_latency_sampling: Sampling::Every,
             submit_interval: DEFAULT_SUBMIT_INTERVAL,
-            counters: CounterSet::ALL,
-            supplies: Supplies::ALL,
+            measures: MetricSet::ALL,
             epoch: None,
             started_at: None,
         }
@@ -163,15 +160,9 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// The per-worker counters that the runtime's hooks really move; the others read `None`.
-    pub const fn counters(mut self, counters: CounterSet) -> Self {
-        self.counters = counters;
-        self
-    }
-
-    /// The per-runtime numbers that the runtime really reports; the others read `None`.
-    pub const fn supplies(mut self, supplies: Supplies) -> Self {
-        self.supplies = supplies;
+    /// The numbers that the runtime's hooks measure. The others read `None`, unless a [`Probe`](crate::Probe) reports them.
+    pub const fn measures(mut self, numbers: MetricSet) -> Self {
+        self.measures = numbers;
         self
     }
 
@@ -187,18 +178,9 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// The counters that can be read: none without the feature `record`.
-    const fn recorded_counters(&self) -> CounterSet {
-        if RECORDING {
-            self.counters
-        } else {
-            CounterSet::NONE
-        }
-    }
-
-    /// As [`recorded_counters`](Self::recorded_counters), for the numbers of the runtime.
-    const fn recorded_numbers(&self) -> Supplies {
-        if RECORDING { self.supplies } else { Supplies::NONE }
+    /// The numbers that hooks measure: none without the feature `record`.
+    const fn recorded(&self) -> MetricSet {
+        if RECORDING { self.measures } else { MetricSet::NONE }
     }
 
     const fn check(&self) -> Result<(), ConfigError> {
@@ -272,8 +254,7 @@ mod on_the_heap {
                     scale,
                     resolution: if timed { clock.resolution() } else { Duration::ZERO },
                     interval,
-                    counters: self.recorded_counters(),
-                    supplies: self.recorded_numbers(),
+                    measures: self.recorded(),
                     poll_time: Layout::new(self.poll_time),
                     schedule_latency: Layout::new(self.schedule_latency),
                     blocking_queue_wait: self.blocking_queue_wait,
@@ -363,8 +344,7 @@ pub(crate) mod in_a_static {
                     } else {
                         interval
                     },
-                    counters: this.recorded_counters(),
-                    supplies: this.recorded_numbers(),
+                    measures: this.recorded(),
                     poll_time: Layout::new(this.poll_time),
                     schedule_latency: Layout::new(this.schedule_latency),
                     blocking_queue_wait: None,

@@ -1,66 +1,14 @@
-//! A worker's counters: one list, from which the cells, the values and the names are made.
+//! A worker's counters: the cells and the values, made from the table of per-worker numbers.
 
+use crate::catalog::{WorkerNumber, with_worker_numbers};
 use crate::cell::U64Cell;
 use crate::sync::const_unless_loom;
 
-/// Calls a macro with the one list of per-worker counters: documentation, type, name, name of the per-worker getter, variant.
-macro_rules! with_counters {
-    ($callback:ident) => {
-        $callback! {
-            /// Nanoseconds the worker was unparked and neither searching for work nor waiting in the driver; settled time only.
-            Duration busy_duration_total worker_total_busy_duration BusyDurationTotal,
-            /// Blocking parks.
-            u64 park_count worker_park_count ParkCount,
-            /// Parks and unparks together: odd means parked.
-            u64 park_unpark_count worker_park_unpark_count ParkUnparkCount,
-            /// Parks with no poll since the park before. The first park of a fresh worker does not count.
-            u64 noop_count worker_noop_count NoopCount,
-            /// Polls of spawned tasks, however they reached the worker: one call of the task's `Future::poll` each.
-            u64 poll_count worker_poll_count PollCount,
-            /// Tasks taken from other workers' queues.
-            u64 steal_count worker_steal_count StealCount,
-            /// Successful steals, of one or more tasks each.
-            u64 steal_operations worker_steal_operations StealOperations,
-            /// Tasks scheduled from the worker onto its own queue.
-            u64 local_schedule_count worker_local_schedule_count LocalScheduleCount,
-            /// Overflows of the local queue into the global one (operations, not tasks).
-            u64 overflow_count worker_overflow_count OverflowCount,
-            /// Tasks that overflows moved to the global queue.
-            u64 overflow_tasks worker_overflow_tasks OverflowTasks,
-            /// Polls that returned `Pending` because the cooperative budget was spent.
-            u64 budget_forced_yield_count worker_budget_forced_yield_count BudgetForcedYieldCount,
-            /// Polls of a root future (`block_on`), kept apart from `poll_count`.
-            u64 root_polls worker_root_polls RootPolls,
-            /// Polls of measured futures inside measured tasks, kept apart from `poll_count`.
-            u64 nested_polls worker_nested_polls NestedPolls,
-        }
-    };
-}
-pub(crate) use with_counters;
-
 macro_rules! define {
-    ($($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident,)*) => {
-        /// A counter that a worker keeps, as in the one list of metrics.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-        #[repr(u8)]
-        #[non_exhaustive]
-        pub enum Counter {
-            $($(#[$doc])* $variant,)*
-        }
-
-        impl Counter {
-            /// Every counter, in the order of the list.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The name in the one list of metrics.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => stringify!($name),)*
-                }
-            }
-        }
-
+    (
+        counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
+        gauges { $($gauges:tt)* }
+    ) => {
         /// The cells of one worker: a batch over [`Local`](crate::cell::Local), a slot over [`OwnedU64`](crate::cell::OwnedU64).
         // In this order: what a poll touches is near the front.
         #[repr(C)]
@@ -109,12 +57,14 @@ macro_rules! define {
             }
 
             pub(crate) fn read(&self) -> CounterValues {
-                CounterValues {
+                let mut values = CounterValues {
                     settled_at: self.settled_at.get(),
                     mean_poll_time: self.mean_poll_time.get(),
                     thread: self.thread.get(),
-                    values: [$(self.$name.get(),)*],
-                }
+                    ..CounterValues::default()
+                };
+                $(values.values[WorkerNumber::$variant as usize] = self.$name.get();)*
+                values
             }
 
             /// Brings a reading up to date, and the sum of which it is a part.
@@ -125,23 +75,25 @@ macro_rules! define {
                 now.thread = self.thread.get();
                 $({
                     let value = self.$name.get();
-                    let now = &mut now.values[Counter::$variant as usize];
-                    let total = &mut total.values[Counter::$variant as usize];
+                    let now = &mut now.values[WorkerNumber::$variant as usize];
+                    let total = &mut total.values[WorkerNumber::$variant as usize];
                     *total = total.wrapping_add(value.wrapping_sub(*now));
                     *now = value;
                 })*
             }
 
-            pub(crate) fn get(&self, counter: Counter) -> u64 {
-                match counter {
-                    $(Counter::$variant => self.$name.get(),)*
+            /// One counter; `None` for a gauge, which has no cell.
+            pub(crate) fn get(&self, number: WorkerNumber) -> Option<u64> {
+                match number {
+                    $(WorkerNumber::$variant => Some(self.$name.get()),)*
+                    _ => None,
                 }
             }
         }
     };
 }
 
-with_counters!(define);
+with_worker_numbers!(define);
 
 /// Fractional bits of the fixed-point mean.
 pub(crate) const MEAN_FRACTION: u32 = 8;
@@ -170,71 +122,21 @@ pub(crate) fn next_mean(mean: u64, sample: u64) -> u64 {
 
 const _: () = assert!(MEAN_LIMIT << MEAN_FRACTION < (i64::MAX / MEAN_ALPHA).cast_unsigned());
 
-/// How many counters there are.
-pub(crate) const COUNTERS: usize = Counter::ALL.len();
+/// How many per-worker numbers there are.
+pub(crate) const WORKER_NUMBERS: usize = WorkerNumber::ALL.len();
 
-/// The counters of one worker at one moment, all of one submit.
+/// The numbers of one worker at one moment; the counters are all of one submit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CounterValues {
     pub(crate) settled_at: u64,
     pub(crate) mean_poll_time: u64,
     pub(crate) thread: u64,
-    pub(crate) values: [u64; COUNTERS],
+    pub(crate) values: [u64; WORKER_NUMBERS],
 }
 
 impl CounterValues {
-    pub(crate) fn get(&self, counter: Counter) -> u64 {
+    pub(crate) fn get(&self, counter: WorkerNumber) -> u64 {
         self.values[counter as usize]
-    }
-}
-
-/// A set of [`Counter`]s: which of them a runtime really counts. The others read `None`. By default none is in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct CounterSet(u32);
-
-impl CounterSet {
-    /// Every counter: a runtime that calls every hook.
-    pub const ALL: Self = Self((1 << COUNTERS) - 1);
-    /// No counter.
-    pub const NONE: Self = Self(0);
-
-    /// The set of these counters.
-    pub const fn of(counters: &[Counter]) -> Self {
-        let mut bits = 0;
-        let mut i = 0;
-        while i < counters.len() {
-            bits |= 1 << counters[i] as u8;
-            i += 1;
-        }
-        Self(bits)
-    }
-
-    /// Whether `counter` is in the set.
-    pub const fn contains(self, counter: Counter) -> bool {
-        self.0 & (1 << counter as u8) != 0
-    }
-
-    /// The counters of both sets.
-    #[must_use]
-    pub const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// The counters that are in both sets.
-    pub(crate) const fn intersection(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    /// The set less one counter.
-    #[must_use]
-    pub const fn without(self, counter: Counter) -> Self {
-        Self(self.0 & !(1 << counter as u8))
-    }
-
-    /// Whether the set is empty.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
     }
 }
 
@@ -261,19 +163,6 @@ mod tests {
             mean = next_mean(mean, sample);
             assert_ne!(mean, 0);
             assert!(mean <= MEAN_LIMIT << MEAN_FRACTION);
-        }
-    }
-
-    #[test]
-    fn sets_hold_what_they_were_made_of() {
-        let set = CounterSet::of(&[Counter::PollCount, Counter::NestedPolls]);
-        for &counter in Counter::ALL {
-            assert_eq!(
-                set.contains(counter),
-                matches!(counter, Counter::PollCount | Counter::NestedPolls)
-            );
-            assert!(CounterSet::ALL.contains(counter));
-            assert!(!CounterSet::NONE.contains(counter));
         }
     }
 }

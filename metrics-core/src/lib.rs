@@ -48,17 +48,19 @@ mod worker;
 #[cfg(not(metrics_core_loom))]
 pub use builder::in_a_static::Description;
 pub use builder::{Builder, ConfigError, DEFAULT_SUBMIT_INTERVAL};
-pub use catalog::{EVENT_LOOP_METRICS, METRICS, Metric, MetricKind, MetricScope, MetricUnit};
-pub use counters::{Counter, CounterSet};
+pub use catalog::{
+    EVENT_LOOP_METRICS, Fact, HistogramName, METRICS, Metric, MetricKind, MetricScope, MetricSet,
+    MetricSource, MetricUnit, RuntimeNumber, RuntimeNumbers, WorkerNumber,
+};
 #[cfg(not(metrics_core_loom))]
 pub use direct::DirectWorker;
 pub use histogram::{HistogramConfig, HistogramError, HistogramInterval, HistogramSnapshot, Quantile};
 pub use live::{LiveRecord, LiveThread, Site, Transition, WorkerState};
 pub use options::{Options, Sampling};
-pub use probe::{NoProbe, Probe};
+pub use probe::{NoProbe, Probe, ProbedState};
 pub use reader::RuntimeMetrics;
 pub use record::PollStart;
-pub use registry::{Registry, RegistryRef, SharedCounters, Supplies};
+pub use registry::{Registry, RegistryRef, SharedCounters};
 #[cfg(feature = "serde")]
 pub use snapshot::SNAPSHOT_SCHEMA;
 pub use snapshot::{

@@ -1,10 +1,11 @@
 //! The reader's handle: every getter, per worker and in total, and snapshots.
 
-use crate::counters::{Counter, CounterSet, MEAN_FRACTION, with_counters};
+use crate::catalog::{RuntimeNumber, WorkerNumber, with_runtime_numbers, with_worker_numbers};
+use crate::counters::MEAN_FRACTION;
 use crate::histogram::BucketRange;
 use crate::live::{LiveRecord, LiveThread};
 use crate::probe::{NoProbe, Probe};
-use crate::registry::{HostCells, RegistryRef};
+use crate::registry::RegistryRef;
 use crate::slot::{FOREIGN, Slot, persist};
 use crate::snapshot::Snapshot;
 use crate::storage::sealed::Sealed;
@@ -114,56 +115,49 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         worker < self.num_workers() || self.slots(worker).next().is_some()
     }
 
-    fn host(&self) -> Option<&HostCells<<R::Storage as Sealed>::SharedBuckets>> {
-        R::Storage::host(&self.registry.shared.host)
-    }
-
-    fn supplied(&self) -> CounterSet {
-        let facts = &self.registry.facts;
-        if facts.timed {
-            facts.counters
-        } else {
-            facts.counters.without(Counter::BusyDurationTotal)
-        }
-    }
-
-    /// The sum over all workers of one counter, in its own unit.
-    pub fn counter(&self, counter: Counter) -> Option<u64> {
-        if self.probe.worker_counters().contains(counter) {
+    /// The sum over all workers of one number, in its own unit.
+    pub fn counter(&self, number: WorkerNumber) -> Option<u64> {
+        if self.probe.worker_numbers().has_worker(number) {
             return (0..self.num_workers()).try_fold(0, |sum: u64, worker| {
-                Some(sum.wrapping_add(self.probe.worker_counter(worker, counter)?))
+                Some(sum.wrapping_add(self.probe.worker(worker, number)?))
             });
         }
-        if !self.supplied().contains(counter) {
+        if !self.registry.measured().has_worker(number) {
             return None;
         }
-        self.sum(self.registry.storage.slots(), counter)
+        self.sum(self.registry.storage.slots(), number)
     }
 
-    /// One worker's counter, in its own unit.
-    pub fn worker_counter(&self, worker: usize, counter: Counter) -> Option<u64> {
+    /// One worker's number, in its own unit.
+    pub fn worker_counter(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
         if !self.knows(worker) {
             return None;
         }
-        if self.probe.worker_counters().contains(counter) {
-            return self.probe.worker_counter(worker, counter);
+        if self.probe.worker_numbers().has_worker(number) {
+            return self.probe.worker(worker, number);
         }
-        if !self.supplied().contains(counter) {
+        if !self.registry.measured().has_worker(number) {
             return None;
         }
-        self.sum(self.slots(worker), counter)
+        self.sum(self.slots(worker), number)
+    }
+
+    /// A number of the runtime as a whole: by the runtime's own count where it has one, else by that of its hooks.
+    pub fn runtime_number(&self, number: RuntimeNumber) -> Option<u64> {
+        let counted = || self.registry.runtime_number(number, &self.registry.task_counts());
+        self.probe.runtime(number).or_else(counted)
     }
 
     fn sum<'a>(
         &'a self,
         mut slots: impl Iterator<Item = &'a Slot<Buckets<R>>>,
-        counter: Counter,
+        number: WorkerNumber,
     ) -> Option<u64>
     where
         Buckets<R>: 'a,
     {
         slots.try_fold(0, |sum: u64, slot| {
-            Some(sum.wrapping_add(slot.counter(counter, |attempt| self.probe.relax(attempt))?))
+            Some(sum.wrapping_add(slot.counter(number, |attempt| self.probe.relax(attempt))?))
         })
     }
 
@@ -192,104 +186,13 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         numbers.map(|values| values.thread).find(|&thread| thread != 0)
     }
 
-    /// Tasks in a worker's local queue, its LIFO slot included.
-    pub fn worker_local_queue_depth(&self, worker: usize) -> Option<u64> {
-        self.probe.local_queue_depth(worker)
-    }
-
-    /// Tasks in the queue that all workers share.
-    pub fn global_queue_depth(&self) -> Option<u64> {
-        self.probe.global_queue_depth()
-    }
-
-    /// Spawns and ends of the tasks whose polls are seen, up to this moment.
+    /// Spawns and ends of the tasks whose polls are measured, up to this moment.
     pub fn tasks(&self) -> Option<TaskCounts> {
         self.registry
             .facts
-            .supplies
-            .tasks
+            .measures
+            .has_runtime(RuntimeNumber::SpawnedTasksCount)
             .then(|| self.registry.task_counts())
-    }
-
-    /// Tasks accepted: by the runtime's own count where it has one, else those that are covered.
-    pub fn spawned_tasks_count(&self) -> Option<u64> {
-        self.probe
-            .spawned_tasks_count()
-            .or_else(|| self.tasks().map(|tasks| tasks.spawned))
-    }
-
-    /// Alive tasks whose polls are seen.
-    pub fn covered_tasks(&self) -> Option<u64> {
-        self.probe
-            .covered_tasks()
-            .or_else(|| self.tasks().map(|tasks| tasks.alive()))
-    }
-
-    /// Alive tasks: by the runtime's own count where it has one, else those that are covered. Never negative.
-    pub fn num_alive_tasks(&self) -> Option<u64> {
-        self.probe.num_alive_tasks().or_else(|| self.covered_tasks())
-    }
-
-    /// Covered tasks whose future returned `Ready`.
-    pub fn completed_tasks_count(&self) -> Option<u64> {
-        self.tasks().map(|tasks| tasks.completed)
-    }
-
-    /// Covered tasks dropped before that.
-    pub fn cancelled_tasks_count(&self) -> Option<u64> {
-        self.tasks().map(|tasks| tasks.cancelled)
-    }
-
-    /// Covered tasks that panicked.
-    pub fn panicked_tasks_count(&self) -> Option<u64> {
-        self.tasks().map(|tasks| tasks.panicked)
-    }
-
-    /// Tasks scheduled onto the global queue from outside a worker.
-    pub fn remote_schedule_count(&self) -> Option<u64> {
-        let shared = || self.registry.shared.remote_schedules.load_acquire();
-        self.probe
-            .remote_schedule_count()
-            .or_else(|| shared().filter(|_| self.registry.facts.supplies.remote_schedules))
-    }
-
-    /// Threads of the blocking pool.
-    pub fn num_blocking_threads(&self) -> Option<u64> {
-        self.probe.num_blocking_threads()
-    }
-
-    /// Threads of the blocking pool that wait for work.
-    pub fn num_idle_blocking_threads(&self) -> Option<u64> {
-        self.probe.num_idle_blocking_threads()
-    }
-
-    /// Closures waiting for a thread of the blocking pool.
-    pub fn blocking_queue_depth(&self) -> Option<u64> {
-        self.probe.blocking_queue_depth()
-    }
-
-    /// Registrations with the I/O driver.
-    pub fn io_driver_fd_registered_count(&self) -> Option<u64> {
-        let shared = || self.host().and_then(|host| host.io_registered.load_acquire());
-        self.probe
-            .io_driver_fd_registered_count()
-            .or_else(|| shared().filter(|_| self.registry.facts.supplies.io_driver))
-    }
-
-    /// Deregistrations from the I/O driver.
-    pub fn io_driver_fd_deregistered_count(&self) -> Option<u64> {
-        let shared = || self.host().and_then(|host| host.io_deregistered.load_acquire());
-        self.probe
-            .io_driver_fd_deregistered_count()
-            .or_else(|| shared().filter(|_| self.registry.facts.supplies.io_driver))
-    }
-
-    /// Readiness events from the I/O driver.
-    pub fn io_driver_ready_count(&self) -> Option<u64> {
-        let shared = || self.host().and_then(|host| host.io_ready.load_acquire());
-        self.probe
-            .io_driver_ready_count()
-            .or_else(|| shared().filter(|_| self.registry.facts.supplies.io_driver))
     }
 }
 
@@ -297,36 +200,55 @@ macro_rules! getter {
     ($(#[$doc:meta])* Duration $name:ident $worker_name:ident $variant:ident) => {
         $(#[$doc])*
         pub fn $name(&self) -> Option<Duration> {
-            self.counter(Counter::$variant).map(Duration::from_nanos)
+            self.counter(WorkerNumber::$variant).map(Duration::from_nanos)
         }
 
         /// The same of one worker; `None` also past the last.
         pub fn $worker_name(&self, worker: usize) -> Option<Duration> {
-            self.worker_counter(worker, Counter::$variant).map(Duration::from_nanos)
+            self.worker_counter(worker, WorkerNumber::$variant).map(Duration::from_nanos)
         }
     };
     ($(#[$doc:meta])* u64 $name:ident $worker_name:ident $variant:ident) => {
         $(#[$doc])*
         pub fn $name(&self) -> Option<u64> {
-            self.counter(Counter::$variant)
+            self.counter(WorkerNumber::$variant)
         }
 
         /// The same of one worker; `None` also past the last.
         pub fn $worker_name(&self, worker: usize) -> Option<u64> {
-            self.worker_counter(worker, Counter::$variant)
+            self.worker_counter(worker, WorkerNumber::$variant)
         }
     };
 }
 
 macro_rules! getters {
-    ($($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident,)*) => {
-        /// The counters, summed over the workers and one by one.
+    (
+        counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
+        gauges { $($(#[$gauge_doc:meta])* $gauge_kind:ident $gauge:ident $worker_gauge:ident $gauge_variant:ident $gauge_exported:literal $gauge_unlike:literal,)* }
+    ) => {
+        /// The numbers of the workers, summed and one by one.
         impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
             $(getter!($(#[$doc])* $kind $name $worker_name $variant);)*
+            $(getter!($(#[$gauge_doc])* $gauge_kind $gauge $worker_gauge $gauge_variant);)*
         }
     };
 }
-with_counters!(getters);
+with_worker_numbers!(getters);
+
+macro_rules! runtime_getters {
+    ($($(#[$doc:meta])* $kind:ident $name:ident $variant:ident $exported:literal $unlike:literal,)*) => {
+        /// The numbers of the runtime as a whole.
+        impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
+            $(
+                $(#[$doc])*
+                pub fn $name(&self) -> Option<u64> {
+                    self.runtime_number(RuntimeNumber::$variant)
+                }
+            )*
+        }
+    };
+}
+with_runtime_numbers!(runtime_getters);
 
 macro_rules! histogram_getters {
     ($what:literal, $enabled:ident, $num_buckets:ident, $range:ident, $count:ident, $config:ident, $field:ident) => {

@@ -1,7 +1,7 @@
 //! One runtime's metrics: slots, shared counters, switches, clock.
 
+use crate::catalog::{MetricSet, RuntimeNumber, WorkerNumber};
 use crate::cell::{SharedCounter, SharedU64};
-use crate::counters::CounterSet;
 use crate::histogram::HistogramConfig;
 use crate::options::Options;
 use crate::record::SharedHistogram;
@@ -47,8 +47,8 @@ pub struct Facts<N> {
     pub(crate) started: Timestamp,
     pub(crate) num_workers: usize,
     pub(crate) resolution: Duration,
-    pub(crate) counters: CounterSet,
-    pub(crate) supplies: Supplies,
+    /// What the runtime's hooks measure.
+    pub(crate) measures: MetricSet,
     pub(crate) blocking_queue_wait: Option<HistogramConfig>,
 }
 
@@ -81,56 +81,6 @@ impl Layout {
     #[inline(always)]
     pub(crate) fn of<'a, H>(&'a self, histogram: Option<&'a H>) -> Option<(&'a HistogramConfig, &'a H)> {
         histogram.map(|histogram| (&self.config, histogram))
-    }
-}
-
-/// Which of the many-writer numbers a runtime really reports. The others read `None`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[allow(clippy::struct_excessive_bools)]
-#[non_exhaustive]
-pub struct Supplies {
-    /// Spawns and ends of tasks.
-    pub tasks: bool,
-    /// Tasks scheduled onto the global queue from outside.
-    pub remote_schedules: bool,
-    /// Events of an I/O driver.
-    pub io_driver: bool,
-}
-
-impl Supplies {
-    /// All of them: a runtime that calls every hook.
-    pub const ALL: Self = Self {
-        tasks: true,
-        remote_schedules: true,
-        io_driver: true,
-    };
-    /// None of them.
-    pub const NONE: Self = Self {
-        tasks: false,
-        remote_schedules: false,
-        io_driver: false,
-    };
-
-    /// With or without task counts.
-    #[must_use]
-    pub const fn tasks(mut self, yes: bool) -> Self {
-        self.tasks = yes;
-        self
-    }
-
-    /// With or without remote schedules.
-    #[must_use]
-    pub const fn remote_schedules(mut self, yes: bool) -> Self {
-        self.remote_schedules = yes;
-        self
-    }
-
-    /// With or without an I/O driver.
-    #[must_use]
-    pub const fn io_driver(mut self, yes: bool) -> Self {
-        self.io_driver = yes;
-        self
     }
 }
 
@@ -235,6 +185,38 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
         SharedCounters {
             shared: &self.shared,
             facts: &self.facts,
+        }
+    }
+
+    /// A number that hooks count, with task counts read by [`task_counts`](Self::task_counts). `None` if the runtime's hooks don't
+    /// measure it.
+    pub(crate) fn runtime_number(&self, number: RuntimeNumber, tasks: &TaskCounts) -> Option<u64> {
+        if !self.facts.measures.has_runtime(number) {
+            return None;
+        }
+        let host = S::host(&self.shared.host);
+        match number {
+            RuntimeNumber::SpawnedTasksCount => Some(tasks.spawned),
+            RuntimeNumber::CoveredTasks | RuntimeNumber::NumAliveTasks => Some(tasks.alive()),
+            RuntimeNumber::CompletedTasksCount => Some(tasks.completed),
+            RuntimeNumber::CancelledTasksCount => Some(tasks.cancelled),
+            RuntimeNumber::PanickedTasksCount => Some(tasks.panicked),
+            RuntimeNumber::RemoteScheduleCount => self.shared.remote_schedules.load_acquire(),
+            RuntimeNumber::IoDriverFdRegisteredCount => host?.io_registered.load_acquire(),
+            RuntimeNumber::IoDriverFdDeregisteredCount => host?.io_deregistered.load_acquire(),
+            RuntimeNumber::IoDriverReadyCount => host?.io_ready.load_acquire(),
+            // Only the runtime itself can report the others.
+            _ => None,
+        }
+    }
+
+    /// The per-worker numbers that hooks measure.
+    pub(crate) fn measured(&self) -> MetricSet {
+        let measures = self.facts.measures;
+        if self.facts.timed {
+            measures
+        } else {
+            measures.without(MetricSet::worker(&[WorkerNumber::BusyDurationTotal]))
         }
     }
 

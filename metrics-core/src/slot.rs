@@ -1,7 +1,8 @@
 //! A worker's slot: what it publishes, who holds it, what it is doing now.
 
+use crate::catalog::WorkerNumber;
 use crate::cell::{OwnedU64, SharedU32};
-use crate::counters::{Counter, CounterValues, Counters};
+use crate::counters::{CounterValues, Counters};
 use crate::live::{Live, LiveRecord};
 use crate::record::{BucketCells, SlotHistogram};
 use crate::seq::SeqCount;
@@ -192,9 +193,9 @@ pub(crate) fn persist<V>(mut read: impl FnMut() -> Option<V>, relax: impl Fn(u32
 }
 
 impl<B: BucketCells> Slot<B> {
-    /// One counter as last published.
-    pub(crate) fn counter(&self, counter: Counter, relax: impl Fn(u32)) -> Option<u64> {
-        persist(|| self.seq.try_read(|| self.counters.get(counter)), relax)
+    /// One counter as last submitted; `None` also for a gauge.
+    pub(crate) fn counter(&self, number: WorkerNumber, relax: impl Fn(u32)) -> Option<u64> {
+        persist(|| self.seq.try_read(|| self.counters.get(number)), relax)?
     }
 
     /// All counters as last published, of one submit.

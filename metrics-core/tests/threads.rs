@@ -10,8 +10,8 @@
 
 use core::time::Duration;
 use metrics_core::{
-    Builder, Counter, Heap, HistogramConfig, HistogramSnapshot, PollStart, Registry, RuntimeMetrics,
-    Snapshot, TaskEnd, TimeSource, Timestamp, Worker,
+    Builder, Heap, HistogramConfig, HistogramSnapshot, PollStart, Registry, RuntimeMetrics, Snapshot,
+    TaskEnd, TimeSource, Timestamp, Worker, WorkerNumber,
 };
 use portable_atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
@@ -60,12 +60,12 @@ fn work(registry: Shared, index: usize) {
 /// What must hold in every state of a worker, however the reader's loads fell among the worker's stores.
 fn check(snapshot: &Snapshot<Heap>, index: usize, seen: &mut [u64; 2]) {
     let worker = snapshot.worker(index).unwrap();
-    let Some(polls) = worker.counter(Counter::PollCount) else {
+    let Some(polls) = worker.counter(WorkerNumber::PollCount) else {
         let never_read = worker.staleness().is_some_and(|stale| stale.age.is_none());
         assert!(never_read && *seen == [0; 2], "what was read once stays");
         return;
     };
-    let parks = worker.counter(Counter::ParkCount).unwrap();
+    let parks = worker.counter(WorkerNumber::ParkCount).unwrap();
     let Some(poll_time) = worker.poll_time() else {
         assert_eq!(polls, 0, "polls without their histogram");
         return;
@@ -90,15 +90,15 @@ fn check(snapshot: &Snapshot<Heap>, index: usize, seen: &mut [u64; 2]) {
 /// The total moves by what each worker's reading moved, also where a reading was taken back and tried again.
 fn check_total(snapshot: &Snapshot<Heap>) {
     let total = snapshot.total();
-    let Some(polls) = total.counter(Counter::PollCount) else {
+    let Some(polls) = total.counter(WorkerNumber::PollCount) else {
         return;
     };
     let workers: Vec<_> = snapshot.workers().collect();
     let of = |counter| workers.iter().filter_map(move |worker| worker.counter(counter));
-    assert_eq!(polls, of(Counter::PollCount).sum::<u64>());
+    assert_eq!(polls, of(WorkerNumber::PollCount).sum::<u64>());
     assert_eq!(
-        total.counter(Counter::ParkCount),
-        Some(of(Counter::ParkCount).sum())
+        total.counter(WorkerNumber::ParkCount),
+        Some(of(WorkerNumber::ParkCount).sum())
     );
     let mut merged = HistogramSnapshot::<Vec<u64>>::new(HistogramConfig::DEFAULT).unwrap();
     for reading in workers.iter().filter_map(|worker| worker.poll_time()) {

@@ -5,14 +5,14 @@
 mod common;
 
 use common::{Hand, poll};
-use metrics_core::{Builder, Counter, CounterSet, NoClock, PollStart, RuntimeMetrics, Supplies, Worker};
+use metrics_core::{Builder, MetricSet, NoClock, PollStart, RuntimeMetrics, Worker, WorkerNumber};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn what_no_probe_answers_is_none() {
     let registry = Builder::new()
-        .supplies(Supplies::NONE)
+        .measures(MetricSet::NONE)
         .build(Hand::default())
         .unwrap();
     let metrics = RuntimeMetrics::new(registry);
@@ -56,7 +56,7 @@ fn what_no_probe_answers_is_none() {
 fn a_counter_that_the_runtime_does_not_keep_is_none() {
     let clock = Hand::default();
     let registry = Builder::new()
-        .counters(CounterSet::of(&[Counter::PollCount]))
+        .measures(MetricSet::worker(&[WorkerNumber::PollCount]))
         .build(clock.clone())
         .unwrap();
     let metrics = RuntimeMetrics::new(registry.clone());
@@ -65,8 +65,8 @@ fn a_counter_that_the_runtime_does_not_keep_is_none() {
     worker.park();
     let snapshot = metrics.snapshot();
     let row = snapshot.worker(0).unwrap();
-    for &counter in Counter::ALL {
-        let expected = (counter == Counter::PollCount).then_some(1);
+    for &counter in WorkerNumber::ALL {
+        let expected = (counter == WorkerNumber::PollCount).then_some(1);
         let read = [
             metrics.counter(counter),
             metrics.worker_counter(0, counter),

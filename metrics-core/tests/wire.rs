@@ -13,8 +13,8 @@ mod clock;
 use clock::TestClock;
 use core::time::Duration;
 use metrics_core::{
-    Builder, Counter, CounterSet, Description, Fixed, Heap, HistogramConfig, PollStart, Registry,
-    RuntimeMetrics, SNAPSHOT_SCHEMA, Sampling, Site, Snapshot, TaskEnd, Worker,
+    Builder, Description, Fixed, Heap, HistogramConfig, MetricSet, PollStart, Registry, RuntimeMetrics,
+    SNAPSHOT_SCHEMA, Sampling, Site, Snapshot, TaskEnd, Worker, WorkerNumber,
 };
 use std::sync::Arc;
 #[cfg(target_arch = "wasm32")]
@@ -117,7 +117,7 @@ fn an_index_that_no_list_has_is_refused() {
 #[test]
 fn counters_that_a_runtime_does_not_supply_stay_unmeasured() {
     let registry = Builder::new()
-        .counters(CounterSet::of(&[Counter::PollCount]))
+        .measures(MetricSet::worker(&[WorkerNumber::PollCount]))
         .build(Arc::new(TestClock::new()))
         .unwrap();
     let snapshot = RuntimeMetrics::new(registry).snapshot();

@@ -7,8 +7,8 @@ mod common;
 use common::{Hand, Shared, poll, registry};
 use core::time::Duration;
 use metrics_core::{
-    Builder, Counter, HistogramConfig, LeaseError, NoClock, PollStart, RuntimeMetrics, Sampling, SinceError,
-    Site, TaskEnd, Worker, WorkerState,
+    Builder, HistogramConfig, LeaseError, NoClock, PollStart, RuntimeMetrics, Sampling, SinceError, Site,
+    TaskEnd, Worker, WorkerNumber, WorkerState,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -365,7 +365,7 @@ fn a_refreshed_snapshot_equals_a_fresh_one() {
         metrics.snapshot_into(&mut refreshed);
         let fresh = metrics.snapshot();
         for (a, b) in refreshed.workers().zip(fresh.workers()) {
-            for &counter in Counter::ALL {
+            for &counter in WorkerNumber::ALL {
                 assert_eq!(a.counter(counter), b.counter(counter));
             }
             assert_eq!(

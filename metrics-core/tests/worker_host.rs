@@ -8,8 +8,8 @@ use common::{Hand, poll, registry};
 use core::cell::Cell;
 use core::time::Duration;
 use metrics_core::{
-    Builder, Counter, CounterSet, PollStart, Probe, RuntimeMetrics, Sampling, Site, TaskEnd, Timestamp,
-    Worker, WorkerState,
+    Builder, MetricSet, PollStart, Probe, RuntimeMetrics, RuntimeNumber, Sampling, Site, TaskEnd, Timestamp,
+    Worker, WorkerNumber, WorkerState,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -235,7 +235,7 @@ fn who_never_processes_is_busy_in_its_polls_only() {
 fn busy_time_that_nobody_settles_is_not_in_progress_either() {
     let clock = Hand::default();
     let registry = Builder::new()
-        .counters(CounterSet::of(&[Counter::PollCount]))
+        .measures(MetricSet::worker(&[WorkerNumber::PollCount]))
         .build(clock)
         .unwrap();
     let metrics = RuntimeMetrics::new(registry.clone());
@@ -248,8 +248,8 @@ fn busy_time_that_nobody_settles_is_not_in_progress_either() {
 struct Covers;
 
 impl Probe for Covers {
-    fn covered_tasks(&self) -> Option<u64> {
-        Some(9)
+    fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
+        (number == RuntimeNumber::CoveredTasks).then_some(9)
     }
 }
 
@@ -271,15 +271,15 @@ struct Parks {
 }
 
 impl Probe for &Parks {
-    fn worker_counters(&self) -> CounterSet {
+    fn worker_numbers(&self) -> MetricSet {
         if self.gone.get() {
-            CounterSet::NONE
+            MetricSet::NONE
         } else {
-            CounterSet::of(&[Counter::ParkCount])
+            MetricSet::worker(&[WorkerNumber::ParkCount])
         }
     }
 
-    fn worker_counter(&self, worker: usize, _: Counter) -> Option<u64> {
+    fn worker(&self, worker: usize, _: WorkerNumber) -> Option<u64> {
         self.of[worker].get()
     }
 }
@@ -316,12 +316,11 @@ fn what_a_runtime_tells_no_more_stays_and_what_it_never_told_is_not_zero() {
 struct Counts(Cell<Option<u64>>);
 
 impl Probe for &Counts {
-    fn spawned_tasks_count(&self) -> Option<u64> {
-        self.0.get()
-    }
-
-    fn remote_schedule_count(&self) -> Option<u64> {
-        self.0.get()
+    fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
+        match number {
+            RuntimeNumber::SpawnedTasksCount | RuntimeNumber::RemoteScheduleCount => self.0.get(),
+            _ => None,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use core::time::Duration;
-use metrics_core::{Builder, ConfigError, Counter, CounterSet, Heap, LeaseError, NoProbe, Probe, Supplies};
+use metrics_core::{Builder, ConfigError, Heap, LeaseError, MetricSet, NoProbe, Probe, WorkerNumber};
 
 use crate::Clock;
 use crate::process_probe::ProcessProbe;
@@ -102,11 +102,14 @@ pub fn build(
 /// # Errors
 /// [`BuildError::Config`] where the description can't work.
 pub fn build_wrapped(description: Builder<'_>, clock: Clock) -> Result<RuntimeMetrics, BuildError> {
-    let counters = CounterSet::of(&[Counter::PollCount, Counter::RootPolls, Counter::NestedPolls]);
+    let polls = MetricSet::worker(&[
+        WorkerNumber::PollCount,
+        WorkerNumber::RootPolls,
+        WorkerNumber::NestedPolls,
+    ]);
     let description = description
         .workers(1)
-        .counters(counters)
-        .supplies(Supplies::NONE.tasks(true))
+        .measures(polls.union(MetricSet::TASKS))
         .submit_interval(Duration::ZERO);
     let registry = stamped(description).build(clock)?;
     Ok(reader(&Arc::new(RecordingTarget::new(registry)), NoProbe))

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use metrics_core::{Counter, CounterSet, NoProbe, Probe, RECORDING, Site};
+use metrics_core::{MetricSet, NoProbe, Probe, ProbedState, RECORDING, RuntimeNumber, Site, WorkerNumber};
 
 use crate::location;
 use crate::record::target::RecordingTarget;
@@ -83,21 +83,10 @@ macro_rules! forward {
 impl Probe for ProcessProbe {
     forward! {
         num_workers() -> Option<usize>;
-        local_queue_depth(worker: usize) -> Option<u64>;
-        global_queue_depth() -> Option<u64>;
-        num_alive_tasks() -> Option<u64>;
-        covered_tasks() -> Option<u64>;
-        spawned_tasks_count() -> Option<u64>;
-        remote_schedule_count() -> Option<u64>;
-        budget_forced_yield_count() -> Option<u64>;
-        num_blocking_threads() -> Option<u64>;
-        num_idle_blocking_threads() -> Option<u64>;
-        blocking_queue_depth() -> Option<u64>;
-        io_driver_fd_registered_count() -> Option<u64>;
-        io_driver_fd_deregistered_count() -> Option<u64>;
-        io_driver_ready_count() -> Option<u64>;
-        worker_counters() -> CounterSet;
-        worker_counter(worker: usize, counter: Counter) -> Option<u64>;
+        runtime(number: RuntimeNumber) -> Option<u64>;
+        worker_numbers() -> MetricSet;
+        worker(worker: usize, number: WorkerNumber) -> Option<u64>;
+        worker_state(worker: usize) -> Option<ProbedState>;
     }
 
     fn write_site(&self, site: Site, out: &mut dyn fmt::Write) -> fmt::Result {

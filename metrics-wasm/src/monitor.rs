@@ -9,8 +9,8 @@ use core::error::Error;
 use core::fmt;
 use core::panic::Location;
 use metrics_core::{
-    ConfigError, Counter, CounterSet, HistogramConfig, LeaseError, PollStart, Probe, Sampling, Site,
-    Supplies, TimeSource, Timestamp,
+    ConfigError, HistogramConfig, LeaseError, MetricSet, PollStart, Probe, Sampling, Site, TimeSource,
+    Timestamp, WorkerNumber,
 };
 use std::rc::Rc;
 use std::sync::Arc;
@@ -145,8 +145,7 @@ impl<'a> Builder<'a> {
             .name(self.name)
             .poll_time_sampling(self.poll_time_sampling)
             .schedule_latency_sampling(self.schedule_latency_sampling)
-            .counters(COUNTERS)
-            .supplies(Supplies::NONE.tasks(true));
+            .measures(MEASURED);
         if clock.available() {
             builder = builder.started_at(clock.now().ticks());
         }
@@ -171,13 +170,14 @@ impl<'a> Builder<'a> {
 }
 
 /// What a wrapper sees of its host. No queue is stolen from, and a park without a poll can't be told from no turn at all.
-const COUNTERS: CounterSet = CounterSet::of(&[
-    Counter::BusyDurationTotal,
-    Counter::ParkCount,
-    Counter::ParkUnparkCount,
-    Counter::PollCount,
-    Counter::NestedPolls,
-]);
+const MEASURED: MetricSet = MetricSet::worker(&[
+    WorkerNumber::BusyDurationTotal,
+    WorkerNumber::ParkCount,
+    WorkerNumber::ParkUnparkCount,
+    WorkerNumber::PollCount,
+    WorkerNumber::NestedPolls,
+])
+.union(MetricSet::TASKS);
 
 /// Why a monitor can't be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,16 +205,17 @@ impl Error for BuildError {}
 pub struct MonitorProbe(Arc<Wakes>);
 
 impl Probe for MonitorProbe {
-    fn local_queue_depth(&self, worker: usize) -> Option<u64> {
-        (worker == 0).then(|| self.0.depth())
+    fn worker_numbers(&self) -> MetricSet {
+        MetricSet::worker(&[WorkerNumber::LocalScheduleCount, WorkerNumber::LocalQueueDepth])
     }
 
-    fn worker_counters(&self) -> CounterSet {
-        CounterSet::of(&[Counter::LocalScheduleCount])
-    }
-
-    fn worker_counter(&self, worker: usize, counter: Counter) -> Option<u64> {
-        (worker == 0 && counter == Counter::LocalScheduleCount).then(|| self.0.schedules())
+    fn worker(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
+        match number {
+            _ if worker != 0 => None,
+            WorkerNumber::LocalScheduleCount => Some(self.0.schedules()),
+            WorkerNumber::LocalQueueDepth => Some(self.0.depth()),
+            _ => None,
+        }
     }
 
     fn write_site(&self, site: Site, out: &mut dyn fmt::Write) -> fmt::Result {

@@ -3,7 +3,7 @@
 use crate::{EventLoopSnapshot, Snapshot};
 use core::fmt::{self, Write};
 use core::time::Duration;
-use metrics_core::{Counter, EVENT_LOOP_METRICS, HistogramSnapshot, METRICS, MetricUnit};
+use metrics_core::{EVENT_LOOP_METRICS, HistogramSnapshot, METRICS, MetricUnit, WorkerNumber};
 
 /// The most buckets of a histogram, the one up to `+Inf` included.
 const MAX_BUCKETS: usize = 20;
@@ -33,7 +33,7 @@ fn write_all(
     self_wakes: u64,
 ) -> fmt::Result {
     let runtime = format!("runtime=\"{}\"", escaped(snapshot.name()));
-    for &counter in Counter::ALL {
+    for &counter in WorkerNumber::COUNTERS {
         write_workers(out, snapshot, &runtime, counter.name(), |worker| {
             worker.counter(counter).map(Value::Counter)
         })?;

@@ -5,7 +5,7 @@ use core::fmt::Debug;
 use super::EmbassyMetrics;
 use super::executor::{ExecutorState, ExecutorValues};
 use super::task_row::Row;
-use crate::counters::Counter;
+use crate::catalog::WorkerNumber;
 use crate::slot::persist;
 use crate::storage::sealed::Sealed;
 use crate::storage::{BucketWidth, Rows};
@@ -302,7 +302,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
                 None => row.stale = true,
             }
             let slot = self.registry.storage.slots().nth(index);
-            if let Some(polls) = slot.and_then(|slot| slot.counter(Counter::PollCount, relax)) {
+            if let Some(polls) = slot.and_then(|slot| slot.counter(WorkerNumber::PollCount, relax)) {
                 row.polls = polls;
             }
         }

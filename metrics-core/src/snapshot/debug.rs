@@ -1,13 +1,13 @@
 //! Snapshots for a programmer's eye: what was measured, and no cells or buckets.
 
 use super::{Measurements, Snapshot, WorkerInterval, WorkerSnapshot};
-use crate::counters::Counter;
+use crate::catalog::WorkerNumber;
 use crate::storage::Storage;
 use core::fmt;
 
 /// Adds the counters that are there.
-fn counters(f: &mut fmt::DebugStruct<'_, '_>, counter: impl Fn(Counter) -> Option<u64>) {
-    for &each in Counter::ALL {
+fn counters(f: &mut fmt::DebugStruct<'_, '_>, counter: impl Fn(WorkerNumber) -> Option<u64>) {
+    for &each in WorkerNumber::ALL {
         if let Some(value) = counter(each) {
             f.field(each.name(), &value);
         }

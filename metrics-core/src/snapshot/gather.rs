@@ -3,7 +3,7 @@
 use super::refresh::Hosted;
 use super::row::Row;
 use super::{Measurements, Snapshot, Staleness, WorkerSnapshot};
-use crate::counters::{Counter, CounterSet};
+use crate::catalog::{MetricSet, WorkerNumber};
 use crate::live::{UNTIMED, WorkerState};
 use crate::storage::{Rows, Storage};
 use crate::time::Timestamp;
@@ -18,7 +18,6 @@ impl<S: Storage> Snapshot<S> {
             live: None,
             live_for: None,
             busy_in_progress: None,
-            local_queue_depth: self.queue_depths.as_slice().get(index).copied().flatten(),
             thread: None,
             thread_name: S::Text::default(),
             site_name: S::Text::default(),
@@ -30,7 +29,7 @@ impl<S: Storage> Snapshot<S> {
         };
         // The slot of the thread that has the worker now.
         let mut holder: Option<(usize, &Row<S>)> = None;
-        let mut supplied: Option<CounterSet> = None;
+        let mut supplied: Option<MetricSet> = None;
         for (i, row) in rows() {
             worker.measurements.absorb(&row.data);
             supplied = Some(supplied.map_or(row.data.supplied, |set| set.intersection(row.data.supplied)));
@@ -51,9 +50,9 @@ impl<S: Storage> Snapshot<S> {
             worker.measurements.withhold();
         }
         if let Some(host) = self.host.as_slice().get(index) {
-            for &counter in Counter::ALL {
-                if self.hosted.contains(counter) {
-                    let told = host.told.contains(counter);
+            for &counter in WorkerNumber::ALL {
+                if self.hosted.has_worker(counter) {
+                    let told = host.told.has_worker(counter);
                     let value = told.then_some(host.values[counter as usize]);
                     worker.measurements.set(counter, value);
                 }
@@ -88,7 +87,7 @@ impl<S: Storage> Snapshot<S> {
     where
         S: 'a,
     {
-        if !self.timed || !worker.supplied.contains(Counter::BusyDurationTotal) {
+        if !self.timed || !worker.supplied.has_worker(WorkerNumber::BusyDurationTotal) {
             return None;
         }
         let mut nanos = 0_u64;
@@ -119,9 +118,9 @@ impl<S: Storage> Snapshot<S> {
     }
 
     /// What the runtime counted itself, over all workers. `None` if it never told it of one.
-    pub(super) fn hosted_total(&self, counter: Counter) -> Option<u64> {
+    pub(super) fn hosted_total(&self, counter: WorkerNumber) -> Option<u64> {
         let hosts = self.host.as_slice();
-        let tells = |host: &&Hosted| host.told.contains(counter);
+        let tells = |host: &&Hosted| host.told.has_worker(counter);
         let told = hosts.iter().take(self.num_workers).filter(tells).count();
         // A worker that a pool has given up counts on.
         let sum = hosts

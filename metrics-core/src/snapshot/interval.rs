@@ -2,7 +2,8 @@
 
 use super::measurements::{HistogramReading, getter};
 use super::{Measurements, Snapshot};
-use crate::counters::{COUNTERS, Counter, CounterSet, with_counters};
+use crate::catalog::{MetricSet, WorkerNumber, with_worker_numbers};
+use crate::counters::WORKER_NUMBERS;
 use crate::histogram::{HistogramInterval, HistogramSinceError};
 use crate::storage::{Rows, Storage};
 use crate::tasks::TaskCounts;
@@ -57,8 +58,8 @@ pub struct WorkerInterval<S: Storage> {
     wall: Option<Duration>,
     /// Workers that this sums over.
     workers: usize,
-    supplied: CounterSet,
-    deltas: [u64; COUNTERS],
+    supplied: MetricSet,
+    deltas: [u64; WORKER_NUMBERS],
     in_progress: Option<(Duration, Duration)>,
     poll_time: Option<HistogramInterval<S::Counts>>,
     schedule_latency: Option<HistogramInterval<S::Counts>>,
@@ -155,10 +156,14 @@ impl<S: Storage> WorkerInterval<S> {
         in_progress: Option<(Duration, Duration)>,
         workers: usize,
     ) -> Result<Self, SinceError> {
-        let mut deltas = [0; COUNTERS];
-        let supplied = later.supplied.intersection(earlier.supplied);
-        for &counter in Counter::ALL {
-            if supplied.contains(counter) {
+        let mut deltas = [0; WORKER_NUMBERS];
+        let counters = MetricSet::worker(WorkerNumber::COUNTERS);
+        let supplied = later
+            .supplied
+            .intersection(earlier.supplied)
+            .intersection(counters);
+        for &counter in WorkerNumber::COUNTERS {
+            if supplied.has_worker(counter) {
                 let (now, then) = (later.values.get(counter), earlier.values.get(counter));
                 deltas[counter as usize] = now.checked_sub(then).ok_or(SinceError::NotEarlier)?;
             }
@@ -180,14 +185,14 @@ impl<S: Storage> WorkerInterval<S> {
     }
 
     /// How much a counter grew, in its own unit. `None` if the runtime does not measure it.
-    pub fn counter(&self, counter: Counter) -> Option<u64> {
+    pub fn counter(&self, counter: WorkerNumber) -> Option<u64> {
         self.supplied
-            .contains(counter)
+            .has_worker(counter)
             .then(|| self.deltas[counter as usize])
     }
 
     /// How much a counter grew per second. `None` also without a clock or for an empty interval.
-    pub fn per_second(&self, counter: Counter) -> Option<f64> {
+    pub fn per_second(&self, counter: WorkerNumber) -> Option<f64> {
         let seconds = self.wall?.as_secs_f64();
         (seconds > 0.0).then_some(self.counter(counter)? as f64 / seconds)
     }
@@ -198,7 +203,7 @@ impl<S: Storage> WorkerInterval<S> {
     pub fn busy_ratio(&self) -> Option<f64> {
         let wall = self.wall?.as_nanos().saturating_mul(self.workers as u128);
         let (before, now) = self.in_progress.unwrap_or_default();
-        let settled = u128::from(self.counter(Counter::BusyDurationTotal)?);
+        let settled = u128::from(self.counter(WorkerNumber::BusyDurationTotal)?);
         let busy = settled
             .saturating_add(now.as_nanos())
             .saturating_sub(before.as_nanos());
@@ -217,14 +222,17 @@ impl<S: Storage> WorkerInterval<S> {
 }
 
 macro_rules! getters {
-    ($($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident,)*) => {
+    (
+        counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
+        gauges { $($gauges:tt)* }
+    ) => {
         /// How much the counters grew, one by one. `None` where the runtime does not measure the thing.
         impl<S: Storage> WorkerInterval<S> {
             $(getter!($(#[$doc])* $kind $name $variant);)*
         }
     };
 }
-with_counters!(getters);
+with_worker_numbers!(getters);
 
 fn difference<S: Storage>(
     earlier: Option<&HistogramReading<S>>,

@@ -1,6 +1,7 @@
 //! A worker's numbers, or the sum over workers, in a snapshot.
 
-use crate::counters::{Counter, CounterSet, CounterValues, MEAN_FRACTION, with_counters};
+use crate::catalog::{MetricSet, WorkerNumber, with_worker_numbers};
+use crate::counters::{CounterValues, MEAN_FRACTION};
 use crate::histogram::HistogramSnapshot;
 use crate::options::Sampling;
 use crate::storage::Storage;
@@ -10,7 +11,7 @@ use core::time::Duration;
 ///
 /// A getter is `None` where the runtime does not measure the thing, never zero.
 pub struct Measurements<S: Storage> {
-    pub(crate) supplied: CounterSet,
+    pub(crate) supplied: MetricSet,
     pub(crate) values: CounterValues,
     pub(crate) poll_time: Option<HistogramReading<S>>,
     pub(crate) schedule_latency: Option<HistogramReading<S>>,
@@ -80,7 +81,7 @@ impl<S: Storage> HistogramReading<S> {
 }
 
 impl<S: Storage> Measurements<S> {
-    pub(crate) fn new(supplied: CounterSet) -> Self {
+    pub(crate) fn new(supplied: MetricSet) -> Self {
         Self {
             supplied,
             values: CounterValues::default(),
@@ -90,8 +91,10 @@ impl<S: Storage> Measurements<S> {
     }
 
     /// A counter in its own unit (nanoseconds for durations), or `None` if the runtime does not measure it.
-    pub fn counter(&self, counter: Counter) -> Option<u64> {
-        self.supplied.contains(counter).then(|| self.values.get(counter))
+    pub fn counter(&self, counter: WorkerNumber) -> Option<u64> {
+        self.supplied
+            .has_worker(counter)
+            .then(|| self.values.get(counter))
     }
 
     /// The exponentially weighted mean of measured polls, alpha 1/10; `None` until the first. A sum over workers
@@ -121,17 +124,18 @@ impl<S: Storage> Measurements<S> {
     }
 
     /// What another than our hooks counted.
-    pub(crate) fn set(&mut self, counter: Counter, value: Option<u64>) {
+    pub(crate) fn set(&mut self, counter: WorkerNumber, value: Option<u64>) {
+        let this = MetricSet::worker(&[counter]);
         self.supplied = match value {
-            Some(_) => self.supplied.union(CounterSet::of(&[counter])),
-            None => self.supplied.without(counter),
+            Some(_) => self.supplied.union(this),
+            None => self.supplied.without(this),
         };
         self.values.values[counter as usize] = value.unwrap_or(0);
     }
 
     /// Adds another worker's numbers, or another slot's of the same worker.
     pub(crate) fn absorb(&mut self, other: &Self) {
-        let weight = |m: &Self| u128::from(m.values.get(Counter::PollCount));
+        let weight = |m: &Self| u128::from(m.values.get(WorkerNumber::PollCount));
         let (ours, theirs) = (weight(self), weight(other));
         let mean = match (self.values.mean_poll_time, other.values.mean_poll_time) {
             (mean, 0) | (0, mean) => mean,
@@ -166,24 +170,28 @@ macro_rules! getter {
     ($(#[$doc:meta])* Duration $name:ident $variant:ident) => {
         $(#[$doc])*
         pub fn $name(&self) -> Option<Duration> {
-            self.counter(Counter::$variant).map(Duration::from_nanos)
+            self.counter(WorkerNumber::$variant).map(Duration::from_nanos)
         }
     };
     ($(#[$doc:meta])* u64 $name:ident $variant:ident) => {
         $(#[$doc])*
         pub fn $name(&self) -> Option<u64> {
-            self.counter(Counter::$variant)
+            self.counter(WorkerNumber::$variant)
         }
     };
 }
 pub(super) use getter;
 
 macro_rules! getters {
-    ($($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident,)*) => {
-        /// The counters, one by one. `None` where the runtime does not measure the thing.
+    (
+        counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
+        gauges { $($(#[$gauge_doc:meta])* $gauge_kind:ident $gauge:ident $worker_gauge:ident $gauge_variant:ident $gauge_exported:literal $gauge_unlike:literal,)* }
+    ) => {
+        /// The numbers, one by one. `None` where the runtime does not measure the thing.
         impl<S: Storage> Measurements<S> {
             $(getter!($(#[$doc])* $kind $name $variant);)*
+            $(getter!($(#[$gauge_doc])* $gauge_kind $gauge $gauge_variant);)*
         }
     };
 }
-with_counters!(getters);
+with_worker_numbers!(getters);

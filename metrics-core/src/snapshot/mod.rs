@@ -16,16 +16,15 @@ pub use row::{Staleness, WorkerSnapshot};
 #[cfg(feature = "serde")]
 pub use wire::SNAPSHOT_SCHEMA;
 
-use crate::counters::{Counter, CounterSet};
+use crate::catalog::{MetricSet, RuntimeNumber, RuntimeNumbers, WorkerNumber, with_runtime_numbers};
 use crate::histogram::HistogramSnapshot;
 use crate::options::Sampling;
-use crate::registry::Supplies;
 use crate::slot::FOREIGN;
 use crate::storage::{Rows, Storage};
 use crate::tasks::TaskCounts;
 use crate::time::{TimeScale, Timestamp};
 use core::time::Duration;
-use refresh::{Hosted, Names, Told};
+use refresh::{Hosted, Names};
 use row::Row;
 use update::Sums;
 
@@ -48,10 +47,11 @@ pub struct Snapshot<S: Storage> {
     timed: bool,
     scale: TimeScale,
     num_workers: usize,
-    supplied: CounterSet,
-    supplies: Supplies,
-    tasks: TaskCounts,
-    gauges: Gauges,
+    supplied: MetricSet,
+    tasks: Option<TaskCounts>,
+    runtime: RuntimeNumbers,
+    /// Which of them the runtime ever reported itself.
+    probed: MetricSet,
     poll_time_sampling: Sampling,
     schedule_latency_sampling: Sampling,
     sums: Sums<S>,
@@ -60,29 +60,10 @@ pub struct Snapshot<S: Storage> {
     /// Whether some slot could never be read.
     unread: bool,
     /// Counters that the runtime counts itself, which take the place of ours.
-    hosted: CounterSet,
+    hosted: MetricSet,
     host: S::Rows<Hosted>,
-    told: Told,
-    queue_depths: S::Rows<Option<u64>>,
     blocking_queue_wait: Option<HistogramSnapshot<S::Counts>>,
     blocking_scratch: Option<HistogramSnapshot<S::Counts>>,
-}
-
-/// Numbers of the runtime as a whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Gauges {
-    global_queue_depth: Option<u64>,
-    num_alive_tasks: Option<u64>,
-    covered_tasks: Option<u64>,
-    spawned_tasks_count: Option<u64>,
-    budget_forced_yield_count: Option<u64>,
-    remote_schedule_count: Option<u64>,
-    num_blocking_threads: Option<u64>,
-    num_idle_blocking_threads: Option<u64>,
-    blocking_queue_depth: Option<u64>,
-    io_driver_fd_registered_count: Option<u64>,
-    io_driver_fd_deregistered_count: Option<u64>,
-    io_driver_ready_count: Option<u64>,
 }
 
 impl<S: Storage> Default for Snapshot<S> {
@@ -98,20 +79,18 @@ impl<S: Storage> Default for Snapshot<S> {
             timed: false,
             scale: TimeScale::new(0),
             num_workers: 0,
-            supplied: CounterSet::NONE,
-            supplies: Supplies::NONE,
-            tasks: TaskCounts::default(),
-            gauges: Gauges::default(),
+            supplied: MetricSet::NONE,
+            tasks: None,
+            runtime: RuntimeNumbers::NONE,
+            probed: MetricSet::NONE,
             poll_time_sampling: Sampling::Off,
             schedule_latency_sampling: Sampling::Off,
             sums: Sums::none(),
             rows: S::Rows::default(),
             names: S::Rows::default(),
             unread: false,
-            hosted: CounterSet::NONE,
+            hosted: MetricSet::NONE,
             host: S::Rows::default(),
-            told: Told::default(),
-            queue_depths: S::Rows::default(),
             blocking_queue_wait: None,
             blocking_scratch: None,
         }
@@ -126,8 +105,6 @@ impl<S: Storage> Clone for Snapshot<S> {
             rows: self.rows.clone(),
             names: self.names.clone(),
             host: self.host.clone(),
-            told: self.told,
-            queue_depths: self.queue_depths.clone(),
             blocking_queue_wait: self.blocking_queue_wait.clone(),
             blocking_scratch: self.blocking_scratch.clone(),
             ..*self
@@ -168,8 +145,8 @@ impl<S: Storage> Snapshot<S> {
         if self.unread {
             total.withhold();
         }
-        for &counter in Counter::ALL {
-            if self.hosted.contains(counter) {
+        for &counter in WorkerNumber::ALL {
+            if self.hosted.has_worker(counter) {
                 total.set(counter, self.hosted_total(counter));
             }
         }
@@ -208,93 +185,33 @@ impl<S: Storage> Snapshot<S> {
 
 /// The runtime as a whole. `None` where the runtime does not measure the thing.
 impl<S: Storage> Snapshot<S> {
-    /// Spawns and ends of the tasks whose polls are seen.
+    /// A number of the runtime as a whole.
+    pub fn runtime_number(&self, number: RuntimeNumber) -> Option<u64> {
+        self.runtime.get(number)
+    }
+
+    /// Spawns and ends of the tasks whose polls are measured.
     pub fn tasks(&self) -> Option<TaskCounts> {
-        self.supplies.tasks.then_some(self.tasks)
-    }
-
-    /// Tasks accepted: by the runtime's own count where it has one, else those that are covered.
-    pub fn spawned_tasks_count(&self) -> Option<u64> {
-        self.gauges
-            .spawned_tasks_count
-            .or(self.tasks().map(|tasks| tasks.spawned))
-    }
-
-    /// Alive tasks whose polls are seen, beside [`num_alive_tasks`](Self::num_alive_tasks).
-    pub fn covered_tasks(&self) -> Option<u64> {
-        self.gauges
-            .covered_tasks
-            .or(self.tasks().map(|tasks| tasks.alive()))
-    }
-
-    /// Alive tasks: by the runtime's own count where it has one, else those that are covered. Never negative.
-    pub fn num_alive_tasks(&self) -> Option<u64> {
-        self.gauges.num_alive_tasks.or(self.covered_tasks())
-    }
-
-    /// Covered tasks whose future returned `Ready`.
-    pub fn completed_tasks_count(&self) -> Option<u64> {
-        self.tasks().map(|tasks| tasks.completed)
-    }
-
-    /// Covered tasks dropped before that.
-    pub fn cancelled_tasks_count(&self) -> Option<u64> {
-        self.tasks().map(|tasks| tasks.cancelled)
-    }
-
-    /// Covered tasks that panicked.
-    pub fn panicked_tasks_count(&self) -> Option<u64> {
-        self.tasks().map(|tasks| tasks.panicked)
-    }
-
-    /// Forced yields of all workers: by the runtime's own count where it has one, else the workers' sum.
-    pub fn budget_forced_yield_count(&self) -> Option<u64> {
-        let ours = || self.sums.total.counter(Counter::BudgetForcedYieldCount);
-        self.gauges.budget_forced_yield_count.or_else(ours)
-    }
-
-    /// Tasks in the queue that all workers share.
-    pub fn global_queue_depth(&self) -> Option<u64> {
-        self.gauges.global_queue_depth
-    }
-
-    /// Tasks scheduled onto that queue from outside a worker.
-    pub fn remote_schedule_count(&self) -> Option<u64> {
-        self.gauges.remote_schedule_count
-    }
-
-    /// Threads of the blocking pool.
-    pub fn num_blocking_threads(&self) -> Option<u64> {
-        self.gauges.num_blocking_threads
-    }
-
-    /// Threads of the blocking pool that wait for work.
-    pub fn num_idle_blocking_threads(&self) -> Option<u64> {
-        self.gauges.num_idle_blocking_threads
-    }
-
-    /// Closures waiting for a thread of the blocking pool.
-    pub fn blocking_queue_depth(&self) -> Option<u64> {
-        self.gauges.blocking_queue_depth
+        self.tasks
     }
 
     /// How long blocking closures waited to be started, in nanoseconds.
     pub fn blocking_queue_wait(&self) -> Option<&HistogramSnapshot<S::Counts>> {
         self.blocking_queue_wait.as_ref()
     }
-
-    /// Registrations with the I/O driver.
-    pub fn io_driver_fd_registered_count(&self) -> Option<u64> {
-        self.gauges.io_driver_fd_registered_count
-    }
-
-    /// Deregistrations from the I/O driver.
-    pub fn io_driver_fd_deregistered_count(&self) -> Option<u64> {
-        self.gauges.io_driver_fd_deregistered_count
-    }
-
-    /// Readiness events from the I/O driver.
-    pub fn io_driver_ready_count(&self) -> Option<u64> {
-        self.gauges.io_driver_ready_count
-    }
 }
+
+macro_rules! getters {
+    ($($(#[$doc:meta])* $kind:ident $name:ident $variant:ident $exported:literal $unlike:literal,)*) => {
+        /// The numbers of the runtime as a whole, one by one.
+        impl<S: Storage> Snapshot<S> {
+            $(
+                $(#[$doc])*
+                pub fn $name(&self) -> Option<u64> {
+                    self.runtime.get(RuntimeNumber::$variant)
+                }
+            )*
+        }
+    };
+}
+with_runtime_numbers!(getters);

@@ -1,16 +1,16 @@
 //! Bringing a snapshot up to date with a registry.
 
+use super::Snapshot;
 use super::measurements::{HistogramReading, Measurements};
 use super::row::Row;
 use super::update::{Reading, Sums};
-use super::{Gauges, Snapshot};
-use crate::cell::SharedU64;
-use crate::counters::{COUNTERS, Counter, CounterSet};
+use crate::catalog::{MetricSet, RuntimeNumber, WorkerNumber};
+use crate::counters::WORKER_NUMBERS;
 use crate::histogram::{HistogramConfig, HistogramSnapshot};
 use crate::live::LiveRecord;
 use crate::options::Sampling;
 use crate::probe::Probe;
-use crate::registry::{HostCells, Registry};
+use crate::registry::Registry;
 use crate::slot::{FOREIGN, Holder, Slot, persist};
 use crate::storage::{Rows, Storage, Text};
 use crate::sync::RECORDING;
@@ -18,11 +18,11 @@ use crate::time::{TimeSource, Timestamp};
 use core::fmt::Write;
 
 /// What threads that are no workers move: they have no queue, and nobody tells when they park.
-const FOREIGN_COUNTERS: CounterSet = CounterSet::of(&[
-    Counter::PollCount,
-    Counter::BudgetForcedYieldCount,
-    Counter::RootPolls,
-    Counter::NestedPolls,
+const FOREIGN_COUNTERS: MetricSet = MetricSet::worker(&[
+    WorkerNumber::PollCount,
+    WorkerNumber::BudgetForcedYieldCount,
+    WorkerNumber::RootPolls,
+    WorkerNumber::NestedPolls,
 ]);
 
 impl<S: Storage> Snapshot<S> {
@@ -36,7 +36,11 @@ impl<S: Storage> Snapshot<S> {
         if self.identity != identity || self.epoch != facts.epoch {
             self.reset(registry, identity);
         }
-        self.tasks = registry.task_counts();
+        let tasks = registry.task_counts();
+        self.tasks = facts
+            .measures
+            .has_runtime(RuntimeNumber::SpawnedTasksCount)
+            .then_some(tasks);
         let earlier = self.taken_at;
         let now = if facts.timed {
             registry.clock.now()
@@ -67,10 +71,15 @@ impl<S: Storage> Snapshot<S> {
         }
         self.unread = unread;
         if unread {
-            self.sums.total.supplied = CounterSet::NONE;
+            self.sums.total.supplied = MetricSet::NONE;
         }
-        self.read_shared(registry, probe);
-        self.read_probe(probe);
+        for &number in RuntimeNumber::ALL {
+            self.read_runtime_number(number, probe.runtime(number), || {
+                registry.runtime_number(number, &tasks)
+            });
+        }
+        self.read_blocking_queue_wait(registry, probe);
+        self.read_worker_numbers(probe);
     }
 
     /// A row for each slot that has none yet, as far as there is room.
@@ -83,7 +92,7 @@ impl<S: Storage> Snapshot<S> {
                 live: None,
                 read_at: self.taken_at,
                 data: Measurements {
-                    supplied: CounterSet::NONE,
+                    supplied: MetricSet::NONE,
                     ..self.blank(registry)
                 },
             };
@@ -93,7 +102,7 @@ impl<S: Storage> Snapshot<S> {
         }
     }
 
-    fn reset<T>(&mut self, registry: &Registry<S, T>, identity: usize) {
+    fn reset<T: TimeSource>(&mut self, registry: &Registry<S, T>, identity: usize) {
         let facts = &registry.facts;
         *self = Self::default();
         self.identity = identity;
@@ -101,11 +110,7 @@ impl<S: Storage> Snapshot<S> {
         self.started_at = facts.started_at;
         self.scale = facts.scale;
         self.timed = facts.timed;
-        self.supplies = facts.supplies;
-        self.supplied = facts.counters;
-        if !facts.timed {
-            self.supplied = self.supplied.without(Counter::BusyDurationTotal);
-        }
+        self.supplied = registry.measured();
         // A name that does not fit is cut, as documented.
         let _ = self.name.write_str(facts.name.as_ref());
         self.sums.total = self.blank(registry);
@@ -131,23 +136,24 @@ impl<S: Storage> Snapshot<S> {
         }
     }
 
-    fn read_shared<T>(&mut self, registry: &Registry<S, T>, probe: &impl Probe) {
-        let shared = &registry.shared;
-        let supplies = self.supplies;
-        let host = S::host(&shared.host);
-        let io = |cell: fn(&HostCells<S::SharedBuckets>) -> &SharedU64| {
-            cell(host.filter(|_| supplies.io_driver)?).load_acquire()
-        };
-        self.gauges = Gauges {
-            remote_schedule_count: shared
-                .remote_schedules
-                .load_acquire()
-                .filter(|_| supplies.remote_schedules),
-            io_driver_fd_registered_count: io(|host| &host.io_registered),
-            io_driver_fd_deregistered_count: io(|host| &host.io_deregistered),
-            io_driver_ready_count: io(|host| &host.io_ready),
-            ..Gauges::default()
-        };
+    /// Takes over what the runtime reports itself, else what its hooks counted. A counter that the runtime reported once and reports
+    /// no more keeps its last value: the hooks' own count would not continue from there.
+    fn read_runtime_number(
+        &mut self,
+        number: RuntimeNumber,
+        reported: Option<u64>,
+        counted: impl FnOnce() -> Option<u64>,
+    ) {
+        if reported.is_some() {
+            self.probed = self.probed.union(MetricSet::runtime(&[number]));
+        } else if number.is_counter() && self.probed.has_runtime(number) {
+            return;
+        }
+        self.runtime.set(number, reported.or_else(counted));
+    }
+
+    fn read_blocking_queue_wait<T>(&mut self, registry: &Registry<S, T>, probe: &impl Probe) {
+        let host = S::host(&registry.shared.host);
         let (Some(config), Some(cells)) = (
             &registry.facts.blocking_queue_wait,
             host.and_then(|host| host.blocking_queue_wait.as_ref()),
@@ -168,73 +174,13 @@ impl<S: Storage> Snapshot<S> {
         }
     }
 
-    fn read_probe(&mut self, probe: &impl Probe) {
-        let gauges = &mut self.gauges;
-        gauges.global_queue_depth = probe.global_queue_depth();
-        gauges.num_alive_tasks = probe.num_alive_tasks();
-        gauges.covered_tasks = probe.covered_tasks();
-        gauges.num_blocking_threads = probe.num_blocking_threads();
-        gauges.num_idle_blocking_threads = probe.num_idle_blocking_threads();
-        gauges.blocking_queue_depth = probe.blocking_queue_depth();
-        let told = &mut self.told;
-        let prefer = |known: &mut Option<u64>, theirs: Option<u64>, ours: &mut Option<u64>| {
-            *known = theirs.or(*known);
-            *ours = known.or(*ours);
-        };
-        prefer(
-            &mut told.spawned_tasks,
-            probe.spawned_tasks_count(),
-            &mut gauges.spawned_tasks_count,
-        );
-        prefer(
-            &mut told.budget_forced_yields,
-            probe.budget_forced_yield_count(),
-            &mut gauges.budget_forced_yield_count,
-        );
-        prefer(
-            &mut told.remote_schedules,
-            probe.remote_schedule_count(),
-            &mut gauges.remote_schedule_count,
-        );
-        prefer(
-            &mut told.io_driver_fd_registered,
-            probe.io_driver_fd_registered_count(),
-            &mut gauges.io_driver_fd_registered_count,
-        );
-        prefer(
-            &mut told.io_driver_fd_deregistered,
-            probe.io_driver_fd_deregistered_count(),
-            &mut gauges.io_driver_fd_deregistered_count,
-        );
-        prefer(
-            &mut told.io_driver_ready,
-            probe.io_driver_ready_count(),
-            &mut gauges.io_driver_ready_count,
-        );
-
-        // What it counted once stays its own: ours would not go on from there.
-        self.hosted = self.hosted.union(probe.worker_counters());
-        if self.queue_depths.as_slice().len() > self.num_workers {
-            self.queue_depths.clear();
+    fn read_worker_numbers(&mut self, probe: &impl Probe) {
+        // A counter that the runtime reported once stays the runtime's: the hooks' own count would not continue from there.
+        self.hosted = self.hosted.union(probe.worker_numbers());
+        if self.hosted.has_no_worker() {
+            return;
         }
-        // One refusal to tell spares the questions for all the others.
-        let tells_depth = probe.local_queue_depth(0).is_some();
-        let asked = if tells_depth || !self.hosted.is_empty() {
-            self.num_workers
-        } else {
-            self.queue_depths.clear();
-            0
-        };
-        for worker in 0..asked {
-            let depth = probe.local_queue_depth(worker);
-            if let Some(known) = self.queue_depths.as_mut_slice().get_mut(worker) {
-                *known = depth;
-            } else if self.queue_depths.try_push(depth).is_err() {
-                break;
-            }
-            if self.hosted.is_empty() {
-                continue;
-            }
+        for worker in 0..self.num_workers {
             if self.host.as_slice().len() <= worker && self.host.try_push(Hosted::default()).is_err() {
                 break;
             }
@@ -272,38 +218,30 @@ impl<X: Text> Names<X> {
     }
 }
 
-/// What the runtime counted itself for one worker, as it last said.
+/// What the runtime reported itself for one worker, as of its last answer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Hosted {
-    /// The counters that it ever told.
-    pub(super) told: CounterSet,
-    pub(super) values: [u64; COUNTERS],
+    /// The numbers that it reported, gauges only if it reports them still.
+    pub(super) told: MetricSet,
+    pub(super) values: [u64; WORKER_NUMBERS],
 }
 
 impl Hosted {
-    /// Takes over what the runtime tells. What it tells no more stays: a counter does not go back.
-    fn refresh(&mut self, worker: usize, counters: CounterSet, probe: &impl Probe) {
-        for &counter in Counter::ALL {
-            if counters.contains(counter)
-                && let Some(value) = probe.worker_counter(worker, counter)
-            {
-                self.told = self.told.union(CounterSet::of(&[counter]));
-                self.values[counter as usize] = value;
+    /// Takes over what the runtime reports. A counter that it reports no more keeps its value; a gauge is forgotten.
+    fn refresh(&mut self, worker: usize, numbers: MetricSet, probe: &impl Probe) {
+        for &number in WorkerNumber::ALL {
+            if !numbers.has_worker(number) {
+                continue;
+            }
+            let this = MetricSet::worker(&[number]);
+            if let Some(value) = probe.worker(worker, number) {
+                self.told = self.told.union(this);
+                self.values[number as usize] = value;
+            } else if !number.is_counter() {
+                self.told = self.told.without(this);
             }
         }
     }
-}
-
-/// The counters of the runtime as a whole that it told itself, as it last said: after its end a probe may know nothing more, and
-/// a counter does not go back.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Told {
-    spawned_tasks: Option<u64>,
-    budget_forced_yields: Option<u64>,
-    remote_schedules: Option<u64>,
-    io_driver_fd_registered: Option<u64>,
-    io_driver_fd_deregistered: Option<u64>,
-    io_driver_ready: Option<u64>,
 }
 
 /// What has moved in a slot since the last snapshot.

@@ -83,7 +83,6 @@ pub struct WorkerSnapshot<S: Storage> {
     pub(crate) live: Option<LiveRecord>,
     pub(crate) live_for: Option<Duration>,
     pub(crate) busy_in_progress: Option<Duration>,
-    pub(crate) local_queue_depth: Option<u64>,
     pub(crate) thread: Option<u64>,
     pub(crate) thread_name: S::Text,
     pub(crate) site_name: S::Text,
@@ -98,7 +97,6 @@ impl<S: Storage> Clone for WorkerSnapshot<S> {
             live: self.live,
             live_for: self.live_for,
             busy_in_progress: self.busy_in_progress,
-            local_queue_depth: self.local_queue_depth,
             thread: self.thread,
             thread_name: self.thread_name.clone(),
             site_name: self.site_name.clone(),
@@ -150,11 +148,6 @@ impl<S: Storage> WorkerSnapshot<S> {
     /// Busy time not settled yet. A gauge beside `busy_duration_total`, never a part of it. `None` without a clock.
     pub fn busy_in_progress(&self) -> Option<Duration> {
         self.busy_in_progress
-    }
-
-    /// Tasks in its local queue. `None` if the runtime does not report it.
-    pub fn local_queue_depth(&self) -> Option<u64> {
-        self.local_queue_depth
     }
 
     /// The adapter's number for the thread that runs it.

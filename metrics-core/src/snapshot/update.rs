@@ -2,7 +2,8 @@
 
 use super::measurements::{HistogramReading, Measurements};
 use super::row::Row;
-use crate::counters::{Counter, CounterSet, CounterValues};
+use crate::catalog::{MetricSet, WorkerNumber};
+use crate::counters::CounterValues;
 use crate::record::{SlotHistogram, Tables};
 use crate::slot::Slot;
 use crate::storage::Storage;
@@ -27,7 +28,7 @@ impl<S: Storage> Sums<S> {
 
     /// None, of nothing that is measured.
     pub(super) fn none() -> Self {
-        let nothing = || Measurements::new(CounterSet::NONE);
+        let nothing = || Measurements::new(MetricSet::NONE);
         Self::new(nothing(), nothing())
     }
 
@@ -35,7 +36,7 @@ impl<S: Storage> Sums<S> {
     pub(super) fn settle(&mut self) {
         let total = &mut self.total;
         total.values.mean_poll_time = self.means.mean();
-        let polls = total.values.get(Counter::PollCount);
+        let polls = total.values.get(WorkerNumber::PollCount);
         let histograms = [&mut total.poll_time, &mut total.schedule_latency];
         for reading in histograms.into_iter().flatten() {
             reading.polls = polls;
@@ -67,7 +68,7 @@ impl Means {
         let of = |values: &CounterValues| {
             let weight = match values.mean_poll_time {
                 0 => 0,
-                _ => u128::from(values.get(Counter::PollCount).max(1)),
+                _ => u128::from(values.get(WorkerNumber::PollCount).max(1)),
             };
             (u128::from(values.mean_poll_time) * weight, weight)
         };
@@ -126,7 +127,7 @@ impl<'a, S: Storage> Reading<'a, S> {
     fn keep(&mut self, found: &Found) {
         let now = &self.row.data.values;
         self.sums.means.replace(&self.sums.before.values, now);
-        let polls = now.get(Counter::PollCount);
+        let polls = now.get(WorkerNumber::PollCount);
         if let (Some(update), Some(read)) = (self.poll_time(), &found.poll_time) {
             update.keep(read, polls);
         }
@@ -303,7 +304,7 @@ mod tests {
         let slot = registry.storage.slots().next().unwrap();
         let mut reading = Reading::new(&mut snapshot.rows[0], &mut snapshot.sums, slot);
         let found = reading.overwrite();
-        assert_eq!(reading.sums.total.values.get(Counter::PollCount), 2);
+        assert_eq!(reading.sums.total.values.get(WorkerNumber::PollCount), 2);
         reading.undo(&found);
         assert_eq!(state(&snapshot), before);
 

@@ -8,12 +8,14 @@ use super::measurements::{HistogramReading, Measurements};
 use super::refresh::Names;
 use super::row::{Row, Staleness, WorkerSnapshot};
 use super::update::Sums;
-use super::{FOREIGN, Gauges, Interval, Snapshot, WorkerInterval};
-use crate::counters::{COUNTERS, Counter, CounterSet, CounterValues, MEAN_FRACTION, with_counters};
+use super::{FOREIGN, Interval, Snapshot, WorkerInterval};
+use crate::catalog::{
+    MetricSet, RuntimeNumber, RuntimeNumbers, WorkerNumber, with_runtime_numbers, with_worker_numbers,
+};
+use crate::counters::{CounterValues, MEAN_FRACTION, WORKER_NUMBERS};
 use crate::histogram::{HistogramInterval, HistogramSnapshot};
 use crate::live::{LiveRecord, Site, Transition, WorkerState};
 use crate::options::Sampling;
-use crate::registry::Supplies;
 use crate::serde_u64;
 use crate::slot::Holder;
 use crate::storage::{Rows, Storage};
@@ -77,6 +79,19 @@ struct SnapshotWire<S: Storage> {
     workers: S::Rows<WorkerWire<S>>,
     foreign: Option<WorkerWire<S>>,
 }
+
+macro_rules! runtime_numbers {
+    ($($(#[$doc:meta])* $kind:ident $name:ident $variant:ident $exported:literal $unlike:literal,)*) => {
+        impl<S: Storage> SnapshotWire<S> {
+            fn runtime_numbers(&self) -> RuntimeNumbers {
+                let mut numbers = RuntimeNumbers::NONE;
+                $(numbers.set(RuntimeNumber::$variant, self.$name);)*
+                numbers
+            }
+        }
+    };
+}
+with_runtime_numbers!(runtime_numbers);
 
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(bound = "")]
@@ -164,33 +179,37 @@ impl<S: Storage> Clone for ReadingWire<S> {
 }
 
 macro_rules! counters_wire {
-    ($($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident,)*) => {
+    (
+        counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
+        gauges { $($gauges:tt)* }
+    ) => {
         #[derive(Clone, Copy, Default, serde::Serialize, serde::Deserialize)]
         struct CountersWire {
             $(#[serde(with = "serde_u64::option")] $name: Option<u64>,)*
         }
 
         impl CountersWire {
-            fn new(counter: impl Fn(Counter) -> Option<u64>) -> Self {
-                Self { $($name: counter(Counter::$variant),)* }
+            fn new(counter: impl Fn(WorkerNumber) -> Option<u64>) -> Self {
+                Self { $($name: counter(WorkerNumber::$variant),)* }
             }
 
-            fn get(&self, counter: Counter) -> Option<u64> {
+            fn get(&self, counter: WorkerNumber) -> Option<u64> {
                 match counter {
-                    $(Counter::$variant => self.$name,)*
+                    $(WorkerNumber::$variant => self.$name,)*
+                    _ => None,
                 }
             }
         }
     };
 }
-with_counters!(counters_wire);
+with_worker_numbers!(counters_wire);
 
 impl CountersWire {
-    fn supplied(&self) -> CounterSet {
-        let mut set = CounterSet::NONE;
-        for &counter in Counter::ALL {
+    fn supplied(&self) -> MetricSet {
+        let mut set = MetricSet::NONE;
+        for &counter in WorkerNumber::COUNTERS {
             if self.get(counter).is_some() {
-                set = set.union(CounterSet::of(&[counter]));
+                set = set.union(MetricSet::worker(&[counter]));
             }
         }
         set
@@ -219,8 +238,8 @@ impl<S: Storage> From<&Measurements<S>> for MeasurementsWire<S> {
 
 impl<S: Storage> From<MeasurementsWire<S>> for Measurements<S> {
     fn from(wire: MeasurementsWire<S>) -> Self {
-        let mut values = [0; COUNTERS];
-        for &counter in Counter::ALL {
+        let mut values = [0; WORKER_NUMBERS];
+        for &counter in WorkerNumber::COUNTERS {
             values[counter as usize] = wire.counters.get(counter).unwrap_or(0);
         }
         let reading = |wire: ReadingWire<S>| HistogramReading {
@@ -254,7 +273,7 @@ impl<S: Storage> From<&WorkerSnapshot<S>> for WorkerWire<S> {
             site: worker.site().as_u32(),
             site_name: worker.site_name.clone(),
             busy_in_progress: nanos(worker.busy_in_progress),
-            local_queue_depth: worker.local_queue_depth,
+            local_queue_depth: worker.local_queue_depth(),
             thread: worker.thread,
             thread_name: worker.thread_name.clone(),
             stale: worker.stale.map(|stale| StaleWire {
@@ -295,7 +314,7 @@ impl<S: Storage> Serialize for Snapshot<S> {
             io_driver_fd_registered_count: self.io_driver_fd_registered_count(),
             io_driver_fd_deregistered_count: self.io_driver_fd_deregistered_count(),
             io_driver_ready_count: self.io_driver_ready_count(),
-            budget_forced_yield_count: self.budget_forced_yield_count(),
+            budget_forced_yield_count: self.total().budget_forced_yield_count(),
             total: (&self.total()).into(),
             workers,
             foreign: self.foreign().as_ref().map(WorkerWire::from),
@@ -317,6 +336,7 @@ impl<'de, S: Storage> Deserialize<'de> for Snapshot<S> {
             )));
         }
         let taken_at = wire.uptime.unwrap_or(0);
+        let runtime = wire.runtime_numbers();
         let mut snapshot = Self {
             name: wire.name,
             epoch: wire.epoch,
@@ -327,23 +347,9 @@ impl<'de, S: Storage> Deserialize<'de> for Snapshot<S> {
             // Its stamps are nanoseconds since the start.
             scale: TimeScale::new(1_000_000_000),
             num_workers: wire.num_workers as usize,
-            supplies: Supplies::NONE.tasks(wire.covered_tasks.is_some()),
-            gauges: Gauges {
-                global_queue_depth: wire.global_queue_depth,
-                num_alive_tasks: wire.num_alive_tasks,
-                covered_tasks: wire.covered_tasks,
-                spawned_tasks_count: wire.spawned_tasks_count,
-                budget_forced_yield_count: wire.budget_forced_yield_count,
-                remote_schedule_count: wire.remote_schedule_count,
-                num_blocking_threads: wire.num_blocking_threads,
-                num_idle_blocking_threads: wire.num_idle_blocking_threads,
-                blocking_queue_depth: wire.blocking_queue_depth,
-                io_driver_fd_registered_count: wire.io_driver_fd_registered_count,
-                io_driver_fd_deregistered_count: wire.io_driver_fd_deregistered_count,
-                io_driver_ready_count: wire.io_driver_ready_count,
-            },
+            runtime,
             blocking_queue_wait: wire.blocking_queue_wait,
-            sums: Sums::new(wire.total.into(), Measurements::new(CounterSet::NONE)),
+            sums: Sums::new(wire.total.into(), Measurements::new(MetricSet::NONE)),
             ..Self::default()
         };
         if let (Some(covered), Some(completed), Some(cancelled), Some(panicked)) = (
@@ -359,13 +365,20 @@ impl<'de, S: Storage> Deserialize<'de> for Snapshot<S> {
                     .fold(0, u64::saturating_add)
             };
             let spawned = wire.spawned_tasks_count.unwrap_or_else(known);
-            snapshot.tasks = TaskCounts {
+            snapshot.tasks = Some(TaskCounts {
                 spawned,
                 completed,
                 cancelled,
                 panicked,
-            };
+            });
         }
+        let workers = wire.workers.as_slice();
+        let depth: Option<u64> = workers.iter().map(|worker| worker.local_queue_depth).sum();
+        let total = &mut snapshot.sums.total;
+        total.set(
+            WorkerNumber::LocalQueueDepth,
+            depth.filter(|_| !workers.is_empty()),
+        );
         snapshot.supplied = snapshot.sums.total.supplied;
         // A total of which a part was not to be read has no histogram; then its workers' tell how they are sampled.
         let sampling = |total: Option<&HistogramReading<S>>, of: Pick<S>| {
@@ -425,11 +438,13 @@ impl<S: Storage> Snapshot<S> {
         let age = stale.and_then(|stale| nanos(stale.age));
         let mut data = Measurements::from(wire.measurements);
         data.values.thread = wire.thread.unwrap_or(0);
+        let has_no_counter = data.supplied.has_no_worker();
+        data.set(WorkerNumber::LocalQueueDepth, wire.local_queue_depth);
         let row = Row {
             holder: Holder::of(worker, wire.state != WorkerState::Idle),
             // Without a clock only its numbers tell whether it was ever read.
             seq: match stale {
-                Some(Staleness { age: None }) if self.timed || data.supplied.is_empty() => None,
+                Some(Staleness { age: None }) if self.timed || has_no_counter => None,
                 _ => Some(0),
             },
             read_at: Timestamp::from_ticks(ago(age).unwrap_or(self.taken_at.ticks())),
@@ -445,14 +460,6 @@ impl<S: Storage> Snapshot<S> {
         self.unread |= row.is_unread();
         self.rows.try_push(row).map_err(|_| FULL)?;
         self.names.try_push(names).map_err(|_| FULL)?;
-        if worker != FOREIGN {
-            while self.queue_depths.as_slice().len() <= worker {
-                self.queue_depths.try_push(None).map_err(|_| FULL)?;
-            }
-            if let Some(depth) = self.queue_depths.as_mut_slice().get_mut(worker) {
-                *depth = wire.local_queue_depth;
-            }
-        }
         Ok(())
     }
 }

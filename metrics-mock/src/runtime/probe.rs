@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use metrics_core::Probe;
+use metrics_core::{MetricSet, Probe, RuntimeNumber, WorkerNumber};
 use portable_atomic::{AtomicU64, Ordering};
 
 /// Reports the queue depths of a [`MockRuntime`](crate::MockRuntime) to readers of its metrics.
@@ -29,12 +29,17 @@ impl MockProbe {
 }
 
 impl Probe for MockProbe {
-    fn global_queue_depth(&self) -> Option<u64> {
-        Some(self.0.global.get())
+    fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
+        (number == RuntimeNumber::GlobalQueueDepth).then(|| self.0.global.get())
     }
 
-    fn local_queue_depth(&self, worker: usize) -> Option<u64> {
-        self.0.local.get(worker).map(Depth::get)
+    fn worker_numbers(&self) -> MetricSet {
+        MetricSet::worker(&[WorkerNumber::LocalQueueDepth])
+    }
+
+    fn worker(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
+        let depth = self.0.local.get(worker)?;
+        (number == WorkerNumber::LocalQueueDepth).then(|| depth.get())
     }
 }
 

@@ -4,7 +4,7 @@
 
 use core::time::Duration;
 use metrics_core::{
-    Builder, Counter, Heap, HistogramConfig, HistogramSnapshot, Registry, RuntimeMetrics, Worker,
+    Builder, Heap, HistogramConfig, HistogramSnapshot, Registry, RuntimeMetrics, Worker, WorkerNumber,
 };
 use metrics_mock::{ManualClock, MockProbe, MockRuntime};
 use std::collections::BTreeMap;
@@ -65,7 +65,7 @@ impl Fixture {
         self.runtime.flush();
         let snapshot = self.metrics.snapshot();
         let total = snapshot.total();
-        let counters = Counter::ALL
+        let counters = WorkerNumber::ALL
             .iter()
             .map(|&counter| (counter.name(), total.counter(counter).unwrap()));
         let mut numbers: BTreeMap<_, _> = counters.collect();

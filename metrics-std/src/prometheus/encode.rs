@@ -5,7 +5,7 @@ use super::names::Family;
 use super::reading::{Labels, Runtime, Worker};
 use core::fmt;
 use core::time::Duration;
-use metrics_core::Counter;
+use metrics_core::WorkerNumber;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
@@ -67,7 +67,7 @@ fn samples<'a>(family: &Family, runtime: &'a Runtime, shape: Shape) -> Vec<(Labe
         Values::WorkerCounter(counter) => each(&|worker| {
             let value = worker.counter(counter)?;
             Some(match counter {
-                Counter::BusyDurationTotal => seconds(Duration::from_nanos(value)),
+                WorkerNumber::BusyDurationTotal => seconds(Duration::from_nanos(value)),
                 _ => Value::Count(value),
             })
         }),

@@ -2,7 +2,7 @@
 
 use super::reading::{Labels, Runtime, Worker};
 use core::time::Duration;
-use metrics_core::{Counter, Heap, HistogramSnapshot, Measurements, WorkerState};
+use metrics_core::{Heap, HistogramSnapshot, Measurements, WorkerNumber, WorkerState};
 
 /// The samples of a histogram in a snapshot, in nanoseconds.
 pub(super) type Histogram = HistogramSnapshot<Vec<u64>>;
@@ -11,7 +11,7 @@ pub(super) type Histogram = HistogramSnapshot<Vec<u64>>;
 #[derive(Clone, Copy)]
 pub(super) enum Values {
     /// A counter of each worker.
-    WorkerCounter(Counter),
+    WorkerCounter(WorkerNumber),
     /// A number of each worker that goes up and down.
     WorkerGauge(fn(&Worker) -> Option<u64>),
     /// The same of a time.
@@ -42,7 +42,10 @@ pub(super) fn values(metric: &str) -> Option<Values> {
         RuntimeCounter, RuntimeGauge, RuntimeHistogram, RuntimeInfo, RuntimeTime, WorkerGauge,
         WorkerHistogram, WorkerInfo, WorkerText, WorkerTime,
     };
-    if let Some(&counter) = Counter::ALL.iter().find(|counter| counter.name() == metric) {
+    if let Some(&counter) = WorkerNumber::COUNTERS
+        .iter()
+        .find(|counter| counter.name() == metric)
+    {
         return Some(Values::WorkerCounter(counter));
     }
     Some(match metric {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metrics_core::{Builder, Counter, CounterSet, HistogramConfig, RECORDING, Supplies};
+use metrics_core::{Builder, HistogramConfig, MetricSet, RECORDING, WorkerNumber};
 use tokio::runtime::{Handle, LocalOptions, LocalRuntime, Runtime};
 
 use super::callbacks::Callbacks;
@@ -163,11 +163,7 @@ impl<'a> TokioAdapter<'a> {
 
     /// Hands the hooks to Tokio. They hold the recording target and nothing of the runtime, which holds them.
     fn install(self, builder: &mut tokio::runtime::Builder) -> Result<ThreadHooks, BuildError> {
-        let description = self
-            .description
-            .workers(1)
-            .counters(supplied())
-            .supplies(Supplies::NONE.tasks(true));
+        let description = self.description.workers(1).measures(measured());
         let registry = stamped(description).build(self.clock.unwrap_or_default())?;
         #[cfg(tokio_unstable)]
         if registry.schedule_latency_config().is_some() {
@@ -195,17 +191,18 @@ impl core::fmt::Debug for TokioAdapter<'_> {
     }
 }
 
-/// What hooks and wrappers move. The rest is Tokio's own, or nobody's.
-fn supplied() -> CounterSet {
-    CounterSet::of(&[
-        Counter::BusyDurationTotal,
-        Counter::ParkCount,
-        Counter::ParkUnparkCount,
-        Counter::PollCount,
-        Counter::BudgetForcedYieldCount,
-        Counter::RootPolls,
-        Counter::NestedPolls,
+/// The numbers that hooks and wrappers measure. Tokio reports others itself.
+fn measured() -> MetricSet {
+    MetricSet::worker(&[
+        WorkerNumber::BusyDurationTotal,
+        WorkerNumber::ParkCount,
+        WorkerNumber::ParkUnparkCount,
+        WorkerNumber::PollCount,
+        WorkerNumber::BudgetForcedYieldCount,
+        WorkerNumber::RootPolls,
+        WorkerNumber::NestedPolls,
     ])
+    .union(MetricSet::TASKS)
 }
 
 fn finish(hooks: &ThreadHooks, runtime: &Handle) -> RuntimeMetrics {

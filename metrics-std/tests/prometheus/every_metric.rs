@@ -1,7 +1,7 @@
 //! Every metric of the one list is in the reader, in the snapshot and in the exporter.
 
 use crate::fixture::Fixture;
-use metrics_core::{Counter, METRICS, MetricScope};
+use metrics_core::{METRICS, MetricScope, WorkerNumber};
 use metrics_std::prometheus::{Format, RuntimeCollector};
 use prometheus_client::registry::Registry;
 use serde_json::Value;
@@ -23,7 +23,7 @@ fn the_reader_has_every_metric() {
 fn read(fixture: &Fixture, metric: &str) -> Option<bool> {
     let metrics = &fixture.metrics;
     let snapshot = metrics.snapshot();
-    if let Some(&counter) = Counter::ALL.iter().find(|counter| counter.name() == metric) {
+    if let Some(&counter) = WorkerNumber::ALL.iter().find(|counter| counter.name() == metric) {
         return Some(metrics.counter(counter).is_some() && metrics.worker_counter(0, counter).is_some());
     }
     let live = metrics.live(1);

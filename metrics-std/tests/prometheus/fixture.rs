@@ -3,8 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 use metrics_core::{
-    Builder, Counter, CounterSet, Heap, HistogramConfig, PollStart, Probe, Registry, RuntimeMetrics, Site,
-    Supplies, TaskEnd, TimeSource as _, Worker,
+    Builder, Heap, HistogramConfig, MetricSet, PollStart, Probe, Registry, RuntimeMetrics, RuntimeNumber,
+    Site, TaskEnd, TimeSource as _, Worker, WorkerNumber,
 };
 use metrics_mock::ManualClock;
 use std::sync::Arc;
@@ -16,24 +16,22 @@ type Held = Arc<Registry<Heap, Arc<ManualClock>>>;
 pub(crate) struct Answers;
 
 impl Probe for Answers {
-    fn local_queue_depth(&self, worker: usize) -> Option<u64> {
-        Some(worker as u64 + 1)
+    fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
+        match number {
+            RuntimeNumber::GlobalQueueDepth => Some(3),
+            RuntimeNumber::NumBlockingThreads => Some(5),
+            RuntimeNumber::NumIdleBlockingThreads => Some(4),
+            RuntimeNumber::BlockingQueueDepth => Some(0),
+            _ => None,
+        }
     }
 
-    fn global_queue_depth(&self) -> Option<u64> {
-        Some(3)
+    fn worker_numbers(&self) -> MetricSet {
+        MetricSet::worker(&[WorkerNumber::LocalQueueDepth])
     }
 
-    fn num_blocking_threads(&self) -> Option<u64> {
-        Some(5)
-    }
-
-    fn num_idle_blocking_threads(&self) -> Option<u64> {
-        Some(4)
-    }
-
-    fn blocking_queue_depth(&self) -> Option<u64> {
-        Some(0)
+    fn worker(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
+        (number == WorkerNumber::LocalQueueDepth).then_some(worker as u64 + 1)
     }
 
     fn write_site(&self, site: Site, out: &mut dyn fmt::Write) -> fmt::Result {
@@ -59,8 +57,7 @@ impl Fixture {
         let registry = Builder::new()
             .name(name)
             .workers(2)
-            .counters(CounterSet::ALL)
-            .supplies(Supplies::ALL)
+            .measures(MetricSet::ALL)
             .poll_time(HistogramConfig::DEFAULT)
             .schedule_latency(HistogramConfig::DEFAULT)
             .blocking_queue_wait(HistogramConfig::DEFAULT)
@@ -141,7 +138,7 @@ impl Fixture {
     }
 
     /// A counter that the workers really counted.
-    pub(crate) fn counter(&self, counter: Counter) -> u64 {
+    pub(crate) fn counter(&self, counter: WorkerNumber) -> u64 {
         self.metrics.counter(counter).expect("every counter is supplied")
     }
 }

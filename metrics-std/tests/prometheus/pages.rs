@@ -4,7 +4,7 @@ use crate::fixture::Fixture;
 
 use core::num::NonZeroUsize;
 use core::time::Duration;
-use metrics_core::Counter;
+use metrics_core::WorkerNumber;
 use metrics_std::prometheus::{Format, RuntimeCollector};
 use prometheus_client::registry::Registry;
 use serde_json::Value;
@@ -147,7 +147,7 @@ fn histograms_go_out_with_twenty_buckets_and_every_sample() {
         "{} buckets",
         buckets.len()
     );
-    let polls = fixture.counter(Counter::PollCount);
+    let polls = fixture.counter(WorkerNumber::PollCount);
     assert_eq!(value(buckets.last().expect("not empty")), polls as f64);
     assert_eq!(
         value(lines(&page, "async_runtime_poll_time_seconds_count{")[0]),
@@ -256,7 +256,7 @@ fn what_is_not_measured_is_left_out() {
     let registry = metrics_core::Builder::new()
         .name("bare")
         .workers(1)
-        .supplies(metrics_core::Supplies::NONE)
+        .measures(metrics_core::MetricSet::NONE)
         .build(metrics_core::NoClock);
     let metrics = metrics_core::RuntimeMetrics::new(registry.expect("no clock is no error"));
     let mut exported = Registry::default();

@@ -9,7 +9,7 @@ use core::cell::{Cell, RefCell};
 use core::panic::Location;
 use core::time::Duration;
 use metrics_wasm::metrics_core::{
-    Counter, CounterSet, HistogramConfig, PollStart, Site, Supplies, TaskEnd, TimeSource, WakeStamp,
+    HistogramConfig, MetricSet, PollStart, Site, TaskEnd, TimeSource, WakeStamp, WorkerNumber,
 };
 use metrics_wasm::{BuildError, PerformanceClock, Registry, RuntimeMetrics, Worker, no_finer_than};
 use std::collections::VecDeque;
@@ -86,14 +86,16 @@ pub(crate) fn install(name: &str, budget: Duration) -> Result<RuntimeMetrics, Bu
         .poll_time(layout)
         .schedule_latency(layout)
         // What it does not count reads `None`: it steals from nobody and has no driver.
-        .counters(CounterSet::of(&[
-            Counter::BusyDurationTotal,
-            Counter::ParkCount,
-            Counter::ParkUnparkCount,
-            Counter::PollCount,
-            Counter::LocalScheduleCount,
-        ]))
-        .supplies(Supplies::NONE.tasks(true))
+        .measures(
+            MetricSet::worker(&[
+                WorkerNumber::BusyDurationTotal,
+                WorkerNumber::ParkCount,
+                WorkerNumber::ParkUnparkCount,
+                WorkerNumber::PollCount,
+                WorkerNumber::LocalScheduleCount,
+            ])
+            .union(MetricSet::TASKS),
+        )
         .build(clock)
         .map_err(BuildError::Config)?;
     let worker = Worker::lease(Arc::clone(&registry), 0).map_err(BuildError::Lease)?;

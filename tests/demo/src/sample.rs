@@ -3,8 +3,8 @@
 use crate::stalls::Stalls;
 use crate::view::{HistogramRow, Nanos, Quantiles, Tasks, View, WorkerRow, short_site};
 use metrics_std::{
-    Counter, HistogramInterval, HistogramSnapshot, Interval, Quantile, RuntimeMetrics, Snapshot,
-    WorkerInterval, WorkerSnapshot, WorkerState,
+    HistogramInterval, HistogramSnapshot, Interval, Quantile, RuntimeMetrics, Snapshot, WorkerInterval,
+    WorkerNumber, WorkerSnapshot, WorkerState,
 };
 use std::time::Duration;
 
@@ -80,9 +80,9 @@ fn row(
     WorkerRow {
         name,
         busy_ratio: interval.busy_ratio(),
-        polls_per_second: interval.per_second(Counter::PollCount),
-        parks_per_second: interval.per_second(Counter::ParkCount),
-        steals_per_second: interval.per_second(Counter::StealCount),
+        polls_per_second: interval.per_second(WorkerNumber::PollCount),
+        parks_per_second: interval.per_second(WorkerNumber::ParkCount),
+        steals_per_second: interval.per_second(WorkerNumber::StealCount),
         state: state(worker),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use metrics_core::{
-    Builder, Counter, Heap, HistogramConfig, PollStart, Registry, RuntimeMetrics, Sampling, Site, Snapshot,
+    Builder, WorkerNumber, Heap, HistogramConfig, PollStart, Registry, RuntimeMetrics, Sampling, Site, Snapshot,
     TaskEnd, TimeSource, Timestamp, Worker,
 };
 use metrics_mock::ManualClock;
@@ -163,7 +163,7 @@ fn check(earlier: &Snapshot<Heap>, now: &Snapshot<Heap>, alive: u64) {
         Err(_) if now.uptime() < earlier.uptime() => return,
         Err(error) => panic!("the same producer, in order: {error}"),
     };
-    for &counter in Counter::ALL {
+    for &counter in WorkerNumber::COUNTERS {
         let (before, after) = (earlier.total().counter(counter), now.total().counter(counter));
         assert!(
             after >= before,

@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
-use crate::metrics::{Counter, HistogramReading, HistogramSnapshot, METRICS, Snapshot, Timestamp};
+use crate::metrics::{
+    HistogramReading, HistogramSnapshot, METRICS, RuntimeNumber, Snapshot, Timestamp, WorkerNumber,
+};
 
 /// A snapshot, read by the names of the one list; `None` of one that has nothing to say.
 pub struct Reading(pub Option<Snapshot>);
@@ -23,8 +25,11 @@ impl Reading {
     pub fn value(&self, metric: &str) -> Option<u64> {
         let snapshot = self.0.as_ref()?;
         let total = snapshot.total();
-        if let Some(&counter) = Counter::ALL.iter().find(|counter| counter.name() == metric) {
+        if let Some(&counter) = WorkerNumber::ALL.iter().find(|counter| counter.name() == metric) {
             return total.counter(counter);
+        }
+        if let Some(&number) = RuntimeNumber::ALL.iter().find(|number| number.name() == metric) {
+            return snapshot.runtime_number(number);
         }
         match metric {
             "mean_poll_time" => total.mean_poll_time().map(nanos),
@@ -33,7 +38,6 @@ impl Reading {
             "busy_in_progress" => sum(snapshot
                 .workers()
                 .map(|worker| worker.busy_in_progress().map(nanos))),
-            "local_queue_depth" => sum(snapshot.workers().map(|worker| worker.local_queue_depth())),
             "thread" => sum(snapshot.workers().map(|worker| worker.thread().map(|_| 1))),
             "state" => sum(snapshot.workers().map(|worker| worker.live().map(|_| 1))),
             "site" => sum(snapshot
@@ -44,21 +48,7 @@ impl Reading {
                 .map(|worker| worker.live()?.since.map(Timestamp::ticks))),
             // No runtime has no worker, and none has this epoch: it is what a snapshot of nothing has.
             "num_workers" => Some(snapshot.num_workers() as u64).filter(|&workers| workers != 0),
-            "spawned_tasks_count" => snapshot.spawned_tasks_count(),
-            "covered_tasks" => snapshot.covered_tasks(),
-            "num_alive_tasks" => snapshot.num_alive_tasks(),
-            "completed_tasks_count" => snapshot.completed_tasks_count(),
-            "cancelled_tasks_count" => snapshot.cancelled_tasks_count(),
-            "panicked_tasks_count" => snapshot.panicked_tasks_count(),
-            "global_queue_depth" => snapshot.global_queue_depth(),
-            "remote_schedule_count" => snapshot.remote_schedule_count(),
-            "num_blocking_threads" => snapshot.num_blocking_threads(),
-            "num_idle_blocking_threads" => snapshot.num_idle_blocking_threads(),
-            "blocking_queue_depth" => snapshot.blocking_queue_depth(),
             "blocking_queue_wait" => snapshot.blocking_queue_wait().map(HistogramSnapshot::count),
-            "io_driver_fd_registered_count" => snapshot.io_driver_fd_registered_count(),
-            "io_driver_fd_deregistered_count" => snapshot.io_driver_fd_deregistered_count(),
-            "io_driver_ready_count" => snapshot.io_driver_ready_count(),
             "started_at" => snapshot.started_at(),
             "epoch" => Some(snapshot.epoch()).filter(|&epoch| epoch != 0),
             unknown => panic!("no scenario reads {unknown}"),

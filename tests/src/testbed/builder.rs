@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::metrics::{self, Counter, CounterSet};
+use super::metrics::{self, MetricSet, WorkerNumber};
 use super::probe::TestbedProbe;
 use super::runtime::{Flavor, Runtime};
 use super::shared::Shared;
@@ -79,7 +79,7 @@ impl Builder {
         let probe = TestbedProbe::default();
         // Workers are leased by the threads that run them, not all at once.
         let (metrics, _) = metrics::build(
-            self.metrics.counters(self.limits.counters()),
+            self.metrics.measures(self.limits.measures()),
             clock,
             probe.clone(),
         )
@@ -91,12 +91,12 @@ impl Builder {
 }
 
 impl Limits {
-    /// What this flavour really counts: where nobody counts, a reader gets `None`.
-    fn counters(&self) -> CounterSet {
+    /// What this flavour measures. A reader gets `None` for the rest.
+    fn measures(&self) -> MetricSet {
         match self.flavor {
-            Flavor::CurrentThread => CounterSet::ALL,
+            Flavor::CurrentThread => MetricSet::ALL,
             // The thread that blocks on this flavour is no worker.
-            Flavor::MultiThread => CounterSet::ALL.without(Counter::RootPolls),
+            Flavor::MultiThread => MetricSet::ALL.without(MetricSet::worker(&[WorkerNumber::RootPolls])),
         }
     }
 }

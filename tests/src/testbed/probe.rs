@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use super::metrics::Probe;
+use super::metrics::{MetricSet, Probe, RuntimeNumber, WorkerNumber};
 use super::shared::Shared;
 
 /// Asks a runtime for as long as anything of it lives, without keeping it alive. It is made before the runtime is.
@@ -21,27 +21,29 @@ impl TestbedProbe {
 }
 
 impl Probe for TestbedProbe {
-    fn local_queue_depth(&self, worker: usize) -> Option<u64> {
-        self.ask(|shared| Some(shared.workers.get(worker)?.queue.depth() as u64))?
+    fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
+        self.ask(|shared| {
+            Some(match number {
+                RuntimeNumber::GlobalQueueDepth => shared.global.len() as u64,
+                RuntimeNumber::NumAliveTasks => shared.num_alive_tasks() as u64,
+                RuntimeNumber::NumBlockingThreads => shared.blocking.depths().threads as u64,
+                RuntimeNumber::NumIdleBlockingThreads => shared.blocking.depths().idle as u64,
+                RuntimeNumber::BlockingQueueDepth => shared.blocking.depths().queued as u64,
+                _ => return None,
+            })
+        })?
     }
 
-    fn global_queue_depth(&self) -> Option<u64> {
-        self.ask(|shared| shared.global.len() as u64)
+    fn worker_numbers(&self) -> MetricSet {
+        MetricSet::worker(&[WorkerNumber::LocalQueueDepth])
     }
 
-    fn num_alive_tasks(&self) -> Option<u64> {
-        self.ask(|shared| shared.num_alive_tasks() as u64)
-    }
-
-    fn num_blocking_threads(&self) -> Option<u64> {
-        self.ask(|shared| shared.blocking.depths().threads as u64)
-    }
-
-    fn num_idle_blocking_threads(&self) -> Option<u64> {
-        self.ask(|shared| shared.blocking.depths().idle as u64)
-    }
-
-    fn blocking_queue_depth(&self) -> Option<u64> {
-        self.ask(|shared| shared.blocking.depths().queued as u64)
+    fn worker(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
+        match number {
+            WorkerNumber::LocalQueueDepth => {
+                self.ask(|shared| Some(shared.workers.get(worker)?.queue.depth() as u64))?
+            }
+            _ => None,
+        }
     }
 }

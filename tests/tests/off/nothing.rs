@@ -6,7 +6,7 @@ use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
-use metrics_core::{Description, Fixed, Heap, NoClock, Registry};
+use metrics_core::{Description, Fixed, Heap, NoClock, Registry, RuntimeNumber, WorkerNumber};
 use metrics_std::prometheus::{Format, RuntimeCollector};
 use metrics_std::tokio::{Spawner, TokioAdapter};
 use metrics_std::watchdog::watch_stalls;
@@ -169,11 +169,11 @@ impl TimeSource for Untouchable {
 }
 
 impl Probe for Untouchable {
-    fn num_alive_tasks(&self) -> Option<u64> {
+    fn runtime(&self, _: RuntimeNumber) -> Option<u64> {
         panic!("the probe was called")
     }
 
-    fn global_queue_depth(&self) -> Option<u64> {
+    fn worker(&self, _: usize, _: WorkerNumber) -> Option<u64> {
         panic!("the probe was called")
     }
 }

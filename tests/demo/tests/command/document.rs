@@ -1,7 +1,7 @@
 //! What the document of `--json` claims, against what the demo's own futures counted.
 
 use crate::child::{alone, demo, workspace};
-use metrics_core::{Counter, Heap, Snapshot};
+use metrics_core::{Heap, Snapshot, WorkerNumber};
 use serde_json::Value;
 use std::fs;
 use std::process::Stdio;
@@ -95,8 +95,8 @@ fn every_worker_was_busy_for_part_of_the_time(interval: &Value, snapshot: &Snaps
             worker.index()
         );
         let parks = (
-            worker.counter(Counter::ParkCount),
-            worker.counter(Counter::ParkUnparkCount),
+            worker.counter(WorkerNumber::ParkCount),
+            worker.counter(WorkerNumber::ParkUnparkCount),
         );
         assert!(parks.0 > Some(0) && parks.1 >= parks.0, "{parks:?}");
     }

@@ -66,7 +66,7 @@ fn round(poll: fn()) {
 #[cfg(feature = "getters")]
 fn read() {
     let metrics = metrics_core::RuntimeMetrics::new(&measured::METRICS);
-    for &counter in metrics_core::Counter::ALL {
+    for &counter in metrics_core::WorkerNumber::ALL {
         black_box(metrics.worker_counter(0, counter));
     }
     for bucket in 0..measured::BUCKETS {

@@ -1,0 +1,30 @@
+//! The table of what a host with an event loop has in addition.
+
+use super::{Metric, MetricKind, MetricScope, MetricSource, MetricUnit, exported};
+
+macro_rules! table {
+    ($($kind:ident $unit:ident $name:ident $exported:literal: $help:literal;)*) => {
+        /// What a host with an event loop has in addition.
+        pub const EVENT_LOOP_METRICS: &[Metric] = &[$(Metric {
+            name: stringify!($name),
+            exported: exported($exported),
+            source: MetricSource::EventLoop,
+            scope: MetricScope::EventLoop,
+            kind: MetricKind::$kind,
+            unit: MetricUnit::$unit,
+            help: $help,
+            unlike_tokio: "New.",
+        },)*];
+    };
+}
+
+table! {
+    Histogram Nanoseconds loop_lag "async_runtime_loop_lag_seconds":
+        "How late a timer of the event loop fired: the time that a task which was ready had to wait.";
+    Histogram Nanoseconds long_task_time "async_runtime_long_task_duration_seconds":
+        "Duration of the event loop's tasks that took over 50 ms; absent where the host does not report them.";
+    Counter Nanoseconds loop_busy_duration_total "async_runtime_loop_busy_seconds_total":
+        "Time the event loop was busy with work of any kind: as Node reports it, elsewhere estimated by sampling.";
+    Counter Count self_wake_count "async_runtime_self_wakes_total":
+        "Tasks that woke themselves during their own poll.";
+}

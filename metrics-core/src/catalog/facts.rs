@@ -1,0 +1,118 @@
+//! The metrics whose values have a shape of their own.
+
+use super::{Metric, MetricKind, MetricScope, MetricSource, MetricUnit};
+
+/// A metric that is no plain `u64`: a state, a name, an identity, or a time that is derived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fact {
+    /// What a worker is doing now.
+    State,
+    /// How long a worker has been in its state.
+    Since,
+    /// How long a worker has been busy without settling.
+    BusyInProgress,
+    /// Where the task that a worker polls was spawned.
+    Site,
+    /// The thread that runs a worker.
+    Thread,
+    /// The exponentially weighted mean of a worker's poll times.
+    MeanPollTime,
+    /// How many workers the runtime has.
+    NumWorkers,
+    /// When the runtime started.
+    StartedAt,
+    /// What identifies the producer of the numbers.
+    Epoch,
+}
+
+impl Fact {
+    /// Every fact.
+    pub const ALL: &'static [Self] = &[
+        Self::State,
+        Self::Since,
+        Self::BusyInProgress,
+        Self::Site,
+        Self::Thread,
+        Self::MeanPollTime,
+        Self::NumWorkers,
+        Self::StartedAt,
+        Self::Epoch,
+    ];
+
+    /// Its row in the list.
+    pub const fn metric(self) -> Metric {
+        use MetricKind::{Gauge, Info};
+        use MetricScope::{Runtime, Worker};
+        use MetricUnit::{Count, Nanoseconds, None as NoUnit};
+        let (scope, kind, unit, name) = match self {
+            Self::State => (Worker, Gauge, NoUnit, "state"),
+            Self::Since => (Worker, Gauge, Nanoseconds, "since"),
+            Self::BusyInProgress => (Worker, Gauge, Nanoseconds, "busy_in_progress"),
+            Self::Site => (Worker, Gauge, NoUnit, "site"),
+            Self::Thread => (Worker, Info, NoUnit, "thread"),
+            Self::MeanPollTime => (Worker, Gauge, Nanoseconds, "mean_poll_time"),
+            Self::NumWorkers => (Runtime, Gauge, Count, "num_workers"),
+            Self::StartedAt => (Runtime, Gauge, Nanoseconds, "started_at"),
+            Self::Epoch => (Runtime, Info, NoUnit, "epoch"),
+        };
+        let (exported, help) = match self {
+            Self::State => (
+                Some("async_runtime_worker_state"),
+                "What the worker is doing now: 1 for the state it is in (idle, parked, searching, running or polling), 0 for the others.",
+            ),
+            Self::Since => (
+                Some("async_runtime_worker_state_age_seconds"),
+                "How long the worker has been in its state: while it polls, how long the poll has taken so far.",
+            ),
+            Self::Site => (
+                Some("async_runtime_worker_spawn_location"),
+                "Source location that spawned the task which the worker is polling now, as a label.",
+            ),
+            Self::BusyInProgress => (
+                None,
+                "How long the worker has been busy without settling, from the live record.",
+            ),
+            Self::Thread => (None, "Number and name of the thread that runs the worker now."),
+            Self::MeanPollTime => (
+                Some("async_runtime_worker_mean_poll_duration_seconds"),
+                "Mean duration of the worker's polls, exponentially weighted: each poll has a weight of one tenth.",
+            ),
+            Self::NumWorkers => (Some("async_runtime_workers"), "Worker threads of the runtime."),
+            Self::StartedAt => (
+                Some("async_runtime_start_time_seconds"),
+                "When the runtime started, since the Unix epoch.",
+            ),
+            Self::Epoch => (
+                None,
+                "Identifies one run of the runtime, so that a restart is not taken for a counter that decreases.",
+            ),
+        };
+        let unlike_tokio = match self {
+            Self::MeanPollTime => "None until the first poll, where Tokio shows a seed.",
+            Self::NumWorkers => "",
+            _ => "New.",
+        };
+        Metric {
+            name,
+            exported,
+            source: MetricSource::Fact(self),
+            scope,
+            kind,
+            unit,
+            help,
+            unlike_tokio,
+        }
+    }
+
+    /// The rows of all.
+    pub(super) const METRICS: [Metric; Self::ALL.len()] = {
+        let mut rows = [Self::ALL[0].metric(); Self::ALL.len()];
+        let mut i = 0;
+        while i < rows.len() {
+            rows[i] = Self::ALL[i].metric();
+            i += 1;
+        }
+        rows
+    };
+}

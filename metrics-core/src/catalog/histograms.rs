@@ -1,0 +1,49 @@
+//! The table of histograms.
+
+use super::{Metric, MetricKind, MetricScope, MetricSource, MetricUnit, exported};
+
+macro_rules! table {
+    ($(#[doc = $help:literal] $scope:ident $name:ident $variant:ident $exported:literal $unlike:literal;)*) => {
+        /// A histogram that a runtime may keep. All are of durations.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum HistogramName {
+            $(#[doc = $help] $variant,)*
+        }
+
+        impl HistogramName {
+            /// Every histogram, in the order of the list.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its name in the list of metrics.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => stringify!($name),)*
+                }
+            }
+
+            pub(super) const METRICS: &'static [Metric] = &[$(Metric {
+                name: stringify!($name),
+                exported: exported($exported),
+                source: MetricSource::Histogram(Self::$variant),
+                scope: MetricScope::$scope,
+                kind: MetricKind::Histogram,
+                unit: MetricUnit::Nanoseconds,
+                help: $help.trim_ascii(),
+                unlike_tokio: $unlike,
+            },)*];
+        }
+    };
+}
+
+table! {
+    /// Duration of task polls. Its count is lower than the number of polls if only some polls are measured.
+    Worker poll_time PollTime "async_runtime_poll_duration_seconds"
+        "One sample per poll, where Tokio merges the polls of a LIFO chain.";
+    /// Time from a task being scheduled (by its spawn, or by the first wake since its last poll) to its poll.
+    Worker schedule_latency ScheduleLatency "async_runtime_schedule_latency_seconds"
+        "A repeated wake does not restart it.";
+    /// Time from a blocking closure being queued to being started.
+    Runtime blocking_queue_wait BlockingQueueWait "async_runtime_blocking_queue_wait_seconds"
+        "New.";
+}

@@ -1,0 +1,141 @@
+//! Which numbers a runtime measures.
+
+use super::{RuntimeNumber, WorkerNumber};
+
+/// A set of [`WorkerNumber`]s and [`RuntimeNumber`]s: those that a runtime measures. The others read `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct MetricSet {
+    /// One bit per number.
+    worker: u32,
+    runtime: u32,
+}
+
+const _: () = assert!(WorkerNumber::ALL.len() < u32::BITS as usize);
+const _: () = assert!(RuntimeNumber::ALL.len() < u32::BITS as usize);
+
+impl MetricSet {
+    /// No number.
+    pub const NONE: Self = Self {
+        worker: 0,
+        runtime: 0,
+    };
+
+    /// Every number: a runtime that calls every hook.
+    pub const ALL: Self = Self {
+        worker: (1 << WorkerNumber::ALL.len()) - 1,
+        runtime: (1 << RuntimeNumber::ALL.len()) - 1,
+    };
+
+    /// Spawns and ends of tasks: a runtime that calls `task_spawned` and `task_ended`.
+    pub const TASKS: Self = Self::runtime(&[
+        RuntimeNumber::SpawnedTasksCount,
+        RuntimeNumber::CoveredTasks,
+        RuntimeNumber::NumAliveTasks,
+        RuntimeNumber::CompletedTasksCount,
+        RuntimeNumber::CancelledTasksCount,
+        RuntimeNumber::PanickedTasksCount,
+    ]);
+
+    /// Events of an I/O driver: a runtime that calls `io_registered`, `io_deregistered` and `io_ready`.
+    pub const IO_DRIVER: Self = Self::runtime(&[
+        RuntimeNumber::IoDriverFdRegisteredCount,
+        RuntimeNumber::IoDriverFdDeregisteredCount,
+        RuntimeNumber::IoDriverReadyCount,
+    ]);
+
+    /// The set of these per-worker numbers.
+    pub const fn worker(numbers: &[WorkerNumber]) -> Self {
+        let mut worker = 0;
+        let mut i = 0;
+        while i < numbers.len() {
+            worker |= 1 << numbers[i] as u8;
+            i += 1;
+        }
+        Self { worker, runtime: 0 }
+    }
+
+    /// The set of these numbers of the runtime as a whole.
+    pub const fn runtime(numbers: &[RuntimeNumber]) -> Self {
+        let mut runtime = 0;
+        let mut i = 0;
+        while i < numbers.len() {
+            runtime |= 1 << numbers[i] as u8;
+            i += 1;
+        }
+        Self { worker: 0, runtime }
+    }
+
+    /// Whether a per-worker number is in the set.
+    pub const fn has_worker(self, number: WorkerNumber) -> bool {
+        self.worker & (1 << number as u8) != 0
+    }
+
+    /// Whether a number of the runtime as a whole is in the set.
+    pub const fn has_runtime(self, number: RuntimeNumber) -> bool {
+        self.runtime & (1 << number as u8) != 0
+    }
+
+    /// Whether no per-worker number is in the set.
+    pub const fn has_no_worker(self) -> bool {
+        self.worker == 0
+    }
+
+    /// The numbers that are in either set.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self {
+            worker: self.worker | other.worker,
+            runtime: self.runtime | other.runtime,
+        }
+    }
+
+    /// The numbers that are in both sets.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self {
+            worker: self.worker & other.worker,
+            runtime: self.runtime & other.runtime,
+        }
+    }
+
+    /// The numbers that are in this set and not in the other.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self {
+            worker: self.worker & !other.worker,
+            runtime: self.runtime & !other.runtime,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_set_contains_the_numbers_it_was_made_of() {
+        let worker = [WorkerNumber::PollCount, WorkerNumber::LocalQueueDepth];
+        let runtime = [
+            RuntimeNumber::SpawnedTasksCount,
+            RuntimeNumber::IoDriverReadyCount,
+        ];
+        let set = MetricSet::worker(&worker).union(MetricSet::runtime(&runtime));
+        for number in WorkerNumber::ALL {
+            assert_eq!(set.has_worker(*number), worker.contains(number));
+            assert!(MetricSet::ALL.has_worker(*number));
+            assert!(!MetricSet::NONE.has_worker(*number));
+        }
+        for number in RuntimeNumber::ALL {
+            assert_eq!(set.has_runtime(*number), runtime.contains(number));
+            assert!(MetricSet::ALL.has_runtime(*number));
+            assert!(!MetricSet::NONE.has_runtime(*number));
+        }
+        assert_eq!(
+            set.without(MetricSet::worker(&worker)),
+            MetricSet::runtime(&runtime)
+        );
+    }
+}

@@ -1,0 +1,215 @@
+//! The one list of metrics: code, exporters and documentation are made from it.
+//!
+//! Each source of numbers has a table: [`WorkerNumber`], [`RuntimeNumber`], [`HistogramName`] and [`EventLoopNumber`]. What has a
+//! shape of its own, such as a state or a name, is a [`Fact`]. A row of a table is the metric's documentation and help text, its name,
+//! its variant, its name in exporters and what differs from Tokio.
+
+mod event_loop;
+mod facts;
+mod histograms;
+mod metric_set;
+mod runtime_numbers;
+mod worker_numbers;
+
+pub use event_loop::EVENT_LOOP_METRICS;
+pub use facts::Fact;
+pub use histograms::HistogramName;
+pub use metric_set::MetricSet;
+pub(crate) use runtime_numbers::with_runtime_numbers;
+pub use runtime_numbers::{RuntimeNumber, RuntimeNumbers};
+pub use worker_numbers::WorkerNumber;
+pub(crate) use worker_numbers::with_worker_numbers;
+
+/// What kind of number a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MetricKind {
+    /// A `u64` that never decreases.
+    Counter,
+    /// A value that goes up and down.
+    Gauge,
+    /// A distribution with count, sum, minimum and maximum.
+    Histogram,
+    /// A fact that identifies something.
+    Info,
+}
+
+/// The unit of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MetricUnit {
+    /// Nanoseconds in snapshots; exporters convert to seconds.
+    Nanoseconds,
+    /// A number of things: polls, tasks, threads.
+    Count,
+    /// Not a number.
+    None,
+}
+
+/// What a metric describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MetricScope {
+    /// Each worker.
+    Worker,
+    /// The runtime as a whole.
+    Runtime,
+    /// The event loop of a host that has one: a browser's thread, Node.
+    EventLoop,
+}
+
+/// Where the value of a metric comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MetricSource {
+    /// A number of each worker.
+    Worker(WorkerNumber),
+    /// A number of the runtime as a whole.
+    Runtime(RuntimeNumber),
+    /// A histogram.
+    Histogram(HistogramName),
+    /// A value with a shape of its own.
+    Fact(Fact),
+    /// The host's event loop, measured by the adapter for that host.
+    EventLoop,
+}
+
+/// One metric of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Metric {
+    /// Its name in code and in snapshots.
+    pub name: &'static str,
+    /// Its name in Prometheus' text format, with unit and suffix. `None` if it is not exported.
+    pub exported: Option<&'static str>,
+    /// Where its value comes from.
+    pub source: MetricSource,
+    /// What it describes.
+    pub scope: MetricScope,
+    /// What kind of number it is.
+    pub kind: MetricKind,
+    /// Its unit.
+    pub unit: MetricUnit,
+    /// One line for the operator who meets it in an exporter.
+    pub help: &'static str,
+    /// How it differs from what Tokio has under that name; empty where it does not.
+    pub unlike_tokio: &'static str,
+}
+
+/// The length of [`METRICS`].
+const LEN: usize = WorkerNumber::METRICS.len()
+    + RuntimeNumber::METRICS.len()
+    + HistogramName::METRICS.len()
+    + Fact::METRICS.len();
+
+/// Every metric of a runtime: those of a worker first.
+pub const METRICS: &[Metric] = &{
+    let mut all = [Fact::ALL[0].metric(); LEN];
+    let mut len = 0;
+    let scopes = [MetricScope::Worker, MetricScope::Runtime];
+    let mut scope = 0;
+    while scope < scopes.len() {
+        len = append(&mut all, len, WorkerNumber::METRICS, scopes[scope]);
+        len = append(&mut all, len, RuntimeNumber::METRICS, scopes[scope]);
+        len = append(&mut all, len, HistogramName::METRICS, scopes[scope]);
+        len = append(&mut all, len, &Fact::METRICS, scopes[scope]);
+        scope += 1;
+    }
+    assert!(
+        len == LEN,
+        "a metric of a runtime describes a worker or the runtime"
+    );
+    all
+};
+
+/// Appends those rows of `table` that have this scope, and returns the new length.
+const fn append(all: &mut [Metric; LEN], mut len: usize, table: &[Metric], scope: MetricScope) -> usize {
+    let mut i = 0;
+    while i < table.len() {
+        if table[i].scope as u8 == scope as u8 {
+            all[len] = table[i];
+            len += 1;
+        }
+        i += 1;
+    }
+    len
+}
+
+/// The name of a row in exporters: none if it is empty.
+const fn exported(name: &'static str) -> Option<&'static str> {
+    if name.is_empty() { None } else { Some(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn all() -> impl Iterator<Item = &'static Metric> {
+        METRICS.iter().chain(EVENT_LOOP_METRICS)
+    }
+
+    #[test]
+    fn every_row_of_every_table_is_in_the_list_once() {
+        let count = |source| METRICS.iter().filter(|metric| metric.source == source).count();
+        for &number in WorkerNumber::ALL {
+            assert_eq!(count(MetricSource::Worker(number)), 1, "{}", number.name());
+        }
+        for &number in RuntimeNumber::ALL {
+            assert_eq!(count(MetricSource::Runtime(number)), 1, "{}", number.name());
+        }
+        for &histogram in HistogramName::ALL {
+            assert_eq!(
+                count(MetricSource::Histogram(histogram)),
+                1,
+                "{}",
+                histogram.name()
+            );
+        }
+        for &fact in Fact::ALL {
+            assert_eq!(count(MetricSource::Fact(fact)), 1, "{}", fact.metric().name);
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        for (i, metric) in all().enumerate() {
+            for other in all().take(i) {
+                assert_ne!(other.name, metric.name);
+                assert!(metric.exported.is_none() || metric.exported != other.exported);
+            }
+        }
+    }
+
+    #[test]
+    fn exported_names_follow_the_conventions_of_prometheus() {
+        for metric in all() {
+            let Some(name) = metric.exported else { continue };
+            let is_seconds = metric.unit == MetricUnit::Nanoseconds;
+            let base = name.strip_suffix("_total").unwrap_or(name);
+            assert!(name.starts_with("async_runtime_"), "{name}");
+            assert_eq!(
+                name.ends_with("_total"),
+                metric.kind == MetricKind::Counter,
+                "{name}"
+            );
+            assert!(!is_seconds || base.ends_with("_seconds"), "{name}");
+            assert!(!base.ends_with("_count") && !name.contains("num_"), "{name}");
+        }
+    }
+
+    #[test]
+    fn help_is_one_line_that_needs_no_escaping() {
+        for metric in all() {
+            let help = metric.help;
+            assert!(help.ends_with('.'), "{}", metric.name);
+            assert!(
+                !help.contains(['\\', '\n', '"', '`', '[']),
+                "{}: {help}",
+                metric.name
+            );
+            assert_eq!(help.trim(), help, "{}", metric.name);
+        }
+    }
+}

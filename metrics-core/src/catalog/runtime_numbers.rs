@@ -1,0 +1,152 @@
+//! The table of numbers of the runtime as a whole, and a value that holds them.
+
+use super::{Metric, MetricKind, MetricScope, MetricSource, MetricUnit, exported};
+
+/// Calls a macro with the table of runtime numbers.
+///
+/// A row: documentation and help text, kind, name of the getter, variant, name in exporters, difference to Tokio.
+macro_rules! with_runtime_numbers {
+    ($callback:ident) => {
+        $callback! {
+            /// Tasks accepted by the runtime; on stable Tokio, those that were spawned through the spawner.
+            Counter spawned_tasks_count SpawnedTasksCount "async_runtime_tasks_spawned_total" "",
+            /// Alive tasks whose polls are measured.
+            Gauge covered_tasks CoveredTasks "async_runtime_covered_tasks" "New.",
+            /// Tasks that were spawned and have not ended.
+            Gauge num_alive_tasks NumAliveTasks "async_runtime_alive_tasks" "",
+            /// Tasks whose future returned ready; under Tokio, of those that were spawned through the spawner.
+            Counter completed_tasks_count CompletedTasksCount "async_runtime_tasks_completed_total" "New.",
+            /// Tasks dropped before they were done; under Tokio, of those that were spawned through the spawner.
+            Counter cancelled_tasks_count CancelledTasksCount "async_runtime_tasks_cancelled_total" "New.",
+            /// Tasks that panicked; under Tokio, of those that were spawned through the spawner.
+            Counter panicked_tasks_count PanickedTasksCount "async_runtime_tasks_panicked_total" "New.",
+            /// Tasks in the queue that all workers share.
+            Gauge global_queue_depth GlobalQueueDepth "async_runtime_global_queue_depth" "",
+            /// Tasks scheduled onto the global queue from outside a worker.
+            Counter remote_schedule_count RemoteScheduleCount "async_runtime_remote_schedules_total" "",
+            /// Threads of the blocking pool.
+            Gauge num_blocking_threads NumBlockingThreads "async_runtime_blocking_threads" "",
+            /// Threads of the blocking pool that wait for work.
+            Gauge num_idle_blocking_threads NumIdleBlockingThreads "async_runtime_idle_blocking_threads" "",
+            /// Closures waiting for a thread of the blocking pool.
+            Gauge blocking_queue_depth BlockingQueueDepth "async_runtime_blocking_queue_depth" "",
+            /// Registrations with the I/O driver; absent without a driver.
+            Counter io_driver_fd_registered_count IoDriverFdRegisteredCount "async_runtime_io_driver_registrations_total"
+                "Tokio reports 0 without a driver.",
+            /// Deregistrations from the I/O driver; absent without a driver.
+            Counter io_driver_fd_deregistered_count IoDriverFdDeregisteredCount "async_runtime_io_driver_deregistrations_total"
+                "Tokio reports 0 without a driver.",
+            /// Readiness events from the I/O driver; absent without a driver.
+            Counter io_driver_ready_count IoDriverReadyCount "async_runtime_io_driver_ready_events_total"
+                "Tokio reports 0 without a driver.",
+        }
+    };
+}
+pub(crate) use with_runtime_numbers;
+
+macro_rules! table {
+    ($($(#[doc = $help:literal])* $kind:ident $name:ident $variant:ident $exported:literal $unlike:literal,)*) => {
+        /// A number of the runtime as a whole.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+        #[repr(u8)]
+        #[non_exhaustive]
+        pub enum RuntimeNumber {
+            $($(#[doc = $help])* $variant,)*
+        }
+
+        impl RuntimeNumber {
+            /// Every number, in the order of the list.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its name in the list of metrics.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => stringify!($name),)*
+                }
+            }
+
+            /// Whether it is a counter, which never decreases.
+            pub const fn is_counter(self) -> bool {
+                match self {
+                    $(Self::$variant => matches!(MetricKind::$kind, MetricKind::Counter),)*
+                }
+            }
+
+            pub(super) const METRICS: &'static [Metric] = &[$(Metric {
+                name: stringify!($name),
+                exported: exported($exported),
+                source: MetricSource::Runtime(Self::$variant),
+                scope: MetricScope::Runtime,
+                kind: MetricKind::$kind,
+                unit: MetricUnit::Count,
+                help: concat!($($help),*).trim_ascii(),
+                unlike_tokio: $unlike,
+            },)*];
+        }
+    };
+}
+with_runtime_numbers!(table);
+
+/// The numbers of a runtime at one moment. A number that was not measured is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct RuntimeNumbers {
+    /// One bit per number that is there.
+    known: u32,
+    values: [u64; RuntimeNumber::ALL.len()],
+}
+
+const _: () = assert!(RuntimeNumber::ALL.len() <= u32::BITS as usize);
+
+impl RuntimeNumbers {
+    /// No number.
+    pub const NONE: Self = Self {
+        known: 0,
+        values: [0; RuntimeNumber::ALL.len()],
+    };
+
+    /// The value of `number`.
+    pub const fn get(&self, number: RuntimeNumber) -> Option<u64> {
+        if self.known & (1 << number as u8) != 0 {
+            Some(self.values[number as usize])
+        } else {
+            None
+        }
+    }
+
+    /// Replaces the value of `number`.
+    pub const fn set(&mut self, number: RuntimeNumber, value: Option<u64>) {
+        match value {
+            Some(value) => {
+                self.known |= 1 << number as u8;
+                self.values[number as usize] = value;
+            }
+            None => {
+                self.known &= !(1 << number as u8);
+                self.values[number as usize] = 0;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn each_number_has_a_value_of_its_own() {
+        let mut numbers = RuntimeNumbers::NONE;
+        for (i, &number) in RuntimeNumber::ALL.iter().enumerate() {
+            assert_eq!(numbers.get(number), None);
+            numbers.set(number, Some(i as u64));
+        }
+        for (i, &number) in RuntimeNumber::ALL.iter().enumerate() {
+            assert_eq!(numbers.get(number), Some(i as u64));
+        }
+        numbers.set(RuntimeNumber::GlobalQueueDepth, None);
+        assert_eq!(numbers.get(RuntimeNumber::GlobalQueueDepth), None);
+    }
+}
