@@ -40,6 +40,7 @@ mod stamp;
 mod storage;
 mod sync;
 mod table;
+mod task_life;
 mod tasks;
 mod time;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -74,6 +75,7 @@ pub use storage::{BucketWidth, Buckets32, Buckets64, Fixed};
 pub use storage::{Rows, Storage, Text};
 pub use sync::RECORDING;
 pub use table::Table;
+pub use task_life::TaskLife;
 pub use tasks::{TaskCounts, TaskEnd};
 pub use time::{NoClock, TimeScale, TimeSource, Timestamp};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]

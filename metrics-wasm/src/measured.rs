@@ -6,7 +6,7 @@ use core::fmt;
 use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
-use metrics_core::{PollStart, Site, TaskEnd};
+use metrics_core::{PollStart, Site, TaskEnd, TaskLife};
 use pin_project_lite::pin_project;
 use std::sync::Arc;
 
@@ -22,6 +22,12 @@ pin_project! {
         future: F,
         task: Task,
     }
+
+    impl<F> PinnedDrop for Measured<F> {
+        fn drop(this: Pin<&mut Self>) {
+            this.project().task.life.start_drop(std::thread::panicking());
+        }
+    }
 }
 
 impl<F> fmt::Debug for Measured<F> {
@@ -36,8 +42,7 @@ struct Task {
     /// Made once: it is the same for every poll.
     waker: Waker,
     site: Site,
-    /// `None` while the task lives.
-    end: Option<TaskEnd>,
+    life: TaskLife,
 }
 
 impl<F> Measured<F> {
@@ -52,7 +57,7 @@ impl<F> Measured<F> {
                 waker: Waker::from(Arc::clone(&shared)),
                 shared,
                 site,
-                end: None,
+                life: TaskLife::new(),
             },
         }
     }
@@ -74,37 +79,27 @@ impl<F: Future> Future for Measured<F> {
 struct PollGuard<'a> {
     task: &'a mut Task,
     nested: bool,
-    /// Unwinding before the poll began: then a poll that returns has not panicked.
-    panicking: bool,
 }
 
 impl<'a> PollGuard<'a> {
     fn start(task: &'a mut Task, inner: &Waker) -> Self {
-        let panicking = std::thread::panicking();
+        task.life.start_poll();
         let scheduled_at = task.shared.start_poll(inner);
         let nested = !task.monitor.start_poll(PollStart {
             scheduled_at,
             site: task.site,
         });
-        Self {
-            task,
-            nested,
-            panicking,
-        }
+        Self { task, nested }
     }
 
     fn end(self, ready: bool) {
-        if ready {
-            self.task.finish(TaskEnd::Completed);
-        }
+        let end = self.task.life.end_poll(ready);
+        self.task.count(end);
     }
 }
 
 impl Drop for PollGuard<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() && !self.panicking {
-            self.task.finish(TaskEnd::Panicked);
-        }
         self.task.shared.end_poll();
         if !self.nested {
             self.task.monitor.end_poll();
@@ -113,10 +108,8 @@ impl Drop for PollGuard<'_> {
 }
 
 impl Task {
-    fn finish(&mut self, end: TaskEnd) {
-        // A future polled again after its end has ended once.
-        if self.end.is_none() {
-            self.end = Some(end);
+    fn count(&self, end: Option<TaskEnd>) {
+        if let Some(end) = end {
             self.shared.end();
             self.monitor.worker().task_ended(end);
         }
@@ -125,6 +118,7 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.finish(TaskEnd::Cancelled);
+        let end = self.life.end_drop(std::thread::panicking());
+        self.count(end);
     }
 }

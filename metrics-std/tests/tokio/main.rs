@@ -10,6 +10,7 @@ mod large_futures;
 mod lifetime;
 mod places;
 mod stalls;
+mod task_counts;
 #[cfg(tokio_unstable)]
 mod unstable;
 

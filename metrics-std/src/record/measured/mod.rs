@@ -66,6 +66,14 @@ pin_project! {
         // Dropped after the future, so that the end is counted once everything of it is gone.
         task: IfRecording<Task>,
     }
+
+    impl<F> PinnedDrop for Measured<F> {
+        fn drop(this: Pin<&mut Self>) {
+            if let Some(task) = this.project().task.get_mut() {
+                task.start_drop();
+            }
+        }
+    }
 }
 
 impl<F> Measured<F> {

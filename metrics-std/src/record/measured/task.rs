@@ -6,7 +6,7 @@ use core::task::{Context, Poll};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use metrics_core::{PollStart, Site, TaskEnd, TimeSource, Timestamp};
+use metrics_core::{PollStart, Site, TaskEnd, TaskLife, TimeSource, Timestamp};
 
 use super::waker::TaskWaker;
 use crate::record::lease::{Lease, OpenPoll, PollEnd};
@@ -18,21 +18,10 @@ use crate::{Worker, location};
 /// What the wrapper keeps of the future.
 pub(super) struct Task {
     stage: Stage,
-    state: State,
+    /// `None` for a root future, which is no task.
+    life: Option<TaskLife>,
     polled_by: PolledBy,
     site: Site,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// A future that a thread blocks on, which is no task.
-    Root,
-    /// A task between two polls.
-    Alive,
-    /// A task in a poll, or one whose last poll panicked.
-    Polling,
-    /// A task that returned `Ready`.
-    Completed,
 }
 
 enum Stage {
@@ -45,7 +34,7 @@ impl Task {
     pub(super) fn root(target: Arc<RecordingTarget>) -> Self {
         Self {
             stage: Stage::Fresh(target, None),
-            state: State::Root,
+            life: None,
             polled_by: PolledBy::Unknown,
             site: Site::UNKNOWN,
         }
@@ -62,7 +51,7 @@ impl Task {
         let site = location::intern(location);
         Self {
             stage: Stage::Fresh(target, scheduled_at),
-            state: State::Alive,
+            life: Some(TaskLife::new()),
             polled_by,
             site,
         }
@@ -82,7 +71,7 @@ impl Task {
         inner: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         let lease = thread_leases::lease_for_poll(self.target(), self.polled_by);
-        if self.state == State::Root {
+        if self.life.is_none() {
             return self.poll_root(lease, cx, inner);
         }
         let scheduled_at = self.take_stamp();
@@ -92,18 +81,19 @@ impl Task {
         };
         let Some(lease) = lease else {
             let _poll = ExternalPoll::start(Arc::clone(self.target()), start);
-            let polled = self.poll_inner(cx, inner);
-            if polled.is_ready() {
-                thread_leases::count_end(self.target(), TaskEnd::Completed);
+            let (polled, end) = self.poll_inner(cx, inner);
+            if let Some(end) = end {
+                thread_leases::count_end(self.target(), end);
             }
             return polled;
         };
         let mut poll = LeasedPoll::start(lease, start);
-        let polled = self.poll_inner(cx, inner);
+        let (polled, end) = self.poll_inner(cx, inner);
         if polled.is_pending() {
             poll.end = PollEnd::Pending;
-        } else {
-            poll.lease.worker.task_ended(TaskEnd::Completed);
+        }
+        if let Some(end) = end {
+            poll.lease.worker.task_ended(end);
         }
         polled
     }
@@ -136,33 +126,41 @@ impl Task {
         &mut self,
         cx: &mut Context<'_>,
         inner: impl FnOnce(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
+    ) -> (Poll<T>, Option<TaskEnd>) {
         if let Stage::Fresh(target, _) = &self.stage
             && target.registry.schedule_latency_config().is_some()
         {
             self.stage = Stage::Polled(TaskWaker::new(Arc::clone(target), cx.waker()));
         }
-        self.state = State::Polling;
+        if let Some(life) = &mut self.life {
+            life.start_poll();
+        }
         let polled = match &mut self.stage {
             Stage::Polled(waker) => inner(&mut waker.context(cx.waker())),
             // Without a schedule-latency histogram wakes are not stamped.
             Stage::Fresh(..) => inner(cx),
         };
-        self.state = if polled.is_ready() {
-            State::Completed
-        } else {
-            State::Alive
-        };
-        polled
+        let life = self.life.as_mut();
+        let end = life.and_then(|life| life.end_poll(polled.is_ready()));
+        (polled, end)
+    }
+}
+
+impl Task {
+    /// The future is about to be dropped.
+    #[inline]
+    pub(super) fn start_drop(&mut self) {
+        if let Some(life) = &mut self.life {
+            life.start_drop(std::thread::panicking());
+        }
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        match self.state {
-            State::Root | State::Completed => {}
-            State::Alive => thread_leases::count_end(self.target(), TaskEnd::Cancelled),
-            State::Polling => thread_leases::count_end(self.target(), TaskEnd::Panicked),
+        let life = self.life.as_mut();
+        if let Some(end) = life.and_then(|life| life.end_drop(std::thread::panicking())) {
+            thread_leases::count_end(self.target(), end);
         }
     }
 }
@@ -170,7 +168,7 @@ impl Drop for Task {
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Task")
-            .field("state", &self.state)
+            .field("life", &self.life)
             .field("site", &location::resolve(self.site))
             .finish_non_exhaustive()
     }
