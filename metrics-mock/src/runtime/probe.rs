@@ -1,7 +1,6 @@
 //! The depths of the scripted runtime's queues, for its readers.
 
-use alloc::sync::Arc;
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 use metrics_core::{MetricSet, Probe, RuntimeNumber, WorkerNumber};
 use portable_atomic::{AtomicU64, Ordering};
 
@@ -21,10 +20,9 @@ pub(super) struct Depths {
 impl MockProbe {
     /// The probe of a runtime with this many workers. Until there is the runtime, its queues are empty.
     pub fn new(workers: usize) -> Self {
-        Self(Arc::new(Depths {
-            global: Depth::default(),
-            local: (0..workers).map(|_| Depth::default()).collect(),
-        }))
+        let local = (0..workers).map(|_| Depth::default()).collect();
+        let global = Depth::default();
+        Self(Arc::new(Depths { global, local }))
     }
 }
 

@@ -67,6 +67,7 @@ impl Fixture {
         let total = snapshot.total();
         let counters = WorkerNumber::ALL
             .iter()
+            .filter(|&&number| number != WorkerNumber::LocalQueueDepth)
             .map(|&counter| (counter.name(), total.counter(counter).unwrap()));
         let mut numbers: BTreeMap<_, _> = counters.collect();
         numbers.extend([

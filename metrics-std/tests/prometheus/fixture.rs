@@ -1,12 +1,12 @@
-//! A runtime that measures everything there is, driven by hand: every metric has a number in it.
+//! A scripted runtime that measures everything there is: every metric has a number in it.
 
 use core::fmt;
 use core::time::Duration;
 use metrics_core::{
-    Builder, Heap, HistogramConfig, MetricSet, PollStart, Probe, Registry, RuntimeMetrics, RuntimeNumber,
-    Site, TaskEnd, TimeSource as _, Worker, WorkerNumber,
+    Builder, Heap, HistogramConfig, MetricSet, Probe, Registry, RuntimeMetrics, RuntimeNumber, Site, TaskEnd,
+    Worker, WorkerNumber,
 };
-use metrics_mock::ManualClock;
+use metrics_mock::{ManualClock, MockRuntime, TaskId};
 use std::sync::Arc;
 
 type Held = Arc<Registry<Heap, Arc<ManualClock>>>;
@@ -44,11 +44,12 @@ impl Probe for Answers {
     }
 }
 
-/// A runtime of two workers: worker 0 parked after `polls` polls, worker 1 inside a poll.
+/// A runtime of two workers: worker 0 is parked, worker 1 has been in a poll for 60 ms.
 pub(crate) struct Fixture {
     pub(crate) metrics: RuntimeMetrics<Held, Answers>,
-    clock: Arc<ManualClock>,
-    workers: [Worker<Held>; 2],
+    runtime: MockRuntime<Held>,
+    /// A task of worker 0.
+    task: TaskId,
 }
 
 impl Fixture {
@@ -66,10 +67,14 @@ impl Fixture {
             .build(Arc::clone(&clock))
             .expect("the defaults work");
         let lease = |index| Worker::lease(Arc::clone(&registry), index).expect("a slot for every worker");
+        let runtime = MockRuntime::new(vec![lease(0), lease(1)], clock);
+        let worker = runtime.worker(0);
+        let task = worker.spawn(Site::from_u32(7));
+        worker.poll(task, Duration::from_micros(5));
         let fixture = Self {
-            workers: [lease(0), lease(1)],
             metrics: RuntimeMetrics::with_probe(registry, Answers),
-            clock,
+            runtime,
+            task,
         };
         fixture.count_everything();
         fixture
@@ -77,64 +82,51 @@ impl Fixture {
 
     /// Polls on worker 0 that take `durations`, each scheduled a microsecond before.
     pub(crate) fn poll(&self, durations: impl IntoIterator<Item = Duration>) {
-        let worker = &self.workers[0];
+        let worker = self.runtime.worker(0);
         worker.unpark();
-        worker.start_processing_scheduled_tasks();
         for duration in durations {
-            let scheduled_at = Some(self.clock.now());
-            self.clock.advance(Duration::from_micros(1));
-            // The time between two polls is not the second one's.
-            worker.discard_last_timestamp();
-            worker.start_poll(PollStart {
-                scheduled_at,
-                site: Site::from_u32(7),
-            });
-            self.clock.advance(duration);
-            worker.end_poll();
+            worker.wake(self.task);
+            self.runtime.advance(Duration::from_micros(1));
+            worker.poll(self.task, duration);
         }
-        worker.end_processing_scheduled_tasks();
         worker.park();
     }
 
     fn count_everything(&self) {
-        for (number, worker) in self.workers.iter().enumerate() {
-            worker.set_thread(number as u64 + 1);
-            worker.park();
-            worker.unpark();
-            worker.park();
-            worker.unpark();
-            worker.incr_steal_count(3);
-            worker.incr_steal_operations();
-            worker.inc_local_schedule_count();
-            worker.incr_overflow_count(128);
-            worker.incr_budget_forced_yield_count();
-            worker.incr_root_polls();
-            worker.incr_nested_polls();
-            for end in [TaskEnd::Completed, TaskEnd::Cancelled, TaskEnd::Panicked] {
-                worker.task_spawned();
-                worker.task_ended(end);
+        let runtime = &self.runtime;
+        for position in 0..2 {
+            let (worker, thief) = (runtime.worker(position), runtime.worker(1 - position));
+            worker.hooks().set_thread(position as u64 + 1);
+            worker.hooks().incr_nested_polls();
+            worker.poll_root(Duration::ZERO);
+            worker.park_for(Duration::ZERO);
+            worker.park_for(Duration::ZERO);
+            let tasks = [(); 3].map(|()| worker.spawn(Site::from_u32(7)));
+            thief.steal(&tasks[..1]);
+            worker.overflow(&tasks[1..2]);
+            worker.start_poll(tasks[2]);
+            worker.force_yield();
+            worker.end_poll();
+            for (task, end) in
+                tasks
+                    .into_iter()
+                    .zip([TaskEnd::Completed, TaskEnd::Cancelled, TaskEnd::Panicked])
+            {
+                worker.end(task, end);
             }
-            worker.task_spawned();
-            worker.park();
         }
         let shared = self.metrics.registry().shared();
-        shared.remote_schedule();
         shared.io_registered();
         shared.io_deregistered();
         shared.io_ready(2);
-        let queued = self.clock.now();
-        self.clock.advance(Duration::from_millis(1));
-        shared.blocking_started(queued, self.clock.now());
-        self.poll([Duration::from_micros(5)]);
+        runtime.block(Duration::from_millis(1));
+        runtime.worker(0).park();
 
-        let stuck = &self.workers[1];
-        stuck.unpark();
-        stuck.start_processing_scheduled_tasks();
-        stuck.start_poll(PollStart {
-            scheduled_at: Some(self.clock.now()),
-            site: Site::from_u32(8),
-        });
-        self.clock.advance(Duration::from_millis(60));
+        let stuck = runtime.worker(1);
+        let task = runtime.spawn(Site::from_u32(8));
+        stuck.start_poll(task);
+        stuck.submit();
+        runtime.advance(Duration::from_millis(60));
     }
 
     /// A counter that the workers really counted.
