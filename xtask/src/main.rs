@@ -14,6 +14,7 @@ mod firmware;
 mod flags;
 mod libtest;
 mod matrix;
+mod metadata;
 mod mutate;
 mod needs;
 mod targets;

@@ -5,7 +5,6 @@ use std::env;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::targets::Target;
 use crate::toolchain::{DEBIAN_PACKAGES, Toolchain, output};
 use crate::workspace;
 
@@ -18,8 +17,8 @@ pub(crate) enum Need {
     File { path: &'static str, apt: &'static str },
     /// A module of Debian's Python, and the Debian package that has it.
     Python { module: &'static str, apt: &'static str },
-    /// A compiler that can build for a target.
-    Compiler(&'static Target),
+    /// A compiler that can build for a triple.
+    Compiler(&'static str),
     /// A component of the Rust toolchain in use.
     Component {
         name: &'static str,
@@ -77,7 +76,7 @@ impl Need {
             Self::Python { module, .. } => {
                 output("/usr/bin/python3", &["-c", &format!("import {module}")]).is_some()
             }
-            Self::Compiler(target) => Toolchain::for_target(target).is_some(),
+            Self::Compiler(triple) => Toolchain::for_triple(triple, "core").is_some(),
             Self::Component { program, .. } => output("cargo", &[program, "--version"]).is_some(),
             Self::Nightly => output("rustup", &["run", "nightly", "rustc", "--version"]).is_some(),
             Self::CargoTool { name, .. } => {
@@ -104,13 +103,10 @@ impl Need {
             Self::Program { apt, .. } | Self::File { apt, .. } | Self::Python { apt, .. } => {
                 vec![Fix::Apt(vec![apt])]
             }
-            Self::Compiler(target) => {
-                let triple = target.triple.unwrap_or_default();
-                vec![
-                    rustup(&["target", "add", triple]),
-                    Fix::Apt(DEBIAN_PACKAGES.to_vec()),
-                ]
-            }
+            Self::Compiler(triple) => vec![
+                rustup(&["target", "add", triple]),
+                Fix::Apt(DEBIAN_PACKAGES.to_vec()),
+            ],
             Self::Component { name, .. } => vec![rustup(&["component", "add", name])],
             Self::Nightly => vec![rustup(&[
                 "toolchain",

@@ -2,6 +2,7 @@
 //! this list, so how to reach a target is said once.
 
 use crate::needs::Need;
+use crate::toolchain::{Toolchain, host_triple};
 
 /// A target, the linker and runner that it needs on another machine, and how much of the standard library it has.
 pub(crate) struct Target {
@@ -14,6 +15,37 @@ pub(crate) struct Target {
     pub(crate) rustflags: Option<&'static str>,
     /// What linking and running need beside a compiler. The compiler is found by [`crate::toolchain`].
     pub(crate) needs: &'static [Need],
+}
+
+impl Target {
+    /// Its triple if it is another than that of this machine.
+    pub(crate) fn foreign_triple(&self) -> Option<&'static str> {
+        self.triple
+            .filter(|triple| host_triple().as_deref() != Some(triple))
+    }
+
+    /// The compiler for it, if it is not this machine.
+    pub(crate) fn compiler(&self) -> Option<Need> {
+        self.foreign_triple().map(Need::Compiler)
+    }
+
+    /// A toolchain for it, or `None` if nothing on this machine can build for it.
+    pub(crate) fn toolchain(&self) -> Option<Toolchain> {
+        let Some(triple) = self.foreign_triple() else {
+            return Some(Toolchain::host());
+        };
+        let mut toolchain = Toolchain::for_triple(triple, self.build_std)?;
+        let variable = triple.replace('-', "_").to_uppercase();
+        for (name, value) in [
+            ("LINKER", self.linker),
+            ("RUNNER", self.runner),
+            ("RUSTFLAGS", self.rustflags),
+        ] {
+            let name = format!("CARGO_TARGET_{variable}_{name}");
+            toolchain.env.extend(value.map(|value| (name, value.into())));
+        }
+        Some(toolchain)
+    }
 }
 
 const STD: &str = "std,panic_abort";

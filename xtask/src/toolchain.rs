@@ -8,7 +8,6 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::targets::Target;
 use crate::workspace;
 
 /// Debian's compiler with its sources, for machines where rustup can't install a target.
@@ -25,7 +24,7 @@ pub(crate) const DEBIAN_PACKAGES: &[&str] = &[
 pub(crate) struct Toolchain {
     /// The program, and what comes before cargo's own arguments (`rustup run nightly cargo`).
     cargo: Vec<OsString>,
-    env: Vec<(String, OsString)>,
+    pub(crate) env: Vec<(String, OsString)>,
     /// Flags that follow the subcommand.
     flags: Vec<String>,
 }
@@ -47,14 +46,9 @@ impl Toolchain {
         }
     }
 
-    /// A toolchain for `target`, or `None` if nothing on this machine can build for it.
-    pub(crate) fn for_target(target: &Target) -> Option<Self> {
-        let Some(triple) = target
-            .triple
-            .filter(|triple| host_triple().as_deref() != Some(triple))
-        else {
-            return Some(Self::host());
-        };
+    /// A toolchain that builds for `triple`, or `None` if nothing on this machine can. Where no prebuilt standard library is
+    /// installed, it builds `build_std` from source.
+    pub(crate) fn for_triple(triple: &str, build_std: &str) -> Option<Self> {
         let mut toolchain = if has_library(triple) {
             Self::host()
         } else if has_sources("rustc") {
@@ -69,18 +63,7 @@ impl Toolchain {
         };
         toolchain.flags.push(format!("--target={triple}"));
         if !toolchain.env.is_empty() {
-            toolchain.flags.push(format!("-Zbuild-std={}", target.build_std));
-        }
-        let variable =
-            |name: &str| format!("CARGO_TARGET_{}_{name}", triple.replace('-', "_").to_uppercase());
-        for (name, value) in [
-            ("LINKER", target.linker),
-            ("RUNNER", target.runner),
-            ("RUSTFLAGS", target.rustflags),
-        ] {
-            toolchain
-                .env
-                .extend(value.map(|value| (variable(name), value.into())));
+            toolchain.flags.push(format!("-Zbuild-std={build_std}"));
         }
         Some(toolchain)
     }

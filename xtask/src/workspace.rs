@@ -3,11 +3,6 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-use serde_json::Value;
-
-use crate::toolchain::Toolchain;
-
 /// The top of the source tree.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -23,24 +18,6 @@ pub(crate) fn target_dir() -> PathBuf {
 /// Tools that the matrix builds from crates.io, so that nothing outside the tree is touched.
 pub(crate) fn tools_dir() -> PathBuf {
     target_dir().join("tools")
-}
-
-/// `cargo metadata` of the workspace, with the committed lock file.
-pub(crate) fn metadata(flags: &[&str]) -> Result<Value> {
-    let output = Toolchain::host()
-        .cargo(&["metadata", "--locked", "--format-version", "1"])
-        .args(flags)
-        .output()
-        .context("can't start cargo")?;
-    serde_json::from_slice(&output.stdout).context("cargo metadata gave no JSON")
-}
-
-/// What cargo knows about a member of the workspace.
-pub(crate) fn package(name: &str) -> Result<Value> {
-    let metadata = metadata(&["--no-deps"])?;
-    let mut packages = metadata["packages"].as_array().into_iter().flatten();
-    let found = packages.find(|package| package["name"] == name).cloned();
-    found.with_context(|| format!("no package is called {name}"))
 }
 
 /// What npm is told to install a package under: one place each, for an install prunes what it does not know.

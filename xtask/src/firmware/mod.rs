@@ -68,7 +68,7 @@ impl Chip {
 
     /// Builds one of its programs, optimised as it would be shipped, and says where it is.
     fn build(self, program: &str, features: &str) -> Result<PathBuf> {
-        let Some(toolchain) = Toolchain::for_target(self.target()) else {
+        let Some(toolchain) = self.target().toolchain() else {
             bail!(
                 "no compiler for {}: see `cargo xtask test-matrix --row {}`",
                 self.name(),
@@ -141,8 +141,7 @@ pub(crate) fn run(flags: &Cli) -> Result<ExitCode> {
     if !flags.no_install {
         for chip in &chips {
             let target = chip.target();
-            let compiler = needs::Need::Compiler(target);
-            needs::install(&target.needs.iter().copied().chain([compiler]).collect::<Vec<_>>());
+            needs::install(&[target.needs, target.compiler().as_slice()].concat());
         }
     }
     let mut passed = 0;

@@ -15,7 +15,7 @@ use crate::children::{self, Event, Outcome};
 use crate::libtest::Tally;
 use crate::needs::{self, Need};
 use crate::targets::Target;
-use crate::toolchain::{Toolchain, host_triple};
+use crate::toolchain::Toolchain;
 use crate::workspace;
 
 /// No step takes this long even cold and on two slow cores; one that does hangs.
@@ -132,7 +132,9 @@ impl Step {
         let args: Vec<&str> = self.all_args().collect();
         let mut command = match self.tool {
             Tool::Cargo => {
-                let toolchain = Toolchain::for_target(row.target)
+                let toolchain = row
+                    .target
+                    .toolchain()
                     .ok_or_else(|| anyhow!("no compiler for {}", row.triple()))?;
                 toolchain.cargo(&args)
             }
@@ -182,9 +184,12 @@ impl Row {
 
     fn required(&self) -> impl Iterator<Item = Need> {
         // What runs and links a foreign target is of no use where that target is this machine.
-        let foreign = self.target.triple.is_some() && self.target.triple != host_triple().as_deref();
-        let of_target = if foreign { self.target.needs } else { &[] };
-        let compiler = foreign.then_some(Need::Compiler(self.target));
+        let compiler = self.target.compiler();
+        let of_target = if compiler.is_some() {
+            self.target.needs
+        } else {
+            &[]
+        };
         self.needs
             .iter()
             .copied()

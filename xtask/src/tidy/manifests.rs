@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{Problem, Source, text_of};
-use crate::workspace;
+use crate::{metadata, workspace};
 
 const LICENCES: [&str; 2] = ["LICENSE-MIT", "LICENSE-APACHE"];
 const DEMO: &str = "cargo xtask demo";
@@ -20,7 +20,7 @@ pub(super) struct Member {
 
 /// The members, as cargo sees them.
 pub(super) fn members() -> Result<Vec<Member>> {
-    let metadata = workspace::metadata(&["--no-deps"])?;
+    let metadata = metadata::all(&["--no-deps"])?;
     let root = workspace::root().to_string_lossy().into_owned();
     let packages = metadata["packages"]
         .as_array()

@@ -7,7 +7,7 @@ use xshell::{Shell, cmd};
 
 use super::manifests::members;
 use super::{FIX, Problem, Source, read, write};
-use crate::workspace;
+use crate::{metadata, workspace};
 
 /// `1.88` and `1.88.0` are the same version.
 type Version = (u32, u32, u32);
@@ -54,7 +54,7 @@ pub(super) fn fix() -> Result<()> {
 
 /// The highest version that a default dependency of a published crate declares, and which one does.
 fn needed() -> Result<(Version, String)> {
-    let declared: HashMap<String, Version> = workspace::metadata(&[])?["packages"]
+    let declared: HashMap<String, Version> = metadata::all(&[])?["packages"]
         .as_array()
         .context("no packages")?
         .iter()

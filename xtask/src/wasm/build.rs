@@ -7,7 +7,6 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::targets::WASM32;
-use crate::toolchain::Toolchain;
 use crate::workspace;
 
 /// What to build, as cargo names it.
@@ -39,7 +38,7 @@ impl Module {
 
 /// Builds `source`, gives it JavaScript for `target` (as wasm-bindgen calls them) and makes it small.
 pub(super) fn module(source: &Source<'_>, target: &str, dir: &Path, name: &str) -> Result<Module> {
-    let toolchain = Toolchain::for_target(&WASM32).context("no compiler for WebAssembly")?;
+    let toolchain = WASM32.toolchain().context("no compiler for WebAssembly")?;
     let out = workspace::target_dir().join("matrix/cross");
     run(toolchain
         .cargo(source.cargo)

@@ -81,7 +81,7 @@ pub(crate) fn demo(flags: &WasmDemo) -> Result<ExitCode> {
 
 /// Gets what is missing, or says how a person can.
 fn require(needs: &[Need]) -> Result<()> {
-    let needs = [needs, WASM32.needs, &[Need::Compiler(&WASM32)]].concat();
+    let needs = [needs, WASM32.needs, WASM32.compiler().as_slice()].concat();
     needs::install(&needs);
     let missing = needs::missing(&needs);
     if !missing.is_empty() {

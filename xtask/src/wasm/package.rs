@@ -73,7 +73,7 @@ pub(super) fn build() -> Result<Package> {
 
 /// `package.json`, from what the workspace's manifest says.
 fn manifest(module: &Module) -> Result<Value> {
-    let package = crate::workspace::package("metrics-wasm")?;
+    let package = crate::metadata::package("metrics-wasm")?;
     let text = |key: &str| package.get(key).cloned().unwrap_or(Value::Null);
     let mut files: Vec<String> = fs::read_dir(&module.dir)?
         .flatten()
