@@ -13,6 +13,7 @@
 )]
 
 mod cli;
+mod fit;
 mod load;
 mod pages;
 mod report;
@@ -40,6 +41,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 use witness::{Testimony, Witness};
 
 fn main() -> ExitCode {
@@ -87,7 +89,8 @@ fn run(cli: Cli) -> Result<()> {
     let spawner = Spawner::new(runtime.handle(), &metrics);
     let witness = Witness::new(start);
     let stalls = Stalls::watch(&metrics, start).context("can't watch for stalls")?;
-    service::start(listener, &metrics, &spawner, &witness)?;
+    let (stop, stopped) = oneshot::channel();
+    let server = service::start(listener, &metrics, &spawner, &witness, stopped)?;
 
     let before = metrics.snapshot();
     let load = Load::start(address, cli.rate).context("can't start the load")?;
@@ -101,7 +104,10 @@ fn run(cli: Cli) -> Result<()> {
     shown?;
 
     let sent = load.finish().context("the load failed")?;
-    let (snapshot, independent) = at_rest(&metrics, &witness, &before);
+    drop(stop);
+    // A connection in the middle of a request would keep it open as long as its peer wants.
+    let _ = runtime.block_on(async { tokio::time::timeout(PATIENCE, server).await });
+    let (snapshot, independent) = at_rest(&metrics, &witness);
     let report = Report {
         requests: RequestReport { sent, independent },
         interval: snapshot.since(&before)?,
@@ -123,23 +129,24 @@ fn duration(cli: &Cli) -> Option<Duration> {
     cli.seconds.or(cli.json.then_some(10)).map(Duration::from_secs)
 }
 
-/// Both counts at one moment at which the runtime stands still: the load's connections are gone, every worker was parked before
-/// the counts were read and is after, and nothing was polled meanwhile. A worker publishes before it parks, so then both
-/// are complete.
+/// How long the end waits for others: for open requests, and for the runtime to be idle.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Both counts at one moment at which the runtime is idle: every worker was parked before the counts were read and is after, and
+/// nothing was polled meanwhile. A worker submits before it parks, so then both are complete.
 ///
-/// Somebody's browser may keep the runtime busy; after a while the counts are taken all the same, and may differ by what
-/// just happens.
-fn at_rest(metrics: &RuntimeMetrics, witness: &Witness, before: &Snapshot) -> (Snapshot, Testimony) {
-    let nobody_polls = || {
+/// A request that is still open may keep the runtime busy; after a while the counts are taken all the same, and may differ by
+/// what just happens.
+fn at_rest(metrics: &RuntimeMetrics, witness: &Witness) -> (Snapshot, Testimony) {
+    let all_parked = || {
         let mut workers = (0..metrics.num_workers()).map(|worker| metrics.live(worker));
-        metrics.num_alive_tasks() <= before.num_alive_tasks()
-            && workers.all(|live| live.is_some_and(|live| live.state == WorkerState::Parked))
+        workers.all(|live| live.is_some_and(|live| live.state == WorkerState::Parked))
     };
-    let give_up = Instant::now() + Duration::from_secs(5);
+    let give_up = Instant::now() + PATIENCE;
     loop {
-        let still = nobody_polls();
+        let idle = all_parked();
         let (then, snapshot, now) = (witness.testify(), metrics.snapshot(), witness.testify());
-        if (still && then.polls == now.polls && nobody_polls()) || Instant::now() > give_up {
+        if (idle && then.polls == now.polls && all_parked()) || Instant::now() > give_up {
             return (snapshot, now);
         }
         std::thread::sleep(Duration::from_millis(1));

@@ -41,7 +41,7 @@ impl Sampler {
         // Threads that are none of the runtime's workers have no interval of their own; what they are doing they do show.
         if let Some(foreign) = now.foreign() {
             workers.push(WorkerRow {
-                name: "foreign".to_owned(),
+                name: "external".to_owned(),
                 busy_ratio: None,
                 polls_per_second: None,
                 parks_per_second: None,

@@ -1,13 +1,13 @@
 //! The live screen, redrawn once a second, and the one line a second that takes its place where there is no terminal.
 
+use crate::fit::{columns, cut, largest, pack};
 use crate::view::{Grouped, HistogramRow, Maybe, Nanos, Quantiles, Tasks, View, WorkerRow, rate};
 use ratatui::DefaultTerminal;
 use ratatui::Frame;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
-use ratatui::layout::{Alignment, Constraint, Layout};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Row, Table};
+use ratatui::widgets::Paragraph;
 use std::io;
 use std::time::Instant;
 
@@ -18,11 +18,11 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal: alternate screen, raw mode.
-    pub(crate) fn open() -> io::Result<Self> {
-        Ok(Self {
-            terminal: ratatui::try_init()?,
-        })
+    /// Takes the terminal (alternate screen, raw mode) and draws on it at once.
+    pub(crate) fn open(address: &str) -> io::Result<Self> {
+        let mut terminal = ratatui::try_init()?;
+        terminal.draw(|frame| draw_start(frame, address))?;
+        Ok(Self { terminal })
     }
 
     pub(crate) fn draw(&mut self, view: &View) -> io::Result<()> {
@@ -56,146 +56,258 @@ impl Drop for Screen {
     }
 }
 
-/// Columns of the busy bar.
+/// Columns of the busy bar where there is room.
 const BAR: usize = 20;
+/// The least that is of use of what a worker does now.
+const LEAST_NOW: usize = 16;
 
 fn draw(frame: &mut Frame<'_>, view: &View) {
-    let workers = u16::try_from(view.workers.len()).unwrap_or(u16::MAX);
-    let histograms = u16::try_from(view.histograms.len()).unwrap_or(u16::MAX);
-    let [title, worker_rows, tasks, last, start, stalls] = Layout::vertical([
-        Constraint::Length(2),
-        Constraint::Length(workers.saturating_add(2)),
-        Constraint::Length(2),
-        Constraint::Length(histograms.saturating_add(2)),
-        Constraint::Length(histograms.saturating_add(2)),
-        Constraint::Fill(1),
-    ])
-    .areas(frame.area());
-    frame.render_widget(title_line(view), title);
-    frame.render_widget(worker_table(&view.workers), worker_rows);
-    frame.render_widget(task_line(&view.tasks), tasks);
-    frame.render_widget(
-        quantile_table("last second", &view.histograms, |row| row.last_second),
-        last,
-    );
-    frame.render_widget(
-        quantile_table("since the start", &view.histograms, |row| row.since_start),
-        start,
-    );
-    frame.render_widget(stall_list(&view.stalls), stalls);
-}
-
-fn title_line(view: &View) -> Paragraph<'_> {
-    Paragraph::new(Line::from(vec![
-        Span::from("demo ").bold(),
-        Span::from(format!(
-            "on http://{}   {} s   {} requests/s, {} answered   ",
-            view.address,
-            view.elapsed.as_secs(),
-            rate(Some(view.requests_per_second)),
-            Grouped(view.requests),
-        )),
-        Span::from("q ends").dim(),
-    ]))
-}
-
-fn worker_table(workers: &[WorkerRow]) -> Table<'_> {
-    let rows = workers.iter().map(|worker| {
-        Row::new([
-            Line::from(worker.name.as_str()),
-            busy_bar(worker.busy_ratio),
-            Line::from(rate(worker.polls_per_second).to_string()).alignment(Alignment::Right),
-            Line::from(rate(worker.parks_per_second).to_string()).alignment(Alignment::Right),
-            Line::from(rate(worker.steals_per_second).to_string()).alignment(Alignment::Right),
-            Line::from(worker.state.as_str()),
-        ])
-    });
-    let widths = [
-        Constraint::Length(8),
-        Constraint::Length(u16::try_from(BAR).unwrap_or(u16::MAX) + 6),
-        Constraint::Length(9),
-        Constraint::Length(9),
-        Constraint::Length(9),
-        Constraint::Fill(1),
+    let (width, height) = (usize::from(frame.area().width), usize::from(frame.area().height));
+    let title = title(view, width);
+    let mut below = vec![
+        pack(&tasks(&view.tasks), width)
+            .into_iter()
+            .map(Line::from)
+            .collect(),
+        quantiles("last second", &view.histograms, width, |row| row.last_second),
+        stalls(&view.stalls, width),
+        quantiles("since the start", &view.histograms, width, |row| row.since_start),
     ];
-    let right = |text| Line::from(text).alignment(Alignment::Right);
-    Table::new(rows, widths).column_spacing(1).header(
-        Row::new([
-            Line::from("worker"),
-            Line::from("busy"),
-            right("polls/s"),
-            right("parks/s"),
-            right("steals/s"),
-            Line::from("now"),
-        ])
-        .dim(),
-    )
+    // In a low window the workers come first: what is below them is left out, from the end.
+    let room = |below: &[Vec<Line<'_>>]| {
+        let lines: usize = below.iter().map(|lines| lines.len() + 1).sum();
+        height.saturating_sub(title.len() + lines + 1)
+    };
+    let least = (view.workers.len() + 1).min(6);
+    while !below.is_empty() && room(&below) < least {
+        below.pop();
+    }
+    let rows = room(&below).saturating_sub(1);
+    let mut lines = title;
+    for section in core::iter::once(workers(&view.workers, width, rows)).chain(below) {
+        lines.push(Line::default());
+        lines.extend(section);
+    }
+    frame.render_widget(Paragraph::new(lines), frame.area());
 }
 
-fn busy_bar(busy: Option<f64>) -> Line<'static> {
+/// What is drawn before the first second is over.
+fn draw_start(frame: &mut Frame<'_>, address: &str) {
+    let parts = [
+        format!("demo on http://{address}"),
+        "measuring the first second".to_owned(),
+        "q ends".to_owned(),
+    ];
+    let lines = pack(&parts, usize::from(frame.area().width));
+    let lines: Vec<Line<'_>> = lines.into_iter().map(Line::from).collect();
+    frame.render_widget(Paragraph::new(lines), frame.area());
+}
+
+fn title(view: &View, width: usize) -> Vec<Line<'static>> {
+    let parts = [
+        format!("demo on http://{}", view.address),
+        format!("{} s", view.elapsed.as_secs()),
+        format!("{} requests/s", rate(Some(view.requests_per_second))),
+        format!("{} answered", Grouped(view.requests)),
+        "q ends".to_owned(),
+    ];
+    pack(&parts, width).into_iter().map(Line::from).collect()
+}
+
+/// The header and at most `room` rows. Where there are more workers, the busiest and how busy the others are at most.
+fn workers(workers: &[WorkerRow], width: usize, room: usize) -> Vec<Line<'static>> {
+    let (shown, others) = if workers.len() <= room {
+        ((0..workers.len()).collect(), 0)
+    } else {
+        let busy: Vec<_> = workers.iter().map(|worker| worker.busy_ratio).collect();
+        let shown = largest(&busy, room.saturating_sub(1));
+        let others = workers.len() - shown.len();
+        (shown, others)
+    };
+    let table = WorkerTable::new(workers, width);
+    let mut lines = vec![table.header()];
+    lines.extend(shown.iter().map(|&worker| table.row(&workers[worker])));
+    if others > 0 && room > 0 {
+        let left = (0..workers.len()).filter(|worker| !shown.contains(worker));
+        let busiest = left
+            .filter_map(|worker| workers[worker].busy_ratio)
+            .fold(None, |most: Option<f64>, busy| {
+                Some(most.map_or(busy, |most| most.max(busy)))
+            });
+        let text = match busiest {
+            Some(busy) => format!("{others} more, each at most {:.0}% busy", busy * 100.0),
+            None => format!("{others} more"),
+        };
+        lines.push(Line::from(cut(&text, width)).dim());
+    }
+    lines
+}
+
+/// The columns that a window has room for. A number is shown whole or not at all.
+struct WorkerTable {
+    /// Widths of name, busy ratio without bar, polls, parks, steals, and the state.
+    widths: [usize; 6],
+    shown: [bool; 6],
+    bar: usize,
+}
+
+impl WorkerTable {
+    const HEADINGS: [&'static str; 6] = ["worker", "busy", "polls/s", "parks/s", "steals/s", "now"];
+
+    fn new(workers: &[WorkerRow], width: usize) -> Self {
+        let mut widths = Self::HEADINGS.map(str::len);
+        // A row of external threads comes and goes.
+        widths[0] = widths[0].max("external".len());
+        for worker in workers {
+            for (width, cell) in widths.iter_mut().zip(cells(worker)) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let longest_state = widths[5];
+        widths[5] = longest_state.min(LEAST_NOW);
+        let shown = columns(widths, [0, 1, 2, 5, 3, 4], width);
+        let used: usize = (0..6)
+            .filter(|&column| shown[column])
+            .map(|column| widths[column] + 1)
+            .sum();
+        let mut left = (width + 1).saturating_sub(used);
+        if shown[5] {
+            let more = left.min(longest_state - widths[5]);
+            widths[5] += more;
+            left -= more;
+        }
+        let bar = match left.saturating_sub(1).min(BAR) {
+            0..5 => 0,
+            bar => bar,
+        };
+        Self { widths, shown, bar }
+    }
+
+    fn header(&self) -> Line<'static> {
+        let mut headings = Self::HEADINGS.map(str::to_owned);
+        if self.bar > 0 {
+            headings[1] = format!("{:<width$}", "busy", width = self.bar + 1 + self.widths[1]);
+        }
+        self.line(headings, None).dim()
+    }
+
+    fn row(&self, worker: &WorkerRow) -> Line<'static> {
+        self.line(cells(worker), Some(worker.busy_ratio))
+    }
+
+    fn line(&self, cells: [String; 6], busy: Option<Option<f64>>) -> Line<'static> {
+        let mut spans = Vec::new();
+        for (column, cell) in cells
+            .into_iter()
+            .enumerate()
+            .filter(|&(column, _)| self.shown[column])
+        {
+            if !spans.is_empty() {
+                spans.push(Span::from(" "));
+            }
+            if let (1, Some(busy), 1..) = (column, busy, self.bar) {
+                spans.extend(busy_bar(busy, self.bar));
+                spans.push(Span::from(" "));
+            }
+            let width = self.widths[column];
+            spans.push(Span::from(match column {
+                0 => format!("{cell:<width$}"),
+                5 => cut(&cell, width),
+                _ => format!("{cell:>width$}"),
+            }));
+        }
+        Line::from(spans)
+    }
+}
+
+/// The cells of a worker, without the bar.
+fn cells(worker: &WorkerRow) -> [String; 6] {
+    [
+        worker.name.clone(),
+        Maybe(worker.busy_ratio.map(|busy| format!("{:.0}%", busy * 100.0))).to_string(),
+        rate(worker.polls_per_second).to_string(),
+        rate(worker.parks_per_second).to_string(),
+        rate(worker.steals_per_second).to_string(),
+        worker.state.clone(),
+    ]
+}
+
+fn busy_bar(busy: Option<f64>, width: usize) -> Vec<Span<'static>> {
     let Some(busy) = busy else {
-        return Line::from(format!("{:>width$}", "-", width = BAR + 5));
+        return vec![Span::from(" ".repeat(width))];
     };
     #[allow(clippy::cast_sign_loss, reason = "the ratio lies between 0 and 1")]
-    let full = ((busy * BAR as f64).round() as usize).min(BAR);
+    let full = ((busy * width as f64).round() as usize).min(width);
     let color = match busy {
         ..0.6 => Color::Green,
         ..0.9 => Color::Yellow,
         _ => Color::Red,
     };
-    Line::from(vec![
+    vec![
         Span::styled("█".repeat(full), Style::new().fg(color)),
-        Span::from("░".repeat(BAR - full)).dim(),
-        Span::from(format!("{:>4.0}%", busy * 100.0)),
-    ])
+        Span::from("░".repeat(width - full)).dim(),
+    ]
 }
 
-fn task_line(tasks: &Tasks) -> Paragraph<'static> {
+fn tasks(tasks: &Tasks) -> [String; 5] {
     let count = |value: Option<u64>| Maybe(value.map(Grouped));
-    Paragraph::new(format!(
-        "tasks  {} alive, {} covered, {} spawned/s   queued  {} global, {} blocking",
-        count(tasks.alive),
-        count(tasks.covered),
-        rate(tasks.spawned_per_second),
-        count(tasks.global_queue),
-        count(tasks.blocking_queue),
-    ))
+    [
+        format!("tasks  {} alive", count(tasks.alive)),
+        format!("{} covered", count(tasks.covered)),
+        format!("{} spawned/s", rate(tasks.spawned_per_second)),
+        format!("queued  {} global", count(tasks.global_queue)),
+        format!("{} blocking", count(tasks.blocking_queue)),
+    ]
 }
 
-fn quantile_table<'a>(
+fn quantiles(
     title: &'static str,
-    rows: &'a [HistogramRow],
+    rows: &[HistogramRow],
+    width: usize,
     period: impl Fn(&HistogramRow) -> Quantiles,
-) -> Table<'a> {
-    let right = |text: String| Line::from(text).alignment(Alignment::Right);
-    let lines = rows.iter().map(|row| {
-        let cells = period(row)
-            .all()
-            .map(|value| right(Maybe(value.map(Nanos)).to_string()));
-        Row::new([Line::from(row.name)].into_iter().chain(cells))
-    });
-    let widths = [Constraint::Length(18)]
-        .into_iter()
-        .chain([Constraint::Length(10); 5]);
-    let headings = Quantiles::HEADINGS.map(|heading| right(heading.to_owned()).dim());
-    Table::new(lines, widths)
-        .column_spacing(1)
-        .header(Row::new([Line::from(title).dim()].into_iter().chain(headings)))
+) -> Vec<Line<'static>> {
+    let heading = Quantiles::HEADINGS.map(str::to_owned);
+    let mut table = vec![(title, heading)];
+    table.extend(rows.iter().map(|row| {
+        let cells = period(row).all().map(|value| Maybe(value.map(Nanos)).to_string());
+        (row.name, cells)
+    }));
+    // The least widths keep both tables in line, and still from one second to the next.
+    let mut widths = ["since the start".len(), 7, 7, 7, 7, 7];
+    for (name, cells) in &table {
+        widths[0] = widths[0].max(name.len());
+        for (width, cell) in widths[1..].iter_mut().zip(cells) {
+            *width = (*width).max(cell.len());
+        }
+    }
+    let shown = columns(widths, [0, 3, 5, 1, 2, 4], width);
+    let line = |(name, cells): (&str, [String; 5])| {
+        let name = format!("{name:<width$}", width = widths[0]);
+        let cells = (1..)
+            .zip(cells)
+            .map(|(column, cell)| format!("{cell:>width$}", width = widths[column]));
+        let cells: Vec<String> = core::iter::once(name)
+            .chain(cells)
+            .zip(shown)
+            .filter_map(|(cell, shown)| shown.then_some(cell))
+            .collect();
+        Line::from(cells.join(" "))
+    };
+    let mut lines: Vec<Line<'static>> = table.into_iter().map(line).collect();
+    lines[0] = core::mem::take(&mut lines[0]).dim();
+    lines
 }
 
-fn stall_list(stalls: &[String]) -> Paragraph<'_> {
+fn stalls(stalls: &[String], width: usize) -> Vec<Line<'static>> {
     let heading = if stalls.is_empty() {
         "no stall yet"
     } else {
         "last stalls"
     };
-    let lines = stalls.iter().map(|stall| Line::from(stall.as_str()));
-    Paragraph::new(
-        [Line::from(heading).dim()]
-            .into_iter()
-            .chain(lines)
-            .collect::<Vec<_>>(),
-    )
+    let lines = stalls.iter().map(|stall| Line::from(cut(stall, width)));
+    core::iter::once(Line::from(cut(heading, width)).dim())
+        .chain(lines)
+        .collect()
 }
 
 /// The second as one line.
@@ -250,7 +362,7 @@ mod tests {
                     state: "parked".into(),
                 },
                 WorkerRow {
-                    name: "foreign".into(),
+                    name: "external".into(),
                     busy_ratio: None,
                     polls_per_second: Some(0.0),
                     parks_per_second: None,
@@ -279,28 +391,85 @@ mod tests {
         }
     }
 
+    fn screen(view: &View, width: u16, height: u16) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| draw(frame, view)).unwrap();
+        terminal.backend().to_string()
+    }
+
     #[test]
     fn the_screen_shows_every_part() {
-        let mut terminal = Terminal::new(TestBackend::new(100, 24)).unwrap();
-        terminal.draw(|frame| draw(frame, &view())).unwrap();
-        let screen = terminal.backend().to_string();
+        let screen = screen(&view(), 100, 24);
         for part in [
-            "on http://127.0.0.1:3000   12 s   2,000 requests/s, 24,000 answered",
-            "██████████░░░░░░░░░░  50%      4,210       800         - parked",
-            "33 alive, 33 covered, 2,000 spawned/s",
-            "0 global, - blocking",
-            "poll time             1.79 us          -          -          -    62.0 ms",
+            "on http://127.0.0.1:3000   12 s   2,000 requests/s   24,000 answered",
+            "0        ██████████░░░░░░░░░░  50%   4,210     800        - parked",
+            "33 alive   33 covered   2,000 spawned/s",
+            "0 global   - blocking",
+            "poll time       1.79 us       -       -       - 62.0 ms",
             "worker 1 was stuck",
         ] {
             assert!(screen.contains(part), "{part:?} is not in\n{screen}");
         }
     }
 
+    /// The numbers of a text, as a reader sees them.
+    fn numbers(text: &str) -> Vec<String> {
+        let is_part = |c: char| c.is_ascii_digit() || c == ',' || c == '.';
+        text.split(|c| !is_part(c))
+            .map(|number| number.trim_matches([',', '.']).to_owned())
+            .filter(|number| !number.is_empty())
+            .collect()
+    }
+
+    #[test]
+    fn a_narrow_screen_shows_no_number_with_digits_missing() {
+        let mut view = view();
+        view.requests = 12_345_678;
+        view.workers[0].polls_per_second = Some(98_765_432.0);
+        view.stalls = vec!["12.34 s  worker 1: 61.2 ms (reported after 20.1 ms)  src/service.rs:114".into()];
+        let whole = numbers(&screen(&view, 200, 40));
+        assert!(whole.contains(&"98,765,432".to_owned()) && whole.contains(&"12,345,678".to_owned()));
+        for width in 1..=120 {
+            for number in numbers(&screen(&view, width, 40)) {
+                assert!(whole.contains(&number), "{number} at {width} columns");
+            }
+        }
+    }
+
+    #[test]
+    fn of_many_workers_the_busiest_are_shown() {
+        let mut view = view();
+        let idle = |n: usize| WorkerRow {
+            name: n.to_string(),
+            busy_ratio: Some(0.01),
+            polls_per_second: Some(1.0),
+            parks_per_second: Some(1.0),
+            steals_per_second: None,
+            state: "parked".into(),
+        };
+        view.workers = (0..64).map(idle).collect();
+        view.workers[41].busy_ratio = Some(0.97);
+        view.workers[63].busy_ratio = Some(0.83);
+        let screen = screen(&view, 80, 24);
+        for part in [" 97%", " 83%", "more, each at most 1% busy", "33 alive"] {
+            assert!(screen.contains(part), "{part:?} is not in\n{screen}");
+        }
+    }
+
+    #[test]
+    fn a_screen_is_drawn_before_the_first_second_is_over() {
+        let mut terminal = Terminal::new(TestBackend::new(60, 5)).unwrap();
+        terminal
+            .draw(|frame| draw_start(frame, "127.0.0.1:3000"))
+            .unwrap();
+        let screen = terminal.backend().to_string();
+        assert!(screen.contains("measuring the first second"), "{screen}");
+    }
+
     #[test]
     fn a_window_too_small_for_it_all_is_drawn_too() {
         for (width, height) in [(1, 1), (20, 3), (300, 5)] {
-            let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-            terminal.draw(|frame| draw(frame, &view())).unwrap();
+            screen(&view(), width, height);
         }
     }
 

@@ -15,8 +15,8 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::RwLock;
-use tokio::task::yield_now;
+use tokio::sync::{RwLock, oneshot};
+use tokio::task::{JoinHandle, yield_now};
 
 /// What the CPU handler burns: noticeable, and well under any stall.
 const CPU_WORK: Duration = Duration::from_millis(2);
@@ -31,21 +31,23 @@ struct Service {
     stock: Arc<RwLock<u64>>,
 }
 
-/// Serves `listener` with tasks that `spawner` measures. `witness` counts each of them too.
+/// Serves `listener` with tasks that `spawner` measures, until `stop` is sent or dropped: then every connection ends once it has
+/// answered. `witness` counts each task too.
 pub(crate) fn start(
     listener: TcpListener,
     metrics: &RuntimeMetrics,
     spawner: &Spawner,
     witness: &Witness,
-) -> io::Result<()> {
+    stop: oneshot::Receiver<()>,
+) -> io::Result<JoinHandle<io::Result<()>>> {
     listener.set_nonblocking(true)?;
     let _runtime = spawner.handle().enter();
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let watch = witness.clone();
     let server = metrics_std::axum::serve(listener, router(metrics, spawner, witness), spawner)
-        .wrap_tasks(move |task| Box::pin(watch.watch(task)));
-    spawner.spawn(witness.watch(server.into_future()));
-    Ok(())
+        .wrap_tasks(move |task| Box::pin(watch.watch(task)))
+        .with_graceful_shutdown(async { drop(stop.await) });
+    Ok(spawner.spawn(witness.watch(server.into_future())))
 }
 
 fn router(metrics: &RuntimeMetrics, spawner: &Spawner, witness: &Witness) -> Router {

@@ -26,7 +26,7 @@ impl Show {
             return Ok(Self::Silent);
         }
         if io::stdout().is_terminal() && io::stdin().is_terminal() {
-            return Screen::open()
+            return Screen::open(&address.to_string())
                 .map(Self::Screen)
                 .context("can't draw on this terminal");
         }

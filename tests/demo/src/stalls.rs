@@ -34,7 +34,7 @@ impl Stall {
     fn line(&self) -> String {
         let at = Duration::from_nanos(self.began_nanos).as_secs_f64();
         let worker = self.worker.map_or_else(
-            || "foreign thread".to_owned(),
+            || "external thread".to_owned(),
             |worker| format!("worker {worker}"),
         );
         let told = Nanos(self.reported_nanos.saturating_sub(self.began_nanos));
@@ -43,7 +43,7 @@ impl Stall {
             None => "going on".to_owned(),
         };
         let site = self.site.as_deref().map_or("spawned somewhere", short_site);
-        format!("{at:>8.2} s  {worker}: {lasted} (told after {told})  {site}")
+        format!("{at:>8.2} s  {worker}: {lasted} (reported after {told})  {site}")
     }
 }
 

@@ -1,8 +1,10 @@
 //! Flags, ends and the terminal.
 
-use crate::child::{Demo, alone, demo};
-use std::net::TcpListener;
+use crate::child::{Demo, alone, demo, workspace};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 /// The one line that says what is wrong, after whatever cargo says of building.
 #[track_caller]
@@ -70,11 +72,7 @@ fn an_interrupt_ends_it_with_a_summary() {
         second.starts_with("   1 s  ") && second.contains("poll time p50 "),
         "{second}"
     );
-    // The shell's own `kill`: not every system has a program of that name.
-    let interrupt = Command::new("sh")
-        .args(["-c", &format!("kill -INT {}", demo.child.0.id())])
-        .status();
-    assert!(interrupt.expect("there is a shell").success());
+    interrupt(&demo);
     let rest: Vec<String> = demo.lines.map(|line| line.expect("not text")).collect();
     let summary = rest
         .iter()
@@ -82,6 +80,43 @@ fn an_interrupt_ends_it_with_a_summary() {
     let summary: Vec<&str> = summary.filter(|word| !word.is_empty()).collect();
     assert_eq!(summary, ["requests", "polls", "poll time", "tasks", "stalls"]);
     assert_eq!(demo.child.0.wait().expect("it ends").code(), Some(0));
+}
+
+#[cfg(unix)]
+fn interrupt(demo: &Demo) {
+    // The shell's own `kill`: not every system has a program of that name.
+    let status = Command::new("sh")
+        .args(["-c", &format!("kill -INT {}", demo.child.0.id())])
+        .status();
+    assert!(status.expect("there is a shell").success());
+}
+
+/// A scraper keeps its connection open between two scrapes.
+#[cfg(unix)]
+#[test]
+fn a_connection_that_is_kept_open_does_not_delay_the_end() {
+    let _alone = alone();
+    let mut demo = Demo::start();
+    let mut scraper = TcpStream::connect(&demo.address).expect("the demo serves");
+    scraper
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: demo\r\n\r\n")
+        .expect("it reads");
+    let mut status = [0; 15];
+    scraper.read_exact(&mut status).expect("it answers");
+    assert_eq!(&status, b"HTTP/1.1 200 OK");
+    let asked = Instant::now();
+    interrupt(&demo);
+    demo.lines.by_ref().for_each(drop);
+    assert_eq!(demo.child.0.wait().expect("it ends").code(), Some(0));
+    let took = asked.elapsed();
+    assert!(took < Duration::from_secs(4), "it ended after {took:?}");
+}
+
+/// The first build takes a minute, which cargo has to show.
+#[test]
+fn the_build_shows_its_progress() {
+    let config = std::fs::read_to_string(workspace().join(".cargo/config.toml")).expect("there is an alias");
+    assert!(config.contains("xtask") && !config.contains("quiet"), "{config}");
 }
 
 /// With util-linux's `script`, which gives its child a terminal.

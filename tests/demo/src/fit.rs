@@ -1,0 +1,100 @@
+//! Fitting text into few columns: what does not fit is left out as a whole, so that no number loses digits.
+
+/// `text` in at most `width` characters. Cut after a whole word, and says so with an ellipsis.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let Some(room) = width.checked_sub(1) else {
+        return String::new();
+    };
+    let mut kept = String::new();
+    for word in text.split_inclusive(' ') {
+        if kept.chars().count() + word.trim_end().chars().count() > room {
+            break;
+        }
+        kept.push_str(word);
+    }
+    kept.truncate(kept.trim_end().len());
+    kept + "…"
+}
+
+/// `parts` in as many lines as they need, each part whole on one line.
+pub(crate) fn pack(parts: &[String], width: usize) -> Vec<String> {
+    const GAP: &str = "   ";
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + GAP.len() + part.chars().count() <= width => {
+                line.push_str(GAP);
+                line.push_str(part);
+            }
+            _ => lines.push(cut(part, width)),
+        }
+    }
+    lines
+}
+
+/// Which columns have room in `width`, with one space between two. `wanted` has each column's width; the earlier ones of
+/// `priority` are placed first.
+pub(crate) fn columns<const N: usize>(wanted: [usize; N], priority: [usize; N], width: usize) -> [bool; N] {
+    let mut shown = [false; N];
+    let mut left = width + 1;
+    for column in priority {
+        let needed = wanted[column] + 1;
+        if needed <= left {
+            left -= needed;
+            shown[column] = true;
+        }
+    }
+    shown
+}
+
+/// The rows to show where only `room` of them fit: those with the largest keys, in their own order.
+pub(crate) fn largest<K: PartialOrd>(keys: &[K], room: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..keys.len()).collect();
+    order.sort_by(|&a, &b| {
+        keys[b]
+            .partial_cmp(&keys[a])
+            .unwrap_or(core::cmp::Ordering::Equal)
+    });
+    order.truncate(room);
+    order.sort_unstable();
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_between_words() {
+        assert_eq!(cut("told after 20 ms", 16), "told after 20 ms");
+        assert_eq!(cut("told after 20 ms", 15), "told after 20…");
+        assert_eq!(cut("told after 20 ms", 13), "told after…");
+        assert_eq!(cut("told", 3), "…");
+        assert_eq!(cut("told", 0), "");
+    }
+
+    #[test]
+    fn parts_stay_whole() {
+        let parts = ["one two".to_owned(), "three".to_owned(), "1,234 four".to_owned()];
+        assert_eq!(pack(&parts, 80), ["one two   three   1,234 four"]);
+        assert_eq!(pack(&parts, 15), ["one two   three", "1,234 four"]);
+        assert_eq!(pack(&parts, 14), ["one two", "three", "1,234 four"]);
+    }
+
+    #[test]
+    fn columns_are_shown_whole_or_not_at_all() {
+        assert_eq!(columns([8, 5, 9], [0, 1, 2], 24), [true, true, true]);
+        assert_eq!(columns([8, 5, 9], [0, 1, 2], 23), [true, true, false]);
+        assert_eq!(columns([8, 5, 9], [2, 0, 1], 18), [true, false, true]);
+        assert_eq!(columns([8], [0], 7), [false]);
+    }
+
+    #[test]
+    fn the_largest_rows_keep_their_order() {
+        assert_eq!(largest(&[Some(0.1), Some(0.9), None, Some(0.5)], 2), [1, 3]);
+        assert_eq!(largest(&[Some(0.1), None], 5), [0, 1]);
+    }
+}
