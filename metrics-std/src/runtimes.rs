@@ -1,33 +1,37 @@
-//! Several named runtimes of one process, found by who did not build them.
+//! Several named runtimes of one process, to be found by code that did not build them.
 
 use core::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
-use crate::RuntimeMetrics;
+use metrics_core::{Probe, RegistryRef, RuntimeMetrics};
+
+use crate::{ProcessProbe, Registry};
 
 /// A list of runtimes by name. Cheap to clone; clones share the list.
 ///
-/// Nothing is listed unless somebody adds it: a registry, its wrappers and its exporters work without. The list holds
+/// A runtime is listed only if your code adds it: a registry, its wrappers and its exporters work without. The list holds
 /// readers, which keep no runtime alive.
+///
+/// [`new`](Self::new) makes a list of the readers that this crate makes. For those of another registry or probe, name both types:
+/// `Runtimes::<R, P>::default()`.
 ///
 /// ```
 /// use metrics_std::{Builder, Clock, Runtimes, build_wrapped};
 ///
 /// let metrics = build_wrapped(Builder::new().name("images"), Clock::new())?;
 /// Runtimes::process().add(&metrics)?;
-/// // In a library that was given nothing:
+/// // In a library that was passed nothing:
 /// let found = Runtimes::process().get("images").unwrap();
 /// assert_eq!(found.poll_count(), Some(0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default)]
-pub struct Runtimes(Arc<RwLock<Vec<RuntimeMetrics>>>);
+pub struct Runtimes<R: RegistryRef = Arc<Registry>, P = ProcessProbe>(Arc<RwLock<Vec<RuntimeMetrics<R, P>>>>);
 
-/// The list of the process.
-static PROCESS: std::sync::LazyLock<Runtimes> = std::sync::LazyLock::new(Runtimes::new);
+static PROCESS: LazyLock<Runtimes> = LazyLock::new(Runtimes::new);
 
 /// A runtime of that name is in the list already.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NameTaken {
     /// The name.
     pub name: String,
@@ -46,21 +50,23 @@ impl fmt::Display for NameTaken {
 impl core::error::Error for NameTaken {}
 
 impl Runtimes {
-    /// An empty list of one's own.
+    /// An empty list, apart from that of the process.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The one list of this process, for those who want one.
+    /// The one list of this process, shared by everything in it that wants one.
     pub fn process() -> &'static Self {
         &PROCESS
     }
+}
 
+impl<R: RegistryRef, P: Probe + Clone> Runtimes<R, P> {
     /// Lists a runtime under its name.
     ///
     /// # Errors
-    /// [`NameTaken`] if one of that name is listed.
-    pub fn add(&self, metrics: &RuntimeMetrics) -> Result<(), NameTaken> {
+    /// [`NameTaken`] if a runtime of that name is listed.
+    pub fn add(&self, metrics: &RuntimeMetrics<R, P>) -> Result<(), NameTaken> {
         let mut list = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if list.iter().any(|listed| listed.name() == metrics.name()) {
             return Err(NameTaken {
@@ -71,22 +77,43 @@ impl Runtimes {
         Ok(())
     }
 
-    /// Takes a runtime off the list. Its reader goes on working.
-    pub fn remove(&self, name: &str) -> Option<RuntimeMetrics> {
+    /// Removes a runtime from the list and returns its reader, which still works.
+    pub fn remove(&self, name: &str) -> Option<RuntimeMetrics<R, P>> {
         let mut list = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let place = list.iter().position(|listed| listed.name() == name)?;
         Some(list.remove(place))
     }
 
     /// The reader of the runtime of that name.
-    pub fn get(&self, name: &str) -> Option<RuntimeMetrics> {
+    pub fn get(&self, name: &str) -> Option<RuntimeMetrics<R, P>> {
         let list = self.0.read().unwrap_or_else(PoisonError::into_inner);
         list.iter().find(|listed| listed.name() == name).cloned()
     }
 
     /// Every reader, in the order in which they were added.
-    pub fn all(&self) -> Vec<RuntimeMetrics> {
+    pub fn all(&self) -> Vec<RuntimeMetrics<R, P>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl<R: RegistryRef, P> Clone for Runtimes<R, P> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<R: RegistryRef, P> Default for Runtimes<R, P> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<R: RegistryRef, P: Probe> fmt::Debug for Runtimes<R, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let names = list.iter().map(RuntimeMetrics::name);
+        f.write_str("Runtimes")?;
+        f.debug_list().entries(names).finish()
     }
 }
 
@@ -94,8 +121,9 @@ impl Runtimes {
 mod tests {
     use super::*;
     use crate::{Builder, Clock, build_wrapped};
+    use metrics_core::{NoClock, NoProbe};
 
-    fn named(name: &str) -> RuntimeMetrics {
+    fn named(name: &str) -> crate::RuntimeMetrics {
         build_wrapped(Builder::new().name(name), Clock::instant()).unwrap()
     }
 
@@ -123,5 +151,14 @@ mod tests {
         assert!(list.remove("api").is_some());
         assert!(list.remove("api").is_none());
         list.add(&named("api")).unwrap();
+    }
+
+    #[test]
+    fn any_kind_of_registry_can_be_listed() {
+        let registry = Builder::new().name("own").build(NoClock).unwrap();
+        let list = Runtimes::<_, NoProbe>::default();
+        list.add(&RuntimeMetrics::new(registry)).unwrap();
+        assert_eq!(list.get("own").unwrap().name(), "own");
+        assert_eq!(format!("{list:?}"), r#"Runtimes["own"]"#);
     }
 }

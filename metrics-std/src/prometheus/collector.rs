@@ -4,6 +4,7 @@ use super::encode::{Shape, encode};
 use super::names::Family;
 use super::reading::{Exported, Listed, Runtime, Source};
 use crate::Runtimes;
+use core::cell::Cell;
 use core::fmt;
 use core::num::NonZeroUsize;
 use metrics_core::{Heap, Probe, RECORDING, RegistryRef, RuntimeMetrics};
@@ -14,7 +15,8 @@ use prometheus_client::encoding::DescriptorEncoder;
 ///
 /// Register one collector with a `prometheus-client` registry, [of all](Self::of_all) runtimes of the process or with every
 /// runtime [added](Self::with_runtime) to it: a family must not come from two collectors. Each scrape takes one snapshot of each runtime; nothing is reset, so any number of scrapers
-/// see the same numbers and don't disturb each other. The runtime is not kept alive by it.
+/// see the same numbers and don't disturb each other. The runtime is not kept alive by it. A [`Probe`] that scrapes the exporter which
+/// is reading it gets an error.
 ///
 /// What a runtime does not measure is left out. Families keep their names from METRICS with
 /// `async_runtime_` before them (`async_runtime_worker_` for those of a worker), seconds instead of nanoseconds, and
@@ -98,7 +100,11 @@ impl RuntimeCollector {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn of_all(list: &Runtimes) -> Self {
+    pub fn of_all<R, P>(list: &Runtimes<R, P>) -> Self
+    where
+        R: RegistryRef<Storage = Heap> + Send + Sync + 'static,
+        P: Probe + Clone + Send + Sync + 'static,
+    {
         Self::of(Listed::new(list))
     }
 
@@ -162,8 +168,29 @@ impl fmt::Debug for RuntimeCollector {
     }
 }
 
+thread_local! {
+    static ENCODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// This thread collects, until it is dropped.
+struct Encoding;
+
+impl Encoding {
+    /// `None` within another one: a probe scrapes the exporter that is asking it, and would be asked again, without end.
+    fn begin() -> Option<Self> {
+        (!ENCODING.replace(true)).then_some(Self)
+    }
+}
+
+impl Drop for Encoding {
+    fn drop(&mut self) {
+        ENCODING.set(false);
+    }
+}
+
 impl Collector for RuntimeCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let _encoding = Encoding::begin().ok_or(fmt::Error)?;
         if !RECORDING {
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! One runtime's snapshot, laid out for the exporter.
 
-use crate::{ProcessProbe, Registry, Runtimes};
+use crate::Runtimes;
 use core::ops::Deref;
 use metrics_core::{Heap, Measurements, Probe, RegistryRef, RuntimeMetrics, Snapshot, WorkerSnapshot};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,9 @@ pub(super) trait Source: Send + Sync {
 /// goes back from one scrape to the next.
 pub(super) struct Exported<R: RegistryRef, P> {
     metrics: RuntimeMetrics<R, P>,
-    last: Mutex<Arc<Snapshot<R::Storage>>>,
+    /// One for each scrape that has been going on at the same time. The lock is not held while the probe is called, which
+    /// may wait for another scrape.
+    last: Mutex<Vec<Arc<Snapshot<R::Storage>>>>,
 }
 
 impl<R: RegistryRef<Storage = Heap>, P: Probe> Exported<R, P> {
@@ -32,12 +34,11 @@ impl<R: RegistryRef<Storage = Heap>, P: Probe> Exported<R, P> {
     }
 
     fn read_one(&self) -> Runtime {
-        let snapshot = {
-            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            // Copied only while another scraper still writes its page from it.
-            self.metrics.snapshot_into(Arc::make_mut(&mut last));
-            Arc::clone(&last)
-        };
+        let lock = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut snapshot = lock().pop().unwrap_or_default();
+        // Copied only while another scraper still writes its page from it.
+        self.metrics.snapshot_into(Arc::make_mut(&mut snapshot));
+        lock().push(Arc::clone(&snapshot));
         let workers = snapshot.workers().map(|worker| Worker {
             label: worker.index().to_string(),
             worker,
@@ -69,13 +70,13 @@ where
 }
 
 /// Whatever is in a list of runtimes when somebody scrapes.
-pub(super) struct Listed {
-    list: Runtimes,
-    exported: Mutex<Vec<Exported<Arc<Registry>, ProcessProbe>>>,
+pub(super) struct Listed<R: RegistryRef, P> {
+    list: Runtimes<R, P>,
+    exported: Mutex<Vec<Arc<Exported<R, P>>>>,
 }
 
-impl Listed {
-    pub(super) fn new(list: &Runtimes) -> Self {
+impl<R: RegistryRef, P> Listed<R, P> {
+    pub(super) fn new(list: &Runtimes<R, P>) -> Self {
         Self {
             list: list.clone(),
             exported: Mutex::default(),
@@ -83,25 +84,43 @@ impl Listed {
     }
 }
 
-impl Source for Listed {
+impl<R, P> Listed<R, P>
+where
+    R: RegistryRef<Storage = Heap>,
+    P: Probe + Clone,
+{
+    /// What is listed now, with what the last scrape saw of it.
+    fn exported(&self) -> Vec<Arc<Exported<R, P>>> {
+        let mut exported = self.exported.lock().unwrap_or_else(PoisonError::into_inner);
+        let listed = self.list.all().into_iter().map(|metrics| {
+            let same = |known: &&Arc<Exported<R, P>>| {
+                core::ptr::eq(
+                    &raw const **known.metrics.registry(),
+                    &raw const **metrics.registry(),
+                )
+            };
+            match exported.iter().find(same) {
+                Some(known) => Arc::clone(known),
+                None => Arc::new(Exported::new(metrics)),
+            }
+        });
+        *exported = listed.collect();
+        exported.clone()
+    }
+}
+
+impl<R, P> Source for Listed<R, P>
+where
+    R: RegistryRef<Storage = Heap> + Send + Sync,
+    P: Probe + Clone + Send + Sync,
+{
     fn names(&self) -> Vec<String> {
         let listed = self.list.all();
         listed.iter().map(|metrics| metrics.name().to_owned()).collect()
     }
 
     fn read(&self, to: &mut Vec<Runtime>) {
-        let mut exported = self.exported.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut before = core::mem::take(&mut *exported);
-        for metrics in self.list.all() {
-            let same =
-                |known: &Exported<_, ProcessProbe>| Arc::ptr_eq(known.metrics.registry(), metrics.registry());
-            let one = match before.iter().position(same) {
-                Some(place) => before.swap_remove(place),
-                None => Exported::new(metrics),
-            };
-            to.push(one.read_one());
-            exported.push(one);
-        }
+        to.extend(self.exported().iter().map(|one| one.read_one()));
     }
 }
 

@@ -8,4 +8,5 @@
 mod every_metric;
 mod fixture;
 mod pages;
+mod reentry;
 mod scrapes;
