@@ -16,6 +16,7 @@ use futures::channel::mpsc;
 use metrics_core::embassy::{EmbassyMetrics, ExecutorState};
 use metrics_core::{Builder, Description, HistogramConfig, Registry, TimeSource, embassy_trace};
 use metrics_mock::ManualClock;
+use tests::yield_now;
 
 const BUCKETS: usize = 8;
 /// Fewer rows than tasks.
@@ -92,19 +93,6 @@ static RECEIVED: AtomicU32 = AtomicU32::new(0);
 static ENDED: AtomicU32 = AtomicU32::new(0);
 static LATE_WAKER: Mutex<Option<Waker>> = Mutex::new(None);
 static DONE: AtomicBool = AtomicBool::new(false);
-
-/// Wakes itself within its poll.
-async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if core::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
 
 #[embassy_executor::task]
 async fn yielder() {

@@ -9,10 +9,11 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::mpsc;
 
+use metrics_std::{Clock, NoClock};
 use mio::net::{TcpListener, TcpStream};
-use tests::metrics::{Clock, NoClock};
 use tests::testbed::io::Async;
 use tests::testbed::{Builder, Runtime, block_in_place, coop};
+use tests::yield_now;
 
 fn flavors() -> [Runtime; 3] {
     [
@@ -21,18 +22,6 @@ fn flavors() -> [Runtime; 3] {
         Builder::current_thread(),
     ]
     .map(|builder| builder.build(Clock::custom(NoClock)).unwrap())
-}
-
-async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if core::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::metrics::{
+use metrics_std::{
     HistogramReading, HistogramSnapshot, METRICS, RuntimeNumber, Snapshot, Timestamp, WorkerNumber,
 };
 

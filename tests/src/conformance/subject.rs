@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use super::clock::ManualClock;
-use crate::metrics::{HistogramConfig, RuntimeMetrics};
+use metrics_std::{HistogramConfig, RuntimeMetrics};
 
 /// A task's future.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::clock::{ManualClock, manual_clock};
 use super::reading::Reading;
 use super::subject::{DEVIATIONS, Runtime, Setup, Subject, Task, Unsupported};
-use crate::metrics::{Options, RuntimeMetrics};
+use metrics_std::{Options, RuntimeMetrics};
 
 /// What the scenarios found out about one metric on one runtime.
 #[derive(Clone, Copy, Debug, Default)]

@@ -7,8 +7,6 @@ mod queues;
 mod tasks;
 mod traps;
 
-use core::future::poll_fn;
-use core::task::Poll;
 use std::thread;
 use std::time::Instant;
 
@@ -29,19 +27,6 @@ pub static SCENARIOS: &[&[Scenario]] = &[
     blocking_and_io::SCENARIOS,
     traps::SCENARIOS,
 ];
-
-/// Lets the scheduler poll something else: a wake in mid-poll and one `Pending`.
-async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if core::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
 
 /// Reads until another thread has come so far. Gives up after a while, for the scenario to fail on what it read.
 fn until(read: impl Fn() -> Reading, done: impl Fn(&Reading) -> bool) -> Reading {

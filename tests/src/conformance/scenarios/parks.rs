@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::Scenario;
 use crate::conformance::subject::{Setup, Unsupported};
 use crate::conformance::trial::{Trial, boxed};
-use crate::metrics::WorkerState;
+use metrics_std::WorkerState;
 
 pub(super) static SCENARIOS: &[Scenario] = &[
     ("a poll of 3 ms is 3 ms of busy time", busy_while_polling),

@@ -5,10 +5,11 @@ use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
-use super::{Scenario, yield_now};
+use super::Scenario;
 use crate::conformance::subject::{Setup, Unsupported};
 use crate::conformance::trial::{Trial, boxed};
-use crate::metrics::Sampling;
+use crate::yield_now;
+use metrics_std::Sampling;
 
 pub(super) static SCENARIOS: &[Scenario] = &[
     ("three yields are four polls", yields),

@@ -4,11 +4,12 @@ use std::sync::Mutex;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, ThreadId};
 
-use super::{Scenario, yield_now};
+use super::Scenario;
 use crate::conformance::patience::PATIENCE;
 use crate::conformance::reading::Reading;
 use crate::conformance::subject::{Setup, Unsupported};
 use crate::conformance::trial::{Rig, Trial, boxed};
+use crate::yield_now;
 
 pub(super) static SCENARIOS: &[Scenario] = &[
     ("tasks spawned by a task are scheduled locally", spawned_by_a_task),

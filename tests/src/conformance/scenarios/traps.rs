@@ -4,13 +4,14 @@ use core::time::Duration;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use super::{Scenario, until, yield_now};
+use super::{Scenario, until};
 use crate::conformance::patience::PATIENCE;
 use crate::conformance::reading::Reading;
 use crate::conformance::subject::{Setup, Unsupported};
 use crate::conformance::trial::{Rig, Trial, boxed};
-use crate::metrics::watchdog::StallScanner;
-use crate::metrics::{METRICS, MetricKind, Sampling, WorkerState};
+use crate::yield_now;
+use metrics_std::watchdog::StallScanner;
+use metrics_std::{METRICS, MetricKind, Sampling, WorkerState};
 
 pub(super) static SCENARIOS: &[Scenario] = &[
     (

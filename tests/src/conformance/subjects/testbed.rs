@@ -11,9 +11,9 @@ use mio::net::UdpSocket;
 use crate::conformance::clock::ManualClock;
 use crate::conformance::patience::wait_until;
 use crate::conformance::subject::{Runtime, Setup, Subject, Task, Unsupported};
-use crate::metrics::{Clock, Measured, RuntimeMetrics};
 use crate::testbed::io::Async;
 use crate::testbed::{self, Builder, Flavor, coop};
+use metrics_std::{Clock, Measured, RuntimeMetrics};
 
 /// Small enough to be overflowed by hand.
 const QUEUE: usize = 8;

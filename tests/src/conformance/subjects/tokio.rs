@@ -14,8 +14,8 @@ use tokio::runtime::Builder;
 use crate::conformance::clock::ManualClock;
 use crate::conformance::patience::wait_until;
 use crate::conformance::subject::{Runtime, Setup, Subject, Task, Unsupported};
-use crate::metrics::tokio::{Spawner, TokioAdapter};
-use crate::metrics::{self, Clock, Measured, RuntimeMetrics};
+use metrics_std::tokio::{Spawner, TokioAdapter};
+use metrics_std::{Clock, Measured, RuntimeMetrics};
 
 /// Tokio's bound, which can't be set.
 const QUEUE: usize = 256;
@@ -69,7 +69,7 @@ fn start(mut builder: Builder, current_thread: bool, setup: &Setup, clock: &Manu
                 .poll_time(config)
                 .schedule_latency(config)
                 .blocking_queue_wait(config),
-            None => metrics::Builder::new(),
+            None => metrics_std::Builder::new(),
         })
         .build(&mut builder)
         .expect("the setup is a valid one");

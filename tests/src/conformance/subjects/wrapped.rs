@@ -12,7 +12,7 @@ use futures::future::abortable;
 use crate::conformance::clock::ManualClock;
 use crate::conformance::patience::PATIENCE;
 use crate::conformance::subject::{Runtime, Setup, Subject, Task, Unsupported};
-use crate::metrics::{self, Builder, Clock, Measured, RuntimeMetrics};
+use metrics_std::{Builder, Clock, Measured, RuntimeMetrics};
 
 /// `async-executor`, driven by hand on the scenario's thread.
 pub struct AsyncExecutor;
@@ -61,7 +61,7 @@ fn build(setup: &Setup, clock: &ManualClock) -> Result<RuntimeMetrics, Unsupport
         Some(config) => Builder::new().poll_time(config).schedule_latency(config),
         None => Builder::new(),
     };
-    let metrics = metrics::build_wrapped(description, Clock::custom(Arc::clone(clock)));
+    let metrics = metrics_std::build_wrapped(description, Clock::custom(Arc::clone(clock)));
     Ok(metrics.expect("the setup is a valid one"))
 }
 
