@@ -2,10 +2,11 @@
 #![allow(missing_docs)]
 
 use core::future::{Future, pending, poll_fn};
+use core::panic::AssertUnwindSafe;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use metrics_std::{Builder, Clock, HistogramConfig, Measured, RuntimeMetrics, build_wrapped};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 
 fn wrapped() -> RuntimeMetrics {
     let builder = Builder::new().poll_time(HistogramConfig::DEFAULT);
@@ -57,9 +58,12 @@ fn a_future_that_is_pending_after_ready_is_not_alive_again() {
     {
         let mut task = pin!(Measured::task(
             &metrics,
-            poll_fn(move |_| match core::mem::replace(&mut first, false) {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
+            poll_fn(move |_| {
+                if core::mem::replace(&mut first, false) {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
             })
         ));
         let mut poll = || task.as_mut().poll(&mut Context::from_waker(Waker::noop()));

@@ -63,6 +63,13 @@ impl Clock {
     pub fn custom(source: impl TimeSource + Send + Sync + 'static) -> Self {
         Self(IfRecording::new(|| Source::Custom(Arc::new(source))))
     }
+
+    /// Whether durations by the operating system's clock can be compared with those by this one.
+    pub(crate) fn is_real_time(&self) -> bool {
+        self.0
+            .get()
+            .is_some_and(|source| !matches!(source, Source::Custom(_)))
+    }
 }
 
 impl Default for Clock {

@@ -194,7 +194,6 @@ impl core::fmt::Debug for TokioAdapter<'_> {
 /// The numbers that hooks and wrappers measure. Tokio reports others itself.
 fn measured() -> MetricSet {
     MetricSet::worker(&[
-        WorkerNumber::BusyDurationTotal,
         WorkerNumber::ParkCount,
         WorkerNumber::ParkUnparkCount,
         WorkerNumber::PollCount,
@@ -207,6 +206,8 @@ fn measured() -> MetricSet {
 
 fn finish(hooks: &ThreadHooks, runtime: &Handle) -> RuntimeMetrics {
     hooks.leases.set_runtime(runtime);
-    let probe = ProcessProbe::of_tokio(Arc::clone(&hooks.target), TokioProbe::new(runtime));
-    RuntimeMetrics::with_probe(Arc::clone(&hooks.target.registry), probe)
+    let registry = &hooks.target.registry;
+    let probe = TokioProbe::new(runtime, &hooks.leases, registry.clock().is_real_time());
+    let probe = ProcessProbe::of_tokio(Arc::clone(&hooks.target), probe);
+    RuntimeMetrics::with_probe(Arc::clone(registry), probe)
 }

@@ -18,6 +18,8 @@ pub(super) struct Callbacks {
 impl Callbacks {
     /// Adds those that record. A worker is busy from before the user's unpark callbacks to after the user's park callbacks.
     pub(super) fn record(&mut self, hooks: &ThreadHooks) {
+        let start = hooks.clone();
+        self.start.insert(0, Box::new(move || start.start()));
         let stop = hooks.clone();
         self.stop.push(Box::new(move || stop.stop()));
         let park = hooks.clone();

@@ -8,10 +8,12 @@
 use core::any::Any;
 use core::time::Duration;
 use portable_atomic::{AtomicU64, Ordering};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use metrics_core::TimeSource;
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 
+use super::busy_clock::{BusyClock, BusyTime};
 use crate::Registry;
 use crate::record::runtime_leases::{LeaseOptions, PolledBy, RuntimeLeases, SubmitPolicy, ThreadRole};
 use crate::record::target::RecordingTarget;
@@ -22,7 +24,10 @@ const HAND_OVER: Duration = Duration::from_micros(20);
 
 /// What the hooks and wrappers of a Tokio runtime know of it. It holds no handle, because the runtime holds the hooks.
 pub(super) struct TokioLeases {
+    registry: Arc<Registry>,
     info: OnceLock<RuntimeInfo>,
+    /// Threads of the runtime that have started and not ended: workers and the blocking pool.
+    threads: AtomicU64,
     /// [`HAND_OVER`] in ticks.
     hand_over_ticks: u64,
 }
@@ -35,12 +40,16 @@ struct RuntimeInfo {
     submit: SubmitPolicy,
     /// The number of the latest lease of each worker.
     generations: Box<[AtomicU64]>,
+    /// The busy time of each worker; none where the hooks don't report all parks.
+    busy: Box<[BusyClock]>,
 }
 
 impl RuntimeInfo {
-    fn of(runtime: &Handle) -> Self {
+    fn of(runtime: &Handle, registry: &Registry) -> Self {
         // Nothing drives a current-thread runtime between two calls of `block_on`, and no hook reports that.
         let reports_parks = runtime.runtime_flavor() != RuntimeFlavor::CurrentThread;
+        let num_workers = runtime.metrics().num_workers();
+        let now = registry.clock().now();
         Self {
             id: runtime.id(),
             reports_parks,
@@ -49,17 +58,21 @@ impl RuntimeInfo {
             } else {
                 SubmitPolicy::LastPoll
             },
-            generations: (0..runtime.metrics().num_workers())
-                .map(|_| AtomicU64::new(0))
+            generations: (0..num_workers).map(|_| AtomicU64::new(0)).collect(),
+            busy: (0..num_workers)
+                .filter(|_| reports_parks)
+                .map(|_| BusyClock::new(now))
                 .collect(),
         }
     }
 }
 
 impl TokioLeases {
-    pub(super) fn new(registry: &Registry) -> Self {
+    pub(super) fn new(registry: &Arc<Registry>) -> Self {
         Self {
+            registry: Arc::clone(registry),
             info: OnceLock::new(),
+            threads: AtomicU64::new(0),
             hand_over_ticks: registry.scale().ticks_of(HAND_OVER),
         }
     }
@@ -72,7 +85,7 @@ impl TokioLeases {
 
     /// The runtime has been built.
     pub(super) fn set_runtime(&self, runtime: &Handle) {
-        self.info.get_or_init(|| RuntimeInfo::of(runtime));
+        self.info.get_or_init(|| RuntimeInfo::of(runtime, &self.registry));
     }
 
     pub(super) fn is_of(&self, runtime: &Handle) -> bool {
@@ -84,9 +97,56 @@ impl TokioLeases {
         match self.info.get() {
             Some(info) => Some(info),
             // A worker thread can be faster than the thread that builds its runtime.
-            None => Handle::try_current()
-                .ok()
-                .map(|runtime| self.info.get_or_init(|| RuntimeInfo::of(&runtime))),
+            None => Handle::try_current().ok().map(|runtime| {
+                self.info
+                    .get_or_init(|| RuntimeInfo::of(&runtime, &self.registry))
+            }),
+        }
+    }
+
+    /// The busy time of a worker. `None` if it is not measured here, or without a clock.
+    pub(super) fn busy(&self, worker: usize) -> Option<BusyTime> {
+        let clock = self.info.get()?.busy.get(worker)?;
+        self.registry.is_timed().then(|| clock.read(&self.registry))
+    }
+
+    /// Whether any thread of the runtime runs.
+    pub(super) fn is_running(&self) -> bool {
+        // Ordering: relaxed, nothing is read on the strength of it.
+        self.threads.load(Ordering::Relaxed) > 0
+    }
+
+    /// The worker that this thread runs is about to park.
+    pub(super) fn stop_busy(&self) {
+        if let Some(busy) = self.busy_here() {
+            busy.stop(&self.registry, self.registry.clock().now());
+        }
+    }
+
+    /// The worker that this thread runs has been unparked.
+    pub(super) fn start_busy(&self) {
+        if let Some(busy) = self.busy_here() {
+            busy.start(self.registry.clock().now());
+        }
+    }
+
+    fn busy_here(&self) -> Option<&BusyClock> {
+        self.info_here()?.busy.get(tokio::runtime::worker_index()?)
+    }
+
+    pub(super) fn thread_started(&self) {
+        // Ordering: relaxed, the thread that starts another one orders their counts.
+        self.threads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// No hook reports that a worker ends. The last thread of a runtime ends with it, and no worker runs any more.
+    pub(super) fn thread_stopped(&self) {
+        // Ordering: acquire and release, between the threads that end: the last one writes after all the others.
+        if self.threads.fetch_sub(1, Ordering::AcqRel) == 1
+            && let Some(info) = self.info.get()
+        {
+            let now = self.registry.clock().now();
+            info.busy.iter().for_each(|busy| busy.stop(&self.registry, now));
         }
     }
 

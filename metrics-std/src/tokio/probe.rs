@@ -1,47 +1,63 @@
 //! The numbers that Tokio counts itself, read when a reader asks.
 
 use metrics_core::{MetricSet, Probe, ProbedState, RuntimeNumber, WorkerNumber};
-use tokio::runtime::{Handle, RuntimeFlavor, RuntimeMetrics};
+use std::sync::Arc;
+use tokio::runtime::{Handle, RuntimeMetrics};
+
+use super::busy_clock::BusyTime;
+use super::leases::TokioLeases;
 
 /// Tokio's own numbers. Held by readers only: it holds a handle, which keeps the runtime's memory and not the runtime.
 pub(crate) struct TokioProbe {
     metrics: RuntimeMetrics,
-    is_current_thread: bool,
+    leases: Arc<TokioLeases>,
+    /// The clock of the registry and Tokio's measure the same time.
+    is_real_time: bool,
 }
 
 impl TokioProbe {
-    pub(super) fn new(runtime: &Handle) -> Self {
+    pub(super) fn new(runtime: &Handle, leases: &Arc<TokioLeases>, is_real_time: bool) -> Self {
         Self {
             metrics: runtime.metrics(),
-            is_current_thread: runtime.runtime_flavor() == RuntimeFlavor::CurrentThread,
+            leases: Arc::clone(leases),
+            is_real_time,
         }
     }
 
-    /// A number that moves with the worker's parks and its settled busy time. `None` while it is parked, and on the
+    /// Tokio's own busy time. It stands still during a poll, and loses what precedes a `block_in_place`.
+    #[cfg(target_has_atomic = "64")]
+    fn tokio_busy(&self, worker: usize) -> Option<u64> {
+        (worker < self.metrics.num_workers())
+            .then(|| self.metrics.worker_total_busy_duration(worker).as_nanos() as u64)
+    }
+
+    /// The same, where it can be compared with the other times of the registry.
+    fn comparable_busy(&self, worker: usize) -> Option<u64> {
+        self.tokio_busy(worker).filter(|_| self.is_real_time)
+    }
+
+    #[cfg(not(target_has_atomic = "64"))]
+    #[allow(clippy::unused_self)]
+    fn tokio_busy(&self, _: usize) -> Option<u64> {
+        None
+    }
+
+    /// A number that moves with the worker's parks and with the busy time that Tokio settles. `None` while it is parked, and on the
     /// current-thread flavour, which no thread may be driving.
     pub(crate) fn progress(&self, worker: usize) -> Option<u64> {
-        if self.is_current_thread {
+        let state = self.worker_state(worker)?;
+        if state.parked != Some(false) {
             return None;
         }
-        let state = self
-            .worker_state(worker)
-            .filter(|state| state.parked == Some(false))?;
         // Both only grow, so a sum that stands still shows that both do.
-        Some(
-            state
-                .busy?
-                .wrapping_add(self.worker(worker, WorkerNumber::ParkUnparkCount)?),
-        )
+        let parks = self.worker(worker, WorkerNumber::ParkUnparkCount)?;
+        Some(self.tokio_busy(worker)?.wrapping_add(parks))
     }
 }
 
-/// The per-worker numbers that Tokio keeps better than hooks could. Without 64-bit atomics (`wide`) it keeps no counter.
-fn worker_numbers(is_current_thread: bool, wide: bool) -> MetricSet {
-    let mut numbers = MetricSet::NONE;
-    if is_current_thread {
-        // No hook measures its busy time. Where Tokio does not report it either, it reads `None`.
-        numbers = numbers.union(MetricSet::worker(&[WorkerNumber::BusyDurationTotal]));
-    }
+/// The per-worker numbers that are not counted in the slots of threads. Without 64-bit atomics (`wide`) Tokio keeps no counter.
+fn worker_numbers(wide: bool) -> MetricSet {
+    let mut numbers = MetricSet::worker(&[WorkerNumber::BusyDurationTotal]);
     if wide {
         numbers = numbers.union(MetricSet::worker(&[
             WorkerNumber::ParkCount,
@@ -107,7 +123,7 @@ impl Probe for TokioProbe {
     }
 
     fn worker_numbers(&self) -> MetricSet {
-        worker_numbers(self.is_current_thread, cfg!(target_has_atomic = "64"))
+        worker_numbers(cfg!(target_has_atomic = "64"))
     }
 
     fn worker(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
@@ -116,8 +132,10 @@ impl Probe for TokioProbe {
             return None;
         }
         Some(match number {
-            #[cfg(target_has_atomic = "64")]
-            WorkerNumber::BusyDurationTotal => metrics.worker_total_busy_duration(worker).as_nanos() as u64,
+            WorkerNumber::BusyDurationTotal => {
+                let busy = self.leases.busy(worker).map(BusyTime::total);
+                return busy.or_else(|| self.comparable_busy(worker));
+            }
             #[cfg(target_has_atomic = "64")]
             WorkerNumber::ParkCount => metrics.worker_park_count(worker),
             #[cfg(target_has_atomic = "64")]
@@ -139,12 +157,19 @@ impl Probe for TokioProbe {
     }
 
     fn worker_state(&self, worker: usize) -> Option<ProbedState> {
-        // Odd means parked.
+        if let Some(busy) = self.leases.busy(worker) {
+            return Some(ProbedState {
+                // The clock of a worker that no thread runs is stopped too.
+                parked: self.leases.is_running().then_some(busy.is_parked),
+                busy: Some(busy.settled),
+                in_progress: Some(busy.in_progress),
+            });
+        }
         let parks = self.worker(worker, WorkerNumber::ParkUnparkCount)?;
         Some(ProbedState {
-            parked: Some(!parks.is_multiple_of(2)),
-            busy: self.worker(worker, WorkerNumber::BusyDurationTotal),
-            // Tokio does not report how long a stretch has lasted so far.
+            // Odd means parked. Even means awake, or that no thread drives the runtime.
+            parked: (!parks.is_multiple_of(2)).then_some(true),
+            busy: self.comparable_busy(worker),
             in_progress: None,
         })
     }
@@ -153,29 +178,44 @@ impl Probe for TokioProbe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Builder, Clock};
+
+    fn probe(runtime: &Handle, is_real_time: bool) -> TokioProbe {
+        let registry = Builder::new().build(Clock::instant()).unwrap();
+        let leases = Arc::new(TokioLeases::new(&registry));
+        leases.set_runtime(runtime);
+        TokioProbe::new(runtime, &leases, is_real_time)
+    }
 
     #[test]
-    fn no_hook_stands_in_for_the_busy_time_of_a_current_thread_runtime() {
-        for wide in [false, true] {
-            let busy = |is_current_thread| {
-                worker_numbers(is_current_thread, wide).has_worker(WorkerNumber::BusyDurationTotal)
-            };
-            assert!(busy(true));
-            assert!(!busy(false), "the park hooks measure it");
-        }
-        let narrow = worker_numbers(false, false);
-        assert!(
-            !WorkerNumber::COUNTERS
-                .iter()
-                .any(|&number| narrow.has_worker(number))
-        );
+    fn tokios_busy_time_is_reported_only_by_a_clock_of_real_time() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let busy =
+            |is_real_time| probe(runtime.handle(), is_real_time).worker(0, WorkerNumber::BusyDurationTotal);
+        assert_eq!(busy(true).is_some(), cfg!(target_has_atomic = "64"));
+        assert_eq!(busy(false), None);
     }
 
     #[test]
     fn what_tokio_does_not_count_reads_none() {
+        let counters = WorkerNumber::COUNTERS;
+        let narrow = worker_numbers(false);
+        let counted: Vec<_> = counters
+            .iter()
+            .filter(|&&number| narrow.has_worker(number))
+            .collect();
+        assert_eq!(
+            counted,
+            [&WorkerNumber::BusyDurationTotal],
+            "the hooks measure it"
+        );
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let probe = TokioProbe::new(runtime.handle());
-        let busy = probe.worker(0, WorkerNumber::BusyDurationTotal);
-        assert_eq!(busy.is_some(), cfg!(target_has_atomic = "64"));
+        let probe = probe(runtime.handle(), true);
+        assert_eq!(probe.worker(0, WorkerNumber::OverflowTasks), None);
+        assert_eq!(
+            probe.worker(1, WorkerNumber::BusyDurationTotal),
+            None,
+            "it has one worker"
+        );
     }
 }

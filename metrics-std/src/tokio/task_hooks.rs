@@ -79,8 +79,11 @@ fn call(callbacks: &[TaskCallback], meta: &TaskMeta<'_>) {
 
 /// When Tokio scheduled the task, by our clock. Tokio reports how long ago that was.
 fn scheduled_at(target: &RecordingTarget, meta: &TaskMeta<'_>) -> Option<Timestamp> {
-    let latency = meta.schedule_latency()?;
     let registry = &target.registry;
+    if !registry.clock().is_real_time() {
+        return None;
+    }
+    let latency = meta.schedule_latency()?;
     let ago = registry.scale().ticks_of(latency);
     Some(Timestamp::from_ticks(
         registry.clock().now().ticks().saturating_sub(ago),

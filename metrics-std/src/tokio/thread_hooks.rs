@@ -20,10 +20,12 @@ impl ThreadHooks {
         if let Some(lease) = thread_leases::lease_for_poll(&self.target, PolledBy::Runtime) {
             lease.worker.park();
         }
+        self.leases.stop_busy();
     }
 
     /// The thread has woken up.
     pub(super) fn unpark(&self) {
+        self.leases.start_busy();
         if let Some(lease) = thread_leases::lease_for_poll(&self.target, PolledBy::Runtime) {
             lease.worker.unpark();
             if lease.options.reports_parks {
@@ -32,8 +34,14 @@ impl ThreadHooks {
         }
     }
 
+    /// The thread has started.
+    pub(super) fn start(&self) {
+        self.leases.thread_started();
+    }
+
     /// The thread is about to end.
     pub(super) fn stop(&self) {
         thread_leases::release(&self.target.registry);
+        self.leases.thread_stopped();
     }
 }

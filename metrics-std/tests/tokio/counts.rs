@@ -201,8 +201,9 @@ fn every_snapshot_during_load_is_coherent() {
 
 #[test]
 fn busy_time_and_parks_of_the_workers_are_known_in_both_flavours() {
+    // A worker is busy from its runtime's start.
+    let began = Instant::now();
     for (runtime, metrics, spawner) in [multi_thread(2), current_thread()] {
-        let began = Instant::now();
         runtime.block_on(async {
             let spin = spawner.spawn(async {
                 let began = Instant::now();
