@@ -21,6 +21,8 @@ pub mod embassy;
 #[cfg(not(metrics_core_loom))]
 pub mod extend;
 pub mod histogram;
+#[cfg_attr(not(any(feature = "record", metrics_core_loom)), path = "if_recording_off.rs")]
+mod if_recording;
 mod live;
 #[cfg(all(test, metrics_core_loom))]
 mod models;
@@ -56,6 +58,7 @@ pub use catalog::{
 #[cfg(not(metrics_core_loom))]
 pub use direct::DirectWorker;
 pub use histogram::{HistogramConfig, HistogramError, HistogramInterval, HistogramSnapshot, Quantile};
+pub use if_recording::IfRecording;
 pub use live::{LiveRecord, LiveThread, Site, Transition, WorkerState};
 pub use options::{Options, Sampling};
 pub use probe::{NoProbe, Probe, ProbedState};

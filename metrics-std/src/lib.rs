@@ -20,8 +20,6 @@
 
 mod build;
 mod clock;
-#[cfg_attr(not(feature = "record"), path = "if_recording_off.rs")]
-mod if_recording;
 pub mod location;
 mod process_probe;
 #[cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "no adapter plugs in"))]

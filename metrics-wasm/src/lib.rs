@@ -29,6 +29,7 @@ mod measured;
 mod monitor;
 #[cfg(feature = "js")]
 mod prometheus;
+mod recorder;
 mod site;
 mod turn;
 mod waker;

@@ -1,16 +1,16 @@
-//! What measures the futures of one thread: a worker, driven by the polls it sees and by the ends of the host's turns.
+//! The monitor of a thread: it measures futures, and reads what was measured.
 
-use crate::measured::Measured;
-use crate::turn::{self, Turn};
-use crate::waker::{TaskWaker, Wakes};
-use crate::{PerformanceClock, Registry, RuntimeMetrics, Snapshot, Worker, no_finer_than};
-use core::cell::{Cell, OnceCell, RefCell};
+use crate::measured::{Measured, Task};
+use crate::recorder::Recorder;
+use crate::waker::Wakes;
+use crate::{PerformanceClock, Registry, RuntimeMetrics, Snapshot, no_finer_than};
+use core::cell::OnceCell;
 use core::error::Error;
 use core::fmt;
 use core::panic::Location;
 use metrics_core::{
-    ConfigError, HistogramConfig, LeaseError, MetricSet, PollStart, Probe, Sampling, Site, TimeSource,
-    Timestamp, WorkerNumber,
+    ConfigError, HistogramConfig, IfRecording, LeaseError, MetricSet, Probe, RECORDING, Sampling, Site,
+    TimeSource, WorkerNumber,
 };
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,50 +21,15 @@ use std::sync::Arc;
 /// host's microtasks have run dry, which a microtask of our own sees. What a turn counted is published at its end. A clone
 /// is another handle on the same numbers.
 #[derive(Clone)]
-pub struct Monitor(Rc<Inner>);
-
-struct Inner {
-    registry: Arc<Registry>,
-    worker: Worker,
-    wakes: Arc<Wakes>,
-    turn: Turn<Self>,
-    /// In the poll of a measured future: one polled now is inside another.
-    polling: Cell<bool>,
-    long_polls: LongPolls,
-}
-
-/// Polls longer than a threshold, for who watches the event loop. Kept apart from the worker, whose histogram does not
-/// say which poll was long.
-#[derive(Default)]
-struct LongPolls {
-    /// Nanoseconds; `None` while nobody watches.
-    threshold: Cell<Option<u64>>,
-    going_on: Cell<Option<(Timestamp, Site)>>,
-    found: RefCell<Vec<(Timestamp, Timestamp, Site)>>,
-}
-
-impl LongPolls {
-    fn start(&self, worker: &Worker, site: Site) {
-        if self.threshold.get().is_some() {
-            self.going_on.set(Some((worker.now(), site)));
-        }
-    }
-
-    fn end(&self, worker: &Worker) {
-        if let (Some((start, site)), Some(threshold)) = (self.going_on.take(), self.threshold.get()) {
-            let end = worker.now();
-            if worker.registry().scale().nanos(end, start) >= threshold {
-                self.found.borrow_mut().push((start, end, site));
-            }
-        }
-    }
-}
+pub struct Monitor(IfRecording<Rc<Recorder>>);
 
 impl fmt::Debug for Monitor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Monitor")
-            .field("name", &self.0.registry.name())
-            .finish_non_exhaustive()
+        let mut monitor = f.debug_struct("Monitor");
+        if let Some(recorder) = self.0.get() {
+            monitor.field("name", &recorder.registry.name());
+        }
+        monitor.finish_non_exhaustive()
     }
 }
 
@@ -140,6 +105,11 @@ impl<'a> Builder<'a> {
     /// # Errors
     /// [`BuildError`]; the defaults give none.
     pub fn build(&self) -> Result<Monitor, BuildError> {
+        let recorder = IfRecording::new(|| self.recorder());
+        Ok(Monitor(recorder.transpose()?))
+    }
+
+    fn recorder(&self) -> Result<Rc<Recorder>, BuildError> {
         let clock = self.clock.unwrap_or_else(PerformanceClock::find);
         let mut builder = metrics_core::Builder::new()
             .name(self.name)
@@ -156,16 +126,7 @@ impl<'a> Builder<'a> {
             builder = builder.schedule_latency(no_finer_than(config, clock.resolution()));
         }
         let registry = builder.build(clock).map_err(BuildError::Config)?;
-        let worker = Worker::lease(Arc::clone(&registry), 0).map_err(BuildError::Lease)?;
-        worker.park();
-        Ok(Monitor(Rc::new_cyclic(|monitor| Inner {
-            registry,
-            worker,
-            wakes: Arc::default(),
-            turn: Turn::new(monitor.clone()),
-            polling: Cell::new(false),
-            long_polls: LongPolls::default(),
-        })))
+        Recorder::new(registry).map_err(BuildError::Lease)
     }
 }
 
@@ -229,18 +190,22 @@ impl Monitor {
     /// # Errors
     /// As [`Builder::build`], whose defaults give none.
     pub fn current() -> Result<Self, BuildError> {
-        CURRENT.with(|current| {
-            if let Some(monitor) = current.get() {
-                return Ok(monitor.clone());
-            }
-            let monitor = Builder::new().build()?;
-            Ok(current.get_or_init(|| monitor).clone())
-        })
+        let current = || {
+            CURRENT.with(|current| {
+                if let Some(recorder) = current.get() {
+                    return Ok(Rc::clone(recorder));
+                }
+                let recorder = Builder::new().recorder()?;
+                Ok(Rc::clone(current.get_or_init(|| recorder)))
+            })
+        };
+        Ok(Self(IfRecording::new(current).transpose()?))
     }
 
     /// Makes this the monitor of its thread. `false`, and nothing changed, if the thread has one already.
     pub fn install(&self) -> bool {
-        CURRENT.with(|current| current.set(self.clone()).is_ok())
+        let install = |recorder: &Rc<_>| CURRENT.with(|current| current.set(Rc::clone(recorder)).is_ok());
+        self.0.get().is_none_or(install)
     }
 
     /// Spawns a measured task on the executor of `wasm_bindgen_futures`.
@@ -252,106 +217,52 @@ impl Monitor {
     /// A measured future, to be handed to any executor of this thread. It counts as spawned from now on.
     #[track_caller]
     pub fn measure<F>(&self, future: F) -> Measured<F> {
-        Measured::new(self.clone(), future, Location::caller())
+        let location = Location::caller();
+        Measured::new(future, self.0.map(|recorder| Task::new(recorder, location)))
+    }
+
+    /// The recorder, without the feature `record` `None`.
+    pub(crate) fn recorder(&self) -> &IfRecording<Rc<Recorder>> {
+        &self.0
     }
 
     /// A reader.
     pub fn metrics(&self) -> RuntimeMetrics<MonitorProbe> {
-        RuntimeMetrics::with_probe(
-            Arc::clone(&self.0.registry),
-            MonitorProbe(Arc::clone(&self.0.wakes)),
-        )
+        match self.0.get() {
+            Some(recorder) => RuntimeMetrics::with_probe(
+                Arc::clone(&recorder.registry),
+                MonitorProbe(Arc::clone(&recorder.wakes)),
+            ),
+            None => RuntimeMetrics::with_probe(unrecorded(), MonitorProbe(Arc::default())),
+        }
     }
 
     /// Takes a snapshot with everything in it that this thread counted so far, the poll going on left out.
     pub fn snapshot(&self) -> Snapshot {
-        self.0.worker.submit();
-        self.metrics().snapshot()
+        match self.0.get() {
+            Some(recorder) => {
+                recorder.worker.submit();
+                self.metrics().snapshot()
+            }
+            None => Snapshot::default(),
+        }
     }
 
     /// Tasks that woke themselves during their own poll: a sign of futures that yield by waking, or that spin.
     pub fn self_wake_count(&self) -> u64 {
-        self.0.wakes.self_wakes()
-    }
-
-    /// Notes polls of at least so many nanoseconds from now on; `u64::MAX` notes none.
-    pub(crate) fn watch_long_polls(&self, threshold: u64) {
-        self.0
-            .long_polls
-            .threshold
-            .set(Some(threshold).filter(|&nanos| nanos != u64::MAX));
-    }
-
-    pub(crate) fn take_long_polls(&self) -> Vec<(Timestamp, Timestamp, Site)> {
-        self.0.long_polls.found.take()
-    }
-
-    pub(crate) fn worker(&self) -> &Worker {
-        &self.0.worker
-    }
-
-    pub(crate) fn spawned(&self) -> Arc<TaskWaker> {
-        TaskWaker::spawned(Arc::clone(&self.0.registry), Arc::clone(&self.0.wakes))
-    }
-
-    /// Says whether the poll counts. One inside another does not.
-    pub(crate) fn start_poll(&self, start: PollStart) -> bool {
-        let Inner {
-            worker,
-            turn,
-            polling,
-            long_polls,
-            ..
-        } = &*self.0;
-        if polling.replace(true) {
-            worker.incr_nested_polls();
-            return false;
-        }
-        if turn.poll(&self.0) {
-            worker.unpark();
-            worker.start_processing_scheduled_tasks();
-        } else {
-            // Whatever ran since the last poll was not ours.
-            worker.discard_last_timestamp();
-        }
-        long_polls.start(worker, start.site);
-        worker.start_poll(start);
-        true
-    }
-
-    pub(crate) fn end_poll(&self) {
-        let Inner {
-            worker,
-            turn,
-            polling,
-            long_polls,
-            ..
-        } = &*self.0;
-        polling.set(false);
-        worker.end_poll();
-        long_polls.end(worker);
-        if !turn.is_open() {
-            worker.park();
-        }
+        self.0.get().map_or(0, |recorder| recorder.wakes.self_wakes())
     }
 }
 
 thread_local! {
-    static CURRENT: OnceCell<Monitor> = const { OnceCell::new() };
+    /// The recorder of the thread's monitor.
+    static CURRENT: OnceCell<Rc<Recorder>> = const { OnceCell::new() };
 }
 
-impl turn::Owner for Inner {
-    fn turn(&self) -> &Turn<Self> {
-        &self.turn
-    }
-
-    fn has_work(&self) -> bool {
-        self.wakes.depth() > 0
-    }
-
-    fn end_turn(&self) {
-        self.worker.park();
-    }
+/// What a monitor without a recorder reads.
+fn unrecorded() -> Arc<Registry> {
+    let registry = metrics_core::Builder::new().build(PerformanceClock::ABSENT);
+    registry.unwrap_or_else(|_| unreachable!("the defaults are a valid configuration"))
 }
 
 /// Spawns a task on the executor of `wasm_bindgen_futures`, measured by this thread's monitor.
@@ -364,6 +275,10 @@ impl turn::Owner for Inner {
 /// ```
 #[track_caller]
 pub fn spawn_local<F: Future<Output = ()> + 'static>(future: F) {
+    if !RECORDING {
+        // A wrapper without a task behind it would still be code in the module.
+        return wasm_bindgen_futures::spawn_local(future);
+    }
     match Monitor::current() {
         Ok(monitor) => monitor.spawn_local(future),
         // A task that can't be measured runs all the same.

@@ -51,7 +51,7 @@ impl Watched {
 
     /// Has the probe come once more, in whose turn the loop was looked at.
     async fn turned(&self) {
-        let probes = || self.event_loop.snapshot().loop_lag.count();
+        let probes = || self.event_loop.snapshot().unwrap().loop_lag.count();
         let before = probes();
         until("the probe comes", || probes() > before).await;
     }
@@ -115,7 +115,7 @@ async fn a_block_outside_any_poll_is_one_stall() {
         span(&stall).start >= watched.started && span(&stall).end <= heard_at,
         "{stall:?}, heard at {heard_at}"
     );
-    let snapshot = watched.event_loop.snapshot();
+    let snapshot = watched.event_loop.snapshot().unwrap();
     assert!(snapshot.loop_lag.max().unwrap() >= 180_000_000);
     assert!(
         snapshot.loop_busy_duration_total >= Duration::from_millis(150),
@@ -123,7 +123,7 @@ async fn a_block_outside_any_poll_is_one_stall() {
     );
     if snapshot.long_task_time.is_some() {
         until("the browser reports the long task", || {
-            let long_tasks = watched.event_loop.snapshot().long_task_time;
+            let long_tasks = watched.event_loop.snapshot().unwrap().long_task_time;
             long_tasks.unwrap().max() >= Some(190_000_000)
         })
         .await;

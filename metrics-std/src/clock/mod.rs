@@ -23,10 +23,9 @@ use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
 
-use metrics_core::{NoClock, TimeSource, Timestamp};
+use metrics_core::{IfRecording, NoClock, TimeSource, Timestamp};
 
 use self::source::Source;
-use crate::if_recording::IfRecording;
 
 pub use self::instant::InstantClock;
 pub use self::tsc::TscClock;

@@ -3,13 +3,14 @@
 mod host;
 mod stall;
 
+use crate::recorder::Recorder;
 use crate::{Monitor, PerformanceClock, no_finer_than};
 use core::cell::{Cell, RefCell};
 use core::error::Error;
 use core::fmt;
 use core::time::Duration;
 use host::{EntryList, PerformanceObserver, Timer};
-use metrics_core::{HistogramConfig, HistogramSnapshot, TimeSource};
+use metrics_core::{HistogramConfig, HistogramSnapshot, IfRecording, TimeSource};
 use stall::{Detector, Span};
 use std::rc::{Rc, Weak};
 use wasm_bindgen::closure::Closure;
@@ -39,13 +40,15 @@ const LONG_TASK_LAYOUT: (u64, u64, u32) = (50_000_000, 60_000_000_000, 3);
 ///   whole period before it. It is as good as there are periods in the interval one looks at, and only right for work that does not
 ///   keep step with the timer.
 /// - **Stalls**, for those who [ask](Self::on_stall).
-pub struct EventLoop(Rc<State>);
+pub struct EventLoop(IfRecording<Rc<State>>);
 
 impl fmt::Debug for EventLoop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventLoop")
-            .field("period", &self.0.period)
-            .finish_non_exhaustive()
+        let mut event_loop = f.debug_struct("EventLoop");
+        if let Some(state) = self.0.get() {
+            event_loop.field("period", &state.period);
+        }
+        event_loop.finish_non_exhaustive()
     }
 }
 
@@ -87,7 +90,7 @@ pub struct EventLoopSnapshot {
 }
 
 struct State {
-    monitor: Monitor,
+    recorder: Rc<Recorder>,
     clock: PerformanceClock,
     period: Duration,
     /// When the timer is due, in nanoseconds of the clock.
@@ -144,7 +147,67 @@ impl EventLoop {
     /// # Errors
     /// [`WatchError`] where the host lacks what this needs.
     pub fn watch_every(monitor: &Monitor, period: Duration) -> Result<Self, WatchError> {
-        let clock = *monitor.metrics().registry().clock();
+        let state = monitor.recorder().map(|recorder| State::watch(recorder, period));
+        Ok(Self(state.transpose()?))
+    }
+
+    /// What was seen so far. `None` without the feature `record`, as nothing is watched then.
+    pub fn snapshot(&self) -> Option<EventLoopSnapshot> {
+        self.0.get().map(|state| state.snapshot())
+    }
+
+    /// Calls back for each stall of at least `threshold`, at the first turn of the loop after it. A stall outside any measured
+    /// poll is told one period later where the browser reports long tasks, because that report is the better one.
+    ///
+    /// While anybody listens, each poll of the monitor takes two more readings of the clock.
+    pub fn on_stall(&self, threshold: Duration, callback: impl FnMut(&Stall) + 'static) -> StallListener {
+        let threshold = u64::try_from(threshold.as_nanos()).unwrap_or(u64::MAX - 1).max(1);
+        let listener = Rc::new(Listener {
+            threshold,
+            callback: RefCell::new(Box::new(callback)),
+        });
+        if let Some(state) = self.0.get() {
+            state.listeners.borrow_mut().push(Rc::downgrade(&listener));
+            state.set_threshold();
+        }
+        StallListener {
+            listener,
+            state: self.0.get().map(Rc::downgrade).unwrap_or_default(),
+        }
+    }
+}
+
+impl Drop for EventLoop {
+    fn drop(&mut self) {
+        let Some(state) = self.0.get() else { return };
+        if let Some(timer) = state.timer.take() {
+            // A timer that can't be cleared finds the state gone.
+            let _ = host::clear_timeout(&timer);
+        }
+        if let Some((observer, _)) = &*state.observer.borrow() {
+            let _ = observer.disconnect();
+        }
+        state.listeners.borrow_mut().clear();
+        state.set_threshold();
+    }
+}
+
+impl Drop for StallListener {
+    fn drop(&mut self) {
+        if let Some(state) = self.state.upgrade() {
+            let this = Rc::as_ptr(&self.listener);
+            state
+                .listeners
+                .borrow_mut()
+                .retain(|listener| !core::ptr::eq(listener.as_ptr(), this));
+            state.set_threshold();
+        }
+    }
+}
+
+impl State {
+    fn watch(recorder: &Rc<Recorder>, period: Duration) -> Result<Rc<Self>, WatchError> {
+        let clock = *recorder.registry.clock();
         if !clock.available() {
             return Err(WatchError::NoClock);
         }
@@ -155,10 +218,10 @@ impl EventLoop {
             .then(|| histogram(LONG_TASK_LAYOUT, &clock))
             .flatten()
             .map(RefCell::new);
-        let state = Rc::new_cyclic(|state: &Weak<State>| {
+        let state = Rc::new_cyclic(|state: &Weak<Self>| {
             let state = state.clone();
-            State {
-                monitor: monitor.clone(),
+            Self {
+                recorder: Rc::clone(recorder),
                 clock,
                 period,
                 due: Cell::new(0),
@@ -180,19 +243,17 @@ impl EventLoop {
         });
         state.set_timer()?;
         state.observe();
-        Ok(Self(state))
+        Ok(state)
     }
 
-    /// What was seen so far.
-    pub fn snapshot(&self) -> EventLoopSnapshot {
-        let state = &self.0;
-        let busy = match (state.active_at_start, host::active_millis()) {
+    fn snapshot(&self) -> EventLoopSnapshot {
+        let busy = match (self.active_at_start, host::active_millis()) {
             (Some(start), Some(now)) => Duration::from_nanos(crate::clock::nanos(now - start)),
-            _ => Duration::from_nanos(state.busy.get()),
+            _ => Duration::from_nanos(self.busy.get()),
         };
         EventLoopSnapshot {
-            loop_lag: state.lag.borrow().clone(),
-            long_task_time: state
+            loop_lag: self.lag.borrow().clone(),
+            long_task_time: self
                 .long_tasks
                 .as_ref()
                 .map(|long_tasks| long_tasks.borrow().clone()),
@@ -200,53 +261,6 @@ impl EventLoop {
         }
     }
 
-    /// Calls back for each stall of at least `threshold`, at the first turn of the loop after it. A stall outside any measured
-    /// poll is told one period later where the browser reports long tasks, because that report is the better one.
-    ///
-    /// While anybody listens, each poll of the monitor takes two more readings of the clock.
-    pub fn on_stall(&self, threshold: Duration, callback: impl FnMut(&Stall) + 'static) -> StallListener {
-        let threshold = u64::try_from(threshold.as_nanos()).unwrap_or(u64::MAX - 1).max(1);
-        let listener = Rc::new(Listener {
-            threshold,
-            callback: RefCell::new(Box::new(callback)),
-        });
-        self.0.listeners.borrow_mut().push(Rc::downgrade(&listener));
-        self.0.set_threshold();
-        StallListener {
-            listener,
-            state: Rc::downgrade(&self.0),
-        }
-    }
-}
-
-impl Drop for EventLoop {
-    fn drop(&mut self) {
-        if let Some(timer) = self.0.timer.take() {
-            // A timer that can't be cleared finds the state gone.
-            let _ = host::clear_timeout(&timer);
-        }
-        if let Some((observer, _)) = &*self.0.observer.borrow() {
-            let _ = observer.disconnect();
-        }
-        self.0.listeners.borrow_mut().clear();
-        self.0.set_threshold();
-    }
-}
-
-impl Drop for StallListener {
-    fn drop(&mut self) {
-        if let Some(state) = self.state.upgrade() {
-            let this = Rc::as_ptr(&self.listener);
-            state
-                .listeners
-                .borrow_mut()
-                .retain(|listener| !core::ptr::eq(listener.as_ptr(), this));
-            state.set_threshold();
-        }
-    }
-}
-
-impl State {
     fn now(&self) -> u64 {
         self.clock.now().ticks()
     }
@@ -293,7 +307,7 @@ impl State {
     /// Polls that took long since this was last asked.
     fn long_polls(&self) -> Vec<Stall> {
         let mut detector = self.detector.borrow_mut();
-        let found = self.monitor.take_long_polls();
+        let found = self.recorder.take_long_polls();
         found
             .into_iter()
             .filter_map(|(start, end, site)| {
@@ -377,7 +391,7 @@ impl State {
             .min();
         let threshold = shortest.unwrap_or(u64::MAX);
         self.detector.borrow_mut().threshold = threshold;
-        self.monitor.watch_long_polls(threshold);
+        self.recorder.watch_long_polls(threshold);
     }
 }
 

@@ -219,7 +219,9 @@ impl RuntimeMetrics {
     }
 
     fn event_loop(&self) -> Option<EventLoopSnapshot> {
-        self.event_loop.as_ref().map(|event_loop| event_loop.snapshot())
+        self.event_loop
+            .as_ref()
+            .and_then(|event_loop| event_loop.snapshot())
     }
 }
 

@@ -4,9 +4,9 @@ use core::future::poll_fn;
 use core::task::Poll;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-#[cfg(feature = "metrics")]
+#[cfg(feature = "hooks")]
 use metrics_wasm::spawn_local;
-#[cfg(not(feature = "metrics"))]
+#[cfg(not(feature = "hooks"))]
 use wasm_bindgen_futures::spawn_local;
 
 #[wasm_bindgen]
@@ -33,14 +33,14 @@ pub fn work() {
     });
 }
 
-/// Reads one snapshot: the polls so far, where they are measured.
+/// Reads one snapshot: the polls so far, where they are recorded.
 #[wasm_bindgen]
 pub fn polls() -> Option<f64> {
-    #[cfg(feature = "metrics")]
+    #[cfg(feature = "record")]
     return metrics_wasm::Monitor::current()
         .ok()
         .and_then(|monitor| monitor.snapshot().total().poll_count())
         .map(|polls| polls as f64);
-    #[cfg(not(feature = "metrics"))]
+    #[cfg(not(feature = "record"))]
     None
 }

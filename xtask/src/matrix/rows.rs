@@ -194,6 +194,7 @@ pub(super) static ROWS: &[Row] = &[
         steps: &[
             Step::cargo(CORE_TESTS),
             Step::cargo(WASM_TESTS),
+            Step::cargo(WASM_OFF_TESTS),
             Step::xtask("wasm --test package --test size"),
         ],
         ..Row::new(
@@ -247,6 +248,9 @@ const STD_TESTS: &str = "test --package metrics-std --features tokio --lib --tes
 
 /// The same of metrics-wasm, with its API for JavaScript.
 const WASM_TESTS: &str = "test --package metrics-wasm --all-features --lib --tests --no-fail-fast";
+
+/// The same of a build that records nothing.
+const WASM_OFF_TESTS: &str = "test --package metrics-wasm --no-default-features --features js --test off";
 
 /// Where the runner of WebAssembly tests runs them, and for how many seconds at most: its default, 5 for the
 /// browser's driver to start, is too few on a busy machine.

@@ -1,6 +1,7 @@
 //! What metrics add to the module of a small app.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use wasmparser::{Parser, Payload};
 
 use super::build::{Module, Source, module};
 use super::package::gzipped;
@@ -25,11 +26,28 @@ fn app(feature: Option<&str>) -> Result<Module> {
     module(&source, "web", &dir, "app")
 }
 
-/// Asserts what the module of an app may weigh with metrics.
+/// Bytes of the code section and of the data section.
+fn sections(module: &[u8]) -> Result<(usize, usize)> {
+    let (mut code, mut data) = (0, 0);
+    for payload in Parser::new(0).parse_all(module) {
+        match payload.context("no WebAssembly")? {
+            Payload::CodeSectionStart { size, .. } => code = size as usize,
+            Payload::DataSection(section) => {
+                let range = section.range();
+                data = (range.end - range.start) as usize;
+            }
+            _ => {}
+        }
+    }
+    Ok((code, data))
+}
+
+/// Asserts what the module of an app may weigh with hooks that record, and that it weighs nothing more with hooks that don't.
 pub(super) fn test() -> Result<Tally> {
     let mut tally = Tally::default();
     let bare = app(None)?.bytes()?;
-    let measured = app(Some("metrics"))?.bytes()?;
+    let off = app(Some("hooks"))?.bytes()?;
+    let measured = app(Some("record"))?.bytes()?;
     let (raw, zipped) = (measured.len() - bare.len(), gzipped(&measured)? - gzipped(&bare)?);
     tally.check(
         &format!("metrics add {raw} bytes, at most {RAW_LIMIT}"),
@@ -38,6 +56,11 @@ pub(super) fn test() -> Result<Tally> {
     tally.check(
         &format!("gzipped they add {zipped} bytes, at most {GZIPPED_LIMIT}"),
         zipped <= GZIPPED_LIMIT,
+    );
+    let (bare, off) = (sections(&bare)?, sections(&off)?);
+    tally.check(
+        &format!("code and data without metrics {bare:?} bytes, with hooks that do not record {off:?}"),
+        bare == off && bare.0 > 0,
     );
     Ok(tally)
 }

@@ -10,13 +10,13 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::sync::Arc;
 
+use metrics_core::IfRecording;
 use pin_project_lite::pin_project;
 
 use self::task::Task;
 use super::runtime_leases::PolledBy;
 use super::target::RecordingTarget;
 use crate::RuntimeMetrics;
-use crate::if_recording::IfRecording;
 
 pin_project! {
     /// A future and what is measured of it: polls, how long each took, and how long each waited since the wake that

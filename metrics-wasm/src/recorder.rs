@@ -1,0 +1,133 @@
+//! What records the polls of one thread: a worker, driven by the polls it sees and by the ends of the host's turns.
+
+use crate::turn::{self, Turn};
+use crate::waker::{TaskWaker, Wakes};
+use crate::{Registry, Worker};
+use core::cell::{Cell, RefCell};
+use metrics_core::{LeaseError, PollStart, Site, Timestamp};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What a monitor and its clones share.
+pub(crate) struct Recorder {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) worker: Worker,
+    pub(crate) wakes: Arc<Wakes>,
+    turn: Turn<Self>,
+    /// In the poll of a measured future: one polled now is inside another.
+    polling: Cell<bool>,
+    long_polls: LongPolls,
+}
+
+/// Polls longer than a threshold, for who watches the event loop. Kept apart from the worker, whose histogram does not
+/// say which poll was long.
+#[derive(Default)]
+struct LongPolls {
+    /// Nanoseconds; `None` while nobody watches.
+    threshold: Cell<Option<u64>>,
+    going_on: Cell<Option<(Timestamp, Site)>>,
+    found: RefCell<Vec<(Timestamp, Timestamp, Site)>>,
+}
+
+impl LongPolls {
+    fn start(&self, worker: &Worker, site: Site) {
+        if self.threshold.get().is_some() {
+            self.going_on.set(Some((worker.now(), site)));
+        }
+    }
+
+    fn end(&self, worker: &Worker) {
+        if let (Some((start, site)), Some(threshold)) = (self.going_on.take(), self.threshold.get()) {
+            let end = worker.now();
+            if worker.registry().scale().nanos(end, start) >= threshold {
+                self.found.borrow_mut().push((start, end, site));
+            }
+        }
+    }
+}
+
+impl Recorder {
+    /// Leases the one worker of `registry`, parked.
+    pub(crate) fn new(registry: Arc<Registry>) -> Result<Rc<Self>, LeaseError> {
+        let worker = Worker::lease(Arc::clone(&registry), 0)?;
+        worker.park();
+        Ok(Rc::new_cyclic(|recorder| Self {
+            registry,
+            worker,
+            wakes: Arc::default(),
+            turn: Turn::new(recorder.clone()),
+            polling: Cell::new(false),
+            long_polls: LongPolls::default(),
+        }))
+    }
+
+    /// Notes polls of at least so many nanoseconds from now on; `u64::MAX` notes none.
+    pub(crate) fn watch_long_polls(&self, threshold: u64) {
+        self.long_polls
+            .threshold
+            .set(Some(threshold).filter(|&nanos| nanos != u64::MAX));
+    }
+
+    pub(crate) fn take_long_polls(&self) -> Vec<(Timestamp, Timestamp, Site)> {
+        self.long_polls.found.take()
+    }
+
+    pub(crate) fn spawned(&self) -> Arc<TaskWaker> {
+        TaskWaker::spawned(Arc::clone(&self.registry), Arc::clone(&self.wakes))
+    }
+
+    /// Says whether the poll counts. One inside another does not.
+    pub(crate) fn start_poll(self: &Rc<Self>, start: PollStart) -> bool {
+        let Self {
+            worker,
+            turn,
+            polling,
+            long_polls,
+            ..
+        } = &**self;
+        if polling.replace(true) {
+            worker.incr_nested_polls();
+            return false;
+        }
+        if turn.poll(self) {
+            worker.unpark();
+            worker.start_processing_scheduled_tasks();
+        } else {
+            // Whatever ran since the last poll was not ours.
+            worker.discard_last_timestamp();
+        }
+        long_polls.start(worker, start.site);
+        worker.start_poll(start);
+        true
+    }
+
+    pub(crate) fn end_poll(&self) {
+        let Self {
+            worker,
+            turn,
+            polling,
+            long_polls,
+            ..
+        } = self;
+        polling.set(false);
+        worker.end_poll();
+        long_polls.end(worker);
+        if !turn.is_open() {
+            worker.park();
+        }
+    }
+}
+
+impl turn::Owner for Recorder {
+    fn turn(&self) -> &Turn<Self> {
+        &self.turn
+    }
+
+    fn has_work(&self) -> bool {
+        self.wakes.depth() > 0
+    }
+
+    fn end_turn(&self) {
+        self.worker.park();
+    }
+}
