@@ -5,7 +5,7 @@ use std::sync::Arc;
 use metrics_core::{Builder, HistogramConfig, MetricSet, RECORDING, WorkerNumber};
 use tokio::runtime::{Handle, LocalOptions, LocalRuntime, Runtime};
 
-use super::callbacks::Callbacks;
+use super::callbacks::{Callbacks, Installed};
 use super::leases::TokioLeases;
 use super::probe::TokioProbe;
 use super::thread_hooks::ThreadHooks;
@@ -129,7 +129,8 @@ impl<'a> TokioAdapter<'a> {
 
     /// Builds the runtime of either flavour that `builder` describes, and its reader.
     ///
-    /// The builder's hooks become the adapter's, those of threads and, under `--cfg tokio_unstable`, those of tasks.
+    /// The builder's hooks become the adapter's, those of threads and, under `--cfg tokio_unstable`, those of tasks. They are taken
+    /// off again, so that another runtime from the same builder calls none: callbacks belong to the runtime of their adapter.
     ///
     /// # Errors
     /// [`BuildError::Config`] where the description can't work, [`BuildError::Runtime`] where Tokio could not build the runtime.
@@ -137,8 +138,8 @@ impl<'a> TokioAdapter<'a> {
         self,
         builder: &mut tokio::runtime::Builder,
     ) -> Result<(Runtime, RuntimeMetrics), BuildError> {
-        let hooks = self.install(builder)?;
-        let runtime = builder.build()?;
+        let (hooks, installed) = self.install(builder)?;
+        let runtime = installed.builder.build()?;
         let metrics = finish(&hooks, runtime.handle());
         Ok((runtime, metrics))
     }
@@ -155,14 +156,17 @@ impl<'a> TokioAdapter<'a> {
         builder: &mut tokio::runtime::Builder,
         options: LocalOptions,
     ) -> Result<(LocalRuntime, RuntimeMetrics), BuildError> {
-        let hooks = self.install(builder)?;
-        let runtime = builder.build_local(options)?;
+        let (hooks, installed) = self.install(builder)?;
+        let runtime = installed.builder.build_local(options)?;
         let metrics = finish(&hooks, runtime.handle());
         Ok((runtime, metrics))
     }
 
     /// Hands the hooks to Tokio. They hold the recording target and nothing of the runtime, which holds them.
-    fn install(self, builder: &mut tokio::runtime::Builder) -> Result<ThreadHooks, BuildError> {
+    fn install(
+        self,
+        builder: &mut tokio::runtime::Builder,
+    ) -> Result<(ThreadHooks, Installed<'_>), BuildError> {
         let description = self.description.workers(1).measures(measured());
         let registry = stamped(description).build(self.clock.unwrap_or_default())?;
         #[cfg(tokio_unstable)]
@@ -177,8 +181,8 @@ impl<'a> TokioAdapter<'a> {
         if RECORDING {
             callbacks.record(&hooks);
         }
-        callbacks.install(builder);
-        Ok(hooks)
+        let installed = callbacks.install(builder);
+        Ok((hooks, installed))
     }
 }
 

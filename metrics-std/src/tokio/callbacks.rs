@@ -1,5 +1,7 @@
 //! The callbacks of a runtime: the user's, and those that record.
 
+use tokio::runtime::Builder;
+
 use super::thread_hooks::ThreadHooks;
 
 pub(super) type Callback = Box<dyn Fn() + Send + Sync>;
@@ -30,22 +32,55 @@ impl Callbacks {
         self.tasks.record(&hooks.target);
     }
 
-    /// Hands the callbacks to Tokio. A builder without any keeps its own.
-    pub(super) fn install(self, builder: &mut tokio::runtime::Builder) {
+    /// Hands the callbacks to Tokio until the guard is dropped. The builder keeps what it has for events without any.
+    pub(super) fn install(self, builder: &mut Builder) -> Installed<'_> {
+        let mut installed = Installed {
+            builder,
+            removers: Vec::new(),
+        };
         if !self.start.is_empty() {
-            builder.on_thread_start(move || call(&self.start));
+            installed.builder.on_thread_start(move || call(&self.start));
+            installed.remove_by(|builder| builder.on_thread_start(|| ()));
         }
         if !self.stop.is_empty() {
-            builder.on_thread_stop(move || call(&self.stop));
+            installed.builder.on_thread_stop(move || call(&self.stop));
+            installed.remove_by(|builder| builder.on_thread_stop(|| ()));
         }
         if !self.park.is_empty() {
-            builder.on_thread_park(move || call(&self.park));
+            installed.builder.on_thread_park(move || call(&self.park));
+            installed.remove_by(|builder| builder.on_thread_park(|| ()));
         }
         if !self.unpark.is_empty() {
-            builder.on_thread_unpark(move || call(&self.unpark));
+            installed.builder.on_thread_unpark(move || call(&self.unpark));
+            installed.remove_by(|builder| builder.on_thread_unpark(|| ()));
         }
         #[cfg(tokio_unstable)]
-        self.tasks.install(builder);
+        self.tasks.install(&mut installed);
+        installed
+    }
+}
+
+/// Replaces what an event calls by a callback that does nothing: Tokio's builder can't take one off.
+type Remover = fn(&mut Builder) -> &mut Builder;
+
+/// A builder that has our callbacks. The drop, also after a build that failed or panicked, takes them off, so that the next runtime
+/// from the same builder does not call them.
+pub(super) struct Installed<'b> {
+    pub(super) builder: &'b mut Builder,
+    removers: Vec<Remover>,
+}
+
+impl Installed<'_> {
+    pub(super) fn remove_by(&mut self, remover: Remover) {
+        self.removers.push(remover);
+    }
+}
+
+impl Drop for Installed<'_> {
+    fn drop(&mut self) {
+        for remover in &self.removers {
+            remover(self.builder);
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use metrics_core::{PollStart, TimeSource, Timestamp};
-use tokio::runtime::{Builder, TaskMeta};
+use tokio::runtime::TaskMeta;
 
+use super::callbacks::Installed;
 use crate::location;
 use crate::record::runtime_leases::PolledBy;
 use crate::record::target::RecordingTarget;
@@ -54,19 +55,31 @@ impl TaskCallbacks {
         );
     }
 
-    /// Hands the task hooks to Tokio.
-    pub(super) fn install(self, builder: &mut Builder) {
+    /// Hands the callbacks to Tokio.
+    pub(super) fn install(self, installed: &mut Installed<'_>) {
         if !self.spawn.is_empty() {
-            builder.on_task_spawn(move |meta| call(&self.spawn, meta));
+            installed
+                .builder
+                .on_task_spawn(move |meta| call(&self.spawn, meta));
+            installed.remove_by(|builder| builder.on_task_spawn(|_| ()));
         }
         if !self.before_poll.is_empty() {
-            builder.on_before_task_poll(move |meta| call(&self.before_poll, meta));
+            installed
+                .builder
+                .on_before_task_poll(move |meta| call(&self.before_poll, meta));
+            installed.remove_by(|builder| builder.on_before_task_poll(|_| ()));
         }
         if !self.after_poll.is_empty() {
-            builder.on_after_task_poll(move |meta| call(&self.after_poll, meta));
+            installed
+                .builder
+                .on_after_task_poll(move |meta| call(&self.after_poll, meta));
+            installed.remove_by(|builder| builder.on_after_task_poll(|_| ()));
         }
         if !self.terminate.is_empty() {
-            builder.on_task_terminate(move |meta| call(&self.terminate, meta));
+            installed
+                .builder
+                .on_task_terminate(move |meta| call(&self.terminate, meta));
+            installed.remove_by(|builder| builder.on_task_terminate(|_| ()));
         }
     }
 }

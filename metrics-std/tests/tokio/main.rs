@@ -1,6 +1,7 @@
 //! The adapter on real Tokio runtimes of both flavours, on stable and under `--cfg tokio_unstable`.
 #![allow(missing_docs)]
 
+mod builder_reuse;
 mod busy_time;
 mod callbacks;
 mod counts;
