@@ -41,11 +41,11 @@ mod text_table;
 mod trace_hooks;
 mod trace_snapshot;
 
-#[cfg(feature = "embassy-time")]
-pub use clock::EmbassyClock;
 pub use executor::ExecutorState;
 #[cfg(feature = "embassy-time")]
-mod clock;
+pub use time_driver::EmbassyClock;
+#[cfg(feature = "embassy-time")]
+mod time_driver;
 pub use text_table::Table;
 #[cfg(feature = "alloc")]
 pub use trace_snapshot::HeapTrace;

@@ -3,9 +3,9 @@
 
 mod builder_reuse;
 mod busy_time;
-mod callbacks;
 mod counts;
 mod hand_over;
+mod user_callbacks;
 // Elsewhere tests run in an emulator, under which a process may be unable to start another.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod large_futures;
