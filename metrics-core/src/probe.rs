@@ -78,6 +78,9 @@ pub struct ProbedState {
     pub busy: Option<u64>,
     /// Nanoseconds of the busy stretch in progress; `None` if the runtime does not measure it.
     pub in_progress: Option<u64>,
+    /// A number that changes at short intervals as long as the worker makes progress, whether its polls are measured or not: a
+    /// worker that is awake while it stands still is stuck. `None` if the runtime has no such number.
+    pub progress: Option<u64>,
 }
 
 /// The probe of a runtime that reports nothing itself.

@@ -8,8 +8,6 @@ use metrics_core::{MetricSet, NoProbe, Probe, ProbedState, RECORDING, RuntimeNum
 use crate::location;
 use crate::record::target::RecordingTarget;
 use crate::record::thread;
-#[cfg(feature = "tokio")]
-use crate::tokio::TokioProbe;
 
 /// Tries at a slot in the middle of a write before the reader gives up its processor: a submit takes tens of nanoseconds, so
 /// a writer that is still inside was descheduled.
@@ -20,8 +18,6 @@ const SPINS: u32 = 16;
 pub struct ProcessProbe {
     target: Arc<RecordingTarget>,
     probe: Arc<dyn Probe + Send + Sync>,
-    #[cfg(feature = "tokio")]
-    tokio: Option<Arc<TokioProbe>>,
 }
 
 impl ProcessProbe {
@@ -34,31 +30,7 @@ impl ProcessProbe {
             } else {
                 Arc::new(NoProbe)
             },
-            #[cfg(feature = "tokio")]
-            tokio: None,
         }
-    }
-
-    #[cfg(feature = "tokio")]
-    pub(crate) fn of_tokio(target: Arc<RecordingTarget>, probe: TokioProbe) -> Self {
-        if !RECORDING {
-            return Self::new(target, NoProbe);
-        }
-        let probe = Arc::new(probe);
-        let tokio = Some(Arc::clone(&probe));
-        Self { target, probe, tokio }
-    }
-
-    /// A number that moves as long as a worker makes progress by its runtime's own signs; `None` where there are none, or
-    /// where it is parked.
-    #[cfg_attr(not(feature = "tokio"), allow(clippy::unused_self))]
-    pub(crate) fn progress(&self, worker: usize) -> Option<u64> {
-        #[cfg(feature = "tokio")]
-        if let Some(tokio) = &self.tokio {
-            return tokio.progress(worker);
-        }
-        let _ = worker;
-        None
     }
 
     pub(crate) fn target(&self) -> &Arc<RecordingTarget> {

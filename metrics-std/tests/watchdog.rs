@@ -10,9 +10,10 @@ use metrics_mock::ManualClock;
 use metrics_std::location::intern;
 use metrics_std::watchdog::{Stall, StallKind, StallPhase, StallScanner, Watchdog, watch_stalls};
 use metrics_std::{
-    Builder, Clock, HistogramConfig, Measured, NoProbe, PollStart, RuntimeMetrics, Sampling, Worker, build,
-    build_wrapped,
+    Builder, Clock, HistogramConfig, Measured, NoProbe, PollStart, Probe, ProbedState, RegistryRef,
+    RuntimeMetrics, Sampling, Worker, build, build_wrapped,
 };
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 const THRESHOLD: Duration = Duration::from_millis(20);
@@ -34,7 +35,7 @@ fn runtime() -> (Arc<ManualClock>, RuntimeMetrics, Vec<Worker>) {
     (clock, metrics, workers)
 }
 
-fn scan(scanner: &mut StallScanner) -> Vec<Stall> {
+fn scan<R: RegistryRef, P: Probe>(scanner: &mut StallScanner<R, P>) -> Vec<Stall> {
     let mut stalls = Vec::new();
     scanner.scan(|stall| stalls.push(stall.clone()));
     stalls
@@ -173,7 +174,7 @@ fn a_spawn_site_that_comes_late_makes_no_second_stall() {
     let mut scanner = StallScanner::new(&metrics, THRESHOLD);
     workers[0].start_poll(PollStart::default());
     clock.advance(millis(30));
-    assert_eq!(only(scan(&mut scanner)).site, None);
+    assert_eq!(only(scan(&mut scanner)).spawn_location, None);
     let here = Location::caller();
     workers[0].set_site(intern(here));
     clock.advance(millis(30));
@@ -181,8 +182,12 @@ fn a_spawn_site_that_comes_late_makes_no_second_stall() {
     workers[0].end_poll();
     let stall = only(scan(&mut scanner));
     assert_eq!(
-        (stall.phase, stall.lasted, stall.site),
-        (StallPhase::Over, millis(60), Some(here))
+        (stall.phase, stall.lasted, stall.spawn_location.as_deref()),
+        (
+            StallPhase::Over,
+            millis(60),
+            Some(&*format!("{}:{}", here.file(), here.line()))
+        )
     );
 }
 
@@ -219,8 +224,10 @@ fn the_report_names_runtime_thread_and_spawn_site() {
     );
 
     let stall = found.unwrap();
-    let site = stall.site.unwrap();
-    assert_eq!((site.file(), site.line()), (file!(), line));
+    assert_eq!(
+        stall.spawn_location.as_deref(),
+        Some(&*format!("{}:{line}", file!()))
+    );
     let thread = std::thread::current();
     assert_eq!(stall.thread.as_deref(), thread.name());
     let expected = format!(
@@ -387,4 +394,40 @@ fn a_panicking_callback_does_not_end_the_watch() {
     assert_eq!(stalls.recv_timeout(wait), Ok(StallPhase::Ongoing));
     workers[0].end_poll();
     assert_eq!(stalls.recv_timeout(wait), Ok(StallPhase::Over));
+}
+
+/// What a runtime of another crate reports of its one worker.
+#[derive(Clone, Default)]
+struct OwnProbe(Arc<AtomicU64>);
+
+impl Probe for OwnProbe {
+    fn worker_state(&self, worker: usize) -> Option<ProbedState> {
+        (worker == 0).then(|| ProbedState {
+            parked: Some(false),
+            progress: Some(self.0.load(Ordering::Relaxed)),
+            ..ProbedState::default()
+        })
+    }
+}
+
+#[test]
+fn the_workers_of_any_registry_are_watched_by_the_signs_of_its_own_probe() {
+    let clock = Arc::new(ManualClock::new());
+    let registry = timed().build(Arc::clone(&clock)).unwrap();
+    let worker = metrics_core::Worker::lease(Arc::clone(&registry), 0).unwrap();
+    let probe = OwnProbe::default();
+    let metrics = metrics_core::RuntimeMetrics::with_probe(registry, probe.clone());
+    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
+    worker.unpark();
+    worker.start_processing_scheduled_tasks();
+    for _ in 0..3 {
+        assert!(scan(&mut scanner).is_empty(), "its number changes");
+        probe.0.fetch_add(1_000, Ordering::Relaxed);
+        clock.advance(millis(50));
+    }
+    assert!(scan(&mut scanner).is_empty());
+    clock.advance(millis(50));
+    let stall = only(scan(&mut scanner));
+    assert_eq!((stall.kind, stall.lasted), (StallKind::NoProgress, millis(50)));
+    let _watchdog = watch_stalls(&metrics, THRESHOLD, |_| {}).unwrap();
 }

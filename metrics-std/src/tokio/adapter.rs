@@ -212,6 +212,6 @@ fn finish(hooks: &ThreadHooks, runtime: &Handle) -> RuntimeMetrics {
     hooks.leases.set_runtime(runtime);
     let registry = &hooks.target.registry;
     let probe = TokioProbe::new(runtime, &hooks.leases, registry.clock().is_real_time());
-    let probe = ProcessProbe::of_tokio(Arc::clone(&hooks.target), probe);
+    let probe = ProcessProbe::new(Arc::clone(&hooks.target), probe);
     RuntimeMetrics::with_probe(Arc::clone(registry), probe)
 }

@@ -60,5 +60,4 @@ mod task_hooks;
 mod thread_hooks;
 
 pub use self::adapter::TokioAdapter;
-pub(crate) use self::probe::TokioProbe;
 pub use self::spawner::Spawner;

@@ -8,7 +8,7 @@ use super::busy_clock::BusyTime;
 use super::leases::TokioLeases;
 
 /// Tokio's own numbers. Held by readers only: it holds a handle, which keeps the runtime's memory and not the runtime.
-pub(crate) struct TokioProbe {
+pub(super) struct TokioProbe {
     metrics: RuntimeMetrics,
     leases: Arc<TokioLeases>,
     /// The clock of the registry and Tokio's measure the same time.
@@ -42,13 +42,8 @@ impl TokioProbe {
         None
     }
 
-    /// A number that moves with the worker's parks and with the busy time that Tokio settles. `None` while it is parked, and on the
-    /// current-thread flavour, which no thread may be driving.
-    pub(crate) fn progress(&self, worker: usize) -> Option<u64> {
-        let state = self.worker_state(worker)?;
-        if state.parked != Some(false) {
-            return None;
-        }
+    /// A number that changes with the worker's parks and with the busy time that Tokio settles, while the worker makes progress.
+    fn progress(&self, worker: usize) -> Option<u64> {
         // Both only grow, so a sum that stands still shows that both do.
         let parks = self.worker(worker, WorkerNumber::ParkUnparkCount)?;
         Some(self.tokio_busy(worker)?.wrapping_add(parks))
@@ -163,6 +158,7 @@ impl Probe for TokioProbe {
                 parked: self.leases.is_running().then_some(busy.is_parked),
                 busy: Some(busy.settled),
                 in_progress: Some(busy.in_progress),
+                progress: self.progress(worker),
             });
         }
         let parks = self.worker(worker, WorkerNumber::ParkUnparkCount)?;
@@ -171,6 +167,7 @@ impl Probe for TokioProbe {
             parked: (!parks.is_multiple_of(2)).then_some(true),
             busy: self.comparable_busy(worker),
             in_progress: None,
+            progress: None,
         })
     }
 }

@@ -9,10 +9,9 @@ use std::panic::catch_unwind;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, ThreadId};
 
-use metrics_core::RECORDING;
+use metrics_core::{Probe, RECORDING, RegistryRef, RuntimeMetrics};
 
 use super::{Stall, StallScanner};
-use crate::RuntimeMetrics;
 
 /// How long a drop waits for the threads to end.
 const DROP_TIMEOUT: Duration = Duration::from_millis(100);
@@ -71,11 +70,15 @@ impl core::error::Error for ShutdownTimeout {}
 ///
 /// # Errors
 /// If the operating system refuses a thread.
-pub fn watch_stalls(
-    metrics: &RuntimeMetrics,
+pub fn watch_stalls<R, P>(
+    metrics: &RuntimeMetrics<R, P>,
     threshold: Duration,
     callback: impl FnMut(&Stall) + Send + 'static,
-) -> io::Result<Watchdog> {
+) -> io::Result<Watchdog>
+where
+    R: RegistryRef + Send + 'static,
+    P: Probe + Clone + Send + 'static,
+{
     if !RECORDING {
         // Live records stay empty, so there is nothing to watch.
         return Ok(Watchdog(None));

@@ -1,14 +1,18 @@
 //! Finding stalls in the live records of a runtime's threads.
 
+use core::fmt;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use metrics_core::{LiveThread, Site, TimeScale, TimeSource, Timestamp, Transition, WorkerState};
+use metrics_core::{
+    LiveThread, Probe, RegistryRef, RuntimeMetrics, Site, TimeScale, TimeSource, Timestamp, Transition,
+    WorkerState,
+};
 
 use super::{Stall, StallKind, StallPhase};
-use crate::{Clock, RuntimeMetrics, location};
+use crate::InstantClock;
 
 /// Two cores may disagree about the time by a few microseconds. A poll that begins further in the future than this began before the
 /// clock stepped back.
@@ -17,12 +21,12 @@ const CLOCK_SKEW: Duration = Duration::from_millis(1);
 /// Scans a runtime's workers for stalls, each time [`scan`](Self::scan) is called.
 ///
 /// [`watch_stalls`](super::watch_stalls) calls it from a thread; a test calls it directly.
-#[derive(Debug)]
-pub struct StallScanner {
-    metrics: RuntimeMetrics,
+pub struct StallScanner<R: RegistryRef, P> {
+    metrics: RuntimeMetrics<R, P>,
     runtime: Arc<str>,
     threshold: Duration,
-    clock: Clock,
+    /// In place of the registry's clock where that does not work.
+    own_clock: Option<InstantClock>,
     scale: TimeScale,
     last_scan: Option<Timestamp>,
     /// What each slot was last seen doing.
@@ -67,35 +71,39 @@ enum Activity {
     },
 }
 
-impl StallScanner {
+impl<R: RegistryRef, P: Probe + Clone> StallScanner<R, P> {
     /// A scanner for polls of at least `threshold`.
-    pub fn new(metrics: &RuntimeMetrics, threshold: Duration) -> Self {
+    pub fn new(metrics: &RuntimeMetrics<R, P>, threshold: Duration) -> Self {
         let registry = metrics.registry();
-        // A registry without a clock of its own can still be watched.
-        let clock = if registry.is_timed() {
-            registry.clock().clone()
-        } else {
-            Clock::instant()
+        let own_clock = (!registry.is_timed()).then(InstantClock::new);
+        let scale = match &own_clock {
+            Some(clock) => TimeScale::new(clock.ticks_per_second()),
+            None => *registry.scale(),
         };
         Self {
             metrics: metrics.clone(),
             runtime: Arc::from(metrics.name()),
             threshold,
-            scale: TimeScale::new(clock.ticks_per_second()),
-            clock,
+            own_clock,
+            scale,
             last_scan: None,
             slots: BTreeMap::new(),
             undated: BTreeMap::new(),
             threads: Vec::new(),
         }
     }
+}
 
+impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
     /// Looks at every worker once. Reports each stall when it is first seen past the threshold, and once more when it is over.
     pub fn scan(&mut self, mut report: impl FnMut(&Stall)) {
         let mut threads = core::mem::take(&mut self.threads);
         threads.clear();
         threads.extend(self.metrics.live_threads());
-        let now = self.clock.now();
+        let now = match &self.own_clock {
+            Some(clock) => clock.now(),
+            None => self.metrics.registry().clock().now(),
+        };
         if let Some(last) = self.last_scan.replace(now).filter(|&last| last > now) {
             self.rebase(last, now);
         }
@@ -185,11 +193,17 @@ impl StallScanner {
             WorkerState::Polling => Some((Activity::Poll { transition }, live.since.unwrap_or(now))),
             // Only a worker whose parks are known is ever seen running.
             WorkerState::Running => {
-                let progress = self.metrics.probe().progress(thread.worker?)?;
+                let progress = self.progress(thread.worker?)?;
                 Some((Activity::Between { transition, progress }, now))
             }
             _ => None,
         }
+    }
+
+    /// The runtime's own sign of progress. `None` if there is none, or if the worker may be parked.
+    fn progress(&self, worker: usize) -> Option<u64> {
+        let state = self.metrics.probe().worker_state(worker)?;
+        state.progress.filter(|_| state.parked == Some(false))
     }
 
     fn close(&self, before: Option<Watched>, now: Timestamp, report: &mut impl FnMut(&Stall)) {
@@ -206,8 +220,9 @@ impl StallScanner {
 
     fn stall(&self, watched: &Watched, now: Timestamp, phase: StallPhase) -> Stall {
         let lasted = self.lasted(watched, now);
-        let (kind, site) = match watched.activity {
-            Activity::Poll { .. } => (StallKind::Poll, location::resolve(watched.site)),
+        let probe = self.metrics.probe();
+        let (kind, spawn_location) = match watched.activity {
+            Activity::Poll { .. } => (StallKind::Poll, text(|out| probe.write_site(watched.site, out))),
             Activity::Between { .. } => (StallKind::NoProgress, None),
         };
         let system_now = SystemTime::now();
@@ -216,13 +231,29 @@ impl StallScanner {
             kind,
             runtime: Arc::clone(&self.runtime),
             worker: watched.worker,
-            thread: crate::record::thread::name(watched.thread),
-            site,
+            thread: text(|out| probe.write_thread(watched.thread, out)),
+            spawn_location,
             began: system_now.checked_sub(lasted).unwrap_or(system_now),
             lasted,
             clock_stepped: watched.clock_stepped,
         }
     }
+}
+
+impl<R: RegistryRef, P> fmt::Debug for StallScanner<R, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StallScanner")
+            .field("runtime", &self.runtime)
+            .field("threshold", &self.threshold)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What `write` writes; `None` if that is nothing.
+fn text(write: impl FnOnce(&mut String) -> fmt::Result) -> Option<Arc<str>> {
+    let mut text = String::new();
+    write(&mut text).ok()?;
+    (!text.is_empty()).then(|| Arc::from(text))
 }
 
 /// Whether no other thread has taken over this one's worker since. A thread that gave its worker away in the middle of a poll

@@ -1,7 +1,6 @@
 //! What a stall report contains.
 
 use core::fmt;
-use core::panic::Location;
 use core::time::Duration;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -20,8 +19,8 @@ pub struct Stall {
     pub worker: Option<usize>,
     /// The name of the thread; `None` if it has none, or has ended.
     pub thread: Option<Arc<str>>,
-    /// Where the task was spawned; `None` where that is not known.
-    pub site: Option<&'static Location<'static>>,
+    /// File and line at which the task was spawned; `None` where that is not known.
+    pub spawn_location: Option<Arc<str>>,
     /// When it began, by the system's clock.
     pub began: SystemTime,
     /// How long it has lasted; once it is over, up to the scan that found it over. A lower bound if
@@ -71,8 +70,8 @@ impl fmt::Display for Stall {
         } else {
             write!(f, "{:?}", self.lasted)?;
         }
-        match self.site {
-            Some(site) => write!(f, ", of the task spawned at {}:{}", site.file(), site.line()),
+        match &self.spawn_location {
+            Some(location) => write!(f, ", of the task spawned at {location}"),
             None => Ok(()),
         }
     }

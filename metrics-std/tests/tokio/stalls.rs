@@ -1,18 +1,23 @@
 //! Stalls on real workers, found by hand on a clock that only the test moves.
 
 use super::{build, until};
-use core::panic::Location;
 use core::time::Duration;
 use metrics_mock::ManualClock;
 use metrics_std::tokio::TokioAdapter;
 use metrics_std::watchdog::{Stall, StallKind, StallPhase, StallScanner};
-use metrics_std::{Clock, WorkerState};
+use metrics_std::{Clock, Probe, RegistryRef, WorkerState};
 use std::sync::{Arc, mpsc};
 use tokio::runtime::Builder;
 
-fn scan(scanner: &mut StallScanner) -> Vec<(StallPhase, StallKind, Option<u32>)> {
+fn scan<R: RegistryRef, P: Probe>(
+    scanner: &mut StallScanner<R, P>,
+) -> Vec<(StallPhase, StallKind, Option<u32>)> {
+    let line = |location: &str| location.rsplit(':').next().unwrap().parse().unwrap();
     let mut stalls = Vec::new();
-    scanner.scan(|stall: &Stall| stalls.push((stall.phase, stall.kind, stall.site.map(Location::line))));
+    scanner.scan(|stall: &Stall| {
+        let line = stall.spawn_location.as_deref().map(line);
+        stalls.push((stall.phase, stall.kind, line));
+    });
     stalls
 }
 

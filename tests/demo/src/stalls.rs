@@ -98,7 +98,7 @@ fn take(stalls: &mut Vec<Stall>, told: &watchdog::Stall, now: u64) {
                 StallKind::NoProgress => "no_progress",
                 _ => "other",
             },
-            site: told.site.map(|site| format!("{}:{}", site.file(), site.line())),
+            site: told.spawn_location.as_deref().map(str::to_owned),
             began_nanos,
             reported_nanos: now,
             ended_nanos: None,
