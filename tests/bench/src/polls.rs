@@ -4,20 +4,23 @@ use crate::harness::{Build, Measured, Named, Side, side, timed};
 use crate::ours::{LAYOUT, StepClock};
 use crate::testbed;
 use crate::yielding::{TASKS, Yields};
-use metrics_std::{Clock, Sampling};
+use metrics_std::{Clock, RECORDING, Sampling};
 
 type Metrics = metrics_std::Builder<'static>;
 
-/// Every side.
-pub(crate) const SIDES: &[Named] = &[
-    side("testbed/poll-time", POLL_TIME),
-    side("testbed/both", BOTH),
-    side("testbed/off", OFF),
-    side("testbed/poll-time-stepped", POLL_TIME_STEPPED),
-    side("testbed/both-stepped", BOTH_STEPPED),
-];
+/// Every side of a build that records, or of one that does not.
+pub(crate) const SIDES: &[Named] = if RECORDING {
+    &[
+        side("testbed/poll-time", POLL_TIME),
+        side("testbed/both", BOTH),
+        side("testbed/off", OFF),
+        side("testbed/poll-time-stepped", POLL_TIME_STEPPED),
+        side("testbed/both-stepped", BOTH_STEPPED),
+    ]
+} else {
+    &[side("testbed/bare", BARE)]
+};
 
-/// The two copies of the testbed have types of their own, so what runs on them is written once by a macro.
 macro_rules! yielding {
     ($runtime:expr) => {{
         let runtime = $runtime.expect("a current-thread runtime");
@@ -38,7 +41,7 @@ macro_rules! yielding {
 
 fn metered(clock: Clock, configure: impl FnOnce(Metrics) -> Metrics) -> Box<dyn Side> {
     yielding!(
-        testbed::metered::testbed::Builder::current_thread()
+        testbed::testbed::Builder::current_thread()
             .metrics(configure)
             .build(clock)
     )
@@ -62,6 +65,7 @@ fn stepping() -> Clock {
     Clock::custom(StepClock::default())
 }
 
+const BARE: Build = || metered(Clock::new(), |metrics| metrics);
 const POLL_TIME: Build = || metered(Clock::new(), poll_time);
 const BOTH: Build = || metered(Clock::new(), both);
 const OFF: Build = || metered(Clock::new(), off);

@@ -1,10 +1,12 @@
 //! The comparisons as data: which sides are measured, how a row's two figures follow from them, and what it must reach.
 
-/// The two builds of the benchmark programs.
+/// The builds of the benchmark programs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Build {
     /// On stable Rust and stable Tokio: all that is ours.
     Stable,
+    /// As stable, without the feature `record`: no hook does anything.
+    Off,
     /// With `--cfg tokio_unstable`: Tokio's own histograms.
     Unstable,
 }
@@ -20,6 +22,14 @@ pub(super) struct Side {
 pub(super) const fn stable(name: &'static str) -> Side {
     Side {
         build: Build::Stable,
+        name,
+    }
+}
+
+/// A side without the feature `record`.
+pub(super) const fn off(name: &'static str) -> Side {
+    Side {
+        build: Build::Off,
         name,
     }
 }

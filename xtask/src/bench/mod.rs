@@ -176,7 +176,7 @@ fn build(groups: &[Selected], counts_only: bool) -> Result<Programs> {
             .flat_map(|row| row.ours.sides().chain(row.peer.sides()));
         for side in timed.chain(counted_sides(rows, counts_only)) {
             if let Entry::Vacant(place) = programs.entry(side.build) {
-                eprintln!("building the benchmark programs ({:?} Tokio)", side.build);
+                eprintln!("building the benchmark programs: {:?}", side.build);
                 place.insert(programs::build(side.build)?);
             }
         }
@@ -235,7 +235,7 @@ fn ours(groups: &[Selected], counts: &BTreeMap<Side, f64>) -> Counts {
         .filter_map(|row| row.counted.ours);
     figures
         .flat_map(comparisons::Figure::sides)
-        .filter(|side| side.build == Build::Stable)
+        .filter(|side| side.build != Build::Unstable)
         .filter_map(|side| Some((side.name.to_owned(), *counts.get(&side)?)))
         .collect()
 }

@@ -18,9 +18,10 @@ const PROFILE: &str = "compare";
 ///
 /// Each build has a target directory of its own: the cfg reaches every dependency, and neither evicts the other.
 pub(super) fn build(build: Build) -> Result<PathBuf> {
-    let (dir, flags) = match build {
-        Build::Stable => ("stable", "--cfg metrics_core_bench"),
-        Build::Unstable => ("unstable", "--cfg metrics_core_bench --cfg tokio_unstable"),
+    let (dir, flags, features): (_, _, &[&str]) = match build {
+        Build::Stable => ("stable", "--cfg metrics_core_bench", &[]),
+        Build::Off => ("off", "--cfg metrics_core_bench", &["--no-default-features"]),
+        Build::Unstable => ("unstable", "--cfg metrics_core_bench --cfg tokio_unstable", &[]),
     };
     let target = workspace::target_dir().join("bench").join(dir);
     let status = Toolchain::host()
@@ -35,6 +36,7 @@ pub(super) fn build(build: Build) -> Result<PathBuf> {
             "--target-dir",
         ])
         .arg(&target)
+        .args(features)
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         // What is timed is what a user builds: no flags of this shell, no partial rebuilds.
         .env("RUSTFLAGS", flags)

@@ -8,4 +8,7 @@
     reason = "sources of another package, not all of which is used here"
 )]
 
-pub mod metered;
+pub use metrics_std as metrics;
+
+#[path = "../../src/testbed/mod.rs"]
+pub mod testbed;
