@@ -1,7 +1,7 @@
 //! One runtime's metrics: slots, shared counters, switches, clock.
 
 use crate::catalog::{MetricSet, RuntimeNumber, WorkerNumber};
-use crate::cell::{SharedCounter, SharedU64};
+use crate::cell::SharedCounter;
 use crate::histogram::HistogramConfig;
 use crate::options::Options;
 use crate::record::SharedHistogram;
@@ -246,9 +246,9 @@ pub(crate) struct Shared<H> {
 /// What only a runtime under an operating system has: an I/O driver and a blocking pool.
 #[derive(Debug)]
 pub struct HostCells<B> {
-    pub(crate) io_registered: SharedU64,
-    pub(crate) io_deregistered: SharedU64,
-    pub(crate) io_ready: SharedU64,
+    pub(crate) io_registered: SharedCounter,
+    pub(crate) io_deregistered: SharedCounter,
+    pub(crate) io_ready: SharedCounter,
     pub(crate) blocking_queue_wait: Option<SharedHistogram<B>>,
 }
 
@@ -268,9 +268,9 @@ impl<H> Shared<H> {
 impl<B> HostCells<B> {
     pub(crate) fn new(blocking_queue_wait: Option<SharedHistogram<B>>) -> Self {
         Self {
-            io_registered: SharedU64::new(0),
-            io_deregistered: SharedU64::new(0),
-            io_ready: SharedU64::new(0),
+            io_registered: SharedCounter::new(),
+            io_deregistered: SharedCounter::new(),
+            io_ready: SharedCounter::new(),
             blocking_queue_wait,
         }
     }
@@ -304,14 +304,14 @@ impl<S: Storage> SharedCounters<'_, S> {
     /// Something was registered with the I/O driver. Fixed storage does not count it.
     pub fn io_registered(&self) {
         if let Some(host) = S::host(&self.shared.host) {
-            host.io_registered.add_release(1);
+            host.io_registered.increment_release();
         }
     }
 
     /// Something was deregistered from the I/O driver.
     pub fn io_deregistered(&self) {
         if let Some(host) = S::host(&self.shared.host) {
-            host.io_deregistered.add_release(1);
+            host.io_deregistered.increment_release();
         }
     }
 

@@ -6,7 +6,9 @@
 //! - [`WholeU64`]: one writer, readable whole without a sequence count: where the target has no 64-bit atomics, its high half is
 //!   stored twice. [`OwnedCounter`] is a counter of it.
 //! - [`OwnedCounter`]: one writer, readable at any time *without* a sequence count, on every target.
-//! - [`SharedCounter`], [`SharedU64`]: many writers. Nothing hot uses them. The first is for what interrupts may count.
+//! - [`SharedCounter`], [`SharedU64`]: many writers. Nothing hot uses them. The first is for what interrupts may count: where the target has
+//!   no 64-bit atomics, the second takes a lock.
+//! - [`Stamp`]: any thread or interrupt sets it, one takes it; two 32-bit words where the target has no 64-bit atomics.
 //!
 //! Hooks are written once over [`U64Cell`], the common face of the first two.
 
@@ -14,6 +16,7 @@ mod counter;
 mod owned;
 mod shared;
 mod shared_counter;
+mod stamp;
 mod whole;
 
 use crate::sync::Cell;
@@ -22,6 +25,7 @@ pub(crate) use counter::OwnedCounter;
 pub(crate) use owned::{OwnedU32, OwnedU64};
 pub(crate) use shared::{SharedU32, SharedU64};
 pub(crate) use shared_counter::SharedCounter;
+pub(crate) use stamp::Stamp;
 pub(crate) use whole::WholeU64;
 
 /// A batch's cell: plain memory of one owner.

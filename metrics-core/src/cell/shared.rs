@@ -10,6 +10,7 @@ mod imp {
 
     impl SharedU64 {
         const_unless_loom! {
+            #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
             pub(crate) const fn new(value: u64) -> Self {
                 Self(SharedAtomicU64::new(value))
             }
@@ -50,18 +51,6 @@ mod imp {
         pub(crate) fn load_acquire(&self) -> Option<u64> {
             // Ordering: acquire, pairs with `add_release`.
             Some(self.0.load(Ordering::Acquire))
-        }
-
-        #[inline]
-        pub(crate) fn get(&self) -> u64 {
-            // Ordering: relaxed, here and in `set`. The value is data of its own; whoever moves the task orders
-            // everything else.
-            self.0.load(Ordering::Relaxed)
-        }
-
-        #[inline]
-        pub(crate) fn set(&self, value: u64) {
-            self.0.store(value, Ordering::Relaxed);
         }
     }
 
@@ -109,10 +98,6 @@ mod imp {
     pub struct SharedU64(());
 
     impl SharedU64 {
-        pub(crate) const fn new(_: u64) -> Self {
-            Self(())
-        }
-
         #[allow(clippy::unused_self)]
         pub(crate) fn add_release(&self, _: u64) {}
 
@@ -138,14 +123,6 @@ mod imp {
         pub(crate) fn load_acquire(&self) -> Option<u64> {
             None
         }
-
-        #[allow(clippy::unused_self)]
-        pub(crate) fn get(&self) -> u64 {
-            0
-        }
-
-        #[allow(clippy::unused_self)]
-        pub(crate) fn set(&self, _: u64) {}
     }
 
     /// A `u32` with one writer.

@@ -28,10 +28,26 @@ mod imp {
         }
 
         pub(crate) fn increment_release(&self) {
+            self.add_part(1);
+        }
+
+        /// Adds `n`, in parts of less than 2^31.
+        pub(crate) fn add_release(&self, mut n: u64) {
+            const PART: u64 = (1 << 31) - 1;
+            while n > PART {
+                self.add_part(PART as u32);
+                n -= PART;
+            }
+            self.add_part(n as u32);
+        }
+
+        /// Adds less than 2^31, and so passes at most one multiple of it.
+        #[inline]
+        fn add_part(&self, n: u32) {
             // Ordering: release, pairs with the acquire of `low` in `load_acquire`: who sees this count sees what went
             // before it.
-            let low = self.low.fetch_add(1, Ordering::Release).wrapping_add(1);
-            if low << 1 == 0 {
+            let before = self.low.fetch_add(n, Ordering::Release);
+            if (before ^ before.wrapping_add(n)) >> 31 != 0 {
                 // Ordering: release, pairs with the acquire of `halves` below: who sees this half sees a `low` in it.
                 self.halves.fetch_add(1, Ordering::Release);
             }
@@ -70,6 +86,8 @@ mod imp {
 
         pub(crate) fn increment_release(&self) {}
 
+        pub(crate) fn add_release(&self, _: u64) {}
+
         pub(crate) fn load_acquire(&self) -> Option<u64> {
             None
         }
@@ -99,6 +117,17 @@ mod tests {
                 assert_eq!(counter.load_acquire(), Some(start + n));
                 counter.increment_release();
             }
+        }
+    }
+
+    #[test]
+    fn adds_more_than_a_half_at_once() {
+        let counter = SharedCounter::new();
+        let mut sum = 0;
+        for n in [0, 1, (1 << 31) - 1, 1 << 31, 1 << 32, (1 << 33) + 5, 7] {
+            counter.add_release(n);
+            sum += n;
+            assert_eq!(counter.load_acquire(), Some(sum));
         }
     }
 

@@ -169,6 +169,8 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         let passed = this.enter(ExecutorState::Idle, moment);
         self.record(index, moment.now, |worker, hooks| {
             hooks.exclude(passed.taken);
+            // What embassy did since its last poll ended is scheduling, and the reading after it is at hand.
+            hooks.discard_last_timestamp();
             hooks.end_processing();
             hooks.park();
             worker.latch(hooks);

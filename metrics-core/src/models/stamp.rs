@@ -24,3 +24,26 @@ fn a_wake_is_taken_once() {
         assert_eq!(stamp.take(), None);
     });
 }
+
+/// Two wakes on either side of a carry between the words: the poll gets one of the two times, or none, and no mix of them.
+#[test]
+fn a_time_is_one_that_was_set() {
+    const TIMES: [u64; 2] = [(1 << 31) - 1, 1 << 31];
+    explore(3, || {
+        let stamp = Arc::new(WakeStamp::new());
+        let wakers = TIMES.map(|ticks| {
+            let stamp = Arc::clone(&stamp);
+            thread::spawn(move || stamp.mark(Timestamp::from_ticks(ticks)))
+        });
+        let first = stamp.take();
+        for waker in wakers {
+            waker.join().unwrap();
+        }
+        for taken in [first, stamp.take()].into_iter().flatten() {
+            assert!(
+                TIMES.contains(&taken.ticks()),
+                "a time that nobody set: {taken:?}"
+            );
+        }
+    });
+}
