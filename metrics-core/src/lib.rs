@@ -68,7 +68,8 @@ pub use registry::{Registry, RegistryRef, SharedCounters};
 #[cfg(feature = "serde")]
 pub use snapshot::SNAPSHOT_SCHEMA;
 pub use snapshot::{
-    HistogramReading, Interval, Measurements, SinceError, Snapshot, Staleness, WorkerInterval, WorkerSnapshot,
+    HistogramReading, Interval, Measurements, Sample, SampleValue, SinceError, Snapshot, Staleness,
+    WorkerInterval, WorkerLabel, WorkerSnapshot,
 };
 pub use stamp::WakeStamp;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]

@@ -68,6 +68,15 @@ impl WorkerState {
         }
     }
 
+    /// Every state.
+    pub const ALL: [Self; 5] = [
+        Self::Idle,
+        Self::Parked,
+        Self::Searching,
+        Self::Running,
+        Self::Polling,
+    ];
+
     /// The state in a word.
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,227 +1,95 @@
-//! The text that Prometheus scrapes, for hosts that can't answer a scrape themselves: to be sent on by the page.
+//! The text that Prometheus scrapes, for hosts that can't answer a scrape themselves: the page sends it on.
 
 use crate::{EventLoopSnapshot, Snapshot};
 use core::fmt::{self, Write};
 use core::time::Duration;
-use metrics_core::{EVENT_LOOP_METRICS, HistogramSnapshot, METRICS, MetricUnit, WorkerNumber};
+use metrics_core::{EVENT_LOOP_METRICS, HistogramSnapshot, Metric, MetricKind, MetricUnit, SampleValue};
 
 /// The most buckets of a histogram, the one up to `+Inf` included.
 const MAX_BUCKETS: usize = 20;
 
-type Histogram = HistogramSnapshot<Vec<u64>>;
+type Value<'a> = SampleValue<'a, Vec<u64>>;
 
-/// What a metric says.
-enum Value<'a> {
-    Counter(u64),
-    Gauge(u64),
-    Time(Duration),
-    Histogram(&'a Histogram),
-}
-
-/// A snapshot in Prometheus's text format 0.0.4, with the names that servers export.
+/// A snapshot in Prometheus' text format 0.0.4, under the names that servers export. Metrics of the workers are sums over them.
 pub(crate) fn text(snapshot: &Snapshot, event_loop: Option<&EventLoopSnapshot>, self_wakes: u64) -> String {
     let mut out = String::new();
-    // A string takes any text.
-    let _ = write_all(&mut out, snapshot, event_loop, self_wakes);
+    let labels = format!("runtime=\"{}\"", escaped(snapshot.name()));
+    snapshot.visit(|sample| {
+        if sample.worker.is_none() {
+            // A string takes any text.
+            let _ = write_metric(&mut out, sample.metric, &labels, sample.value);
+        }
+    });
+    for metric in EVENT_LOOP_METRICS {
+        if let Some(value) = event_loop_value(metric.name, event_loop, self_wakes) {
+            let _ = write_metric(&mut out, metric, &labels, value);
+        }
+    }
     out
 }
 
-fn write_all(
-    out: &mut String,
-    snapshot: &Snapshot,
-    event_loop: Option<&EventLoopSnapshot>,
-    self_wakes: u64,
-) -> fmt::Result {
-    let runtime = format!("runtime=\"{}\"", escaped(snapshot.name()));
-    for &counter in WorkerNumber::COUNTERS {
-        write_workers(out, snapshot, &runtime, counter.name(), |worker| {
-            worker.counter(counter).map(Value::Counter)
-        })?;
-    }
-    write_workers(out, snapshot, &runtime, "busy_in_progress", |worker| {
-        worker.busy_in_progress().map(Value::Time)
-    })?;
-    write_workers(out, snapshot, &runtime, "mean_poll_time", |worker| {
-        worker.mean_poll_time().map(Value::Time)
-    })?;
-    write_workers(out, snapshot, &runtime, "local_queue_depth", |worker| {
-        worker.local_queue_depth().map(Value::Gauge)
-    })?;
-
-    let total = snapshot.total();
-    let workers = u64::try_from(snapshot.num_workers()).unwrap_or(u64::MAX);
-    let of_runtime = [
-        (
-            "poll_time",
-            total
-                .poll_time()
-                .map(|reading| Value::Histogram(reading.histogram())),
-        ),
-        (
-            "schedule_latency",
-            total
-                .schedule_latency()
-                .map(|reading| Value::Histogram(reading.histogram())),
-        ),
-        ("num_workers", Some(Value::Gauge(workers))),
-        (
-            "spawned_tasks_count",
-            snapshot.spawned_tasks_count().map(Value::Counter),
-        ),
-        ("covered_tasks", snapshot.covered_tasks().map(Value::Gauge)),
-        ("num_alive_tasks", snapshot.num_alive_tasks().map(Value::Gauge)),
-        (
-            "completed_tasks_count",
-            snapshot.completed_tasks_count().map(Value::Counter),
-        ),
-        (
-            "cancelled_tasks_count",
-            snapshot.cancelled_tasks_count().map(Value::Counter),
-        ),
-        (
-            "panicked_tasks_count",
-            snapshot.panicked_tasks_count().map(Value::Counter),
-        ),
-        ("self_wake_count", Some(Value::Counter(self_wakes))),
-        (
-            "loop_lag",
-            event_loop.map(|event_loop| Value::Histogram(&event_loop.loop_lag)),
-        ),
-        (
-            "long_task_time",
-            event_loop
-                .and_then(|event_loop| event_loop.long_task_time.as_ref())
-                .map(Value::Histogram),
-        ),
-        (
-            "loop_busy_duration_total",
-            event_loop.map(|event_loop| Value::Counter(nanos(event_loop.loop_busy_duration_total))),
-        ),
-    ];
-    for (metric, value) in of_runtime {
-        if let Some(value) = value {
-            let family = Family::new(metric, "");
-            family.head(out, &value)?;
-            family.sample(out, &runtime, &value)?;
-        }
-    }
-    Ok(())
-}
-
-type Worker = metrics_core::WorkerSnapshot<metrics_core::Heap>;
-
-/// A family with a sample for each worker that measures it; nothing if none does.
-fn write_workers<'a>(
-    out: &mut String,
-    snapshot: &Snapshot,
-    runtime: &str,
+fn event_loop_value<'a>(
     metric: &str,
-    value: impl Fn(&Worker) -> Option<Value<'a>>,
+    event_loop: Option<&'a EventLoopSnapshot>,
+    self_wakes: u64,
+) -> Option<Value<'a>> {
+    match metric {
+        "loop_lag" => Some(Value::Histogram(&event_loop?.loop_lag)),
+        "long_task_time" => event_loop?.long_task_time.as_ref().map(Value::Histogram),
+        "loop_busy_duration_total" => {
+            let nanos = event_loop?.loop_busy_duration_total.as_nanos();
+            Some(Value::Number(u64::try_from(nanos).unwrap_or(u64::MAX)))
+        }
+        "self_wake_count" => Some(Value::Number(self_wakes)),
+        _ => None,
+    }
+}
+
+fn write_metric(out: &mut String, metric: &Metric, labels: &str, value: Value<'_>) -> fmt::Result {
+    let Some(name) = metric.exported else {
+        return Ok(());
+    };
+    let kind = match metric.kind {
+        MetricKind::Counter => "counter",
+        MetricKind::Histogram => "histogram",
+        _ => "gauge",
+    };
+    writeln!(out, "# HELP {name} {}\n# TYPE {name} {kind}", metric.help)?;
+    match value {
+        Value::Number(nanos) if metric.unit == MetricUnit::Nanoseconds => {
+            writeln!(out, "{name}{{{labels}}} {}", in_seconds(nanos))
+        }
+        Value::Number(count) => writeln!(out, "{name}{{{labels}}} {count}"),
+        Value::Histogram(histogram) => write_histogram(out, name, labels, histogram),
+        // Only workers have these.
+        _ => Ok(()),
+    }
+}
+
+fn write_histogram(
+    out: &mut String,
+    name: &str,
+    labels: &str,
+    histogram: &HistogramSnapshot<Vec<u64>>,
 ) -> fmt::Result {
-    let family = Family::new(metric, "worker_");
-    let mut headed = false;
-    for worker in snapshot.workers() {
-        let Some(value) = value(&worker) else { continue };
-        if !headed {
-            family.head(out, &value)?;
-            headed = true;
-        }
-        family.sample(out, &format!("{runtime},worker=\"{}\"", worker.index()), &value)?;
+    // A limit of 0 is the only error.
+    let Ok(buckets) = histogram.downsample(MAX_BUCKETS) else {
+        return Ok(());
+    };
+    let mut count: u64 = 0;
+    for (range, samples) in buckets.iter() {
+        count = count.saturating_add(samples);
+        // `le` includes its value: the largest that the bucket holds, not the start of the next.
+        let le = range.end.map(|_| in_seconds(range.largest()).to_string());
+        let le = le.as_deref().unwrap_or("+Inf");
+        writeln!(out, "{name}_bucket{{{labels},le=\"{le}\"}} {count}")?;
     }
-    Ok(())
-}
-
-/// One metric under the name that it has outside.
-struct Family {
-    name: String,
-    help: &'static str,
-    seconds: bool,
-}
-
-impl Family {
-    /// `async_runtime_`, the scope, the name without unit; then the unit and, for a counter, `_total`.
-    fn new(metric: &str, scope: &str) -> Self {
-        let known = METRICS
-            .iter()
-            .chain(EVENT_LOOP_METRICS)
-            .find(|known| known.name == metric);
-        let seconds = known.is_some_and(|known| known.unit == MetricUnit::Nanoseconds);
-        let base = metric.strip_suffix("_total").unwrap_or(metric);
-        let base = if seconds {
-            base.strip_suffix("_duration").unwrap_or(base)
-        } else {
-            base
-        };
-        let unit = if seconds { "_seconds" } else { "" };
-        Self {
-            name: format!("async_runtime_{scope}{base}{unit}"),
-            help: known.map_or("", |known| known.help),
-            seconds,
-        }
-    }
-
-    fn head(&self, out: &mut String, value: &Value<'_>) -> fmt::Result {
-        let (name, suffix) = (&self.name, suffix(value));
-        let kind = match value {
-            Value::Counter(_) => "counter",
-            Value::Gauge(_) | Value::Time(_) => "gauge",
-            Value::Histogram(_) => "histogram",
-        };
-        writeln!(out, "# HELP {name}{suffix} {}", self.help)?;
-        writeln!(out, "# TYPE {name}{suffix} {kind}")
-    }
-
-    fn sample(&self, out: &mut String, labels: &str, value: &Value<'_>) -> fmt::Result {
-        let (name, suffix) = (&self.name, suffix(value));
-        match value {
-            Value::Counter(nanos) if self.seconds => {
-                writeln!(out, "{name}{suffix}{{{labels}}} {}", in_seconds(*nanos))
-            }
-            Value::Counter(count) | Value::Gauge(count) => {
-                writeln!(out, "{name}{suffix}{{{labels}}} {count}")
-            }
-            Value::Time(time) => writeln!(out, "{name}{{{labels}}} {}", time.as_secs_f64()),
-            Value::Histogram(histogram) => self.histogram(out, labels, histogram),
-        }
-    }
-
-    fn histogram(&self, out: &mut String, labels: &str, histogram: &Histogram) -> fmt::Result {
-        let name = &self.name;
-        // A limit of 0 is the only error.
-        let Ok(buckets) = histogram.downsample(MAX_BUCKETS) else {
-            return Ok(());
-        };
-        let mut count: u64 = 0;
-        for (range, samples) in buckets.iter() {
-            count = count.saturating_add(samples);
-            match range.end {
-                Some(end) => writeln!(
-                    out,
-                    "{name}_bucket{{{labels},le=\"{}\"}} {count}",
-                    in_seconds(end)
-                )?,
-                None => writeln!(out, "{name}_bucket{{{labels},le=\"+Inf\"}} {count}")?,
-            }
-        }
-        writeln!(out, "{name}_sum{{{labels}}} {}", in_seconds(histogram.sum()))?;
-        writeln!(out, "{name}_count{{{labels}}} {count}")
-    }
-}
-
-const fn suffix(value: &Value<'_>) -> &'static str {
-    if matches!(value, Value::Counter(_)) {
-        "_total"
-    } else {
-        ""
-    }
+    writeln!(out, "{name}_sum{{{labels}}} {}", in_seconds(histogram.sum()))?;
+    writeln!(out, "{name}_count{{{labels}}} {count}")
 }
 
 fn in_seconds(nanos: u64) -> f64 {
     Duration::from_nanos(nanos).as_secs_f64()
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A label's value: backslash, quote and newline are escaped.
@@ -229,4 +97,42 @@ fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\")
         .replace('"', "\\\"")
         .replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use metrics_core::{Builder, HistogramConfig, NoClock, RuntimeMetrics};
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_bucket_includes_its_edge_and_nothing_above() {
+        let config = HistogramConfig::linear(10, 3).expect("three buckets of 10 ns");
+        let mut histogram = HistogramSnapshot::<Vec<u64>>::new(config).expect("it fits");
+        histogram.record(9);
+        histogram.record(10);
+        let mut out = String::new();
+        write_histogram(&mut out, "h", "l=\"\"", &histogram).expect("a string takes any text");
+        let buckets: Vec<&str> = out.lines().take(3).collect();
+        assert_eq!(
+            buckets,
+            [
+                "h_bucket{l=\"\",le=\"0.000000009\"} 1",
+                "h_bucket{l=\"\",le=\"0.000000019\"} 2",
+                "h_bucket{l=\"\",le=\"+Inf\"} 2",
+            ]
+        );
+    }
+
+    #[test]
+    fn labels_are_escaped() {
+        let registry = Builder::new().name("a \"b\" \\\n").build(NoClock);
+        let metrics = RuntimeMetrics::new(registry.expect("no clock is no error"));
+        let text = text(&metrics.snapshot(), None, 0);
+        assert!(
+            text.contains("async_runtime_workers{runtime=\"a \\\"b\\\" \\\\\\n\"} 1\n"),
+            "{text}"
+        );
+    }
 }

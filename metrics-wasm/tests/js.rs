@@ -211,27 +211,27 @@ async fn the_text_for_prometheus_has_the_names_of_the_list() {
     next_turn().await;
     let text = metrics.prometheus();
     for line in [
-        "# TYPE async_runtime_worker_poll_count_total counter",
+        "# TYPE async_runtime_worker_polls_total counter",
         "# TYPE async_runtime_worker_busy_seconds_total counter",
-        "# TYPE async_runtime_poll_time_seconds histogram",
-        "# TYPE async_runtime_num_alive_tasks gauge",
+        "# TYPE async_runtime_poll_duration_seconds histogram",
+        "# TYPE async_runtime_alive_tasks gauge",
         "# TYPE async_runtime_loop_lag_seconds histogram",
-        "async_runtime_num_workers{runtime=\"main\"} 1",
+        "async_runtime_workers{runtime=\"main\"} 1",
     ] {
         assert!(text.lines().any(|known| known == line), "no {line:?} in\n{text}");
     }
     assert!(
-        !text.contains("async_runtime_worker_steal"),
+        !text.contains("async_runtime_worker_stolen"),
         "what is not measured is left out"
     );
     let counts: Vec<u64> = text
         .lines()
-        .filter(|line| line.starts_with("async_runtime_poll_time_seconds_bucket"))
+        .filter(|line| line.starts_with("async_runtime_poll_duration_seconds_bucket"))
         .map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
         .collect();
     assert!(counts.len() <= 20 && counts.is_sorted(), "{counts:?}");
     let count = format!(
-        "async_runtime_poll_time_seconds_count{{runtime=\"main\"}} {}",
+        "async_runtime_poll_duration_seconds_count{{runtime=\"main\"}} {}",
         counts.last().unwrap()
     );
     assert!(text.contains(&count));

@@ -7,12 +7,14 @@ mod measurements;
 mod refresh;
 mod row;
 mod update;
+mod visit;
 #[cfg(feature = "serde")]
 mod wire;
 
 pub use interval::{Interval, SinceError, WorkerInterval};
 pub use measurements::{HistogramReading, Measurements};
 pub use row::{Staleness, WorkerSnapshot};
+pub use visit::{Sample, SampleValue, WorkerLabel};
 #[cfg(feature = "serde")]
 pub use wire::SNAPSHOT_SCHEMA;
 

@@ -1,15 +1,15 @@
 //! The collector: from snapshots to `prometheus-client`'s encoder.
 
 use super::encode::{Shape, encode};
-use super::names::Family;
-use super::reading::{Exported, Listed, Runtime, Source};
-use crate::Runtimes;
+use super::reading::{Exported, Listed, Source};
+use crate::{Runtimes, Snapshot};
 use core::cell::Cell;
 use core::fmt;
 use core::num::NonZeroUsize;
 use metrics_core::{Heap, Probe, RECORDING, RegistryRef, RuntimeMetrics};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
+use std::sync::Arc;
 
 /// Exports the metrics of one runtime or of several.
 ///
@@ -18,14 +18,14 @@ use prometheus_client::encoding::DescriptorEncoder;
 /// see the same numbers and don't disturb each other. The runtime is not kept alive by it. A [`Probe`] that scrapes the exporter which
 /// is reading it gets an error.
 ///
-/// What a runtime does not measure is left out. Families keep their names from METRICS with
-/// `async_runtime_` before them (`async_runtime_worker_` for those of a worker), seconds instead of nanoseconds, and
-/// the suffixes of OpenMetrics. Labels are `runtime`, the registry's name, and `worker`, its index or `foreign` for threads
-/// that poll the runtime's tasks and are none of its workers.
+/// A metric that a runtime does not measure is left out. Each has the name of
+/// [`Metric::exported`](metrics_core::Metric::exported), with durations in seconds. The label `runtime` is the registry's name.
 ///
-/// Histograms are summed over the workers and go out with at most [`DEFAULT_BUCKETS`](Self::DEFAULT_BUCKETS)
-/// buckets. The edges follow from the layout alone, so that a query over time or over several processes adds up what
-/// belongs together.
+/// Metrics of the workers are exported as sums over the workers. [`each_worker`](Self::each_worker) exports each worker's own
+/// instead, and with them what has no sum, such as a worker's state.
+///
+/// A histogram has at most [`DEFAULT_BUCKETS`](Self::DEFAULT_BUCKETS) buckets. Their edges depend on the layout alone, so that
+/// histograms of several processes can be added up. `le` is inclusive.
 ///
 /// ```
 /// use metrics_core::{Builder, RuntimeMetrics};
@@ -39,15 +39,14 @@ use prometheus_client::encoding::DescriptorEncoder;
 ///
 /// let mut page = String::new();
 /// Format::Text.write(&mut page, &exported)?;
-/// assert!(page.contains(r#"async_runtime_num_workers{runtime="main"} 2"#));
+/// assert!(page.contains(r#"async_runtime_workers{runtime="main"} 2"#));
 /// # Ok(())
 /// # }
 /// ```
 pub struct RuntimeCollector {
     sources: Vec<Box<dyn Source>>,
-    families: Vec<Family>,
     max_buckets: usize,
-    of_each_worker: bool,
+    each_worker: bool,
 }
 
 /// Two runtimes of one name: their series could not be told apart.
@@ -111,9 +110,8 @@ impl RuntimeCollector {
     fn of(source: impl Source + 'static) -> Self {
         Self {
             sources: vec![Box::new(source)],
-            families: Family::all(),
             max_buckets: Self::DEFAULT_BUCKETS,
-            of_each_worker: false,
+            each_worker: false,
         }
     }
 
@@ -150,10 +148,13 @@ impl RuntimeCollector {
         self
     }
 
-    /// Exports histograms of each worker, with its label, in place of the sum over all.
+    /// Exports the metrics of each worker in place of the sums over the workers. The label `worker` is its index, or `external` for the
+    /// threads that poll the runtime's tasks and are none of its workers.
+    ///
+    /// The page grows with the number of workers: histograms make up most of it.
     #[must_use]
-    pub fn histograms_of_each_worker(mut self, yes: bool) -> Self {
-        self.of_each_worker = yes;
+    pub fn each_worker(mut self, yes: bool) -> Self {
+        self.each_worker = yes;
         self
     }
 }
@@ -163,7 +164,7 @@ impl fmt::Debug for RuntimeCollector {
         f.debug_struct("RuntimeCollector")
             .field("runtimes", &self.names())
             .field("max_buckets", &self.max_buckets)
-            .field("histograms_of_each_worker", &self.of_each_worker)
+            .field("each_worker", &self.each_worker)
             .finish_non_exhaustive()
     }
 }
@@ -198,18 +199,16 @@ impl Collector for RuntimeCollector {
         for source in &self.sources {
             source.read(&mut read);
         }
-        let mut runtimes: Vec<Runtime> = Vec::with_capacity(read.len());
-        for runtime in read {
-            if !runtimes.iter().any(|first| first.name() == runtime.name()) {
-                runtimes.push(runtime);
+        let mut snapshots: Vec<Arc<Snapshot>> = Vec::with_capacity(read.len());
+        for snapshot in read {
+            if !snapshots.iter().any(|first| first.name() == snapshot.name()) {
+                snapshots.push(snapshot);
             }
         }
         let shape = Shape {
             max_buckets: self.max_buckets,
-            of_each_worker: self.of_each_worker,
+            each_worker: self.each_worker,
         };
-        self.families
-            .iter()
-            .try_for_each(|family| encode(family, &runtimes, shape, &mut encoder))
+        encode(snapshots.iter().map(AsRef::as_ref), shape, &mut encoder)
     }
 }

@@ -1,126 +1,167 @@
-//! One family of series, from snapshots to `prometheus-client`'s encoder.
+//! From the walk over a snapshot to `prometheus-client`'s encoder.
 
-use super::families::{Histogram, STATES, Values};
-use super::names::Family;
-use super::reading::{Labels, Runtime, Worker};
 use core::fmt;
 use core::time::Duration;
-use metrics_core::WorkerNumber;
+use metrics_core::{
+    Heap, HistogramSnapshot, METRICS, Metric, MetricKind, MetricScope, MetricUnit, Sample, SampleValue,
+    Snapshot, WorkerLabel, WorkerState,
+};
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Unit;
 
-/// How histograms are exported.
+/// Names of labels and their values.
+type Labels = Vec<(&'static str, String)>;
+
+/// How the metrics of the workers are exported.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
     pub(super) max_buckets: usize,
-    pub(super) of_each_worker: bool,
+    pub(super) each_worker: bool,
 }
 
-/// What a sample says beside its labels.
-enum Value<'a> {
+impl Shape {
+    /// Whether a sample is exported: a worker's own or the sum over the workers, never both, so that a query may add them up.
+    fn includes(self, sample: &Sample<'_, Vec<u64>>) -> bool {
+        let is_of_workers = sample.metric.scope == MetricScope::Worker;
+        sample.metric.exported.is_some() && (!is_of_workers || sample.worker.is_some() == self.each_worker)
+    }
+}
+
+/// One series.
+struct Series {
+    labels: Labels,
+    value: Value,
+}
+
+enum Value {
     Count(u64),
     Seconds(f64),
-    /// Nothing: all is in the labels.
-    Labels,
-    Histogram(&'a Histogram),
+    Histogram {
+        sum: f64,
+        count: u64,
+        /// The largest value of each bucket and its samples.
+        buckets: Vec<(f64, u64)>,
+    },
 }
 
-/// Writes `family` for every runtime that has something to say in it, and nothing at all if none has.
-pub(super) fn encode(
-    family: &Family,
-    runtimes: &[Runtime],
+/// Writes every metric that one of the snapshots has a value of. The series of a metric stand together, whichever runtime they are of.
+pub(super) fn encode<'a>(
+    snapshots: impl IntoIterator<Item = &'a Snapshot<Heap>>,
     shape: Shape,
     encoder: &mut DescriptorEncoder<'_>,
 ) -> fmt::Result {
-    let samples: Vec<_> = runtimes
-        .iter()
-        .flat_map(|runtime| samples(family, runtime, shape))
-        .collect();
-    if samples.is_empty() {
-        return Ok(());
+    let mut families: Vec<Vec<Series>> = METRICS.iter().map(|_| Vec::new()).collect();
+    for snapshot in snapshots {
+        let mut families = METRICS.iter().zip(&mut families);
+        let mut family = families.next();
+        snapshot.visit(|sample| {
+            // The walk is in the order of the list.
+            while family
+                .as_ref()
+                .is_some_and(|(metric, _)| metric.name != sample.metric.name)
+            {
+                family = families.next();
+            }
+            if let Some((_, series)) = &mut family
+                && shape.includes(&sample)
+            {
+                push(series, snapshot.name(), &sample, shape);
+            }
+        });
     }
-    let mut metric =
-        encoder.encode_descriptor(&family.name, family.help, family.unit.as_ref(), family.kind)?;
-    for (labels, value) in &samples {
-        match (family.kind, value) {
-            // Info takes its labels by itself.
-            (MetricType::Info, _) => metric.encode_info(labels)?,
-            (kind, value) => write(kind, value, shape, &mut metric.encode_family(labels)?)?,
+    for (metric, series) in METRICS.iter().zip(&families) {
+        if let Some(name) = metric.exported
+            && !series.is_empty()
+        {
+            write_family(metric, name, series, encoder)?;
         }
     }
     Ok(())
 }
 
-/// What `runtime` has to say in `family`.
-fn samples<'a>(family: &Family, runtime: &'a Runtime, shape: Shape) -> Vec<(Labels, Value<'a>)> {
-    let one = |value: Option<Value<'a>>| {
-        value
-            .map(|value| (of_runtime(runtime), value))
+fn push(to: &mut Vec<Series>, runtime: &str, sample: &Sample<'_, Vec<u64>>, shape: Shape) {
+    let labels = |more: Option<(&'static str, &str)>| {
+        let worker = sample.worker.as_ref().map(WorkerLabel::to_string);
+        [("runtime", runtime.to_owned())]
             .into_iter()
+            .chain(worker.map(|worker| ("worker", worker)))
+            .chain(more.map(|(name, value)| (name, value.to_owned())))
             .collect()
     };
-    let each = |value: &dyn Fn(&'a Worker) -> Option<Value<'a>>| {
-        let sample = |worker| Some((of_worker(runtime, worker), value(worker)?));
-        runtime.workers.iter().filter_map(sample).collect()
+    let mut one = |more, value| {
+        to.push(Series {
+            labels: labels(more),
+            value,
+        });
     };
-    match family.values {
-        Values::WorkerCounter(counter) => each(&|worker| {
-            let value = worker.counter(counter)?;
-            Some(match counter {
-                WorkerNumber::BusyDurationTotal => seconds(Duration::from_nanos(value)),
-                _ => Value::Count(value),
-            })
-        }),
-        Values::WorkerGauge(get) => each(&|worker| get(worker).map(Value::Count)),
-        Values::WorkerTime(get) => each(&|worker| get(worker).map(seconds)),
-        Values::WorkerState => runtime
-            .workers
-            .iter()
-            .flat_map(|worker| {
-                STATES.map(|(state, name)| {
-                    let mut labels = of_worker(runtime, worker);
-                    labels.push(("state", name.to_owned()));
-                    (labels, Value::Count(u64::from(worker.state() == state)))
-                })
-            })
-            .collect(),
-        Values::WorkerText(get) | Values::WorkerInfo(get) => runtime
-            .workers
-            .iter()
-            .filter_map(|worker| Some((of_worker(runtime, worker), get(worker)?)))
-            .map(|(labels, more)| (join(labels, more), Value::Labels))
-            .collect(),
-        Values::WorkerHistogram(get) if shape.of_each_worker => {
-            each(&|worker| get(worker).map(Value::Histogram))
+    match sample.value {
+        SampleValue::Number(nanos) if sample.metric.unit == MetricUnit::Nanoseconds => {
+            one(None, Value::Seconds(in_seconds(nanos)));
         }
-        Values::WorkerHistogram(get) => one(get(&runtime.total).map(Value::Histogram)),
-        Values::RuntimeCounter(get) | Values::RuntimeGauge(get) => one(get(runtime).map(Value::Count)),
-        Values::RuntimeTime(get) => one(get(runtime).map(seconds)),
-        Values::RuntimeInfo(get) => vec![(join(of_runtime(runtime), get(runtime)), Value::Labels)],
-        Values::RuntimeHistogram(get) => one(get(runtime).map(Value::Histogram)),
+        SampleValue::Number(count) => one(None, Value::Count(count)),
+        SampleValue::Histogram(histogram) => {
+            if let Some(value) = downsampled(histogram, shape.max_buckets) {
+                one(None, value);
+            }
+        }
+        SampleValue::State(now) => {
+            for state in WorkerState::ALL {
+                let value = Value::Count(u64::from(state == now));
+                one(Some(("state", state.name())), value);
+            }
+        }
+        SampleValue::Location(location) => one(Some(("location", location)), Value::Count(1)),
+        // Not exported: the numbers of threads are never used again, so that they would make series without bound.
+        _ => {}
     }
 }
 
-fn of_runtime(runtime: &Runtime) -> Labels {
-    vec![("runtime", runtime.name().to_owned())]
+/// `None` for a limit of 0, which the collector's type rules out.
+fn downsampled(histogram: &HistogramSnapshot<Vec<u64>>, max_buckets: usize) -> Option<Value> {
+    let buckets = histogram.downsample(max_buckets).ok()?;
+    Some(Value::Histogram {
+        sum: in_seconds(histogram.sum()),
+        count: histogram.count(),
+        buckets: buckets
+            .iter()
+            .map(|(range, count)| {
+                // `le` includes its value: the largest that the bucket holds, not the start of the next.
+                let le = range.end.map_or(f64::INFINITY, |_| in_seconds(range.largest()));
+                (le, count)
+            })
+            .collect(),
+    })
 }
 
-fn of_worker(runtime: &Runtime, worker: &Worker) -> Labels {
-    let mut labels = of_runtime(runtime);
-    labels.push(("worker", worker.label.clone()));
-    labels
+fn in_seconds(nanos: u64) -> f64 {
+    Duration::from_nanos(nanos).as_secs_f64()
 }
 
-fn join(mut labels: Labels, more: Labels) -> Labels {
-    labels.extend(more);
-    labels
+/// Writes a metric. The encoder appends the unit to the name, and the suffix of the type.
+fn write_family(
+    metric: &Metric,
+    name: &str,
+    series: &[Series],
+    encoder: &mut DescriptorEncoder<'_>,
+) -> fmt::Result {
+    let kind = match metric.kind {
+        MetricKind::Counter => MetricType::Counter,
+        MetricKind::Histogram => MetricType::Histogram,
+        _ => MetricType::Gauge,
+    };
+    let name = name.strip_suffix("_total").unwrap_or(name);
+    let (name, unit) = match name.strip_suffix("_seconds") {
+        Some(name) => (name, Some(Unit::Seconds)),
+        None => (name, None),
+    };
+    let mut family = encoder.encode_descriptor(name, metric.help, unit.as_ref(), kind)?;
+    series
+        .iter()
+        .try_for_each(|series| write(kind, &series.value, &mut family.encode_family(&series.labels)?))
 }
 
-fn seconds(duration: Duration) -> Value<'static> {
-    Value::Seconds(duration.as_secs_f64())
-}
-
-fn write(kind: MetricType, value: &Value<'_>, shape: Shape, metric: &mut MetricEncoder<'_>) -> fmt::Result {
+fn write(kind: MetricType, value: &Value, metric: &mut MetricEncoder<'_>) -> fmt::Result {
     match (kind, value) {
         (MetricType::Counter, Value::Count(count)) => {
             metric.encode_counter::<NoLabelSet, _, f64>(count, None)
@@ -130,25 +171,8 @@ fn write(kind: MetricType, value: &Value<'_>, shape: Shape, metric: &mut MetricE
         }
         (_, Value::Count(count)) => metric.encode_gauge(count),
         (_, Value::Seconds(seconds)) => metric.encode_gauge(seconds),
-        (_, Value::Labels) => metric.encode_gauge(&1_u64),
-        (_, Value::Histogram(histogram)) => write_histogram(histogram, shape, metric),
+        (_, Value::Histogram { sum, count, buckets }) => {
+            metric.encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)
+        }
     }
-}
-
-fn write_histogram(histogram: &Histogram, shape: Shape, metric: &mut MetricEncoder<'_>) -> fmt::Result {
-    // A limit of 0 is the only error, and the collector's type rules it out.
-    let buckets = histogram.downsample(shape.max_buckets).map_err(|_| fmt::Error)?;
-    let buckets: Vec<(f64, u64)> = buckets
-        .iter()
-        .map(|(range, count)| {
-            // `le` includes its value: the largest that the bucket holds, not the start of the next.
-            let le = range.end.map_or(f64::INFINITY, |_| in_seconds(range.largest()));
-            (le, count)
-        })
-        .collect();
-    metric.encode_histogram::<NoLabelSet>(in_seconds(histogram.sum()), histogram.count(), &buckets, None)
-}
-
-fn in_seconds(nanos: u64) -> f64 {
-    Duration::from_nanos(nanos).as_secs_f64()
 }

@@ -8,9 +8,7 @@ mod collector;
 mod encode;
 #[cfg(feature = "axum")]
 mod endpoint;
-mod families;
 mod format;
-mod names;
 mod reading;
 mod text;
 

@@ -1,19 +1,15 @@
-//! One runtime's snapshot, laid out for the exporter.
+//! The runtimes that are exported, and how a scrape reads them.
 
-use crate::Runtimes;
-use core::ops::Deref;
-use metrics_core::{Heap, Measurements, Probe, RegistryRef, RuntimeMetrics, Snapshot, WorkerSnapshot};
+use crate::{Runtimes, Snapshot};
+use metrics_core::{Heap, Probe, RegistryRef, RuntimeMetrics};
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// Names of labels and their values.
-pub(super) type Labels = Vec<(&'static str, String)>;
 
 /// One runtime or several that can be read, whatever their registries and probes are.
 pub(super) trait Source: Send + Sync {
     /// The names of the runtimes.
     fn names(&self) -> Vec<String>;
-    /// Adds their numbers now.
-    fn read(&self, to: &mut Vec<Runtime>);
+    /// Adds a snapshot of each.
+    fn read(&self, to: &mut Vec<Arc<Snapshot>>);
 }
 
 /// A runtime and what the last scrape saw of it: a worker that can't be read just now stays where it was, and no counter
@@ -22,7 +18,7 @@ pub(super) struct Exported<R: RegistryRef, P> {
     metrics: RuntimeMetrics<R, P>,
     /// One for each scrape that has been going on at the same time. The lock is not held while the probe is called, which
     /// may wait for another scrape.
-    last: Mutex<Vec<Arc<Snapshot<R::Storage>>>>,
+    last: Mutex<Vec<Arc<Snapshot>>>,
 }
 
 impl<R: RegistryRef<Storage = Heap>, P: Probe> Exported<R, P> {
@@ -33,25 +29,13 @@ impl<R: RegistryRef<Storage = Heap>, P: Probe> Exported<R, P> {
         }
     }
 
-    fn read_one(&self) -> Runtime {
+    fn read_one(&self) -> Arc<Snapshot> {
         let lock = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let mut snapshot = lock().pop().unwrap_or_default();
         // Copied only while another scraper still writes its page from it.
         self.metrics.snapshot_into(Arc::make_mut(&mut snapshot));
         lock().push(Arc::clone(&snapshot));
-        let workers = snapshot.workers().map(|worker| Worker {
-            label: worker.index().to_string(),
-            worker,
-        });
-        let foreign = snapshot.foreign().map(|worker| Worker {
-            label: "foreign".to_owned(),
-            worker,
-        });
-        Runtime {
-            workers: workers.chain(foreign).collect(),
-            total: snapshot.total(),
-            snapshot,
-        }
+        snapshot
     }
 }
 
@@ -64,7 +48,7 @@ where
         vec![self.metrics.name().to_owned()]
     }
 
-    fn read(&self, to: &mut Vec<Runtime>) {
+    fn read(&self, to: &mut Vec<Arc<Snapshot>>) {
         to.push(self.read_one());
     }
 }
@@ -119,53 +103,7 @@ where
         listed.iter().map(|metrics| metrics.name().to_owned()).collect()
     }
 
-    fn read(&self, to: &mut Vec<Runtime>) {
+    fn read(&self, to: &mut Vec<Arc<Snapshot>>) {
         to.extend(self.exported().iter().map(|one| one.read_one()));
-    }
-}
-
-/// A snapshot, and what every family would draw from it anew.
-pub(super) struct Runtime {
-    pub(super) total: Measurements<Heap>,
-    pub(super) workers: Vec<Worker>,
-    snapshot: Arc<Snapshot<Heap>>,
-}
-
-impl Deref for Runtime {
-    type Target = Snapshot<Heap>;
-
-    fn deref(&self) -> &Snapshot<Heap> {
-        &self.snapshot
-    }
-}
-
-/// One worker, and how its label calls it.
-pub(super) struct Worker {
-    /// Its index, or `foreign` for threads that are none of the runtime's workers.
-    pub(super) label: String,
-    worker: WorkerSnapshot<Heap>,
-}
-
-impl Worker {
-    /// The thread that runs it, if one does.
-    pub(super) fn thread_labels(&self) -> Option<Labels> {
-        Some(vec![
-            ("thread", self.thread()?.to_string()),
-            ("thread_name", self.thread_name().to_owned()),
-        ])
-    }
-
-    /// The spawn site of the task that it is polling, if it is polling one and its site is known.
-    pub(super) fn site_labels(&self) -> Option<Labels> {
-        let site = self.site_name();
-        (!site.is_empty()).then(|| vec![("site", site.to_owned())])
-    }
-}
-
-impl Deref for Worker {
-    type Target = WorkerSnapshot<Heap>;
-
-    fn deref(&self) -> &WorkerSnapshot<Heap> {
-        &self.worker
     }
 }

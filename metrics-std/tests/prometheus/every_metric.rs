@@ -1,7 +1,9 @@
 //! Every metric of the one list is in the reader, in the snapshot and in the exporter.
 
 use crate::fixture::Fixture;
-use metrics_core::{METRICS, MetricScope, WorkerNumber};
+use metrics_core::{
+    EVENT_LOOP_METRICS, Fact, HistogramName, METRICS, MetricScope, MetricSource, WorkerNumber, WorkerState,
+};
 use metrics_std::prometheus::{Format, RuntimeCollector};
 use prometheus_client::registry::Registry;
 use serde_json::Value;
@@ -10,54 +12,46 @@ use serde_json::Value;
 fn the_reader_has_every_metric() {
     let fixture = Fixture::new("main");
     for metric in METRICS {
-        assert_eq!(
-            read(&fixture, metric.name),
-            Some(true),
-            "{} has no number in the reader",
+        assert!(
+            has_value(&fixture, metric.source),
+            "{} has no value in the reader",
             metric.name
         );
     }
 }
 
-/// Whether the reader has a number for the metric; `None` if this test knows no getter of that name.
-fn read(fixture: &Fixture, metric: &str) -> Option<bool> {
+fn has_value(fixture: &Fixture, source: MetricSource) -> bool {
     let metrics = &fixture.metrics;
     let snapshot = metrics.snapshot();
-    if let Some(&counter) = WorkerNumber::ALL.iter().find(|counter| counter.name() == metric) {
-        return Some(metrics.counter(counter).is_some() && metrics.worker_counter(0, counter).is_some());
-    }
-    let live = metrics.live(1);
-    Some(match metric {
-        "busy_in_progress" => snapshot.worker(1)?.busy_in_progress().is_some(),
-        "mean_poll_time" => metrics.worker_mean_poll_time(0).is_some(),
-        "poll_time" => metrics.poll_time_histogram_bucket_count(0, 0).is_some(),
-        "schedule_latency" => metrics.schedule_latency_histogram_bucket_count(0, 0).is_some(),
-        "local_queue_depth" => metrics.worker_local_queue_depth(0).is_some(),
-        "thread" => metrics.worker_thread(0).is_some(),
-        "state" | "site" => live.is_some(),
-        "since" => live?.since.is_some(),
-        "num_workers" => metrics.num_workers() > 0,
-        "spawned_tasks_count" => metrics.spawned_tasks_count().is_some(),
-        "covered_tasks" => metrics.covered_tasks().is_some(),
-        "num_alive_tasks" => metrics.num_alive_tasks().is_some(),
-        "completed_tasks_count" => metrics.completed_tasks_count().is_some(),
-        "cancelled_tasks_count" => metrics.cancelled_tasks_count().is_some(),
-        "panicked_tasks_count" => metrics.panicked_tasks_count().is_some(),
-        "global_queue_depth" => metrics.global_queue_depth().is_some(),
-        "remote_schedule_count" => metrics.remote_schedule_count().is_some(),
-        "num_blocking_threads" => metrics.num_blocking_threads().is_some(),
-        "num_idle_blocking_threads" => metrics.num_idle_blocking_threads().is_some(),
-        "blocking_queue_depth" => metrics.blocking_queue_depth().is_some(),
-        "blocking_queue_wait" => snapshot
+    let worker = snapshot.worker(1).expect("the fixture has two workers");
+    match source {
+        MetricSource::Worker(number) => {
+            metrics.counter(number).is_some() && metrics.worker_counter(0, number).is_some()
+        }
+        MetricSource::Runtime(number) => metrics.runtime_number(number).is_some(),
+        MetricSource::Histogram(HistogramName::PollTime) => {
+            metrics.poll_time_histogram_bucket_count(0, 0).is_some()
+        }
+        MetricSource::Histogram(HistogramName::ScheduleLatency) => {
+            metrics.schedule_latency_histogram_bucket_count(0, 0).is_some()
+        }
+        MetricSource::Histogram(HistogramName::BlockingQueueWait) => snapshot
             .blocking_queue_wait()
             .is_some_and(|wait| wait.count() > 0),
-        "io_driver_fd_registered_count" => metrics.io_driver_fd_registered_count().is_some(),
-        "io_driver_fd_deregistered_count" => metrics.io_driver_fd_deregistered_count().is_some(),
-        "io_driver_ready_count" => metrics.io_driver_ready_count().is_some(),
-        "started_at" => snapshot.started_at().is_some(),
-        "epoch" => snapshot.epoch() == u64::MAX,
-        _ => return None,
-    })
+        MetricSource::Fact(fact) => match fact {
+            Fact::State => worker.state() == WorkerState::Polling,
+            Fact::Since => worker.state_for().is_some(),
+            Fact::Site => !worker.site_name().is_empty(),
+            Fact::Thread => metrics.worker_thread(0).is_some(),
+            Fact::MeanPollTime => metrics.worker_mean_poll_time(0).is_some(),
+            Fact::BusyInProgress => worker.busy_in_progress().is_some(),
+            Fact::NumWorkers => metrics.num_workers() == 2,
+            Fact::StartedAt => snapshot.started_at().is_some(),
+            Fact::Epoch => snapshot.epoch() == u64::MAX,
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 #[test]
@@ -84,50 +78,102 @@ fn the_snapshot_has_every_metric() {
     }
 }
 
-#[test]
-fn the_exporter_has_every_metric() {
-    let fixture = Fixture::new("main");
+fn page(fixture: &Fixture, each_worker: bool) -> String {
+    let collector = RuntimeCollector::new(fixture.metrics.clone()).each_worker(each_worker);
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(RuntimeCollector::new(fixture.metrics.clone())));
+    registry.register_collector(Box::new(collector));
     let mut page = String::new();
-    Format::OpenMetrics
+    Format::Text
         .write(&mut page, &registry)
         .expect("a String takes everything");
-    for metric in METRICS {
-        // `busy_duration_total` is `busy_seconds_total` outside: the name up to its unit.
-        let base = metric.name.trim_end_matches("_duration_total");
-        let is_its = |name: &str| {
-            let name = name
-                .strip_prefix("async_runtime_worker_")
-                .or(name.strip_prefix("async_runtime_"));
-            name.is_some_and(|name| name == base || name == format!("{base}_seconds"))
-        };
-        let family = page
-            .lines()
-            .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
-            .find(|name| is_its(name));
-        let family = family.unwrap_or_else(|| panic!("{} is not in\n{page}", metric.name));
-        let samples = page.lines().filter(|line| line.starts_with(family)).count();
-        assert!(samples > 0, "{family} has no sample");
+    page
+}
+
+/// The metrics that a page has, by the names of their `# TYPE` lines.
+fn families(page: &str) -> Vec<&str> {
+    page.lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .collect()
+}
+
+#[test]
+fn the_exporter_has_every_metric_of_each_worker_under_its_exported_name() {
+    let fixture = Fixture::new("main");
+    let expected: Vec<&str> = METRICS.iter().filter_map(|metric| metric.exported).collect();
+    let page = page(&fixture, true);
+    assert_eq!(families(&page), expected);
+    for name in expected {
+        let is_sample = |line: &str| line.starts_with(name) && line.contains("{");
+        assert!(page.lines().any(is_sample), "{name} has no sample");
     }
+}
+
+#[test]
+fn the_exporter_sums_over_the_workers_by_default() {
+    let fixture = Fixture::new("main");
+    let page = page(&fixture, false);
+    assert!(!page.contains("worker=\""), "{page}");
+    let polls = fixture.counter(WorkerNumber::PollCount);
+    let series = format!("\nasync_runtime_worker_polls_total{{runtime=\"main\"}} {polls}\n");
+    assert!(page.contains(&series), "{page}");
+}
+
+/// A new name is a new series: whoever changes one of these changes every dashboard and alert.
+#[test]
+fn the_exported_names_are_these() {
+    let names: Vec<&str> = METRICS.iter().filter_map(|metric| metric.exported).collect();
+    assert_eq!(
+        names,
+        [
+            "async_runtime_worker_busy_seconds_total",
+            "async_runtime_worker_parks_total",
+            "async_runtime_worker_noop_parks_total",
+            "async_runtime_worker_polls_total",
+            "async_runtime_worker_stolen_tasks_total",
+            "async_runtime_worker_steal_operations_total",
+            "async_runtime_worker_local_schedules_total",
+            "async_runtime_worker_overflows_total",
+            "async_runtime_worker_overflow_tasks_total",
+            "async_runtime_worker_budget_forced_yields_total",
+            "async_runtime_worker_root_polls_total",
+            "async_runtime_worker_nested_polls_total",
+            "async_runtime_worker_local_queue_depth",
+            "async_runtime_poll_duration_seconds",
+            "async_runtime_schedule_latency_seconds",
+            "async_runtime_worker_state",
+            "async_runtime_worker_state_age_seconds",
+            "async_runtime_worker_spawn_location",
+            "async_runtime_worker_mean_poll_duration_seconds",
+            "async_runtime_tasks_spawned_total",
+            "async_runtime_covered_tasks",
+            "async_runtime_alive_tasks",
+            "async_runtime_tasks_completed_total",
+            "async_runtime_tasks_cancelled_total",
+            "async_runtime_tasks_panicked_total",
+            "async_runtime_global_queue_depth",
+            "async_runtime_remote_schedules_total",
+            "async_runtime_blocking_threads",
+            "async_runtime_idle_blocking_threads",
+            "async_runtime_blocking_queue_depth",
+            "async_runtime_io_driver_registrations_total",
+            "async_runtime_io_driver_deregistrations_total",
+            "async_runtime_io_driver_ready_events_total",
+            "async_runtime_blocking_queue_wait_seconds",
+            "async_runtime_workers",
+            "async_runtime_start_time_seconds",
+        ]
+    );
 }
 
 #[test]
 fn the_document_names_what_is_exported() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/METRICS.md");
     let document = std::fs::read_to_string(path).expect("docs/METRICS.md is there");
-    let fixture = Fixture::new("main");
-    let mut registry = Registry::default();
-    registry.register_collector(Box::new(RuntimeCollector::new(fixture.metrics.clone())));
-    let mut page = String::new();
-    Format::Text
-        .write(&mut page, &registry)
-        .expect("a String takes everything");
+    let exported = METRICS.iter().chain(EVENT_LOOP_METRICS);
+    let exported: Vec<&str> = exported.filter_map(|metric| metric.exported).collect();
     let is_name = |word: &&str| word.starts_with("async_runtime_") && !word.ends_with('_');
     let named: Vec<&str> = document.split('`').filter(is_name).collect();
-    assert!(named.len() > 5, "{named:?}");
-    for name in named {
-        let sample = format!("\n{name}{{");
-        assert!(page.contains(&sample), "{name} is not in\n{page}");
+    for name in &exported {
+        assert!(named.contains(name), "{name} is not in the document");
     }
 }

@@ -1,6 +1,7 @@
 //! What holds from one scrape to the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::thread;
 
 use metrics_core::{Builder, HistogramConfig, NoClock, PollStart, RuntimeMetrics, Worker};
@@ -37,7 +38,7 @@ fn one_collector_exports_whatever_is_in_the_list() {
     exported.register_collector(Box::new(collector));
     let names = || -> Vec<String> {
         let page = counters(&exported).into_keys();
-        let of_spawns = page.filter(|series| series.starts_with("async_runtime_spawned_tasks_count_total"));
+        let of_spawns = page.filter(|series| series.starts_with("async_runtime_tasks_spawned_total"));
         let names = of_spawns.filter_map(|series| Some(series.split('"').nth(1)?.to_owned()));
         names.collect()
     };
@@ -52,7 +53,7 @@ fn one_collector_exports_whatever_is_in_the_list() {
     assert_eq!(names(), ["first", "other", "second"]);
     first.registry().shared().task_spawned();
     assert_eq!(
-        counters(&exported)["async_runtime_spawned_tasks_count_total{runtime=\"first\"}"],
+        counters(&exported)["async_runtime_tasks_spawned_total{runtime=\"first\"}"],
         1.0
     );
 
@@ -99,6 +100,40 @@ fn no_counter_goes_back_while_a_worker_does_nothing_but_submit() {
             before.extend(now);
         }
     });
-    let polls = counters(&exported)["async_runtime_worker_poll_count_total{runtime=\"busy\",worker=\"0\"}"];
+    let polls = counters(&exported)["async_runtime_worker_polls_total{runtime=\"busy\"}"];
     assert_eq!(polls, SUBMITS as f64);
+}
+
+#[test]
+fn threads_that_come_and_go_add_no_series() {
+    let registry = Builder::new()
+        .workers(1)
+        .poll_time(HistogramConfig::DEFAULT)
+        .build(NoClock)
+        .expect("no clock is no error");
+    let metrics = RuntimeMetrics::new(Arc::clone(&registry));
+    let mut exported = Registry::default();
+    exported.register_collector(Box::new(RuntimeCollector::new(metrics).each_worker(true)));
+    let series = || -> BTreeSet<String> {
+        let mut page = String::new();
+        Format::Text
+            .write(&mut page, &exported)
+            .expect("a String takes everything");
+        let samples = page.lines().filter(|line| !line.starts_with('#'));
+        samples
+            .filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned()))
+            .collect()
+    };
+    let run_on_thread = |number| {
+        let worker = Worker::lease(Arc::clone(&registry), 0).expect("the last thread gave its slot back");
+        worker.set_thread(number);
+        worker.start_poll(PollStart::default());
+        worker.end_poll();
+        worker.submit();
+        series()
+    };
+    let first = run_on_thread(1);
+    for number in 2..20 {
+        assert_eq!(run_on_thread(number), first);
+    }
 }

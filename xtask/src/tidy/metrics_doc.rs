@@ -16,28 +16,18 @@ A counter is a `u64` that never decreases. A histogram has count, sum, minimum a
 
 ## Exported names
 
-In exporters time is in seconds, and names follow the rules of OpenMetrics. Before the name of a worker's counter, gauge or info goes
-`async_runtime_worker_`, before that of a histogram and of all else `async_runtime_`. Behind it go the unit, in place of `_duration`,
-and `_total` for a counter or `_info` for an info:
+Exporters convert durations to seconds. A metric without an exported name is in snapshots alone: its values would make
+series without bound, or another metric has them. A histogram has the suffixes `_bucket`, `_sum` and `_count`; `le` is inclusive.
 
-| here | exported |
-|---|---|
-| `poll_count` | `async_runtime_worker_poll_count_total` |
-| `busy_duration_total` | `async_runtime_worker_busy_seconds_total` |
-| `busy_in_progress` | `async_runtime_worker_busy_in_progress_seconds` |
-| `thread` | `async_runtime_worker_thread_info` |
-| `poll_time` | `async_runtime_poll_time_seconds_bucket`, `async_runtime_poll_time_seconds_sum`, `async_runtime_poll_time_seconds_count` |
-| `num_alive_tasks` | `async_runtime_num_alive_tasks` |
-| `spawned_tasks_count` | `async_runtime_spawned_tasks_count_total` |
-
-Labels are `runtime`, its name, and `worker`, its index or `foreign` for threads that poll the runtime's tasks and are none of its
-workers. Histograms go out summed over the workers unless asked otherwise.
+The label `runtime` is the runtime's name. Metrics of the workers are exported as sums over the workers by default. On request each
+worker's own are exported instead, with the label `worker`: its index, or `external` for the threads that poll the runtime's tasks and
+are none of its workers. The state of a worker has the label `state`, the spawn location the label `location`.
 ";
 
 const SECTIONS: &[(MetricScope, &str)] = &[
     (
         MetricScope::Worker,
-        "Per worker (written by its worker, published by its submits)",
+        "Per worker (written by its worker, visible after a submit)",
     ),
     (MetricScope::Runtime, "Per runtime (visible at once)"),
     (
@@ -47,11 +37,11 @@ const SECTIONS: &[(MetricScope, &str)] = &[
 ];
 
 const FOOT: &str = "
-## When a worker's batch is published
+## When a worker's batch is submitted
 
-At every park and unpark, at the end of a poll once an interval has passed since the last time (1 ms by default) or on the
-runtime's tick, when a worker is dropped or asks, and at shutdown; after every poll where the host has no park hook. Never in the
-middle of a poll: that is what the live record (`state`, `site`, `since`) is for.
+At every park and unpark; at the end of a poll once an interval (1 ms by default) has passed since the last submit, or on the
+runtime's tick; when a worker is dropped or asks for it; at shutdown; after every poll where the host has no park hook. Never in the
+middle of a poll: the live record (`state`, `site`, `since`) is readable without a submit.
 ";
 
 pub(super) fn text() -> String {
@@ -65,14 +55,16 @@ pub(super) fn text() -> String {
         // Writing to a string can't fail.
         let _ = write!(
             text,
-            "\n## {title}\n\n| name | kind | says | unlike Tokio |\n|---|---|---|---|\n"
+            "\n## {title}\n\n| name | kind | exported as | meaning | unlike Tokio |\n|---|---|---|---|---|\n"
         );
         for metric in metrics {
+            let exported = metric.exported.map(|name| format!("`{name}`"));
             let _ = writeln!(
                 text,
-                "| `{}` | {} | {} | {} |",
+                "| `{}` | {} | {} | {} | {} |",
                 metric.name,
                 kind(metric),
+                exported.unwrap_or_default(),
                 metric.help,
                 metric.unlike_tokio
             );

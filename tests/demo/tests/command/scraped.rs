@@ -39,10 +39,13 @@ fn prometheus_answers_what_the_snapshot_says() {
         Some(snapshot(&address)).filter(|now| polls(now) >= 10_000)
     });
     wait_for("a scrape", || {
-        let count = prometheus.ask("sum(async_runtime_poll_time_seconds_count)")?;
+        let count = prometheus.ask("sum(async_runtime_poll_duration_seconds_count)")?;
         (count >= polls(&before) as f64).then_some(())
     });
-    let picks: [(&str, Pick); 2] = [("poll_time", poll_time), ("schedule_latency", schedule_latency)];
+    let picks: [(&str, Pick); 2] = [
+        ("poll_duration", poll_time),
+        ("schedule_latency", schedule_latency),
+    ];
     for (name, pick) in picks {
         for quantile in [0.5, 0.9, 0.99, 0.999] {
             let query = format!("histogram_quantile({quantile}, async_runtime_{name}_seconds_bucket)");

@@ -1,0 +1,192 @@
+//! The walk over every metric of a snapshot. Exporters are translations of it.
+
+use super::{Measurements, Snapshot, WorkerSnapshot};
+use crate::catalog::{Fact, HistogramName, METRICS, Metric, MetricSource};
+use crate::histogram::{Counts, HistogramSnapshot};
+use crate::live::WorkerState;
+use crate::storage::Storage;
+use core::fmt;
+use core::time::Duration;
+
+/// The worker that a sample describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum WorkerLabel {
+    /// The worker with this index.
+    Index(usize),
+    /// The threads that poll the runtime's tasks and are none of its workers.
+    External,
+}
+
+impl fmt::Display for WorkerLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(index) => index.fmt(f),
+            Self::External => f.write_str("external"),
+        }
+    }
+}
+
+/// One measured value of a snapshot.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Sample<'a, C: Counts> {
+    /// The metric's row in the list.
+    pub metric: &'static Metric,
+    /// The worker that it describes; `None` for the runtime as a whole, which is the sum over the workers for a worker's metric.
+    pub worker: Option<WorkerLabel>,
+    /// The value.
+    pub value: SampleValue<'a, C>,
+}
+
+/// The value of a [`Sample`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum SampleValue<'a, C: Counts> {
+    /// A counter or gauge, in the metric's unit.
+    Number(u64),
+    /// A histogram, in nanoseconds.
+    Histogram(&'a HistogramSnapshot<C>),
+    /// What a worker is doing.
+    State(WorkerState),
+    /// File and line that spawned the task which a worker polls.
+    Location(&'a str),
+    /// The thread that runs a worker.
+    Thread {
+        /// The adapter's number for it.
+        number: u64,
+        /// Its name; empty if it is not known.
+        name: &'a str,
+    },
+}
+
+impl<S: Storage> Snapshot<S> {
+    /// Calls `visit` with every value that was measured, in the order of [`METRICS`]: of a metric of the workers first the sum, if it
+    /// has one, then each worker's value.
+    pub fn visit(&self, mut visit: impl FnMut(Sample<'_, S::Counts>)) {
+        for metric in METRICS {
+            self.visit_metric(metric, &mut visit);
+        }
+    }
+
+    fn visit_metric(&self, metric: &'static Metric, visit: &mut impl FnMut(Sample<'_, S::Counts>)) {
+        match metric.source {
+            MetricSource::Worker(number) => {
+                let total = self.total().counter(number);
+                emit(metric, None, total.map(SampleValue::Number), visit);
+                self.each_worker(|label, worker| {
+                    let value = worker.counter(number);
+                    emit(metric, Some(label), value.map(SampleValue::Number), visit);
+                });
+            }
+            MetricSource::Runtime(number) => {
+                let value = self.runtime_number(number);
+                emit(metric, None, value.map(SampleValue::Number), visit);
+            }
+            MetricSource::Histogram(name) => self.visit_histogram(metric, name, visit),
+            MetricSource::Fact(fact) => self.visit_fact(metric, fact, visit),
+            // The adapter for the host measures these.
+            MetricSource::EventLoop => {}
+        }
+    }
+
+    fn visit_histogram(
+        &self,
+        metric: &'static Metric,
+        name: HistogramName,
+        visit: &mut impl FnMut(Sample<'_, S::Counts>),
+    ) {
+        if let HistogramName::BlockingQueueWait = name {
+            let value = self.blocking_queue_wait();
+            return emit(metric, None, value.map(SampleValue::Histogram), visit);
+        }
+        let total = self.total();
+        emit(metric, None, histogram(&total, name), visit);
+        self.each_worker(|label, worker| {
+            emit(metric, Some(label), histogram(worker, name), visit);
+        });
+    }
+
+    fn visit_fact(&self, metric: &'static Metric, fact: Fact, visit: &mut impl FnMut(Sample<'_, S::Counts>)) {
+        let time = |value: Option<Duration>| value.map(|value| SampleValue::Number(nanos(value)));
+        match fact {
+            Fact::State => self.each_worker(|label, worker| {
+                let state = SampleValue::State(worker.state());
+                emit(metric, Some(label), Some(state), visit);
+            }),
+            Fact::Since => self.each_worker(|label, worker| {
+                emit(metric, Some(label), time(worker.state_for()), visit);
+            }),
+            Fact::Site => self.each_worker(|label, worker| {
+                let location = worker.site_name();
+                let value = (!location.is_empty()).then_some(SampleValue::Location(location));
+                emit(metric, Some(label), value, visit);
+            }),
+            Fact::Thread => self.each_worker(|label, worker| {
+                let name = worker.thread_name();
+                let value = worker.thread().map(|number| SampleValue::Thread { number, name });
+                emit(metric, Some(label), value, visit);
+            }),
+            Fact::MeanPollTime => {
+                emit(metric, None, time(self.total().mean_poll_time()), visit);
+                self.each_worker(|label, worker| {
+                    emit(metric, Some(label), time(worker.mean_poll_time()), visit);
+                });
+            }
+            Fact::NumWorkers => {
+                let workers = self.num_workers() as u64;
+                emit(metric, None, Some(SampleValue::Number(workers)), visit);
+            }
+            Fact::StartedAt => {
+                let started_at = self.started_at();
+                emit(metric, None, started_at.map(SampleValue::Number), visit);
+            }
+            Fact::BusyInProgress => self.each_worker(|label, worker| {
+                emit(metric, Some(label), time(worker.busy_in_progress()), visit);
+            }),
+            Fact::Epoch => emit(metric, None, Some(SampleValue::Number(self.epoch())), visit),
+        }
+    }
+
+    fn each_worker(&self, mut each: impl FnMut(WorkerLabel, &WorkerSnapshot<S>)) {
+        for worker in self.workers() {
+            each(WorkerLabel::Index(worker.index()), &worker);
+        }
+        if let Some(external) = self.foreign() {
+            each(WorkerLabel::External, &external);
+        }
+    }
+}
+
+/// A histogram of the workers; `None` also for one of the runtime.
+fn histogram<S: Storage>(
+    measurements: &Measurements<S>,
+    name: HistogramName,
+) -> Option<SampleValue<'_, S::Counts>> {
+    let reading = match name {
+        HistogramName::PollTime => measurements.poll_time(),
+        HistogramName::ScheduleLatency => measurements.schedule_latency(),
+        HistogramName::BlockingQueueWait => None,
+    };
+    Some(SampleValue::Histogram(reading?.histogram()))
+}
+
+/// Calls `visit` with a value that was measured.
+fn emit<C: Counts>(
+    metric: &'static Metric,
+    worker: Option<WorkerLabel>,
+    value: Option<SampleValue<'_, C>>,
+    visit: &mut impl FnMut(Sample<'_, C>),
+) {
+    if let Some(value) = value {
+        visit(Sample {
+            metric,
+            worker,
+            value,
+        });
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
