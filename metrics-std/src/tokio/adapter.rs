@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metrics_core::{Builder, HistogramConfig, MetricSet, RECORDING, WorkerNumber};
+use metrics_core::{Builder, HistogramConfig, MetricSet, NoProbe, RECORDING, WorkerNumber};
 use tokio::runtime::{Handle, LocalOptions, LocalRuntime, Runtime};
 
 use super::callbacks::{Callbacks, Installed};
@@ -211,7 +211,12 @@ fn measured() -> MetricSet {
 fn finish(hooks: &ThreadHooks, runtime: &Handle) -> RuntimeMetrics {
     hooks.leases.set_runtime(runtime);
     let registry = &hooks.target.registry;
-    let probe = TokioProbe::new(runtime, &hooks.leases, registry.clock().is_real_time());
-    let probe = ProcessProbe::new(Arc::clone(&hooks.target), probe);
+    let target = Arc::clone(&hooks.target);
+    let probe = if RECORDING {
+        let is_real_time = registry.clock().is_real_time();
+        ProcessProbe::new(target, TokioProbe::new(runtime, &hooks.leases, is_real_time))
+    } else {
+        ProcessProbe::new(target, NoProbe)
+    };
     RuntimeMetrics::with_probe(Arc::clone(registry), probe)
 }

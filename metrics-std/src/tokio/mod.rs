@@ -54,6 +54,7 @@ mod callbacks;
 mod hyper;
 mod leases;
 mod probe;
+mod sentinel;
 mod spawner;
 #[cfg(tokio_unstable)]
 mod task_hooks;

@@ -6,10 +6,11 @@ use tokio::runtime::{Handle, RuntimeMetrics};
 
 use super::busy_clock::BusyTime;
 use super::leases::TokioLeases;
+use super::sentinel::Watched;
 
-/// Tokio's own numbers. Held by readers only: it holds a handle, which keeps the runtime's memory and not the runtime.
+/// Tokio's own numbers. Held by readers only; once the runtime has shut down, nothing of it is held.
 pub(super) struct TokioProbe {
-    metrics: RuntimeMetrics,
+    watched: Arc<Watched>,
     leases: Arc<TokioLeases>,
     /// The clock of the registry and Tokio's measure the same time.
     is_real_time: bool,
@@ -18,35 +19,27 @@ pub(super) struct TokioProbe {
 impl TokioProbe {
     pub(super) fn new(runtime: &Handle, leases: &Arc<TokioLeases>, is_real_time: bool) -> Self {
         Self {
-            metrics: runtime.metrics(),
+            watched: Watched::new(runtime),
             leases: Arc::clone(leases),
             is_real_time,
         }
     }
 
-    /// Tokio's own busy time. It stands still during a poll, and loses what precedes a `block_in_place`.
-    #[cfg(target_has_atomic = "64")]
-    fn tokio_busy(&self, worker: usize) -> Option<u64> {
-        (worker < self.metrics.num_workers())
-            .then(|| self.metrics.worker_total_busy_duration(worker).as_nanos() as u64)
-    }
-
-    /// The same, where it can be compared with the other times of the registry.
-    fn comparable_busy(&self, worker: usize) -> Option<u64> {
-        self.tokio_busy(worker).filter(|_| self.is_real_time)
-    }
-
-    #[cfg(not(target_has_atomic = "64"))]
-    #[allow(clippy::unused_self)]
-    fn tokio_busy(&self, _: usize) -> Option<u64> {
-        None
-    }
-
-    /// A number that changes with the worker's parks and with the busy time that Tokio settles, while the worker makes progress.
+    /// A number that changes with the worker's parks and with the busy time that Tokio settles, while the worker makes progress. Tokio's
+    /// busy time stands still during a poll.
     fn progress(&self, worker: usize) -> Option<u64> {
         // Both only grow, so a sum that stands still shows that both do.
-        let parks = self.worker(worker, WorkerNumber::ParkUnparkCount)?;
-        Some(self.tokio_busy(worker)?.wrapping_add(parks))
+        let parks = self.watched.worker(worker, WorkerNumber::ParkUnparkCount)?;
+        let busy = self.watched.worker(worker, WorkerNumber::BusyDurationTotal)?;
+        Some(busy.wrapping_add(parks))
+    }
+
+    /// Tokio's own busy time, where it can be compared with the other times of the registry. It loses what precedes a
+    /// `block_in_place`.
+    fn comparable_busy(&self, worker: usize) -> Option<u64> {
+        self.watched
+            .worker(worker, WorkerNumber::BusyDurationTotal)
+            .filter(|_| self.is_real_time)
     }
 }
 
@@ -76,45 +69,11 @@ fn worker_numbers(wide: bool) -> MetricSet {
 
 impl Probe for TokioProbe {
     fn num_workers(&self) -> Option<usize> {
-        Some(self.metrics.num_workers())
+        Some(self.watched.num_workers())
     }
 
     fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
-        let metrics = &self.metrics;
-        Some(match number {
-            RuntimeNumber::NumAliveTasks => metrics.num_alive_tasks() as u64,
-            RuntimeNumber::GlobalQueueDepth => metrics.global_queue_depth() as u64,
-            // The task hooks show them all.
-            #[cfg(tokio_unstable)]
-            RuntimeNumber::CoveredTasks => metrics.num_alive_tasks() as u64,
-            #[cfg(tokio_unstable)]
-            RuntimeNumber::NumBlockingThreads => metrics.num_blocking_threads() as u64,
-            #[cfg(tokio_unstable)]
-            RuntimeNumber::NumIdleBlockingThreads => metrics.num_idle_blocking_threads() as u64,
-            #[cfg(tokio_unstable)]
-            RuntimeNumber::BlockingQueueDepth => metrics.blocking_queue_depth() as u64,
-            #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
-            RuntimeNumber::SpawnedTasksCount => metrics.spawned_tasks_count(),
-            #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
-            RuntimeNumber::RemoteScheduleCount => metrics.remote_schedule_count(),
-            // Tokio reports 0 where there is no driver. A runtime that has one and never registered anything is taken for one
-            // without.
-            #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
-            RuntimeNumber::IoDriverFdRegisteredCount
-            | RuntimeNumber::IoDriverFdDeregisteredCount
-            | RuntimeNumber::IoDriverReadyCount
-                if metrics.io_driver_fd_registered_count() == 0 =>
-            {
-                return None;
-            }
-            #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
-            RuntimeNumber::IoDriverFdRegisteredCount => metrics.io_driver_fd_registered_count(),
-            #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
-            RuntimeNumber::IoDriverFdDeregisteredCount => metrics.io_driver_fd_deregistered_count(),
-            #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
-            RuntimeNumber::IoDriverReadyCount => metrics.io_driver_ready_count(),
-            _ => return None,
-        })
+        self.watched.runtime(number)
     }
 
     fn worker_numbers(&self) -> MetricSet {
@@ -122,33 +81,11 @@ impl Probe for TokioProbe {
     }
 
     fn worker(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
-        let metrics = &self.metrics;
-        if worker >= metrics.num_workers() {
-            return None;
+        if number == WorkerNumber::BusyDurationTotal {
+            let busy = self.leases.busy(worker).map(BusyTime::total);
+            return busy.or_else(|| self.comparable_busy(worker));
         }
-        Some(match number {
-            WorkerNumber::BusyDurationTotal => {
-                let busy = self.leases.busy(worker).map(BusyTime::total);
-                return busy.or_else(|| self.comparable_busy(worker));
-            }
-            #[cfg(target_has_atomic = "64")]
-            WorkerNumber::ParkCount => metrics.worker_park_count(worker),
-            #[cfg(target_has_atomic = "64")]
-            WorkerNumber::ParkUnparkCount => metrics.worker_park_unpark_count(worker),
-            #[cfg(tokio_unstable)]
-            WorkerNumber::LocalQueueDepth => metrics.worker_local_queue_depth(worker) as u64,
-            #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
-            WorkerNumber::NoopCount => metrics.worker_noop_count(worker),
-            #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
-            WorkerNumber::StealCount => metrics.worker_steal_count(worker),
-            #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
-            WorkerNumber::StealOperations => metrics.worker_steal_operations(worker),
-            #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
-            WorkerNumber::LocalScheduleCount => metrics.worker_local_schedule_count(worker),
-            #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
-            WorkerNumber::OverflowCount => metrics.worker_overflow_count(worker),
-            _ => return None,
-        })
+        self.watched.worker(worker, number)
     }
 
     fn worker_state(&self, worker: usize) -> Option<ProbedState> {
@@ -161,7 +98,7 @@ impl Probe for TokioProbe {
                 progress: self.progress(worker),
             });
         }
-        let parks = self.worker(worker, WorkerNumber::ParkUnparkCount)?;
+        let parks = self.watched.worker(worker, WorkerNumber::ParkUnparkCount)?;
         Some(ProbedState {
             // Odd means parked. Even means awake, or that no thread drives the runtime.
             parked: (!parks.is_multiple_of(2)).then_some(true),
@@ -170,6 +107,72 @@ impl Probe for TokioProbe {
             progress: None,
         })
     }
+}
+
+/// A number of the runtime as Tokio reports it.
+pub(super) fn runtime(metrics: &RuntimeMetrics, number: RuntimeNumber) -> Option<u64> {
+    Some(match number {
+        RuntimeNumber::NumAliveTasks => metrics.num_alive_tasks() as u64,
+        RuntimeNumber::GlobalQueueDepth => metrics.global_queue_depth() as u64,
+        // The task hooks show them all.
+        #[cfg(tokio_unstable)]
+        RuntimeNumber::CoveredTasks => metrics.num_alive_tasks() as u64,
+        #[cfg(tokio_unstable)]
+        RuntimeNumber::NumBlockingThreads => metrics.num_blocking_threads() as u64,
+        #[cfg(tokio_unstable)]
+        RuntimeNumber::NumIdleBlockingThreads => metrics.num_idle_blocking_threads() as u64,
+        #[cfg(tokio_unstable)]
+        RuntimeNumber::BlockingQueueDepth => metrics.blocking_queue_depth() as u64,
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        RuntimeNumber::SpawnedTasksCount => metrics.spawned_tasks_count(),
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        RuntimeNumber::RemoteScheduleCount => metrics.remote_schedule_count(),
+        // Tokio reports 0 where there is no driver. A runtime that has one and never registered anything is taken for one
+        // without.
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        RuntimeNumber::IoDriverFdRegisteredCount
+        | RuntimeNumber::IoDriverFdDeregisteredCount
+        | RuntimeNumber::IoDriverReadyCount
+            if metrics.io_driver_fd_registered_count() == 0 =>
+        {
+            return None;
+        }
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        RuntimeNumber::IoDriverFdRegisteredCount => metrics.io_driver_fd_registered_count(),
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        RuntimeNumber::IoDriverFdDeregisteredCount => metrics.io_driver_fd_deregistered_count(),
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        RuntimeNumber::IoDriverReadyCount => metrics.io_driver_ready_count(),
+        _ => return None,
+    })
+}
+
+/// A number of a worker as Tokio reports it.
+pub(super) fn worker(metrics: &RuntimeMetrics, worker: usize, number: WorkerNumber) -> Option<u64> {
+    if worker >= metrics.num_workers() {
+        return None;
+    }
+    Some(match number {
+        #[cfg(target_has_atomic = "64")]
+        WorkerNumber::BusyDurationTotal => metrics.worker_total_busy_duration(worker).as_nanos() as u64,
+        #[cfg(target_has_atomic = "64")]
+        WorkerNumber::ParkCount => metrics.worker_park_count(worker),
+        #[cfg(target_has_atomic = "64")]
+        WorkerNumber::ParkUnparkCount => metrics.worker_park_unpark_count(worker),
+        #[cfg(tokio_unstable)]
+        WorkerNumber::LocalQueueDepth => metrics.worker_local_queue_depth(worker) as u64,
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        WorkerNumber::NoopCount => metrics.worker_noop_count(worker),
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        WorkerNumber::StealCount => metrics.worker_steal_count(worker),
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        WorkerNumber::StealOperations => metrics.worker_steal_operations(worker),
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        WorkerNumber::LocalScheduleCount => metrics.worker_local_schedule_count(worker),
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        WorkerNumber::OverflowCount => metrics.worker_overflow_count(worker),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use metrics_core::{PollStart, TimeSource, Timestamp};
 use tokio::runtime::TaskMeta;
 
 use super::callbacks::Installed;
+use super::sentinel::is_sentinel;
 use crate::location;
 use crate::record::runtime_leases::PolledBy;
 use crate::record::target::RecordingTarget;
@@ -85,6 +86,9 @@ impl TaskCallbacks {
 }
 
 fn call(callbacks: &[TaskCallback], meta: &TaskMeta<'_>) {
+    if is_sentinel(meta) {
+        return;
+    }
     for callback in callbacks {
         callback(meta);
     }

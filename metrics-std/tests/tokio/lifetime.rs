@@ -1,7 +1,9 @@
 //! Nothing keeps a runtime alive, and its numbers outlive it.
 
-use super::{current_thread, multi_thread, yields};
+use super::{current_thread, multi_thread, until, yields};
+use metrics_std::tokio::{Spawner, TokioAdapter};
 use std::sync::Arc;
+use tokio::runtime::Builder;
 
 #[test]
 fn numbers_stay_when_the_runtime_is_gone() {
@@ -66,4 +68,80 @@ fn a_thread_that_drove_many_runtimes_forgets_those_that_are_gone() {
         alive <= 1,
         "{alive} of 5: all but the last were given back when the next one came"
     );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn readers_of_runtimes_that_have_shut_down_keep_no_descriptor() {
+    // Other tests of this process open descriptors too, so the test runs alone in a process of its own.
+    const ALONE: &str = "METRICS_STD_COUNT_DESCRIPTORS";
+    if std::env::var_os(ALONE).is_none() {
+        let test = "lifetime::readers_of_runtimes_that_have_shut_down_keep_no_descriptor";
+        let status = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture", test])
+            .env(ALONE, "1")
+            .status();
+        assert!(status.unwrap().success());
+        return;
+    }
+    let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let list = metrics_std::Runtimes::new();
+    let before = descriptors();
+    for n in 0..20 {
+        let name = format!("job-{n}");
+        let adapter = TokioAdapter::builder().name(&name);
+        let mut builder = if n % 2 == 0 {
+            Builder::new_multi_thread()
+        } else {
+            Builder::new_current_thread()
+        };
+        let (runtime, metrics) = adapter.build(builder.enable_all()).unwrap();
+        list.add(&metrics).unwrap();
+        // Some are never driven, and some shut down in the background.
+        if n % 4 < 2 {
+            let spawner = Spawner::new(runtime.handle(), &metrics);
+            runtime.block_on(spawner.spawn(async {})).unwrap();
+        }
+        if n % 3 == 0 {
+            runtime.shutdown_background();
+        } else {
+            drop(runtime);
+        }
+    }
+    // Threads of a runtime that shuts down in the background may still be ending.
+    until(|| descriptors() <= before);
+    for metrics in list.all() {
+        assert_eq!(metrics.num_alive_tasks(), Some(0));
+        assert_eq!(metrics.global_queue_depth(), Some(0));
+    }
+}
+
+#[test]
+fn the_adapters_own_task_is_not_counted() {
+    for (_runtime, metrics, _) in [multi_thread(2), current_thread()] {
+        assert_eq!(metrics.num_alive_tasks(), Some(0));
+        until(|| metrics.global_queue_depth() == Some(0));
+        assert_eq!(metrics.spawned_tasks_count(), Some(0));
+        assert_eq!(metrics.poll_count(), Some(0));
+    }
+}
+
+#[test]
+fn counters_of_tokio_stay_when_the_runtime_is_gone() {
+    for (runtime, metrics, spawner) in [multi_thread(2), current_thread()] {
+        runtime.block_on(spawner.spawn(yields(10))).unwrap();
+        let numbers = || {
+            let worker = |worker| {
+                (
+                    metrics.worker_park_count(worker),
+                    metrics.worker_park_unpark_count(worker),
+                )
+            };
+            (worker(0), worker(metrics.num_workers() - 1))
+        };
+        let (workers, running) = (metrics.num_workers(), numbers());
+        drop((runtime, spawner));
+        assert_eq!(metrics.num_workers(), workers);
+        assert!(numbers() >= running, "{running:?} then {:?}", numbers());
+    }
 }

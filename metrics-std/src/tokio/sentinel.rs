@@ -1,0 +1,164 @@
+//! Learning that a Tokio runtime has shut down: a task that never completes, which the runtime then drops.
+//!
+//! Tokio's numbers are read through a handle, which keeps the runtime's memory and the descriptors of its drivers. So the handle is
+//! dropped at the shutdown, and what had been counted until then is kept.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use metrics_core::{RuntimeNumber, RuntimeNumbers, WorkerNumber};
+use portable_atomic::{AtomicBool, Ordering};
+use tokio::runtime::{Handle, RuntimeMetrics};
+
+use super::probe;
+
+/// Tokio's numbers of a runtime, while it runs and afterwards, without the sentinel.
+pub(super) struct Watched {
+    state: RwLock<State>,
+    /// Whether the sentinel has left the queue that it was spawned into.
+    polled: AtomicBool,
+}
+
+enum State {
+    /// The runtime may be running.
+    Running(RuntimeMetrics),
+    /// It has shut down.
+    Ended(LastNumbers),
+}
+
+/// The counters of a runtime when it shut down.
+struct LastNumbers {
+    runtime: RuntimeNumbers,
+    workers: Vec<Vec<(WorkerNumber, u64)>>,
+}
+
+impl Watched {
+    pub(super) fn new(runtime: &Handle) -> Arc<Self> {
+        let watched = Arc::new(Self {
+            state: RwLock::new(State::Running(runtime.metrics())),
+            polled: AtomicBool::new(false),
+        });
+        spawn(runtime, Sentinel(Arc::clone(&watched)));
+        watched
+    }
+
+    /// Reads while the runtime can't end.
+    fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+        read(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn num_workers(&self) -> usize {
+        self.read(|state| match state {
+            State::Running(metrics) => metrics.num_workers(),
+            State::Ended(last) => last.workers.len(),
+        })
+    }
+
+    /// After the end the counters stay, the queue is empty, and no other number is known.
+    pub(super) fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
+        self.read(|state| match state {
+            State::Running(metrics) => {
+                let value = probe::runtime(metrics, number)?;
+                Some(self.without_sentinel(number, value))
+            }
+            State::Ended(_) if number == RuntimeNumber::GlobalQueueDepth => Some(0),
+            State::Ended(last) => last.runtime.get(number),
+        })
+    }
+
+    pub(super) fn worker(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
+        self.read(|state| match state {
+            State::Running(metrics) => probe::worker(metrics, worker, number),
+            State::Ended(last) => {
+                let mut counters = last.workers.get(worker)?.iter();
+                let counter = counters.find(|(counter, _)| *counter == number)?;
+                Some(counter.1)
+            }
+        })
+    }
+
+    fn without_sentinel(&self, number: RuntimeNumber, value: u64) -> u64 {
+        let counted = match number {
+            RuntimeNumber::NumAliveTasks
+            | RuntimeNumber::CoveredTasks
+            | RuntimeNumber::SpawnedTasksCount
+            | RuntimeNumber::RemoteScheduleCount => true,
+            // Ordering: relaxed. It only tells whether the task has been taken from the queue.
+            RuntimeNumber::GlobalQueueDepth => !self.polled.load(Ordering::Relaxed),
+            _ => false,
+        };
+        value.saturating_sub(u64::from(counted))
+    }
+
+    /// The runtime shuts down: keeps what it has counted and drops its handle.
+    fn end(&self) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let State::Running(metrics) = &*state else {
+            return;
+        };
+        let mut runtime = RuntimeNumbers::NONE;
+        for &number in RuntimeNumber::ALL.iter().filter(|number| number.is_counter()) {
+            let value = probe::runtime(metrics, number);
+            runtime.set(number, value.map(|value| self.without_sentinel(number, value)));
+        }
+        let counters = |worker| {
+            let value = |&number: &WorkerNumber| Some((number, probe::worker(metrics, worker, number)?));
+            WorkerNumber::COUNTERS.iter().filter_map(value).collect()
+        };
+        let workers = (0..metrics.num_workers()).map(counters).collect();
+        let ended = State::Ended(LastNumbers { runtime, workers });
+        let running = core::mem::replace(&mut *state, ended);
+        // The handle may be the last one, so it is dropped without the lock.
+        drop(state);
+        drop(running);
+    }
+}
+
+/// The task. It holds its own runtime's handle until that runtime drops it.
+struct Sentinel(Arc<Watched>);
+
+impl Future for Sentinel {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        // Ordering: relaxed, as in `without_sentinel`.
+        self.0.polled.store(true, Ordering::Relaxed);
+        Poll::Pending
+    }
+}
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+#[cfg(not(tokio_unstable))]
+fn spawn(runtime: &Handle, sentinel: Sentinel) {
+    drop(runtime.spawn(sentinel));
+}
+
+/// The spawn location of every sentinel, by which the task hooks know them.
+#[cfg(tokio_unstable)]
+static LOCATION: std::sync::OnceLock<&'static core::panic::Location<'static>> = std::sync::OnceLock::new();
+
+#[cfg(tokio_unstable)]
+fn spawn(runtime: &Handle, sentinel: Sentinel) {
+    #[track_caller]
+    fn spawn_here(runtime: &Handle, sentinel: Sentinel) {
+        let here = core::panic::Location::caller();
+        LOCATION.get_or_init(|| here);
+        drop(runtime.spawn(sentinel));
+    }
+    spawn_here(runtime, sentinel);
+}
+
+/// Whether a task is a sentinel, which users' hooks don't see.
+#[cfg(tokio_unstable)]
+pub(super) fn is_sentinel(meta: &tokio::runtime::TaskMeta<'_>) -> bool {
+    LOCATION
+        .get()
+        .is_some_and(|location| **location == *meta.spawned_at())
+}
