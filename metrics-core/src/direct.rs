@@ -1,7 +1,7 @@
 //! The writer for a `static`: the same hooks, straight into the slot, inside its write section.
 
 use crate::cell::OwnedU64;
-use crate::record::{Hooks, PollStart, SlotHistogram};
+use crate::record::{Hooks, PollStart, Recorded, SlotHistogram};
 use crate::registry::Registry;
 use crate::storage::{BucketWidth, Buckets64, Fixed, FixedSlot};
 use crate::tasks::TaskEnd;
@@ -126,44 +126,46 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
     }
 
     /// A task is about to be polled. Its schedule latency is there at once: who reads in the middle of the poll finds a sample
-    /// more than polls.
+    /// more than polls. Returns the schedule latency, if it was recorded.
     // Always inlined, as is the end: a Cortex-M0 would spend a third of the call on what is known where it is made.
     #[inline(always)]
-    pub fn start_poll(self, start: PollStart) {
-        self.start_poll_by(&self.registry.clock, start);
+    pub fn start_poll(self, start: PollStart) -> Recorded {
+        self.start_poll_by(&self.registry.clock, start)
     }
 
     #[inline(always)]
-    pub(crate) fn start_poll_by<K: TimeSource>(self, clock: &K, start: PollStart) {
+    pub(crate) fn start_poll_by<K: TimeSource>(self, clock: &K, start: PollStart) -> Recorded {
         let hooks = self.hooks(clock);
         if start.scheduled_at.is_some() {
             // No closure: one that two calls share is compiled apart, and the hooks then have to exist in memory.
             let seq = self.fixed.slot.seq.open();
-            hooks.start_poll(start);
+            let outcome = hooks.start_poll(start);
             self.fixed.slot.seq.close(seq);
+            outcome.recorded
         } else {
             // Only what no reader sees is written, and the live record, which has a sequence count of its own.
-            hooks.start_poll(start);
+            hooks.start_poll(start).recorded
         }
     }
 
-    /// The poll ended.
+    /// The poll ended. Returns its duration, if it was recorded.
     #[inline(always)]
-    pub fn end_poll(self) {
-        self.end_poll_by(&self.registry.clock, 0);
+    pub fn end_poll(self) -> Recorded {
+        self.end_poll_by(&self.registry.clock, 0)
     }
 
     /// Ends a poll of which `excluded` ticks were not its own.
     #[inline(always)]
-    pub(crate) fn end_poll_by<K: TimeSource>(self, clock: &K, excluded: u64) {
+    pub(crate) fn end_poll_by<K: TimeSource>(self, clock: &K, excluded: u64) -> Recorded {
         let hooks = self.hooks(clock);
         let seq = self.fixed.slot.seq.open();
         hooks.exclude(excluded);
-        let due = hooks.end_poll();
+        let outcome = hooks.end_poll();
         self.fixed.slot.seq.close(seq);
-        if due {
+        if outcome.due {
             self.settle();
         }
+        outcome.recorded
     }
 
     /// What a batch does when it submits. Out of line and with hooks of its own, so that those of the ordinary poll
@@ -187,7 +189,7 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
     }
 
     /// A poll returned `Pending` because its cooperative budget was spent.
-    pub fn incr_budget_forced_yield_count(self) {
+    pub fn inc_budget_forced_yield_count(self) {
         self.write(|hooks| hooks.count(|counters| &counters.budget_forced_yield_count, 1));
     }
 

@@ -63,8 +63,8 @@ pub use live::{LiveRecord, LiveThread, Site, Transition, WorkerState};
 pub use options::{Options, Sampling};
 pub use probe::{NoProbe, Probe, ProbedState};
 pub use reader::RuntimeMetrics;
-pub use record::PollStart;
-pub use registry::{Registry, RegistryRef, SharedCounters};
+pub use record::{PollStart, Recorded};
+pub use registry::{BlockingStart, Registry, RegistryRef, SharedCounters};
 #[cfg(feature = "serde")]
 pub use snapshot::SNAPSHOT_SCHEMA;
 pub use snapshot::{

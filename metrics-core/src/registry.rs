@@ -276,6 +276,15 @@ impl<B> HostCells<B> {
     }
 }
 
+/// When a blocking closure was queued, and when it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockingStart {
+    /// When it was passed to the pool.
+    pub queued_at: Timestamp,
+    /// When a thread of the pool began to run it.
+    pub started_at: Timestamp,
+}
+
 /// What any thread may count: code that runs on no worker, the blocking pool, the I/O driver.
 ///
 /// Each call is a read-modify-write on a line that all callers share; a worker has hooks of its own for tasks.
@@ -322,14 +331,20 @@ impl<S: Storage> SharedCounters<'_, S> {
         }
     }
 
-    /// A blocking closure started at `started` after it was queued at `queued`.
-    pub fn blocking_started(&self, queued: Timestamp, started: Timestamp) {
+    /// A blocking closure started. Its wait is not recorded if the clock has stepped back since it was queued.
+    pub fn blocking_started(&self, start: BlockingStart) {
         if let (true, Some(config), Some(histogram)) = (
             self.facts.timed,
             &self.facts.blocking_queue_wait,
             S::host(&self.shared.host).and_then(|host| host.blocking_queue_wait.as_ref()),
         ) {
-            histogram.record(S::shared_buckets, config, self.facts.scale.nanos(started, queued));
+            if let Some(nanos) = self
+                .facts
+                .scale
+                .nanos_across_cores(start.started_at, start.queued_at)
+            {
+                histogram.record(S::shared_buckets, config, nanos);
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A worker: the hooks that a scheduler's loop calls, over a batch of its own.
 
+use crate::catalog::WorkerNumber;
 use crate::live::{Site, WorkerState};
-use crate::record::{Batch, BatchHistogram, Hooks, PollStart, sampling_seed};
+use crate::record::{Batch, BatchHistogram, Hooks, PollStart, Recorded, sampling_seed};
 use crate::registry::{Registry, RegistryRef};
 use crate::slot::{FOREIGN, Lease, MAX_WORKERS};
 use crate::storage::{Heap, HeapSlot, SlotHandle};
@@ -230,52 +231,64 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
 
     /// A spawned task is about to be polled, however it reached this worker. Each start needs its end: a second one in a row
     /// counts no poll, and its schedule latency is one too many.
+    ///
+    /// Returns the schedule latency, if it was recorded.
     #[inline(always)]
-    pub fn start_poll(&self, start: PollStart) {
+    pub fn start_poll(&self, start: PollStart) -> Recorded {
         let hooks = self.hooks();
         let flags = hooks.flags();
         if flags.is_sampling() {
-            self.start_sampled_poll(start.scheduled_at, start.site);
-        } else {
-            hooks.start_plain_poll(flags, start.site);
+            return self.start_sampled_poll(start.scheduled_at, start.site);
         }
+        hooks.start_plain_poll(flags, start.site);
+        Recorded::NOTHING
     }
 
     /// The poll ended, by returning or by a panic. Outside a poll it counts nothing, and submits what a full lane asked for.
+    ///
+    /// Returns the duration of the poll, if it was recorded.
     #[inline(always)]
-    pub fn end_poll(&self) {
+    pub fn end_poll(&self) -> Recorded {
         let hooks = self.hooks();
         let flags = hooks.flags();
         if flags.asks_more() {
-            self.end_other_poll();
-        } else if hooks.end_untimed_poll(flags) {
+            return self.end_other_poll();
+        }
+        if hooks.end_untimed_poll(flags) {
             self.submit_untimed_polls();
         }
+        Recorded::NOTHING
     }
 
     // Out of line, as are the two below: with everything switched off, the hooks of a poll are then so short that the
     // caller keeps its registers.
     #[inline(never)]
-    fn start_sampled_poll(&self, scheduled_at: Option<Timestamp>, site: Site) {
+    fn start_sampled_poll(&self, scheduled_at: Option<Timestamp>, site: Site) -> Recorded {
         let hooks = self.hooks();
         let start = PollStart { scheduled_at, site };
+        let outcome = hooks.start_sampled_poll(hooks.flags(), start);
         // A second request with no end of a poll in between is heeded here, or the lane would overflow.
-        if hooks.start_sampled_poll(hooks.flags(), start) && hooks.ask_for_submit(true) {
+        if outcome.due && hooks.ask_for_submit(true) {
             self.publish(false);
         }
+        outcome.recorded
     }
 
     #[inline(never)]
-    fn end_other_poll(&self) {
+    fn end_other_poll(&self) -> Recorded {
         let hooks = self.hooks();
         let flags = hooks.flags();
         if !flags.is_measured() {
             // A lane asked for a submit.
             hooks.end_untimed_poll(flags);
             self.submit_untimed_polls();
-        } else if hooks.end_measured_poll(flags) | flags.is_full() {
+            return Recorded::NOTHING;
+        }
+        let outcome = hooks.end_measured_poll(flags);
+        if outcome.due | flags.is_full() {
             self.publish(false);
         }
+        outcome.recorded
     }
 
     #[cold]
@@ -333,20 +346,23 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     }
 
     /// This many tasks were taken from another worker's queue.
+    #[doc(alias = "incr_steal_count")]
     #[inline]
-    pub fn incr_steal_count(&self, tasks: u64) {
+    pub fn inc_steal_count(&self, tasks: u64) {
         self.hooks().count(|counters| &counters.steal_count, tasks);
     }
 
     /// A steal succeeded, of one or more tasks.
+    #[doc(alias = "incr_steal_operations")]
     #[inline]
-    pub fn incr_steal_operations(&self) {
+    pub fn inc_steal_operations(&self) {
         self.hooks().count(|counters| &counters.steal_operations, 1);
     }
 
     /// The local queue overflowed, and this many tasks moved to the global one.
+    #[doc(alias = "incr_overflow_count")]
     #[inline]
-    pub fn incr_overflow_count(&self, tasks: u64) {
+    pub fn inc_overflow_count(&self, tasks: u64) {
         let hooks = self.hooks();
         hooks.count(|counters| &counters.overflow_count, 1);
         hooks.count(|counters| &counters.overflow_tasks, tasks);
@@ -354,21 +370,21 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
 
     /// A poll returned `Pending` because its cooperative budget was spent.
     #[inline]
-    pub fn incr_budget_forced_yield_count(&self) {
+    pub fn inc_budget_forced_yield_count(&self) {
         self.hooks()
             .count(|counters| &counters.budget_forced_yield_count, 1);
     }
 
     /// A root future (`block_on`) was polled on this worker.
     #[inline]
-    pub fn incr_root_polls(&self) {
+    pub fn inc_root_polls(&self) {
         self.hooks().count(|counters| &counters.root_polls, 1);
         self.slot.live.progress();
     }
 
     /// A measured future inside a measured task was polled.
     #[inline]
-    pub fn incr_nested_polls(&self) {
+    pub fn inc_nested_polls(&self) {
         self.hooks().count(|counters| &counters.nested_polls, 1);
     }
 
@@ -389,6 +405,11 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     /// The adapter's number for the thread that now runs the worker; zero for none. Published by the next submit.
     pub fn set_thread(&self, thread: u64) {
         self.batch.counters.thread.set(thread);
+    }
+
+    /// What this worker's slot has counted up to this moment, what is not submitted yet included. `None` for a gauge.
+    pub fn counter(&self, number: WorkerNumber) -> Option<u64> {
+        self.batch.counters.get(number)
     }
 
     /// How often a duration was not recorded because the clock had stepped back: over this worker's life, what is not submitted

@@ -35,7 +35,7 @@ fn every_lease_has_a_slot_of_its_own() {
 
     // Two that shared one would each publish its own total over the other's.
     for worker in &workers {
-        worker.incr_root_polls();
+        worker.inc_root_polls();
     }
     for worker in &workers {
         worker.submit();

@@ -32,7 +32,7 @@ type Static = DirectWorker<TestClock, 1, BUCKETS>;
 const BETWEEN: &[(&str, fn(Static))] = &[
     ("discard_last_timestamp", |worker| worker.discard_last_timestamp()),
     ("local schedule", |worker| worker.inc_local_schedule_count()),
-    ("forced yield", |worker| worker.incr_budget_forced_yield_count()),
+    ("forced yield", |worker| worker.inc_budget_forced_yield_count()),
     ("task spawned", |worker| worker.task_spawned()),
     ("task ended", |worker| worker.task_ended(TaskEnd::Completed)),
     ("end and start processing", |worker| {

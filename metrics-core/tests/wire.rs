@@ -45,7 +45,7 @@ fn heap() -> (Arc<TestClock>, Snapshot<Heap>) {
     });
     clock.advance(100);
     let foreign = Worker::lease_foreign(registry.clone()).unwrap();
-    foreign.incr_root_polls();
+    foreign.inc_root_polls();
     foreign.submit();
     (clock, RuntimeMetrics::new(registry).snapshot())
 }

@@ -457,7 +457,7 @@ fn every_poll_start_and_change_of_state_is_a_transition() {
         worker.end_poll();
         assert_eq!(seen.last(), Some(&transition()), "the end belongs to its poll");
     }
-    worker.incr_root_polls();
+    worker.inc_root_polls();
     seen.push(transition());
     worker.end_processing_scheduled_tasks();
     seen.push(transition());
@@ -510,4 +510,48 @@ fn a_park_without_a_poll_is_a_noop_across_leases() {
         Some(4),
         "a lease before polled since its park"
     );
+}
+
+#[test]
+fn hooks_return_what_they_recorded() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let worker = Worker::lease(registry.clone(), 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    let scheduled_at = Some(worker.now());
+    clock.advance(30);
+    let latency = worker.start_poll(PollStart {
+        scheduled_at,
+        ..PollStart::default()
+    });
+    assert_eq!(latency.duration(), Some(Duration::from_nanos(30)));
+    clock.advance(200);
+    assert_eq!(worker.end_poll().nanos(), Some(200));
+    assert_eq!(worker.end_poll().nanos(), None, "there is no poll to end");
+    assert_eq!(worker.start_poll(PollStart::default()).nanos(), None);
+    clock.step_back(10);
+    assert_eq!(worker.end_poll().nanos(), None, "the clock stepped back");
+
+    registry.options().set_poll_time(Sampling::Off);
+    registry.options().set_schedule_latency(Sampling::Off);
+    worker.submit();
+    assert_eq!(worker.start_poll(PollStart::default()).nanos(), None);
+    assert_eq!(worker.end_poll().nanos(), None, "nothing is measured");
+}
+
+#[test]
+fn a_worker_reads_what_it_has_not_submitted() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry.clone(), 0).unwrap();
+    poll(&worker, &clock, 1);
+    worker.inc_steal_count(3);
+    assert_eq!(worker.counter(WorkerNumber::PollCount), Some(1));
+    assert_eq!(worker.counter(WorkerNumber::StealCount), Some(3));
+    assert_eq!(worker.counter(WorkerNumber::LocalQueueDepth), None);
+    assert_eq!(metrics.worker_steal_count(0), Some(0));
+    drop(worker);
+    let worker = Worker::lease(registry, 0).unwrap();
+    assert_eq!(worker.counter(WorkerNumber::StealCount), Some(3), "the slot's");
 }

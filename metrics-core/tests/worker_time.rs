@@ -71,7 +71,7 @@ fn what_happened_between_two_polls_is_in_neither() {
     worker.discard_last_timestamp();
     poll(&worker, &clock, 10);
     clock.advance(500);
-    worker.incr_steal_count(1);
+    worker.inc_steal_count(1);
     poll(&worker, &clock, 10);
     worker.submit();
     let total = metrics.snapshot().total();
@@ -86,13 +86,13 @@ fn what_happened_between_two_polls_is_in_neither() {
 /// What a scheduler may report between two polls.
 const BETWEEN: &[(&str, fn(&Worker<Shared>))] = &[
     ("discard_last_timestamp", |worker| worker.discard_last_timestamp()),
-    ("root poll", |worker| worker.incr_root_polls()),
-    ("nested poll", |worker| worker.incr_nested_polls()),
+    ("root poll", |worker| worker.inc_root_polls()),
+    ("nested poll", |worker| worker.inc_nested_polls()),
     ("local schedule", |worker| worker.inc_local_schedule_count()),
-    ("steal count", |worker| worker.incr_steal_count(1)),
-    ("steal operations", |worker| worker.incr_steal_operations()),
-    ("overflow", |worker| worker.incr_overflow_count(1)),
-    ("forced yield", |worker| worker.incr_budget_forced_yield_count()),
+    ("steal count", |worker| worker.inc_steal_count(1)),
+    ("steal operations", |worker| worker.inc_steal_operations()),
+    ("overflow", |worker| worker.inc_overflow_count(1)),
+    ("forced yield", |worker| worker.inc_budget_forced_yield_count()),
     ("task spawned", |worker| worker.task_spawned()),
     ("task ended", |worker| worker.task_ended(TaskEnd::Completed)),
     ("tick", |worker| worker.tick()),

@@ -86,7 +86,7 @@ impl Recorder {
             ..
         } = &**self;
         if polling.replace(true) {
-            worker.incr_nested_polls();
+            worker.inc_nested_polls();
             return false;
         }
         if turn.poll(self) {

@@ -11,6 +11,7 @@ use crate::options::Latched;
 use crate::record::sampling::Sampling;
 use crate::sync::const_unless_loom;
 use crate::time::{TimeScale, TimeSource, Timestamp};
+use core::time::Duration;
 
 /// What a worker knows about the task it is about to poll.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +21,36 @@ pub struct PollStart {
     pub scheduled_at: Option<Timestamp>,
     /// Where the task was spawned.
     pub site: Site,
+}
+
+/// What a hook recorded in a histogram: a poll's duration at its end, its schedule latency at its start.
+///
+/// Nothing where the poll was not measured: its switch is off, another poll was drawn, or the clock stepped back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recorded(Option<u64>);
+
+impl Recorded {
+    pub(crate) const NOTHING: Self = Self(None);
+
+    /// The recorded nanoseconds.
+    #[inline(always)]
+    pub const fn nanos(self) -> Option<u64> {
+        self.0
+    }
+
+    /// The recorded duration.
+    #[inline(always)]
+    pub fn duration(self) -> Option<Duration> {
+        self.0.map(Duration::from_nanos)
+    }
+}
+
+/// What a hook leaves to its caller.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outcome {
+    /// Whether the batch is to be submitted.
+    pub(crate) due: bool,
+    pub(crate) recorded: Recorded,
 }
 
 /// Takes one value; says whether the batch wants to be submitted before long.
@@ -292,13 +323,16 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     /// Says whether the batch is to be submitted at the poll's end.
     #[cfg(not(metrics_core_loom))]
     #[inline(always)]
-    pub(crate) fn start_poll(&self, start: PollStart) -> bool {
+    pub(crate) fn start_poll(&self, start: PollStart) -> Outcome {
         let flags = self.flags();
         if flags.0 & TIMED != 0 {
             return self.start_sampled_poll(flags, start);
         }
         self.start_plain_poll(flags, start.site);
-        false
+        Outcome {
+            due: false,
+            recorded: Recorded::NOTHING,
+        }
     }
 
     /// The flags, read once for the whole of a hook: the compiler can't know that nobody else writes a slot's cell.
@@ -323,18 +357,24 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
 
     /// The start of any other. Says whether the batch is to be submitted at the poll's end.
     #[inline(always)]
-    pub(crate) fn start_sampled_poll(&self, Flags(flags): Flags, start: PollStart) -> bool {
+    pub(crate) fn start_sampled_poll(&self, Flags(flags): Flags, start: PollStart) -> Outcome {
         let draw = self.state.sampling.draw();
         let measured = draw.poll_time;
         let latency = start.scheduled_at.filter(|_| draw.schedule_latency);
-        let mut due = false;
+        let mut outcome = Outcome {
+            due: false,
+            recorded: Recorded::NOTHING,
+        };
         let mut since = UNTIMED;
         if measured || latency.is_some() {
             since = self.reading_at_start(flags);
             if let (Some(scheduled_at), Some((config, histogram))) = (latency, self.schedule_latency) {
                 let since = Timestamp::from_ticks(since);
                 match self.scale.nanos_across_cores(since, scheduled_at) {
-                    Some(nanos) => due = histogram.record(config, nanos),
+                    Some(nanos) => {
+                        outcome.due = histogram.record(config, nanos);
+                        outcome.recorded = Recorded(Some(nanos));
+                    }
                     None => self.counters.clock_steps.add(1),
                 }
             }
@@ -344,7 +384,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             .flags
             .set(flags & !(CAN_REUSE | RECENT | MEASURED) | POLLING | measured);
         self.begin_live(start.site, since);
-        due
+        outcome
     }
 
     /// The end of the last poll, or a reading if anything happened since.
@@ -365,12 +405,15 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
 
     /// Says whether the batch is to be submitted now.
     #[inline(always)]
-    pub(crate) fn end_poll(&self) -> bool {
+    pub(crate) fn end_poll(&self) -> Outcome {
         let flags = self.flags();
         if flags.is_measured() {
             self.end_measured_poll(flags)
         } else {
-            self.end_untimed_poll(flags) && self.settle_untimed_polls()
+            Outcome {
+                due: self.end_untimed_poll(flags) && self.settle_untimed_polls(),
+                recorded: Recorded::NOTHING,
+            }
         }
     }
 
@@ -397,12 +440,13 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
 
     /// The end of a measured poll. Says whether the batch is to be submitted now.
     #[inline(always)]
-    pub(crate) fn end_measured_poll(&self, Flags(flags): Flags) -> bool {
+    pub(crate) fn end_measured_poll(&self, Flags(flags): Flags) -> Outcome {
         self.count_poll(flags);
         let now = self.now();
         let started = self.state.last_timestamp.get();
         self.state.poll_started_at.set(started);
         let mut full = false;
+        let mut recorded = Recorded::NOTHING;
         let (later, earlier) = (Timestamp::from_ticks(now), Timestamp::from_ticks(started));
         match self.scale.checked_nanos(later, earlier) {
             Some(nanos) => {
@@ -410,6 +454,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
                 // Not `is_some_and`: its closure would be compiled apart where two calls share it.
                 if let Some((config, histogram)) = self.poll_time {
                     full = histogram.record(config, nanos);
+                    recorded = Recorded(Some(nanos));
                 }
             }
             None => Self::clock_stepped(self.counters, self.state, self.live, now),
@@ -418,7 +463,10 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.state
             .flags
             .set(flags & !(POLLING | MEASURED) | CAN_REUSE | RECENT);
-        full || self.is_due(now)
+        Outcome {
+            due: full || self.is_due(now),
+            recorded,
+        }
     }
 
     /// Whether the interval has passed.

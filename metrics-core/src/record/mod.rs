@@ -15,10 +15,10 @@ pub(crate) use batch::{Batch, BatchHistogram};
 pub(crate) use buckets::HeapBuckets;
 #[cfg(not(metrics_core_loom))]
 pub(crate) use hooks::HooksState;
-pub use hooks::PollStart;
 #[cfg(metrics_core_bench)]
 pub(crate) use hooks::RecordValue;
 pub(crate) use hooks::{Hooks, NEVER};
+pub use hooks::{PollStart, Recorded};
 pub(crate) use sampling::seed as sampling_seed;
 pub(crate) use shared::SharedHistogram;
 pub(crate) use slot::{BucketCells, SlotHistogram, Tables};

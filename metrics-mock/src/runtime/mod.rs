@@ -12,7 +12,9 @@ use alloc::{sync::Arc, vec::Vec};
 use core::cell::{RefCell, RefMut};
 use core::fmt;
 use core::time::Duration;
-use metrics_core::{Heap, RECORDING, RegistryRef, SharedCounters, Site, TaskEnd, TimeSource as _, Worker};
+use metrics_core::{
+    BlockingStart, Heap, RECORDING, RegistryRef, SharedCounters, Site, TaskEnd, TimeSource as _, Worker,
+};
 
 use crate::ManualClock;
 use script::{Queue, Script};
@@ -173,9 +175,12 @@ impl<R: RegistryRef<Storage = Heap>> MockRuntime<R> {
     ///
     /// Changes `blocking_queue_wait`.
     pub fn block(&self, queued: Duration) {
-        let since = self.clock.now();
+        let queued_at = self.clock.now();
         self.advance(queued);
-        self.shared().blocking_started(since, self.clock.now());
+        self.shared().blocking_started(BlockingStart {
+            queued_at,
+            started_at: self.clock.now(),
+        });
     }
 
     /// Submits every worker's batch, so that a snapshot has all that was recorded.

@@ -78,7 +78,7 @@ impl<'a, R: RegistryRef<Storage = Heap>> MockWorker<'a, R> {
     #[track_caller]
     pub fn force_yield(&self) {
         let task = self.runtime.script().check_polling(self.position, "force_yield");
-        self.hooks().incr_budget_forced_yield_count();
+        self.hooks().inc_budget_forced_yield_count();
         self.wake(task);
     }
 
@@ -102,7 +102,7 @@ impl<'a, R: RegistryRef<Storage = Heap>> MockWorker<'a, R> {
             .script()
             .check_between_polls(self.position, "poll_root");
         self.hooks().start_processing_scheduled_tasks();
-        self.hooks().incr_root_polls();
+        self.hooks().inc_root_polls();
         self.runtime.advance(duration);
     }
 
@@ -112,8 +112,8 @@ impl<'a, R: RegistryRef<Storage = Heap>> MockWorker<'a, R> {
     #[track_caller]
     pub fn steal(&self, tasks: &[TaskId]) {
         self.runtime.script().steal(self.position, tasks);
-        self.hooks().incr_steal_count(tasks.len() as u64);
-        self.hooks().incr_steal_operations();
+        self.hooks().inc_steal_count(tasks.len() as u64);
+        self.hooks().inc_steal_operations();
     }
 
     /// Moves these tasks, for which the worker's queue has no room, into the global one.
@@ -122,7 +122,7 @@ impl<'a, R: RegistryRef<Storage = Heap>> MockWorker<'a, R> {
     #[track_caller]
     pub fn overflow(&self, tasks: &[TaskId]) {
         self.runtime.script().overflow(self.position, tasks);
-        self.hooks().incr_overflow_count(tasks.len() as u64);
+        self.hooks().inc_overflow_count(tasks.len() as u64);
     }
 
     /// The worker has no task left and searches for some: it is not busy until its next poll.

@@ -88,7 +88,7 @@ impl Lease {
             self.worker.set_site(start.site);
             OpenPoll::Hooked
         } else {
-            self.worker.incr_nested_polls();
+            self.worker.inc_nested_polls();
             OpenPoll::Nested
         }
     }
@@ -108,7 +108,7 @@ impl Lease {
     fn record_end(&self, end: PollEnd) -> AfterPoll {
         let runtime = self.target.runtime.as_deref();
         if end == PollEnd::Pending && runtime.is_some_and(RuntimeLeases::is_budget_spent) {
-            self.worker.incr_budget_forced_yield_count();
+            self.worker.inc_budget_forced_yield_count();
         }
         self.worker.end_poll();
         let submits = match self.options.submit {
@@ -153,7 +153,7 @@ impl Lease {
 
     /// A root future was polled on this thread.
     pub(crate) fn count_root_poll(&self) {
-        self.worker.incr_root_polls();
+        self.worker.inc_root_polls();
         if !self.worker.is_polling() {
             self.worker.submit();
         }

@@ -4,7 +4,7 @@ use core::future::Future;
 use core::panic::Location;
 use std::sync::Arc;
 
-use metrics_core::{TimeSource, Timestamp};
+use metrics_core::{BlockingStart, TimeSource, Timestamp};
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
@@ -173,10 +173,13 @@ impl Spawner {
         R: Send + 'static,
     {
         let target = Arc::clone(&self.target);
-        let queued = target.registry.clock().now();
+        let queued_at = target.registry.clock().now();
         self.runtime.spawn_blocking(move || {
             let registry = &target.registry;
-            registry.shared().blocking_started(queued, registry.clock().now());
+            registry.shared().blocking_started(BlockingStart {
+                queued_at,
+                started_at: registry.clock().now(),
+            });
             closure()
         })
     }

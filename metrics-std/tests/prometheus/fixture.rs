@@ -97,7 +97,7 @@ impl Fixture {
         for position in 0..2 {
             let (worker, thief) = (runtime.worker(position), runtime.worker(1 - position));
             worker.hooks().set_thread(position as u64 + 1);
-            worker.hooks().incr_nested_polls();
+            worker.hooks().inc_nested_polls();
             worker.poll_root(Duration::ZERO);
             worker.park_for(Duration::ZERO);
             worker.park_for(Duration::ZERO);

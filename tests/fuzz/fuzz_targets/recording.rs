@@ -7,8 +7,8 @@ use std::sync::Arc;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use metrics_core::{
-    Builder, WorkerNumber, Heap, HistogramConfig, PollStart, Registry, RuntimeMetrics, Sampling, Site, Snapshot,
-    TaskEnd, TimeSource, Timestamp, Worker,
+    BlockingStart, Builder, Heap, HistogramConfig, PollStart, Registry, RuntimeMetrics, Sampling, Site,
+    Snapshot, TaskEnd, TimeSource, Timestamp, Worker, WorkerNumber,
 };
 use metrics_mock::ManualClock;
 
@@ -86,9 +86,10 @@ fuzz_target!(|input: Input| {
             Op::PollTime(mode) => registry.options().set_poll_time(sampling(mode)),
             Op::ScheduleLatency(mode) => registry.options().set_schedule_latency(sampling(mode)),
             Op::Blocking(queued) => {
-                registry
-                    .shared()
-                    .blocking_started(Timestamp::from_ticks(queued.into()), registry.clock().now());
+                registry.shared().blocking_started(BlockingStart {
+                    queued_at: Timestamp::from_ticks(queued.into()),
+                    started_at: registry.clock().now(),
+                });
             }
             Op::Spawn { remote } => {
                 alive += 1;
@@ -130,13 +131,13 @@ fn hook(worker: &Worker<Metrics>, op: &Op) {
         Op::DiscardLastTimestamp => worker.discard_last_timestamp(),
         Op::LocalSchedule => worker.inc_local_schedule_count(),
         Op::Steal(tasks) => {
-            worker.incr_steal_count(tasks.into());
-            worker.incr_steal_operations();
+            worker.inc_steal_count(tasks.into());
+            worker.inc_steal_operations();
         }
-        Op::Overflow(tasks) => worker.incr_overflow_count(tasks.into()),
-        Op::ForcedYield => worker.incr_budget_forced_yield_count(),
-        Op::RootPoll => worker.incr_root_polls(),
-        Op::NestedPoll => worker.incr_nested_polls(),
+        Op::Overflow(tasks) => worker.inc_overflow_count(tasks.into()),
+        Op::ForcedYield => worker.inc_budget_forced_yield_count(),
+        Op::RootPoll => worker.inc_root_polls(),
+        Op::NestedPoll => worker.inc_nested_polls(),
         Op::Tick => worker.tick(),
         Op::Submit => worker.submit(),
         _ => {}

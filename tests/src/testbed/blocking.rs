@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use async_task::{Builder, Runnable};
 
 use super::Registry;
-use super::metrics::{TimeSource, Timestamp};
+use super::metrics::{BlockingStart, TimeSource, Timestamp};
 use super::shared::Shared;
 use super::task::JoinHandle;
 
@@ -78,9 +78,10 @@ impl Pool {
     fn run(&self) {
         while let Some(job) = self.next() {
             let Queued(queued_at) = *job.metadata();
-            self.registry
-                .shared()
-                .blocking_started(queued_at, self.registry.clock().now());
+            self.registry.shared().blocking_started(BlockingStart {
+                queued_at,
+                started_at: self.registry.clock().now(),
+            });
             job.run();
         }
     }

@@ -81,7 +81,7 @@ impl CoreSlot {
     }
 }
 
-/// Runs the root future and the runtime's tasks on this thread until the former is done. Hook: `incr_root_polls` for each
+/// Runs the root future and the runtime's tasks on this thread until the former is done. Hook: `inc_root_polls` for each
 /// poll of the root, which is no task.
 pub(super) fn block_on<F: Future>(shared: &Arc<Shared>, slot: &CoreSlot, root: F) -> F::Output {
     /// Gives the worker back, also when the root panics.
@@ -105,7 +105,7 @@ pub(super) fn block_on<F: Future>(shared: &Arc<Shared>, slot: &CoreSlot, root: F
         context.metrics.start_processing_scheduled_tasks();
         loop {
             if wake.take() {
-                context.metrics.incr_root_polls();
+                context.metrics.inc_root_polls();
                 if let Poll::Ready(output) = coop::with_budget(|| root.as_mut().poll(&mut cx)) {
                     return output;
                 }

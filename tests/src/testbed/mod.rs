@@ -20,14 +20,14 @@
 //! | | hook | file |
 //! |---|---|---|
 //! | 1, 4 | `start_processing_scheduled_tasks`, `end_processing_scheduled_tasks` | `multi_thread.rs`, `current_thread.rs` |
-//! | 2, 3 | `start_poll`, `end_poll`, `incr_budget_forced_yield_count` | `task.rs` |
-//! | 5 | `incr_steal_count`, `incr_steal_operations` | `worker.rs` |
+//! | 2, 3 | `start_poll`, `end_poll`, `inc_budget_forced_yield_count` | `task.rs` |
+//! | 5 | `inc_steal_count`, `inc_steal_operations` | `worker.rs` |
 //! | 6, 7 | `park`, `unpark` | `worker.rs` |
 //! | | `tick`: a worker that never parks publishes too | `worker.rs` |
 //! | | `discard_last_timestamp`: another worker was woken between two polls | `worker.rs` |
-//! | | `inc_local_schedule_count`, `incr_overflow_count`, `remote_schedule` | `shared.rs`, `worker.rs` |
+//! | | `inc_local_schedule_count`, `inc_overflow_count`, `remote_schedule` | `shared.rs`, `worker.rs` |
 //! | | `task_spawned`, `task_ended` | `task.rs` |
-//! | | `incr_root_polls` | `current_thread.rs` |
+//! | | `inc_root_polls` | `current_thread.rs` |
 //! | | `blocking_started` | `blocking.rs` |
 //! | | `io_registered`, `io_deregistered`, `io_ready` | `driver.rs` |
 //! | | leasing a slot for the thread | `shared.rs`, called in `context.rs` |

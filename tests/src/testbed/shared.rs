@@ -95,7 +95,7 @@ impl Shared {
         worker
     }
 
-    /// Queues a task. Hooks: `inc_local_schedule_count`, `incr_overflow_count`, `remote_schedule`.
+    /// Queues a task. Hooks: `inc_local_schedule_count`, `inc_overflow_count`, `remote_schedule`.
     pub(super) fn schedule(self: &Arc<Self>, task: Runnable, entry: Entry) {
         Context::with(self, |context| match context {
             Some(context) if context.core.borrow().is_some() => {
@@ -116,7 +116,7 @@ impl Shared {
             context.metrics.inc_local_schedule_count();
         }
         if let Some(moved) = pushed.overflowed {
-            context.metrics.incr_overflow_count(moved);
+            context.metrics.inc_overflow_count(moved);
         }
         if pushed.stealable {
             self.notify();

@@ -109,7 +109,7 @@ impl<F: Future> Future for Measured<F> {
             TaskEnd::Cancelled
         };
         if coop::take_refused() && poll.is_pending() {
-            worker.incr_budget_forced_yield_count();
+            worker.inc_budget_forced_yield_count();
         }
         drop(end);
         poll

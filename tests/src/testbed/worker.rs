@@ -54,11 +54,11 @@ impl Context {
         task.run();
     }
 
-    /// Hooks: `incr_overflow_count`, `discard_last_timestamp`.
+    /// Hooks: `inc_overflow_count`, `discard_last_timestamp`.
     pub(super) fn demote_lifo(&self) {
         let overflowed = self.with_core(|core| core.queue.demote_lifo(&self.shared.global));
         if let Some(Some(moved)) = overflowed {
-            self.metrics.incr_overflow_count(moved);
+            self.metrics.inc_overflow_count(moved);
         }
         self.notify();
     }
@@ -71,7 +71,7 @@ impl Context {
         }
     }
 
-    /// Steals from the other workers, starting with the neighbour. Hooks: `incr_steal_count`, `incr_steal_operations`.
+    /// Steals from the other workers, starting with the neighbour. Hooks: `inc_steal_count`, `inc_steal_operations`.
     pub(super) fn steal(&self) -> Option<Runnable> {
         let shared = &self.shared;
         let workers = &shared.workers;
@@ -91,8 +91,8 @@ impl Context {
                 .map(|task| (task, None))
         })??;
         if let Some(count) = stolen {
-            self.metrics.incr_steal_count(count);
-            self.metrics.incr_steal_operations();
+            self.metrics.inc_steal_count(count);
+            self.metrics.inc_steal_operations();
         }
         Some(task)
     }

@@ -81,12 +81,12 @@ impl Executor {
                 *slot = None;
                 hooks!(self.worker.task_ended(TaskEnd::Completed));
             } else {
-                hooks!(self.worker.incr_budget_forced_yield_count());
+                hooks!(self.worker.inc_budget_forced_yield_count());
             }
             hooks!(self.worker.tick());
         }
         hooks!(self.worker.end_processing_scheduled_tasks());
-        hooks!(self.worker.incr_steal_count(1));
+        hooks!(self.worker.inc_steal_count(1));
         hooks!(self.worker.park());
         polls
     }

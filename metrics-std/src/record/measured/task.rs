@@ -212,7 +212,7 @@ impl Drop for RootPoll<'_> {
             lease.count_root_poll();
         } else {
             let target = self.target;
-            target.external.record(&target.registry, Worker::incr_root_polls);
+            target.external.record(&target.registry, Worker::inc_root_polls);
         }
     }
 }
@@ -249,7 +249,7 @@ impl Drop for ExternalPoll {
             let ended = registry.clock().now();
             external.end_poll(registry, self.start, self.started, ended);
         } else {
-            external.record(registry, Worker::incr_nested_polls);
+            external.record(registry, Worker::inc_nested_polls);
         }
     }
 }
