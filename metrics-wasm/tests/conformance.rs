@@ -8,12 +8,6 @@ mod microtask;
 #[path = "../../tests/src/conformance/reading.rs"]
 pub mod reading;
 
-/// What the suite's reading reads.
-mod metrics {
-    pub(crate) use metrics_wasm::Snapshot;
-    pub(crate) use metrics_wasm::metrics_core::*;
-}
-
 use common::{next_turn, sleep, spin, until, yield_now};
 use core::future::{Future, pending, poll_fn};
 use core::pin::Pin;

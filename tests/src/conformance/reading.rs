@@ -2,16 +2,16 @@
 
 use core::time::Duration;
 
-use metrics_std::{
-    HistogramReading, HistogramSnapshot, METRICS, RuntimeNumber, Snapshot, Timestamp, WorkerNumber,
+use metrics_core::{
+    Heap, HistogramReading, HistogramSnapshot, METRICS, RuntimeNumber, Snapshot, Timestamp, WorkerNumber,
 };
 
 /// A snapshot, read by the names of the one list; `None` of one that has nothing to say.
-pub struct Reading(pub Option<Snapshot>);
+pub struct Reading(pub Option<Snapshot<Heap>>);
 
 impl Reading {
     /// A snapshot, if any number of it is not `None`: in a build that records nothing, every one is.
-    pub fn of(snapshot: Snapshot) -> Self {
+    pub fn of(snapshot: Snapshot<Heap>) -> Self {
         let reading = Self(Some(snapshot));
         let says_something = METRICS.iter().any(|metric| reading.value(metric.name).is_some());
         Self(reading.0.filter(|_| says_something))
