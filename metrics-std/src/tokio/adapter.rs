@@ -5,7 +5,8 @@ use std::sync::Arc;
 use metrics_core::{Builder, HistogramConfig, MetricSet, NoProbe, RECORDING, WorkerNumber};
 use tokio::runtime::{Handle, LocalOptions, LocalRuntime, Runtime};
 
-use super::callbacks::{Callbacks, Installed};
+use super::callbacks::Callbacks;
+use super::installed::Installed;
 use super::leases::TokioLeases;
 use super::probe::TokioProbe;
 use super::thread_hooks::ThreadHooks;

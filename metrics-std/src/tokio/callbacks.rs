@@ -2,6 +2,7 @@
 
 use tokio::runtime::Builder;
 
+use super::installed::Installed;
 use super::thread_hooks::ThreadHooks;
 
 pub(super) type Callback = Box<dyn Fn() + Send + Sync>;
@@ -34,10 +35,7 @@ impl Callbacks {
 
     /// Hands the callbacks to Tokio until the guard is dropped. The builder keeps what it has for events without any.
     pub(super) fn install(self, builder: &mut Builder) -> Installed<'_> {
-        let mut installed = Installed {
-            builder,
-            removers: Vec::new(),
-        };
+        let mut installed = Installed::new(builder);
         if !self.start.is_empty() {
             installed.builder.on_thread_start(move || call(&self.start));
             installed.remove_by(|builder| builder.on_thread_start(|| ()));
@@ -57,30 +55,6 @@ impl Callbacks {
         #[cfg(tokio_unstable)]
         self.tasks.install(&mut installed);
         installed
-    }
-}
-
-/// Replaces what an event calls by a callback that does nothing: Tokio's builder can't take one off.
-type Remover = fn(&mut Builder) -> &mut Builder;
-
-/// A builder that has our callbacks. The drop, also after a build that failed or panicked, takes them off, so that the next runtime
-/// from the same builder does not call them.
-pub(super) struct Installed<'b> {
-    pub(super) builder: &'b mut Builder,
-    removers: Vec<Remover>,
-}
-
-impl Installed<'_> {
-    pub(super) fn remove_by(&mut self, remover: Remover) {
-        self.removers.push(remover);
-    }
-}
-
-impl Drop for Installed<'_> {
-    fn drop(&mut self) {
-        for remover in &self.removers {
-            remover(self.builder);
-        }
     }
 }
 

@@ -52,6 +52,7 @@ mod busy_clock;
 mod callbacks;
 #[cfg(feature = "hyper")]
 mod hyper;
+mod installed;
 mod leases;
 mod probe;
 mod sentinel;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use metrics_core::{PollStart, TimeSource, Timestamp};
 use tokio::runtime::TaskMeta;
 
-use super::callbacks::Installed;
+use super::installed::Installed;
 use super::sentinel::is_sentinel;
 use crate::location;
 use crate::record::runtime_leases::PolledBy;
