@@ -1,15 +1,15 @@
 //! The event loop itself: how late it turns, what holds it, how busy it is.
 
-mod host;
+mod bindings;
 mod stall;
 
 use crate::recorder::Recorder;
 use crate::{Monitor, PerformanceClock, no_finer_than};
+use bindings::{EntryList, PerformanceObserver, Timer};
 use core::cell::{Cell, RefCell};
 use core::error::Error;
 use core::fmt;
 use core::time::Duration;
-use host::{EntryList, PerformanceObserver, Timer};
 use metrics_core::{HistogramConfig, HistogramSnapshot, IfRecording, TimeSource};
 use stall::{Detector, Span};
 use std::rc::{Rc, Weak};
@@ -182,7 +182,7 @@ impl Drop for EventLoop {
         let Some(state) = self.0.get() else { return };
         if let Some(timer) = state.timer.take() {
             // A timer that can't be cleared finds the state gone.
-            let _ = host::clear_timeout(&timer);
+            let _ = bindings::clear_timeout(&timer);
         }
         if let Some((observer, _)) = &*state.observer.borrow() {
             let _ = observer.disconnect();
@@ -225,11 +225,11 @@ impl State {
                 clock,
                 period,
                 due: Cell::new(0),
-                was_hidden: Cell::new(host::is_hidden()),
+                was_hidden: Cell::new(bindings::is_hidden()),
                 lag: RefCell::new(lag),
                 long_tasks,
                 busy: Cell::new(0),
-                active_at_start: host::active_millis(),
+                active_at_start: bindings::active_millis(),
                 detector: RefCell::new(Detector::new()),
                 listeners: RefCell::default(),
                 timer: RefCell::default(),
@@ -247,7 +247,7 @@ impl State {
     }
 
     fn snapshot(&self) -> EventLoopSnapshot {
-        let busy = match (self.active_at_start, host::active_millis()) {
+        let busy = match (self.active_at_start, bindings::active_millis()) {
             (Some(start), Some(now)) => Duration::from_nanos(crate::clock::nanos(now - start)),
             _ => Duration::from_nanos(self.busy.get()),
         };
@@ -267,7 +267,7 @@ impl State {
 
     fn set_timer(&self) -> Result<(), WatchError> {
         let millis = self.period.as_secs_f64() * 1e3;
-        let timer = host::set_timeout(&self.tick, millis).map_err(|_| WatchError::NoTimers)?;
+        let timer = bindings::set_timeout(&self.tick, millis).map_err(|_| WatchError::NoTimers)?;
         // Only Node's timers keep the process alive, and only those know the word.
         let _ = timer.unref();
         let period = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX);
@@ -282,7 +282,7 @@ impl State {
             end: self.now(),
         };
         // The time since the last probe is to be judged as a whole: it was seen if the page was visible at both ends.
-        let hidden = host::is_hidden();
+        let hidden = bindings::is_hidden();
         let seen = !self.was_hidden.replace(hidden) && !hidden;
         let mut stalls = self.long_polls();
         if seen {
