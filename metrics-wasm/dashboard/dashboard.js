@@ -58,7 +58,8 @@ const PLOTS = [
   {
     id: "lag", title: "Loop lag", kind: "lines", unit: "time", logarithmic: true,
     series: quantiles((sample) => sample.lag),
-    absent: "This runtime has no event loop to measure.",
+    // Servers have no event loop.
+    optional: true,
   },
 ];
 
@@ -239,10 +240,9 @@ class Dashboard {
         return `${series.label} ${text}`;
       });
       if (spec.kind === "heat") values.at(-1).textContent = format(plot.most ?? 1, "count");
-      const nothing = sample && spec.absent && !this.samples.some((one) => spec.series.some((series) => series.value(one) !== null));
-      figure.classList.toggle("absent", Boolean(nothing));
-      figure.querySelector("dl").hidden = Boolean(nothing);
-      at.textContent = nothing ? spec.absent : sample && this.cursor ? new Date(sample.end).toLocaleTimeString([], { hour12: false }) : "";
+      const measured = (one) => spec.series.some((series) => series.value(one) !== null);
+      figure.hidden = Boolean(spec.optional && sample && !this.samples.some(measured));
+      at.textContent = sample && this.cursor ? new Date(sample.end).toLocaleTimeString([], { hour12: false }) : "";
       canvas.setAttribute("aria-label", `${spec.title}${this.cursor ? ` at ${at.textContent}` : ", now"}: ${said.join(", ")}`);
       plot.draw(view);
     }

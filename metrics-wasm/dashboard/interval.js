@@ -68,7 +68,7 @@ function toWorker(worker, before, nanos) {
   const polling = worker.state === "polling";
   return {
     index: worker.worker,
-    name: worker.thread_name ? `${worker.worker} ${worker.thread_name}` : String(worker.worker),
+    name: worker.thread_name ? `${worker.worker} (${worker.thread_name})` : String(worker.worker),
     busy: settled === null ? null : ratio(settled + unsettled, nanos),
     polls: per("poll_count"),
     parks: per("park_count"),
