@@ -5,6 +5,7 @@
     reason = "what is written as a decimal reads back as the same number"
 )]
 
+mod churn;
 mod every_metric;
 mod fixture;
 mod pages;
