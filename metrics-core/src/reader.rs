@@ -9,6 +9,7 @@ use crate::registry::RegistryRef;
 use crate::slot::{FOREIGN, Slot, persist};
 use crate::snapshot::Snapshot;
 use crate::storage::sealed::Sealed;
+use crate::sync::RECORDING;
 use crate::tasks::TaskCounts;
 use core::time::Duration;
 
@@ -117,6 +118,9 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
 
     /// The sum over all workers of one number, in its own unit.
     pub fn counter(&self, number: WorkerNumber) -> Option<u64> {
+        if !RECORDING {
+            return None;
+        }
         if self.probe.worker_numbers().has_worker(number) {
             return (0..self.num_workers()).try_fold(0, |sum: u64, worker| {
                 Some(sum.wrapping_add(self.probe.worker(worker, number)?))
@@ -130,7 +134,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
 
     /// One worker's number, in its own unit.
     pub fn worker_counter(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
-        if !self.knows(worker) {
+        if !RECORDING || !self.knows(worker) {
             return None;
         }
         if self.probe.worker_numbers().has_worker(number) {
@@ -144,6 +148,9 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
 
     /// A number of the runtime as a whole: by the runtime's own count where it has one, else by that of its hooks.
     pub fn runtime_number(&self, number: RuntimeNumber) -> Option<u64> {
+        if !RECORDING {
+            return None;
+        }
         let counted = || self.registry.runtime_number(number, &self.registry.task_counts());
         self.probe.runtime(number).or_else(counted)
     }

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use metrics_core::{MetricSet, NoProbe, Probe, ProbedState, RECORDING, RuntimeNumber, Site, WorkerNumber};
+use metrics_core::{MetricSet, Probe, ProbedState, RuntimeNumber, Site, WorkerNumber};
 
 use crate::location;
 use crate::record::target::RecordingTarget;
@@ -24,12 +24,7 @@ impl ProcessProbe {
     pub(crate) fn new(target: Arc<RecordingTarget>, probe: impl Probe + Send + Sync + 'static) -> Self {
         Self {
             target,
-            // Where nothing is recorded nobody is asked either.
-            probe: if RECORDING {
-                Arc::new(probe)
-            } else {
-                Arc::new(NoProbe)
-            },
+            probe: Arc::new(probe),
         }
     }
 

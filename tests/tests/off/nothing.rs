@@ -193,6 +193,22 @@ fn no_clock_is_read_and_no_probe_is_called() {
         (None, None)
     );
     assert_eq!(metrics.snapshot().num_alive_tasks(), None);
+
+    let registry = Builder::new().build(Untouchable).unwrap();
+    let worker = metrics_core::Worker::lease(Arc::clone(&registry), 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    worker.start_poll(PollStart {
+        scheduled_at: Some(worker.now()),
+        ..PollStart::default()
+    });
+    worker.end_poll();
+    drop(worker);
+    let metrics = metrics_core::RuntimeMetrics::with_probe(registry, Untouchable);
+    assert_eq!(
+        (metrics.num_alive_tasks(), metrics.global_queue_depth()),
+        (None, None)
+    );
+    assert_eq!(metrics.snapshot().num_alive_tasks(), None);
 }
 
 #[cfg_attr(not(feature = "record"), test)]
