@@ -96,6 +96,8 @@ impl TaskLife {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn polled(ready: &[bool]) -> (TaskLife, Option<TaskEnd>) {
         let mut life = TaskLife::new();
