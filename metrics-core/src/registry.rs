@@ -220,8 +220,16 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
         }
     }
 
-    /// Tasks at this moment: every end first, then every spawn, so that alive is never negative.
+    /// Tasks at this moment.
     pub(crate) fn task_counts(&self) -> TaskCounts {
+        let mut counts = self.sum_tasks();
+        // Where a spawn counts once the runtime has accepted the task, another thread may have ended the task before that.
+        counts.spawned = counts.spawned.max(counts.ended());
+        counts
+    }
+
+    /// What was counted: every end first, then every spawn, so that a task that is counted as ended is counted as spawned too.
+    pub(crate) fn sum_tasks(&self) -> TaskCounts {
         let mut counts = TaskCounts::default();
         self.shared.tasks.add_ends(&mut counts);
         for slot in self.storage.slots() {

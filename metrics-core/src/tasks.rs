@@ -134,10 +134,13 @@ pub struct TaskCounts {
 impl TaskCounts {
     /// Tasks spawned and not yet ended. Never negative: ends are read before spawns.
     pub const fn alive(&self) -> u64 {
-        self.spawned.saturating_sub(
-            self.completed
-                .wrapping_add(self.cancelled)
-                .wrapping_add(self.panicked),
-        )
+        self.spawned.saturating_sub(self.ended())
+    }
+
+    /// Tasks that have ended, in whatever way.
+    pub const fn ended(&self) -> u64 {
+        self.completed
+            .wrapping_add(self.cancelled)
+            .wrapping_add(self.panicked)
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use core::time::Duration;
-use metrics_core::{Builder, ConfigError, Heap, LeaseError, MetricSet, NoProbe, Probe, WorkerNumber};
+use metrics_core::{
+    Builder, ConfigError, Heap, LeaseError, MetricSet, NoProbe, Probe, RuntimeNumber, WorkerNumber,
+};
 
 use crate::Clock;
 use crate::process_probe::ProcessProbe;
@@ -107,9 +109,11 @@ pub fn build_wrapped(description: Builder<'_>, clock: Clock) -> Result<RuntimeMe
         WorkerNumber::RootPolls,
         WorkerNumber::NestedPolls,
     ]);
+    // The executor has tasks that no wrapper sees.
+    let tasks = MetricSet::TASKS.without(MetricSet::runtime(&[RuntimeNumber::NumAliveTasks]));
     let description = description
         .workers(1)
-        .measures(polls.union(MetricSet::TASKS))
+        .measures(polls.union(tasks))
         .submit_interval(Duration::ZERO);
     let registry = stamped(description).build(clock)?;
     Ok(reader(&Arc::new(RecordingTarget::new(registry)), NoProbe))

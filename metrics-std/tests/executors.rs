@@ -75,7 +75,7 @@ fn async_executor_polls_are_counted_and_timed_exactly() {
     let (clock, metrics) = wrapped();
     let executor = async_executor::LocalExecutor::new();
     let task = executor.spawn(Measured::task(&metrics, busy(&clock, 3, nanos(1_000), nanos(0))));
-    assert_eq!(metrics.num_alive_tasks(), Some(1));
+    assert_eq!(metrics.covered_tasks(), Some(1));
     clock.advance(nanos(500));
     futures::executor::block_on(executor.run(task));
 
@@ -83,7 +83,7 @@ fn async_executor_polls_are_counted_and_timed_exactly() {
     // The first poll waited 500 ns since the spawn. A wake inside a poll waits for what is left of that poll: nothing.
     assert_eq!(sums(&metrics), [(4_000, 4), (500, 4)]);
     assert_eq!(metrics.completed_tasks_count(), Some(1));
-    assert_eq!(metrics.num_alive_tasks(), Some(0));
+    assert_eq!(metrics.covered_tasks(), Some(0));
     assert_eq!(metrics.park_count(), None, "nobody tells of parks");
     assert_eq!(metrics.busy_duration_total(), None);
 }
@@ -102,10 +102,10 @@ fn futures_local_pool_polls_are_published_at_once() {
     pool.run_until_stalled();
     // The thread is idle and no hook tells: nothing may be left unpublished.
     assert_eq!(metrics.poll_count(), Some(2));
-    assert_eq!(metrics.num_alive_tasks(), Some(1));
+    assert_eq!(metrics.covered_tasks(), Some(1));
     drop(pool);
     assert_eq!(metrics.cancelled_tasks_count(), Some(1));
-    assert_eq!(metrics.num_alive_tasks(), Some(0));
+    assert_eq!(metrics.covered_tasks(), Some(0));
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn a_panic_ends_the_task_once_and_keeps_its_poll() {
     assert!(caught.is_err());
     assert_eq!(metrics.panicked_tasks_count(), Some(1));
     assert_eq!(metrics.cancelled_tasks_count(), Some(0));
-    assert_eq!(metrics.num_alive_tasks(), Some(0));
+    assert_eq!(metrics.covered_tasks(), Some(0));
     assert_eq!(sums(&metrics)[0], (30, 1));
 }
 

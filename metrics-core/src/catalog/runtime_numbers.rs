@@ -8,11 +8,11 @@ use super::{Metric, MetricKind, MetricScope, MetricSource, MetricUnit, exported}
 macro_rules! with_runtime_numbers {
     ($callback:ident) => {
         $callback! {
-            /// Tasks accepted by the runtime; on stable Tokio, those that were spawned through the spawner.
+            /// Tasks accepted by the runtime; under Tokio, of those that were spawned through the spawner.
             Counter spawned_tasks_count SpawnedTasksCount "async_runtime_tasks_spawned_total" "",
             /// Alive tasks whose polls are measured.
             Gauge covered_tasks CoveredTasks "async_runtime_covered_tasks" "New.",
-            /// Tasks that were spawned and have not ended.
+            /// Tasks that were spawned and have not ended, whether they are measured or not.
             Gauge num_alive_tasks NumAliveTasks "async_runtime_alive_tasks" "",
             /// Tasks whose future returned ready; under Tokio, of those that were spawned through the spawner.
             Counter completed_tasks_count CompletedTasksCount "async_runtime_tasks_completed_total" "New.",

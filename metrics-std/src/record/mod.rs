@@ -8,6 +8,7 @@ mod external;
 pub(crate) mod lease;
 mod measured;
 pub(crate) mod runtime_leases;
+pub(crate) mod spawning;
 pub(crate) mod target;
 pub(crate) mod thread;
 pub(crate) mod thread_leases;

@@ -18,6 +18,8 @@ pub(crate) enum ThreadRole {
 pub(crate) enum PolledBy {
     /// The runtime that it was spawned on.
     Runtime,
+    /// An executor of local tasks on one of any threads. The runtime does not count them among its tasks.
+    LocalExecutor,
     /// Not known: it may be moved into another future or to another executor.
     Unknown,
 }

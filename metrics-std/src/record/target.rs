@@ -18,6 +18,8 @@ pub(crate) struct RecordingTarget {
     /// `None` for an executor that no adapter knows.
     pub(crate) runtime: Option<Arc<dyn RuntimeLeases>>,
     pub(crate) external: Arc<ExternalRow>,
+    /// Alive tasks of local executors.
+    pub(crate) local_tasks: Arc<AtomicUsize>,
     /// Held by the runtime, its readers and its spawners, but not by the leases of threads.
     _owner: Option<Arc<Owner>>,
     owners: Weak<Owner>,
@@ -51,6 +53,7 @@ impl RecordingTarget {
             registry,
             runtime: None,
             external: Arc::default(),
+            local_tasks: Arc::default(),
             owners: Arc::downgrade(&owner),
             _owner: Some(owner),
         }

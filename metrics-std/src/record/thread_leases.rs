@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use metrics_core::TaskEnd;
+use portable_atomic::Ordering;
 
 use super::lease::{AfterPoll, Lease, OpenPoll, PollEnd};
 use super::runtime_leases::{LeaseOptions, PolledBy, ThreadRole};
@@ -106,26 +107,28 @@ pub(crate) fn end_hooked_poll(lease: &Lease) {
     }
 }
 
-/// A target with the same registry whose reference count other threads touch less often, if this thread has a lease; and that lease.
-pub(crate) fn thread_local_handle(
-    target: &Arc<RecordingTarget>,
-) -> (Arc<RecordingTarget>, Option<Rc<Lease>>) {
-    match find(&target.registry) {
-        Some(lease) => (Arc::clone(&lease.target), Some(lease)),
-        None => (Arc::clone(target), None),
-    }
+/// A target with the same registry whose reference count other threads touch less often, if this thread has a lease.
+pub(crate) fn thread_local_handle(target: &Arc<RecordingTarget>) -> Arc<RecordingTarget> {
+    find(&target.registry).map_or_else(|| Arc::clone(target), |lease| Arc::clone(&lease.target))
 }
 
-/// A task was accepted on this thread, which has this lease.
-pub(crate) fn count_spawn(target: &RecordingTarget, lease: Option<&Lease>) {
-    match lease {
+/// A task was accepted on this thread.
+pub(crate) fn count_spawn(target: &Arc<RecordingTarget>, polled_by: PolledBy) {
+    if polled_by == PolledBy::LocalExecutor {
+        // Ordering: relaxed, here and in `count_end`: the number is all that is shared.
+        target.local_tasks.fetch_add(1, Ordering::Relaxed);
+    }
+    match find(&target.registry) {
         Some(lease) => lease.worker.task_spawned(),
         None => target.registry.shared().task_spawned(),
     }
 }
 
 /// A task ended on this thread.
-pub(crate) fn count_end(target: &RecordingTarget, end: TaskEnd) {
+pub(crate) fn count_end(target: &Arc<RecordingTarget>, polled_by: PolledBy, end: TaskEnd) {
+    if polled_by == PolledBy::LocalExecutor {
+        target.local_tasks.fetch_sub(1, Ordering::Relaxed);
+    }
     match find(&target.registry) {
         Some(lease) => lease.worker.task_ended(end),
         None => target.registry.shared().task_ended(end),

@@ -139,7 +139,7 @@ impl<'a> TokioAdapter<'a> {
         self,
         builder: &mut tokio::runtime::Builder,
     ) -> Result<(Runtime, RuntimeMetrics), BuildError> {
-        let (hooks, installed) = self.install(builder)?;
+        let (hooks, installed) = self.install(builder, false)?;
         let runtime = installed.builder.build()?;
         let metrics = finish(&hooks, runtime.handle());
         Ok((runtime, metrics))
@@ -157,7 +157,7 @@ impl<'a> TokioAdapter<'a> {
         builder: &mut tokio::runtime::Builder,
         options: LocalOptions,
     ) -> Result<(LocalRuntime, RuntimeMetrics), BuildError> {
-        let (hooks, installed) = self.install(builder)?;
+        let (hooks, installed) = self.install(builder, true)?;
         let runtime = installed.builder.build_local(options)?;
         let metrics = finish(&hooks, runtime.handle());
         Ok((runtime, metrics))
@@ -167,6 +167,7 @@ impl<'a> TokioAdapter<'a> {
     fn install(
         self,
         builder: &mut tokio::runtime::Builder,
+        is_local: bool,
     ) -> Result<(ThreadHooks, Installed<'_>), BuildError> {
         let description = self.description.workers(1).measures(measured());
         let registry = stamped(description).build(self.clock.unwrap_or_default())?;
@@ -174,7 +175,7 @@ impl<'a> TokioAdapter<'a> {
         if registry.schedule_latency_config().is_some() {
             builder.track_task_schedule_latency();
         }
-        let leases = Arc::new(TokioLeases::new(&registry));
+        let leases = Arc::new(TokioLeases::new(&registry, is_local));
         let runtime: Arc<dyn RuntimeLeases> = Arc::<TokioLeases>::clone(&leases);
         let target = Arc::new(RecordingTarget::with_runtime(registry, runtime));
         let hooks = ThreadHooks { target, leases };
@@ -214,8 +215,7 @@ fn finish(hooks: &ThreadHooks, runtime: &Handle) -> RuntimeMetrics {
     let registry = &hooks.target.registry;
     let target = Arc::clone(&hooks.target);
     let probe = if RECORDING {
-        let is_real_time = registry.clock().is_real_time();
-        ProcessProbe::new(target, TokioProbe::new(runtime, &hooks.leases, is_real_time))
+        ProcessProbe::new(target, TokioProbe::new(runtime, hooks))
     } else {
         ProcessProbe::new(target, NoProbe)
     };

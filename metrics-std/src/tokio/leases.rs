@@ -26,6 +26,8 @@ const HAND_OVER: Duration = Duration::from_micros(20);
 pub(super) struct TokioLeases {
     registry: Arc<Registry>,
     info: OnceLock<RuntimeInfo>,
+    /// The runtime is a `LocalRuntime`.
+    is_local: bool,
     /// Threads of the runtime that have started and not ended: workers and the blocking pool.
     threads: AtomicU64,
     /// [`HAND_OVER`] in ticks.
@@ -68,10 +70,11 @@ impl RuntimeInfo {
 }
 
 impl TokioLeases {
-    pub(super) fn new(registry: &Arc<Registry>) -> Self {
+    pub(super) fn new(registry: &Arc<Registry>, is_local: bool) -> Self {
         Self {
             registry: Arc::clone(registry),
             info: OnceLock::new(),
+            is_local,
             threads: AtomicU64::new(0),
             hand_over_ticks: registry.scale().ticks_of(HAND_OVER),
         }
@@ -108,6 +111,10 @@ impl TokioLeases {
     pub(super) fn busy(&self, worker: usize) -> Option<BusyTime> {
         let clock = self.info.get()?.busy.get(worker)?;
         self.registry.is_timed().then(|| clock.read(&self.registry))
+    }
+
+    pub(super) fn is_local(&self) -> bool {
+        self.is_local
     }
 
     /// Whether any thread of the runtime runs.
@@ -154,7 +161,9 @@ impl TokioLeases {
     fn role(&self, polled_by: PolledBy) -> ThreadRole {
         let here = match polled_by {
             PolledBy::Runtime => true,
-            PolledBy::Unknown => Handle::try_current().is_ok_and(|runtime| self.is_of(&runtime)),
+            PolledBy::LocalExecutor | PolledBy::Unknown => {
+                Handle::try_current().is_ok_and(|runtime| self.is_of(&runtime))
+            }
         };
         let worker = if here {
             tokio::runtime::worker_index()

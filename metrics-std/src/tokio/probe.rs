@@ -1,27 +1,32 @@
 //! The numbers that Tokio counts itself, read when a reader asks.
 
 use metrics_core::{MetricSet, Probe, ProbedState, RuntimeNumber, WorkerNumber};
+use portable_atomic::Ordering;
 use std::sync::Arc;
 use tokio::runtime::{Handle, RuntimeMetrics};
 
 use super::busy_clock::BusyTime;
 use super::leases::TokioLeases;
 use super::sentinel::Watched;
+use super::thread_hooks::ThreadHooks;
+use crate::record::target::RecordingTarget;
 
 /// Tokio's own numbers. Held by readers only; once the runtime has shut down, nothing of it is held.
 pub(super) struct TokioProbe {
     watched: Arc<Watched>,
+    target: Arc<RecordingTarget>,
     leases: Arc<TokioLeases>,
     /// The clock of the registry and Tokio's measure the same time.
     is_real_time: bool,
 }
 
 impl TokioProbe {
-    pub(super) fn new(runtime: &Handle, leases: &Arc<TokioLeases>, is_real_time: bool) -> Self {
+    pub(super) fn new(runtime: &Handle, hooks: &ThreadHooks) -> Self {
         Self {
             watched: Watched::new(runtime),
-            leases: Arc::clone(leases),
-            is_real_time,
+            target: Arc::clone(&hooks.target),
+            leases: Arc::clone(&hooks.leases),
+            is_real_time: hooks.target.registry.clock().is_real_time(),
         }
     }
 
@@ -73,7 +78,14 @@ impl Probe for TokioProbe {
     }
 
     fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
-        self.watched.runtime(number)
+        let value = self.watched.runtime(number)?;
+        Some(match number {
+            RuntimeNumber::NumAliveTasks | RuntimeNumber::CoveredTasks => {
+                // Ordering: relaxed, the number is all that is shared.
+                value + self.target.local_tasks.load(Ordering::Relaxed) as u64
+            }
+            _ => value,
+        })
     }
 
     fn worker_numbers(&self) -> MetricSet {
@@ -123,8 +135,6 @@ pub(super) fn runtime(metrics: &RuntimeMetrics, number: RuntimeNumber) -> Option
         RuntimeNumber::NumIdleBlockingThreads => metrics.num_idle_blocking_threads() as u64,
         #[cfg(tokio_unstable)]
         RuntimeNumber::BlockingQueueDepth => metrics.blocking_queue_depth() as u64,
-        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
-        RuntimeNumber::SpawnedTasksCount => metrics.spawned_tasks_count(),
         #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
         RuntimeNumber::RemoteScheduleCount => metrics.remote_schedule_count(),
         // Tokio reports 0 where there is no driver. A runtime that has one and never registered anything is taken for one
@@ -180,20 +190,20 @@ mod tests {
     use super::*;
     use crate::{Builder, Clock};
 
-    fn probe(runtime: &Handle, is_real_time: bool) -> TokioProbe {
-        let registry = Builder::new().build(Clock::instant()).unwrap();
-        let leases = Arc::new(TokioLeases::new(&registry));
+    fn probe(runtime: &Handle, clock: Clock) -> TokioProbe {
+        let registry = Builder::new().build(clock).unwrap();
+        let leases = Arc::new(TokioLeases::new(&registry, false));
         leases.set_runtime(runtime);
-        TokioProbe::new(runtime, &leases, is_real_time)
+        let target = Arc::new(RecordingTarget::new(registry));
+        TokioProbe::new(runtime, &ThreadHooks { target, leases })
     }
 
     #[test]
     fn tokios_busy_time_is_reported_only_by_a_clock_of_real_time() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let busy =
-            |is_real_time| probe(runtime.handle(), is_real_time).worker(0, WorkerNumber::BusyDurationTotal);
-        assert_eq!(busy(true).is_some(), cfg!(target_has_atomic = "64"));
-        assert_eq!(busy(false), None);
+        let busy = |clock| probe(runtime.handle(), clock).worker(0, WorkerNumber::BusyDurationTotal);
+        assert_eq!(busy(Clock::instant()).is_some(), cfg!(target_has_atomic = "64"));
+        assert_eq!(busy(Clock::custom(metrics_mock::ManualClock::new())), None);
     }
 
     #[test]
@@ -210,7 +220,7 @@ mod tests {
             "the hooks measure it"
         );
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let probe = probe(runtime.handle(), true);
+        let probe = probe(runtime.handle(), Clock::instant());
         assert_eq!(probe.worker(0, WorkerNumber::OverflowTasks), None);
         assert_eq!(
             probe.worker(1, WorkerNumber::BusyDurationTotal),

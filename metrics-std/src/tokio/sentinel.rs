@@ -83,7 +83,6 @@ impl Watched {
         let counted = match number {
             RuntimeNumber::NumAliveTasks
             | RuntimeNumber::CoveredTasks
-            | RuntimeNumber::SpawnedTasksCount
             | RuntimeNumber::RemoteScheduleCount => true,
             // Ordering: relaxed. It only tells whether the task has been taken from the queue.
             RuntimeNumber::GlobalQueueDepth => !self.polled.load(Ordering::Relaxed),

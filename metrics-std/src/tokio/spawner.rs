@@ -10,6 +10,7 @@ use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use super::leases::TokioLeases;
 use crate::record::runtime_leases::PolledBy;
+use crate::record::spawning;
 use crate::record::target::RecordingTarget;
 use crate::{Measured, RuntimeMetrics};
 
@@ -88,8 +89,8 @@ impl Spawner {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.runtime
-            .spawn(Measured::spawned(&self.target, future, site, self.polled_by))
+        let future = Measured::uncounted(&self.target, future, site, self.polled_by);
+        spawning::count_accepted(&self.target, self.polled_by, || self.runtime.spawn(future))
     }
 
     /// Spawns a task that stays on this thread, as `tokio::task::spawn_local`: on the current `LocalSet` or `LocalRuntime`, whichever
@@ -116,7 +117,13 @@ impl Spawner {
         F: Future + 'static,
         F::Output: 'static,
     {
-        tokio::task::spawn_local(Measured::spawned(&self.target, future, site, PolledBy::Unknown))
+        // The tasks of a local runtime are among those that it counts, the tasks of a `LocalSet` are not.
+        let polled_by = match TokioLeases::of(&self.target) {
+            Some(leases) if leases.is_local() => PolledBy::Unknown,
+            _ => PolledBy::LocalExecutor,
+        };
+        let future = Measured::uncounted(&self.target, future, site, polled_by);
+        spawning::count_accepted(&self.target, polled_by, || tokio::task::spawn_local(future))
     }
 
     /// Spawns a task into a set, as `JoinSet::spawn_on`.
@@ -144,8 +151,10 @@ impl Spawner {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let future = Measured::spawned(&self.target, future, site, self.polled_by);
-        set.spawn_on(future, &self.runtime)
+        let future = Measured::uncounted(&self.target, future, site, self.polled_by);
+        spawning::count_accepted(&self.target, self.polled_by, || {
+            set.spawn_on(future, &self.runtime)
+        })
     }
 
     /// Runs a closure on the blocking pool, as `Handle::spawn_blocking`, and measures how long it waited for a thread.
@@ -187,7 +196,7 @@ impl Spawner {
     /// Measures a future that is to be spawned by something else, such as a library that takes a future: it counts as a task.
     #[track_caller]
     pub fn measure<F>(&self, future: F) -> Measured<F> {
-        Measured::spawned(&self.target, future, Location::caller(), PolledBy::Unknown)
+        Measured::counted(&self.target, future, Location::caller())
     }
 
     /// The runtime it spawns on.

@@ -11,11 +11,13 @@ use core::task::{Context, Poll};
 use std::sync::Arc;
 
 use metrics_core::IfRecording;
+use metrics_core::RECORDING;
 use pin_project_lite::pin_project;
 
 use self::task::Task;
 use super::runtime_leases::PolledBy;
 use super::target::RecordingTarget;
+use super::thread_leases;
 use crate::RuntimeMetrics;
 
 pin_project! {
@@ -80,12 +82,7 @@ impl<F> Measured<F> {
     /// Measures a future that is about to be spawned as a task. Its spawn site is the caller's.
     #[track_caller]
     pub fn task(metrics: &RuntimeMetrics, future: F) -> Self {
-        Self::spawned(
-            metrics.probe().target(),
-            future,
-            Location::caller(),
-            PolledBy::Unknown,
-        )
+        Self::counted(metrics.probe().target(), future, Location::caller())
     }
 
     /// Measures a future that a thread blocks on, which is no task.
@@ -96,15 +93,28 @@ impl<F> Measured<F> {
         }
     }
 
-    pub(crate) fn spawned(
+    /// Measures a future whose spawn counts now.
+    pub(crate) fn counted(
         target: &Arc<RecordingTarget>,
         future: F,
-        site: &'static Location<'static>,
+        location: &'static Location<'static>,
+    ) -> Self {
+        if RECORDING {
+            thread_leases::count_spawn(target, PolledBy::Unknown);
+        }
+        Self::uncounted(target, future, location, PolledBy::Unknown)
+    }
+
+    /// Measures a future whose spawn is counted by [`spawning::count_accepted`](super::spawning::count_accepted).
+    pub(crate) fn uncounted(
+        target: &Arc<RecordingTarget>,
+        future: F,
+        location: &'static Location<'static>,
         polled_by: PolledBy,
     ) -> Self {
         Self {
             future,
-            task: IfRecording::new(|| Task::spawned(target, site, polled_by)),
+            task: IfRecording::new(|| Task::spawned(target, location, polled_by)),
         }
     }
 }

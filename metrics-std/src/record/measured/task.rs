@@ -11,6 +11,7 @@ use metrics_core::{PollStart, Site, TaskEnd, TaskLife, TimeSource, Timestamp};
 use super::waker::TaskWaker;
 use crate::record::lease::{Lease, OpenPoll, PollEnd};
 use crate::record::runtime_leases::PolledBy;
+use crate::record::spawning;
 use crate::record::target::RecordingTarget;
 use crate::record::thread_leases;
 use crate::{Worker, location};
@@ -18,7 +19,7 @@ use crate::{Worker, location};
 /// What the wrapper keeps of the future.
 pub(super) struct Task {
     stage: Stage,
-    /// `None` for a root future, which is no task.
+    /// `None` for a root future, which is no task, and for one that its runtime has refused.
     life: Option<TaskLife>,
     polled_by: PolledBy,
     site: Site,
@@ -45,8 +46,7 @@ impl Task {
         location: &'static Location<'static>,
         polled_by: PolledBy,
     ) -> Self {
-        let (target, lease) = thread_leases::thread_local_handle(target);
-        thread_leases::count_spawn(&target, lease.as_deref());
+        let target = thread_leases::thread_local_handle(target);
         let scheduled_at = target.stamps_wakes().then(|| target.registry.clock().now());
         let site = location::intern(location);
         Self {
@@ -82,9 +82,7 @@ impl Task {
         let Some(lease) = lease else {
             let _poll = ExternalPoll::start(Arc::clone(self.target()), start);
             let (polled, end) = self.poll_inner(cx, inner);
-            if let Some(end) = end {
-                thread_leases::count_end(self.target(), end);
-            }
+            self.count(end);
             return polled;
         };
         let mut poll = LeasedPoll::start(lease, start);
@@ -92,9 +90,7 @@ impl Task {
         if polled.is_pending() {
             poll.end = PollEnd::Pending;
         }
-        if let Some(end) = end {
-            poll.lease.worker.task_ended(end);
-        }
+        self.count(end);
         polled
     }
 
@@ -151,7 +147,18 @@ impl Task {
     #[inline]
     pub(super) fn start_drop(&mut self) {
         if let Some(life) = &mut self.life {
-            life.start_drop(std::thread::panicking());
+            if life.is_new() && spawning::refuse() {
+                self.life = None;
+            } else {
+                life.start_drop(std::thread::panicking());
+            }
+        }
+    }
+
+    #[inline]
+    fn count(&self, end: Option<TaskEnd>) {
+        if let Some(end) = end {
+            thread_leases::count_end(self.target(), self.polled_by, end);
         }
     }
 }
@@ -159,9 +166,8 @@ impl Task {
 impl Drop for Task {
     fn drop(&mut self) {
         let life = self.life.as_mut();
-        if let Some(end) = life.and_then(|life| life.end_drop(std::thread::panicking())) {
-            thread_leases::count_end(self.target(), end);
-        }
+        let end = life.and_then(|life| life.end_drop(std::thread::panicking()));
+        self.count(end);
     }
 }
 
