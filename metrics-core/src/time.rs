@@ -121,9 +121,9 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// The largest shift for which `10^9 << shift` fits 64 bits.
 const MAX_SHIFT: u32 = NANOS_PER_SECOND.leading_zeros();
 
-/// By how many nanoseconds the clocks of two cores may disagree. An unordered reading of an x86-64 time stamp counter was seen to be
+/// The clocks of two cores may disagree by a second shifted by this, which is about a millisecond. An unordered reading of an x86-64 time stamp counter was seen to be
 /// 2 us older than one from another core; the clocks of a browser's threads differ by their resolution, up to 1 ms.
-const MAX_DISAGREEMENT: u64 = 1_000_000;
+const DISAGREEMENT_SHIFT: u32 = 10;
 
 /// Whether the processor multiplies 32 bits by 32 into no more than 32, as a Cortex-M0 does. Those have no
 /// compare-and-swap either.
@@ -195,7 +195,7 @@ impl TimeScale {
     #[cold]
     #[inline(never)]
     const fn disagreement(&self, later: Timestamp, earlier: Timestamp) -> Option<u64> {
-        if self.nanos_of(earlier.0.saturating_sub(later.0)) <= MAX_DISAGREEMENT {
+        if earlier.0.saturating_sub(later.0) <= self.ticks_per_second >> DISAGREEMENT_SHIFT {
             Some(0)
         } else {
             None
@@ -359,8 +359,8 @@ mod tests {
         let at = |later| scale.nanos_across_cores(Timestamp(later), Timestamp(5_000));
         assert_eq!(at(5_001), Some(1_000));
         assert_eq!(at(5_000), Some(0));
-        assert_eq!(at(4_000), Some(0));
-        assert_eq!(at(3_999), None);
+        assert_eq!(at(5_000 - 976), Some(0));
+        assert_eq!(at(5_000 - 977), None);
     }
 
     #[test]

@@ -102,7 +102,6 @@ impl<C: U32Cell> Countdown<C> {
 struct XorShift<C>(C);
 
 impl<C: U32Cell> XorShift<C> {
-    #[inline(always)]
     fn next(&self) -> u32 {
         let mut x = self.0.get();
         x ^= x << 13;
@@ -113,6 +112,9 @@ impl<C: U32Cell> XorShift<C> {
     }
 
     /// Uniform in `1..=2 * one_in - 1`.
+    // Outlined: it is rare, and each of a microcontroller's inlined hooks would have it twice.
+    #[cold]
+    #[inline(never)]
     fn distance(&self, one_in: u32) -> u32 {
         let distances = one_in.saturating_mul(2).saturating_sub(1);
         // The high half of a product: uniform but for one part in 2^32 / distances (D. Lemire, "Fast random integer generation in an
