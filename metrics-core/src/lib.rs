@@ -65,6 +65,7 @@ pub use probe::{NoProbe, Probe, ProbedState};
 pub use reader::RuntimeMetrics;
 pub use record::{PollStart, Recorded};
 pub use registry::{BlockingStart, Registry, RegistryRef, SharedCounters};
+pub use slot::SlotBusy;
 #[cfg(feature = "serde")]
 pub use snapshot::SNAPSHOT_SCHEMA;
 pub use snapshot::{

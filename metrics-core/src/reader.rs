@@ -6,7 +6,7 @@ use crate::histogram::BucketRange;
 use crate::live::{LiveRecord, LiveThread};
 use crate::probe::{NoProbe, Probe};
 use crate::registry::RegistryRef;
-use crate::slot::{FOREIGN, Slot, persist};
+use crate::slot::{FOREIGN, Slot, SlotBusy, persist};
 use crate::snapshot::Snapshot;
 use crate::storage::sealed::Sealed;
 use crate::sync::RECORDING;
@@ -17,10 +17,9 @@ type Buckets<R> = <<R as RegistryRef>::Storage as Sealed>::Buckets;
 
 /// A handle on one runtime's metrics. Cheap to clone, usable from any thread, never in the way of a worker.
 ///
-/// A getter reads what the workers last submitted and is `None` where the runtime does not measure the thing, where
-/// the worker index is out of range, and where a worker's slot was being written through every one of a bounded number of
-/// tries (on a target without 64-bit atomics, or for a histogram). Two getters are of two moments: take a
-/// [`snapshot`](Self::snapshot) for numbers that belong together.
+/// A getter reads what the workers last submitted. It is `None` if the runtime does not measure the number or has no worker with that
+/// index. On targets without 64-bit atomics a number that its worker was writing through every try is [`SlotBusy`]. Two getters are of
+/// two moments: take a [`snapshot`](Self::snapshot) for numbers that belong together.
 ///
 /// It does not keep the runtime alive; after the runtime is gone it reads the last that was submitted.
 #[derive(Clone, Debug)]
@@ -106,44 +105,51 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
     }
 
     fn slots(&self, worker: usize) -> impl Iterator<Item = &Slot<Buckets<R>>> {
-        self.registry
-            .storage
-            .slots()
-            .filter(move |slot| slot.lease.worker() == Some(worker))
+        self.registry.storage.slots_of(worker)
     }
 
     fn knows(&self, worker: usize) -> bool {
         worker < self.num_workers() || self.slots(worker).next().is_some()
     }
 
-    /// The sum over all workers of one number, in its own unit.
-    pub fn counter(&self, number: WorkerNumber) -> Option<u64> {
+    /// The sum over all workers of one number, in its own unit. `None` if the runtime does not measure it.
+    ///
+    /// # Errors
+    /// [`SlotBusy`], only on targets without 64-bit atomics.
+    pub fn counter(&self, number: WorkerNumber) -> Result<Option<u64>, SlotBusy> {
         if !RECORDING {
-            return None;
+            return Ok(None);
         }
         if self.probe.worker_numbers().has_worker(number) {
-            return (0..self.num_workers()).try_fold(0, |sum: u64, worker| {
+            return Ok((0..self.num_workers()).try_fold(0, |sum: u64, worker| {
                 Some(sum.wrapping_add(self.probe.worker(worker, number)?))
-            });
+            }));
         }
         if !self.registry.measured().has_worker(number) {
-            return None;
+            return Ok(None);
         }
-        self.sum(self.registry.storage.slots(), number)
+        self.sum(self.registry.storage.slots(), number).map(Some)
     }
 
-    /// One worker's number, in its own unit.
-    pub fn worker_counter(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
-        if !RECORDING || !self.knows(worker) {
-            return None;
+    /// One worker's number, in its own unit. `None` if the runtime does not measure it, or has no worker with this index.
+    ///
+    /// # Errors
+    /// [`SlotBusy`], only on targets without 64-bit atomics.
+    pub fn worker_counter(&self, worker: usize, number: WorkerNumber) -> Result<Option<u64>, SlotBusy> {
+        if !RECORDING {
+            return Ok(None);
         }
         if self.probe.worker_numbers().has_worker(number) {
-            return self.probe.worker(worker, number);
+            return Ok(self.probe.worker(worker, number).filter(|_| self.knows(worker)));
         }
         if !self.registry.measured().has_worker(number) {
-            return None;
+            return Ok(None);
         }
-        self.sum(self.slots(worker), number)
+        let mut slots = self.slots(worker).peekable();
+        if slots.peek().is_none() && worker >= self.num_workers() {
+            return Ok(None);
+        }
+        self.sum(slots, number).map(Some)
     }
 
     /// A number of the runtime as a whole: by the runtime's own count where it has one, else by that of its hooks.
@@ -159,12 +165,12 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         &'a self,
         mut slots: impl Iterator<Item = &'a Slot<Buckets<R>>>,
         number: WorkerNumber,
-    ) -> Option<u64>
+    ) -> Result<u64, SlotBusy>
     where
         Buckets<R>: 'a,
     {
         slots.try_fold(0, |sum: u64, slot| {
-            Some(sum.wrapping_add(slot.counter(number, |attempt| self.probe.relax(attempt))?))
+            Ok(sum.wrapping_add(slot.counter(number, |attempt| self.probe.relax(attempt))?))
         })
     }
 
@@ -206,23 +212,36 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
 macro_rules! getter {
     ($(#[$doc:meta])* Duration $name:ident $worker_name:ident $variant:ident) => {
         $(#[$doc])*
-        pub fn $name(&self) -> Option<Duration> {
-            self.counter(WorkerNumber::$variant).map(Duration::from_nanos)
+        ///
+        /// # Errors
+        /// As of [`counter`](Self::counter).
+        pub fn $name(&self) -> Result<Option<Duration>, SlotBusy> {
+            Ok(self.counter(WorkerNumber::$variant)?.map(Duration::from_nanos))
         }
 
-        /// The same of one worker; `None` also past the last.
-        pub fn $worker_name(&self, worker: usize) -> Option<Duration> {
-            self.worker_counter(worker, WorkerNumber::$variant).map(Duration::from_nanos)
+        #[doc = concat!("[`", stringify!($name), "`](Self::", stringify!($name), ") of one worker.")]
+        ///
+        /// # Errors
+        /// As of [`worker_counter`](Self::worker_counter).
+        pub fn $worker_name(&self, worker: usize) -> Result<Option<Duration>, SlotBusy> {
+            let nanos = self.worker_counter(worker, WorkerNumber::$variant)?;
+            Ok(nanos.map(Duration::from_nanos))
         }
     };
     ($(#[$doc:meta])* u64 $name:ident $worker_name:ident $variant:ident) => {
         $(#[$doc])*
-        pub fn $name(&self) -> Option<u64> {
+        ///
+        /// # Errors
+        /// As of [`counter`](Self::counter).
+        pub fn $name(&self) -> Result<Option<u64>, SlotBusy> {
             self.counter(WorkerNumber::$variant)
         }
 
-        /// The same of one worker; `None` also past the last.
-        pub fn $worker_name(&self, worker: usize) -> Option<u64> {
+        #[doc = concat!("[`", stringify!($name), "`](Self::", stringify!($name), ") of one worker.")]
+        ///
+        /// # Errors
+        /// As of [`worker_counter`](Self::worker_counter).
+        pub fn $worker_name(&self, worker: usize) -> Result<Option<u64>, SlotBusy> {
             self.worker_counter(worker, WorkerNumber::$variant)
         }
     };

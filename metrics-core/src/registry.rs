@@ -210,9 +210,10 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
         }
     }
 
-    /// The per-worker numbers that hooks measure.
+    /// The per-worker numbers that hooks measure: no gauge, which only the runtime can report.
     pub(crate) fn measured(&self) -> MetricSet {
-        let measures = self.facts.measures;
+        let counters = MetricSet::worker(WorkerNumber::COUNTERS);
+        let measures = self.facts.measures.intersection(counters);
         if self.facts.timed {
             measures
         } else {

@@ -192,10 +192,36 @@ pub(crate) fn persist<V>(mut read: impl FnMut() -> Option<V>, relax: impl Fn(u32
     None
 }
 
+/// A worker wrote the number through every try to read it.
+///
+/// Only on targets without 64-bit atomics: on the others a number is one load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SlotBusy;
+
+impl core::fmt::Display for SlotBusy {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(
+            "the worker wrote this number through every try to read it: read it again, not from an interrupt of that worker",
+        )
+    }
+}
+
+impl core::error::Error for SlotBusy {}
+
 impl<B: BucketCells> Slot<B> {
-    /// One counter as last submitted; `None` also for a gauge.
-    pub(crate) fn counter(&self, number: WorkerNumber, relax: impl Fn(u32)) -> Option<u64> {
-        persist(|| self.seq.try_read(|| self.counters.get(number)), relax)?
+    /// One counter as last submitted; 0 for a gauge, which has no cell.
+    ///
+    /// # Errors
+    /// [`SlotBusy`], where a cell has two halves and the worker wrote them through every try.
+    #[inline]
+    pub(crate) fn counter(&self, number: WorkerNumber, relax: impl Fn(u32)) -> Result<u64, SlotBusy> {
+        let read = || self.counters.get(number).unwrap_or(0);
+        if OwnedU64::IS_WHOLE {
+            // Ordering: relaxed. One counter needs no other: a cell with one writer never goes back for a reader.
+            return Ok(read());
+        }
+        persist(|| self.seq.try_read(read), relax).ok_or(SlotBusy)
     }
 
     /// All counters as last published, of one submit.

@@ -141,7 +141,7 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
         let heap = &registry.storage;
         let slot = heap
             .find(|lease| lease.claim_again(index))
-            .or_else(|| heap.find_or_grow(|lease, _| lease.claim_vacant(index)))
+            .or_else(|| heap.claim_vacant(index))
             .ok_or(LeaseError::Exhausted)?;
         Ok(Self::resume(registry, slot, index))
     }

@@ -85,7 +85,7 @@ fn a_reader_inside_a_write_section_keeps_what_it_had() {
         (Some(1), Some(1), Some(Staleness { age })),
         "the poll that is being counted is not half there"
     );
-    assert_eq!(RuntimeMetrics::new(&METRICS).poll_count(), Some(2));
+    assert_eq!(RuntimeMetrics::new(&METRICS).poll_count().unwrap(), Some(2));
     read();
     assert_eq!(seen(), (Some(2), Some(2), None));
 }

@@ -40,5 +40,5 @@ fn every_lease_has_a_slot_of_its_own() {
     for worker in &workers {
         worker.submit();
     }
-    assert_eq!(metrics.root_polls(), Some(workers.len() as u64));
+    assert_eq!(metrics.root_polls().unwrap(), Some(workers.len() as u64));
 }

@@ -16,7 +16,7 @@ fn what_no_probe_answers_is_none() {
         .build(Hand::default())
         .unwrap();
     let metrics = RuntimeMetrics::new(registry);
-    assert_eq!(metrics.worker_local_queue_depth(0), None);
+    assert_eq!(metrics.worker_local_queue_depth(0).unwrap(), None);
     let from_getters = [
         metrics.global_queue_depth(),
         metrics.num_blocking_threads(),
@@ -68,8 +68,8 @@ fn a_counter_that_the_runtime_does_not_keep_is_none() {
     for &counter in WorkerNumber::ALL {
         let expected = (counter == WorkerNumber::PollCount).then_some(1);
         let read = [
-            metrics.counter(counter),
-            metrics.worker_counter(0, counter),
+            metrics.counter(counter).unwrap(),
+            metrics.worker_counter(0, counter).unwrap(),
             row.counter(counter),
             snapshot.total().counter(counter),
         ];
@@ -96,8 +96,8 @@ fn without_a_clock_no_time_is_known_and_counters_go_on() {
     worker.end_poll();
     worker.park();
 
-    assert_eq!(metrics.poll_count(), Some(1));
-    assert_eq!(metrics.busy_duration_total(), None);
+    assert_eq!(metrics.poll_count().unwrap(), Some(1));
+    assert_eq!(metrics.busy_duration_total().unwrap(), None);
     assert_eq!(metrics.worker_mean_poll_time(0), None);
     let snapshot = metrics.snapshot();
     let total = snapshot.total();

@@ -164,7 +164,7 @@ fn what_a_static_registry_writes_a_host_reads() {
     }
     worker.park();
     let metrics = RuntimeMetrics::new(&METRICS);
-    assert_eq!(metrics.worker_poll_count(1), Some(1_000));
+    assert_eq!(metrics.worker_poll_count(1).unwrap(), Some(1_000));
     let mut snapshot = metrics.snapshot();
     METRICS.clock().advance(500);
     metrics.snapshot_into(&mut snapshot);

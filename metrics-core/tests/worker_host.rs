@@ -113,7 +113,7 @@ fn a_thread_that_left_its_worker_is_not_busy_since() {
     assert_eq!(row.busy_in_progress(), Some(Duration::ZERO));
     drop(worker);
     assert_eq!(
-        metrics.worker_total_busy_duration(0),
+        metrics.worker_total_busy_duration(0).unwrap(),
         Some(Duration::from_nanos(300)),
         "the million nanoseconds after it are nobody's"
     );
@@ -154,7 +154,7 @@ fn the_thread_that_took_a_worker_over_tells_what_it_does() {
     assert_eq!(metrics.live(0).unwrap().site, Site::UNKNOWN);
     took.submit();
     assert_eq!(
-        metrics.worker_poll_count(0),
+        metrics.worker_poll_count(0).unwrap(),
         Some(2),
         "both threads' polls are kept"
     );

@@ -17,7 +17,7 @@ fn a_spawn_on_a_worker_is_a_local_schedule() {
         runtime.worker(1).spawn(LOCATION);
     });
     assert_eq!(changes, [("local_schedule_count", 1), ("spawned", 1)]);
-    assert_eq!(fixture.metrics.worker_local_schedule_count(1), Some(1));
+    assert_eq!(fixture.metrics.worker_local_schedule_count(1).unwrap(), Some(1));
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn a_search_ends_the_busy_time() {
     fixture.runtime.advance(millis(3));
     worker.search();
     fixture.runtime.flush();
-    assert_eq!(fixture.metrics.busy_duration_total(), Some(millis(5)));
+    assert_eq!(fixture.metrics.busy_duration_total().unwrap(), Some(millis(5)));
     let changes = fixture.changes(|runtime| runtime.advance(millis(8)));
     assert_eq!(changes, []);
 }
@@ -245,7 +245,7 @@ fn a_blocking_closure_waits_in_its_queue() {
 #[test]
 fn readers_see_a_batch_once_it_is_submitted() {
     let fixture = Fixture::new();
-    let polls = || fixture.metrics.poll_count();
+    let polls = || fixture.metrics.poll_count().unwrap();
     let worker = fixture.runtime.worker(0);
     // The first poll that ends submits, and the next ones do not until the interval of 1 ms has passed.
     fixture.runtime.advance(millis(1));

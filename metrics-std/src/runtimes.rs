@@ -22,7 +22,7 @@ use crate::{ProcessProbe, Registry};
 /// Runtimes::process().add(&metrics)?;
 /// // In a library that was passed nothing:
 /// let found = Runtimes::process().get("images").unwrap();
-/// assert_eq!(found.poll_count(), Some(0));
+/// assert_eq!(found.poll_count(), Ok(Some(0)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Runtimes<R: RegistryRef = Arc<Registry>, P = ProcessProbe>(Arc<RwLock<Vec<RuntimeMetrics<R, P>>>>);

@@ -94,7 +94,7 @@ fn connections_of_http1_are_measured_tasks() {
     );
     server.stop.send(()).unwrap();
     server.runtime.block_on(server.ended).unwrap().unwrap();
-    assert!(server.metrics.poll_count().unwrap() > 0);
+    assert!(server.metrics.poll_count().unwrap().unwrap() > 0);
 }
 
 #[test]

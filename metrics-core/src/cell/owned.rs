@@ -12,6 +12,8 @@ mod repr {
     pub(super) struct Repr(AtomicU64);
 
     impl Repr {
+        pub(super) const IS_WHOLE: bool = true;
+
         const_unless_loom! {
             pub(super) const fn new(value: u64) -> Self {
                 Self(AtomicU64::new(value))
@@ -45,6 +47,8 @@ mod repr {
     pub(super) struct Repr(AtomicU32, AtomicU32);
 
     impl Repr {
+        pub(super) const IS_WHOLE: bool = false;
+
         const_unless_loom! {
             pub(super) const fn new(value: u64) -> Self {
                 Self(AtomicU32::new(value as u32), AtomicU32::new((value >> 32) as u32))
@@ -77,6 +81,9 @@ mod repr {
 pub struct OwnedU64(repr::Repr);
 
 impl OwnedU64 {
+    /// Whether one load yields a value that was stored, without the sequence count.
+    pub(crate) const IS_WHOLE: bool = repr::Repr::IS_WHOLE;
+
     const_unless_loom! {
         pub(crate) const fn new(value: u64) -> Self {
             Self(repr::Repr::new(value))

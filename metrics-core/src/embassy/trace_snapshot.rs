@@ -302,7 +302,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
                 None => row.stale = true,
             }
             let slot = self.registry.storage.slots().nth(index);
-            if let Some(polls) = slot.and_then(|slot| slot.counter(WorkerNumber::PollCount, relax)) {
+            if let Some(polls) = slot.and_then(|slot| slot.counter(WorkerNumber::PollCount, relax).ok()) {
                 row.polls = polls;
             }
         }

@@ -109,6 +109,10 @@ impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Sealed for Fixe
         self.slots.iter().map(|fixed| &fixed.slot)
     }
 
+    fn slots_of(&self, worker: usize) -> impl Iterator<Item = &Slot<[C::Cell; BUCKETS]>> {
+        self.slots.get(worker).map(|fixed| &fixed.slot).into_iter()
+    }
+
     fn host((): &()) -> Option<&HostCells<()>> {
         None
     }

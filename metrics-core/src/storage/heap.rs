@@ -6,7 +6,7 @@ use super::{SharedU64, Storage};
 use crate::cell::SharedU32;
 use crate::record::{HeapBuckets, SlotHistogram};
 use crate::registry::{Facts, HostCells};
-use crate::slot::{Lease, Slot};
+use crate::slot::{FOREIGN, Lease, Slot};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -27,6 +27,8 @@ pub struct Heap {
     first: usize,
     /// Slots up to the last one that was ever leased: a reader looks at no others.
     used: SharedU32,
+    /// Not 0 once some slot serves a worker that has another index than the slot.
+    has_strays: SharedU32,
     /// Buckets of a slot's histograms; `None` for one that was never switched on.
     poll_time: Option<usize>,
     schedule_latency: Option<usize>,
@@ -41,6 +43,7 @@ impl Heap {
             chunks: [const { OnceBox::new() }; CHUNKS],
             first: first.max(1),
             used: SharedU32::new(0),
+            has_strays: SharedU32::new(0),
             poll_time,
             schedule_latency,
         };
@@ -61,10 +64,7 @@ impl Heap {
     fn chunk(&self, number: usize) -> Option<&Arc<[HeapSlot]>> {
         let cell = self.chunks.get(number)?;
         Some(cell.get_or_init(|| {
-            let slots = match number {
-                0 => self.first,
-                n => self.first << (n - 1),
-            };
+            let slots = self.slots_before(number).max(self.first);
             Box::new((0..slots).map(|_| self.slot()).collect())
         }))
     }
@@ -74,6 +74,38 @@ impl Heap {
         self.chunks.iter().map_while(OnceBox::get).find_map(|chunk| {
             let index = chunk.iter().position(|slot| claim(&slot.lease))?;
             Some(SlotHandle::new(chunk, index))
+        })
+    }
+
+    /// The slot with this number, if it was made.
+    #[inline(always)]
+    pub(crate) fn at(&self, slot: usize) -> Option<&HeapSlot> {
+        let number = match slot / self.first {
+            0 => 0,
+            times => times.ilog2() as usize + 1,
+        };
+        self.chunks
+            .get(number)?
+            .get()?
+            .get(slot - self.slots_before(number))
+    }
+
+    /// The number of slots in the chunks before this one.
+    fn slots_before(&self, number: usize) -> usize {
+        match number {
+            0 => 0,
+            n => self.first << (n - 1),
+        }
+    }
+
+    /// Takes a slot that served no worker yet, for `worker`.
+    pub(crate) fn claim_vacant(&self, worker: usize) -> Option<SlotHandle> {
+        self.find_or_grow(|lease, number| {
+            let is_claimed = lease.claim_vacant(worker);
+            if is_claimed && number != worker && worker != FOREIGN {
+                self.has_strays.store_release(1);
+            }
+            is_claimed
         })
     }
 
@@ -123,6 +155,17 @@ impl Sealed for Heap {
             left -= used;
             &chunk[..used]
         })
+    }
+
+    #[inline]
+    fn slots_of(&self, worker: usize) -> impl Iterator<Item = &HeapSlot> {
+        // Ordering: acquire, pairs with the release of `claim_vacant`: who knows of a count in a stray slot finds the slot.
+        let (own, all) = match self.has_strays.load_acquire() {
+            0 => (self.at(worker), None),
+            _ => (None, Some(self.slots())),
+        };
+        let slots = own.into_iter().chain(all.into_iter().flatten());
+        slots.filter(move |slot| slot.lease.worker() == Some(worker))
     }
 
     fn host(host: &Self::Host) -> Option<&HostCells<SharedBuckets>> {

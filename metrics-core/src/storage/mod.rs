@@ -59,6 +59,9 @@ pub(crate) mod sealed {
         /// The slots made so far: vacant, free and leased.
         fn slots(&self) -> impl Iterator<Item = &Slot<Self::Buckets>>;
 
+        /// The slots that serve this worker.
+        fn slots_of(&self, worker: usize) -> impl Iterator<Item = &Slot<Self::Buckets>>;
+
         /// The cells that only a host has, if this storage has them.
         fn host(host: &Self::Host) -> Option<&HostCells<Self::SharedBuckets>>;
 

@@ -95,7 +95,7 @@ impl Fixture {
 
     /// Tasks in the global queue, and in those of workers 0 and 1.
     pub(crate) fn depths(&self) -> [Option<u64>; 3] {
-        let local = |worker| self.metrics.worker_local_queue_depth(worker);
+        let local = |worker| self.metrics.worker_local_queue_depth(worker).unwrap();
         [self.metrics.global_queue_depth(), local(0), local(1)]
     }
 }

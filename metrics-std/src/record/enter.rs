@@ -44,7 +44,7 @@ pub struct EnterGuard {
 ///     .join()
 ///     .unwrap();
 /// }
-/// assert_eq!(metrics.poll_count(), Some(1));
+/// assert_eq!(metrics.poll_count(), Ok(Some(1)));
 /// # Ok::<(), metrics_std::BuildError>(())
 /// ```
 ///

@@ -21,7 +21,7 @@ fn threads_that_come_and_go_make_no_new_series() {
     let description = Builder::new().name("churn").poll_time(HistogramConfig::DEFAULT);
     let metrics = build_wrapped(description, Clock::instant()).unwrap();
     let mut exporter = Registry::default();
-    exporter.register_collector(Box::new(RuntimeCollector::new(metrics.clone())));
+    exporter.register_collector(Box::new(RuntimeCollector::new(metrics.clone()).each_worker(true)));
 
     // Three threads at a time, scraped while each of them has a row.
     let mut seen = BTreeSet::new();

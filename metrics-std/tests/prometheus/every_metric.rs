@@ -26,7 +26,7 @@ fn has_value(fixture: &Fixture, source: MetricSource) -> bool {
     let worker = snapshot.worker(1).expect("the fixture has two workers");
     match source {
         MetricSource::Worker(number) => {
-            metrics.counter(number).is_some() && metrics.worker_counter(0, number).is_some()
+            metrics.counter(number).unwrap().is_some() && metrics.worker_counter(0, number).unwrap().is_some()
         }
         MetricSource::Runtime(number) => metrics.runtime_number(number).is_some(),
         MetricSource::Histogram(HistogramName::PollTime) => {

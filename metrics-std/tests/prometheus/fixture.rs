@@ -131,6 +131,9 @@ impl Fixture {
 
     /// A counter that the workers really counted.
     pub(crate) fn counter(&self, counter: WorkerNumber) -> u64 {
-        self.metrics.counter(counter).expect("every counter is supplied")
+        self.metrics
+            .counter(counter)
+            .unwrap()
+            .expect("every counter is supplied")
     }
 }

@@ -1,7 +1,6 @@
 //! What holds from one scrape to the next.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::thread;
 
 use metrics_core::{Builder, HistogramConfig, NoClock, PollStart, RuntimeMetrics, Worker};
@@ -102,38 +101,4 @@ fn no_counter_goes_back_while_a_worker_does_nothing_but_submit() {
     });
     let polls = counters(&exported)["async_runtime_worker_polls_total{runtime=\"busy\"}"];
     assert_eq!(polls, SUBMITS as f64);
-}
-
-#[test]
-fn threads_that_come_and_go_add_no_series() {
-    let registry = Builder::new()
-        .workers(1)
-        .poll_time(HistogramConfig::DEFAULT)
-        .build(NoClock)
-        .expect("no clock is no error");
-    let metrics = RuntimeMetrics::new(Arc::clone(&registry));
-    let mut exported = Registry::default();
-    exported.register_collector(Box::new(RuntimeCollector::new(metrics).each_worker(true)));
-    let series = || -> BTreeSet<String> {
-        let mut page = String::new();
-        Format::Text
-            .write(&mut page, &exported)
-            .expect("a String takes everything");
-        let samples = page.lines().filter(|line| !line.starts_with('#'));
-        samples
-            .filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned()))
-            .collect()
-    };
-    let run_on_thread = |number| {
-        let worker = Worker::lease(Arc::clone(&registry), 0).expect("the last thread gave its slot back");
-        worker.set_thread(number);
-        worker.start_poll(PollStart::default());
-        worker.end_poll();
-        worker.submit();
-        series()
-    };
-    let first = run_on_thread(1);
-    for number in 2..20 {
-        assert_eq!(run_on_thread(number), first);
-    }
 }

@@ -122,7 +122,7 @@ fn the_adapters_own_task_is_not_counted() {
         assert_eq!(metrics.num_alive_tasks(), Some(0));
         until(|| metrics.global_queue_depth() == Some(0));
         assert_eq!(metrics.spawned_tasks_count(), Some(0));
-        assert_eq!(metrics.poll_count(), Some(0));
+        assert_eq!(metrics.poll_count(), Ok(Some(0)));
     }
 }
 
@@ -133,8 +133,8 @@ fn counters_of_tokio_stay_when_the_runtime_is_gone() {
         let numbers = || {
             let worker = |worker| {
                 (
-                    metrics.worker_park_count(worker),
-                    metrics.worker_park_unpark_count(worker),
+                    metrics.worker_park_count(worker).unwrap(),
+                    metrics.worker_park_unpark_count(worker).unwrap(),
                 )
             };
             (worker(0), worker(metrics.num_workers() - 1))

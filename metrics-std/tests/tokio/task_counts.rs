@@ -143,7 +143,7 @@ fn wrappers_alone_do_not_know_all_tasks() {
         drop(runtime.spawn(pending::<()>()));
     }
     drop(spawner.spawn(pending::<()>()));
-    until(|| metrics.poll_count() == Some(1));
+    until(|| metrics.poll_count() == Ok(Some(1)));
     assert_eq!(metrics.covered_tasks(), Some(1));
     assert_eq!(metrics.num_alive_tasks(), None);
     let snapshot = metrics.snapshot();

@@ -74,7 +74,7 @@ fn a_service_runs_and_exports_no_runtime_metric() -> Result<()> {
         "{page}"
     );
     starts.recv()?;
-    assert_eq!((metrics.name(), metrics.poll_count()), ("api", None));
+    assert_eq!((metrics.name(), metrics.poll_count().unwrap()), ("api", None));
     assert_eq!(metrics.snapshot().total().poll_count(), None);
     assert_eq!(
         (metrics.num_alive_tasks(), metrics.global_queue_depth()),

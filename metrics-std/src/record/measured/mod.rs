@@ -32,7 +32,7 @@ pin_project! {
     /// let executor = async_executor::Executor::new();
     /// let task = executor.spawn(Measured::task(&metrics, async { 6 * 7 }));
     /// assert_eq!(futures::executor::block_on(executor.run(task)), 42);
-    /// assert_eq!(metrics.poll_count(), Some(1));
+    /// assert_eq!(metrics.poll_count(), Ok(Some(1)));
     /// assert_eq!(metrics.completed_tasks_count(), Some(1));
     /// # Ok::<(), metrics_std::BuildError>(())
     /// ```

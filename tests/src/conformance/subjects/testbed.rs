@@ -82,8 +82,8 @@ struct Testbed {
 impl Testbed {
     /// Is anything scheduled and not yet taken by a worker?
     fn is_anything_queued(&self) -> bool {
-        let depths =
-            (0..self.metrics.num_workers()).map(|worker| self.metrics.worker_local_queue_depth(worker));
+        let depths = (0..self.metrics.num_workers())
+            .filter_map(|worker| self.metrics.worker_local_queue_depth(worker).ok());
         depths
             .chain([self.metrics.global_queue_depth()])
             .any(|depth| depth != Some(0))
@@ -95,6 +95,7 @@ impl Testbed {
             .map(|worker| {
                 self.metrics
                     .worker_park_unpark_count(worker)
+                    .unwrap()
                     .filter(|count| count % 2 == 1)
             })
             .collect()

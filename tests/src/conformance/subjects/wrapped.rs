@@ -121,7 +121,12 @@ impl Runtime for Pool {
     fn settle(&self) {
         // One thread, first come, first served: if no measured task was polled between two tasks of our own, none is
         // queued.
-        let polls = || self.metrics.poll_count().zip(self.metrics.nested_polls());
+        let polls = || {
+            self.metrics
+                .poll_count()
+                .unwrap()
+                .zip(self.metrics.nested_polls().unwrap())
+        };
         loop {
             let before = polls();
             for _ in 0..2 {
