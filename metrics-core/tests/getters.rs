@@ -50,7 +50,7 @@ impl Probe for Everything {
 fn getters_and_snapshot_agree_on_what_the_runtime_reports() {
     static REGISTRY: Registry<Fixed<2, 8>, NoClock> = Registry::new(&DESCRIPTION, NoClock);
     let worker = REGISTRY.worker(0).unwrap();
-    worker.incr_budget_forced_yield_count();
+    worker.inc_budget_forced_yield_count();
     worker.task_spawned();
     let metrics = RuntimeMetrics::with_probe(&REGISTRY, Everything);
     let snapshot = metrics.snapshot();

@@ -564,7 +564,7 @@ fn a_worker_reads_what_it_has_not_submitted() {
     assert_eq!(worker.counter(WorkerNumber::PollCount), Some(1));
     assert_eq!(worker.counter(WorkerNumber::StealCount), Some(3));
     assert_eq!(worker.counter(WorkerNumber::LocalQueueDepth), None);
-    assert_eq!(metrics.worker_steal_count(0), Some(0));
+    assert_eq!(metrics.worker_steal_count(0), Ok(Some(0)));
     drop(worker);
     let worker = Worker::lease(registry, 0).unwrap();
     assert_eq!(worker.counter(WorkerNumber::StealCount), Some(3), "the slot's");
