@@ -63,7 +63,7 @@ pub use live::{LiveRecord, LiveThread, Site, Transition, WorkerState};
 pub use options::{Options, Sampling};
 pub use probe::{NoProbe, Probe, ProbedState};
 pub use reader::RuntimeMetrics;
-pub use record::{PollStart, Recorded};
+pub use record::{PollStart, Recorded, StallKind};
 pub use registry::{BlockingStart, Registry, RegistryRef, SharedCounters};
 pub use slot::SlotBusy;
 #[cfg(feature = "serde")]

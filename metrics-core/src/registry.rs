@@ -4,7 +4,7 @@ use crate::catalog::{MetricSet, RuntimeNumber, WorkerNumber};
 use crate::cell::SharedCounter;
 use crate::histogram::HistogramConfig;
 use crate::options::Options;
-use crate::record::SharedHistogram;
+use crate::record::{SharedHistogram, StallCells, StallKind};
 use crate::stamp::WakeStamp;
 use crate::storage::Storage;
 use crate::sync::RECORDING;
@@ -191,10 +191,16 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
     /// A number that hooks count, with task counts read by [`task_counts`](Self::task_counts). `None` if the runtime's hooks don't
     /// measure it.
     pub(crate) fn runtime_number(&self, number: RuntimeNumber, tasks: &TaskCounts) -> Option<u64> {
+        let host = S::host(&self.shared.host);
+        // Measured once a watchdog looks for them, which no description foresees.
+        match number {
+            RuntimeNumber::PollStallCount => return host?.stalls.get(StallKind::Poll),
+            RuntimeNumber::NoProgressStallCount => return host?.stalls.get(StallKind::NoProgress),
+            _ => {}
+        }
         if !self.facts.measures.has_runtime(number) {
             return None;
         }
-        let host = S::host(&self.shared.host);
         match number {
             RuntimeNumber::SpawnedTasksCount => Some(tasks.spawned),
             RuntimeNumber::CoveredTasks | RuntimeNumber::NumAliveTasks => Some(tasks.alive()),
@@ -259,6 +265,7 @@ pub struct HostCells<B> {
     pub(crate) io_deregistered: SharedCounter,
     pub(crate) io_ready: SharedCounter,
     pub(crate) blocking_queue_wait: Option<SharedHistogram<B>>,
+    pub(crate) stalls: StallCells,
 }
 
 impl<H> Shared<H> {
@@ -281,6 +288,7 @@ impl<B> HostCells<B> {
             io_deregistered: SharedCounter::new(),
             io_ready: SharedCounter::new(),
             blocking_queue_wait,
+            stalls: StallCells::new(),
         }
     }
 }
@@ -337,6 +345,26 @@ impl<S: Storage> SharedCounters<'_, S> {
     pub fn io_ready(&self, events: u64) {
         if let Some(host) = S::host(&self.shared.host) {
             host.io_ready.add_release(events);
+        }
+    }
+
+    /// A watchdog begins to count stalls of these kinds, which read 0 from then on. Returns `false` if another one counts them already:
+    /// then this one must not. Fixed storage counts none.
+    pub fn begin_stall_watch(&self, kinds: &[StallKind]) -> bool {
+        S::host(&self.shared.host).is_some_and(|host| host.stalls.begin_watch(kinds))
+    }
+
+    /// The watchdog whose call of [`begin_stall_watch`](Self::begin_stall_watch) returned `true` ends. What it counted stays.
+    pub fn end_stall_watch(&self) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.stalls.end_watch();
+        }
+    }
+
+    /// The watchdog found a stall.
+    pub fn stalled(&self, kind: StallKind) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.stalls.count(kind);
         }
     }
 

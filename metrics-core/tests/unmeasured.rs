@@ -30,8 +30,10 @@ fn what_no_probe_answers_is_none() {
         metrics.io_driver_fd_registered_count(),
         metrics.io_driver_fd_deregistered_count(),
         metrics.io_driver_ready_count(),
+        metrics.poll_stall_count(),
+        metrics.no_progress_stall_count(),
     ];
-    assert_eq!(from_getters, [None; 12]);
+    assert_eq!(from_getters, [None; 14]);
     let snapshot = metrics.snapshot();
     assert_eq!(snapshot.worker(0).unwrap().local_queue_depth(), None);
     let from_a_snapshot = [
@@ -47,8 +49,10 @@ fn what_no_probe_answers_is_none() {
         snapshot.io_driver_fd_registered_count(),
         snapshot.io_driver_fd_deregistered_count(),
         snapshot.io_driver_ready_count(),
+        snapshot.poll_stall_count(),
+        snapshot.no_progress_stall_count(),
     ];
-    assert_eq!(from_a_snapshot, [None; 12]);
+    assert_eq!(from_a_snapshot, [None; 14]);
     assert!(snapshot.blocking_queue_wait().is_none());
 }
 

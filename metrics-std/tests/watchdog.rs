@@ -15,6 +15,7 @@ use metrics_std::{
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Instant;
 
 const THRESHOLD: Duration = Duration::from_millis(20);
 
@@ -430,4 +431,63 @@ fn the_workers_of_any_registry_are_watched_by_the_signs_of_its_own_probe() {
     let stall = only(scan(&mut scanner));
     assert_eq!((stall.kind, stall.lasted), (StallKind::NoProgress, millis(50)));
     let _watchdog = watch_stalls(&metrics, THRESHOLD, |_| {}).unwrap();
+}
+
+#[test]
+fn stalls_are_counted_in_the_snapshot_that_everyone_reads() {
+    let (clock, metrics, workers) = runtime();
+    assert_eq!(metrics.snapshot().poll_stall_count(), None, "no watchdog looks");
+    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
+    assert_eq!(metrics.snapshot().poll_stall_count(), Some(0));
+    assert_eq!(
+        metrics.snapshot().no_progress_stall_count(),
+        None,
+        "this runtime has no sign of progress"
+    );
+    // A second watchdog reports the same stalls, and counts none.
+    let mut second = StallScanner::new(&metrics, THRESHOLD);
+    for n in 1..=3 {
+        workers[0].start_poll(PollStart::default());
+        clock.advance(millis(30));
+        only(scan(&mut scanner));
+        only(scan(&mut second));
+        assert_eq!(metrics.poll_stall_count(), Some(n), "while it lasts");
+        workers[0].end_poll();
+        only(scan(&mut scanner));
+        only(scan(&mut second));
+        assert_eq!(metrics.snapshot().poll_stall_count(), Some(n), "counted once");
+    }
+    drop((scanner, second));
+    assert_eq!(metrics.snapshot().poll_stall_count(), Some(3));
+    let mut next = StallScanner::new(&metrics, THRESHOLD);
+    workers[0].start_poll(PollStart::default());
+    clock.advance(millis(30));
+    only(scan(&mut next));
+    assert_eq!(metrics.snapshot().poll_stall_count(), Some(4));
+}
+
+#[test]
+fn a_callback_that_blocks_does_not_stop_the_counting() {
+    let (clock, metrics, workers) = runtime();
+    let (release, released) = mpsc::channel::<()>();
+    let watchdog = watch_stalls(&metrics, millis(4), move |_| {
+        let _ = released.recv();
+    })
+    .unwrap();
+    for n in 1..=3 {
+        workers[0].start_poll(PollStart::default());
+        clock.advance(millis(30));
+        let began = Instant::now();
+        while metrics.poll_stall_count() != Some(n) {
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "{:?}",
+                metrics.poll_stall_count()
+            );
+            std::thread::yield_now();
+        }
+        workers[0].end_poll();
+    }
+    drop(release);
+    watchdog.shutdown(Duration::from_secs(20)).unwrap();
 }

@@ -80,6 +80,7 @@ class Dashboard {
   constructor() {
     this.samples = [];
     this.stalls = [];
+    this.listed = 0;
     this.cursor = null;
     this.paused = false;
     this.span = Number(byId("span").value) * 1000;
@@ -199,6 +200,7 @@ class Dashboard {
     }
     this.draw();
     this.table(sample);
+    this.countStalls();
   }
 
   /** Marks a stall on every plot and lists it; one already known under the same key grows. */
@@ -212,10 +214,17 @@ class Dashboard {
       this.stalls.push(stall);
       byId("stalls").prepend(stall.item);
       while (byId("stalls").children.length > 100) byId("stalls").lastChild.remove();
-      byId("stall-count").textContent = String(Number(byId("stall-count").textContent) + 1);
-      byId("no-stalls").hidden = true;
+      this.listed += 1;
+      this.countStalls();
     }
     this.draw();
+  }
+
+  /** The number of stalls by the runtime's watchdog; without one, of those that this page has seen. */
+  countStalls() {
+    const count = this.samples.at(-1)?.stalls ?? this.listed;
+    byId("stall-count").textContent = String(count);
+    byId("no-stalls").hidden = count > 0;
   }
 
   /** At most one redraw a frame, whoever asks. */

@@ -41,6 +41,8 @@ export function toSample(earlier, later) {
     globalQueue: number(after.global_queue_depth),
     blockingQueue: number(after.blocking_queue_depth),
     alive: number(after.num_alive_tasks),
+    // What the runtime's own watchdog has counted.
+    stalls: sum([number(after.poll_stall_count), number(after.no_progress_stall_count)]),
   };
 }
 

@@ -251,6 +251,8 @@ const NOBODY: &[&str] = &[
     "io_driver_fd_registered_count",
     "io_driver_fd_deregistered_count",
     "io_driver_ready_count",
+    "poll_stall_count",
+    "no_progress_stall_count",
 ];
 /// Facts, and what can't happen where a panic aborts.
 const CONSTANT: &[&str] = &["num_workers", "started_at", "epoch", "panicked_tasks_count"];

@@ -39,6 +39,10 @@ macro_rules! with_runtime_numbers {
             /// Readiness events from the I/O driver; absent without a driver.
             Counter io_driver_ready_count IoDriverReadyCount "async_runtime_io_driver_ready_events_total"
                 "Tokio reports 0 without a driver.",
+            /// Polls that lasted at least the threshold of the runtime's watchdog; absent until one watches.
+            Counter poll_stall_count PollStallCount "async_runtime_poll_stalls_total" "New.",
+            /// Times that a worker was awake without progress for the threshold of the watchdog; absent if that can't be detected.
+            Counter no_progress_stall_count NoProgressStallCount "async_runtime_no_progress_stalls_total" "New.",
         }
     };
 }

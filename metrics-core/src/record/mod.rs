@@ -8,6 +8,7 @@ mod hooks;
 mod sampling;
 mod shared;
 mod slot;
+mod stalls;
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use batch::{Batch, BatchHistogram};
@@ -22,3 +23,5 @@ pub use hooks::{PollStart, Recorded};
 pub(crate) use sampling::seed as sampling_seed;
 pub(crate) use shared::SharedHistogram;
 pub(crate) use slot::{BucketCells, SlotHistogram, Tables};
+pub(crate) use stalls::StallCells;
+pub use stalls::StallKind;

@@ -72,6 +72,10 @@ struct SnapshotWire<S: Storage> {
     io_driver_fd_deregistered_count: Option<u64>,
     #[serde(with = "serde_u64::option")]
     io_driver_ready_count: Option<u64>,
+    #[serde(default, with = "serde_u64::option")]
+    poll_stall_count: Option<u64>,
+    #[serde(default, with = "serde_u64::option")]
+    no_progress_stall_count: Option<u64>,
     #[serde(with = "serde_u64::option")]
     budget_forced_yield_count: Option<u64>,
     total: MeasurementsWire<S>,
@@ -314,6 +318,8 @@ impl<S: Storage> Serialize for Snapshot<S> {
             io_driver_fd_registered_count: self.io_driver_fd_registered_count(),
             io_driver_fd_deregistered_count: self.io_driver_fd_deregistered_count(),
             io_driver_ready_count: self.io_driver_ready_count(),
+            poll_stall_count: self.poll_stall_count(),
+            no_progress_stall_count: self.no_progress_stall_count(),
             budget_forced_yield_count: self.total().budget_forced_yield_count(),
             total: (&self.total()).into(),
             workers,

@@ -16,6 +16,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The stalls found are counted in the registry
+//! ([`poll_stall_count`](metrics_core::RuntimeMetrics::poll_stall_count),
+//! [`no_progress_stall_count`](metrics_core::RuntimeMetrics::no_progress_stall_count)), so that snapshots and exporters show them. Of several
+//! watchdogs of one runtime, the first one counts.
+//!
 //! # What is not promised
 //!
 //! - A stall is reported at the first scan past the threshold, and its end at the first scan after it: a quarter of the threshold late at
@@ -31,5 +36,6 @@ mod scanner;
 mod stall;
 
 pub use guard::{ShutdownTimeout, Watchdog, watch_stalls};
+pub use metrics_core::StallKind;
 pub use scanner::StallScanner;
-pub use stall::{Stall, StallKind, StallPhase};
+pub use stall::{Stall, StallPhase};

@@ -35,6 +35,7 @@ pub struct StallScanner<R: RegistryRef, P> {
     undated: BTreeMap<usize, Undated>,
     /// Kept for its memory.
     threads: Vec<LiveThread>,
+    counts: Option<Counts<R>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +81,15 @@ impl<R: RegistryRef, P: Probe + Clone> StallScanner<R, P> {
             Some(clock) => TimeScale::new(clock.ticks_per_second()),
             None => *registry.scale(),
         };
+        let probe = metrics.probe();
+        let reports_progress =
+            |worker| matches!(probe.worker_state(worker), Some(state) if state.progress.is_some());
+        let kinds = if (0..metrics.num_workers()).any(reports_progress) {
+            &[StallKind::Poll, StallKind::NoProgress][..]
+        } else {
+            &[StallKind::Poll]
+        };
+        let counts = Counts::begin(registry, kinds);
         Self {
             metrics: metrics.clone(),
             runtime: Arc::from(metrics.name()),
@@ -90,6 +100,7 @@ impl<R: RegistryRef, P: Probe + Clone> StallScanner<R, P> {
             slots: BTreeMap::new(),
             undated: BTreeMap::new(),
             threads: Vec::new(),
+            counts,
         }
     }
 }
@@ -138,7 +149,11 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
             watched.site = thread.live.site;
             if !watched.reported && self.lasted(&watched, now) >= self.threshold {
                 watched.reported = true;
-                report(&self.stall(&watched, now, StallPhase::Ongoing));
+                let stall = self.stall(&watched, now, StallPhase::Ongoing);
+                if let Some(Counts(registry)) = &self.counts {
+                    registry.shared().stalled(stall.kind);
+                }
+                report(&stall);
             }
             self.slots.insert(thread.slot, watched);
         }
@@ -237,6 +252,24 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
             lasted,
             clock_stepped: watched.clock_stepped,
         }
+    }
+}
+
+/// The right to count the stalls of a registry, until it is dropped. One scanner has it at a time.
+struct Counts<R: RegistryRef>(R);
+
+impl<R: RegistryRef> Counts<R> {
+    fn begin(registry: &R, kinds: &[StallKind]) -> Option<Self> {
+        registry
+            .shared()
+            .begin_stall_watch(kinds)
+            .then(|| Self(registry.clone()))
+    }
+}
+
+impl<R: RegistryRef> Drop for Counts<R> {
+    fn drop(&mut self) {
+        self.0.shared().end_stall_watch();
     }
 }
 

@@ -5,6 +5,8 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use metrics_core::StallKind;
+
 /// One stall, reported when it is found and again when it is over.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -39,16 +41,6 @@ pub enum StallPhase {
     Over,
 }
 
-/// How a stall was detected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StallKind {
-    /// The worker is in one poll.
-    Poll,
-    /// The worker is awake, in no poll that is seen, and shows no progress.
-    NoProgress,
-}
-
 impl fmt::Display for Stall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "runtime {}: ", self.runtime)?;
@@ -62,8 +54,8 @@ impl fmt::Display for Stall {
         f.write_str(match (self.phase, self.kind) {
             (StallPhase::Ongoing, StallKind::Poll) => " has been in one poll for ",
             (StallPhase::Over, StallKind::Poll) => " was in one poll for ",
-            (StallPhase::Ongoing, StallKind::NoProgress) => " has made no progress for ",
-            (StallPhase::Over, StallKind::NoProgress) => " made no progress for ",
+            (StallPhase::Ongoing, _) => " has made no progress for ",
+            (StallPhase::Over, _) => " made no progress for ",
         })?;
         if self.clock_stepped {
             write!(f, "at least {:?} (the clock stepped back)", self.lasted)?;

@@ -158,6 +158,8 @@ fn the_exported_names_are_these() {
             "async_runtime_io_driver_registrations_total",
             "async_runtime_io_driver_deregistrations_total",
             "async_runtime_io_driver_ready_events_total",
+            "async_runtime_poll_stalls_total",
+            "async_runtime_no_progress_stalls_total",
             "async_runtime_blocking_queue_wait_seconds",
             "async_runtime_workers",
             "async_runtime_start_time_seconds",

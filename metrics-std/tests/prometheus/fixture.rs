@@ -3,8 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 use metrics_core::{
-    Builder, Heap, HistogramConfig, MetricSet, Probe, Registry, RuntimeMetrics, RuntimeNumber, Site, TaskEnd,
-    Worker, WorkerNumber,
+    Builder, Heap, HistogramConfig, MetricSet, Probe, Registry, RuntimeMetrics, RuntimeNumber, Site,
+    StallKind, TaskEnd, Worker, WorkerNumber,
 };
 use metrics_mock::{ManualClock, MockRuntime, TaskId};
 use std::sync::Arc;
@@ -119,6 +119,9 @@ impl Fixture {
         shared.io_registered();
         shared.io_deregistered();
         shared.io_ready(2);
+        let kinds = [StallKind::Poll, StallKind::NoProgress];
+        assert!(shared.begin_stall_watch(&kinds));
+        kinds.into_iter().for_each(|kind| shared.stalled(kind));
         runtime.block(Duration::from_millis(1));
         runtime.worker(0).park();
 

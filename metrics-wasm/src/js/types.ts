@@ -95,6 +95,8 @@ export interface Snapshot {
   io_driver_fd_registered_count: Measured;
   io_driver_fd_deregistered_count: Measured;
   io_driver_ready_count: Measured;
+  poll_stall_count: Measured;
+  no_progress_stall_count: Measured;
   budget_forced_yield_count: Measured;
   total: Measurements;
   workers: Worker[];

@@ -223,6 +223,7 @@ function server() {
   return async () => {
     const snapshot = structuredClone(await recorded);
     asked += 1;
+    snapshot.poll_stall_count = "8";
     snapshot.uptime = String(BigInt(snapshot.uptime) + BigInt(asked) * 1_000_000_000n);
     const grow = ({ counters }) => {
       counters.poll_count = String(BigInt(counters.poll_count) + 1000n * BigInt(asked));
@@ -238,6 +239,9 @@ test("the same page draws a server's snapshots", async () => {
   const { page, done } = await open(`${host.url}/`);
   await workers(page, 2, /^\d \(worker-\d\)\s[^]*\b25 %\s+1 k\s/);
   assert.equal(await page.locator("#workload").isHidden(), true);
+  // Those of before the page was opened too.
+  await page.waitForFunction(() => document.querySelector("#stall-count").innerText === "8");
+  assert.equal(await page.locator("#no-stalls").isHidden(), true);
   // A server has no event loop: its plot leaves no hole.
   await page.waitForFunction(() => document.querySelector("#plot-lag").hidden);
   const edges = await page.evaluate(() => {

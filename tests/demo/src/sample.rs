@@ -63,13 +63,19 @@ impl Sampler {
                 blocking_queue: now.blocking_queue_depth(),
             },
             histograms: histograms(&now, &interval),
-            stall_count: stalls.count(),
+            stall_count: stall_count(&now),
             stalls: stalls.last(SHOWN_STALLS),
         };
         self.before = now;
         self.requests_before = requests;
         Some(view)
     }
+}
+
+/// The stalls that the watchdog has counted, of every kind that it can detect.
+fn stall_count(now: &Snapshot) -> Option<u64> {
+    let kinds = [now.poll_stall_count(), now.no_progress_stall_count()];
+    kinds.into_iter().flatten().reduce(|sum, count| sum + count)
 }
 
 fn row(

@@ -70,7 +70,7 @@ fn draw(frame: &mut Frame<'_>, view: &View) {
             .map(Line::from)
             .collect(),
         quantiles("last second", &view.histograms, width, |row| row.last_second),
-        stalls(&view.stalls, width),
+        stalls(view.stall_count, &view.stalls, width),
         quantiles("since the start", &view.histograms, width, |row| row.since_start),
     ];
     // In a low window the workers come first: what is below them is left out, from the end.
@@ -298,14 +298,13 @@ fn quantiles(
     lines
 }
 
-fn stalls(stalls: &[String], width: usize) -> Vec<Line<'static>> {
-    let heading = if stalls.is_empty() {
-        "no stall yet"
-    } else {
-        "last stalls"
+fn stalls(count: Option<u64>, stalls: &[String], width: usize) -> Vec<Line<'static>> {
+    let heading = match count {
+        Some(0) => "no stall yet".to_owned(),
+        count => format!("{} stalls, the last ones:", Maybe(count.map(Grouped))),
     };
     let lines = stalls.iter().map(|stall| Line::from(cut(stall, width)));
-    core::iter::once(Line::from(cut(heading, width)).dim())
+    core::iter::once(Line::from(cut(&heading, width)).dim())
         .chain(lines)
         .collect()
 }
@@ -336,7 +335,7 @@ pub(crate) fn line(view: &View) -> String {
         );
         text.push_str(&part);
     }
-    text + &format!("  stalls {}", view.stall_count)
+    text + &format!("  stalls {}", Maybe(view.stall_count.map(Grouped)))
 }
 
 #[cfg(test)]
@@ -386,7 +385,7 @@ mod tests {
                 },
                 since_start: Quantiles::default(),
             }],
-            stall_count: 1,
+            stall_count: Some(12),
             stalls: vec!["worker 1 was stuck".into()],
         }
     }
@@ -406,6 +405,7 @@ mod tests {
             "33 alive   33 covered   2,000 spawned/s",
             "0 global   - blocking",
             "poll time       1.79 us       -       -       - 62.0 ms",
+            "12 stalls, the last ones:",
             "worker 1 was stuck",
         ] {
             assert!(screen.contains(part), "{part:?} is not in\n{screen}");
@@ -477,7 +477,7 @@ mod tests {
     fn the_line_says_the_same() {
         assert_eq!(
             line(&view()),
-            "  12 s  2,000 requests/s  busy 50% -  4,210 polls/s  poll time p50 1.79 us p99 - max <= 62.0 ms  stalls 1"
+            "  12 s  2,000 requests/s  busy 50% -  4,210 polls/s  poll time p50 1.79 us p99 - max <= 62.0 ms  stalls 12"
         );
     }
 }

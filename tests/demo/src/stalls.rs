@@ -67,10 +67,6 @@ impl Stalls {
         })
     }
 
-    pub(crate) fn count(&self) -> usize {
-        lock(&self.reported).len()
-    }
-
     /// The last few, newest first.
     pub(crate) fn last(&self, limit: usize) -> Vec<String> {
         lock(&self.reported)

@@ -12,8 +12,9 @@ pub(crate) struct View {
     pub(crate) workers: Vec<WorkerRow>,
     pub(crate) tasks: Tasks,
     pub(crate) histograms: Vec<HistogramRow>,
-    /// Stalls since the start, and the last of them, newest first.
-    pub(crate) stall_count: usize,
+    /// Stalls since the start, as every reader of the snapshot has them.
+    pub(crate) stall_count: Option<u64>,
+    /// The last of them, newest first.
     pub(crate) stalls: Vec<String>,
 }
 

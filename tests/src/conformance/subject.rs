@@ -118,6 +118,15 @@ pub trait Runtime: Send + Sync {
         Err(Unsupported)
     }
 
+    /// Spawns a task whose polls are not measured, on a runtime that reports by its own signs whether its workers make progress.
+    ///
+    /// # Errors
+    /// If every task is measured, or if there are no such signs.
+    fn spawn_unmeasured(&self, task: Task) -> Result<(), Unsupported> {
+        drop(task);
+        Err(Unsupported)
+    }
+
     /// Runs a closure on the blocking pool.
     ///
     /// # Errors

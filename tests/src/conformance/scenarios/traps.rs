@@ -36,6 +36,11 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         guest,
     ),
     ("a saturated worker of short polls is no stall", saturated),
+    ("a poll over the threshold counts as one stall", stalled),
+    (
+        "a worker that blocks in what is not measured counts as one stall",
+        no_progress,
+    ),
     (
         "a switch flipped in mid-poll loses no sample and invents none",
         flipped,
@@ -238,13 +243,54 @@ fn guest(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     Ok(())
 }
 
+fn stalled(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
+    let rig = trial.start(&Setup::default())?;
+    let metrics = rig.runtime.metrics().cloned().ok_or(Unsupported)?;
+    let mut scanner = StallScanner::new(&metrics, 10 * MS);
+    let before = rig.read();
+    let clock = Arc::clone(&rig.clock);
+    rig.run(async move {
+        clock.advance(60 * MS);
+        scanner.scan(|_| {});
+        scanner.scan(|_| {});
+    });
+    let after = rig.read();
+    trial.moves("poll_stall_count", &before, &after, 1);
+    trial.stays("no_progress_stall_count", &before, &after);
+    Ok(())
+}
+
+fn no_progress(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
+    let rig = trial.start(&Setup::default())?;
+    let metrics = rig.runtime.metrics().cloned().ok_or(Unsupported)?;
+    let mut scanner = StallScanner::new(&metrics, 10 * MS);
+    let before = rig.read();
+    let (begun, has_begun) = mpsc::channel();
+    let (end, may_end) = mpsc::channel::<()>();
+    rig.runtime.spawn_unmeasured(Box::pin(async move {
+        begun.send(()).unwrap();
+        may_end.recv().unwrap();
+    }))?;
+    has_begun.recv().unwrap();
+    scanner.scan(|_| {});
+    rig.clock.advance(60 * MS);
+    scanner.scan(|_| {});
+    end.send(()).unwrap();
+    rig.runtime.settle();
+    let after = rig.read();
+    trial.moves("no_progress_stall_count", &before, &after, 1);
+    trial.stays("poll_stall_count", &before, &after);
+    Ok(())
+}
+
 fn saturated(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let rig = trial.start(&Setup::default())?;
     let metrics = rig.runtime.metrics().cloned().ok_or(Unsupported)?;
     let clock = Arc::clone(&rig.clock);
     let (report, reports) = mpsc::channel();
+    let mut scanner = StallScanner::new(&metrics, 10 * MS);
+    let before = rig.read();
     rig.run(async move {
-        let mut scanner = StallScanner::new(&metrics, 10 * MS);
         let mut stalls = 0;
         for _ in 0..200 {
             clock.advance(MS);
@@ -257,6 +303,7 @@ fn saturated(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
         reports.recv() == Ok(0),
         "200 ms of polls of 1 ms are no stall of 10 ms",
     );
+    trial.stays("poll_stall_count", &before, &rig.read());
     Ok(())
 }
 

@@ -168,6 +168,16 @@ impl Runtime for Tokio {
         Ok(times - u64::from(self.current_thread))
     }
 
+    fn spawn_unmeasured(&self, task: Task) -> Result<(), Unsupported> {
+        // The task hooks measure every task; nothing shows whether a thread drives a current-thread runtime; and without
+        // 64-bit atomics Tokio keeps no busy time.
+        if cfg!(tokio_unstable) || cfg!(not(target_has_atomic = "64")) || self.current_thread {
+            return Err(Unsupported);
+        }
+        drop(self.spawner.handle().spawn(task));
+        Ok(())
+    }
+
     fn spawn_blocking(&self, f: Box<dyn FnOnce() + Send>) -> Result<(), Unsupported> {
         drop(self.spawner.spawn_blocking(f));
         Ok(())
