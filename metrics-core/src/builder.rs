@@ -70,7 +70,7 @@ pub const DEFAULT_SUBMIT_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Describes a registry. Everything has a default except the clock.
 ///
-/// With nothing said: one worker named `main`, no histogram, every counter supplied, a submit interval of
+/// Defaults: one worker, the name `main`, no histogram, nothing measured (see [`measures`](Self::measures)), a submit interval of
 /// [`DEFAULT_SUBMIT_INTERVAL`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
@@ -106,7 +106,7 @@ impl<'a> Builder<'a> {
             poll_time_sampling: Sampling::Every,
             schedule_latency_sampling: Sampling::Every,
             submit_interval: DEFAULT_SUBMIT_INTERVAL,
-            measures: MetricSet::ALL,
+            measures: MetricSet::NONE,
             epoch: None,
             started_at: None,
         }
@@ -160,7 +160,8 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// The numbers that the runtime's hooks measure. The others read `None`, unless a [`Probe`](crate::Probe) reports them.
+    /// The numbers that the runtime's hooks measure; by default none. The others read `None`, unless a [`Probe`](crate::Probe) reports
+    /// them.
     pub const fn measures(mut self, numbers: MetricSet) -> Self {
         self.measures = numbers;
         self

@@ -10,8 +10,8 @@ use clock::TestClock;
 use core::cell::RefCell;
 use core::time::Duration;
 use metrics_core::{
-    Builder, Description, Fixed, HistogramConfig, HistogramReading, PollStart, Registry, RuntimeMetrics,
-    Snapshot, Staleness,
+    Builder, Description, Fixed, HistogramConfig, HistogramReading, MetricSet, PollStart, Registry,
+    RuntimeMetrics, Snapshot, Staleness,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -26,6 +26,7 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 8) {
 };
 
 const DESCRIPTION: Description<1, 8> = match Builder::new()
+    .measures(MetricSet::ALL)
     .poll_time(LAYOUT)
     .describe(1_000_000_000, Duration::from_nanos(1))
 {

@@ -7,7 +7,8 @@ use clock::TestClock;
 use core::time::Duration;
 
 use metrics_core::{
-    Buckets32, Builder, Description, Fixed, HistogramConfig, NoClock, PollStart, Registry, RuntimeMetrics,
+    Buckets32, Builder, Description, Fixed, HistogramConfig, MetricSet, NoClock, PollStart, Registry,
+    RuntimeMetrics,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -21,6 +22,7 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1, BUCKETS) 
 };
 
 const DESCRIPTION: Description<1, BUCKETS> = match Builder::new()
+    .measures(MetricSet::ALL)
     .poll_time(LAYOUT)
     .describe(1_000_000_000, Duration::from_nanos(1))
 {

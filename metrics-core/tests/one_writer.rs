@@ -2,7 +2,7 @@
 #![cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
 #![allow(missing_docs)]
 
-use metrics_core::{Builder, Heap, NoClock, Registry, RuntimeMetrics, Worker};
+use metrics_core::{Builder, Heap, MetricSet, NoClock, Registry, RuntimeMetrics, Worker};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use std::sync::Arc;
 #[cfg(target_arch = "wasm32")]
@@ -15,7 +15,11 @@ assert_impl_all!(Leased: Send);
 
 #[test]
 fn every_lease_has_a_slot_of_its_own() {
-    let registry = Builder::new().workers(1).build(NoClock).unwrap();
+    let registry = Builder::new()
+        .measures(MetricSet::ALL)
+        .workers(1)
+        .build(NoClock)
+        .unwrap();
     let metrics = RuntimeMetrics::new(registry.clone());
     // Of one index, of another, of any, of none: no two of them may share a slot.
     let lease = |index| Worker::lease(registry.clone(), index).unwrap();

@@ -6,7 +6,7 @@ mod common;
 
 use common::{Hand, poll};
 use core::num::NonZeroU32;
-use metrics_core::{Builder, HistogramConfig, PollStart, RuntimeMetrics, Sampling, Worker};
+use metrics_core::{Builder, HistogramConfig, MetricSet, PollStart, RuntimeMetrics, Sampling, Worker};
 use std::sync::Arc;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -21,6 +21,7 @@ fn the_mean_of_two_tasks_that_take_turns_is_within_one_percent() {
     for n in [2, 4, 8] {
         let clock = Hand::default();
         let registry = Builder::new()
+            .measures(MetricSet::ALL)
             .poll_time(HistogramConfig::DEFAULT)
             .poll_time_sampling(one_in(n))
             .epoch(1)
@@ -43,6 +44,7 @@ fn the_mean_of_two_tasks_that_take_turns_is_within_one_percent() {
 fn one_draw_serves_both_histograms() {
     let clock = Hand::default();
     let registry = Builder::new()
+        .measures(MetricSet::ALL)
         .poll_time(HistogramConfig::DEFAULT)
         .schedule_latency(HistogramConfig::DEFAULT)
         .poll_time_sampling(one_in(4))
@@ -75,6 +77,7 @@ fn one_draw_serves_both_histograms() {
 fn two_workers_measure_different_polls() {
     let clock = Hand::default();
     let registry = Builder::new()
+        .measures(MetricSet::ALL)
         .workers(2)
         .poll_time(HistogramConfig::DEFAULT)
         .poll_time_sampling(one_in(8))

@@ -7,7 +7,8 @@ mod clock;
 use clock::TestClock;
 use core::time::Duration;
 use metrics_core::{
-    Builder, Description, DirectWorker, Fixed, HistogramConfig, PollStart, Registry, RuntimeMetrics, TaskEnd,
+    Builder, Description, DirectWorker, Fixed, HistogramConfig, MetricSet, PollStart, Registry,
+    RuntimeMetrics, TaskEnd,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -18,6 +19,7 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1, BUCKETS) 
     Err(_) => panic!("a layout of 8 buckets"),
 };
 const DESCRIPTION: Description<1, BUCKETS> = match Builder::new()
+    .measures(MetricSet::ALL)
     .poll_time(LAYOUT)
     .schedule_latency(LAYOUT)
     .describe(1_000_000_000, Duration::from_nanos(1))

@@ -10,8 +10,8 @@
 
 use core::time::Duration;
 use metrics_core::{
-    Builder, Heap, HistogramConfig, HistogramSnapshot, PollStart, Registry, RuntimeMetrics, Snapshot,
-    TaskEnd, TimeSource, Timestamp, Worker, WorkerNumber,
+    Builder, Heap, HistogramConfig, HistogramSnapshot, MetricSet, PollStart, Registry, RuntimeMetrics,
+    Snapshot, TaskEnd, TimeSource, Timestamp, Worker, WorkerNumber,
 };
 use portable_atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
@@ -111,6 +111,7 @@ fn check_total(snapshot: &Snapshot<Heap>) {
 #[test]
 fn every_state_that_a_reader_sees_was_published_whole() {
     let registry: Shared = Builder::new()
+        .measures(MetricSet::ALL)
         .workers(WORKERS)
         .poll_time(HistogramConfig::DEFAULT)
         .build(Steps::default())

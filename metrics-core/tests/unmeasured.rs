@@ -84,6 +84,7 @@ fn a_counter_that_the_runtime_does_not_keep_is_none() {
 #[test]
 fn without_a_clock_no_time_is_known_and_counters_go_on() {
     let registry = Builder::new()
+        .measures(MetricSet::ALL)
         .poll_time(metrics_core::HistogramConfig::DEFAULT)
         .schedule_latency(metrics_core::HistogramConfig::DEFAULT)
         .build(NoClock)
@@ -113,7 +114,10 @@ fn without_a_clock_no_time_is_known_and_counters_go_on() {
 #[test]
 fn a_histogram_that_was_never_switched_on_is_none() {
     let clock = Hand::default();
-    let registry = Builder::new().build(clock.clone()).unwrap();
+    let registry = Builder::new()
+        .measures(MetricSet::ALL)
+        .build(clock.clone())
+        .unwrap();
     let metrics = RuntimeMetrics::new(registry.clone());
     let worker = Worker::lease(registry, 0).unwrap();
     poll(&worker, &clock, 10);

@@ -23,6 +23,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 fn heap() -> (Arc<TestClock>, Snapshot<Heap>) {
     let clock = Arc::new(TestClock::new());
     let registry = Builder::new()
+        .measures(MetricSet::ALL)
         .name("wire")
         .workers(2)
         .epoch((1 << 53) + 1)
@@ -137,6 +138,7 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 20) {
 };
 
 const DESCRIPTION: Description<2, 20> = match Builder::new()
+    .measures(MetricSet::ALL)
     .name("firmware")
     .poll_time(LAYOUT)
     .schedule_latency(LAYOUT)

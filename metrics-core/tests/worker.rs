@@ -7,8 +7,8 @@ mod common;
 use common::{Hand, Shared, poll, registry};
 use core::time::Duration;
 use metrics_core::{
-    Builder, HistogramConfig, LeaseError, NoClock, PollStart, RuntimeMetrics, Sampling, SinceError, Site,
-    TaskEnd, Worker, WorkerNumber, WorkerState,
+    Builder, HistogramConfig, LeaseError, MetricSet, NoClock, PollStart, RuntimeMetrics, Sampling,
+    SinceError, Site, TaskEnd, Worker, WorkerNumber, WorkerState,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -213,7 +213,7 @@ fn two_threads_may_answer_to_one_index() {
 
 #[test]
 fn a_slot_that_only_parked_is_part_of_its_worker() {
-    let registry = Builder::new().build(NoClock).unwrap();
+    let registry = Builder::new().measures(MetricSet::ALL).build(NoClock).unwrap();
     let metrics = RuntimeMetrics::new(registry.clone());
     let first = Worker::lease(registry.clone(), 0).unwrap();
     let second = Worker::lease(registry, 0).unwrap();
@@ -359,7 +359,14 @@ fn an_interval_is_what_happened_in_it() {
     assert_eq!(zero.poll_time().unwrap().sum(), 4_500);
     assert_eq!(before.since(&later).unwrap_err(), SinceError::NotEarlier);
 
-    let other = RuntimeMetrics::new(Builder::new().epoch(99).build(clock).unwrap()).snapshot();
+    let other = RuntimeMetrics::new(
+        Builder::new()
+            .measures(MetricSet::ALL)
+            .epoch(99)
+            .build(clock)
+            .unwrap(),
+    )
+    .snapshot();
     assert_eq!(later.since(&other).unwrap_err(), SinceError::OtherEpoch);
 }
 
@@ -403,6 +410,7 @@ fn every_bucket_of_a_wide_layout_is_published() {
     let clock = Hand::default();
     let layout = HistogramConfig::linear(1_000, 1_333).unwrap();
     let registry = Builder::new()
+        .measures(MetricSet::ALL)
         .workers(1)
         .poll_time(layout)
         .build(clock.clone())
@@ -450,7 +458,8 @@ fn a_snapshot_debugs_to_what_was_measured_and_to_no_buckets() {
     let text = format!("{:?}", interval.total());
     assert!(text.len() < 1_000 && text.contains("p99: "), "{text}");
 
-    let unmeasured = RuntimeMetrics::new(Builder::new().build(NoClock).unwrap()).snapshot();
+    let unmeasured =
+        RuntimeMetrics::new(Builder::new().measures(MetricSet::ALL).build(NoClock).unwrap()).snapshot();
     let text = format!("{unmeasured:?}");
     assert!(!text.contains("uptime") && !text.contains("poll_time"), "{text}");
 }
@@ -489,7 +498,10 @@ fn every_poll_start_and_change_of_state_is_a_transition() {
 #[test]
 fn the_end_of_an_untimed_poll_has_no_age() {
     let clock = Hand::default();
-    let registry = Builder::new().build(clock.clone()).unwrap();
+    let registry = Builder::new()
+        .measures(MetricSet::ALL)
+        .build(clock.clone())
+        .unwrap();
     let metrics = RuntimeMetrics::new(registry.clone());
     let worker = Worker::lease(registry, 0).unwrap();
     worker.unpark();

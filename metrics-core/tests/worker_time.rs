@@ -6,7 +6,9 @@ mod common;
 
 use common::{Hand, Shared, poll, registry};
 use core::time::Duration;
-use metrics_core::{Builder, HistogramConfig, PollStart, RuntimeMetrics, Site, TaskEnd, Timestamp, Worker};
+use metrics_core::{
+    Builder, HistogramConfig, MetricSet, PollStart, RuntimeMetrics, Site, TaskEnd, Timestamp, Worker,
+};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -166,6 +168,7 @@ fn the_first_poll_of_a_batch_reads_the_clock() {
 fn a_batch_of_polls_reads_the_clock_once_per_poll_and_twice_more() {
     let clock = Hand::default();
     let registry = Builder::new()
+        .measures(MetricSet::ALL)
         .poll_time(HistogramConfig::DEFAULT)
         .build(clock.clone())
         .unwrap();

@@ -7,14 +7,15 @@ use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use metrics_mock::ManualClock;
 use metrics_std::{
-    Builder, Clock, HistogramConfig, Measured, NoProbe, PollStart, RuntimeMetrics, build, build_wrapped,
-    enter,
+    Builder, Clock, HistogramConfig, Measured, MetricSet, NoProbe, PollStart, RuntimeMetrics, build,
+    build_wrapped, enter,
 };
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 fn timed() -> Builder<'static> {
     Builder::new()
+        .measures(MetricSet::ALL)
         .poll_time(HistogramConfig::DEFAULT)
         .schedule_latency(HistogramConfig::DEFAULT)
 }
@@ -173,8 +174,18 @@ fn polls_on_threads_that_are_ending_are_recorded_in_one_row_or_another() {
 
 #[test]
 fn a_slot_stays_as_long_as_a_poll_goes_on_in_it() {
-    let (metrics, mut workers) = build(Builder::new().workers(1), Clock::new(), NoProbe).unwrap();
-    let (other, _) = build(Builder::new().workers(1), Clock::new(), NoProbe).unwrap();
+    let (metrics, mut workers) = build(
+        Builder::new().measures(MetricSet::ALL).workers(1),
+        Clock::new(),
+        NoProbe,
+    )
+    .unwrap();
+    let (other, _) = build(
+        Builder::new().measures(MetricSet::ALL).workers(1),
+        Clock::new(),
+        NoProbe,
+    )
+    .unwrap();
     let worker = workers.remove(0);
     // Both futures know the registry through the worker that was entered where they were made, and is no more.
     let outer = thread::scope(|scope| {

@@ -10,8 +10,8 @@ use metrics_mock::ManualClock;
 use metrics_std::location::intern;
 use metrics_std::watchdog::{Stall, StallKind, StallPhase, StallScanner, Watchdog, watch_stalls};
 use metrics_std::{
-    Builder, Clock, HistogramConfig, Measured, NoProbe, PollStart, Probe, ProbedState, RegistryRef,
-    RuntimeMetrics, Sampling, Worker, build, build_wrapped,
+    Builder, Clock, HistogramConfig, Measured, MetricSet, NoProbe, PollStart, Probe, ProbedState,
+    RegistryRef, RuntimeMetrics, Sampling, Worker, build, build_wrapped,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -25,6 +25,7 @@ fn millis(n: u64) -> Duration {
 
 fn timed() -> Builder<'static> {
     Builder::new()
+        .measures(MetricSet::ALL)
         .name("api")
         .workers(2)
         .poll_time(HistogramConfig::DEFAULT)

@@ -13,7 +13,7 @@ use std::thread;
 use embassy_executor::{Executor, SpawnToken, Spawner};
 use futures::StreamExt;
 use futures::channel::mpsc;
-use metrics_core::embassy::{EmbassyMetrics, ExecutorState};
+use metrics_core::embassy::{EmbassyMetrics, ExecutorState, MEASURED};
 use metrics_core::{Builder, Description, HistogramConfig, Registry, TimeSource, embassy_trace};
 use metrics_mock::ManualClock;
 use tests::yield_now;
@@ -28,6 +28,7 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKE
 };
 
 const DESCRIPTION: Description<1, BUCKETS> = match Builder::new()
+    .measures(MEASURED)
     .poll_time(LAYOUT)
     .schedule_latency(LAYOUT)
     .describe(1_000_000_000, core::time::Duration::from_nanos(1))

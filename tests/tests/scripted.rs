@@ -4,7 +4,7 @@ use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use metrics_core::{METRICS, RECORDING, Site, TaskEnd};
 use metrics_mock::{ManualClock, MockRuntime};
-use metrics_std::{Builder, Clock, HistogramConfig, NoProbe, Registry, RuntimeMetrics, Worker};
+use metrics_std::{Builder, Clock, HistogramConfig, MetricSet, NoProbe, Registry, RuntimeMetrics, Worker};
 use std::panic::catch_unwind;
 use std::sync::Arc;
 use tests::conformance::reading::Reading;
@@ -14,6 +14,7 @@ type Make = fn(Vec<Worker>, Arc<ManualClock>) -> MockRuntime<Arc<Registry>>;
 fn runtime(make: Make) -> (RuntimeMetrics, MockRuntime<Arc<Registry>>) {
     let clock = Arc::new(ManualClock::new());
     let builder = Builder::new()
+        .measures(MetricSet::ALL)
         .workers(2)
         .poll_time(HistogramConfig::DEFAULT)
         .schedule_latency(HistogramConfig::DEFAULT)

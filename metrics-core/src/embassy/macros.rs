@@ -12,7 +12,7 @@
 /// ```no_run,standalone_crate
 /// # #[cfg(feature = "embassy-time")]
 /// # mod firmware {
-/// use metrics_core::embassy::{EmbassyClock, EmbassyMetrics};
+/// use metrics_core::embassy::{EmbassyClock, EmbassyMetrics, MEASURED};
 /// use metrics_core::{Builder, Description, HistogramConfig, Registry, embassy_trace};
 ///
 /// const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 20) {
@@ -22,6 +22,7 @@
 ///
 /// // Two executors: a thread's and an interrupt's.
 /// const DESCRIPTION: Description<2, 20> = match Builder::new()
+///     .measures(MEASURED)
 ///     .poll_time(LAYOUT)
 ///     .schedule_latency(LAYOUT)
 ///     .describe(EmbassyClock::TICKS_PER_SECOND, EmbassyClock::RESOLUTION)

@@ -51,6 +51,7 @@ pub use text_table::Table;
 pub use trace_snapshot::HeapTrace;
 pub use trace_snapshot::{ExecutorRow, FixedTrace, OverflowRow, TaskRow, TraceRows, TraceSnapshot};
 
+use crate::catalog::{MetricSet, WorkerNumber};
 use crate::cell::SharedCounter;
 use crate::reader::RuntimeMetrics;
 use crate::registry::Registry;
@@ -59,6 +60,16 @@ use crate::sync::AtomicU32;
 use crate::time::TimeSource;
 use executor::{Executor, NONE};
 use task_row::Row;
+
+/// The numbers that embassy's trace hooks measure, for [`Builder::measures`](crate::Builder::measures).
+pub const MEASURED: MetricSet = MetricSet::worker(&[
+    WorkerNumber::BusyDurationTotal,
+    WorkerNumber::ParkCount,
+    WorkerNumber::ParkUnparkCount,
+    WorkerNumber::NoopCount,
+    WorkerNumber::PollCount,
+])
+.union(MetricSet::TASKS);
 
 /// How often a pair of readings is tried that an interrupt executor may come between.
 const READS: u32 = 4;

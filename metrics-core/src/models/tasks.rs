@@ -3,7 +3,7 @@
 use super::explore;
 use crate::cell::{OwnedCounter, SharedCounter};
 use crate::sync::{AtomicU32, Ordering, thread};
-use crate::{Builder, NoClock, TaskEnd, Worker};
+use crate::{Builder, MetricSet, NoClock, TaskEnd, Worker};
 use alloc::sync::Arc;
 
 /// One worker spawns tasks and another ends them, while somebody counts.
@@ -11,7 +11,11 @@ fn alive_is_never_negative(
     spawn: impl Fn(&Worker<Arc<crate::Registry<crate::Heap, NoClock>>>) + Send + Sync + Copy + 'static,
 ) {
     explore(2, move || {
-        let registry = Builder::new().workers(2).build(NoClock).unwrap();
+        let registry = Builder::new()
+            .measures(MetricSet::ALL)
+            .workers(2)
+            .build(NoClock)
+            .unwrap();
         let spawner = Worker::lease(Arc::clone(&registry), 0).unwrap();
         let ender = Worker::lease(Arc::clone(&registry), 1).unwrap();
         // How a task gets to another worker: through a queue, whose push happens before its pop.
@@ -51,7 +55,11 @@ fn spawned_on_no_worker() {
 #[test]
 fn spawned_on_a_worker_that_was_just_leased() {
     explore(2, || {
-        let registry = Builder::new().workers(2).build(NoClock).unwrap();
+        let registry = Builder::new()
+            .measures(MetricSet::ALL)
+            .workers(2)
+            .build(NoClock)
+            .unwrap();
         let ender = Worker::lease(Arc::clone(&registry), 0).unwrap();
         let queue = Arc::new(AtomicU32::new(0));
         let (pushes, leases) = (Arc::clone(&queue), Arc::clone(&registry));

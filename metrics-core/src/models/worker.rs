@@ -4,7 +4,7 @@ use super::explore;
 use crate::histogram::HistogramConfig;
 use crate::sync::thread;
 use crate::time::{TimeSource, Timestamp};
-use crate::{Builder, NoProbe, PollStart, RuntimeMetrics, Sampling, Worker, WorkerNumber};
+use crate::{Builder, MetricSet, NoProbe, PollStart, RuntimeMetrics, Sampling, Worker, WorkerNumber};
 use alloc::sync::Arc;
 use core::time::Duration;
 
@@ -29,6 +29,7 @@ impl TimeSource for Still {
 fn a_getter_never_goes_back() {
     explore(2, || {
         let registry = Builder::new()
+            .measures(MetricSet::ALL)
             .submit_interval(Duration::ZERO)
             .build(Still)
             .unwrap();
@@ -59,6 +60,7 @@ fn a_switch_in_mid_poll_loses_no_sample_and_invents_none() {
     explore(3, || {
         let config = HistogramConfig::linear(1, 2).unwrap();
         let registry = Builder::new()
+            .measures(MetricSet::ALL)
             .poll_time(config)
             .submit_interval(Duration::ZERO)
             .build(Still)

@@ -282,6 +282,7 @@ mod tests {
     #[test]
     fn a_try_that_is_taken_back_leaves_nothing() {
         let registry = Builder::new()
+            .measures(MetricSet::ALL)
             .poll_time(HistogramConfig::DEFAULT)
             .schedule_latency(HistogramConfig::DEFAULT)
             .build(Doubling(AtomicU32::new(1 << 10)))

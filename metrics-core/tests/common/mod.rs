@@ -5,7 +5,7 @@
 mod clock;
 
 use clock::TestClock;
-use metrics_core::{Builder, Heap, HistogramConfig, PollStart, Registry, Worker};
+use metrics_core::{Builder, Heap, HistogramConfig, MetricSet, PollStart, Registry, Worker};
 use std::sync::Arc;
 
 pub(crate) type Hand = Arc<TestClock>;
@@ -14,6 +14,7 @@ pub(crate) type Shared = Arc<Registry<Heap, Hand>>;
 /// Two workers, with both histograms.
 pub(crate) fn registry(clock: &Hand) -> Shared {
     Builder::new()
+        .measures(MetricSet::ALL)
         .workers(2)
         .poll_time(HistogramConfig::DEFAULT)
         .schedule_latency(HistogramConfig::DEFAULT)

@@ -4,7 +4,7 @@
 mod clock;
 
 use clock::TestClock;
-use metrics_core::embassy::{EmbassyMetrics, ExecutorRow, FixedTrace, TaskRow, TraceSnapshot};
+use metrics_core::embassy::{EmbassyMetrics, ExecutorRow, FixedTrace, MEASURED, TaskRow, TraceSnapshot};
 use metrics_core::{
     Builder, Description, Fixed, HistogramConfig, Registry, Snapshot, TaskCounts, TimeSource as _,
 };
@@ -36,6 +36,7 @@ impl<const E: usize, const N: usize> Player<E, N> {
         let clock: &'static TestClock = Box::leak(Box::new(TestClock::with_rate(1_000_000)));
         let layout = HistogramConfig::power_of_two(1_000, BUCKETS).expect("a layout that fits");
         let description: Description<E, BUCKETS> = Builder::new()
+            .measures(MEASURED)
             .name("embassy")
             .poll_time(layout)
             .schedule_latency(layout)

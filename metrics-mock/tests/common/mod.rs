@@ -4,7 +4,8 @@
 
 use core::time::Duration;
 use metrics_core::{
-    Builder, Heap, HistogramConfig, HistogramSnapshot, Registry, RuntimeMetrics, Worker, WorkerNumber,
+    Builder, Heap, HistogramConfig, HistogramSnapshot, MetricSet, Registry, RuntimeMetrics, Worker,
+    WorkerNumber,
 };
 use metrics_mock::{ManualClock, MockProbe, MockRuntime};
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub(crate) fn millis(n: u64) -> Duration {
 
 pub(crate) fn registry(clock: &Arc<ManualClock>) -> Handle {
     Builder::new()
+        .measures(MetricSet::ALL)
         .workers(2)
         .poll_time(HistogramConfig::DEFAULT)
         .schedule_latency(HistogramConfig::DEFAULT)

@@ -29,9 +29,10 @@ pub struct EnterGuard {
 /// For the author of a runtime, at the top of a worker thread:
 ///
 /// ```
-/// use metrics_std::{Builder, Clock, NoProbe, PollStart};
+/// use metrics_std::{Builder, Clock, MetricSet, NoProbe, PollStart};
 ///
-/// let (metrics, workers) = metrics_std::build(Builder::new().name("mine").workers(1), Clock::new(), NoProbe)?;
+/// let builder = Builder::new().name("mine").workers(1).measures(MetricSet::ALL);
+/// let (metrics, workers) = metrics_std::build(builder, Clock::new(), NoProbe)?;
 /// for worker in workers {
 ///     std::thread::spawn(move || {
 ///         let worker = metrics_std::enter(worker);

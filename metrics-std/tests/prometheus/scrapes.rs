@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::thread;
 
-use metrics_core::{Builder, HistogramConfig, NoClock, PollStart, RuntimeMetrics, Worker};
+use metrics_core::{Builder, HistogramConfig, MetricSet, NoClock, PollStart, RuntimeMetrics, Worker};
 use metrics_std::prometheus::{Format, RuntimeCollector};
 use metrics_std::{Clock, Runtimes, build_wrapped};
 use prometheus_client::registry::Registry;
@@ -28,6 +28,7 @@ fn one_collector_exports_whatever_is_in_the_list() {
     let list = Runtimes::new();
     let mut exported = Registry::default();
     let other = Builder::new()
+        .measures(MetricSet::ALL)
         .name("other")
         .build(NoClock)
         .expect("no clock is no error");
@@ -68,6 +69,7 @@ fn one_collector_exports_whatever_is_in_the_list() {
 #[test]
 fn no_counter_goes_back_while_a_worker_does_nothing_but_submit() {
     let registry = Builder::new()
+        .measures(MetricSet::ALL)
         .name("busy")
         .workers(1)
         .poll_time(HistogramConfig::DEFAULT)

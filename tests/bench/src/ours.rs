@@ -1,6 +1,6 @@
 //! Our side of what needs no runtime: the hooks of a worker, publishing, reading.
 
-use metrics_core::{Builder, Heap, HistogramConfig, Registry, TimeSource, Timestamp};
+use metrics_core::{Builder, Heap, HistogramConfig, MetricSet, Registry, TimeSource, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -40,6 +40,7 @@ impl TimeSource for SetClock {
 /// A registry with both histograms of this layout that publishes only when told to.
 pub(crate) fn registry<T: TimeSource>(clock: T, workers: usize, layout: HistogramConfig) -> Shared<T> {
     Builder::new()
+        .measures(MetricSet::ALL)
         .workers(workers)
         .poll_time(layout)
         .schedule_latency(layout)

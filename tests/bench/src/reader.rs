@@ -2,7 +2,7 @@
 
 use crate::harness::{Build, Measured, Named, side, timed};
 use crate::ours::{LAYOUT, Shared};
-use metrics_core::{Builder, PollStart, RuntimeMetrics, Site, Snapshot, Worker};
+use metrics_core::{Builder, MetricSet, PollStart, RuntimeMetrics, Site, Snapshot, Worker};
 use metrics_std::Clock;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ const PERIOD: Duration = Duration::from_millis(1);
 
 fn worker() -> Worker<Shared<Clock>> {
     let registry = Builder::new()
+        .measures(MetricSet::ALL)
         .workers(1)
         .poll_time(LAYOUT)
         .schedule_latency(LAYOUT)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use metrics_core::{
-    BlockingStart, Builder, Heap, HistogramConfig, PollStart, Registry, RuntimeMetrics, Sampling, Site,
+    BlockingStart, Builder, MetricSet, Heap, HistogramConfig, PollStart, Registry, RuntimeMetrics, Sampling, Site,
     Snapshot, TaskEnd, TimeSource, Timestamp, Worker, WorkerNumber,
 };
 use metrics_mock::ManualClock;
@@ -58,7 +58,7 @@ fuzz_target!(|input: Input| {
         precision => HistogramConfig::h2(16, 1 << 30, precision.into()),
     };
     let Ok(config) = config else { return };
-    let registry = Builder::new()
+    let registry = Builder::new().measures(MetricSet::ALL)
         .workers(2)
         .poll_time(config)
         .schedule_latency(config)

@@ -11,13 +11,14 @@ use metrics_std::prometheus::{Format, RuntimeCollector};
 use metrics_std::tokio::{Spawner, TokioAdapter};
 use metrics_std::watchdog::watch_stalls;
 use metrics_std::{
-    Builder, Clock, HistogramConfig, Measured, NoProbe, PollStart, Probe, RECORDING, RuntimeMetrics,
-    Runtimes, Sampling, Snapshot, TaskEnd, TimeSource, Timestamp, WakeStamp, Worker,
+    Builder, Clock, HistogramConfig, Measured, MetricSet, NoProbe, PollStart, Probe, RECORDING,
+    RuntimeMetrics, Runtimes, Sampling, Snapshot, TaskEnd, TimeSource, Timestamp, WakeStamp, Worker,
 };
 
 /// A runtime with everything switched on that a builder can switch on.
 fn runtime() -> (RuntimeMetrics, Vec<Worker>) {
     let description = Builder::new()
+        .measures(MetricSet::ALL)
         .name("mine")
         .workers(3)
         .poll_time(HistogramConfig::DEFAULT)
@@ -136,12 +137,21 @@ fn a_registry_has_its_name_and_its_workers() {
     runtimes.add(&metrics).unwrap();
     assert!(runtimes.add(&metrics).is_err());
     assert_eq!(runtimes.get("mine").unwrap().name(), "mine");
-    assert!(Builder::new().workers(0).build(NoClock).is_err());
+    assert!(
+        Builder::new()
+            .measures(MetricSet::ALL)
+            .workers(0)
+            .build(NoClock)
+            .is_err()
+    );
 }
 
 #[cfg_attr(not(feature = "record"), test)]
 fn a_static_registry_records_nothing() {
-    const DESCRIPTION: Description<2, 8> = match Builder::new().describe(1_000, Duration::ZERO) {
+    const DESCRIPTION: Description<2, 8> = match Builder::new()
+        .measures(MetricSet::ALL)
+        .describe(1_000, Duration::ZERO)
+    {
         Ok(description) => description,
         Err(_) => panic!("a registry without histograms always fits"),
     };
@@ -186,8 +196,12 @@ impl Probe for Untouchable {
 
 #[cfg_attr(not(feature = "record"), test)]
 fn no_clock_is_read_and_no_probe_is_called() {
-    let (metrics, workers) =
-        metrics_std::build(Builder::new(), Clock::custom(Untouchable), Untouchable).unwrap();
+    let (metrics, workers) = metrics_std::build(
+        Builder::new().measures(MetricSet::ALL),
+        Clock::custom(Untouchable),
+        Untouchable,
+    )
+    .unwrap();
     for worker in &workers {
         worker.start_poll(PollStart::default());
         worker.end_poll();
@@ -200,7 +214,10 @@ fn no_clock_is_read_and_no_probe_is_called() {
     );
     assert_eq!(metrics.snapshot().num_alive_tasks(), None);
 
-    let registry = Builder::new().build(Untouchable).unwrap();
+    let registry = Builder::new()
+        .measures(MetricSet::ALL)
+        .build(Untouchable)
+        .unwrap();
     let worker = metrics_core::Worker::lease(Arc::clone(&registry), 0).unwrap();
     worker.start_processing_scheduled_tasks();
     worker.start_poll(PollStart {

@@ -25,9 +25,9 @@ pin_project! {
     /// asked for it.
     ///
     /// ```
-    /// use metrics_std::{Builder, Clock, HistogramConfig, Measured, NoProbe};
+    /// use metrics_std::{Builder, Clock, HistogramConfig, Measured, MetricSet, NoProbe};
     ///
-    /// let description = Builder::new().name("pool").poll_time(HistogramConfig::DEFAULT);
+    /// let description = Builder::new().measures(MetricSet::ALL).name("pool").poll_time(HistogramConfig::DEFAULT);
     /// let (metrics, _) = metrics_std::build(description, Clock::new(), NoProbe)?;
     /// let executor = async_executor::Executor::new();
     /// let task = executor.spawn(Measured::task(&metrics, async { 6 * 7 }));

@@ -13,7 +13,7 @@ use cortex_m_semihosting::debug::{self, EXIT_FAILURE, EXIT_SUCCESS};
 use cortex_m_semihosting::{hprint, hprintln};
 use embassy_executor::{InterruptExecutor, raw};
 use lm3s6965::{Interrupt, interrupt};
-use metrics_core::embassy::{EmbassyClock, EmbassyMetrics, ExecutorState};
+use metrics_core::embassy::{EmbassyClock, EmbassyMetrics, ExecutorState, MEASURED};
 use metrics_core::{Builder, Description, HistogramConfig, Registry, embassy_trace};
 use static_cell::StaticCell;
 
@@ -27,6 +27,7 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKE
 };
 
 const DESCRIPTION: Description<2, BUCKETS> = match Builder::new()
+    .measures(MEASURED)
     .name("embassy")
     .poll_time(LAYOUT)
     .schedule_latency(LAYOUT)

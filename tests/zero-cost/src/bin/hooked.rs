@@ -3,7 +3,7 @@
 extern crate metrics_std as metrics;
 
 use metrics::tokio::{Spawner, TokioAdapter};
-use metrics::{Builder, Clock, HistogramConfig, NoProbe};
+use metrics::{Builder, Clock, HistogramConfig, MetricSet, NoProbe};
 use tokio::runtime::Runtime;
 
 /// The hooks, called.
@@ -41,6 +41,7 @@ fn main() -> Result<()> {
 fn worker() -> Result<u64> {
     let clock = Clock::new();
     let description = Builder::new()
+        .measures(MetricSet::ALL)
         .poll_time(HistogramConfig::DEFAULT)
         .schedule_latency(HistogramConfig::DEFAULT);
     let (reader, mut workers) = metrics::build(description, clock.clone(), NoProbe)?;

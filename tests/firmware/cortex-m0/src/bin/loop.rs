@@ -15,7 +15,7 @@ use critical_section::Mutex;
 use firmware_cortex_m0::{CORE_HZ, SysTickTimer, fail, start_systick, succeed};
 use metrics_core::extend::PeriodicCounter;
 use metrics_core::{
-    Builder, Description, Fixed, HistogramConfig, PollStart, Registry, RuntimeMetrics, Site, Snapshot,
+    Builder, MetricSet, Description, Fixed, HistogramConfig, PollStart, Registry, RuntimeMetrics, Site, Snapshot,
     TaskEnd, Timestamp,
 };
 
@@ -32,7 +32,7 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKE
     Err(_) => panic!("a layout of 16 buckets from a microsecond on"),
 };
 
-const DESCRIPTION: Description<1, BUCKETS> = match Builder::new()
+const DESCRIPTION: Description<1, BUCKETS> = match Builder::new().measures(MetricSet::ALL)
     .name("loop")
     .poll_time(LAYOUT)
     .schedule_latency(LAYOUT)

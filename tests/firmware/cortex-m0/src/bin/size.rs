@@ -14,7 +14,7 @@ mod measured {
 
     use firmware_cortex_m0::{CORE_HZ, FreeSysTick};
     use metrics_core::extend::ExtendedCounter;
-    use metrics_core::{Builder, Description, DirectWorker, Fixed, HistogramConfig, Registry};
+    use metrics_core::{Builder, MetricSet, Description, DirectWorker, Fixed, HistogramConfig, Registry};
 
     pub(crate) const BUCKETS: usize = 20;
     pub(crate) type Storage = Fixed<1, BUCKETS>;
@@ -25,7 +25,7 @@ mod measured {
         Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
     };
 
-    const DESCRIPTION: Description<1, BUCKETS> = match Builder::new()
+    const DESCRIPTION: Description<1, BUCKETS> = match Builder::new().measures(MetricSet::ALL)
         .poll_time(LAYOUT)
         .schedule_latency(LAYOUT)
         .describe(CORE_HZ as u64, Duration::from_nanos(63))

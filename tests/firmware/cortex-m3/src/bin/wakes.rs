@@ -13,7 +13,7 @@ use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::{debug, hprintln};
 use lm3s6965 as _;
 use metrics_core::{
-    Builder, Description, Fixed, HistogramConfig, PollStart, Registry, RuntimeMetrics, TaskEnd, TimeSource,
+    Builder, Description, Fixed, HistogramConfig, MetricSet, PollStart, Registry, RuntimeMetrics, TaskEnd, TimeSource,
     Timestamp, WakeStamp,
 };
 
@@ -49,6 +49,7 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKE
 };
 
 const DESCRIPTION: Description<1, BUCKETS> = match Builder::new()
+    .measures(MetricSet::ALL)
     .name("wakes")
     .schedule_latency(LAYOUT)
     .describe(1_000_000, Duration::from_micros(1))
