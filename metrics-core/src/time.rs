@@ -121,8 +121,9 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// The largest shift for which `10^9 << shift` fits 64 bits.
 const MAX_SHIFT: u32 = NANOS_PER_SECOND.leading_zeros();
 
-/// The clocks of two cores may disagree by a second shifted by this, which is about a millisecond. An unordered reading of an x86-64 time stamp counter was seen to be
-/// 2 us older than one from another core; the clocks of a browser's threads differ by their resolution, up to 1 ms.
+/// The clocks of two cores may disagree by a second shifted right by this, about a millisecond. An unordered reading of an x86-64
+/// time stamp counter was seen to be 2 us older than one from another core; the clocks of a browser's threads differ by their
+/// resolution, up to 1 ms.
 const DISAGREEMENT_SHIFT: u32 = 10;
 
 /// Whether the processor multiplies 32 bits by 32 into no more than 32, as a Cortex-M0 does. Those have no

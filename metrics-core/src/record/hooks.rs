@@ -8,7 +8,7 @@ use crate::counters::{Counters, next_mean};
 use crate::histogram::HistogramConfig;
 use crate::live::{Live, Site, UNTIMED, WorkerState};
 use crate::options::Latched;
-use crate::record::sampling::Sampling;
+use crate::record::sampling::{Draw, Sampling};
 use crate::sync::const_unless_loom;
 use crate::time::{TimeScale, TimeSource, Timestamp};
 use core::time::Duration;
@@ -108,18 +108,20 @@ const CAN_REUSE: u32 = 1 << 1;
 const POLLING: u32 = 1 << 2;
 /// The poll going on is measured, whatever the switches say by its end.
 const MEASURED: u32 = 1 << 3;
-/// The poll time of every poll is measured, and [`SAMPLING`] is off.
+/// The poll time of every poll is measured.
 const EVERY_POLL: u32 = 1 << 4;
-/// A poll's start has to ask the samplers: schedule latency is on, or one poll in N is measured.
-const SAMPLING: u32 = 1 << 5;
-/// Anything is timed.
-const TIMED: u32 = EVERY_POLL | SAMPLING;
+/// The schedule latency of every poll is measured.
+const EVERY_LATENCY: u32 = 1 << 5;
 /// The last timestamp was taken since the worker began to process tasks, outside a poll: busy time is settled up to it.
 const RECENT: u32 = 1 << 6;
 /// A lane of the batch is half full, or a submit in the middle of a poll left the latencies: the next chance to submit is
 /// taken.
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-const FULL: u32 = 1 << 7;
+const FULL: u32 = 1 << 8;
+/// One poll in so many is measured by at least one of the histograms: the poll's start draws.
+const RANDOM: u32 = 1 << 7;
+/// Anything is timed.
+const TIMED: u32 = EVERY_POLL | EVERY_LATENCY | RANDOM;
 
 /// A poll without a reading submits all the same if its number is a multiple of this. A submit costs tens of nanoseconds,
 /// so the share of a poll is under one, and a worker busy with everything switched off stays visible.
@@ -130,11 +132,11 @@ const UNTIMED_POLLS: u64 = 64;
 pub(crate) struct Flags(u32);
 
 impl Flags {
-    /// Whether a poll's start has to ask the samplers.
+    /// Whether a poll's start has more to do than to time every poll.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     #[inline(always)]
     pub(crate) fn is_sampling(self) -> bool {
-        self.0 & SAMPLING != 0
+        self.0 & (EVERY_LATENCY | RANDOM) != 0
     }
 
     /// Whether a poll goes on that is measured.
@@ -199,12 +201,13 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         let poll_time = off(self.poll_time.is_some(), options.poll_time);
         let schedule_latency = off(self.schedule_latency.is_some(), options.schedule_latency);
         self.state.sampling.set(poll_time, schedule_latency);
-        let mode = match (poll_time, schedule_latency) {
-            (0, 0) => 0,
-            (1, 0) => EVERY_POLL,
-            _ => SAMPLING,
+        let mode = |one_in, every| match one_in {
+            0 => 0,
+            1 => every,
+            _ => RANDOM,
         };
-        self.state.flags.set(self.state.flags.get() & !TIMED | mode);
+        let modes = mode(poll_time, EVERY_POLL) | mode(schedule_latency, EVERY_LATENCY);
+        self.state.flags.set(self.state.flags.get() & !TIMED | modes);
     }
 
     /// Adds the busy time up to `now` to the settled total.
@@ -355,10 +358,22 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.begin_live(site, since);
     }
 
+    /// Which histograms measure the poll that begins.
+    #[inline(always)]
+    fn draw(&self, flags: u32) -> Draw {
+        if flags & RANDOM != 0 {
+            return self.state.sampling.draw();
+        }
+        Draw {
+            poll_time: flags & EVERY_POLL != 0,
+            schedule_latency: flags & EVERY_LATENCY != 0,
+        }
+    }
+
     /// The start of any other. Says whether the batch is to be submitted at the poll's end.
     #[inline(always)]
     pub(crate) fn start_sampled_poll(&self, Flags(flags): Flags, start: PollStart) -> Outcome {
-        let draw = self.state.sampling.draw();
+        let draw = self.draw(flags);
         let measured = draw.poll_time;
         let latency = start.scheduled_at.filter(|_| draw.schedule_latency);
         let mut outcome = Outcome {

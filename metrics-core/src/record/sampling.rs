@@ -48,7 +48,8 @@ impl<C: U32Cell> Sampling<C> {
     }
 
     /// Whether to measure the next poll. Histograms that measure the same share of polls measure the same polls.
-    #[inline(always)]
+    // Outlined: hooks call it only where a switch is `OneIn`.
+    #[inline(never)]
     pub(crate) fn draw(&self) -> Draw {
         let poll_time = self.poll_time.is_next(&self.random);
         let schedule_latency = if self.schedule_latency.one_in.get() == self.poll_time.one_in.get() {
@@ -112,7 +113,7 @@ impl<C: U32Cell> XorShift<C> {
     }
 
     /// Uniform in `1..=2 * one_in - 1`.
-    // Outlined: it is rare, and each of a microcontroller's inlined hooks would have it twice.
+    // Outlined: it is rare, and `draw` would have it twice.
     #[cold]
     #[inline(never)]
     fn distance(&self, one_in: u32) -> u32 {

@@ -245,7 +245,8 @@ impl<B: BucketCells> SlotHistogram<B> {
 impl<B: BucketCells> RecordValue for SlotHistogram<B> {
     const MEAN: bool = false;
 
-    #[inline(always)]
+    // Outlined: both histograms share it. Inlined twice, it takes a Cortex-M0 420 bytes of flash more and no instruction less.
+    #[inline(never)]
     fn record(&self, config: &HistogramConfig, value: u64) -> bool {
         let i = config.index(value);
         self.buckets.add_one(i);

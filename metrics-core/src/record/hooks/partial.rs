@@ -56,7 +56,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     /// A poll that is over, told by its two readings. Says whether the batch is to be submitted before long.
     pub(crate) fn record_poll(&self, start: PollStart, started: Timestamp, ended: Timestamp) -> bool {
         self.count(|counters| &counters.poll_count, 1);
-        let draw = self.state.sampling.draw();
+        let draw = self.draw(self.state.flags.get());
         let mut due = false;
         if let (Some(scheduled_at), Some((config, histogram))) = (start.scheduled_at, self.schedule_latency)
             && draw.schedule_latency
