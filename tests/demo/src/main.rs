@@ -16,6 +16,8 @@ mod cli;
 mod fit;
 mod load;
 mod pages;
+#[cfg(test)]
+mod picture;
 mod report;
 mod sample;
 mod screen;
@@ -88,7 +90,7 @@ fn run(cli: Cli) -> Result<()> {
     let (runtime, metrics) = TokioAdapter::builder().name("main").build(&mut builder)?;
     let spawner = Spawner::new(runtime.handle(), &metrics);
     let witness = Witness::new(start);
-    let stalls = Stalls::watch(&metrics, start).context("can't watch for stalls")?;
+    let (stalls, _watchdog) = Stalls::watch(&metrics, start).context("can't watch for stalls")?;
     let (stop, stopped) = oneshot::channel();
     let server = service::start(listener, &metrics, &spawner, &witness, stopped)?;
 

@@ -61,7 +61,7 @@ const BAR: usize = 20;
 /// The least that is of use of what a worker does now.
 const LEAST_NOW: usize = 16;
 
-fn draw(frame: &mut Frame<'_>, view: &View) {
+pub(crate) fn draw(frame: &mut Frame<'_>, view: &View) {
     let (width, height) = (usize::from(frame.area().width), usize::from(frame.area().height));
     let title = title(view, width);
     let mut below = vec![

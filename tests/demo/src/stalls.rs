@@ -8,8 +8,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A poll this long is worth a word: ten times what the CPU handler takes, a third of what the blocking one does.
-const THRESHOLD: Duration = Duration::from_millis(20);
+/// Ten times as long as a poll of the CPU handler, and a third of what the blocking one takes.
+pub(crate) const THRESHOLD: Duration = Duration::from_millis(20);
 
 /// A stall. Times are nanoseconds since the demo started.
 #[derive(Clone, Debug, Serialize)]
@@ -20,13 +20,29 @@ pub(crate) struct Stall {
     /// File and line at which the task was spawned.
     pub(crate) site: Option<String>,
     pub(crate) began_nanos: u64,
-    /// When the watchdog told of it.
+    /// When the watchdog reported it.
     pub(crate) reported_nanos: u64,
     /// When the watchdog saw that it was over. `None` while it goes on.
     pub(crate) ended_nanos: Option<u64>,
 }
 
 impl Stall {
+    fn new(report: &watchdog::Stall, now: u64) -> Self {
+        Self {
+            worker: report.worker,
+            thread: report.thread.as_deref().map(str::to_owned),
+            kind: match report.kind {
+                StallKind::Poll => "poll",
+                StallKind::NoProgress => "no_progress",
+                _ => "other",
+            },
+            site: report.spawn_location.as_deref().map(str::to_owned),
+            began_nanos: now.saturating_sub(nanos(report.lasted)),
+            reported_nanos: now,
+            ended_nanos: None,
+        }
+    }
+
     pub(crate) fn was_reported_while_it_lasted(&self) -> bool {
         self.ended_nanos.is_none_or(|ended| self.reported_nanos < ended)
     }
@@ -47,64 +63,43 @@ impl Stall {
     }
 }
 
-/// Every stall since the start. The watch ends when this is dropped.
-pub(crate) struct Stalls {
-    reported: Arc<Mutex<Vec<Stall>>>,
-    _watchdog: Watchdog,
-}
+/// Every stall since the start.
+#[derive(Clone, Default)]
+pub(crate) struct Stalls(Arc<Mutex<Vec<Stall>>>);
 
 impl Stalls {
-    /// Watches every worker of a demo that started at `start`.
-    pub(crate) fn watch(metrics: &RuntimeMetrics, start: Instant) -> io::Result<Self> {
-        let reported = Arc::new(Mutex::new(Vec::new()));
+    /// Watches every worker of a demo that started at `start`, until the watchdog is dropped.
+    pub(crate) fn watch(metrics: &RuntimeMetrics, start: Instant) -> io::Result<(Self, Watchdog)> {
+        let stalls = Self::default();
         let watchdog = watch_stalls(metrics, THRESHOLD, {
-            let reported = Arc::clone(&reported);
-            move |stall| take(&mut lock(&reported), stall, nanos(start.elapsed()))
+            let stalls = stalls.clone();
+            move |stall| stalls.add(stall, nanos(start.elapsed()))
         })?;
-        Ok(Self {
-            reported,
-            _watchdog: watchdog,
-        })
+        Ok((stalls, watchdog))
+    }
+
+    /// Adds a report that the watchdog delivered at `now`, in nanoseconds since the start. Each stall is reported twice: when
+    /// it is found, and when it is over.
+    pub(crate) fn add(&self, report: &watchdog::Stall, now: u64) {
+        let mut stalls = lock(&self.0);
+        match report.phase {
+            StallPhase::Ongoing => stalls.push(Stall::new(report, now)),
+            StallPhase::Over => {
+                let its = |stall: &&mut Stall| stall.worker == report.worker && stall.ended_nanos.is_none();
+                if let Some(stall) = stalls.iter_mut().rev().find(its) {
+                    stall.ended_nanos = Some(now);
+                }
+            }
+        }
     }
 
     /// The last few, newest first.
     pub(crate) fn last(&self, limit: usize) -> Vec<String> {
-        lock(&self.reported)
-            .iter()
-            .rev()
-            .take(limit)
-            .map(Stall::line)
-            .collect()
+        lock(&self.0).iter().rev().take(limit).map(Stall::line).collect()
     }
 
     pub(crate) fn all(&self) -> Vec<Stall> {
-        lock(&self.reported).clone()
-    }
-}
-
-/// A stall is told twice: when it is found, and when it is over.
-fn take(stalls: &mut Vec<Stall>, told: &watchdog::Stall, now: u64) {
-    let began_nanos = now.saturating_sub(nanos(told.lasted));
-    match told.phase {
-        StallPhase::Ongoing => stalls.push(Stall {
-            worker: told.worker,
-            thread: told.thread.as_deref().map(str::to_owned),
-            kind: match told.kind {
-                StallKind::Poll => "poll",
-                StallKind::NoProgress => "no_progress",
-                _ => "other",
-            },
-            site: told.spawn_location.as_deref().map(str::to_owned),
-            began_nanos,
-            reported_nanos: now,
-            ended_nanos: None,
-        }),
-        StallPhase::Over => {
-            let its = |stall: &&mut Stall| stall.worker == told.worker && stall.ended_nanos.is_none();
-            if let Some(stall) = stalls.iter_mut().rev().find(its) {
-                stall.ended_nanos = Some(now);
-            }
-        }
+        lock(&self.0).clone()
     }
 }
 
