@@ -67,21 +67,6 @@ macro_rules! define {
                 values
             }
 
-            /// Brings a reading up to date, and the sum of which it is a part.
-            #[inline(always)]
-            pub(crate) fn advance(&self, now: &mut CounterValues, total: &mut CounterValues) {
-                now.settled_at = self.settled_at.get();
-                now.mean_poll_time = self.mean_poll_time.get();
-                now.thread = self.thread.get();
-                $({
-                    let value = self.$name.get();
-                    let now = &mut now.values[WorkerNumber::$variant as usize];
-                    let total = &mut total.values[WorkerNumber::$variant as usize];
-                    *total = total.wrapping_add(value.wrapping_sub(*now));
-                    *now = value;
-                })*
-            }
-
             /// One counter; `None` for a gauge, which has no cell.
             pub(crate) fn get(&self, number: WorkerNumber) -> Option<u64> {
                 match number {

@@ -28,6 +28,7 @@ mod live;
 mod models;
 mod options;
 mod probe;
+mod read;
 mod reader;
 mod record;
 mod registry;
@@ -62,16 +63,19 @@ pub use if_recording::IfRecording;
 pub use live::{LiveRecord, LiveThread, Site, Transition, WorkerState};
 pub use options::{Options, Sampling};
 pub use probe::{NoProbe, Probe, ProbedState};
+pub use read::ReadStorage;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use read::SnapshotReader;
 pub use reader::RuntimeMetrics;
 pub use record::{PollStart, Recorded, StallKind};
 pub use registry::{BlockingStart, Registry, RegistryRef, SharedCounters};
 pub use slot::SlotBusy;
-#[cfg(feature = "serde")]
-pub use snapshot::SNAPSHOT_SCHEMA;
 pub use snapshot::{
     HistogramReading, Interval, Measurements, Sample, SampleValue, SinceError, Snapshot, Staleness,
-    WorkerInterval, WorkerLabel, WorkerSnapshot,
+    WorkerInterval, WorkerLabel, WorkerSinceError, WorkerSnapshot,
 };
+#[cfg(feature = "serde")]
+pub use snapshot::{SNAPSHOT_SCHEMA, SnapshotSeed};
 pub use stamp::WakeStamp;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use storage::Heap;

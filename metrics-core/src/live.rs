@@ -301,6 +301,7 @@ impl Live {
     }
 
     /// Whether the record is still the one that was read.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     #[inline(always)]
     pub(crate) fn is_still(&self, read: &LiveRecord) -> bool {
         // Ordering: relaxed. An older word than the newest is what a moment ago was, and nothing else is read by it but a

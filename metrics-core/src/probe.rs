@@ -59,6 +59,12 @@ pub trait Probe {
         Ok(())
     }
 
+    /// Zero in the process that built the runtime, and a number of its own in a process forked from it, such as a hash of the process
+    /// ID. Snapshots that were taken in different processes then have different epochs.
+    fn fork_id(&self) -> u64 {
+        0
+    }
+
     /// Called between two tries to read a slot that its worker is writing; `attempt` counts from 0.
     ///
     /// Where threads can be descheduled, giving up the processor after some attempts helps more than spinning.
@@ -117,6 +123,10 @@ impl<P: Probe + ?Sized> Probe for alloc::sync::Arc<P> {
 
     fn write_thread(&self, thread: u64, out: &mut dyn fmt::Write) -> fmt::Result {
         (**self).write_thread(thread, out)
+    }
+
+    fn fork_id(&self) -> u64 {
+        (**self).fork_id()
     }
 
     fn relax(&self, attempt: u32) {

@@ -5,6 +5,7 @@ use crate::counters::MEAN_FRACTION;
 use crate::histogram::BucketRange;
 use crate::live::{LiveRecord, LiveThread};
 use crate::probe::{NoProbe, Probe};
+use crate::read::ReadStorage;
 use crate::registry::RegistryRef;
 use crate::slot::{FOREIGN, Slot, SlotBusy, persist};
 use crate::snapshot::Snapshot;
@@ -59,17 +60,13 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         self.registry.name()
     }
 
-    /// Takes a snapshot. Allocates with heap storage.
-    pub fn snapshot(&self) -> Snapshot<R::Storage> {
-        let mut snapshot = Snapshot::default();
-        self.snapshot_into(&mut snapshot);
-        snapshot
-    }
-
-    /// Takes a snapshot over an earlier one, passing over workers that did not submit since. Allocates only for slots,
-    /// and names, that `snapshot` has not seen. A snapshot of another registry is replaced.
-    pub fn snapshot_into(&self, snapshot: &mut Snapshot<R::Storage>) {
-        snapshot.refresh(&self.registry, &self.probe);
+    /// Takes a snapshot on its own. A worker that can't be read is [missing](crate::WorkerSnapshot::is_missing) from it. To take snapshots
+    /// again and again, use a `SnapshotReader` on a heap, and `snapshot_into` for a `static` registry.
+    pub fn snapshot(&self) -> Snapshot<R::Storage>
+    where
+        R::Storage: ReadStorage,
+    {
+        R::Storage::snapshot(&self.registry, &self.probe)
     }
 
     /// What a worker is doing now. No submit is needed: a worker that is stuck is visible while it is stuck. Of a worker

@@ -66,8 +66,14 @@ impl SeqCount {
     /// One try: `read`'s result if no write came between.
     #[inline]
     pub(crate) fn try_read<V>(&self, read: impl FnOnce() -> V) -> Option<V> {
+        Some(self.try_read_counted(read)?.0)
+    }
+
+    /// The same with the count that it was read under.
+    #[inline(always)]
+    pub(crate) fn try_read_counted<V>(&self, read: impl FnOnce() -> V) -> Option<(V, u32)> {
         let seq = self.begin()?;
         let value = read();
-        self.unchanged(seq).then_some(value)
+        self.unchanged(seq).then_some((value, seq))
     }
 }

@@ -76,3 +76,27 @@ pub(crate) mod option {
         Ok(Option::<U64>::deserialize(deserializer)?.map(|value| value.0))
     }
 }
+
+pub(crate) mod duration {
+    //! An `Option<Duration>` as its nanoseconds; one that is longer than a `u64` of them becomes the longest.
+
+    use super::option;
+    use core::time::Duration;
+    use serde::de::Deserializer;
+    use serde::ser::Serializer;
+
+    #[allow(clippy::ref_option)]
+    pub(crate) fn serialize<S: Serializer>(
+        value: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let nanos = value.map(|value| u64::try_from(value.as_nanos()).unwrap_or(u64::MAX));
+        option::serialize(&nanos, serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Ok(option::deserialize(deserializer)?.map(Duration::from_nanos))
+    }
+}

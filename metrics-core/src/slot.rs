@@ -89,12 +89,6 @@ const fn tag(worker: usize) -> u32 {
 pub(crate) struct Holder(u32);
 
 impl Holder {
-    /// What a snapshot that was sent says.
-    #[cfg(feature = "serde")]
-    pub(crate) const fn of(worker: usize, leased: bool) -> Self {
-        Self(tag(worker) | if leased { LEASED } else { VACANT })
-    }
-
     /// The worker it serves, if any did yet.
     pub(crate) const fn worker(self) -> Option<usize> {
         match self.0 >> 1 {

@@ -39,7 +39,7 @@ impl<S: Storage> fmt::Display for Table<'_, S> {
             "longest",
             "latency"
         )?;
-        self.0.workers().try_for_each(|worker| self.row(f, &worker))
+        self.0.workers().iter().try_for_each(|worker| self.row(f, worker))
     }
 }
 

@@ -120,14 +120,19 @@ impl SharedTaskCells {
 /// Tasks of a runtime at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TaskCounts {
     /// Tasks accepted.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub spawned: u64,
     /// Tasks whose future returned `Ready`.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub completed: u64,
     /// Tasks dropped before that.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub cancelled: u64,
     /// Tasks that panicked.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub panicked: u64,
 }
 

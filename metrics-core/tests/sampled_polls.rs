@@ -34,7 +34,8 @@ fn the_mean_of_two_tasks_that_take_turns_is_within_one_percent() {
             poll(&worker, &clock, if i % 2 == 0 { 1_000 } else { 10_000_000 });
         }
         worker.submit();
-        let total = metrics.snapshot().total();
+        let snapshot = metrics.snapshot();
+        let total = snapshot.total();
         let mean = total.poll_time().unwrap().histogram().mean().unwrap() as u64;
         assert!(mean.abs_diff(5_000_500) < 50_000, "1 in {n}: {mean}");
     }
@@ -67,7 +68,8 @@ fn one_draw_serves_both_histograms() {
         worker.end_poll();
     }
     worker.submit();
-    let total = metrics.snapshot().total();
+    let snapshot = metrics.snapshot();
+    let total = snapshot.total();
     let (poll_time, latency) = (total.poll_time().unwrap(), total.schedule_latency().unwrap());
     assert!(poll_time.samples() > 0);
     assert_eq!(poll_time.histogram().sum(), latency.histogram().sum());

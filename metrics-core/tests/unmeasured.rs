@@ -35,7 +35,7 @@ fn what_no_probe_answers_is_none() {
     ];
     assert_eq!(from_getters, [None; 14]);
     let snapshot = metrics.snapshot();
-    assert_eq!(snapshot.worker(0).unwrap().local_queue_depth(), None);
+    assert_eq!(snapshot.total().local_queue_depth(), None);
     let from_a_snapshot = [
         snapshot.global_queue_depth(),
         snapshot.num_blocking_threads(),
@@ -96,7 +96,8 @@ fn without_a_clock_no_time_is_known_and_counters_go_on() {
         scheduled_at: Some(worker.now()),
         ..PollStart::default()
     });
-    let during = metrics.snapshot().worker(0).unwrap();
+    let snapshot = metrics.snapshot();
+    let during = snapshot.worker(0).unwrap();
     assert_eq!((during.state_for(), during.busy_in_progress()), (None, None));
     worker.end_poll();
     worker.park();
@@ -122,7 +123,8 @@ fn a_histogram_that_was_never_switched_on_is_none() {
     let worker = Worker::lease(registry, 0).unwrap();
     poll(&worker, &clock, 10);
     worker.submit();
-    let total = metrics.snapshot().total();
+    let snapshot = metrics.snapshot();
+    let total = snapshot.total();
     assert!(total.poll_time().is_none() && total.schedule_latency().is_none());
     assert_eq!(total.mean_poll_time(), None);
     assert_eq!(metrics.poll_time_histogram_num_buckets(), None);

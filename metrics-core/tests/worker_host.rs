@@ -30,7 +30,7 @@ fn foreign_threads_have_a_row_of_their_own_and_count_in_the_total() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());
-    assert!(metrics.snapshot().foreign().is_none());
+    assert!(metrics.snapshot().external().is_none());
 
     let outside = Worker::lease_foreign(registry.clone()).unwrap();
     let inside = Worker::lease(registry.clone(), 0).unwrap();
@@ -41,10 +41,10 @@ fn foreign_threads_have_a_row_of_their_own_and_count_in_the_total() {
         worker.submit();
     }
     let snapshot = metrics.snapshot();
-    assert_eq!(snapshot.foreign().unwrap().poll_count(), Some(1));
-    assert_eq!(snapshot.workers().count(), 2, "it is no worker");
+    assert_eq!(snapshot.external().unwrap().poll_count(), Some(1));
+    assert_eq!(snapshot.workers().len(), 1, "it is no worker");
     assert_eq!(snapshot.total().poll_count(), Some(2));
-    let foreign = snapshot.foreign().unwrap();
+    let foreign = snapshot.external().unwrap();
     assert_eq!(foreign.busy_in_progress(), None, "nobody settles its busy time");
     assert_eq!(foreign.busy_duration_total(), None);
     assert_eq!((foreign.park_count(), foreign.park_unpark_count()), (None, None));
@@ -55,7 +55,7 @@ fn foreign_threads_have_a_row_of_their_own_and_count_in_the_total() {
     let again = Worker::lease_foreign(registry).unwrap();
     again.submit();
     assert_eq!(
-        metrics.snapshot().foreign().unwrap().poll_count(),
+        metrics.snapshot().external().unwrap().poll_count(),
         Some(1),
         "the next one goes on"
     );
@@ -108,7 +108,8 @@ fn a_thread_that_left_its_worker_is_not_busy_since() {
     worker.submit();
 
     clock.advance(1_000_000);
-    let row = metrics.snapshot().worker(0).unwrap();
+    let snapshot = metrics.snapshot();
+    let row = snapshot.worker(0).unwrap();
     assert_eq!(row.state(), WorkerState::Searching);
     assert_eq!(row.busy_in_progress(), Some(Duration::ZERO));
     drop(worker);
@@ -196,12 +197,11 @@ fn an_untimed_poll_is_not_hidden_by_a_thread_that_polls_nothing() {
         threads[1 - polling].start_processing_scheduled_tasks();
         clock.advance(5);
         threads[polling].start_poll(from_site(7));
-        for live in [
-            metrics.live(polling),
-            metrics.snapshot().worker(polling).unwrap().live().copied(),
-        ] {
-            let live = live.unwrap();
-            assert_eq!((live.state, live.site), (WorkerState::Polling, Site::from_u32(7)));
+        let live = metrics.live(polling).unwrap();
+        let snapshot = metrics.snapshot();
+        let worker = snapshot.worker(polling).unwrap();
+        for seen in [(live.state, live.site), (worker.state(), worker.site())] {
+            assert_eq!(seen, (WorkerState::Polling, Site::from_u32(7)));
         }
         let all: Vec<_> = metrics.live_threads().collect();
         let poll = all
@@ -288,9 +288,9 @@ impl Probe for &Parks {
 fn what_a_runtime_tells_no_more_stays_and_what_it_never_told_is_not_zero() {
     let parks = Parks::default();
     let metrics = RuntimeMetrics::with_probe(registry(&Hand::default()), &parks);
-    let mut snapshot = metrics.snapshot();
+    let mut reader = metrics.reader();
     let mut counts = || {
-        metrics.snapshot_into(&mut snapshot);
+        let snapshot = reader.read();
         let worker = |i| snapshot.worker(i).unwrap().park_count();
         (worker(0), worker(1), snapshot.total().park_count())
     };
@@ -328,9 +328,10 @@ impl Probe for &Counts {
 fn what_a_runtime_told_of_itself_does_not_go_back_to_ours() {
     let runtime = Counts(Cell::new(Some(1_000)));
     let metrics = RuntimeMetrics::with_probe(registry(&Hand::default()), &runtime);
-    let mut snapshot = metrics.snapshot();
+    let mut reader = metrics.reader();
+    reader.read();
     runtime.0.set(None);
-    metrics.snapshot_into(&mut snapshot);
+    let snapshot = reader.read();
     assert_eq!(snapshot.spawned_tasks_count(), Some(1_000));
     assert_eq!(snapshot.remote_schedule_count(), Some(1_000));
 }
@@ -377,7 +378,8 @@ fn nothing_is_charged_for_the_time_when_all_was_off() {
         poll(&worker, &clock, switched_on);
     }
     worker.submit();
-    let row = metrics.snapshot().worker(0).unwrap();
+    let snapshot = metrics.snapshot();
+    let row = snapshot.worker(0).unwrap();
     let measured = row.poll_time().unwrap().histogram();
     assert_eq!((measured.count(), measured.sum()), (4, 7 + 20 + 7 + 30));
 }
@@ -397,7 +399,8 @@ fn the_time_of_a_poll_that_outlived_its_switch_is_settled_at_its_end() {
     worker.end_poll();
     worker.end_busy_at_last_timestamp();
     worker.submit();
-    let row = metrics.snapshot().worker(0).unwrap();
+    let snapshot = metrics.snapshot();
+    let row = snapshot.worker(0).unwrap();
     assert_eq!(row.busy_duration_total(), Some(Duration::from_micros(10)));
     assert_eq!(row.poll_time().unwrap().histogram().sum(), 10_000);
 
@@ -411,7 +414,8 @@ fn the_time_of_a_poll_that_outlived_its_switch_is_settled_at_its_end() {
     clock.advance(10);
     worker.end_poll();
     worker.submit();
-    let row = metrics.snapshot().worker(0).unwrap();
+    let snapshot = metrics.snapshot();
+    let row = snapshot.worker(0).unwrap();
     assert_eq!(row.poll_time().unwrap().samples(), 1);
 }
 
@@ -432,7 +436,8 @@ fn a_poll_keeps_its_beginning_whatever_its_thread_does_meanwhile() {
     clock.advance(100);
     worker.end_poll();
     worker.submit();
-    let row = metrics.snapshot().worker(0).unwrap();
+    let snapshot = metrics.snapshot();
+    let row = snapshot.worker(0).unwrap();
     assert_eq!(row.poll_time().unwrap().histogram().sum(), 300);
     assert_eq!(row.busy_duration_total(), Some(Duration::from_nanos(200)));
 }

@@ -57,7 +57,8 @@ fn time_over_a_parked_worker_is_nobodys() {
             Some(Duration::from_nanos(100 * round))
         );
     }
-    let total = metrics.snapshot().total();
+    let snapshot = metrics.snapshot();
+    let total = snapshot.total();
     assert_eq!(total.poll_time().unwrap().histogram().sum(), 300);
 }
 
@@ -79,7 +80,8 @@ fn what_happened_between_two_polls_is_in_neither() {
     worker.inc_steal_count(1);
     poll(&worker, &clock, 10);
     worker.submit();
-    let total = metrics.snapshot().total();
+    let snapshot = metrics.snapshot();
+    let total = snapshot.total();
     let poll_time = total.poll_time().unwrap().histogram();
     assert_eq!((poll_time.count(), poll_time.sum()), (4, 43));
     assert_eq!(
@@ -142,7 +144,8 @@ fn every_hook_between_two_polls_makes_the_second_read_the_clock() {
         clock.advance(10);
         worker.end_poll();
         worker.submit();
-        let total = metrics.snapshot().total();
+        let snapshot = metrics.snapshot();
+        let total = snapshot.total();
         let (poll_time, latency) = (total.poll_time().unwrap(), total.schedule_latency().unwrap());
         assert_eq!(poll_time.histogram().sum(), 20, "{hook}");
         assert_eq!(latency.histogram().sum(), 20_000_000, "{hook}");
@@ -159,7 +162,8 @@ fn the_first_poll_of_a_batch_reads_the_clock() {
     clock.advance(2_000);
     poll(&worker, &clock, 240);
     worker.submit();
-    let total = metrics.snapshot().total();
+    let snapshot = metrics.snapshot();
+    let total = snapshot.total();
     assert_eq!(total.poll_time().unwrap().histogram().sum(), 240);
     assert_eq!(total.busy_duration_total(), Some(Duration::from_nanos(2_240)));
 }
@@ -206,7 +210,8 @@ fn no_duration_is_too_long_and_no_sum_comes_round() {
         worker.record_poll(start, at(0), at(u64::MAX));
     }
     worker.submit();
-    let total = metrics.snapshot().total();
+    let snapshot = metrics.snapshot();
+    let total = snapshot.total();
     let (poll_time, latency) = (total.poll_time().unwrap(), total.schedule_latency().unwrap());
     assert_eq!((poll_time.samples(), latency.samples()), (6, 6));
     assert_eq!(poll_time.histogram().sum(), u64::MAX);
@@ -232,7 +237,8 @@ fn a_poll_over_a_clock_step_has_no_duration() {
     clock.advance(10_000_000_000);
     worker.end_poll();
     worker.submit();
-    let total = metrics.snapshot().total();
+    let snapshot = metrics.snapshot();
+    let total = snapshot.total();
     let poll_time = total.poll_time().unwrap();
     assert_eq!(total.poll_count(), Some(2));
     assert_eq!((poll_time.samples(), poll_time.histogram().min()), (1, Some(100)));
@@ -243,10 +249,12 @@ fn a_poll_over_a_clock_step_has_no_duration() {
     // What begins after the step is measured again, and busy time goes on.
     clock.advance(50);
     poll(&worker, &clock, 30);
-    let row = metrics.snapshot().worker(0).unwrap();
+    let snapshot = metrics.snapshot();
+    let row = snapshot.worker(0).unwrap();
     assert_eq!(row.busy_in_progress(), Some(Duration::from_nanos(80)));
     worker.submit();
-    let total = metrics.snapshot().total();
+    let snapshot = metrics.snapshot();
+    let total = snapshot.total();
     assert_eq!(total.poll_time().unwrap().samples(), 2);
     assert_eq!(total.busy_duration_total(), Some(Duration::from_nanos(180)));
     assert_eq!(worker.clock_steps(), 1, "a step is counted once");
@@ -285,7 +293,8 @@ fn a_schedule_latency_over_a_clock_step_is_not_recorded() {
     clock.advance(10);
     worker.end_poll();
     worker.park();
-    let total = metrics.snapshot().total();
+    let snapshot = metrics.snapshot();
+    let total = snapshot.total();
     assert_eq!(total.schedule_latency().unwrap().samples(), 0);
     assert_eq!(total.poll_time().unwrap().histogram().sum(), 10);
     // The latency, and busy time that began before the step.

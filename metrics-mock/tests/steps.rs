@@ -125,9 +125,8 @@ fn a_poll_in_progress_is_in_the_live_record() {
     fixture.runtime.advance(millis(60));
     let snapshot = fixture.metrics.snapshot();
     let worker = snapshot.worker(1).unwrap();
-    let live = worker.live().unwrap();
-    assert_eq!((live.state, live.site), (WorkerState::Polling, LOCATION));
-    assert_eq!(live.since.unwrap().ticks(), MS);
+    assert_eq!((worker.state(), worker.site()), (WorkerState::Polling, LOCATION));
+    assert_eq!(worker.state_for(), Some(millis(60)));
     assert_eq!(snapshot.total().poll_count(), Some(0));
 }
 

@@ -37,7 +37,8 @@ fn poll_once(future: impl Future) -> Poll<()> {
 
 /// Sum and count of the poll times, and of the schedule latencies, over all threads.
 fn sums(metrics: &RuntimeMetrics) -> [(u64, u64); 2] {
-    let total = metrics.snapshot().total();
+    let snapshot = metrics.snapshot();
+    let total = snapshot.total();
     [total.poll_time(), total.schedule_latency()].map(|reading| {
         let histogram = reading.unwrap().histogram();
         (histogram.sum(), histogram.count())

@@ -31,8 +31,8 @@ export function toSample(earlier, later) {
     end: later.at,
     workers,
     busy: mean(workers.map((worker) => worker.busy)),
-    polls: rate(after.total.counters.poll_count, before.total.counters.poll_count, nanos),
-    pollCount: number(after.total.counters.poll_count),
+    polls: rate(after.total.numbers.poll_count, before.total.numbers.poll_count, nanos),
+    pollCount: number(after.total.numbers.poll_count),
     pollTime: interval(after.total.poll_time?.histogram, before.total.poll_time?.histogram),
     latency: interval(after.total.schedule_latency?.histogram, before.total.schedule_latency?.histogram),
     lag: interval(loop[0]?.loop_lag, loop[1]?.loop_lag),
@@ -61,25 +61,23 @@ function mean(values) {
 const SAY = { idle: "Not started", parked: "Parked", searching: "Searching", running: "Running", polling: "Polling" };
 
 function toWorker(worker, before, nanos) {
-  const { counters, mean_poll_time: meanPoll } = worker.measurements;
-  const earlier = before?.measurements.counters ?? {};
-  const per = (name) => rate(counters[name], earlier[name], nanos);
-  // Settled time, and how much more or less was unsettled at the end than at the start.
-  const settled = grown(counters.busy_duration_total, earlier.busy_duration_total);
-  const unsettled = grown(worker.busy_in_progress ?? 0, before?.busy_in_progress ?? 0);
+  const { numbers, mean_poll_time: meanPoll } = worker.measurements;
+  const earlier = before?.measurements.numbers ?? {};
+  const per = (name) => rate(numbers[name], earlier[name], nanos);
+  const busy = grown(numbers.busy_duration_total, earlier.busy_duration_total);
   const polling = worker.state === "polling";
   return {
     index: worker.worker,
     name: worker.thread_name ? `${worker.worker} (${worker.thread_name})` : String(worker.worker),
-    busy: settled === null ? null : ratio(settled + unsettled, nanos),
+    busy: busy === null ? null : ratio(busy, nanos),
     polls: per("poll_count"),
     parks: per("park_count"),
     steals: per("steal_count"),
     mean: number(meanPoll),
-    queue: number(worker.local_queue_depth),
+    queue: number(numbers.local_queue_depth),
     site: worker.site_name,
     // It stays as it is for as long as a poll lasts.
-    polled: worker.measurements.counters.poll_count,
+    polled: numbers.poll_count,
     heldMs: polling ? (number(worker.since) ?? 0) / 1e6 : 0,
     now: polling && worker.site_name ? `Polling ${worker.site_name}` : (SAY[worker.state] ?? "–"),
   };

@@ -32,6 +32,7 @@ mod imp {
         }
 
         // The twin below has nothing to load.
+        #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
         #[allow(clippy::unnecessary_wraps)]
         pub(crate) fn load_relaxed(&self) -> Option<u64> {
             Some(self.0.load(Ordering::Relaxed))
@@ -106,11 +107,6 @@ mod imp {
 
         #[allow(clippy::unused_self)]
         pub(crate) fn add_saturating_relaxed(&self, _: u64) {}
-
-        #[allow(clippy::unused_self)]
-        pub(crate) fn load_relaxed(&self) -> Option<u64> {
-            None
-        }
 
         #[allow(clippy::unused_self)]
         pub(crate) fn max_relaxed(&self, _: u64) {}

@@ -36,7 +36,16 @@ impl<C: Counts> HistogramSnapshot<C> {
     ///
     /// [`HistogramSinceError`] if the layouts differ or `earlier` isn't an earlier state.
     pub fn since(&self, earlier: &Self) -> Result<HistogramInterval<C>, HistogramSinceError> {
-        HistogramInterval::between(self, earlier)
+        self.since_saturating(earlier, u64::MAX)
+    }
+
+    /// The difference where a bucket that has reached `full` counts no more: what the other buckets and the sum show is kept.
+    pub(crate) fn since_saturating(
+        &self,
+        earlier: &Self,
+        full: u64,
+    ) -> Result<HistogramInterval<C>, HistogramSinceError> {
+        HistogramInterval::between(self, earlier, full)
     }
 }
 
@@ -44,6 +53,7 @@ impl<C: Counts> HistogramInterval<C> {
     fn between(
         later: &HistogramSnapshot<C>,
         earlier: &HistogramSnapshot<C>,
+        full: u64,
     ) -> Result<Self, HistogramSinceError> {
         let config = *later.config();
         if config != *earlier.config() {
@@ -56,6 +66,7 @@ impl<C: Counts> HistogramInterval<C> {
         if was_min < min || was_max > max {
             return Err(not_earlier);
         }
+        let is_full = later.buckets().iter().any(|&count| count >= full);
         let (mut later, sum) = (
             later.clone(),
             later.sum().checked_sub(earlier.sum()).ok_or(not_earlier)?,
@@ -81,6 +92,12 @@ impl<C: Counts> HistogramInterval<C> {
             bounds
         };
         let extremes = match occupied(&config, counts.as_slice()) {
+            // Samples in a full bucket are in the sum and in the extremes, and in no count.
+            Some(_) if is_full => Some(Extremes {
+                min: min_bounds,
+                max: max_bounds,
+            }),
+            None if is_full => None,
             Some((lowest, highest)) => Some(Extremes {
                 min: min_bounds.within(lowest).ok_or(not_earlier)?,
                 max: max_bounds.within(highest).ok_or(not_earlier)?,

@@ -277,7 +277,6 @@ impl Batch {
 
 #[cfg(all(test, not(metrics_core_loom)))]
 mod tests {
-    use super::super::slot::Tables;
     use super::*;
     use alloc::vec::Vec;
     #[cfg(target_arch = "wasm32")]
@@ -338,13 +337,17 @@ mod tests {
             batch.record(&layout, 0);
             batch.record(&layout, u64::MAX);
             batch.publish(&slot);
-            let [mut now, mut before, mut total] = [(); 3].map(|()| alloc::vec![0; layout.num_buckets()]);
-            let changed = slot.update(&mut Tables {
-                now: &mut now,
-                before: &mut before,
-                total: &mut total,
-            });
-            assert_eq!(changed, slot.bit(0) | slot.bit(layout.num_buckets() - 1));
+            let mut counts = alloc::vec![7; layout.num_buckets()];
+            let read = slot.read(&mut counts);
+            assert_eq!(read, slot.bit(0) | slot.bit(layout.num_buckets() - 1));
+            for (i, &count) in counts.iter().enumerate() {
+                let expected = if slot.bit(i) & read == 0 {
+                    7
+                } else {
+                    slot.bucket(i)
+                };
+                assert_eq!(count, expected, "bucket {i} of {layout:?}");
+            }
         }
     }
 

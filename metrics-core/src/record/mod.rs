@@ -22,6 +22,8 @@ pub(crate) use hooks::{Hooks, NEVER};
 pub use hooks::{PollStart, Recorded};
 pub(crate) use sampling::seed as sampling_seed;
 pub(crate) use shared::SharedHistogram;
-pub(crate) use slot::{BucketCells, SlotHistogram, Tables};
+pub(crate) use slot::{BucketCells, SlotHistogram};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub(crate) use slot::{block_shift, each_block};
 pub(crate) use stalls::StallCells;
 pub use stalls::StallKind;

@@ -52,6 +52,7 @@ impl<B> SharedHistogram<B> {
     }
 
     /// One try to read the buckets, and sum, minimum and maximum of the same records. `None` if one was going on.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub(crate) fn try_read(
         &self,
         cells: fn(&B) -> &[SharedU64],

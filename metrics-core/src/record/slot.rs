@@ -26,45 +26,6 @@ pub trait BucketCells {
     fn add_one(&self, i: usize);
 }
 
-/// The tables of counts that a reader brings up to date together, each a count a bucket.
-#[derive(Debug)]
-pub(crate) struct Tables<'a> {
-    /// The last good reading.
-    pub(crate) now: &'a mut [u64],
-    /// What was overwritten in it.
-    pub(crate) before: &'a mut [u64],
-    /// The sum over all slots, of which this reading is a part.
-    pub(crate) total: &'a mut [u64],
-}
-
-impl Tables<'_> {
-    /// Takes over the counts of one block, and says whether any had changed.
-    #[inline(always)]
-    pub(super) fn take(&mut self, block: Range<usize>, counts: impl Iterator<Item = u64>) -> bool {
-        match (
-            self.now.get_mut(block.clone()),
-            self.before.get_mut(block.clone()),
-            self.total.get_mut(block),
-        ) {
-            (Some(now), Some(before), Some(total)) => take(now, before, total, counts),
-            _ => false,
-        }
-    }
-}
-
-#[inline(always)]
-fn take(now: &mut [u64], before: &mut [u64], total: &mut [u64], counts: impl Iterator<Item = u64>) -> bool {
-    let mut differ = 0;
-    before.copy_from_slice(now);
-    for ((now, total), count) in now.iter_mut().zip(total).zip(counts) {
-        let more = count.wrapping_sub(*now);
-        differ |= more;
-        *total = total.wrapping_add(more);
-        *now = count;
-    }
-    differ != 0
-}
-
 /// Buckets that are published together. Heap storage comes in whole chunks; no other is published into.
 pub(crate) const CHUNK: usize = 8;
 
@@ -109,7 +70,7 @@ pub(crate) struct SlotHistogram<B> {
 }
 
 /// Buckets of a block are `2^block_shift`: as few as let 64 bits cover them all, and at least a chunk.
-pub(super) const fn block_shift(buckets: usize) -> u32 {
+pub(crate) const fn block_shift(buckets: usize) -> u32 {
     let bits = usize::BITS - (buckets.saturating_sub(1) / u64::BITS as usize).leading_zeros();
     let chunk = CHUNK.trailing_zeros();
     if bits < chunk { chunk } else { bits }
@@ -123,7 +84,7 @@ fn bit(bucket: usize, shift: u32) -> u64 {
 
 /// The buckets of each block whose bit is set.
 #[inline(always)]
-pub(super) fn each_block(mut bits: u64, shift: u32, buckets: usize) -> impl Iterator<Item = Range<usize>> {
+pub(crate) fn each_block(mut bits: u64, shift: u32, buckets: usize) -> impl Iterator<Item = Range<usize>> {
     core::iter::from_fn(move || {
         let first = (bits != 0).then(|| (bits.trailing_zeros() as usize) << shift)?;
         bits &= bits - 1;
@@ -204,34 +165,18 @@ impl<B: BucketCells> SlotHistogram<B> {
         self.buckets.get(i)
     }
 
-    /// Brings a reading of this slot up to date. What it overwrites, in whole blocks, it leaves beside; which blocks, it
-    /// says by their bits.
+    /// Copies the counts of every block that was ever touched, and returns the bits of those blocks.
     #[inline(always)]
-    pub(crate) fn update(&self, tables: &mut Tables<'_>) -> u64 {
+    pub(crate) fn read(&self, counts: &mut [u64]) -> u64 {
         let touched = if B::GROUPED { self.blocks.get() } else { u64::MAX };
-        let (cells, shift) = (&self.buckets, self.buckets.block_shift());
-        each_block(touched, shift, tables.now.len())
-            .filter(|block| tables.take(block.clone(), block.clone().map(|i| cells.get(i))))
-            .fold(0, |changed, block| changed | bit(block.start, shift))
-    }
-
-    /// Takes an update of these blocks back.
-    #[cold]
-    pub(crate) fn undo(&self, changed: u64, tables: &mut Tables<'_>) {
-        let shift = self.buckets.block_shift();
-        for block in each_block(changed, shift, tables.now.len()) {
-            let (Some(now), Some(before), Some(total)) = (
-                tables.now.get_mut(block.clone()),
-                tables.before.get(block.clone()),
-                tables.total.get_mut(block.clone()),
-            ) else {
-                continue;
-            };
-            for ((now, before), total) in now.iter_mut().zip(before).zip(total) {
-                *total = total.wrapping_sub(now.wrapping_sub(*before));
-                *now = *before;
+        for block in each_block(touched, self.buckets.block_shift(), counts.len()) {
+            if let Some(counts) = counts.get_mut(block.clone()) {
+                for (count, i) in counts.iter_mut().zip(block) {
+                    *count = self.buckets.get(i);
+                }
             }
         }
+        touched
     }
 
     /// The bit of the block that a bucket is in.

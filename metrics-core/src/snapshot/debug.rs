@@ -78,10 +78,10 @@ impl<S: Storage> fmt::Debug for Workers<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = f.debug_map();
         for worker in self.0.workers() {
-            f.entry(&worker.index(), &Brief(&worker));
+            f.entry(&worker.index(), &Brief(worker));
         }
-        if let Some(foreign) = self.0.foreign() {
-            f.entry(&format_args!("foreign"), &Brief(&foreign));
+        if let Some(external) = self.0.external() {
+            f.entry(&format_args!("external"), &Brief(external));
         }
         f.finish()
     }
@@ -99,7 +99,7 @@ impl<S: Storage> fmt::Debug for Snapshot<S> {
         known(&mut debug, "tasks", self.tasks().as_ref().map(|tasks| tasks as _));
         debug
             .field("workers", &Workers(self))
-            .field("total", &self.total())
+            .field("total", self.total())
             .finish_non_exhaustive()
     }
 }

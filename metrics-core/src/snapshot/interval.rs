@@ -1,10 +1,10 @@
 //! The difference of two snapshots: rates, ratios and quantiles of that time alone.
 
 use super::measurements::{HistogramReading, getter};
-use super::{Measurements, Snapshot};
+use super::{Measurements, Snapshot, WorkerSnapshot};
 use crate::catalog::{MetricSet, WorkerNumber, with_worker_numbers};
 use crate::counters::WORKER_NUMBERS;
-use crate::histogram::{HistogramInterval, HistogramSinceError};
+use crate::histogram::HistogramInterval;
 use crate::storage::{Rows, Storage};
 use crate::tasks::TaskCounts;
 use core::fmt;
@@ -15,33 +15,51 @@ use core::time::Duration;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SinceError {
-    /// The snapshots are of different runtimes, or of one before and after a restart.
+    /// The snapshots are of different runtimes, of one before and after a restart, or of a process and its fork.
     OtherEpoch,
     /// The other snapshot is the later one.
     NotEarlier,
-    /// Histograms can't be subtracted.
-    Histogram(HistogramSinceError),
 }
 
 impl fmt::Display for SinceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OtherEpoch => f.write_str(
-                "the snapshots are of different runtimes or of different runs: compare those of one epoch",
-            ),
-            Self::NotEarlier => f.write_str("the other snapshot is the later one: call `since` on the later"),
-            Self::Histogram(error) => error.fmt(f),
-        }
+        f.write_str(match self {
+            Self::OtherEpoch => {
+                "the snapshots are of different runtimes, runs or processes: compare those of one epoch"
+            }
+            Self::NotEarlier => "the other snapshot is the later one: call `since` on the later",
+        })
     }
 }
 
 impl core::error::Error for SinceError {}
 
-impl From<HistogramSinceError> for SinceError {
-    fn from(error: HistogramSinceError) -> Self {
-        Self::Histogram(error)
+/// Why the numbers of one worker have no difference, though those of others do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum WorkerSinceError {
+    /// The numbers of the worker in the later snapshot are the older ones: it could not be read, and the snapshots are of two
+    /// readers. Those of one reader never go back.
+    NotEarlier,
+    /// The numbers of the worker are missing from one of the snapshots.
+    Missing,
+}
+
+impl fmt::Display for WorkerSinceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotEarlier => {
+                "the worker's numbers in the later snapshot are the older ones: compare snapshots of one reader"
+            }
+            Self::Missing => "the worker's numbers are missing from a snapshot: compare with a later one",
+        })
     }
 }
+
+impl core::error::Error for WorkerSinceError {}
 
 /// What happened between two snapshots of one runtime.
 #[derive(Debug)]
@@ -55,12 +73,13 @@ pub struct Interval<S: Storage> {
 
 /// What happened on one worker, or on all together.
 pub struct WorkerInterval<S: Storage> {
+    index: usize,
     wall: Option<Duration>,
     /// Workers that this sums over.
     workers: usize,
-    supplied: MetricSet,
+    error: Option<WorkerSinceError>,
+    measured: MetricSet,
     deltas: [u64; WORKER_NUMBERS],
-    in_progress: Option<(Duration, Duration)>,
     poll_time: Option<HistogramInterval<S::Counts>>,
     schedule_latency: Option<HistogramInterval<S::Counts>>,
 }
@@ -78,6 +97,9 @@ impl<S: Storage> Clone for WorkerInterval<S> {
 impl<S: Storage> Snapshot<S> {
     /// What happened since an earlier snapshot of the same runtime. Neither is changed.
     ///
+    /// What can't be known is `None` in the interval: of a worker that has an [error](WorkerInterval::error), and of a histogram
+    /// with other buckets.
+    ///
     /// # Errors
     /// [`SinceError`] if the two are not an earlier and a later one of the same run.
     pub fn since(&self, earlier: &Self) -> Result<Interval<S>, SinceError> {
@@ -87,106 +109,147 @@ impl<S: Storage> Snapshot<S> {
         if self.uptime < earlier.uptime {
             return Err(SinceError::NotEarlier);
         }
+        Ok(self.interval(Some(earlier)))
+    }
+
+    /// What happened since the registry was made.
+    pub fn since_start(&self) -> Interval<S> {
+        self.interval(None)
+    }
+
+    fn interval(&self, earlier: Option<&Self>) -> Interval<S> {
+        let then = earlier.map_or(Some(0), |earlier| earlier.uptime);
         let wall = self
             .uptime
-            .zip(earlier.uptime)
-            .map(|(now, then)| Duration::from_nanos(now - then));
+            .zip(then)
+            .map(|(now, then)| Duration::from_nanos(now.saturating_sub(then)));
         let mut workers = S::Rows::default();
-        let mut in_progress = self.timed.then_some((Duration::ZERO, Duration::ZERO));
+        let mut error = None;
+        let mut before = earlier.map_or(&[][..], Snapshot::workers).iter().peekable();
         for worker in self.workers() {
-            // A worker that the earlier snapshot did not know had counted nothing then.
-            let before = earlier.gather(worker.index());
-            let progress = before.busy_in_progress().zip(worker.busy_in_progress());
-            if let (Some((then, now)), Some((all_then, all_now))) = (progress, in_progress) {
-                in_progress = Some((all_then.saturating_add(then), all_now.saturating_add(now)));
-            }
-            let unread = earlier.is_unread(worker.index());
-            let interval = WorkerInterval::between(&before, unread, &worker, wall, progress, 1)?;
+            // Both lists are sorted. A worker that the earlier one lacks had counted nothing.
+            while before.next_if(|before| before.index < worker.index).is_some() {}
+            let before = before.next_if(|before| before.index == worker.index);
+            let interval = WorkerInterval::of_worker(before, worker, wall);
+            error = error.or(interval.error);
             if workers.try_push(interval).is_err() {
                 break;
             }
         }
-        let count = workers.as_slice().len();
-        Ok(Interval {
+        if let Some(worker) = self.external() {
+            let before = earlier.and_then(Snapshot::external);
+            error = error.or(WorkerInterval::of_worker(before, worker, wall).error);
+        }
+        if self.is_missing() || earlier.is_some_and(Snapshot::is_missing) {
+            error = error.or(Some(WorkerSinceError::Missing));
+        }
+        let total = WorkerInterval {
+            workers: self.num_workers.max(workers.as_slice().len()),
+            ..WorkerInterval::between(earlier.map(Snapshot::total), &self.total, wall, error)
+        };
+        Interval {
             wall,
-            total: WorkerInterval::between(
-                &earlier.total(),
-                earlier.unread,
-                &self.total(),
-                wall,
-                in_progress,
-                count,
-            )?,
+            total,
             workers,
-            tasks: match (self.tasks(), earlier.tasks()) {
-                (Some(now), Some(then)) => Some(TaskCounts {
-                    spawned: now
-                        .spawned
-                        .checked_sub(then.spawned)
-                        .ok_or(SinceError::NotEarlier)?,
-                    completed: now
-                        .completed
-                        .checked_sub(then.completed)
-                        .ok_or(SinceError::NotEarlier)?,
-                    cancelled: now
-                        .cancelled
-                        .checked_sub(then.cancelled)
-                        .ok_or(SinceError::NotEarlier)?,
-                    panicked: now
-                        .panicked
-                        .checked_sub(then.panicked)
-                        .ok_or(SinceError::NotEarlier)?,
-                }),
-                _ => None,
-            },
-            blocking_queue_wait: match (&self.blocking_queue_wait, &earlier.blocking_queue_wait) {
-                (Some(now), Some(then)) => Some(now.since(then)?),
-                _ => None,
-            },
-        })
+            tasks: self.tasks.and_then(|now| match earlier {
+                None => Some(now),
+                Some(earlier) => tasks_between(&earlier.tasks?, &now),
+            }),
+            blocking_queue_wait: self.blocking_queue_wait.as_ref().and_then(|now| match earlier {
+                None => Some(now.clone().into()),
+                Some(earlier) => now.since(earlier.blocking_queue_wait.as_ref()?).ok(),
+            }),
+        }
     }
 }
 
+fn tasks_between(then: &TaskCounts, now: &TaskCounts) -> Option<TaskCounts> {
+    Some(TaskCounts {
+        spawned: now.spawned.checked_sub(then.spawned)?,
+        completed: now.completed.checked_sub(then.completed)?,
+        cancelled: now.cancelled.checked_sub(then.cancelled)?,
+        panicked: now.panicked.checked_sub(then.panicked)?,
+    })
+}
+
 impl<S: Storage> WorkerInterval<S> {
+    fn of_worker(
+        earlier: Option<&WorkerSnapshot<S>>,
+        later: &WorkerSnapshot<S>,
+        wall: Option<Duration>,
+    ) -> Self {
+        let missing = later.is_missing() || earlier.is_some_and(WorkerSnapshot::is_missing);
+        Self {
+            index: later.index,
+            ..Self::between(
+                earlier.map(WorkerSnapshot::measurements),
+                &later.measurements,
+                wall,
+                missing.then_some(WorkerSinceError::Missing),
+            )
+        }
+    }
+
+    /// The difference of two readings; none of it if there is an `error` already, or if a counter would go back.
     fn between(
-        earlier: &Measurements<S>,
-        earlier_unread: bool,
+        earlier: Option<&Measurements<S>>,
         later: &Measurements<S>,
         wall: Option<Duration>,
-        in_progress: Option<(Duration, Duration)>,
-        workers: usize,
-    ) -> Result<Self, SinceError> {
-        let mut deltas = [0; WORKER_NUMBERS];
-        let counters = MetricSet::worker(WorkerNumber::COUNTERS);
-        let supplied = later
-            .supplied
-            .intersection(earlier.supplied)
-            .intersection(counters);
-        for &counter in WorkerNumber::COUNTERS {
-            if supplied.has_worker(counter) {
-                let (now, then) = (later.values.get(counter), earlier.values.get(counter));
-                deltas[counter as usize] = now.checked_sub(then).ok_or(SinceError::NotEarlier)?;
-            }
-        }
-        let difference = |earlier: Option<&HistogramReading<S>>, later| match earlier {
-            // There is no telling what of it happened before.
-            None if earlier_unread => Ok(None),
-            earlier => difference(earlier, later),
-        };
-        Ok(Self {
+        error: Option<WorkerSinceError>,
+    ) -> Self {
+        let mut interval = Self {
+            index: 0,
             wall,
-            workers,
-            supplied,
-            deltas,
-            in_progress,
-            poll_time: difference(earlier.poll_time(), later.poll_time())?,
-            schedule_latency: difference(earlier.schedule_latency(), later.schedule_latency())?,
-        })
+            workers: 1,
+            error,
+            measured: MetricSet::NONE,
+            deltas: [0; WORKER_NUMBERS],
+            poll_time: None,
+            schedule_latency: None,
+        };
+        if error.is_some() {
+            return interval;
+        }
+        for &number in WorkerNumber::COUNTERS {
+            let then = earlier.map_or(Some(0), |earlier| earlier.counter(number));
+            let Some((now, then)) = later.counter(number).zip(then) else {
+                continue;
+            };
+            let grown = match now.checked_sub(then) {
+                Some(grown) => grown,
+                // What is going on is estimated anew by each reader.
+                None if number == WorkerNumber::BusyDurationTotal => 0,
+                None => {
+                    return Self {
+                        error: Some(WorkerSinceError::NotEarlier),
+                        measured: MetricSet::NONE,
+                        ..interval
+                    };
+                }
+            };
+            interval.measured = interval.measured.union(MetricSet::worker(&[number]));
+            interval.deltas[number as usize] = grown;
+        }
+        let then = |of: fn(&Measurements<S>) -> Option<&HistogramReading<S>>| earlier.map(of);
+        interval.poll_time = difference(then(Measurements::poll_time), later.poll_time());
+        interval.schedule_latency =
+            difference(then(Measurements::schedule_latency), later.schedule_latency());
+        interval
+    }
+
+    /// The worker's index; zero for the sum over all.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Why its numbers are all `None`, if they are not known.
+    pub fn error(&self) -> Option<WorkerSinceError> {
+        self.error
     }
 
     /// How much a counter grew, in its own unit. `None` if the runtime does not measure it.
     pub fn counter(&self, counter: WorkerNumber) -> Option<u64> {
-        self.supplied
+        self.measured
             .has_worker(counter)
             .then(|| self.deltas[counter as usize])
     }
@@ -198,15 +261,9 @@ impl<S: Storage> WorkerInterval<S> {
     }
 
     /// The share of the time that was busy, from 0 to 1, averaged over the workers.
-    ///
-    /// Settled busy time of the interval, less what was in progress before it, plus what is in progress now, clamped.
     pub fn busy_ratio(&self) -> Option<f64> {
         let wall = self.wall?.as_nanos().saturating_mul(self.workers as u128);
-        let (before, now) = self.in_progress.unwrap_or_default();
-        let settled = u128::from(self.counter(WorkerNumber::BusyDurationTotal)?);
-        let busy = settled
-            .saturating_add(now.as_nanos())
-            .saturating_sub(before.as_nanos());
+        let busy = u128::from(self.counter(WorkerNumber::BusyDurationTotal)?);
         (wall > 0).then(|| busy.min(wall) as f64 / wall as f64)
     }
 
@@ -226,7 +283,7 @@ macro_rules! getters {
         counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
         gauges { $($gauges:tt)* }
     ) => {
-        /// How much the counters grew, one by one. `None` where the runtime does not measure the thing.
+        /// How much the counters grew, one by one. `None` where the runtime does not measure the number.
         impl<S: Storage> WorkerInterval<S> {
             $(getter!($(#[$doc])* $kind $name $variant);)*
         }
@@ -234,15 +291,15 @@ macro_rules! getters {
 }
 with_worker_numbers!(getters);
 
+/// `earlier` is `None` for an interval from the start, `Some(None)` where the earlier reading has no such histogram.
 fn difference<S: Storage>(
-    earlier: Option<&HistogramReading<S>>,
+    earlier: Option<Option<&HistogramReading<S>>>,
     later: Option<&HistogramReading<S>>,
-) -> Result<Option<HistogramInterval<S::Counts>>, HistogramSinceError> {
-    match (earlier, later) {
-        (Some(earlier), Some(later)) => later.histogram.since(&earlier.histogram).map(Some),
-        // A worker that no thread had run yet: everything happened since.
-        (None, Some(later)) => Ok(Some(later.histogram.clone().into())),
-        (_, None) => Ok(None),
+) -> Option<HistogramInterval<S::Counts>> {
+    let later = &later?.histogram;
+    match earlier {
+        None => Some(later.clone().into()),
+        Some(earlier) => later.since_saturating(&earlier?.histogram, S::BUCKET_FULL).ok(),
     }
 }
 
@@ -257,12 +314,13 @@ impl<S: Storage> Interval<S> {
         &self.total
     }
 
-    /// One worker, or `None` if the later snapshot has none of that index.
+    /// The worker with this index; `None` if the later snapshot has no entry for it.
     pub fn worker(&self, index: usize) -> Option<&WorkerInterval<S>> {
-        self.workers.as_slice().get(index)
+        let place = self.workers().binary_search_by_key(&index, WorkerInterval::index);
+        self.workers().get(place.ok()?)
     }
 
-    /// The workers, in the order of their indices.
+    /// The workers of the later snapshot, sorted by index.
     pub fn workers(&self) -> &[WorkerInterval<S>] {
         self.workers.as_slice()
     }

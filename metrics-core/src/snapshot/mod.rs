@@ -1,101 +1,73 @@
-//! What a reader gets: owned, coherent, comparable with an earlier one.
+//! A runtime's metrics at one moment, as plain values.
 
 mod debug;
-mod gather;
+#[cfg(feature = "serde")]
+mod decode;
 mod interval;
 mod measurements;
-mod refresh;
-mod row;
-mod update;
 mod visit;
 #[cfg(feature = "serde")]
 mod wire;
+mod worker;
 
-pub use interval::{Interval, SinceError, WorkerInterval};
+#[cfg(feature = "serde")]
+pub use decode::SnapshotSeed;
+pub use interval::{Interval, SinceError, WorkerInterval, WorkerSinceError};
 pub use measurements::{HistogramReading, Measurements};
-pub use row::{Staleness, WorkerSnapshot};
 pub use visit::{Sample, SampleValue, WorkerLabel};
 #[cfg(feature = "serde")]
 pub use wire::SNAPSHOT_SCHEMA;
+pub use worker::{Staleness, WorkerSnapshot};
 
-use crate::catalog::{MetricSet, RuntimeNumber, RuntimeNumbers, WorkerNumber, with_runtime_numbers};
+use crate::catalog::{RuntimeNumber, RuntimeNumbers, with_runtime_numbers};
 use crate::histogram::HistogramSnapshot;
-use crate::options::Sampling;
-use crate::slot::FOREIGN;
-use crate::storage::{Rows, Storage};
+use crate::storage::{Rows, Storage, Text};
 use crate::tasks::TaskCounts;
-use crate::time::{TimeScale, Timestamp};
 use core::time::Duration;
-use refresh::{Hosted, Names};
-use row::Row;
-use update::Sums;
 
 /// A runtime's metrics at one moment.
 ///
-/// Each worker's counters and histograms are of one submit, whole; two workers' are not of the same instant. Task counts
-/// never give a negative number of alive tasks. Gauges are what the runtime said when asked.
+/// Each worker's counters and histograms are of one submit, whole; those of two workers are not of the same instant. Task counts
+/// never give a negative number of alive tasks. Gauges are what the runtime reported when it was read.
 ///
-/// It remembers what it read under which sequence count, so that refreshing it
-/// ([`RuntimeMetrics::snapshot_into`](crate::RuntimeMetrics::snapshot_into)) passes over slots that did not move and allocates
-/// nothing once it has seen every slot. It holds no reference to the runtime or the registry.
+/// A snapshot is a value: it holds no reference to the runtime or the registry. Take one with
+/// [`RuntimeMetrics::snapshot`](crate::RuntimeMetrics::snapshot). A `SnapshotReader` takes many cheaply.
 pub struct Snapshot<S: Storage> {
-    /// Which registry the rows are of. An address, compared and never followed.
-    identity: usize,
-    name: S::Text,
-    epoch: u64,
-    started_at: Option<u64>,
-    taken_at: Timestamp,
-    uptime: Option<u64>,
-    timed: bool,
-    scale: TimeScale,
-    num_workers: usize,
-    supplied: MetricSet,
-    tasks: Option<TaskCounts>,
-    runtime: RuntimeNumbers,
-    /// Which of them the runtime ever reported itself.
-    probed: MetricSet,
-    poll_time_sampling: Sampling,
-    schedule_latency_sampling: Sampling,
-    sums: Sums<S>,
-    rows: S::Rows<Row<S>>,
-    names: S::Rows<Names<S::Text>>,
-    /// Whether some slot could never be read.
-    unread: bool,
-    /// Counters that the runtime counts itself, which take the place of ours.
-    hosted: MetricSet,
-    host: S::Rows<Hosted>,
-    blocking_queue_wait: Option<HistogramSnapshot<S::Counts>>,
-    blocking_scratch: Option<HistogramSnapshot<S::Counts>>,
+    pub(crate) name: S::Text,
+    pub(crate) epoch: u64,
+    pub(crate) started_at: Option<u64>,
+    pub(crate) uptime: Option<u64>,
+    pub(crate) num_workers: usize,
+    pub(crate) tasks: Option<TaskCounts>,
+    pub(crate) runtime: RuntimeNumbers,
+    pub(crate) blocking_queue_wait: Option<HistogramSnapshot<S::Counts>>,
+    pub(crate) total: Measurements<S>,
+    /// Sorted by index.
+    pub(crate) workers: S::Rows<WorkerSnapshot<S>>,
+    /// At most one.
+    pub(crate) external: S::External<WorkerSnapshot<S>>,
+}
+
+impl<S: Storage> Snapshot<S> {
+    /// A snapshot of nothing, for a `static` that a reading is written to.
+    pub const EMPTY: Self = Self {
+        name: S::Text::EMPTY,
+        epoch: 0,
+        started_at: None,
+        uptime: None,
+        num_workers: 0,
+        tasks: None,
+        runtime: RuntimeNumbers::NONE,
+        blocking_queue_wait: None,
+        total: Measurements::NONE,
+        workers: S::Rows::EMPTY,
+        external: S::External::EMPTY,
+    };
 }
 
 impl<S: Storage> Default for Snapshot<S> {
-    /// An empty snapshot, to be refreshed.
     fn default() -> Self {
-        Self {
-            identity: 0,
-            name: S::Text::default(),
-            epoch: 0,
-            started_at: None,
-            taken_at: Timestamp::from_ticks(0),
-            uptime: None,
-            timed: false,
-            scale: TimeScale::new(0),
-            num_workers: 0,
-            supplied: MetricSet::NONE,
-            tasks: None,
-            runtime: RuntimeNumbers::NONE,
-            probed: MetricSet::NONE,
-            poll_time_sampling: Sampling::Off,
-            schedule_latency_sampling: Sampling::Off,
-            sums: Sums::none(),
-            rows: S::Rows::default(),
-            names: S::Rows::default(),
-            unread: false,
-            hosted: MetricSet::NONE,
-            host: S::Rows::default(),
-            blocking_queue_wait: None,
-            blocking_scratch: None,
-        }
+        Self::EMPTY
     }
 }
 
@@ -103,12 +75,10 @@ impl<S: Storage> Clone for Snapshot<S> {
     fn clone(&self) -> Self {
         Self {
             name: self.name.clone(),
-            sums: self.sums.clone(),
-            rows: self.rows.clone(),
-            names: self.names.clone(),
-            host: self.host.clone(),
             blocking_queue_wait: self.blocking_queue_wait.clone(),
-            blocking_scratch: self.blocking_scratch.clone(),
+            total: self.total.clone(),
+            workers: self.workers.clone(),
+            external: self.external.clone(),
             ..*self
         }
     }
@@ -120,12 +90,13 @@ impl<S: Storage> Snapshot<S> {
         self.name.as_ref()
     }
 
-    /// What tells this producer from the one before a restart.
+    /// Identifies the producer: another registry, the same program after a restart, and a process forked from this one each have
+    /// another epoch.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// When the runtime started, in nanoseconds since the Unix epoch, where it knows.
+    /// When the runtime started, in nanoseconds since the Unix epoch, where it is known.
     pub fn started_at(&self) -> Option<u64> {
         self.started_at
     }
@@ -135,57 +106,46 @@ impl<S: Storage> Snapshot<S> {
         self.uptime.map(Duration::from_nanos)
     }
 
-    /// Workers of the runtime: as the probe says, else as it was described. [`workers`](Self::workers) has a row more for each that was
-    /// leased with a higher index.
+    /// Workers of the runtime: as its probe reports, else as it was configured. A worker that no thread has run yet is counted here
+    /// and has no entry in [`workers`](Self::workers).
     pub fn num_workers(&self) -> usize {
         self.num_workers
     }
 
-    /// The sum over all workers, those of foreign threads included. `None` is what is not known of every one of them.
-    pub fn total(&self) -> Measurements<S> {
-        let mut total = self.sums.total.clone();
-        if self.unread {
-            total.withhold();
-        }
-        for &counter in WorkerNumber::ALL {
-            if self.hosted.has_worker(counter) {
-                total.set(counter, self.hosted_total(counter));
-            }
-        }
-        self.label(&mut total);
-        total
+    /// The sum over all workers, external threads included. A number that is not known of every one of them is `None`.
+    pub fn total(&self) -> &Measurements<S> {
+        &self.total
     }
 
-    /// The workers, in the order of their indices.
-    pub fn workers(&self) -> impl Iterator<Item = WorkerSnapshot<S>> + '_ {
-        let highest = self
-            .rows
-            .as_slice()
-            .iter()
-            .filter_map(|row| row.worker().filter(|&worker| worker != FOREIGN))
-            .max();
-        let workers = self.num_workers.max(highest.map_or(0, |worker| worker + 1));
-        (0..workers).map(|index| self.gather(index))
+    /// The workers that a thread has run or that the runtime reports numbers of, sorted by index.
+    pub fn workers(&self) -> &[WorkerSnapshot<S>] {
+        self.workers.as_slice()
     }
 
-    /// One worker, or `None` if the runtime has none of that index.
-    pub fn worker(&self, index: usize) -> Option<WorkerSnapshot<S>> {
-        let known =
-            index < self.num_workers || self.rows.as_slice().iter().any(|row| row.worker() == Some(index));
-        (known && index != FOREIGN).then(|| self.gather(index))
+    /// The worker with this index; `None` if it has no entry in [`workers`](Self::workers).
+    pub fn worker(&self, index: usize) -> Option<&WorkerSnapshot<S>> {
+        let workers = self.workers.as_slice();
+        let place = workers.binary_search_by_key(&index, WorkerSnapshot::index);
+        workers.get(place.ok()?)
     }
 
-    /// Polls of this runtime's tasks by threads that are none of its workers; `None` if there were none.
-    pub fn foreign(&self) -> Option<WorkerSnapshot<S>> {
-        self.rows
-            .as_slice()
-            .iter()
-            .any(|row| row.worker() == Some(FOREIGN))
-            .then(|| self.gather(FOREIGN))
+    /// Polls of this runtime's tasks by threads that are not its workers, together; `None` if there were none.
+    pub fn external(&self) -> Option<&WorkerSnapshot<S>> {
+        self.external.as_slice().first()
+    }
+
+    /// The workers, then the external threads.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &WorkerSnapshot<S>> {
+        self.workers.as_slice().iter().chain(self.external.as_slice())
+    }
+
+    /// Whether the numbers of some worker are missing.
+    fn is_missing(&self) -> bool {
+        self.all().any(WorkerSnapshot::is_missing)
     }
 }
 
-/// The runtime as a whole. `None` where the runtime does not measure the thing.
+/// The runtime as a whole. `None` where the runtime does not measure the number.
 impl<S: Storage> Snapshot<S> {
     /// A number of the runtime as a whole.
     pub fn runtime_number(&self, number: RuntimeNumber) -> Option<u64> {
@@ -197,7 +157,7 @@ impl<S: Storage> Snapshot<S> {
         self.tasks
     }
 
-    /// How long blocking closures waited to be started, in nanoseconds.
+    /// How long blocking closures waited to be started, in nanoseconds. `None` also if no reading of it has succeeded.
     pub fn blocking_queue_wait(&self) -> Option<&HistogramSnapshot<S::Counts>> {
         self.blocking_queue_wait.as_ref()
     }

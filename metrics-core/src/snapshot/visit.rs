@@ -101,9 +101,9 @@ impl<S: Storage> Snapshot<S> {
             return emit(metric, None, value.map(SampleValue::Histogram), visit);
         }
         let total = self.total();
-        emit(metric, None, histogram(&total, name), visit);
+        emit(metric, None, histogram(total, name), visit);
         self.each_worker(|label, worker| {
-            emit(metric, Some(label), histogram(worker, name), visit);
+            emit(metric, Some(label), histogram(worker.measurements(), name), visit);
         });
     }
 
@@ -150,10 +150,10 @@ impl<S: Storage> Snapshot<S> {
 
     fn each_worker(&self, mut each: impl FnMut(WorkerLabel, &WorkerSnapshot<S>)) {
         for worker in self.workers() {
-            each(WorkerLabel::Index(worker.index()), &worker);
+            each(WorkerLabel::Index(worker.index()), worker);
         }
-        if let Some(external) = self.foreign() {
-            each(WorkerLabel::External, &external);
+        if let Some(external) = self.external() {
+            each(WorkerLabel::External, external);
         }
     }
 }

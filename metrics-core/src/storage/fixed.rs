@@ -125,5 +125,6 @@ impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Sealed for Fixe
 impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Storage for Fixed<WORKERS, BUCKETS, C> {
     type Counts = heapless::Vec<u64, BUCKETS>;
     type Rows<V: Clone + Debug> = heapless::Vec<V, WORKERS>;
+    type External<V: Clone + Debug> = heapless::Vec<V, 0>;
     type Text = heapless::String<NAME_BYTES>;
 }

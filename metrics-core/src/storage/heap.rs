@@ -203,5 +203,6 @@ impl SharedBuckets {
 impl Storage for Heap {
     type Counts = Vec<u64>;
     type Rows<V: Clone + Debug> = Vec<V>;
+    type External<V: Clone + Debug> = Vec<V>;
     type Text = String;
 }

@@ -31,6 +31,8 @@ pub trait Storage: sealed::Sealed + Debug + 'static {
     type Counts: Counts;
     /// A list in a snapshot, an entry a slot or a worker.
     type Rows<V: Clone + Debug>: Rows<V>;
+    /// The entry of external threads in a snapshot: room for none where the program fixes every writer.
+    type External<V: Clone + Debug>: Rows<V>;
     /// Text in a snapshot: the name of a runtime or a thread. Cut where it is full.
     type Text: Text;
 }
@@ -72,6 +74,8 @@ pub(crate) mod sealed {
 
 /// A list that may have a fixed capacity.
 pub trait Rows<V>: Default + Clone + Debug {
+    /// A list without entries.
+    const EMPTY: Self;
     /// Appends.
     ///
     /// # Errors
@@ -87,12 +91,16 @@ pub trait Rows<V>: Default + Clone + Debug {
 
 /// Text that may have a fixed capacity.
 pub trait Text: Default + Clone + Debug + PartialEq + Write + AsRef<str> {
+    /// No text.
+    const EMPTY: Self;
     /// Forgets the text, keeping its memory.
     fn clear(&mut self);
 }
 
 #[cfg(feature = "alloc")]
 impl<V: Clone + Debug> Rows<V> for alloc::vec::Vec<V> {
+    const EMPTY: Self = Self::new();
+
     fn try_push(&mut self, value: V) -> Result<(), V> {
         self.push(value);
         Ok(())
@@ -112,6 +120,8 @@ impl<V: Clone + Debug> Rows<V> for alloc::vec::Vec<V> {
 }
 
 impl<V: Clone + Debug, const N: usize> Rows<V> for heapless::Vec<V, N> {
+    const EMPTY: Self = Self::new();
+
     fn try_push(&mut self, value: V) -> Result<(), V> {
         self.push(value)
     }
@@ -131,12 +141,16 @@ impl<V: Clone + Debug, const N: usize> Rows<V> for heapless::Vec<V, N> {
 
 #[cfg(feature = "alloc")]
 impl Text for alloc::string::String {
+    const EMPTY: Self = Self::new();
+
     fn clear(&mut self) {
         self.clear();
     }
 }
 
 impl<const N: usize> Text for heapless::String<N> {
+    const EMPTY: Self = Self::new();
+
     fn clear(&mut self) {
         self.clear();
     }

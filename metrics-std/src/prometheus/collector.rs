@@ -9,7 +9,6 @@ use core::num::NonZeroUsize;
 use metrics_core::{Heap, Probe, RECORDING, RegistryRef, RuntimeMetrics};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
-use std::sync::Arc;
 
 /// Exports the metrics of one runtime or of several.
 ///
@@ -76,7 +75,7 @@ impl RuntimeCollector {
     pub fn new<R, P>(metrics: RuntimeMetrics<R, P>) -> Self
     where
         R: RegistryRef<Storage = Heap> + Send + Sync + 'static,
-        P: Probe + Send + Sync + 'static,
+        P: Probe + Clone + Send + Sync + 'static,
     {
         Self::of(Exported::new(metrics))
     }
@@ -123,7 +122,7 @@ impl RuntimeCollector {
     pub fn with_runtime<R, P>(mut self, metrics: RuntimeMetrics<R, P>) -> Result<Self, DuplicateName>
     where
         R: RegistryRef<Storage = Heap> + Send + Sync + 'static,
-        P: Probe + Send + Sync + 'static,
+        P: Probe + Clone + Send + Sync + 'static,
     {
         if self.names().iter().any(|name| name == metrics.name()) {
             return Err(DuplicateName {
@@ -199,7 +198,7 @@ impl Collector for RuntimeCollector {
         for source in &self.sources {
             source.read(&mut read);
         }
-        let mut snapshots: Vec<Arc<Snapshot>> = Vec::with_capacity(read.len());
+        let mut snapshots: Vec<Snapshot> = Vec::with_capacity(read.len());
         for snapshot in read {
             if !snapshots.iter().any(|first| first.name() == snapshot.name()) {
                 snapshots.push(snapshot);
@@ -209,6 +208,6 @@ impl Collector for RuntimeCollector {
             max_buckets: self.max_buckets,
             each_worker: self.each_worker,
         };
-        encode(snapshots.iter().map(AsRef::as_ref), shape, &mut encoder)
+        encode(snapshots.iter(), shape, &mut encoder)
     }
 }

@@ -1,7 +1,7 @@
 //! The runtimes that are exported, and how a scrape reads them.
 
 use crate::{Runtimes, Snapshot};
-use metrics_core::{Heap, Probe, RegistryRef, RuntimeMetrics};
+use metrics_core::{Heap, Probe, RegistryRef, RuntimeMetrics, SnapshotReader};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One runtime or several that can be read, whatever their registries and probes are.
@@ -9,32 +9,31 @@ pub(super) trait Source: Send + Sync {
     /// The names of the runtimes.
     fn names(&self) -> Vec<String>;
     /// Adds a snapshot of each.
-    fn read(&self, to: &mut Vec<Arc<Snapshot>>);
+    fn read(&self, to: &mut Vec<Snapshot>);
 }
 
-/// A runtime and what the last scrape saw of it: a worker that can't be read just now stays where it was, and no counter
-/// goes back from one scrape to the next.
-pub(super) struct Exported<R: RegistryRef, P> {
+/// A runtime and its readers, so that no counter goes back from one scrape to the next.
+pub(super) struct Exported<R: RegistryRef<Storage = Heap>, P> {
     metrics: RuntimeMetrics<R, P>,
     /// One for each scrape that has been going on at the same time. The lock is not held while the probe is called, which
     /// may wait for another scrape.
-    last: Mutex<Vec<Arc<Snapshot>>>,
+    readers: Mutex<Vec<SnapshotReader<R, P>>>,
 }
 
-impl<R: RegistryRef<Storage = Heap>, P: Probe> Exported<R, P> {
+impl<R: RegistryRef<Storage = Heap>, P: Probe + Clone> Exported<R, P> {
     pub(super) fn new(metrics: RuntimeMetrics<R, P>) -> Self {
         Self {
             metrics,
-            last: Mutex::default(),
+            readers: Mutex::default(),
         }
     }
 
-    fn read_one(&self) -> Arc<Snapshot> {
-        let lock = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut snapshot = lock().pop().unwrap_or_default();
-        // Copied only while another scraper still writes its page from it.
-        self.metrics.snapshot_into(Arc::make_mut(&mut snapshot));
-        lock().push(Arc::clone(&snapshot));
+    fn read_one(&self) -> Snapshot {
+        let lock = || self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        let reader = lock().pop();
+        let mut reader = reader.unwrap_or_else(|| self.metrics.reader());
+        let snapshot = reader.read().clone();
+        lock().push(reader);
         snapshot
     }
 }
@@ -42,24 +41,24 @@ impl<R: RegistryRef<Storage = Heap>, P: Probe> Exported<R, P> {
 impl<R, P> Source for Exported<R, P>
 where
     R: RegistryRef<Storage = Heap> + Send + Sync,
-    P: Probe + Send + Sync,
+    P: Probe + Clone + Send + Sync,
 {
     fn names(&self) -> Vec<String> {
         vec![self.metrics.name().to_owned()]
     }
 
-    fn read(&self, to: &mut Vec<Arc<Snapshot>>) {
+    fn read(&self, to: &mut Vec<Snapshot>) {
         to.push(self.read_one());
     }
 }
 
 /// Whatever is in a list of runtimes when somebody scrapes.
-pub(super) struct Listed<R: RegistryRef, P> {
+pub(super) struct Listed<R: RegistryRef<Storage = Heap>, P> {
     list: Runtimes<R, P>,
     exported: Mutex<Vec<Arc<Exported<R, P>>>>,
 }
 
-impl<R: RegistryRef, P> Listed<R, P> {
+impl<R: RegistryRef<Storage = Heap>, P> Listed<R, P> {
     pub(super) fn new(list: &Runtimes<R, P>) -> Self {
         Self {
             list: list.clone(),
@@ -103,7 +102,7 @@ where
         listed.iter().map(|metrics| metrics.name().to_owned()).collect()
     }
 
-    fn read(&self, to: &mut Vec<Arc<Snapshot>>) {
+    fn read(&self, to: &mut Vec<Snapshot>) {
         to.extend(self.exported().iter().map(|one| one.read_one()));
     }
 }

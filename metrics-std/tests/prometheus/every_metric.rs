@@ -63,7 +63,7 @@ fn the_snapshot_has_every_metric() {
             MetricScope::Worker => &[
                 "/workers/1",
                 "/workers/0/measurements",
-                "/workers/0/measurements/counters",
+                "/workers/0/measurements/numbers",
             ],
             _ => &[""],
         };

@@ -27,7 +27,7 @@ fn every_poll_of_a_spawned_task_is_counted_and_timed_in_both_flavours() {
         }
         assert_eq!(metrics.completed_tasks_count(), Some(10));
         assert_eq!(metrics.covered_tasks(), Some(0));
-        assert!(snapshot.foreign().is_none());
+        assert!(snapshot.external().is_none());
     }
 }
 
@@ -59,7 +59,8 @@ fn polls_from_the_lifo_slot_are_polls() {
         polls >= 100,
         "each of 100 messages needs a poll of its own: {polls}"
     );
-    let total = metrics.snapshot().total();
+    let snapshot = metrics.snapshot();
+    let total = snapshot.total();
     assert_eq!(total.poll_time().unwrap().samples(), polls);
 }
 
@@ -145,7 +146,7 @@ fn a_local_runtime_is_measured_like_any_other() {
     let answer = runtime.block_on(async { spawner.spawn_local(async move { *shared }).await });
     assert_eq!(answer.unwrap(), 7);
     assert_eq!(metrics.worker_poll_count(0).unwrap(), Some(1));
-    assert!(metrics.snapshot().foreign().is_none());
+    assert!(metrics.snapshot().external().is_none());
 }
 
 #[test]
@@ -177,10 +178,10 @@ fn every_snapshot_during_load_is_coherent() {
             }
         });
     });
-    let mut snapshot = metrics.snapshot();
+    let mut reader = metrics.reader();
     let mut polls_before = 0;
     while !load.is_finished() {
-        metrics.snapshot_into(&mut snapshot);
+        let snapshot = reader.read();
         for worker in snapshot.workers() {
             let polls = worker.poll_count().unwrap();
             if polls == 0 {
@@ -264,7 +265,8 @@ fn sampling_and_switches_are_the_adapters_too() {
     let adapter = TokioAdapter::builder().configure(|builder| builder.poll_time_sampling(Sampling::Off));
     let (runtime, metrics, spawner) = build(adapter, &mut Builder::new_current_thread());
     runtime.block_on(spawner.spawn(yields(9))).unwrap();
-    let total = metrics.snapshot().total();
+    let snapshot = metrics.snapshot();
+    let total = snapshot.total();
     assert_eq!(total.poll_count(), Some(10));
     assert_eq!(total.poll_time().unwrap().samples(), 0);
     assert_eq!(total.schedule_latency().unwrap().samples(), 10);

@@ -43,10 +43,10 @@ fn both_threads_keep_their_numbers_and_the_poll_ends_where_it_began() {
     until(|| metrics.worker_poll_count(0).unwrap() == Some(12));
     until(|| metrics.live_threads().count() == 1);
     let snapshot = metrics.snapshot();
-    assert_eq!(snapshot.workers().count(), 1);
+    assert_eq!(snapshot.workers().len(), 1);
     assert_eq!(snapshot.worker(0).unwrap().poll_time().unwrap().samples(), 12);
     assert_eq!(snapshot.worker(0).unwrap().state(), WorkerState::Parked);
-    assert!(snapshot.foreign().is_none());
+    assert!(snapshot.external().is_none());
 }
 
 #[test]
@@ -90,8 +90,8 @@ fn shuffle(adapter: TokioAdapter<'_>) -> Snapshot {
     drop(runtime);
     let snapshot = metrics.snapshot();
     assert_eq!(snapshot.total().poll_count(), Some(400), "no poll is lost");
-    assert_eq!(snapshot.workers().count(), 2, "no worker is invented");
-    assert!(snapshot.foreign().is_none());
+    assert_eq!(snapshot.workers().len(), 2, "no worker is invented");
+    assert!(snapshot.external().is_none());
     assert_eq!(metrics.live_threads().count(), 0, "every slot was given back");
     snapshot
 }

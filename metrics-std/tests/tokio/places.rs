@@ -15,7 +15,7 @@ fn a_local_set_beside_the_workers_polls_in_the_foreign_row() {
     local.block_on(&runtime, async { spawner.spawn_local(yields(4)).await.unwrap() });
     // No hook tells when this thread falls idle: published all the same.
     let snapshot = metrics.snapshot();
-    assert_eq!(snapshot.foreign().unwrap().poll_count(), Some(5));
+    assert_eq!(snapshot.external().unwrap().poll_count(), Some(5));
     assert_eq!(snapshot.total().poll_count(), Some(5));
     assert_eq!(snapshot.worker(0).unwrap().poll_count(), Some(0));
 }
@@ -32,7 +32,7 @@ fn a_task_of_one_runtime_polled_on_a_worker_of_another_is_charged_to_its_own() {
     assert_eq!(our_metrics.nested_polls().unwrap(), Some(0));
     let snapshot = our_metrics.snapshot();
     assert_eq!(
-        snapshot.foreign().unwrap().poll_count(),
+        snapshot.external().unwrap().poll_count(),
         Some(1),
         "no worker of ours polled it"
     );
@@ -56,7 +56,7 @@ fn a_task_polled_by_hand_off_any_runtime_is_foreign() {
         task.poll(&mut Context::from_waker(Waker::noop())),
         Poll::Ready(())
     );
-    assert_eq!(metrics.snapshot().foreign().unwrap().poll_count(), Some(1));
+    assert_eq!(metrics.snapshot().external().unwrap().poll_count(), Some(1));
 }
 
 #[test]

@@ -159,7 +159,8 @@ impl RuntimeMetrics {
                 "a quantile is a number from 0 to 1, not {q}"
             )));
         }
-        let total = self.monitor.snapshot().total();
+        let snapshot = self.monitor.snapshot();
+        let total = snapshot.total();
         let of = |histogram: &Histogram| histogram.quantile(q);
         let found: Option<Quantile> = match name {
             "poll_time" => total.poll_time().and_then(|reading| of(reading.histogram())),

@@ -27,8 +27,8 @@ export interface HistogramReading {
   histogram: Histogram;
 }
 
-/** What a worker counted. */
-export interface Counters {
+/** Counters of a worker, and what its runtime reports of it. */
+export interface WorkerNumbers {
   busy_duration_total: Measured;
   park_count: Measured;
   park_unpark_count: Measured;
@@ -42,10 +42,11 @@ export interface Counters {
   budget_forced_yield_count: Measured;
   root_polls: Measured;
   nested_polls: Measured;
+  local_queue_depth: Measured;
 }
 
 export interface Measurements {
-  counters: Counters;
+  numbers: WorkerNumbers;
   mean_poll_time: Measured;
   poll_time: HistogramReading | null;
   schedule_latency: HistogramReading | null;
@@ -58,11 +59,20 @@ export interface Worker {
   site: number;
   site_name: string;
   busy_in_progress: Measured;
-  local_queue_depth: Measured;
   thread: Measured;
   thread_name: string;
   stale: { age: Measured } | null;
+  /** No reading of it has succeeded: all its numbers are null. */
+  missing: boolean;
   measurements: Measurements;
+}
+
+/** Spawns and ends of the tasks whose polls are measured. */
+export interface TaskCounts {
+  spawned: bigint;
+  completed: bigint;
+  cancelled: bigint;
+  panicked: bigint;
 }
 
 /** What the event loop itself was seen to do. */
@@ -80,6 +90,7 @@ export interface Snapshot {
   started_at: Measured;
   uptime: Measured;
   num_workers: number;
+  tasks: TaskCounts | null;
   spawned_tasks_count: Measured;
   covered_tasks: Measured;
   num_alive_tasks: Measured;
@@ -97,10 +108,10 @@ export interface Snapshot {
   io_driver_ready_count: Measured;
   poll_stall_count: Measured;
   no_progress_stall_count: Measured;
-  budget_forced_yield_count: Measured;
   total: Measurements;
   workers: Worker[];
-  foreign: Worker | null;
+  /** Polls by threads that are not workers of the runtime. */
+  external: Worker | null;
   self_wake_count: bigint;
   event_loop: EventLoop | null;
 }
@@ -122,8 +133,11 @@ export interface HistogramInterval {
 }
 
 export interface WorkerInterval {
+  worker: number;
+  /** Why its numbers are all null. */
+  error: "not_earlier" | "missing" | null;
   busy_ratio: number | null;
-  counters: Counters;
+  numbers: WorkerNumbers;
   poll_time: HistogramInterval | null;
   schedule_latency: HistogramInterval | null;
 }
@@ -132,10 +146,7 @@ export interface WorkerInterval {
 export interface Interval {
   schema: number;
   wall: Measured;
-  spawned_tasks_count: Measured;
-  completed_tasks_count: Measured;
-  cancelled_tasks_count: Measured;
-  panicked_tasks_count: Measured;
+  tasks: TaskCounts | null;
   blocking_queue_wait: HistogramInterval | null;
   total: WorkerInterval;
   workers: WorkerInterval[];

@@ -83,11 +83,11 @@ test("stalls are told although nobody holds what would end that", async () => {
 test("2^53 + 1 survives the way there and back", () => {
   const metrics = new module.RuntimeMetrics();
   const snapshot = metrics.snapshot();
-  assert.equal(typeof snapshot.total.counters.poll_count, "bigint");
-  snapshot.total.counters.poll_count = 2n ** 53n + 1n;
+  assert.equal(typeof snapshot.total.numbers.poll_count, "bigint");
+  snapshot.total.numbers.poll_count = 2n ** 53n + 1n;
   const text = JSON.stringify(snapshot);
-  assert.equal(JSON.parse(text).total.counters.poll_count, "9007199254740993");
-  assert.equal(structuredClone(snapshot).total.counters.poll_count, 2n ** 53n + 1n);
+  assert.equal(JSON.parse(text).total.numbers.poll_count, "9007199254740993");
+  assert.equal(structuredClone(snapshot).total.numbers.poll_count, 2n ** 53n + 1n);
 });
 
 test("watching does not keep the process alive", () => {
@@ -123,7 +123,7 @@ test("a global without clock, timers and microtasks is no panic", async () => {
      const { uptime, event_loop, total } = metrics.snapshot();
      let thrown = "";
      try { metrics.onStall(50, () => {}); } catch (error) { thrown = error.message; }
-     tell({ uptime, event_loop, busy: total.counters.busy_duration_total, polls: total.counters.poll_count, thrown, text: metrics.prometheus() });`,
+     tell({ uptime, event_loop, busy: total.numbers.busy_duration_total, polls: total.numbers.poll_count, thrown, text: metrics.prometheus() });`,
   );
   assert.equal(seen.uptime, null, JSON.stringify(seen, (_, value) => (typeof value === "bigint" ? String(value) : value)));
   assert.equal(seen.event_loop, null);
@@ -143,7 +143,7 @@ test("the generated types say what is there", async () => {
        await init();
        const metrics = new RuntimeMetrics();
        const snapshot: Snapshot = metrics.snapshot();
-       const polls: bigint | null = snapshot.total.counters.poll_count;
+       const polls: bigint | null = snapshot.total.numbers.poll_count;
        const interval: Interval = metrics.since(snapshot);
        const ratio: number | null = interval.total.busy_ratio;
        const bound: bigint | undefined = metrics.quantile("poll_time", 0.99)?.upper;
@@ -179,9 +179,10 @@ test("the types have every field, and no field that is not there", async () => {
   const found = {
     Snapshot: snapshot,
     Measurements: snapshot.total,
-    Counters: snapshot.total.counters,
+    WorkerNumbers: snapshot.total.numbers,
     HistogramReading: snapshot.total.poll_time,
     Histogram: snapshot.total.poll_time.histogram,
+    TaskCounts: snapshot.tasks,
     Worker: snapshot.workers[0],
     EventLoop: snapshot.event_loop,
     Interval: interval,

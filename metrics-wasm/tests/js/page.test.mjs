@@ -135,7 +135,7 @@ test("tasks are counted exactly, and a blocked main thread is told and drawn", a
     const { total, num_alive_tasks: alive } = globalThis.metrics.snapshot();
     const { workload } = globalThis;
     return {
-      counted: total.counters.poll_count,
+      counted: total.numbers.poll_count,
       samples: total.poll_time.histogram.count,
       done: workload.polls,
       alive,
@@ -225,9 +225,9 @@ function server() {
     asked += 1;
     snapshot.poll_stall_count = "8";
     snapshot.uptime = String(BigInt(snapshot.uptime) + BigInt(asked) * 1_000_000_000n);
-    const grow = ({ counters }) => {
-      counters.poll_count = String(BigInt(counters.poll_count) + 1000n * BigInt(asked));
-      counters.busy_duration_total = String(BigInt(counters.busy_duration_total) + 250_000_000n * BigInt(asked));
+    const grow = ({ numbers }) => {
+      numbers.poll_count = String(BigInt(numbers.poll_count) + 1000n * BigInt(asked));
+      numbers.busy_duration_total = String(BigInt(numbers.busy_duration_total) + 250_000_000n * BigInt(asked));
     };
     [snapshot.total, ...snapshot.workers.map((worker) => worker.measurements)].forEach(grow);
     return { type: "application/json", body: JSON.stringify(snapshot) };

@@ -2,7 +2,7 @@
 
 use crate::harness::{Build, Measured, Named, side, timed};
 use crate::ours::{LAYOUT, Shared};
-use metrics_core::{Builder, MetricSet, PollStart, RuntimeMetrics, Site, Snapshot, Worker};
+use metrics_core::{Builder, MetricSet, PollStart, RuntimeMetrics, Site, Worker};
 use metrics_std::Clock;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -71,11 +71,11 @@ const READ: Build = || {
 
 /// Reads every millisecond until told to stop; says how often, and how many of the readings were fresh.
 fn read(metrics: &RuntimeMetrics<Shared<Clock>>, stop: &AtomicBool) -> (u32, u32) {
-    let mut snapshot = Snapshot::default();
+    let mut reader = metrics.reader();
     let (mut reads, mut fresh) = (0, 0);
     let mut due = Instant::now();
     while !stop.load(Ordering::Relaxed) {
-        metrics.snapshot_into(&mut snapshot);
+        let snapshot = reader.read();
         reads += 1;
         let stale = snapshot
             .worker(0)

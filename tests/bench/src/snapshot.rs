@@ -1,9 +1,9 @@
 //! Reading 1,000 workers: the two histograms merged, eight quantiles of each.
 
-use crate::harness::{Build, Measured, Named, measured_region, slow_side};
+use crate::harness::{Build, Measured, Named, measured_region, slow_side, timed};
 use crate::ours::{LAYOUT, SetClock, Shared, registry};
 use crate::values::poll_times;
-use metrics_core::{Heap, PollStart, RuntimeMetrics, Site, Snapshot, TimeSource, Worker};
+use metrics_core::{PollStart, RuntimeMetrics, Site, SnapshotReader, TimeSource, Worker};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 pub(crate) const SIDES: &[Named] = &[
     slow_side("snapshot/ours", OURS),
     slow_side("snapshot/ours-unchanged", OURS_UNCHANGED),
+    slow_side("snapshot/ours-of-each", OURS_OF_EACH),
     slow_side("snapshot/one-of-1000", ONE_OF_MANY),
     slow_side("snapshot/one-of-1", ONE_OF_ONE),
     slow_side("snapshot/one-of-1-busy", ONE_WITH_TASKS),
@@ -27,8 +28,7 @@ const QUANTILES: [f64; 8] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 1.0];
 /// Workers of which each has polled tasks of all sorts, and their reader.
 struct Fleet {
     workers: Vec<Worker<Shared<SetClock>>>,
-    metrics: RuntimeMetrics<Shared<SetClock>>,
-    snapshot: Snapshot<Heap>,
+    reader: SnapshotReader<Shared<SetClock>>,
     values: Vec<u64>,
     next: usize,
 }
@@ -43,8 +43,7 @@ impl Fleet {
             .collect();
         let mut fleet = Self {
             workers,
-            metrics,
-            snapshot: Snapshot::default(),
+            reader: metrics.reader(),
             values: poll_times(),
             next: 0,
         };
@@ -79,8 +78,7 @@ impl Fleet {
     }
 
     fn read(&mut self) {
-        self.metrics.snapshot_into(&mut self.snapshot);
-        let total = self.snapshot.total();
+        let total = self.reader.read().total();
         for reading in [total.poll_time(), total.schedule_latency()] {
             let histogram = reading.expect("a measured histogram").histogram();
             let mut quantiles = [None; QUANTILES.len()];
@@ -109,6 +107,25 @@ impl Fleet {
 const OURS: Build = || {
     let mut fleet = Fleet::new(WORKERS, WORKERS);
     Box::new(move |ops: u64| fleet.measure(ops, Fleet::work))
+};
+
+/// The unchanged snapshot, and then the poll count of every worker.
+const OURS_OF_EACH: Build = || {
+    let mut fleet = Fleet::new(WORKERS, WORKERS);
+    Box::new(move |ops: u64| {
+        timed(ops, || {
+            for _ in 0..ops {
+                fleet.read();
+                let workers = fleet.reader.snapshot().workers();
+                black_box(
+                    workers
+                        .iter()
+                        .filter_map(|worker| worker.poll_count())
+                        .sum::<u64>(),
+                );
+            }
+        })
+    })
 };
 
 const OURS_UNCHANGED: Build = || {

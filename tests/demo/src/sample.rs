@@ -34,19 +34,19 @@ impl Sampler {
         let now = self.metrics.snapshot();
         let interval = now.since(&self.before).ok()?;
         let seconds = interval.wall().filter(|wall| !wall.is_zero())?.as_secs_f64();
-        let workers = now.workers().zip(interval.workers());
+        let workers = now.workers().iter().zip(interval.workers());
         let mut workers: Vec<WorkerRow> = workers
-            .map(|(worker, interval)| row(worker.index().to_string(), &worker, interval))
+            .map(|(worker, interval)| row(worker.index().to_string(), worker, interval))
             .collect();
         // Threads that are none of the runtime's workers have no interval of their own; what they are doing they do show.
-        if let Some(foreign) = now.foreign() {
+        if let Some(external) = now.external() {
             workers.push(WorkerRow {
                 name: "external".to_owned(),
                 busy_ratio: None,
                 polls_per_second: None,
                 parks_per_second: None,
                 steals_per_second: None,
-                state: state(&foreign),
+                state: state(external),
             });
         }
         let view = View {

@@ -3,7 +3,8 @@
 use core::time::Duration;
 
 use metrics_core::{
-    Heap, HistogramReading, HistogramSnapshot, METRICS, RuntimeNumber, Snapshot, Timestamp, WorkerNumber,
+    Heap, HistogramReading, HistogramSnapshot, METRICS, RuntimeNumber, Snapshot, WorkerNumber,
+    WorkerSnapshot, WorkerState,
 };
 
 /// A snapshot, read by the names of the one list; `None` of one that has nothing to say.
@@ -37,15 +38,21 @@ impl Reading {
             "schedule_latency" => total.schedule_latency().map(HistogramReading::samples),
             "busy_in_progress" => sum(snapshot
                 .workers()
+                .iter()
                 .map(|worker| worker.busy_in_progress().map(nanos))),
-            "thread" => sum(snapshot.workers().map(|worker| worker.thread().map(|_| 1))),
-            "state" => sum(snapshot.workers().map(|worker| worker.live().map(|_| 1))),
+            "thread" => sum(snapshot.workers().iter().map(|worker| worker.thread().map(|_| 1))),
+            "state" => sum(snapshot
+                .workers()
+                .iter()
+                .map(|worker| has_thread(worker).then_some(1))),
             "site" => sum(snapshot
                 .workers()
-                .map(|worker| worker.live().map(|live| u64::from(live.site.as_u32())))),
+                .iter()
+                .map(|worker| has_thread(worker).then(|| u64::from(worker.site().as_u32())))),
             "since" => sum(snapshot
                 .workers()
-                .map(|worker| worker.live()?.since.map(Timestamp::ticks))),
+                .iter()
+                .map(|worker| Some(nanos(snapshot.uptime()? - worker.state_for()?)))),
             // No runtime has no worker, and none has this epoch: it is what a snapshot of nothing has.
             "num_workers" => Some(snapshot.num_workers() as u64).filter(|&workers| workers != 0),
             "blocking_queue_wait" => snapshot.blocking_queue_wait().map(HistogramSnapshot::count),
@@ -70,6 +77,10 @@ impl Reading {
             _ => snapshot.blocking_queue_wait().map(HistogramSnapshot::sum),
         }
     }
+}
+
+fn has_thread(worker: &WorkerSnapshot<Heap>) -> bool {
+    worker.state() != WorkerState::Idle
 }
 
 fn nanos(duration: Duration) -> u64 {

@@ -120,7 +120,7 @@ fn every_getter_returns_none() {
     assert_eq!((metrics.tasks(), metrics.live(0)), (None, None));
     let snapshot = metrics.snapshot();
     assert_eq!((snapshot.total().poll_count(), snapshot.tasks()), (None, None));
-    assert!(snapshot.workers().next().is_none() && snapshot.foreign().is_none());
+    assert!(snapshot.workers().is_empty() && snapshot.external().is_none());
     assert!(snapshot.total().poll_time().is_none() && snapshot.uptime().is_none());
     let interval = snapshot.since(&Snapshot::default()).unwrap();
     assert_eq!((interval.wall(), interval.total().busy_ratio()), (None, None));

@@ -136,6 +136,7 @@ fn live_record(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     };
     let polling: Vec<_> = snapshot
         .workers()
+        .iter()
         .filter(|worker| worker.state() == WorkerState::Polling)
         .collect();
     trial.moved("state", during.value("state").map(|_| polling.len() as u64), 1);
@@ -161,6 +162,7 @@ fn thread(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     };
     let threads: Vec<_> = snapshot
         .workers()
+        .iter()
         .filter(|worker| worker.thread().is_some())
         .collect();
     trial.moved("thread", during.value("thread").map(|_| threads.len() as u64), 1);

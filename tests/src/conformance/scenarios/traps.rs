@@ -72,6 +72,7 @@ fn blocking_poll(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let Some(snapshot) = &during.0 else { return Ok(()) };
     let stuck: Vec<_> = snapshot
         .workers()
+        .iter()
         .filter(|worker| worker.state() == WorkerState::Polling)
         .collect();
     trial.check(stuck.len() == 1, "one worker is in a poll");

@@ -1,0 +1,266 @@
+//! What a reader remembers between two readings.
+
+use super::Weighted;
+use super::runtime::{Moment, read_runtime};
+use super::scratch::Scratch;
+use super::slots::{SlotCache, WorkerCache, known};
+use crate::catalog::{MetricSet, WorkerNumber};
+use crate::counters::MEAN_FRACTION;
+use crate::histogram::HistogramSnapshot;
+use crate::options::Sampling;
+use crate::probe::Probe;
+use crate::registry::Registry;
+use crate::slot::{FOREIGN, persist};
+use crate::snapshot::{HistogramReading, Snapshot, WorkerSnapshot};
+use crate::storage::Heap;
+use crate::storage::sealed::Sealed;
+use crate::sync::RECORDING;
+use crate::time::TimeSource;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::mem::{swap, take};
+
+/// The slots, grouped by the worker that they serve, and how far each was read.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    pub(super) slots: Vec<SlotCache>,
+    pub(super) workers: Vec<WorkerCache>,
+    /// The place in `workers` of each index.
+    places: BTreeMap<usize, u32>,
+    /// Places in `workers` of those to be looked at in this reading.
+    changed: Vec<u32>,
+    pub(super) scratch: [Scratch; 2],
+    /// Numbers that the runtime reported itself: they take the place of those of the hooks.
+    pub(super) probed: MetricSet,
+    sampling: [Sampling; 2],
+    /// The sums over all workers that a snapshot has in another form or not at all.
+    pub(super) mean: Weighted,
+    pub(super) polls: u64,
+    /// Workers of which no slot was ever read.
+    pub(super) missing: usize,
+    /// The total's histograms, while some worker is missing from them.
+    withheld: [Option<HistogramReading<Heap>>; 2],
+    blocking_queue_wait: Option<HistogramSnapshot<Vec<u64>>>,
+    is_new: bool,
+}
+
+impl Cache {
+    pub(crate) fn new<T: TimeSource>(registry: &Registry<Heap, T>) -> Self {
+        let scratch = || Scratch::new(registry.poll_time_config(), registry.schedule_latency_config());
+        Self {
+            slots: Vec::new(),
+            workers: Vec::new(),
+            places: BTreeMap::new(),
+            changed: Vec::new(),
+            scratch: [scratch(), scratch()],
+            probed: MetricSet::NONE,
+            sampling: [Sampling::Every; 2],
+            mean: Weighted::default(),
+            polls: 0,
+            missing: 0,
+            withheld: [None, None],
+            blocking_queue_wait: None,
+            is_new: true,
+        }
+    }
+
+    /// Brings `to`, which holds the last reading, up to date.
+    pub(crate) fn read<T: TimeSource>(
+        &mut self,
+        to: &mut Snapshot<Heap>,
+        registry: &Registry<Heap, T>,
+        probe: &impl Probe,
+    ) {
+        if !RECORDING {
+            return;
+        }
+        let moment = read_runtime(to, registry, probe, &mut self.probed);
+        if take(&mut self.is_new) {
+            self.sampling = moment.sampling;
+            to.total = moment.blank(registry, MetricSet::NONE);
+        }
+        self.read_blocking_queue_wait(to, registry, probe);
+        self.read_probed(to, registry, &moment, probe);
+        self.find_changed(to, registry, &moment, probe);
+        self.restore(to);
+        // By index, so that a probe that panics loses none of them.
+        for i in 0..self.changed.len() {
+            let Some(&place) = self.changed.get(i) else { break };
+            self.read_worker(place, to, registry, &moment, probe);
+        }
+        self.changed.clear();
+        self.pass_time(to, &moment);
+        self.set_sampling(to, &moment);
+        self.finish_total(to, &moment);
+        self.withhold(to);
+    }
+
+    /// The place of the worker with this index. A new one gets an entry at the end, out of order.
+    pub(super) fn place<T>(
+        &mut self,
+        index: usize,
+        to: &mut Snapshot<Heap>,
+        registry: &Registry<Heap, T>,
+        moment: &Moment,
+    ) -> u32 {
+        let next = self.workers.len() as u32;
+        let place = *self.places.entry(index).or_insert(next);
+        if place == next {
+            let mut entry = WorkerSnapshot::new(index);
+            let known = known(index, moment, self.probed);
+            entry.measurements = moment.blank(registry, known);
+            let measures_busy = known.has_worker(WorkerNumber::BusyDurationTotal);
+            self.workers
+                .push(WorkerCache::new(index, to.workers.len(), measures_busy));
+            if index == FOREIGN {
+                to.external.push(entry);
+            } else {
+                to.workers.push(entry);
+            }
+        }
+        place
+    }
+
+    /// Puts new entries into their order.
+    fn sort(&mut self, to: &mut Snapshot<Heap>) {
+        if to.workers.is_sorted_by_key(WorkerSnapshot::index) {
+            return;
+        }
+        to.workers.sort_unstable_by_key(WorkerSnapshot::index);
+        for (entry, worker) in to.workers.iter().enumerate() {
+            let place = self.places.get(&worker.index());
+            if let Some(worker) = place.and_then(|&place| self.workers.get_mut(place as usize)) {
+                worker.entry = entry as u32;
+            }
+        }
+    }
+
+    /// Looks at every slot, and collects the workers of those that have changed.
+    fn find_changed<T: TimeSource>(
+        &mut self,
+        to: &mut Snapshot<Heap>,
+        registry: &Registry<Heap, T>,
+        moment: &Moment,
+        probe: &impl Probe,
+    ) {
+        for (number, slot) in registry.storage.slots().enumerate() {
+            let holder = slot.lease.holder();
+            if number == self.slots.len() {
+                // A slot that is just being leased is looked at in the next reading, and so are those after it.
+                let Some(index) = holder.worker() else { break };
+                let place = self.place(index, to, registry, moment);
+                self.slots.push(SlotCache::new(place));
+                if let Some(worker) = self.workers.get_mut(place as usize) {
+                    worker.link(number as u32, &mut self.slots);
+                }
+            }
+            let Some(known) = self.slots.get_mut(number) else {
+                break;
+            };
+            if known.is_unchanged(slot, holder) {
+                continue;
+            }
+            known.holder = holder;
+            if let Some(live) = slot.live(|attempt| probe.relax(attempt)) {
+                known.live = Some(live);
+            }
+            let changed = known.seq.is_none() || slot.seq.begin() != known.seq;
+            if let Some(worker) = self.workers.get_mut(known.worker as usize) {
+                worker.numbers_changed |= changed;
+                if !worker.is_listed {
+                    worker.is_listed = true;
+                    self.changed.push(known.worker);
+                }
+            }
+        }
+        self.sort(to);
+    }
+
+    /// Takes the histograms out of the total while some worker is missing from them.
+    fn withhold(&mut self, to: &mut Snapshot<Heap>) {
+        if self.missing > 0 {
+            self.withheld = [to.total.poll_time.take(), to.total.schedule_latency.take()];
+        }
+    }
+
+    /// Puts them back.
+    fn restore(&mut self, to: &mut Snapshot<Heap>) {
+        let [poll_time, schedule_latency] = &mut self.withheld;
+        for (withheld, reading) in [
+            (poll_time, &mut to.total.poll_time),
+            (schedule_latency, &mut to.total.schedule_latency),
+        ] {
+            if withheld.is_some() {
+                *reading = withheld.take();
+            }
+        }
+    }
+
+    fn set_sampling(&mut self, to: &mut Snapshot<Heap>, moment: &Moment) {
+        if self.sampling == moment.sampling {
+            return;
+        }
+        self.sampling = moment.sampling;
+        let workers = to.workers.iter_mut().chain(&mut to.external);
+        let all = workers
+            .map(|worker| &mut worker.measurements)
+            .chain([&mut to.total]);
+        for measurements in all {
+            for (reading, sampling) in [&mut measurements.poll_time, &mut measurements.schedule_latency]
+                .into_iter()
+                .zip(moment.sampling)
+            {
+                if let Some(reading) = reading {
+                    reading.sampling = sampling;
+                }
+            }
+        }
+    }
+
+    /// Sets what of the total follows from the sums.
+    fn finish_total(&mut self, to: &mut Snapshot<Heap>, moment: &Moment) {
+        let is_complete = self.missing == 0;
+        let known = if is_complete {
+            moment.measured.without(self.probed)
+        } else {
+            MetricSet::NONE
+        };
+        to.total.numbers.known = known;
+        let mean = self.mean.mean();
+        to.total.mean_poll_time = (is_complete && mean != 0).then_some(mean >> MEAN_FRACTION);
+        let total = &mut to.total;
+        for reading in [&mut total.poll_time, &mut total.schedule_latency]
+            .into_iter()
+            .flatten()
+        {
+            reading.polls = self.polls;
+        }
+        self.sum_probed(to);
+    }
+
+    fn read_blocking_queue_wait<T>(
+        &mut self,
+        to: &mut Snapshot<Heap>,
+        registry: &Registry<Heap, T>,
+        probe: &impl Probe,
+    ) {
+        let (Some(config), Some(cells)) = (
+            &registry.facts.blocking_queue_wait,
+            &registry.shared.host.blocking_queue_wait,
+        ) else {
+            return;
+        };
+        if self.blocking_queue_wait.is_none() {
+            self.blocking_queue_wait = HistogramSnapshot::new(*config).ok();
+        }
+        let Some(scratch) = &mut self.blocking_queue_wait else {
+            return;
+        };
+        let read = || cells.try_read(Heap::shared_buckets, scratch.buckets_mut());
+        // Records that overlap every try leave the last good reading in place, if there is one.
+        if let Some((sum, min, max)) = persist(read, |attempt| probe.relax(attempt)) {
+            scratch.set_totals(sum, min, max);
+            swap(&mut to.blocking_queue_wait, &mut self.blocking_queue_wait);
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Readings of a registry in a `static`, without memory of their own: each slot is read into the caller's snapshot.
+
+use super::runtime::{Moment, epoch, read_runtime};
+use super::{ReadStorage, Weighted, busy_from, set_state, set_thread};
+use crate::catalog::{MetricSet, WorkerNumber};
+use crate::counters::MEAN_FRACTION;
+use crate::histogram::HistogramConfig;
+use crate::live::UNTIMED;
+use crate::options::Sampling;
+use crate::probe::Probe;
+use crate::reader::RuntimeMetrics;
+use crate::record::SlotHistogram;
+use crate::registry::{Registry, RegistryRef};
+use crate::slot::{Slot, persist};
+use crate::snapshot::{HistogramReading, Measurements, Snapshot, WorkerSnapshot};
+use crate::storage::sealed::Sealed;
+use crate::storage::{BucketWidth, Fixed, Rows, Storage};
+use crate::sync::RECORDING;
+use crate::time::TimeSource;
+
+impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> ReadStorage for Fixed<WORKERS, BUCKETS, C> {
+    fn snapshot<T: TimeSource>(registry: &Registry<Self, T>, probe: &impl Probe) -> Snapshot<Self> {
+        let mut snapshot = Snapshot::EMPTY;
+        read_into(&mut snapshot, registry, probe);
+        snapshot
+    }
+}
+
+impl<R, P, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> RuntimeMetrics<R, P>
+where
+    R: RegistryRef<Storage = Fixed<WORKERS, BUCKETS, C>>,
+    P: Probe,
+{
+    /// Takes a snapshot over an earlier one, which may lie in a `static`: a snapshot can be larger than a stack.
+    ///
+    /// A worker that is being written during every try keeps the numbers that `snapshot` has for it, and is marked
+    /// [stale](WorkerSnapshot::staleness). A snapshot of another registry is replaced.
+    pub fn snapshot_into(&self, snapshot: &mut Snapshot<R::Storage>) {
+        read_into(snapshot, self.registry(), self.probe());
+    }
+}
+
+fn read_into<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>(
+    to: &mut Snapshot<Fixed<WORKERS, BUCKETS, C>>,
+    registry: &Registry<Fixed<WORKERS, BUCKETS, C>, T>,
+    probe: &impl Probe,
+) {
+    if !RECORDING {
+        return;
+    }
+    if to.epoch != epoch(registry, probe) || to.name() != registry.name() {
+        to.name.clear();
+        to.uptime = None;
+        to.workers.clear();
+    }
+    // Nothing is remembered of an earlier reading.
+    let mut probed = MetricSet::NONE;
+    let moment = read_runtime(to, registry, probe, &mut probed);
+    let configs = [registry.poll_time_config(), registry.schedule_latency_config()];
+    for (index, slot) in registry.storage.slots().enumerate() {
+        if to.workers.len() == index {
+            // As many fit as there are slots.
+            let _ = to.workers.push(WorkerSnapshot::new(index));
+            to.workers
+                .last_mut()
+                .into_iter()
+                .for_each(|worker| worker.missing = true);
+        }
+        if let Some(worker) = to.workers.get_mut(index) {
+            read_slot(worker, slot, &moment, configs, probe);
+            read_probed(worker, probe);
+        }
+    }
+    sum(to, &moment, configs);
+}
+
+/// Reads a slot straight into the worker's entry.
+fn read_slot<S: Storage>(
+    worker: &mut WorkerSnapshot<S>,
+    slot: &Slot<S::Buckets>,
+    moment: &Moment,
+    configs: [Option<&HistogramConfig>; 2],
+    probe: &impl Probe,
+) {
+    let relax = |attempt| probe.relax(attempt);
+    let now = &mut worker.measurements;
+    let mut is_mixed = false;
+    let read = || {
+        let seq = slot.seq.begin()?;
+        // A try that fails after this leaves numbers of two submits.
+        is_mixed = true;
+        let values = slot.counters.read();
+        copy(&mut now.poll_time, slot.poll_time.as_ref(), configs[0]);
+        copy(
+            &mut now.schedule_latency,
+            slot.schedule_latency.as_ref(),
+            configs[1],
+        );
+        slot.seq.unchanged(seq).then_some(values)
+    };
+    let read = persist(read, relax);
+    let live = slot.live(relax);
+    set_state(worker, live.as_ref(), probe);
+    let since = live.and_then(|live| live.since).filter(|_| moment.timed);
+    worker.state_for = since.and_then(|since| moment.age(since));
+    let Some(values) = read else {
+        if is_mixed {
+            worker.missing = true;
+        }
+        if worker.missing {
+            worker.measurements = Measurements::NONE;
+        }
+        moment.mark_stale(worker);
+        return;
+    };
+    set_thread(worker, values.thread, probe);
+    worker.missing = false;
+    worker.stale = None;
+    let polls = values.get(WorkerNumber::PollCount);
+    let now = &mut worker.measurements;
+    let busy = now.numbers.values[BUSY];
+    now.numbers.known = moment.measured;
+    now.numbers.values = values.values;
+    now.mean_poll_time = match values.mean_poll_time {
+        0 => None,
+        mean => Some(mean >> MEAN_FRACTION),
+    };
+    let histograms = [&mut now.poll_time, &mut now.schedule_latency];
+    for (reading, sampling) in histograms.into_iter().zip(moment.sampling) {
+        if let Some(reading) = reading {
+            reading.polls = polls;
+            reading.sampling = sampling;
+        }
+    }
+    if moment.measured.has_worker(WorkerNumber::BusyDurationTotal) {
+        let from = live.map_or(UNTIMED, |live| busy_from(&live, values.settled_at, false));
+        let in_progress = if from == UNTIMED {
+            0
+        } else {
+            moment.nanos_since(from)
+        };
+        worker.busy_in_progress = Some(in_progress);
+        // A state can be seen before what was submitted with it: busy time never goes back for that.
+        let new = &mut now.numbers.values[BUSY];
+        *new = new.saturating_add(in_progress).max(busy);
+    }
+}
+
+const BUSY: usize = WorkerNumber::BusyDurationTotal as usize;
+
+fn copy<S: Storage>(
+    to: &mut Option<HistogramReading<S>>,
+    slot: Option<&SlotHistogram<S::Buckets>>,
+    config: Option<&HistogramConfig>,
+) {
+    let (Some(slot), Some(config)) = (slot, config) else {
+        return;
+    };
+    if to.is_none() {
+        *to = HistogramReading::empty(config, Sampling::Every);
+    }
+    if let Some(reading) = to {
+        let _ = slot.read(reading.histogram.buckets_mut());
+        let (sum, min, max) = slot.extremes();
+        reading.histogram.set_totals(sum, min, max);
+    }
+}
+
+/// Numbers that the runtime reports itself take the place of those of the hooks.
+fn read_probed<S: Storage>(worker: &mut WorkerSnapshot<S>, probe: &impl Probe) {
+    let reported = probe.worker_numbers();
+    for &number in WorkerNumber::ALL {
+        if reported.has_worker(number) {
+            let value = probe.worker(worker.index, number);
+            worker.measurements.numbers.set(number, value);
+        }
+    }
+}
+
+/// Sums the workers up.
+fn sum<S: Storage>(to: &mut Snapshot<S>, moment: &Moment, configs: [Option<&HistogramConfig>; 2]) {
+    let Snapshot { total, workers, .. } = to;
+    let workers = workers.as_slice();
+    let is_complete = !workers.iter().any(WorkerSnapshot::is_missing);
+    let mut mean = Weighted::default();
+    for &number in WorkerNumber::ALL {
+        let sum = workers.iter().try_fold(0_u64, |sum, worker| {
+            Some(sum.wrapping_add(worker.measurements.counter(number)?))
+        });
+        total.numbers.set(number, sum);
+    }
+    for worker in workers {
+        let polls = worker.measurements.numbers.values[WorkerNumber::PollCount as usize];
+        mean.add(Weighted::of(
+            worker.measurements.mean_poll_time.unwrap_or(0),
+            polls,
+        ));
+    }
+    let mean = mean.mean();
+    total.mean_poll_time = (is_complete && mean != 0).then_some(mean);
+    let [poll_time, schedule_latency] = configs.map(|config| config.filter(|_| is_complete));
+    let [poll_time_sampling, latency_sampling] = moment.sampling;
+    merge(
+        &mut total.poll_time,
+        poll_time,
+        poll_time_sampling,
+        workers,
+        Measurements::poll_time,
+    );
+    merge(
+        &mut total.schedule_latency,
+        schedule_latency,
+        latency_sampling,
+        workers,
+        Measurements::schedule_latency,
+    );
+}
+
+fn merge<S: Storage>(
+    to: &mut Option<HistogramReading<S>>,
+    config: Option<&HistogramConfig>,
+    sampling: Sampling,
+    workers: &[WorkerSnapshot<S>],
+    of: fn(&Measurements<S>) -> Option<&HistogramReading<S>>,
+) {
+    let Some(config) = config else {
+        *to = None;
+        return;
+    };
+    if to.is_none() {
+        *to = HistogramReading::empty(config, sampling);
+    }
+    let Some(sum) = to else { return };
+    sum.sampling = sampling;
+    sum.polls = 0;
+    // The storage holds these buckets already, and no registry has two layouts: neither can fail.
+    let _ = sum.histogram.reset(*config);
+    for reading in workers.iter().filter_map(|worker| of(&worker.measurements)) {
+        sum.polls = sum.polls.wrapping_add(reading.polls);
+        let _ = sum.histogram.merge(&reading.histogram);
+    }
+}

@@ -1,0 +1,114 @@
+//! Taking readings: what the cells of a registry hold becomes the plain values of a snapshot.
+//!
+//! A slot is tried until one try lay between two submits, and only then are its numbers applied: nothing is ever taken back. Heap
+//! storage keeps a cache between readings, so that a reading costs what has changed since the last one. Storage in a `static` has no
+//! memory to spare for one: it reads each slot in place.
+
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod cache;
+#[cfg(not(metrics_core_loom))]
+mod fixed;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod probed;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod reader;
+mod runtime;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod scratch;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod slots;
+
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use reader::SnapshotReader;
+
+use crate::live::{LiveRecord, Site, UNTIMED, WorkerState};
+use crate::probe::Probe;
+use crate::registry::Registry;
+use crate::snapshot::{Snapshot, WorkerSnapshot};
+use crate::storage::{Storage, Text};
+use crate::time::TimeSource;
+
+/// Storage whose registries can be read into a [`Snapshot`]. Sealed: every [`Storage`] is.
+pub trait ReadStorage: Storage + Sized {
+    /// Takes a reading on its own.
+    #[doc(hidden)]
+    fn snapshot<T: TimeSource>(registry: &Registry<Self, T>, probe: &impl Probe) -> Snapshot<Self>;
+}
+
+/// A sum of mean poll times, each weighed by its polls.
+#[derive(Clone, Copy, Debug, Default)]
+struct Weighted {
+    sum: u128,
+    weight: u128,
+}
+
+impl Weighted {
+    /// Means stay below 2^51, so that a sum over 2^13 slots of 2^64 polls does not wrap.
+    fn of(mean: u64, polls: u64) -> Self {
+        match mean {
+            0 => Self::default(),
+            mean => {
+                let weight = u128::from(polls.max(1));
+                Self {
+                    sum: u128::from(mean) * weight,
+                    weight,
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.sum = self.sum.wrapping_add(other.sum);
+        self.weight = self.weight.wrapping_add(other.weight);
+    }
+
+    /// Replaces a part of the sum.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    fn replace(&mut self, old: Self, new: Self) {
+        self.sum = self.sum.wrapping_add(new.sum.wrapping_sub(old.sum));
+        self.weight = self.weight.wrapping_add(new.weight.wrapping_sub(old.weight));
+    }
+
+    /// The mean with its fraction; zero without a sample.
+    fn mean(&self) -> u64 {
+        let mean = self.sum.checked_div(self.weight);
+        mean.map_or(0, |mean| u64::try_from(mean).unwrap_or(u64::MAX))
+    }
+}
+
+/// Since when, in ticks, a thread has busy time that its slot does not count yet; [`UNTIMED`] if it has none. A thread that lost its
+/// worker to another has its poll in progress to end and is not busy otherwise.
+fn busy_from(live: &LiveRecord, settled_at: u64, lost: bool) -> u64 {
+    match live.busy_since() {
+        UNTIMED => UNTIMED,
+        _ if lost && live.state != WorkerState::Polling => UNTIMED,
+        since => since.max(settled_at),
+    }
+}
+
+/// Sets what a worker is doing: by the record of the thread that has it, or nothing.
+fn set_state<S: Storage>(worker: &mut WorkerSnapshot<S>, live: Option<&LiveRecord>, probe: &impl Probe) {
+    worker.state = live.map_or(WorkerState::Idle, |live| live.state);
+    let site = live.map_or(Site::UNKNOWN, |live| live.site);
+    if worker.site != site {
+        worker.site_name.clear();
+        if site != Site::UNKNOWN {
+            // A name that does not fit is cut.
+            let _ = probe.write_site(site, &mut worker.site_name);
+        }
+        worker.site = site;
+    }
+}
+
+/// Sets the number and the name of the thread that has a worker; zero is no thread.
+fn set_thread<S: Storage>(worker: &mut WorkerSnapshot<S>, thread: u64, probe: &impl Probe) {
+    let thread = (thread != 0).then_some(thread);
+    if worker.thread != thread {
+        worker.thread_name.clear();
+        if let Some(thread) = thread {
+            // A name that does not fit is cut.
+            let _ = probe.write_thread(thread, &mut worker.thread_name);
+        }
+        worker.thread = thread;
+    }
+}

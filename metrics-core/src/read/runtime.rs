@@ -1,0 +1,129 @@
+//! The part of a reading that does not come from slots.
+
+use crate::catalog::{MetricSet, RuntimeNumber, WorkerNumber};
+use crate::options::Sampling;
+use crate::probe::Probe;
+use crate::registry::Registry;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+use crate::snapshot::{HistogramReading, Measurements};
+use crate::snapshot::{Snapshot, WorkerSnapshot};
+use crate::storage::Storage;
+use crate::time::{TimeScale, TimeSource, Timestamp};
+use core::fmt::Write;
+use core::time::Duration;
+
+/// What is the same for all slots of one reading.
+pub(super) struct Moment {
+    pub(super) now: Timestamp,
+    pub(super) scale: TimeScale,
+    pub(super) timed: bool,
+    /// Nanoseconds since the reading before. `None` without a clock.
+    pub(super) elapsed: Option<u64>,
+    /// The counters that hooks move.
+    pub(super) measured: MetricSet,
+    pub(super) sampling: [Sampling; 2],
+}
+
+impl Moment {
+    /// Nanoseconds since a reading of the clock, which another core may have taken. `None` if the clock has stepped back.
+    pub(super) fn age(&self, since: Timestamp) -> Option<u64> {
+        self.scale.nanos_across_cores(self.now, since)
+    }
+
+    /// Nanoseconds since a reading of the clock in ticks; zero if the clock has stepped back.
+    pub(super) fn nanos_since(&self, ticks: u64) -> u64 {
+        self.scale.nanos(self.now, Timestamp::from_ticks(ticks))
+    }
+
+    /// Marks a worker whose slots could not be read.
+    pub(super) fn mark_stale<S: Storage>(&self, worker: &mut WorkerSnapshot<S>) {
+        let before = worker.stale.and_then(|stale| stale.age).unwrap_or_default();
+        let age = self.elapsed.filter(|_| !worker.missing).map(Duration::from_nanos);
+        worker.stale = Some(crate::snapshot::Staleness {
+            age: age.map(|age| before.saturating_add(age)),
+        });
+    }
+
+    /// Measurements that have counted nothing.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    pub(super) fn blank<S: Storage, T>(
+        &self,
+        registry: &Registry<S, T>,
+        known: MetricSet,
+    ) -> Measurements<S> {
+        let facts = &registry.facts;
+        let [poll_time, schedule_latency] =
+            [&facts.poll_time, &facts.schedule_latency].map(|layout| layout.get());
+        // Fixed storage was checked to hold the buckets when the registry was made.
+        let empty =
+            |config: Option<&_>, sampling| HistogramReading::empty(config.filter(|_| self.timed)?, sampling);
+        let mut blank = Measurements {
+            poll_time: empty(poll_time, self.sampling[0]),
+            schedule_latency: empty(schedule_latency, self.sampling[1]),
+            ..Measurements::NONE
+        };
+        blank.numbers.known = known;
+        blank
+    }
+}
+
+/// Reads the clock, the switches and the numbers of the runtime as a whole. `probed` are the numbers that the runtime reported itself
+/// in an earlier reading.
+pub(super) fn read_runtime<S: Storage, T: TimeSource>(
+    to: &mut Snapshot<S>,
+    registry: &Registry<S, T>,
+    probe: &impl Probe,
+    probed: &mut MetricSet,
+) -> Moment {
+    let facts = &registry.facts;
+    let tasks = registry.task_counts();
+    let now = if facts.timed {
+        registry.clock.now()
+    } else {
+        facts.started
+    };
+    let uptime = facts.timed.then(|| facts.scale.nanos(now, facts.started));
+    let elapsed = uptime
+        .zip(to.uptime)
+        .map(|(now, before)| now.saturating_sub(before));
+    if to.name.as_ref().is_empty() {
+        // A name that does not fit is cut.
+        let _ = to.name.write_str(facts.name.as_ref());
+    }
+    to.epoch = epoch(registry, probe);
+    to.started_at = facts.started_at;
+    to.uptime = uptime;
+    to.num_workers = probe.num_workers().unwrap_or(facts.num_workers);
+    to.tasks = facts
+        .measures
+        .has_runtime(RuntimeNumber::SpawnedTasksCount)
+        .then_some(tasks);
+    for &number in RuntimeNumber::ALL {
+        let reported = probe.runtime(number);
+        if reported.is_some() {
+            *probed = probed.union(MetricSet::runtime(&[number]));
+        } else if number.is_counter() && probed.has_runtime(number) {
+            // The last value stays: the count of the hooks would not continue from there.
+            continue;
+        }
+        to.runtime.set(
+            number,
+            reported.or_else(|| registry.runtime_number(number, &tasks)),
+        );
+    }
+    Moment {
+        now,
+        scale: facts.scale,
+        timed: facts.timed,
+        elapsed,
+        measured: registry
+            .measured()
+            .intersection(MetricSet::worker(WorkerNumber::COUNTERS)),
+        sampling: [registry.options.poll_time(), registry.options.schedule_latency()],
+    }
+}
+
+/// What a snapshot gives as the epoch: the registry's, changed in a process that was forked from the one that made it.
+pub(super) fn epoch<S: Storage, T>(registry: &Registry<S, T>, probe: &impl Probe) -> u64 {
+    registry.facts.epoch ^ probe.fork_id()
+}

@@ -1,0 +1,420 @@
+//! The slots that serve one worker: read together, applied together.
+
+use super::cache::Cache;
+use super::runtime::Moment;
+use super::{Weighted, busy_from, set_state, set_thread};
+use crate::catalog::{MetricSet, WorkerNumber};
+use crate::counters::MEAN_FRACTION;
+use crate::live::{LiveRecord, UNTIMED};
+use crate::probe::Probe;
+use crate::record::HeapBuckets;
+use crate::registry::Registry;
+use crate::slot::{FOREIGN, Holder, Slot, persist};
+use crate::snapshot::{Snapshot, WorkerSnapshot};
+use crate::storage::Heap;
+use crate::time::{TimeSource, Timestamp};
+use alloc::vec::Vec;
+
+const BUSY: usize = WorkerNumber::BusyDurationTotal as usize;
+
+/// No slot.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// What is remembered of a slot.
+#[derive(Debug)]
+pub(super) struct SlotCache {
+    pub(super) holder: Holder,
+    /// The sequence count that its numbers were read under; `None` before the first time.
+    pub(super) seq: Option<u32>,
+    pub(super) live: Option<LiveRecord>,
+    /// The place of its worker.
+    pub(super) worker: u32,
+    /// The next slot of the same worker.
+    pub(super) next: u32,
+    thread: u64,
+    settled_at: u64,
+    /// Since when it has busy time that it does not count yet, in ticks; [`UNTIMED`] if it has none.
+    busy_from: u64,
+}
+
+/// What is remembered of a worker, apart from its entry in the snapshot.
+#[derive(Debug)]
+pub(super) struct WorkerCache {
+    pub(super) index: usize,
+    /// Where its entry is.
+    pub(super) entry: u32,
+    /// Its slots.
+    pub(super) first: u32,
+    pub(super) last: u32,
+    /// Whether it is among those that changed.
+    pub(super) is_listed: bool,
+    pub(super) numbers_changed: bool,
+    /// Whether its slots were read once.
+    is_read: bool,
+    pub(super) measures_busy: bool,
+    /// Whether its busy time has to be computed anew, though none of it is in progress.
+    settles: bool,
+    is_busy: bool,
+    /// Since when it has been in its state, in ticks; [`UNTIMED`] if that is not known.
+    since: u64,
+    /// Busy time that its slots count, in nanoseconds.
+    settled: u64,
+    polls: u64,
+    mean: Weighted,
+}
+
+impl SlotCache {
+    pub(super) fn new(worker: u32) -> Self {
+        Self {
+            holder: Holder::default(),
+            seq: None,
+            live: None,
+            worker,
+            next: NONE,
+            thread: 0,
+            settled_at: 0,
+            busy_from: UNTIMED,
+        }
+    }
+
+    /// Whether nothing has changed in the slot since it was read.
+    #[inline(always)]
+    pub(super) fn is_unchanged(&self, slot: &Slot<HeapBuckets>, holder: Holder) -> bool {
+        self.holder == holder
+            && self.seq.is_some()
+            && slot.seq.begin() == self.seq
+            && self.live.as_ref().is_some_and(|live| slot.live.is_still(live))
+    }
+
+    /// Whether its thread, and not the other slot's, has the worker that both serve.
+    fn supersedes(&self, other: &Self) -> bool {
+        match (&self.live, &other.live) {
+            (Some(live), Some(other)) => live.supersedes(other),
+            (live, _) => live.is_some(),
+        }
+    }
+}
+
+impl WorkerCache {
+    pub(super) fn new(index: usize, entry: usize, measures_busy: bool) -> Self {
+        Self {
+            index,
+            entry: entry as u32,
+            first: NONE,
+            last: NONE,
+            is_listed: false,
+            numbers_changed: false,
+            is_read: false,
+            measures_busy,
+            settles: measures_busy,
+            is_busy: false,
+            since: UNTIMED,
+            settled: 0,
+            polls: 0,
+            mean: Weighted::default(),
+        }
+    }
+
+    /// Its entry in the snapshot.
+    #[inline(always)]
+    pub(super) fn entry_of<'a>(
+        &self,
+        workers: &'a mut Vec<WorkerSnapshot<Heap>>,
+        external: &'a mut Vec<WorkerSnapshot<Heap>>,
+    ) -> Option<&'a mut WorkerSnapshot<Heap>> {
+        match self.index {
+            FOREIGN => external.first_mut(),
+            _ => workers.get_mut(self.entry as usize),
+        }
+    }
+
+    /// Adds a slot, after those that have lower numbers.
+    pub(super) fn link(&mut self, slot: u32, slots: &mut [SlotCache]) {
+        match slots.get_mut(self.last as usize) {
+            Some(last) => last.next = slot,
+            None => self.first = slot,
+        }
+        self.last = slot;
+    }
+}
+
+impl Cache {
+    /// Brings one worker up to date.
+    pub(super) fn read_worker<T: TimeSource>(
+        &mut self,
+        place: u32,
+        to: &mut Snapshot<Heap>,
+        registry: &Registry<Heap, T>,
+        moment: &Moment,
+        probe: &impl Probe,
+    ) {
+        let Some(worker) = self.workers.get(place as usize) else {
+            return;
+        };
+        if worker.numbers_changed {
+            let is_read = self.read_slots(worker.first, registry, probe);
+            self.apply(place, is_read, to, registry, moment);
+        }
+        self.apply_state(place, to, probe);
+        if let Some(worker) = self.workers.get_mut(place as usize) {
+            worker.is_listed = false;
+        }
+    }
+
+    /// Reads the slots of a worker into scratch space, and says whether all of them could be read.
+    #[inline(never)]
+    fn read_slots<T: TimeSource>(
+        &mut self,
+        first: u32,
+        registry: &Registry<Heap, T>,
+        probe: &impl Probe,
+    ) -> bool {
+        let [sum, one] = &mut self.scratch;
+        let mut number = first;
+        while let Some(known) = self.slots.get_mut(number as usize) {
+            let Some(slot) = registry.storage.at(number as usize) else {
+                return false;
+            };
+            let scratch = if number == first { &mut *sum } else { &mut *one };
+            let read = || slot.seq.try_read_counted(|| scratch.read(slot));
+            let read = persist(read, |attempt| probe.relax(attempt));
+            known.seq = read.map(|((), seq)| seq);
+            if known.seq.is_none() {
+                return false;
+            }
+            scratch.weigh();
+            (known.thread, known.settled_at) = (scratch.values.thread, scratch.values.settled_at);
+            if number != first {
+                sum.add(one);
+            }
+            number = known.next;
+        }
+        true
+    }
+
+    /// Takes over what was read of a worker: all of it, or nothing.
+    #[inline(never)]
+    fn apply<T>(
+        &mut self,
+        place: u32,
+        is_read: bool,
+        to: &mut Snapshot<Heap>,
+        registry: &Registry<Heap, T>,
+        moment: &Moment,
+    ) {
+        let Some(worker) = self.workers.get_mut(place as usize) else {
+            return;
+        };
+        let Snapshot {
+            total,
+            workers,
+            external,
+            ..
+        } = to;
+        let Some(entry) = worker.entry_of(workers, external) else {
+            return;
+        };
+        worker.numbers_changed = false;
+        let now = &mut entry.measurements;
+        if !is_read {
+            if !worker.is_read && !entry.missing {
+                entry.missing = true;
+                self.missing += 1;
+                // What the runtime reports itself is known.
+                now.numbers.known = now.numbers.known.intersection(self.probed);
+                (now.poll_time, now.schedule_latency) = (None, None);
+            }
+            moment.mark_stale(entry);
+            return;
+        }
+        if entry.missing {
+            entry.missing = false;
+            self.missing -= 1;
+            let blank = moment.blank(registry, known(worker.index, moment, self.probed));
+            now.numbers.known = now.numbers.known.union(blank.numbers.known);
+            (now.poll_time, now.schedule_latency) = (blank.poll_time, blank.schedule_latency);
+        }
+        worker.is_read = true;
+        entry.stale = None;
+
+        let [sum, _] = &self.scratch;
+        let polls = sum.polls();
+        let mut values = sum.values.values;
+        let old = &mut now.numbers.values;
+        // `pass_time` adds what is in progress.
+        worker.settled = values[BUSY];
+        worker.settles = worker.measures_busy;
+        values[BUSY] = old[BUSY];
+        if worker.index != FOREIGN && !self.probed.has_no_worker() {
+            for &number in WorkerNumber::ALL {
+                if self.probed.has_worker(number) {
+                    values[number as usize] = old[number as usize];
+                }
+            }
+        }
+        for ((total, old), new) in total.numbers.values.iter_mut().zip(old).zip(values) {
+            *total = total.wrapping_add(new.wrapping_sub(*old));
+            *old = new;
+        }
+        self.polls = self.polls.wrapping_add(polls.wrapping_sub(worker.polls));
+        worker.polls = polls;
+        self.mean.replace(worker.mean, sum.mean);
+        worker.mean = sum.mean;
+        let mean = sum.mean.mean();
+        now.mean_poll_time = (mean != 0).then_some(mean >> MEAN_FRACTION);
+        sum.poll_time
+            .apply(polls, &mut now.poll_time, &mut total.poll_time);
+        let latency = (&mut now.schedule_latency, &mut total.schedule_latency);
+        sum.schedule_latency.apply(polls, latency.0, latency.1);
+    }
+
+    /// Finds the slot of the thread that has a worker now, and takes over what that thread is doing.
+    fn apply_state(&mut self, place: u32, to: &mut Snapshot<Heap>, probe: &impl Probe) {
+        let Some(worker) = self.workers.get_mut(place as usize) else {
+            return;
+        };
+        let Some(entry) = worker.entry_of(&mut to.workers, &mut to.external) else {
+            return;
+        };
+        let mut holder = NONE;
+        let mut number = worker.first;
+        while let Some(slot) = self.slots.get(number as usize) {
+            let found = self.slots.get(holder as usize);
+            if slot.holder.is_leased() && found.is_none_or(|found| slot.supersedes(found)) {
+                holder = number;
+            }
+            number = slot.next;
+        }
+        let live = self.slots.get(holder as usize).and_then(|slot| slot.live);
+        let thread = self.slots.get(holder as usize).map_or(0, |slot| slot.thread);
+        worker.is_busy = false;
+        let mut number = worker.first;
+        while let Some(slot) = self.slots.get_mut(number as usize) {
+            slot.busy_from = match &slot.live {
+                Some(record) if slot.holder.is_leased() => {
+                    let lost = live.is_some_and(|live| !record.supersedes(&live));
+                    busy_from(record, slot.settled_at, lost)
+                }
+                _ => UNTIMED,
+            };
+            worker.is_busy |= slot.busy_from != UNTIMED;
+            number = slot.next;
+        }
+        worker.is_busy &= worker.measures_busy;
+        worker.settles = worker.measures_busy;
+        let since = live.and_then(|live| live.since);
+        worker.since = since.map_or(UNTIMED, Timestamp::ticks);
+        set_state(entry, live.as_ref(), probe);
+        set_thread(entry, thread, probe);
+    }
+
+    /// Sets what depends on the moment of the reading alone.
+    pub(super) fn pass_time(&mut self, to: &mut Snapshot<Heap>, moment: &Moment) {
+        if !moment.timed {
+            return;
+        }
+        let Snapshot {
+            total,
+            workers,
+            external,
+            ..
+        } = to;
+        for worker in &mut self.workers {
+            if worker.since == UNTIMED && !worker.settles {
+                continue;
+            }
+            let Some(entry) = worker.entry_of(workers, external) else {
+                continue;
+            };
+            entry.state_for = match worker.since {
+                UNTIMED => None,
+                since => moment.age(Timestamp::from_ticks(since)),
+            };
+            if !worker.settles || entry.missing {
+                continue;
+            }
+            worker.settles = worker.is_busy;
+            let mut in_progress = 0_u64;
+            let mut number = worker.first;
+            while worker.is_busy
+                && let Some(slot) = self.slots.get(number as usize)
+            {
+                if slot.busy_from != UNTIMED {
+                    in_progress = in_progress.saturating_add(moment.nanos_since(slot.busy_from));
+                }
+                number = slot.next;
+            }
+            entry.busy_in_progress = Some(in_progress);
+            // A state can be seen before what was submitted with it: busy time never goes back for that.
+            let busy = &mut entry.measurements.numbers.values[BUSY];
+            let new = worker.settled.saturating_add(in_progress).max(*busy);
+            total.numbers.values[BUSY] = total.numbers.values[BUSY].wrapping_add(new - *busy);
+            *busy = new;
+        }
+    }
+}
+
+/// The numbers that hooks move for a worker, or for external threads: they have no queue, and nothing tells when they park.
+pub(super) fn known(index: usize, moment: &Moment, probed: MetricSet) -> MetricSet {
+    const EXTERNAL: MetricSet = MetricSet::worker(&[
+        WorkerNumber::PollCount,
+        WorkerNumber::BudgetForcedYieldCount,
+        WorkerNumber::RootPolls,
+        WorkerNumber::NestedPolls,
+    ]);
+    match index {
+        FOREIGN => moment.measured.intersection(EXTERNAL),
+        _ => moment.measured.without(probed),
+    }
+}
+
+#[cfg(all(test, not(metrics_core_loom)))]
+mod tests {
+    use crate::storage::sealed::Sealed;
+    use crate::{Builder, MetricSet, NoClock, PollStart, RuntimeMetrics, Staleness, Worker};
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_worker_with_one_unreadable_slot_keeps_all_its_numbers() {
+        let registry = Builder::new().measures(MetricSet::ALL).build(NoClock).unwrap();
+        let workers = [(); 2].map(|()| Worker::lease(registry.clone(), 0).unwrap());
+        let poll = || {
+            for worker in &workers {
+                worker.start_poll(PollStart::default());
+                worker.end_poll();
+                worker.submit();
+            }
+        };
+        let mut reader = RuntimeMetrics::new(registry.clone()).reader();
+        poll();
+        assert_eq!(reader.read().total().poll_count(), Some(2));
+
+        poll();
+        // The other thread is in the middle of a submit, for as long as the reader tries.
+        let slot = registry.storage.slots().nth(1).unwrap();
+        let seq = slot.seq.open();
+        let snapshot = reader.read();
+        let worker = snapshot.worker(0).unwrap();
+        assert_eq!(
+            worker.poll_count(),
+            Some(2),
+            "not three: none of it is of this reading"
+        );
+        assert_eq!(worker.staleness(), Some(Staleness { age: None }));
+        assert_eq!(snapshot.total().poll_count(), Some(2));
+        let fresh = RuntimeMetrics::new(registry.clone()).snapshot();
+        let worker = fresh.worker(0).unwrap();
+        assert!(worker.is_missing());
+        assert_eq!(
+            (worker.poll_count(), fresh.total().poll_count()),
+            (None, None),
+            "not zero"
+        );
+
+        slot.seq.close(seq);
+        let snapshot = reader.read();
+        assert_eq!(snapshot.worker(0).unwrap().staleness(), None);
+        assert_eq!(snapshot.total().poll_count(), Some(4));
+    }
+}

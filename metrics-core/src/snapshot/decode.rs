@@ -1,0 +1,392 @@
+//! Reading a serialised snapshot: within a limit of memory, and checked once as a whole.
+
+use super::measurements::{HistogramReading, Measurements};
+use super::wire::{FIELDS, SNAPSHOT_SCHEMA};
+use super::{Snapshot, WorkerSnapshot};
+use crate::catalog::RuntimeNumber;
+use crate::histogram::HistogramSnapshot;
+use crate::serde_storage::text;
+use crate::serde_u64::U64;
+use crate::slot::FOREIGN;
+use crate::storage::{Rows, Storage};
+use core::fmt;
+use core::marker::PhantomData;
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+
+/// Decodes a [`Snapshot`] within a limit of memory.
+///
+/// A few bytes can describe a histogram of thousands of buckets. Decoding a `Snapshot` without a seed therefore stops where it would
+/// take more than 128 MiB, or more than 4 MiB and 200 times as much as was read. A seed sets a limit of your own:
+///
+/// ```
+/// use metrics_core::{Builder, Heap, NoClock, RuntimeMetrics, SnapshotSeed};
+/// use serde::de::DeserializeSeed;
+///
+/// let metrics = RuntimeMetrics::new(Builder::new().build(NoClock)?);
+/// let json = serde_json::to_string(&metrics.snapshot())?;
+///
+/// let mut decoder = serde_json::Deserializer::from_str(&json);
+/// let snapshot = SnapshotSeed::<Heap>::new().limit(1 << 30).deserialize(&mut decoder)?;
+/// assert_eq!(snapshot.epoch(), metrics.snapshot().epoch());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct SnapshotSeed<S> {
+    budget: Budget,
+    storage: PhantomData<S>,
+}
+
+impl<S: Storage> SnapshotSeed<S> {
+    /// The default limit, in bytes.
+    pub const DEFAULT_LIMIT: usize = 128 << 20;
+
+    /// A seed with the limits that decoding has without one.
+    pub const fn new() -> Self {
+        Self {
+            budget: Budget {
+                limit: Self::DEFAULT_LIMIT,
+                per_byte: Some(PER_BYTE),
+                used: 0,
+                read: 0,
+            },
+            storage: PhantomData,
+        }
+    }
+
+    /// Sets the memory in bytes that decoding may take, however little is read.
+    #[must_use]
+    pub const fn limit(mut self, bytes: usize) -> Self {
+        self.budget.limit = bytes;
+        self.budget.per_byte = None;
+        self
+    }
+}
+
+impl<S: Storage> Default for SnapshotSeed<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Memory per byte that was read.
+const PER_BYTE: usize = 200;
+/// Memory that any snapshot may take.
+const FREE: usize = 4 << 20;
+/// While a list grows, its memory is there up to three times: the old one, and the new one of twice its size.
+const GROWTH: usize = 3;
+/// The fewest bytes that a worker takes in any format: one for each of its fields.
+const WORKER_BYTES: usize = 24;
+/// The same of a histogram without samples, and of a bucket.
+const HISTOGRAM_BYTES: usize = 12;
+const BUCKET_BYTES: usize = 2;
+
+/// The memory that a snapshot may take, and how much of it is taken.
+#[derive(Clone, Copy, Debug)]
+struct Budget {
+    limit: usize,
+    per_byte: Option<usize>,
+    used: usize,
+    /// What was read at least.
+    read: usize,
+}
+
+impl Budget {
+    fn spend<E: Error>(&mut self, memory: usize, read: usize) -> Result<(), E> {
+        self.used = self.used.saturating_add(memory.saturating_mul(GROWTH));
+        self.read = self.read.saturating_add(read);
+        let earned = self
+            .per_byte
+            .map(|per_byte| self.read.saturating_mul(per_byte).saturating_add(FREE));
+        let limit = earned.map_or(self.limit, |earned| earned.min(self.limit));
+        if self.used > limit {
+            return Err(E::custom(format_args!(
+                "the snapshot takes more than {limit} bytes: raise the limit of `SnapshotSeed` if you trust its source"
+            )));
+        }
+        Ok(())
+    }
+
+    fn spend_on_histogram<C: crate::histogram::Counts, E: Error>(
+        &mut self,
+        histogram: &HistogramSnapshot<C>,
+    ) -> Result<(), E> {
+        let occupied = histogram.buckets().iter().filter(|&&count| count != 0).count();
+        self.spend(
+            size_of_val(histogram.buckets()),
+            HISTOGRAM_BYTES + BUCKET_BYTES * occupied,
+        )
+    }
+
+    fn spend_on_measurements<S: Storage, E: Error>(
+        &mut self,
+        measurements: &Measurements<S>,
+    ) -> Result<(), E> {
+        let readings = [measurements.poll_time(), measurements.schedule_latency()];
+        readings
+            .into_iter()
+            .flatten()
+            .try_for_each(|reading| self.spend_on_histogram(reading.histogram()))
+    }
+
+    fn spend_on_worker<S: Storage, E: Error>(&mut self, worker: &WorkerSnapshot<S>) -> Result<(), E> {
+        self.spend(size_of::<WorkerSnapshot<S>>(), WORKER_BYTES)?;
+        self.spend_on_measurements(&worker.measurements)
+    }
+}
+
+impl<'de, S: Storage> Deserialize<'de> for Snapshot<S> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        SnapshotSeed::new().deserialize(deserializer)
+    }
+}
+
+impl<'de, S: Storage> DeserializeSeed<'de> for SnapshotSeed<S> {
+    type Value = Snapshot<S>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Snapshot<S>, D::Error> {
+        deserializer.deserialize_struct("Snapshot", FIELDS, self)
+    }
+}
+
+impl<'de, S: Storage> Visitor<'de> for SnapshotSeed<S> {
+    type Value = Snapshot<S>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a snapshot")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Snapshot<S>, A::Error> {
+        let (mut decoder, mut fields) = (Decoder::new(self.budget), InOrder(seq));
+        for field in FIELDS {
+            decoder.field(field, &mut fields)?;
+        }
+        decoder.finish()
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Snapshot<S>, A::Error> {
+        let (mut decoder, mut fields) = (Decoder::new(self.budget), ByName(map));
+        while let Some(name) = fields.0.next_key_seed(FieldName)? {
+            decoder.field(name, &mut fields)?;
+        }
+        decoder.finish()
+    }
+}
+
+/// Gives the value of the next field, whatever the format.
+trait NextValue<'de> {
+    type Error: Error;
+
+    fn next_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Self::Error>;
+
+    fn next<V: Deserialize<'de>>(&mut self) -> Result<V, Self::Error> {
+        self.next_seed(PhantomData)
+    }
+}
+
+struct InOrder<A>(A);
+
+impl<'de, A: SeqAccess<'de>> NextValue<'de> for InOrder<A> {
+    type Error = A::Error;
+
+    fn next_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
+        let missing =
+            || A::Error::custom("a field of the snapshot is missing: it was written by another version");
+        self.0.next_element_seed(seed)?.ok_or_else(missing)
+    }
+}
+
+struct ByName<A>(A);
+
+impl<'de, A: MapAccess<'de>> NextValue<'de> for ByName<A> {
+    type Error = A::Error;
+
+    fn next_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
+        self.0.next_value_seed(seed)
+    }
+}
+
+/// The name of a field; empty for one that this version does not know.
+struct FieldName;
+
+impl<'de> DeserializeSeed<'de> for FieldName {
+    type Value = &'static str;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<&'static str, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for FieldName {
+    type Value = &'static str;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a field")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<&'static str, E> {
+        Ok(FIELDS.iter().find(|&&field| field == name).copied().unwrap_or(""))
+    }
+}
+
+/// A snapshot that is being decoded.
+struct Decoder<S: Storage> {
+    snapshot: Snapshot<S>,
+    budget: Budget,
+    has_schema: bool,
+}
+
+/// Text of any storage.
+#[derive(serde::Deserialize)]
+#[serde(bound = "")]
+struct Name<S: Storage>(#[serde(deserialize_with = "text::deserialize")] S::Text);
+
+impl<S: Storage> Decoder<S> {
+    fn new(budget: Budget) -> Self {
+        Self {
+            snapshot: Snapshot::EMPTY,
+            budget,
+            has_schema: false,
+        }
+    }
+
+    fn field<'de, N: NextValue<'de>>(&mut self, field: &str, next: &mut N) -> Result<(), N::Error> {
+        let snapshot = &mut self.snapshot;
+        match field {
+            "schema" => {
+                check_schema(next.next()?)?;
+                self.has_schema = true;
+            }
+            "name" => snapshot.name = next.next::<Name<S>>()?.0,
+            "epoch" => snapshot.epoch = next.next::<U64>()?.0,
+            "started_at" => snapshot.started_at = number(next)?,
+            "uptime" => snapshot.uptime = number(next)?,
+            "num_workers" => snapshot.num_workers = next.next::<u32>()? as usize,
+            "tasks" => snapshot.tasks = next.next()?,
+            "blocking_queue_wait" => {
+                snapshot.blocking_queue_wait = next.next()?;
+                if let Some(histogram) = &snapshot.blocking_queue_wait {
+                    self.budget.spend_on_histogram(histogram)?;
+                }
+            }
+            "total" => {
+                snapshot.total = next.next()?;
+                self.budget.spend_on_measurements(&snapshot.total)?;
+            }
+            "workers" => {
+                let budget = &mut self.budget;
+                snapshot.workers = next.next_seed(Workers {
+                    budget,
+                    storage: PhantomData::<S>,
+                })?;
+            }
+            "external" => {
+                if let Some(worker) = next.next::<Option<WorkerSnapshot<S>>>()? {
+                    self.budget.spend_on_worker(&worker)?;
+                    let full = |_| N::Error::custom(FULL);
+                    snapshot.external.try_push(worker).map_err(full)?;
+                }
+            }
+            _ => match RuntimeNumber::ALL.iter().find(|number| number.name() == field) {
+                Some(&known) => snapshot.runtime.set(known, number(next)?),
+                None => {
+                    next.next::<IgnoredAny>()?;
+                }
+            },
+        }
+        Ok(())
+    }
+
+    fn finish<E: Error>(self) -> Result<Snapshot<S>, E> {
+        if !self.has_schema {
+            return Err(E::missing_field("schema"));
+        }
+        self.snapshot.check().map_err(E::custom)?;
+        Ok(self.snapshot)
+    }
+}
+
+const FULL: &str = "more workers than this storage holds: read it with heap storage";
+
+fn check_schema<E: Error>(schema: u32) -> Result<(), E> {
+    if schema == SNAPSHOT_SCHEMA {
+        return Ok(());
+    }
+    Err(E::custom(format_args!(
+        "the snapshot has schema {schema} and this version reads schema {SNAPSHOT_SCHEMA}: use the version that wrote it"
+    )))
+}
+
+fn number<'de, N: NextValue<'de>>(next: &mut N) -> Result<Option<u64>, N::Error> {
+    Ok(next.next::<Option<U64>>()?.map(|U64(number)| number))
+}
+
+/// Decodes the list of workers, and stops where it takes too much memory.
+struct Workers<'a, S> {
+    budget: &'a mut Budget,
+    storage: PhantomData<S>,
+}
+
+impl<'de, S: Storage> DeserializeSeed<'de> for Workers<'_, S> {
+    type Value = S::Rows<WorkerSnapshot<S>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, S: Storage> Visitor<'de> for Workers<'_, S> {
+    type Value = S::Rows<WorkerSnapshot<S>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of workers")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut workers = S::Rows::EMPTY;
+        while let Some(worker) = seq.next_element::<WorkerSnapshot<S>>()? {
+            self.budget.spend_on_worker(&worker)?;
+            workers.try_push(worker).map_err(|_| A::Error::custom(FULL))?;
+        }
+        Ok(workers)
+    }
+}
+
+impl<S: Storage> Snapshot<S> {
+    /// Whether it is one that can have been taken, as far as types don't say so.
+    fn check(&self) -> Result<(), &'static str> {
+        let workers = self.workers();
+        if !workers.is_sorted_by(|one, next| one.index < next.index) {
+            return Err("the workers of a snapshot are sorted by index, each once: these are not");
+        }
+        if workers.last().is_some_and(|last| last.index >= FOREIGN) {
+            return Err("the index of a worker is too large");
+        }
+        if self.external().is_some_and(|external| external.index != FOREIGN) {
+            return Err("external threads have the index of a worker");
+        }
+        let has_time = |worker: &WorkerSnapshot<S>| {
+            worker.state_for.is_some()
+                || worker.busy_in_progress.is_some()
+                || worker.stale.is_some_and(|stale| stale.age.is_some())
+        };
+        if self.uptime.is_none() && self.all().any(has_time) {
+            return Err("a worker has a time though the snapshot has no clock");
+        }
+        // A difference and a sum of histograms rely on it.
+        if !self.has_one_layout(Measurements::poll_time)
+            || !self.has_one_layout(Measurements::schedule_latency)
+        {
+            return Err("the histograms of the workers have different layouts");
+        }
+        Ok(())
+    }
+
+    fn has_one_layout(&self, of: fn(&Measurements<S>) -> Option<&HistogramReading<S>>) -> bool {
+        let workers = self.all().map(WorkerSnapshot::measurements);
+        let mut readings = workers.chain([&self.total]).filter_map(of);
+        let Some(first) = readings.next() else { return true };
+        readings.all(|reading| reading.histogram().config() == first.histogram().config())
+    }
+}
