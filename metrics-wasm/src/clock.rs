@@ -6,76 +6,79 @@ use core::fmt;
 use core::time::Duration;
 use metrics_core::{TimeSource, Timestamp};
 
-/// Different readings to see before the resolution counts as known.
+/// Steps of the clock that [`resolution`] waits for.
 const STEPS: u32 = 8;
-/// Readings to take at most: two to ten milliseconds, once, on a clock so coarse that it hardly moves.
+/// The most readings that [`resolution`] takes: 2 to 10 ms in total, on a clock so coarse that it hardly moves.
 const READINGS: u32 = 1 << 16;
-/// What a clock that did not move during all of them is taken for: the coarsest that browsers offer (Firefox's
+/// The resolution of a clock that does not move during all of these readings: the coarsest that browsers offer (Firefox with
 /// `privacy.resistFingerprinting`).
 const COARSEST: Duration = Duration::from_millis(100);
 
 const NANOS_PER_MILLI: f64 = 1e6;
 
-/// `performance.now()`, as windows, workers and Node have it.
+/// The clock `performance.now()`, which windows, workers and Node provide.
 ///
-/// Browsers make it coarse on purpose: steps of 100 us in an ordinary Chrome page, 5 us in one that is [cross-origin
-/// isolated], up to 1 ms elsewhere. The constructor measures that step and [`resolution`](TimeSource::resolution) reports
-/// it. A reading costs 20 to 100 ns, most of it the call out of WebAssembly.
+/// Browsers make it coarse on purpose: its steps are 100 us in an ordinary Chrome page, 5 us in a page that is [cross-origin
+/// isolated], and up to 1 ms elsewhere. [`new`](Self::new) measures the step and [`resolution`](TimeSource::resolution) returns
+/// it. A reading costs 20 to 100 ns, mostly for the call out of WebAssembly.
 ///
-/// Ticks are nanoseconds since the Unix epoch as the host saw it when this global was created. They never go back, and
-/// they are no wall clock: the host's later corrections don't reach them.
+/// A tick is one nanosecond since the Unix epoch, as the host knew it when this global object was created. The clock is
+/// monotonic. It is not a wall clock: later corrections of the host's time don't affect it.
 ///
 /// [cross-origin isolated]: https://developer.mozilla.org/en-US/docs/Web/API/Window/crossOriginIsolated
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PerformanceClock {
-    /// `None` where there is no clock.
+    /// `None` if the clock is unavailable.
     resolution: Option<Duration>,
 }
 
-/// This global has no `performance.now()`: an `AudioWorklet`, say.
+/// The error of [`PerformanceClock::new`]: this global object has no `performance.now()`. An `AudioWorklet` is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoPerformance;
+pub struct ClockUnavailable;
 
-impl fmt::Display for NoPerformance {
+impl fmt::Display for ClockUnavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("this global object has no performance.now(), so nothing can be timed here: use PerformanceClock::ABSENT to count all the same")
+        f.write_str(
+            "this global object has no performance.now(): use PerformanceClock::UNAVAILABLE to count without measuring time",
+        )
     }
 }
 
-impl Error for NoPerformance {}
+impl Error for ClockUnavailable {}
 
 impl PerformanceClock {
-    /// No clock: durations and histograms are `None`, counters work.
-    pub const ABSENT: Self = Self { resolution: None };
+    /// No clock. Counters work; durations and histograms are `None`.
+    pub const UNAVAILABLE: Self = Self { resolution: None };
 
-    /// Finds the clock of this global and measures its resolution, which takes until it has moved eight times: a
-    /// millisecond in an ordinary Chrome page, and never more than 65 536 readings.
+    /// Looks up `performance.now()` and measures its resolution.
+    ///
+    /// The measurement waits until the clock has moved eight times, which takes about a millisecond in an ordinary Chrome page. It
+    /// takes at most 65 536 readings.
     ///
     /// # Errors
-    ///
-    /// [`NoPerformance`] where there is no `performance.now()`.
-    pub fn new() -> Result<Self, NoPerformance> {
+    /// Returns [`ClockUnavailable`] if the global object has no `performance.now()`.
+    pub fn new() -> Result<Self, ClockUnavailable> {
         PERFORMANCE.with(|performance| match performance {
             Some(performance) => Ok(Self {
                 resolution: Some(resolution(|| performance.now())),
             }),
-            None => Err(NoPerformance),
+            None => Err(ClockUnavailable),
         })
     }
 
-    /// The reading of zero milliseconds, in ticks.
-    pub(crate) fn origin() -> u64 {
-        ORIGIN.with(|origin| *origin)
+    /// As [`new`](Self::new), but returns [`UNAVAILABLE`](Self::UNAVAILABLE) instead of an error.
+    pub fn detect() -> Self {
+        Self::new().unwrap_or(Self::UNAVAILABLE)
     }
 
-    /// The clock of this global, or [`ABSENT`](Self::ABSENT).
-    pub fn find() -> Self {
-        Self::new().unwrap_or(Self::ABSENT)
+    /// The tick at zero milliseconds of `performance.now()`.
+    pub(crate) fn origin() -> u64 {
+        ORIGIN.with(|origin| *origin)
     }
 }
 
 thread_local! {
-    /// Each thread of a shared module has a global, and so a time origin, of its own.
+    /// Each thread of a shared module has its own global object and its own time origin.
     static ORIGIN: u64 =
         PERFORMANCE.with(|performance| performance.as_ref().and_then(Performance::time_origin).map_or(0, nanos));
 }
@@ -106,13 +109,13 @@ impl TimeSource for PerformanceClock {
     }
 }
 
-/// Saturating, and 0 for anything that is no number.
+/// Milliseconds as nanoseconds. Saturates, and returns 0 for a number below 0 and for NaN.
 #[allow(clippy::cast_sign_loss, reason = "a float-to-integer cast saturates")]
 pub(crate) fn nanos(millis: f64) -> u64 {
     (millis * NANOS_PER_MILLI).round() as u64
 }
 
-/// The smallest step that a clock in milliseconds makes.
+/// The smallest step that a clock makes, whose readings are in milliseconds.
 fn resolution(mut now: impl FnMut() -> f64) -> Duration {
     let mut before = now();
     let mut smallest = None;
@@ -136,7 +139,7 @@ fn resolution(mut now: impl FnMut() -> f64) -> Duration {
 mod tests {
     use super::*;
 
-    /// A clock that takes `cost` ms a reading and shows only multiples of `step`.
+    /// A clock whose readings take `cost` ms each and are multiples of `step` ms.
     fn coarse(step: f64, cost: f64) -> impl FnMut() -> f64 {
         let mut time = 0.0;
         move || {
@@ -146,28 +149,28 @@ mod tests {
     }
 
     #[test]
-    fn the_step_is_found_whatever_a_reading_costs() {
+    fn the_resolution_does_not_depend_on_the_cost_of_a_reading() {
         for (step, nanos) in [(0.1, 100_000), (0.005, 5_000), (1.0, 1_000_000)] {
             for cost in [0.000_03, 0.000_1, 0.000_7] {
                 let found = resolution(coarse(step, cost)).as_nanos();
-                assert_eq!(found, nanos, "a step of {step} ms, {cost} ms a reading");
+                assert_eq!(found, nanos, "a step of {step} ms, {cost} ms per reading");
             }
         }
     }
 
     #[test]
-    fn a_clock_finer_than_its_readings_has_the_resolution_of_a_reading() {
+    fn the_resolution_is_at_least_the_cost_of_a_reading() {
         assert_eq!(resolution(coarse(0.000_001, 0.000_05)).as_nanos(), 50);
     }
 
     #[test]
-    fn a_clock_that_stands_still_is_taken_for_the_coarsest() {
+    fn a_clock_that_does_not_move_has_the_coarsest_resolution() {
         assert_eq!(resolution(|| 7.0), COARSEST);
         assert_eq!(resolution(|| f64::NAN), COARSEST);
     }
 
     #[test]
-    fn no_reading_is_out_of_range() {
+    fn conversion_to_nanoseconds_saturates() {
         assert_eq!(nanos(-1.0), 0);
         assert_eq!(nanos(f64::NAN), 0);
         assert_eq!(nanos(f64::INFINITY), u64::MAX);

@@ -1,12 +1,12 @@
-//! What a JavaScript host may offer, each looked up on the global object itself: no `window` is needed.
+//! Bindings to the JavaScript host. Each name is looked up on the global object, so no `window` is needed.
 //!
-//! A name that the host does not have reads as `None`, or its call as `Err`; neither throws into Rust.
+//! A name that the host does not have is `None`, and a call that throws returns `Err`.
 
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
 #[wasm_bindgen]
 extern "C" {
-    /// The `Performance` interface, of which every host has some subset.
+    /// The `Performance` interface. Hosts provide different parts of it.
     #[derive(Clone)]
     pub(crate) type Performance;
 
@@ -14,14 +14,14 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(crate) fn now(this: &Performance) -> f64;
 
-    /// Milliseconds from the Unix epoch to the time origin; `undefined` in old workers.
+    /// Milliseconds from the Unix epoch to the time origin. `None` in workers of old browsers.
     #[wasm_bindgen(method, getter, js_name = timeOrigin)]
     pub(crate) fn time_origin(this: &Performance) -> Option<f64>;
 
     #[wasm_bindgen(thread_local_v2, js_name = performance)]
     pub(crate) static PERFORMANCE: Option<Performance>;
 
-    /// Runs `job` as a microtask: after the present job, before rendering, timers and input.
+    /// Runs `job` as a microtask: after the current job, and before rendering, timers and input.
     #[wasm_bindgen(catch, js_name = queueMicrotask)]
     pub(crate) fn queue_microtask(job: &JsValue) -> Result<(), JsValue>;
 }

@@ -1,57 +1,53 @@
-//! Async runtime metrics for browsers and other JavaScript hosts.
+//! Runtime metrics for async code in browsers, workers, worklets and Node.
 //!
-//! The vocabulary, the hot path and the snapshot are those of [`metrics_core`]; this crate adds what a host of WebAssembly has:
-//! a [clock](PerformanceClock), a [wrapper](Measured) for futures, hooks for executors, a [watch](EventLoop) over the
-//! event loop, and, with the feature `js`, the API for JavaScript. Nothing here needs a `window`: it works in workers, in worklets and in Node, as far as each goes.
+//! This crate adds to [`metrics_core`] what a JavaScript host provides: a [clock](PerformanceClock), a [wrapper](Measured) for
+//! futures, a [watch](EventLoop) over the event loop and, with the feature `js`, an API for JavaScript. It needs no `window`. A
+//! host that lacks a clock, timers or microtasks gets the metrics that don't need them; the others are `None`.
 //!
-//! # Measuring tasks
+//! # Measure tasks
 //!
-//! [`spawn_local`] instead of that of `wasm_bindgen_futures`, or [`Monitor::measure`] around a future that another executor
-//! gets. [`Monitor::snapshot`] reads the numbers.
+//! Call [`spawn_local`] instead of the function of the same name in `wasm_bindgen_futures`. For another executor, wrap each future in
+//! [`Monitor::measure`]. [`Monitor::snapshot`] reads the metrics.
 //!
-//! # Writing an executor
+//! # Write an executor
 //!
-//! Make a [`Registry`] with [`metrics_core::Builder::build`] and a [`PerformanceClock`], lease a [`Worker`] and call its hooks.
+//! Build a [`Registry`] with [`metrics_core::Builder`] and a [`PerformanceClock`], lease a [`Worker`] from it and call the worker's
+//! hooks. `examples/executor` in this crate's sources calls each hook once.
 //!
-//! # What is not promised
+//! # Limits
 //!
-//! - Times are as good as the host's clock, which browsers make coarse on purpose: see [`PerformanceClock`].
-//! - The numbers of a wrapper begin where its tasks are polled. What else keeps the thread busy shows in the event loop's own.
-//! - Where a panic aborts, as on `wasm32-unknown-unknown` by default, a task that panics never ends.
+//! - Durations are as precise as the host's clock, which browsers make coarse on purpose: see [`PerformanceClock`].
+//! - A monitor measures only the futures that it wraps. Other work on the thread shows as loop lag and busy time of the [`EventLoop`].
+//! - If a panic aborts, as it does on `wasm32-unknown-unknown` by default, a task that panics never ends.
+//!
+//! # Features
+//!
+//! - `record` (default): the hooks record. Without it the same functions do nothing: see [`RECORDING`]. Only a binary should name it.
+//! - `js`: the class `RuntimeMetrics` for JavaScript, with TypeScript types. The module that links this crate exports it.
 
-mod bounds;
 mod clock;
-mod event_loop;
+pub mod event_loop;
 mod host;
 #[cfg(feature = "js")]
 pub mod js;
+pub mod location;
 mod measured;
 mod monitor;
+mod probe;
 #[cfg(feature = "js")]
 mod prometheus;
 mod recorder;
-mod site;
+mod resolution;
+mod runtime;
 mod turn;
 mod waker;
 
-use metrics_core::Heap;
-use std::sync::Arc;
-
-pub use bounds::no_finer_than;
-pub use clock::{NoPerformance, PerformanceClock};
-pub use event_loop::{
-    DEFAULT_PERIOD, EventLoop, EventLoopSnapshot, Histogram, Stall, StallListener, StallSource, WatchError,
-};
+pub use clock::{ClockUnavailable, PerformanceClock};
+pub use event_loop::EventLoop;
 pub use measured::Measured;
 pub use metrics_core;
-pub use monitor::{BuildError, Builder, Monitor, MonitorProbe, spawn_local};
-pub use site::location;
-
-/// A registry on the host's clock.
-pub type Registry = metrics_core::Registry<Heap, PerformanceClock>;
-/// A worker on the host's clock.
-pub type Worker = metrics_core::Worker<Arc<Registry>>;
-/// A reader; `P` is what the runtime is asked through.
-pub type RuntimeMetrics<P = metrics_core::NoProbe> = metrics_core::RuntimeMetrics<Arc<Registry>, P>;
-/// A snapshot.
-pub type Snapshot = metrics_core::Snapshot<Heap>;
+pub use metrics_core::{HistogramConfig, RECORDING, Sampling};
+pub use monitor::{AlreadyInstalled, BuildError, Monitor, MonitorBuilder, spawn_local};
+pub use probe::MonitorProbe;
+pub use resolution::no_finer_than;
+pub use runtime::{Registry, RuntimeMetrics, Snapshot, Worker};

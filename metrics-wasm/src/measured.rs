@@ -1,4 +1,4 @@
-//! A future whose polls, wakes and end are measured.
+//! The wrapper of a future that records its polls, its wakes and its end.
 
 use crate::recorder::Recorder;
 use crate::waker::TaskWaker;
@@ -12,13 +12,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 pin_project! {
-    /// A future measured by a [`Monitor`](crate::Monitor): hand it to whatever executor runs this thread.
+    /// A future measured by a [`Monitor`](crate::Monitor). Spawn it on any executor of this thread.
     ///
-    /// It counts as one task from here to its end, whatever way that comes: done, dropped, panicked. Polled inside
-    /// another measured future, its polls count as `nested_polls` and leave every other number alone.
+    /// It is one task, from [`Monitor::measure`](crate::Monitor::measure) until it is ready, is dropped or panics. If another
+    /// measured future polls it, its polls are counted in `nested_polls` only.
     #[must_use = "futures do nothing unless polled"]
     pub struct Measured<F> {
-        // Dropped before the task, whose end is counted when nothing of it is left.
+        // Declared before `task`, so that the future is dropped before the task's end is counted.
         #[pin]
         future: F,
         task: IfRecording<Task>,
@@ -39,11 +39,11 @@ impl<F> fmt::Debug for Measured<F> {
     }
 }
 
-/// What the wrapper keeps of the task.
+/// What the wrapper keeps for its task.
 pub(crate) struct Task {
     recorder: Rc<Recorder>,
     shared: Arc<TaskWaker>,
-    /// Made once: it is the same for every poll.
+    /// The waker that every poll passes to the future.
     waker: Waker,
     site: Site,
     life: TaskLife,
@@ -71,7 +71,7 @@ impl<F: Future> Future for Measured<F> {
     }
 }
 
-/// Ends a poll, by returning or by a panic.
+/// Ends the poll when it is dropped, so also if the future panics.
 struct PollGuard<'a> {
     task: &'a mut Task,
     nested: bool,
@@ -104,9 +104,9 @@ impl Drop for PollGuard<'_> {
 }
 
 impl Task {
-    /// A task of a future that `spawned_at` spawns. It counts as spawned from now on.
+    /// Counts a task as spawned at this location.
     pub(crate) fn new(recorder: &Rc<Recorder>, spawned_at: &'static Location<'static>) -> Self {
-        let site = crate::site::intern(spawned_at);
+        let site = crate::location::intern(spawned_at);
         recorder.worker.task_spawned();
         let shared = recorder.spawned();
         Self {

@@ -1,25 +1,35 @@
-//! The monitor of a thread: it measures futures, and reads what was measured.
+//! The monitor of a thread: it measures futures and reads their metrics.
 
+use crate::clock::PerformanceClock;
 use crate::measured::{Measured, Task};
+use crate::probe::MonitorProbe;
 use crate::recorder::Recorder;
-use crate::waker::Wakes;
-use crate::{PerformanceClock, Registry, RuntimeMetrics, Snapshot, no_finer_than};
+use crate::resolution::no_finer_than;
+use crate::runtime::{Registry, RuntimeMetrics, Snapshot};
 use core::cell::OnceCell;
 use core::error::Error;
 use core::fmt;
 use core::panic::Location;
 use metrics_core::{
-    ConfigError, HistogramConfig, IfRecording, LeaseError, MetricSet, Probe, RECORDING, Sampling, Site,
-    TimeSource, WorkerNumber,
+    ConfigError, HistogramConfig, IfRecording, LeaseError, MetricSet, RECORDING, Sampling, TimeSource,
+    WorkerNumber,
 };
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Measures futures on an executor that has no hooks, such as that of `wasm_bindgen_futures`.
+/// Measures futures on an executor that has no hooks, such as the one of `wasm_bindgen_futures`.
 ///
-/// There is one worker: this thread. It counts as parked until a measured future is polled; then it is busy until the
-/// host's microtasks have run dry, which a microtask of our own sees. What a turn counted is published at its end. A clone
-/// is another handle on the same numbers.
+/// A monitor has one worker: its thread. The worker is parked until a measured future is polled. It is then busy until the host
+/// has run all its microtasks, and submits its metrics. A clone is another handle to the same metrics.
+///
+/// ```no_run
+/// use metrics_wasm::Monitor;
+///
+/// let monitor = Monitor::current()?;
+/// monitor.spawn_local(async { /* ... */ });
+/// println!("{:?} polls", monitor.snapshot().total().poll_count());
+/// # Ok::<(), metrics_wasm::BuildError>(())
+/// ```
 #[derive(Clone)]
 pub struct Monitor(IfRecording<Rc<Recorder>>);
 
@@ -33,10 +43,22 @@ impl fmt::Debug for Monitor {
     }
 }
 
-/// Describes a [`Monitor`]. Everything has a default.
+/// The settings of a [`Monitor`]. Each has a default.
+///
+/// ```no_run
+/// use metrics_wasm::{HistogramConfig, Monitor};
+///
+/// let monitor = Monitor::builder()
+///     .name("ui")
+///     .poll_time(Some(HistogramConfig::h2(100_000, 10_000_000_000, 3)?))
+///     .schedule_latency(None)
+///     .build()?;
+/// monitor.install()?;
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
-pub struct Builder<'a> {
+pub struct MonitorBuilder<'a> {
     name: &'a str,
     poll_time: Option<HistogramConfig>,
     schedule_latency: Option<HistogramConfig>,
@@ -45,15 +67,8 @@ pub struct Builder<'a> {
     clock: Option<PerformanceClock>,
 }
 
-impl Default for Builder<'_> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<'a> Builder<'a> {
-    /// A runtime named `main` with both histograms, in the default layout, measuring every poll.
-    pub const fn new() -> Self {
+impl<'a> MonitorBuilder<'a> {
+    const fn new() -> Self {
         Self {
             name: "main",
             poll_time: Some(HistogramConfig::DEFAULT),
@@ -64,53 +79,55 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The name by which exporters tell several runtimes apart.
+    /// The name of the runtime in snapshots and exporters. The default is `main`.
     pub const fn name(mut self, name: &'a str) -> Self {
         self.name = name;
         self
     }
 
-    /// The layout of the poll-time histogram, or `None` for none. Coarsened to the clock: see [`no_finer_than`].
+    /// The layout of the poll time histogram, or `None` for no such histogram. The default is [`HistogramConfig::DEFAULT`].
+    /// [`no_finer_than`] adapts it to the clock.
     pub const fn poll_time(mut self, config: Option<HistogramConfig>) -> Self {
         self.poll_time = config;
         self
     }
 
-    /// The layout of the schedule-latency histogram, or `None` for none. Coarsened to the clock too.
+    /// The layout of the schedule latency histogram, or `None` for no such histogram. The default is
+    /// [`HistogramConfig::DEFAULT`]. [`no_finer_than`] adapts it to the clock.
     pub const fn schedule_latency(mut self, config: Option<HistogramConfig>) -> Self {
         self.schedule_latency = config;
         self
     }
 
-    /// How many polls the poll-time histogram measures at first.
+    /// Which polls the poll time histogram samples at first. The default is every poll.
     pub const fn poll_time_sampling(mut self, sampling: Sampling) -> Self {
         self.poll_time_sampling = sampling;
         self
     }
 
-    /// How many polls the schedule-latency histogram measures at first.
+    /// Which polls the schedule latency histogram samples at first. The default is every poll.
     pub const fn schedule_latency_sampling(mut self, sampling: Sampling) -> Self {
         self.schedule_latency_sampling = sampling;
         self
     }
 
-    /// The clock, where [`PerformanceClock::find`] is not what is wanted.
+    /// The clock. The default is [`PerformanceClock::detect`].
     pub const fn clock(mut self, clock: PerformanceClock) -> Self {
         self.clock = Some(clock);
         self
     }
 
-    /// Makes the monitor. Without a clock it counts and measures no time.
+    /// Builds the monitor. If the clock is unavailable, the monitor counts and measures no time.
     ///
     /// # Errors
-    /// [`BuildError`]; the defaults give none.
+    /// Returns [`BuildError`] for settings that no registry accepts. The defaults are valid.
     pub fn build(&self) -> Result<Monitor, BuildError> {
         let recorder = IfRecording::new(|| self.recorder());
         Ok(Monitor(recorder.transpose()?))
     }
 
     fn recorder(&self) -> Result<Rc<Recorder>, BuildError> {
-        let clock = self.clock.unwrap_or_else(PerformanceClock::find);
+        let clock = self.clock.unwrap_or_else(PerformanceClock::detect);
         let mut builder = metrics_core::Builder::new()
             .name(self.name)
             .poll_time_sampling(self.poll_time_sampling)
@@ -130,7 +147,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// What a wrapper sees of its host. No queue is stolen from, and a park without a poll can't be told from no turn at all.
+/// The metrics that a wrapper can measure. It sees no queue to steal from, and it can't tell a park without a poll from no turn of the
+/// event loop at all.
 const MEASURED: MetricSet = MetricSet::worker(&[
     WorkerNumber::BusyDurationTotal,
     WorkerNumber::ParkCount,
@@ -140,13 +158,13 @@ const MEASURED: MetricSet = MetricSet::worker(&[
 ])
 .union(MetricSet::TASKS);
 
-/// Why a monitor can't be made.
+/// The error of [`MonitorBuilder::build`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The registry's configuration.
+    /// The registry does not accept the settings.
     Config(ConfigError),
-    /// Its one worker.
+    /// The registry has no worker to lease.
     Lease(LeaseError),
 }
 
@@ -161,51 +179,51 @@ impl fmt::Display for BuildError {
 
 impl Error for BuildError {}
 
-/// The queue depth of wrapped tasks, and the places that spawned them.
-#[derive(Clone, Debug)]
-pub struct MonitorProbe(Arc<Wakes>);
+/// The error of [`Monitor::install`]: the thread already has a monitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlreadyInstalled;
 
-impl Probe for MonitorProbe {
-    fn worker_numbers(&self) -> MetricSet {
-        MetricSet::worker(&[WorkerNumber::LocalScheduleCount, WorkerNumber::LocalQueueDepth])
-    }
-
-    fn worker(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
-        match number {
-            _ if worker != 0 => None,
-            WorkerNumber::LocalScheduleCount => Some(self.0.schedules()),
-            WorkerNumber::LocalQueueDepth => Some(self.0.depth()),
-            _ => None,
-        }
-    }
-
-    fn write_site(&self, site: Site, out: &mut dyn fmt::Write) -> fmt::Result {
-        crate::site::write(site, out)
+impl fmt::Display for AlreadyInstalled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "this thread already has a monitor: call Monitor::install before the first spawn_local, Monitor::current or new RuntimeMetrics()",
+        )
     }
 }
 
+impl Error for AlreadyInstalled {}
+
 impl Monitor {
-    /// The monitor of this thread, made with defaults the first time unless [`install`](Self::install) came before.
+    /// A builder with the default settings.
+    pub const fn builder<'a>() -> MonitorBuilder<'a> {
+        MonitorBuilder::new()
+    }
+
+    /// The monitor of this thread. The first call builds one with the default settings, unless [`install`](Self::install) was
+    /// called before.
     ///
     /// # Errors
-    /// As [`Builder::build`], whose defaults give none.
+    /// Returns the error of [`MonitorBuilder::build`]. The default settings give none.
     pub fn current() -> Result<Self, BuildError> {
         let current = || {
             CURRENT.with(|current| {
                 if let Some(recorder) = current.get() {
                     return Ok(Rc::clone(recorder));
                 }
-                let recorder = Builder::new().recorder()?;
+                let recorder = MonitorBuilder::new().recorder()?;
                 Ok(Rc::clone(current.get_or_init(|| recorder)))
             })
         };
         Ok(Self(IfRecording::new(current).transpose()?))
     }
 
-    /// Makes this the monitor of its thread. `false`, and nothing changed, if the thread has one already.
-    pub fn install(&self) -> bool {
-        let install = |recorder: &Rc<_>| CURRENT.with(|current| current.set(Rc::clone(recorder)).is_ok());
-        self.0.get().is_none_or(install)
+    /// Makes this the monitor of its thread, until the thread ends. Does nothing without the feature `record`.
+    ///
+    /// # Errors
+    /// Returns [`AlreadyInstalled`] if the thread has a monitor.
+    pub fn install(&self) -> Result<(), AlreadyInstalled> {
+        let install = |recorder: &Rc<_>| CURRENT.with(|current| current.set(Rc::clone(recorder)));
+        self.0.get().map_or(Ok(()), install).map_err(|_| AlreadyInstalled)
     }
 
     /// Spawns a measured task on the executor of `wasm_bindgen_futures`.
@@ -214,30 +232,31 @@ impl Monitor {
         wasm_bindgen_futures::spawn_local(self.measure(future));
     }
 
-    /// A measured future, to be handed to any executor of this thread. It counts as spawned from now on.
+    /// Wraps a future to measure it. Spawn the returned future on any executor of this thread. This call counts the task as spawned
+    /// and records the caller as its spawn location.
     #[track_caller]
     pub fn measure<F>(&self, future: F) -> Measured<F> {
         let location = Location::caller();
         Measured::new(future, self.0.map(|recorder| Task::new(recorder, location)))
     }
 
-    /// The recorder, without the feature `record` `None`.
+    /// The recorder. It exists only with the feature `record`.
     pub(crate) fn recorder(&self) -> &IfRecording<Rc<Recorder>> {
         &self.0
     }
 
-    /// A reader.
+    /// A reader of the metrics. Other threads can use it too.
     pub fn metrics(&self) -> RuntimeMetrics<MonitorProbe> {
         match self.0.get() {
             Some(recorder) => RuntimeMetrics::with_probe(
                 Arc::clone(&recorder.registry),
-                MonitorProbe(Arc::clone(&recorder.wakes)),
+                MonitorProbe::new(Arc::clone(&recorder.wakes)),
             ),
-            None => RuntimeMetrics::with_probe(unrecorded(), MonitorProbe(Arc::default())),
+            None => RuntimeMetrics::with_probe(unrecorded(), MonitorProbe::new(Arc::default())),
         }
     }
 
-    /// Takes a snapshot with everything in it that this thread counted so far, the poll going on left out.
+    /// Submits this thread's metrics and takes a snapshot. It contains every poll that has ended.
     pub fn snapshot(&self) -> Snapshot {
         match self.0.get() {
             Some(recorder) => {
@@ -248,9 +267,9 @@ impl Monitor {
         }
     }
 
-    /// Tasks that woke themselves during their own poll: a sign of futures that yield by waking, or that spin.
-    pub fn self_wake_count(&self) -> u64 {
-        self.0.get().map_or(0, |recorder| recorder.wakes.self_wakes())
+    /// How often a task has woken itself during its own poll. Futures that yield or spin do so. `None` without the feature `record`.
+    pub fn self_wake_count(&self) -> Option<u64> {
+        self.0.get().map(|recorder| recorder.wakes.self_wakes())
     }
 }
 
@@ -259,13 +278,13 @@ thread_local! {
     static CURRENT: OnceCell<Rc<Recorder>> = const { OnceCell::new() };
 }
 
-/// What a monitor without a recorder reads.
+/// The registry that a monitor reads without the feature `record`. Nothing is recorded in it.
 fn unrecorded() -> Arc<Registry> {
-    let registry = metrics_core::Builder::new().build(PerformanceClock::ABSENT);
+    let registry = metrics_core::Builder::new().build(PerformanceClock::UNAVAILABLE);
     registry.unwrap_or_else(|_| unreachable!("the defaults are a valid configuration"))
 }
 
-/// Spawns a task on the executor of `wasm_bindgen_futures`, measured by this thread's monitor.
+/// Spawns a task on the executor of `wasm_bindgen_futures` and measures it with this thread's monitor.
 ///
 /// ```no_run
 /// metrics_wasm::spawn_local(async { /* ... */ });
@@ -276,12 +295,12 @@ fn unrecorded() -> Arc<Registry> {
 #[track_caller]
 pub fn spawn_local<F: Future<Output = ()> + 'static>(future: F) {
     if !RECORDING {
-        // A wrapper without a task behind it would still be code in the module.
+        // The wrapper would add code to the module although it has no task.
         return wasm_bindgen_futures::spawn_local(future);
     }
     match Monitor::current() {
         Ok(monitor) => monitor.spawn_local(future),
-        // A task that can't be measured runs all the same.
+        // A task runs even if it can't be measured.
         Err(_) => wasm_bindgen_futures::spawn_local(future),
     }
 }

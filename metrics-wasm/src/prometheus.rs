@@ -1,6 +1,7 @@
-//! The text that Prometheus scrapes, for hosts that can't answer a scrape themselves: the page sends it on.
+//! A snapshot as Prometheus text, for a page that sends it to a server. A page can't answer a scrape itself.
 
-use crate::{EventLoopSnapshot, Snapshot};
+use crate::event_loop::EventLoopSnapshot;
+use crate::runtime::Snapshot;
 use core::fmt::{self, Write};
 use core::time::Duration;
 use metrics_core::{EVENT_LOOP_METRICS, HistogramSnapshot, Metric, MetricKind, MetricUnit, SampleValue};
@@ -11,18 +12,22 @@ const MAX_BUCKETS: usize = 20;
 type Value<'a> = SampleValue<'a, Vec<u64>>;
 
 /// A snapshot in Prometheus' text format 0.0.4, under the names that servers export. Metrics of the workers are sums over them.
-pub(crate) fn text(snapshot: &Snapshot, event_loop: Option<&EventLoopSnapshot>, self_wakes: u64) -> String {
+pub(crate) fn text(
+    snapshot: &Snapshot,
+    event_loop: Option<&EventLoopSnapshot>,
+    self_wakes: Option<u64>,
+) -> String {
     let mut out = String::new();
     let labels = format!("runtime=\"{}\"", escaped(snapshot.name()));
     snapshot.visit(|sample| {
         if sample.worker.is_none() {
-            // A string takes any text.
-            let _ = write_metric(&mut out, sample.metric, &labels, sample.value);
+            // Writing to a string does not fail.
+            let _ = write_metric(&mut out, sample.metric, &labels, &sample.value);
         }
     });
     for metric in EVENT_LOOP_METRICS {
         if let Some(value) = event_loop_value(metric.name, event_loop, self_wakes) {
-            let _ = write_metric(&mut out, metric, &labels, value);
+            let _ = write_metric(&mut out, metric, &labels, &value);
         }
     }
     out
@@ -31,7 +36,7 @@ pub(crate) fn text(snapshot: &Snapshot, event_loop: Option<&EventLoopSnapshot>, 
 fn event_loop_value<'a>(
     metric: &str,
     event_loop: Option<&'a EventLoopSnapshot>,
-    self_wakes: u64,
+    self_wakes: Option<u64>,
 ) -> Option<Value<'a>> {
     match metric {
         "loop_lag" => Some(Value::Histogram(&event_loop?.loop_lag)),
@@ -40,12 +45,12 @@ fn event_loop_value<'a>(
             let nanos = event_loop?.loop_busy_duration_total.as_nanos();
             Some(Value::Number(u64::try_from(nanos).unwrap_or(u64::MAX)))
         }
-        "self_wake_count" => Some(Value::Number(self_wakes)),
+        "self_wake_count" => self_wakes.map(Value::Number),
         _ => None,
     }
 }
 
-fn write_metric(out: &mut String, metric: &Metric, labels: &str, value: Value<'_>) -> fmt::Result {
+fn write_metric(out: &mut String, metric: &Metric, labels: &str, value: &Value<'_>) -> fmt::Result {
     let Some(name) = metric.exported else {
         return Ok(());
     };
@@ -57,7 +62,7 @@ fn write_metric(out: &mut String, metric: &Metric, labels: &str, value: Value<'_
     writeln!(out, "# HELP {name} {}\n# TYPE {name} {kind}", metric.help)?;
     match value {
         Value::Number(nanos) if metric.unit == MetricUnit::Nanoseconds => {
-            writeln!(out, "{name}{{{labels}}} {}", in_seconds(nanos))
+            writeln!(out, "{name}{{{labels}}} {}", in_seconds(*nanos))
         }
         Value::Number(count) => writeln!(out, "{name}{{{labels}}} {count}"),
         Value::Histogram(histogram) => write_histogram(out, name, labels, histogram),
@@ -129,7 +134,7 @@ mod tests {
     fn labels_are_escaped() {
         let registry = Builder::new().name("a \"b\" \\\n").build(NoClock);
         let metrics = RuntimeMetrics::new(registry.expect("no clock is no error"));
-        let text = text(&metrics.snapshot(), None, 0);
+        let text = text(&metrics.snapshot(), None, None);
         assert!(
             text.contains("async_runtime_workers{runtime=\"a \\\"b\\\" \\\\\\n\"} 1\n"),
             "{text}"

@@ -1,43 +1,43 @@
-//! What records the polls of one thread: a worker, driven by the polls it sees and by the ends of the host's turns.
+//! The recorder of one thread: a worker whose hooks are called at each measured poll and at the end of each turn.
 
+use crate::runtime::{Registry, Worker};
 use crate::turn::{self, Turn};
 use crate::waker::{TaskWaker, Wakes};
-use crate::{Registry, Worker};
 use core::cell::{Cell, RefCell};
 use metrics_core::{LeaseError, PollStart, Site, Timestamp};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// What a monitor and its clones share.
+/// The state that a monitor shares with its clones.
 pub(crate) struct Recorder {
     pub(crate) registry: Arc<Registry>,
     pub(crate) worker: Worker,
     pub(crate) wakes: Arc<Wakes>,
     turn: Turn<Self>,
-    /// In the poll of a measured future: one polled now is inside another.
+    /// Whether a measured future is being polled. A poll that starts now is nested.
     polling: Cell<bool>,
     long_polls: LongPolls,
 }
 
-/// Polls longer than a threshold, for who watches the event loop. Kept apart from the worker, whose histogram does not
+/// Polls longer than a threshold, for the stall reports of [`EventLoop`](crate::EventLoop). The worker's histogram does not
 /// say which poll was long.
 #[derive(Default)]
 struct LongPolls {
-    /// Nanoseconds; `None` while nobody watches.
+    /// Nanoseconds. `None` while there is no listener.
     threshold: Cell<Option<u64>>,
-    going_on: Cell<Option<(Timestamp, Site)>>,
+    in_progress: Cell<Option<(Timestamp, Site)>>,
     found: RefCell<Vec<(Timestamp, Timestamp, Site)>>,
 }
 
 impl LongPolls {
     fn start(&self, worker: &Worker, site: Site) {
         if self.threshold.get().is_some() {
-            self.going_on.set(Some((worker.now(), site)));
+            self.in_progress.set(Some((worker.now(), site)));
         }
     }
 
     fn end(&self, worker: &Worker) {
-        if let (Some((start, site)), Some(threshold)) = (self.going_on.take(), self.threshold.get()) {
+        if let (Some((start, site)), Some(threshold)) = (self.in_progress.take(), self.threshold.get()) {
             let end = worker.now();
             if worker.registry().scale().nanos(end, start) >= threshold {
                 self.found.borrow_mut().push((start, end, site));
@@ -47,7 +47,7 @@ impl LongPolls {
 }
 
 impl Recorder {
-    /// Leases the one worker of `registry`, parked.
+    /// Leases the one worker of `registry` and parks it.
     pub(crate) fn new(registry: Arc<Registry>) -> Result<Rc<Self>, LeaseError> {
         let worker = Worker::lease(Arc::clone(&registry), 0)?;
         worker.park();
@@ -61,7 +61,7 @@ impl Recorder {
         }))
     }
 
-    /// Notes polls of at least so many nanoseconds from now on; `u64::MAX` notes none.
+    /// Keeps polls of at least `threshold` nanoseconds for [`take_long_polls`](Self::take_long_polls). `u64::MAX` keeps none.
     pub(crate) fn watch_long_polls(&self, threshold: u64) {
         self.long_polls
             .threshold
@@ -76,7 +76,7 @@ impl Recorder {
         TaskWaker::spawned(Arc::clone(&self.registry), Arc::clone(&self.wakes))
     }
 
-    /// Says whether the poll counts. One inside another does not.
+    /// Starts a poll. Returns `false` for a nested poll, which has no end to record.
     pub(crate) fn start_poll(self: &Rc<Self>, start: PollStart) -> bool {
         let Self {
             worker,
@@ -93,7 +93,7 @@ impl Recorder {
             worker.unpark();
             worker.start_processing_scheduled_tasks();
         } else {
-            // Whatever ran since the last poll was not ours.
+            // Other work may have run since the last poll.
             worker.discard_last_timestamp();
         }
         long_polls.start(worker, start.site);

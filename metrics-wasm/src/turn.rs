@@ -1,16 +1,16 @@
-//! Where a turn of the host ends.
+//! The turn of a JavaScript host: from the first measured poll until the executor's tasks have run.
 //!
-//! A JavaScript host has no park hook. But a microtask queued during the first poll of a turn runs when the executor's own
-//! microtask is done, and that is the end of the turn, unless tasks were woken that the executor polls in its next
-//! microtask: then one more is queued behind that one. It stops at the first that finds nothing was polled since the one before,
-//! so that it can't keep the host from rendering where an executor runs its tasks elsewhere.
+//! A JavaScript host has no park hook. A microtask queued during the first poll of a turn runs after the microtask of the executor,
+//! which is the end of the turn. If tasks were woken meanwhile, the executor polls them in its next microtask, so another microtask
+//! is queued behind that one. The chain stops when no future was polled between two of its microtasks. Otherwise it would keep
+//! the host from rendering if the executor polls its tasks outside microtasks.
 
 use crate::host::queue_microtask;
 use core::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use wasm_bindgen::closure::Closure;
 
-/// Whose turns these are.
+/// The owner of a [`Turn`].
 pub(crate) trait Owner: 'static {
     fn turn(&self) -> &Turn<Self>
     where
@@ -25,7 +25,7 @@ pub(crate) trait Owner: 'static {
 pub(crate) struct Turn<O> {
     open: Cell<bool>,
     polled: Cell<bool>,
-    /// The owner, held while a microtask is queued: the host would call a closure that is gone.
+    /// The owner, kept alive while a microtask is queued. The host would otherwise call a dropped closure.
     keep: RefCell<Option<Rc<O>>>,
     job: Closure<dyn FnMut()>,
 }
@@ -45,7 +45,7 @@ impl<O: Owner> Turn<O> {
         }
     }
 
-    /// A poll is about to start. `true` if it opens a turn.
+    /// Call this before a poll starts. Returns `true` if the poll opens a turn.
     pub(crate) fn poll(&self, owner: &Rc<O>) -> bool {
         self.polled.set(true);
         if self.open.get() {
@@ -56,7 +56,7 @@ impl<O: Owner> Turn<O> {
         true
     }
 
-    /// Whether the host will tell when the turn is over. Where it has no microtasks, the end of each poll has to do.
+    /// Whether a microtask will end the turn. On a host without microtasks, each poll is a turn of its own.
     pub(crate) fn is_open(&self) -> bool {
         self.open.get()
     }

@@ -1,6 +1,6 @@
-//! The waker that a measured future sees: it notes the wake, then wakes the task.
+//! The waker that a measured future receives: it records the wake, then wakes the task through the executor's waker.
 
-use crate::Registry;
+use crate::runtime::Registry;
 use atomic_waker::AtomicWaker;
 use core::sync::atomic::{AtomicU8, Ordering};
 use core::task::Waker;
@@ -9,19 +9,19 @@ use portable_atomic::AtomicU64;
 use std::sync::Arc;
 use std::task::Wake;
 
-/// What all tasks of one monitor count together. Wakes may come from any thread of a shared module.
+/// Counters that all tasks of one monitor share. Any thread of a shared module may wake a task.
 #[derive(Debug, Default)]
 pub(crate) struct Wakes {
     /// Tasks scheduled and not yet polled.
     depth: AtomicU64,
-    /// First wakes and spawns: each put one task on the host's queue.
+    /// Spawns and first wakes. Each puts one task on the executor's queue.
     schedules: AtomicU64,
     /// Tasks woken during their own poll.
-    of_self: AtomicU64,
+    self_woken: AtomicU64,
 }
 
 impl Wakes {
-    // Ordering: relaxed, here and below: gauges and counters of their own, nothing is read through them.
+    // Ordering: relaxed, in all methods: each number stands alone, and no other data is read after it.
     pub(crate) fn depth(&self) -> u64 {
         self.depth.load(Ordering::Relaxed)
     }
@@ -31,7 +31,7 @@ impl Wakes {
     }
 
     pub(crate) fn self_wakes(&self) -> u64 {
-        self.of_self.load(Ordering::Relaxed)
+        self.self_woken.load(Ordering::Relaxed)
     }
 
     fn scheduled(&self) {
@@ -44,18 +44,18 @@ impl Wakes {
     }
 }
 
-/// Not scheduled, not polled.
+/// Neither scheduled nor being polled.
 const IDLE: u8 = 0;
-/// Spawned or woken, and not yet polled.
+/// Spawned or woken, and waiting for its poll.
 const SCHEDULED: u8 = 1;
-/// In a poll.
+/// Being polled.
 const POLLING: u8 = 2;
-/// In a poll, and woken since it began: scheduled for the next one.
+/// Being polled, and woken since the poll started: scheduled for the next poll.
 const WOKEN: u8 = 3;
-/// Ended: a waker that outlives its task schedules nothing.
+/// Ended. A wake does not change this state.
 const DONE: u8 = 4;
 
-/// What a task's wakers share.
+/// The state that all wakers of a task share.
 pub(crate) struct TaskWaker {
     registry: Arc<Registry>,
     wakes: Arc<Wakes>,
@@ -66,7 +66,7 @@ pub(crate) struct TaskWaker {
 }
 
 impl TaskWaker {
-    /// A task that is scheduled from its spawn on.
+    /// The waker of a task that is spawned, and so scheduled, now.
     pub(crate) fn spawned(registry: Arc<Registry>, wakes: Arc<Wakes>) -> Arc<Self> {
         wakes.scheduled();
         let task = Self {
@@ -80,11 +80,11 @@ impl TaskWaker {
         Arc::new(task)
     }
 
-    /// A poll begins; `inner` is how the executor wants to be woken. Tells since when the task was scheduled.
+    /// Starts a poll. `inner` is the executor's waker. Returns when the task was scheduled.
     pub(crate) fn start_poll(&self, inner: &Waker) -> Option<Timestamp> {
         self.inner.register(inner);
-        // Ordering: acquire, pairs with the release in `note`: the stamp of the wake that led here is seen below. A task
-        // that is polled again after its end stays ended.
+        // Ordering: acquire, pairs with the release in `note`: the wake stamp below is the one of the wake that scheduled this
+        // poll. A task that is polled after its end stays ended.
         let start = |state| (state != DONE).then_some(POLLING);
         if self
             .state
@@ -96,25 +96,25 @@ impl TaskWaker {
         self.stamp.take()
     }
 
-    /// The poll ended, and the task goes on.
+    /// Ends a poll.
     pub(crate) fn end_poll(&self) {
-        // Ordering: relaxed: only who woke the task publishes anything, and that happened in `note`.
+        // Ordering: relaxed: the end of a poll makes no data visible. The wake stamp is released in `note`.
         let woken = self
             .state
             .compare_exchange(POLLING, IDLE, Ordering::Relaxed, Ordering::Relaxed);
         if woken == Err(WOKEN) {
-            // Nobody else leaves this state: a wake finds the task scheduled already.
+            // No wake changes `WOKEN`, so a plain store can't lose one.
             self.state.store(SCHEDULED, Ordering::Relaxed);
         }
     }
 
-    /// The task ended.
+    /// Ends the task.
     pub(crate) fn end(&self) {
         // Ordering: relaxed, as in `end_poll`.
         if matches!(self.state.swap(DONE, Ordering::Relaxed), SCHEDULED | WOKEN) {
             self.wakes.unscheduled();
         }
-        // Nobody is to be woken any more, and the executor's waker may hold the task that holds this.
+        // The executor's waker may own the task that owns this waker: dropping it breaks the cycle.
         drop(self.inner.take());
     }
 
@@ -124,18 +124,18 @@ impl TaskWaker {
         }
     }
 
-    /// Notes a wake: the first since the last poll began.
+    /// Records a wake, if it is the first since the last poll started.
     fn note(&self) {
         let wakes = |state| match state {
             IDLE => Some(SCHEDULED),
             POLLING => Some(WOKEN),
             _ => None,
         };
-        // Ordering: relaxed: a guess, which the exchange below checks.
+        // Ordering: relaxed: `fetch_update` below checks the state again.
         if wakes(self.state.load(Ordering::Relaxed)).is_none() {
             return;
         }
-        // The stamp first, so that a poll that sees the state sees the stamp.
+        // The stamp precedes the state, so that a poll that sees the new state sees the stamp.
         self.mark();
         // Ordering: release, pairs with the acquire in `start_poll`.
         let noted = self
@@ -144,7 +144,7 @@ impl TaskWaker {
         if let Ok(before) = noted {
             self.wakes.scheduled();
             if before == POLLING {
-                self.wakes.of_self.fetch_add(1, Ordering::Relaxed);
+                self.wakes.self_woken.fetch_add(1, Ordering::Relaxed);
             }
         }
     }

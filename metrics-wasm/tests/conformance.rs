@@ -14,7 +14,7 @@ use core::pin::Pin;
 use core::task::Poll;
 use core::time::Duration;
 use metrics_wasm::metrics_core::{METRICS, Metric, MetricKind};
-use metrics_wasm::{Builder, Monitor, RuntimeMetrics, Snapshot};
+use metrics_wasm::{Monitor, RuntimeMetrics, Snapshot};
 use reading::Reading;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -267,7 +267,7 @@ fn without(unmeasured: &[&'static str], measured: &[&str]) -> Vec<&'static str> 
 
 #[wasm_bindgen_test]
 async fn the_wrapper() {
-    let monitor = Builder::new().build().expect("the defaults are valid");
+    let monitor = Monitor::builder().build().expect("the defaults are valid");
     let reader = monitor.metrics();
     let runtime = Wrapped(monitor.clone());
     let at_once = [("local_schedule_count", 1), ("local_queue_depth", 1)];
@@ -328,7 +328,7 @@ async fn an_executor_with_hooks() {
 
 #[wasm_bindgen_test]
 async fn times_move_by_the_time_that_passed() {
-    let monitor = Builder::new().build().expect("the defaults are valid");
+    let monitor = Monitor::builder().build().expect("the defaults are valid");
     let before = monitor.snapshot();
     monitor.spawn_local(async { spin(30.0) });
     next_turn().await;

@@ -7,10 +7,9 @@ use common::{spin, until};
 use core::cell::RefCell;
 use core::ops::Range;
 use core::time::Duration;
+use metrics_wasm::event_loop::{EventLoop, Stall, StallListener, StallSource, WatchError};
 use metrics_wasm::metrics_core::TimeSource;
-use metrics_wasm::{
-    Builder, EventLoop, Monitor, PerformanceClock, Stall, StallListener, StallSource, WatchError,
-};
+use metrics_wasm::{Monitor, PerformanceClock, location};
 use std::rc::Rc;
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -27,7 +26,7 @@ struct Watched {
 
 impl Watched {
     fn new() -> Self {
-        let monitor = Builder::new().build().expect("the defaults are valid");
+        let monitor = Monitor::builder().build().expect("the defaults are valid");
         let event_loop =
             EventLoop::watch_every(&monitor, Duration::from_millis(10)).expect("hosts of tests have timers");
         let clock = *monitor.metrics().registry().clock();
@@ -152,7 +151,7 @@ async fn a_block_in_a_poll_names_its_task() {
         "{told:?} for {blocked:?}, spawned at {spawned}"
     );
     assert_eq!(
-        metrics_wasm::location(stall.site).map(core::panic::Location::line),
+        location::resolve(stall.site).map(core::panic::Location::line),
         Some(line)
     );
 }
@@ -185,8 +184,8 @@ async fn a_watch_that_is_dropped_ends() {
 
 #[wasm_bindgen_test]
 fn without_a_clock_there_is_no_watch() {
-    let monitor = Builder::new()
-        .clock(PerformanceClock::ABSENT)
+    let monitor = Monitor::builder()
+        .clock(PerformanceClock::UNAVAILABLE)
         .build()
         .expect("the defaults are valid");
     assert_eq!(EventLoop::watch(&monitor).map(drop), Err(WatchError::NoClock));

@@ -10,7 +10,7 @@ use metrics_wasm::Monitor;
 use metrics_wasm::js::RuntimeMetrics;
 use std::rc::Rc;
 use wasm_bindgen::prelude::{Closure, JsCast, JsValue};
-use wasm_bindgen_futures::js_sys::{Array, BigInt, Function, JSON, Object, Reflect};
+use wasm_bindgen_futures::js_sys::{Array, BigInt, Function, JSON, Object, Reflect, TypeError};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 fn metrics() -> RuntimeMetrics {
@@ -82,7 +82,7 @@ async fn an_interval_starts_at_an_earlier_snapshot_or_its_json() {
         .spawn_local(yield_now());
     sleep(30.0).await;
     for previous in [before, JSON::parse(&text).unwrap()] {
-        let interval = metrics.since(&previous).ok().expect("an interval");
+        let interval = metrics.since(&previous).expect("an interval");
         assert_eq!(big(&interval, "total.counters.poll_count"), 2);
         assert_eq!(big(&interval, "total.poll_time.count"), 2);
         assert_eq!(big(&interval, "spawned_tasks_count"), 1);
@@ -93,32 +93,37 @@ async fn an_interval_starts_at_an_earlier_snapshot_or_its_json() {
 }
 
 #[wasm_bindgen_test]
-fn mistakes_are_exceptions_that_say_what_was_wrong() {
+fn an_invalid_argument_throws_a_type_error_that_names_what_to_pass() {
     let metrics = metrics();
-    let message = |result: Result<JsValue, wasm_bindgen::JsError>| {
-        let error = JsValue::from(result.err().expect("a mistake"));
+    let exception = |result: Result<JsValue, JsValue>| result.expect_err("an exception");
+    let message = |result| {
+        let error = exception(result);
+        assert!(error.is_instance_of::<TypeError>(), "{error:?}");
         get(&error, "message").as_string().expect("an Error")
     };
     assert!(message(metrics.since(&JsValue::from_f64(3.0))).contains("snapshot()"));
     assert!(message(metrics.since(&JsValue::UNDEFINED)).contains("snapshot()"));
-    assert!(message(metrics.quantile("pole_time", 0.5)).contains("pole_time"));
-    assert!(message(metrics.quantile("poll_time", 99.0)).contains("99"));
-    assert!(message(metrics.quantile("poll_time", f64::NAN)).contains("NaN"));
-    let nothing: Function = Closure::<dyn Fn()>::new(|| ()).into_js_value().unchecked_into();
-    assert!(message(metrics.on_stall(-1.0, nothing.clone())).contains("-1"));
-    assert!(message(metrics.on_stall(f64::NAN, nothing)).contains("NaN"));
-    let other = JSON::parse(
-        &JSON::stringify(&metrics.snapshot().ok().unwrap())
-            .unwrap()
-            .as_string()
-            .unwrap(),
-    )
-    .unwrap();
-    Reflect::set(&other, &"epoch".into(), &"1".into()).unwrap();
-    assert!(
-        message(metrics.since(&other)).len() > 20,
-        "another page's snapshot"
-    );
+    let poll_time = JsValue::from_str("poll_time");
+    assert!(message(metrics.quantile(&"pole_time".into(), 0.5)).contains("pole_time"));
+    assert!(message(metrics.quantile(&Object::new(), 0.5)).contains("loop_lag"));
+    assert!(message(metrics.quantile(&poll_time, 99.0)).contains("99"));
+    assert!(message(metrics.quantile(&poll_time, f64::NAN)).contains("NaN"));
+    let nothing = Closure::<dyn Fn()>::new(|| ()).into_js_value();
+    assert!(message(metrics.on_stall(-1.0, &nothing)).contains("-1"));
+    assert!(message(metrics.on_stall(f64::NAN, &nothing)).contains("NaN"));
+    assert!(message(metrics.on_stall(50.0, &JsValue::UNDEFINED)).contains("callback must be a function"));
+
+    let copy = || {
+        let snapshot = metrics.snapshot().ok().expect("a snapshot");
+        JSON::parse(&JSON::stringify(&snapshot).unwrap().as_string().unwrap()).unwrap()
+    };
+    let no_number = copy();
+    Reflect::set(&no_number, &"self_wake_count".into(), &"many".into()).unwrap();
+    assert!(message(metrics.since(&no_number)).contains("invalid digit"));
+    let other_page = copy();
+    Reflect::set(&other_page, &"epoch".into(), &"1".into()).unwrap();
+    let error = exception(metrics.since(&other_page));
+    assert!(get(&error, "message").as_string().unwrap().contains("epoch"));
 }
 
 #[wasm_bindgen_test]
@@ -128,7 +133,7 @@ async fn a_quantile_lies_between_its_bounds() {
         .expect("the defaults are valid")
         .spawn_local(async { spin(8.0) });
     next_turn().await;
-    let longest = metrics.quantile("poll_time", 1.0).ok().expect("a quantile");
+    let longest = metrics.quantile(&"poll_time".into(), 1.0).expect("a quantile");
     assert!(big(&longest, "upper") >= 7_000_000);
     assert!(big(&longest, "lower") <= big(&longest, "estimate"));
     assert!(big(&longest, "estimate") <= big(&longest, "upper"));
@@ -142,8 +147,7 @@ fn listen(metrics: &RuntimeMetrics, ms: f64) -> (Array, Function) {
         list.push(&stall);
     });
     let stop = metrics
-        .on_stall(ms, callback.into_js_value().unchecked_into())
-        .ok()
+        .on_stall(ms, &callback.into_js_value())
         .expect("timers are there");
     (heard, stop.unchecked_into())
 }

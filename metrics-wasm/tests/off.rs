@@ -6,13 +6,13 @@ mod common;
 use common::next_turn;
 use core::cell::Cell;
 use core::time::Duration;
-use metrics_wasm::{Builder, EventLoop, Measured, Monitor, spawn_local};
+use metrics_wasm::{EventLoop, Measured, Monitor, spawn_local};
 use std::rc::Rc;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 #[wasm_bindgen_test]
 async fn tasks_run_and_no_metric_has_a_number() {
-    let monitor = Builder::new().build().unwrap();
+    let monitor = Monitor::builder().build().unwrap();
     let ran = Rc::new(Cell::new(0));
     let task = || {
         let ran = Rc::clone(&ran);
@@ -27,7 +27,7 @@ async fn tasks_run_and_no_metric_has_a_number() {
     let metrics = monitor.metrics();
     assert_eq!(
         (metrics.poll_count(), metrics.worker_local_queue_depth(0)),
-        (None, None)
+        (Ok(None), Ok(None))
     );
 }
 

@@ -79,7 +79,7 @@ fn executor() -> Option<Rc<Executor>> {
 /// Sets this thread's executor up and gives a reader of its metrics. Once tasks have run for `budget`, the host gets its
 /// turn: with zero after every poll, with [`Duration::MAX`] when no task is left.
 pub(crate) fn install(name: &str, budget: Duration) -> Result<RuntimeMetrics, BuildError> {
-    let clock = PerformanceClock::find();
+    let clock = PerformanceClock::detect();
     let layout = no_finer_than(HistogramConfig::DEFAULT, clock.resolution());
     let registry = metrics_wasm::metrics_core::Builder::new()
         .name(name)

@@ -1,10 +1,11 @@
-//! The parts of a host that only watching its event loop needs.
+//! Bindings to the parts of the host that only the watch of the event loop needs.
 
-use wasm_bindgen::prelude::{Closure, JsValue, wasm_bindgen};
+use js_sys::Function;
+use wasm_bindgen::prelude::{Closure, JsCast, JsValue, wasm_bindgen};
 
 #[wasm_bindgen]
 extern "C" {
-    /// Runs `job` as a task of its own, `ms` milliseconds from now at the earliest.
+    /// Runs `job` as a task of its own, after at least `ms` milliseconds.
     #[wasm_bindgen(catch, js_name = setTimeout)]
     pub(super) fn set_timeout(job: &Closure<dyn FnMut()>, ms: f64) -> Result<Timer, JsValue>;
 
@@ -14,20 +15,20 @@ extern "C" {
     /// A number in browsers, an object in Node.
     pub(super) type Timer;
 
-    /// Node: the timer does not keep the process alive.
-    #[wasm_bindgen(method, catch)]
-    pub(super) fn unref(this: &Timer) -> Result<JsValue, JsValue>;
+    /// Node only: stops the timer from keeping the process alive. A getter, because a call that throws leaks memory.
+    #[wasm_bindgen(method, getter)]
+    fn unref(this: &Timer) -> Option<Function>;
 
     pub(super) type Document;
 
-    /// Browsers throttle the timers of a page that nobody sees.
+    /// Browsers throttle the timers of a hidden page.
     #[wasm_bindgen(method, getter)]
     pub(super) fn hidden(this: &Document) -> bool;
 
     #[wasm_bindgen(thread_local_v2, js_name = document)]
     pub(super) static DOCUMENT: Option<Document>;
 
-    /// Node's event loop keeps account of itself.
+    /// The times that Node measures for its event loop.
     pub(super) type Utilization;
 
     #[wasm_bindgen(method, getter)]
@@ -35,11 +36,12 @@ extern "C" {
 
     pub(super) type NodePerformance;
 
-    #[wasm_bindgen(method, catch, js_name = eventLoopUtilization)]
-    pub(super) fn event_loop_utilization(this: &NodePerformance) -> Result<Utilization, JsValue>;
+    /// Node only. A getter, because a call that throws leaks memory.
+    #[wasm_bindgen(method, getter, js_name = eventLoopUtilization)]
+    fn event_loop_utilization(this: &NodePerformance) -> Option<Function>;
 
     #[wasm_bindgen(thread_local_v2, js_name = performance)]
-    pub(super) static NODE_PERFORMANCE: Option<NodePerformance>;
+    static NODE_PERFORMANCE: Option<NodePerformance>;
 
     pub(super) type PerformanceObserver;
 
@@ -60,7 +62,7 @@ extern "C" {
     #[wasm_bindgen(method, js_name = getEntries)]
     pub(super) fn entries(this: &EntryList) -> Vec<Entry>;
 
-    /// A `PerformanceEntry`, its times in milliseconds since the time origin.
+    /// A `PerformanceEntry`. Its times are milliseconds since the time origin.
     pub(super) type Entry;
 
     #[wasm_bindgen(method, getter, js_name = startTime)]
@@ -70,14 +72,24 @@ extern "C" {
     pub(super) fn duration(this: &Entry) -> f64;
 }
 
-/// Whether the page can't be seen, and so has its timers throttled. A worker is never hidden.
+/// Stops a timer from keeping a Node process alive. Browsers have no such thing.
+pub(super) fn unref(timer: &Timer) {
+    if let Some(unref) = timer.unref() {
+        // `unref` of Node's own timer does not throw.
+        let _ = unref.call0(timer.as_ref());
+    }
+}
+
+/// Whether the page is hidden, so that its timers are throttled. A worker is never hidden.
 pub(super) fn is_hidden() -> bool {
     DOCUMENT.with(|document| document.as_ref().is_some_and(Document::hidden))
 }
 
-/// Milliseconds that Node's event loop was busy; `None` where the host keeps no account.
+/// Milliseconds that Node's event loop was busy. `None` on other hosts.
 pub(super) fn active_millis() -> Option<f64> {
-    NODE_PERFORMANCE
-        .with(|performance| performance.as_ref()?.event_loop_utilization().ok())
-        .map(|utilization| utilization.active())
+    NODE_PERFORMANCE.with(|performance| {
+        let performance = performance.as_ref()?;
+        let utilization = performance.event_loop_utilization()?.call0(performance.as_ref());
+        Some(utilization.ok()?.unchecked_into::<Utilization>().active())
+    })
 }

@@ -1,37 +1,37 @@
-//! Stalls: what held the thread, told once, by whoever knows best.
+//! Stalls of the thread. Polls, the browser and the timer may each see one; it is reported once, from the most precise source.
 
 use core::time::Duration;
 use metrics_core::{Site, Timestamp};
 
-/// How a stall was seen.
+/// The source of a stall report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StallSource {
-    /// One poll of a measured future: start, length and spawn site are known.
+    /// One poll of a measured future. Start, duration and spawn location are exact.
     Poll,
-    /// The browser's own account of long tasks: start and length are known, to a millisecond.
+    /// A long task that the browser reported. Start and duration are exact to a millisecond.
     LongTask,
-    /// A timer that came late: the thread was held for at least this long, up to one period longer.
+    /// A late timer. The stall lasted at least this long, and at most one period longer.
     Probe,
 }
 
-/// The thread was held, and the event loop did not turn.
+/// A time during which the thread ran one piece of work, and the event loop could run nothing else.
 ///
-/// It is reported after the fact: who reports it needs the thread that was held.
+/// A stall is reported after its end, because the report needs the same thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stall {
-    /// When it began, by the clock of the registry.
+    /// When it started, as a timestamp of the registry's clock.
     pub start: Timestamp,
-    /// For how long.
+    /// How long it lasted.
     pub duration: Duration,
-    /// How it was seen.
+    /// Where the report comes from.
     pub source: StallSource,
-    /// Where the task was spawned whose poll it was.
+    /// Where the task was spawned whose poll it was. Unknown unless the source is a poll; see [`resolve`](crate::location::resolve).
     pub site: Site,
 }
 
-/// A stretch of time in nanoseconds of the clock.
+/// A time span in nanoseconds of the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) start: u64,
@@ -58,17 +58,18 @@ impl Span {
     }
 }
 
-/// Told spans are remembered, so that a second account of the same stall is none. Accounts arrive within a turn or two of each other.
-const REMEMBERED: usize = 8;
+/// How many reported spans are kept, so that a second report of the same stall is dropped. The sources report within a turn or two
+/// of each other.
+const KEPT: usize = 8;
 
-/// Makes one stall of the accounts that polls, the browser and the timer give of it.
+/// Merges the reports of polls, the browser and the timer into one stall.
 #[derive(Debug)]
 pub(super) struct Detector {
-    /// The shortest stall that anybody wants to hear of, in nanoseconds.
+    /// The shortest stall to report, in nanoseconds.
     pub(super) threshold: u64,
-    told: [Span; REMEMBERED],
+    reported: [Span; KEPT],
     next: usize,
-    /// Seen by the timer, while the browser's better account may still come.
+    /// A stall that the timer saw, while the browser's more precise report may still arrive.
     suspect: Option<Span>,
 }
 
@@ -76,47 +77,47 @@ impl Detector {
     pub(super) const fn new() -> Self {
         Self {
             threshold: u64::MAX,
-            told: [Span { start: 0, end: 0 }; REMEMBERED],
+            reported: [Span { start: 0, end: 0 }; KEPT],
             next: 0,
             suspect: None,
         }
     }
 
-    /// A poll took this long.
+    /// A poll ended.
     pub(super) fn poll(&mut self, span: Span, site: Site) -> Option<Stall> {
-        self.tell(span, StallSource::Poll, site)
+        self.report(span, StallSource::Poll, site)
     }
 
-    /// The browser saw a long task.
+    /// The browser reported a long task.
     pub(super) fn long_task(&mut self, span: Span) -> Option<Stall> {
-        self.tell(span, StallSource::LongTask, Site::UNKNOWN)
+        self.report(span, StallSource::LongTask, Site::UNKNOWN)
     }
 
-    /// The timer that was due at the span's start came at its end. With `wait` a better account may follow.
+    /// A timer was due at the start of the span and fired at its end. With `wait`, the browser may still report the same stall.
     pub(super) fn late(&mut self, span: Span, wait: bool) -> [Option<Stall>; 2] {
         let before = self
             .suspect
             .take()
-            .and_then(|span| self.tell(span, StallSource::Probe, Site::UNKNOWN));
-        if wait && span.nanos() >= self.threshold && !self.is_told(span) {
+            .and_then(|span| self.report(span, StallSource::Probe, Site::UNKNOWN));
+        if wait && span.nanos() >= self.threshold && !self.is_reported(span) {
             self.suspect = Some(span);
             return [before, None];
         }
-        [before, self.tell(span, StallSource::Probe, Site::UNKNOWN)]
+        [before, self.report(span, StallSource::Probe, Site::UNKNOWN)]
     }
 
-    fn is_told(&self, span: Span) -> bool {
-        self.told.iter().any(|told| told.overlaps(span))
+    fn is_reported(&self, span: Span) -> bool {
+        self.reported.iter().any(|reported| reported.overlaps(span))
     }
 
-    fn tell(&mut self, span: Span, source: StallSource, site: Site) -> Option<Stall> {
-        if span.nanos() < self.threshold || self.is_told(span) {
+    fn report(&mut self, span: Span, source: StallSource, site: Site) -> Option<Stall> {
+        if span.nanos() < self.threshold || self.is_reported(span) {
             return None;
         }
-        if let Some(told) = self.told.get_mut(self.next) {
-            *told = span;
+        if let Some(oldest) = self.reported.get_mut(self.next) {
+            *oldest = span;
         }
-        self.next = (self.next + 1) % REMEMBERED;
+        self.next = (self.next + 1) % KEPT;
         self.suspect = self.suspect.filter(|suspect| !suspect.overlaps(span));
         Some(span.stall(source, site))
     }
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_poll_tells_and_the_others_keep_quiet() {
+    fn a_stall_in_a_poll_is_reported_by_the_poll_alone() {
         let mut detector = detector();
         let stall = detector.poll(span(1000, 1200), Site::from_u32(7)).unwrap();
         assert_eq!((stall.source, stall.site), (StallSource::Poll, Site::from_u32(7)));
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_browser_corrects_the_timer() {
+    fn the_browsers_report_replaces_the_timers() {
         let mut detector = detector();
         assert_eq!(detector.late(span(1040, 1200), true), [None, None]);
         let stall = detector.long_task(span(1000, 1200)).unwrap();
@@ -168,10 +169,10 @@ mod tests {
     }
 
     #[test]
-    fn the_timer_tells_where_nobody_else_does() {
+    fn the_timer_reports_if_no_other_source_does() {
         let mut alone = detector();
         let [None, Some(stall)] = alone.late(span(1040, 1200), false) else {
-            panic!("told at once")
+            panic!("not reported at once")
         };
         assert_eq!(
             (stall.source, stall.duration),
@@ -180,14 +181,14 @@ mod tests {
         let mut waiting = detector();
         assert_eq!(waiting.late(span(1040, 1200), true), [None, None]);
         let [Some(late), None] = waiting.late(span(1250, 1251), true) else {
-            panic!("told a turn later")
+            panic!("not reported one turn later")
         };
         assert_eq!(late, stall);
         assert_eq!(waiting.late(span(1301, 1301), true), [None, None]);
     }
 
     #[test]
-    fn two_stalls_in_a_row_are_two() {
+    fn two_consecutive_stalls_are_reported_separately() {
         let mut detector = detector();
         assert_eq!(detector.late(span(1040, 1200), true), [None, None]);
         let [Some(_), None] = detector.late(span(1250, 1400), true) else {
@@ -200,11 +201,11 @@ mod tests {
     }
 
     #[test]
-    fn below_the_threshold_is_none() {
+    fn a_span_below_the_threshold_is_not_reported() {
         let mut detector = detector();
         assert_eq!(detector.poll(span(0, 99), Site::UNKNOWN), None);
         assert_eq!(detector.late(span(0, 99), false), [None, None]);
-        let mut nobody_listens = Detector::new();
-        assert_eq!(nobody_listens.long_task(span(0, 1_000_000)), None);
+        let mut without_listeners = Detector::new();
+        assert_eq!(without_listeners.long_task(span(0, 1_000_000)), None);
     }
 }

@@ -80,6 +80,54 @@ test("stalls are told although nobody holds what would end that", async () => {
   await until("the stall is told", () => over(stalls, blocked).length > 0);
 });
 
+test("an exception in a stall callback is reported, and the other callbacks run", async () => {
+  const metrics = new module.RuntimeMetrics();
+  const [reported, stalls] = [[], []];
+  globalThis.reportError = (error) => reported.push(error.message);
+  const stops = [
+    metrics.onStall(100, () => {
+      throw new Error("from the callback");
+    }),
+    metrics.onStall(100, (stall) => stalls.push(stall)),
+  ];
+  try {
+    await turns(metrics, 1n);
+    const blocked = block(300);
+    await until("the stall is reported", () => over(stalls, blocked).length > 0);
+  } finally {
+    for (const stop of stops) stop();
+    delete globalThis.reportError;
+  }
+  assert.ok(reported.length > 0 && reported.every((message) => message === "from the callback"), String(reported));
+});
+
+test("an argument of another type throws a TypeError", () => {
+  const metrics = new module.RuntimeMetrics();
+  assert.throws(() => metrics.onStall(50), { name: "TypeError", message: /callback must be a function/ });
+  assert.throws(() => metrics.quantile({}, 0.5), { name: "TypeError", message: /loop_lag/ });
+  assert.throws(() => metrics.since(undefined), { name: "TypeError", message: /snapshot\(\)/ });
+});
+
+test("stop() ends the watch of the event loop until there is a new reader", async () => {
+  const metrics = new module.RuntimeMetrics();
+  const stalls = [];
+  metrics.onStall(100, (stall) => stalls.push(stall));
+  await turns(metrics, 2n);
+  const before = metrics.snapshot();
+  metrics.stop();
+  assert.equal(metrics.snapshot().event_loop, null);
+  assert.throws(() => metrics.onStall(100, () => {}), /stop\(\)/);
+  const again = new module.RuntimeMetrics();
+  const heard = [];
+  const stop = again.onStall(100, (stall) => heard.push(stall));
+  await turns(again, 1n);
+  const blocked = block(300);
+  await until("the stall is reported", () => over(heard, blocked).length > 0);
+  stop();
+  assert.deepEqual(over(stalls, blocked), []);
+  assert.equal(again.since(before).event_loop, null, "the watch of the earlier snapshot has ended");
+});
+
 test("2^53 + 1 survives the way there and back", () => {
   const metrics = new module.RuntimeMetrics();
   const snapshot = metrics.snapshot();

@@ -1,14 +1,15 @@
-//! Histograms no finer than the clock.
+//! Histogram layouts limited to the resolution of the clock.
 
 use core::time::Duration;
 use metrics_core::histogram::{HistogramConfig, HistogramLayout};
 
-/// `config`, or the nearest of its kind that has no bucket narrower than `resolution`.
+/// Returns `config` with its narrow buckets merged until none is narrower than `resolution`.
 ///
-/// A reading is off by up to the clock's step, so a narrower bucket would claim a precision that no sample has. What is coarsened
-/// is the low end: the first bucket grows until the next ones are wide enough.
+/// A clock reading is off by up to one step of the clock. A narrower bucket would claim a precision that no sample has.
 ///
-/// A configuration that can't be coarsened (its range ends below the clock's step) stays as it is.
+/// An H2 layout changes at its low end only: its first bucket grows until the following buckets are wide enough. Linear and
+/// power-of-two layouts keep their number of buckets, and each bucket grows. A layout whose range is too small for this is
+/// returned unchanged.
 pub fn no_finer_than(config: HistogramConfig, resolution: Duration) -> HistogramConfig {
     let step = u64::try_from(resolution.as_nanos()).unwrap_or(u64::MAX);
     let coarser = match config.layout() {
@@ -40,7 +41,7 @@ mod tests {
     #[cfg(target_family = "wasm")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// The narrowest bucket that has an end.
+    /// The width of the narrowest bucket that has an upper bound.
     fn narrowest(config: &HistogramConfig) -> u64 {
         (0..config.num_buckets())
             .filter_map(|i| config.bucket_range(i))
@@ -50,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bucket_is_narrower_than_the_clock() {
+    fn no_bucket_is_narrower_than_the_resolution() {
         let configs = [
             HistogramConfig::DEFAULT,
             HistogramConfig::h2(0, 1_000_000_000, 0).unwrap(),
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fine_clock_changes_nothing() {
+    fn a_fine_clock_leaves_the_layout_unchanged() {
         for config in [
             HistogramConfig::DEFAULT,
             HistogramConfig::linear(1_000, 20).unwrap(),
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_coarser_than_the_range_is_no_panic() {
+    fn a_layout_below_the_resolution_is_unchanged() {
         let config = HistogramConfig::h2(1, 1_000, 2).unwrap();
         assert_eq!(no_finer_than(config, Duration::MAX), config);
         assert_eq!(no_finer_than(config, Duration::from_secs(1)), config);

@@ -1,0 +1,313 @@
+//! The watch of an event loop: a repeating timer, and the browser's long tasks.
+
+use super::bindings::{self, EntryList, PerformanceObserver, Timer};
+use super::stall::{Detector, Span, Stall};
+use crate::clock::{self, PerformanceClock};
+use crate::recorder::Recorder;
+use crate::resolution::no_finer_than;
+use core::cell::{Cell, RefCell};
+use core::error::Error;
+use core::fmt;
+use core::time::Duration;
+use metrics_core::{HistogramConfig, HistogramSnapshot, TimeSource};
+use std::rc::{Rc, Weak};
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::prelude::JsValue;
+
+/// A histogram of durations in nanoseconds.
+pub type Histogram = HistogramSnapshot<Vec<u64>>;
+
+/// A timer that is this many nanoseconds late was delayed by a busy thread. The timers of an idle thread are up to 1 ms late.
+const BUSY_LAG: u64 = 2_000_000;
+
+const LAG_LAYOUT: (u64, u64, u32) = (100_000, 60_000_000_000, 2);
+/// The Long Tasks API defines a long task as one of at least 50 ms.
+const LONG_TASK_LAYOUT: (u64, u64, u32) = (50_000_000, 60_000_000_000, 3);
+
+/// The error of [`EventLoop::watch`](super::EventLoop::watch).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WatchError {
+    /// The monitor has no clock.
+    NoClock,
+    /// The host has no `setTimeout`. A worklet is such a host.
+    NoTimers,
+}
+
+impl fmt::Display for WatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoClock => {
+                "the monitor has no clock: watch the event loop from a global object that has performance.now()"
+            }
+            Self::NoTimers => {
+                "this global object has no setTimeout(): watch the event loop from a window, a worker or Node"
+            }
+        })
+    }
+}
+
+impl Error for WatchError {}
+
+/// The metrics of an event loop at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct EventLoopSnapshot {
+    /// How late the timer was.
+    pub loop_lag: Histogram,
+    /// How long tasks of 50 ms and more took. `None` if the browser does not report them.
+    pub long_task_time: Option<Histogram>,
+    /// How long the event loop was busy since the watch began.
+    pub loop_busy_duration_total: Duration,
+}
+
+pub(super) struct Watch {
+    recorder: Rc<Recorder>,
+    clock: PerformanceClock,
+    pub(super) period: Duration,
+    /// When the timer is due, in nanoseconds of the clock.
+    due: Cell<u64>,
+    was_hidden: Cell<bool>,
+    lag: RefCell<Histogram>,
+    /// `None` if the browser does not report long tasks.
+    long_tasks: Option<RefCell<Histogram>>,
+    /// Estimated busy time in nanoseconds, for hosts that don't measure it.
+    busy: Cell<u64>,
+    active_at_start: Option<f64>,
+    detector: RefCell<Detector>,
+    listeners: RefCell<Vec<Weak<Listener>>>,
+    timer: RefCell<Option<Timer>>,
+    tick: Closure<dyn FnMut()>,
+    observer: RefCell<Option<(PerformanceObserver, Entries)>>,
+}
+
+/// The callback for new performance entries.
+type Entries = Closure<dyn FnMut(EntryList)>;
+
+type Callback = Box<dyn FnMut(&Stall)>;
+
+pub(super) struct Listener {
+    /// Nanoseconds.
+    pub(super) threshold: u64,
+    pub(super) callback: RefCell<Callback>,
+}
+
+impl Watch {
+    pub(super) fn start(recorder: &Rc<Recorder>, period: Duration) -> Result<Rc<Self>, WatchError> {
+        let clock = *recorder.registry.clock();
+        if !clock.available() {
+            return Err(WatchError::NoClock);
+        }
+        let lag = histogram(LAG_LAYOUT, &clock).ok_or(WatchError::NoClock)?;
+        let observes = PerformanceObserver::supported_entry_types()
+            .is_ok_and(|types| types.iter().any(|entry_type| entry_type == "longtask"));
+        let long_tasks = observes
+            .then(|| histogram(LONG_TASK_LAYOUT, &clock))
+            .flatten()
+            .map(RefCell::new);
+        let watch = Rc::new_cyclic(|watch: &Weak<Self>| {
+            let watch = watch.clone();
+            Self {
+                recorder: Rc::clone(recorder),
+                clock,
+                period,
+                due: Cell::new(0),
+                was_hidden: Cell::new(bindings::is_hidden()),
+                lag: RefCell::new(lag),
+                long_tasks,
+                busy: Cell::new(0),
+                active_at_start: bindings::active_millis(),
+                detector: RefCell::new(Detector::new()),
+                listeners: RefCell::default(),
+                timer: RefCell::default(),
+                tick: Closure::new(move || {
+                    if let Some(watch) = watch.upgrade() {
+                        watch.tick();
+                    }
+                }),
+                observer: RefCell::default(),
+            }
+        });
+        watch.set_timer()?;
+        watch.observe();
+        Ok(watch)
+    }
+
+    /// Ends the watch. Its listeners are not called any more.
+    pub(super) fn stop(&self) {
+        if let Some(timer) = self.timer.take() {
+            // If this fails, the callback finds the watch dropped.
+            let _ = bindings::clear_timeout(&timer);
+        }
+        if let Some((observer, _)) = &*self.observer.borrow() {
+            let _ = observer.disconnect();
+        }
+        self.listeners.borrow_mut().clear();
+        self.update_threshold();
+    }
+
+    pub(super) fn add_listener(&self, listener: &Rc<Listener>) {
+        self.listeners.borrow_mut().push(Rc::downgrade(listener));
+        self.update_threshold();
+    }
+
+    pub(super) fn remove_listener(&self, listener: &Rc<Listener>) {
+        let removed = Rc::as_ptr(listener);
+        self.listeners
+            .borrow_mut()
+            .retain(|listener| !core::ptr::eq(listener.as_ptr(), removed));
+        self.update_threshold();
+    }
+
+    pub(super) fn snapshot(&self) -> EventLoopSnapshot {
+        let busy = match (self.active_at_start, bindings::active_millis()) {
+            (Some(start), Some(now)) => Duration::from_nanos(clock::nanos(now - start)),
+            _ => Duration::from_nanos(self.busy.get()),
+        };
+        EventLoopSnapshot {
+            loop_lag: self.lag.borrow().clone(),
+            long_task_time: self
+                .long_tasks
+                .as_ref()
+                .map(|long_tasks| long_tasks.borrow().clone()),
+            loop_busy_duration_total: busy,
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.clock.now().ticks()
+    }
+
+    fn set_timer(&self) -> Result<(), WatchError> {
+        let millis = self.period.as_secs_f64() * 1e3;
+        let timer = bindings::set_timeout(&self.tick, millis).map_err(|_| WatchError::NoTimers)?;
+        bindings::unref(&timer);
+        let period = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX);
+        self.due.set(self.now().saturating_add(period));
+        self.timer.replace(Some(timer));
+        Ok(())
+    }
+
+    fn tick(&self) {
+        let late = Span {
+            start: self.due.get(),
+            end: self.now(),
+        };
+        // The timer was not throttled if the page was visible when it was set and when it fired.
+        let hidden = bindings::is_hidden();
+        let visible = !self.was_hidden.replace(hidden) && !hidden;
+        let mut stalls = self.long_polls();
+        if visible {
+            self.lag.borrow_mut().record(late.nanos());
+            if late.nanos() >= BUSY_LAG {
+                let period = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX);
+                self.busy.set(
+                    self.busy
+                        .get()
+                        .saturating_add(period)
+                        .saturating_add(late.nanos()),
+                );
+            }
+            let found = self.detector.borrow_mut().late(late, self.long_tasks.is_some());
+            stalls.extend(found.into_iter().flatten());
+        }
+        // The host has set this timer before, so it can set it again.
+        let _ = self.set_timer();
+        self.report(&stalls);
+    }
+
+    /// Stalls from the polls that the recorder kept since the last call.
+    fn long_polls(&self) -> Vec<Stall> {
+        let mut detector = self.detector.borrow_mut();
+        let polls = self.recorder.take_long_polls();
+        polls
+            .into_iter()
+            .filter_map(|(start, end, site)| {
+                detector.poll(
+                    Span {
+                        start: start.ticks(),
+                        end: end.ticks(),
+                    },
+                    site,
+                )
+            })
+            .collect()
+    }
+
+    /// Subscribes to the browser's long tasks.
+    fn observe(self: &Rc<Self>) {
+        if self.long_tasks.is_none() {
+            return;
+        }
+        let watch = Rc::downgrade(self);
+        let callback = Closure::new(move |entries: EntryList| {
+            if let Some(watch) = watch.upgrade() {
+                watch.long_tasks_ended(&entries);
+            }
+        });
+        let Ok(observer) = PerformanceObserver::new(&callback) else {
+            return;
+        };
+        let options = js_sys::Object::new();
+        let _ = js_sys::Reflect::set(
+            &options,
+            &JsValue::from_str("type"),
+            &JsValue::from_str("longtask"),
+        );
+        if observer.observe(&options).is_ok() {
+            self.observer.replace(Some((observer, callback)));
+        }
+    }
+
+    fn long_tasks_ended(&self, entries: &EntryList) {
+        let mut stalls = self.long_polls();
+        let origin = PerformanceClock::origin();
+        for entry in entries.entries() {
+            let start = origin.saturating_add(clock::nanos(entry.start_time()));
+            let span = Span {
+                start,
+                end: start.saturating_add(clock::nanos(entry.duration())),
+            };
+            if let Some(long_tasks) = &self.long_tasks {
+                long_tasks.borrow_mut().record(span.nanos());
+            }
+            stalls.extend(self.detector.borrow_mut().long_task(span));
+        }
+        self.report(&stalls);
+    }
+
+    fn report(&self, stalls: &[Stall]) {
+        if stalls.is_empty() {
+            return;
+        }
+        // A copy, because a callback may add or remove listeners.
+        let listeners: Vec<_> = self.listeners.borrow().iter().filter_map(Weak::upgrade).collect();
+        for stall in stalls {
+            for listener in &listeners {
+                let long_enough = stall.duration >= Duration::from_nanos(listener.threshold);
+                // The borrow fails for a callback that is running; its outer call reports the stall.
+                if let (true, Ok(mut callback)) = (long_enough, listener.callback.try_borrow_mut()) {
+                    callback(stall);
+                }
+            }
+        }
+    }
+
+    /// Detects stalls from the lowest threshold of all listeners on, or none without listeners.
+    fn update_threshold(&self) {
+        let listeners = self.listeners.borrow();
+        let lowest = listeners
+            .iter()
+            .filter_map(Weak::upgrade)
+            .map(|listener| listener.threshold)
+            .min();
+        let threshold = lowest.unwrap_or(u64::MAX);
+        self.detector.borrow_mut().threshold = threshold;
+        self.recorder.watch_long_polls(threshold);
+    }
+}
+
+fn histogram((min, max, precision): (u64, u64, u32), clock: &PerformanceClock) -> Option<Histogram> {
+    let config = HistogramConfig::h2(min, max, precision).ok()?;
+    Histogram::new(no_finer_than(config, clock.resolution())).ok()
+}

@@ -1,0 +1,74 @@
+//! Spawn locations: a source location as a 32-bit number, small enough for the live record, and back.
+
+use core::cell::RefCell;
+use core::fmt;
+use core::panic::Location;
+use metrics_core::Site;
+
+thread_local! {
+    /// Every location where this thread has spawned a measured future. A program has few of them and a page has one thread, so
+    /// a linear search costs less than a hash.
+    static LOCATIONS: RefCell<Vec<&'static Location<'static>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The number of this location on this thread. It never changes.
+pub(crate) fn intern(location: &'static Location<'static>) -> Site {
+    LOCATIONS.with_borrow_mut(|locations| {
+        // By address first. Two instances of a generic function have two addresses for one location.
+        let known = locations
+            .iter()
+            .position(|known| core::ptr::eq(*known, location))
+            .or_else(|| locations.iter().position(|known| *known == location));
+        let index = known.unwrap_or_else(|| {
+            locations.push(location);
+            locations.len() - 1
+        });
+        u32::try_from(index + 1).map_or(Site::UNKNOWN, Site::from_u32)
+    })
+}
+
+/// The source location with this number on this thread. Returns `None` for [`Site::UNKNOWN`] and for a number that another
+/// thread or another registry assigned.
+pub fn resolve(site: Site) -> Option<&'static Location<'static>> {
+    let index = (site.as_u32() as usize).checked_sub(1)?;
+    LOCATIONS.with_borrow(|locations| locations.get(index).copied())
+}
+
+/// Writes file, line and column, or nothing for an unknown location.
+pub(crate) fn write(site: Site, out: &mut dyn fmt::Write) -> fmt::Result {
+    resolve(site).map_or(Ok(()), |location| write!(out, "{location}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_family = "wasm")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[track_caller]
+    fn here() -> &'static Location<'static> {
+        Location::caller()
+    }
+
+    #[test]
+    fn a_location_resolves_to_its_line_and_column() {
+        let (first, second) = (here(), here());
+        assert_ne!(intern(first), Site::UNKNOWN);
+        assert_eq!(intern(first), intern(first));
+        assert_ne!(
+            intern(first),
+            intern(second),
+            "two calls on one line differ by their column"
+        );
+        assert_eq!(
+            resolve(intern(second)).map(Location::column),
+            Some(second.column())
+        );
+    }
+
+    #[test]
+    fn an_unknown_number_resolves_to_none() {
+        assert_eq!(resolve(Site::UNKNOWN), None);
+        assert_eq!(resolve(Site::from_u32(u32::MAX)), None);
+    }
+}

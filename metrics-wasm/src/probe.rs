@@ -1,0 +1,42 @@
+//! What a monitor reports when it is read: its queue of scheduled tasks, and the names of spawn locations.
+
+use crate::location;
+use crate::waker::Wakes;
+use core::fmt;
+use metrics_core::{MetricSet, Probe, Site, WorkerNumber};
+use std::sync::Arc;
+
+/// The probe of a [`Monitor`](crate::Monitor): it reports how many measured tasks are scheduled, and where tasks were spawned.
+#[derive(Clone)]
+pub struct MonitorProbe(Arc<Wakes>);
+
+impl MonitorProbe {
+    pub(crate) fn new(wakes: Arc<Wakes>) -> Self {
+        Self(wakes)
+    }
+}
+
+impl fmt::Debug for MonitorProbe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MonitorProbe").finish_non_exhaustive()
+    }
+}
+
+impl Probe for MonitorProbe {
+    fn worker_numbers(&self) -> MetricSet {
+        MetricSet::worker(&[WorkerNumber::LocalScheduleCount, WorkerNumber::LocalQueueDepth])
+    }
+
+    fn worker(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
+        match number {
+            _ if worker != 0 => None,
+            WorkerNumber::LocalScheduleCount => Some(self.0.schedules()),
+            WorkerNumber::LocalQueueDepth => Some(self.0.depth()),
+            _ => None,
+        }
+    }
+
+    fn write_site(&self, site: Site, out: &mut dyn fmt::Write) -> fmt::Result {
+        location::write(site, out)
+    }
+}
