@@ -51,3 +51,10 @@ pub use monitor::{AlreadyInstalled, BuildError, Monitor, MonitorBuilder, spawn_l
 pub use probe::MonitorProbe;
 pub use resolution::no_finer_than;
 pub use runtime::{Registry, RuntimeMetrics, Snapshot, Worker};
+
+/// The README's programs compile.
+#[cfg(doctest)]
+mod readme {
+    #[doc = include_str!("../README.md")]
+    struct Crate;
+}
