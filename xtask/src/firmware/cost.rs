@@ -41,7 +41,7 @@ impl Cost {
                 .with_context(|| format!("\"{value}\" is no number"))
         };
         let image = |features| Image::read(&size(features)?);
-        let bare = image("")?.flash;
+        let bare = image("")?.flash();
         let (record, getters, snapshot) = (image("record")?, image("getters")?, image("snapshot")?);
         let figure = |what, value, limit, unit| Figure {
             what,
@@ -60,19 +60,19 @@ impl Cost {
                 ),
                 figure(
                     "all hooks of the worker",
-                    record.flash - bare,
+                    record.flash() - bare,
                     None,
                     "bytes of flash",
                 ),
                 figure(
                     "the same, and every counter and both histograms read by getters",
-                    getters.flash - bare,
+                    getters.flash() - bare,
                     Some(6 * 1024),
                     "bytes of flash",
                 ),
                 figure(
                     "the same, read as one whole snapshot instead",
-                    snapshot.flash - bare,
+                    snapshot.flash() - bare,
                     None,
                     "bytes of flash",
                 ),

@@ -10,8 +10,12 @@ use object::{File, SectionKind, SymbolKind};
 
 /// A built program, for a Thumb processor.
 pub(super) struct Image {
-    /// Bytes of code and constants, and of what is copied to RAM at the start: all that flash has to hold.
-    pub(super) flash: u64,
+    /// Bytes of code and constants.
+    pub(super) code: u64,
+    /// Bytes that are copied to RAM at the start.
+    pub(super) data: u64,
+    /// Bytes of RAM that are zeroed at the start, or left alone.
+    pub(super) bss: u64,
     /// Functions by address.
     pub(super) functions: BTreeMap<u64, Function>,
     objects: BTreeMap<String, u64>,
@@ -27,21 +31,22 @@ impl Image {
     pub(super) fn read(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| format!("no image at {}", path.display()))?;
         let file = File::parse(&*bytes).with_context(|| format!("{} is no ELF file", path.display()))?;
-        let flash = file
-            .sections()
-            .filter(|section| {
-                matches!(
-                    section.kind(),
-                    SectionKind::Text | SectionKind::ReadOnlyData | SectionKind::Data
-                )
-            })
-            .map(|section| section.size())
-            .sum();
+        let size = |kinds: &[SectionKind]| {
+            let sections = file.sections().filter(|section| kinds.contains(&section.kind()));
+            sections.map(|section| section.size()).sum()
+        };
         Ok(Self {
-            flash,
+            code: size(&[SectionKind::Text, SectionKind::ReadOnlyData]),
+            data: size(&[SectionKind::Data]),
+            bss: size(&[SectionKind::UninitializedData]),
             functions: functions(&file)?,
             objects: objects(&file),
         })
+    }
+
+    /// All that flash has to hold.
+    pub(super) fn flash(&self) -> u64 {
+        self.code + self.data
     }
 
     /// The size of the static whose path ends like this.

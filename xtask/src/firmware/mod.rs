@@ -2,6 +2,7 @@
 
 mod cost;
 mod image;
+mod off;
 mod reach;
 
 use std::fs;
@@ -156,26 +157,29 @@ pub(crate) fn run(flags: &Cli) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The loop's own assertions, the costs within their limits, and nothing on the hot path that masks interrupts.
+/// The loop's own assertions, the costs within their limits, none without the feature `record`, and nothing on the hot path that masks
+/// interrupts.
 fn cortex_m0(write: bool) -> Result<u32> {
     let chip = Chip::CortexM0;
-    for line in chip.run(&chip.build("loop", "")?)? {
+    for line in chip.run(&chip.build("loop", "record")?)? {
         println!("{line}");
     }
-    let instructions = chip.build("instructions", "")?;
+    let instructions = chip.build("instructions", "record")?;
     reach::check(&instructions)?;
     println!("no critical section is reached from the hot path\n");
+    off::check(&["hooks"], |features| chip.build("size", features))?;
     let cost = cost::Cost::measure(&chip.run(&instructions)?, |features| chip.build("size", features))?;
     println!("{}", cost.table());
     cost.check_limits()?;
     cost.check_document(write)?;
-    Ok(4)
+    Ok(5)
 }
 
-/// The image's own assertions, and its postcard snapshot decoded by the host's types and compared with its table.
+/// The image's own assertions, no cost without the feature `record`, and the postcard snapshot decoded by the host's types and compared with its table.
 fn cortex_m3() -> Result<u32> {
     let chip = Chip::CortexM3;
-    let said = chip.run(&chip.build("firmware-cortex-m3", "")?)?;
+    off::check(&["hooks", "hooks,trace"], |features| chip.build("size", features))?;
+    let said = chip.run(&chip.build("firmware-cortex-m3", "record")?)?;
     for line in said.iter().filter(|line| !line.starts_with("postcard ")) {
         println!("{line}");
     }
@@ -193,8 +197,8 @@ fn cortex_m3() -> Result<u32> {
         bail!("the snapshot in {} and its table differ", output.display());
     }
     // A million rounds of a stamp that an interrupt marks. With a lock in place of an atomic they don't end.
-    for line in chip.run(&chip.build("wakes", "")?)? {
+    for line in chip.run(&chip.build("wakes", "record")?)? {
         println!("{line}");
     }
-    Ok(2)
+    Ok(3)
 }

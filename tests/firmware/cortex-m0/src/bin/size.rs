@@ -1,5 +1,5 @@
-//! The smallest program, and what metrics add to it: nothing without a feature, recording with `record`, reading with
-//! `getters` or `snapshot`. It is never run.
+//! The smallest program, and what metrics add to it: hooks that do nothing with `hooks`, hooks that record with `record`, a
+//! reader with `getters` or `snapshot`. It is never run.
 #![no_std]
 #![no_main]
 
@@ -8,7 +8,7 @@ use core::panic::PanicInfo;
 
 use cortex_m_rt::entry;
 
-#[cfg(feature = "record")]
+#[cfg(feature = "hooks")]
 mod measured {
     use core::time::Duration;
 
@@ -44,7 +44,7 @@ mod measured {
 
 /// One round of a loop: it wakes, polls what is due, and goes back to sleep.
 fn round(poll: fn()) {
-    #[cfg(feature = "record")]
+    #[cfg(feature = "hooks")]
     if let Some(worker) = measured::worker() {
         worker.unpark();
         let woken = worker.now();
@@ -58,7 +58,7 @@ fn round(poll: fn()) {
         worker.end_processing_scheduled_tasks();
         worker.park();
     }
-    #[cfg(not(feature = "record"))]
+    #[cfg(not(feature = "hooks"))]
     poll();
 }
 

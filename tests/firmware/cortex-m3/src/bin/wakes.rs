@@ -125,7 +125,10 @@ fn main() -> ! {
 
     let wakes = WAKES.load(Relaxed);
     let snapshot = RuntimeMetrics::new(&METRICS).snapshot();
-    let latencies = snapshot.total().schedule_latency().map(|reading| reading.samples());
+    let latencies = snapshot
+        .total()
+        .schedule_latency()
+        .map(|reading| reading.samples());
     hprintln!("wakes {}", wakes);
     if wakes < ROUNDS / 100 || taken < u64::from(ROUNDS - 1_000) {
         fail("the interrupt or the stamp was missing");
