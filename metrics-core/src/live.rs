@@ -139,6 +139,8 @@ pub struct LiveThread {
     pub thread: u64,
     /// What it is doing.
     pub live: LiveRecord,
+    /// Whether readers see everything that has ended on this thread: all polls, apart from one in progress.
+    pub is_submitted: bool,
 }
 
 impl LiveRecord {
@@ -199,6 +201,9 @@ pub(crate) struct Live {
     site: AtomicU32,
     since: WholeU64,
     busy_since: WholeU64,
+    /// The number of the last poll or state whose records are submitted.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    submitted: AtomicU32,
 }
 
 const STATE_MASK: u32 = 0b111;
@@ -206,6 +211,17 @@ const STATE_MASK: u32 = 0b111;
 const TIMED_BIT: u32 = 1 << 3;
 const NUMBER_SHIFT: u32 = 4;
 const NEXT_NUMBER: u32 = 1 << NUMBER_SHIFT;
+
+/// The number of the last poll or state before that of `word`, if that is a poll in progress, and else its own.
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+const fn ended(word: u32, in_poll: bool) -> u32 {
+    let word = if in_poll {
+        word.wrapping_sub(NEXT_NUMBER)
+    } else {
+        word
+    };
+    word >> NUMBER_SHIFT
+}
 
 impl Live {
     const_unless_loom! {
@@ -215,6 +231,8 @@ impl Live {
                 site: AtomicU32::new(0),
                 since: WholeU64::new(UNTIMED),
                 busy_since: WholeU64::new(UNTIMED),
+                #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+                submitted: AtomicU32::new(0),
             }
         }
     }
@@ -279,9 +297,13 @@ impl Live {
         self.store_word(word & !STATE_MASK | state.bits());
     }
 
-    /// The worker changes its state outside a poll.
+    /// The worker changes its state outside a poll. No poll ends by that: where all were submitted they still are.
     pub(crate) fn enter(&self, state: WorkerState, since: u64) {
+        let was_submitted = self.has_submitted();
         self.transition(state, Site::UNKNOWN, since);
+        if was_submitted {
+            self.set_submitted(false);
+        }
     }
 
     /// The worker is busy since `since`, in the state that it is in: the clock has stepped back.
@@ -298,6 +320,41 @@ impl Live {
         // Ordering: relaxed, the only writer reads its own last store.
         let word = self.word.load(Ordering::Relaxed);
         self.store_word(word.wrapping_add(NEXT_NUMBER));
+    }
+
+    /// Whether everything that has ended was submitted, as the worker itself sees it outside a poll.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    fn has_submitted(&self) -> bool {
+        // Ordering: relaxed, the only writer reads its own last stores.
+        let word = self.word.load(Ordering::Relaxed);
+        self.submitted.load(Ordering::Relaxed) == ended(word, false)
+    }
+
+    #[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
+    #[allow(clippy::unused_self)]
+    const fn has_submitted(&self) -> bool {
+        false
+    }
+
+    #[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
+    #[allow(clippy::unused_self)]
+    const fn set_submitted(&self, _: bool) {}
+
+    /// Everything that has ended was submitted. A poll in progress (`in_poll`) has not ended.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    pub(crate) fn set_submitted(&self, in_poll: bool) {
+        // Ordering: relaxed, the only writer reads its own last store.
+        let word = self.word.load(Ordering::Relaxed);
+        // Ordering: release, pairs with the acquire in `is_submitted`: a reader that sees the number sees the submit before it.
+        self.submitted.store(ended(word, in_poll), Ordering::Release);
+    }
+
+    /// Whether everything that had ended by this record was submitted.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    pub(crate) fn is_submitted(&self, read: &LiveRecord) -> bool {
+        let word = read.transition.0 << NUMBER_SHIFT;
+        // Ordering: acquire, pairs with the release in `set_submitted`.
+        self.submitted.load(Ordering::Acquire) == ended(word, read.state == WorkerState::Polling)
     }
 
     /// Whether the record is still the one that was read.

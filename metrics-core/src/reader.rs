@@ -92,11 +92,13 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         slots
             .filter(|(_, slot)| slot.lease.is_leased())
             .filter_map(move |(number, slot)| {
+                let live = slot.live(relax)?;
                 Some(LiveThread {
                     slot: number,
                     worker: slot.lease.worker().filter(|&worker| worker != FOREIGN),
                     thread: slot.counters(relax).map_or(0, |values| values.thread),
-                    live: slot.live(relax)?,
+                    live,
+                    is_submitted: R::Storage::is_submitted(slot, &live),
                 })
             })
     }

@@ -455,6 +455,7 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
                 batch.publish(slot);
             }
         });
+        slot.live.set_submitted(in_poll);
     }
 }
 

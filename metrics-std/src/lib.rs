@@ -20,6 +20,7 @@
 
 mod build;
 mod clock;
+mod flush;
 pub mod location;
 mod process_probe;
 #[cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "no adapter plugs in"))]
@@ -37,6 +38,7 @@ pub mod tokio;
 
 pub use build::{BuildError, Registry, RuntimeMetrics, Snapshot, Worker, build, build_wrapped};
 pub use clock::{Clock, InstantClock, TscClock};
+pub use flush::{FlushError, flush};
 pub use metrics_core::*;
 pub use process_probe::ProcessProbe;
 pub use record::{EnterGuard, Measured, enter};

@@ -263,3 +263,38 @@ fn a_record_read_before_two_changes_is_not_current() {
         assert!(live.is_still(&last));
     });
 }
+
+/// A reader that sees everything submitted sees what was submitted.
+#[test]
+fn what_is_seen_as_submitted_was_stored() {
+    explore(3, || {
+        // The live record of a slot, and a counter that its submits store.
+        let slot = Arc::new((Live::new(), AtomicU32::new(0)));
+        let worker = Arc::clone(&slot);
+        let worker = thread::spawn(move || {
+            let (live, polls) = &*worker;
+            for poll in 1..=2 {
+                live.start_poll(Site::from_u32(1), 1);
+                // In the middle of a poll the batch has only the polls before.
+                polls.store(poll - 1, Ordering::Relaxed);
+                live.set_submitted(true);
+                live.end_poll(true);
+                polls.store(poll, Ordering::Relaxed);
+                live.set_submitted(false);
+            }
+        });
+        let (live, polls) = &*slot;
+        if let Some(read) = live.try_read()
+            && live.is_submitted(&read)
+        {
+            let ended = match read.state {
+                WorkerState::Polling => read.transition.number() - 1,
+                _ => read.transition.number(),
+            };
+            assert!(polls.load(Ordering::Relaxed) >= ended, "{read:?}");
+        }
+        worker.join().unwrap();
+        let read = live.try_read().unwrap();
+        assert!(live.is_submitted(&read));
+    });
+}

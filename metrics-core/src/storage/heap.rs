@@ -4,6 +4,7 @@ use super::handle::SlotHandle;
 use super::sealed::Sealed;
 use super::{SharedU64, Storage};
 use crate::cell::SharedU32;
+use crate::live::LiveRecord;
 use crate::record::{HeapBuckets, SlotHistogram};
 use crate::registry::{Facts, HostCells};
 use crate::slot::{FOREIGN, Lease, Slot};
@@ -147,6 +148,10 @@ impl Sealed for Heap {
     type Facts = Held<Facts<Box<str>>>;
     type Host = HostCells<SharedBuckets>;
     type SharedBuckets = SharedBuckets;
+
+    fn is_submitted(slot: &Slot<Self::Buckets>, live: &LiveRecord) -> bool {
+        slot.live.is_submitted(live)
+    }
 
     fn slots(&self) -> impl Iterator<Item = &HeapSlot> {
         let mut left = self.used.load_acquire() as usize;

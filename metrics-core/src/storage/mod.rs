@@ -40,6 +40,7 @@ pub trait Storage: sealed::Sealed + Debug + 'static {
 /// What only this crate may see of a storage.
 pub(crate) mod sealed {
     use super::{BucketCells, Debug, SharedU64, Slot};
+    use crate::live::LiveRecord;
     use crate::registry::{Facts, HostCells};
     use core::ops::Deref;
 
@@ -63,6 +64,11 @@ pub(crate) mod sealed {
 
         /// The slots that serve this worker.
         fn slots_of(&self, worker: usize) -> impl Iterator<Item = &Slot<Self::Buckets>>;
+
+        /// Whether a slot has everything that had ended by this record: always, where hooks write the slot itself.
+        fn is_submitted(_: &Slot<Self::Buckets>, _: &LiveRecord) -> bool {
+            true
+        }
 
         /// The cells that only a host has, if this storage has them.
         fn host(host: &Self::Host) -> Option<&HostCells<Self::SharedBuckets>>;

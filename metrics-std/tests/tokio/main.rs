@@ -4,6 +4,7 @@
 mod builder_reuse;
 mod busy_time;
 mod counts;
+mod flush;
 mod hand_over;
 mod user_callbacks;
 // Elsewhere tests run in an emulator, under which a process may be unable to start another.

@@ -1,0 +1,95 @@
+//! Waiting until readers see what has happened.
+
+use super::{build, current_thread, multi_thread, until};
+use core::future::{pending, poll_fn};
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::task::Poll;
+use core::time::Duration;
+use metrics_mock::ManualClock;
+use metrics_std::tokio::TokioAdapter;
+use metrics_std::{Clock, flush};
+use std::sync::{Arc, mpsc};
+use tokio::runtime::Builder;
+
+const LONG: Duration = Duration::from_secs(20);
+
+#[test]
+fn polls_that_ended_are_visible_after_a_flush() {
+    let (runtime, metrics, spawner) = multi_thread(2);
+    for polls in 1..=200 {
+        runtime.block_on(spawner.spawn(async {})).unwrap();
+        flush(&metrics, LONG).unwrap();
+        assert_eq!(metrics.poll_count().unwrap(), Some(polls));
+    }
+}
+
+#[test]
+fn the_thread_that_drove_a_runtime_submits_what_it_has_recorded() {
+    let (runtime, metrics, spawner) = current_thread();
+    let polls = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&polls);
+    drop(spawner.spawn(poll_fn(move |cx| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        cx.waker().wake_by_ref();
+        Poll::<()>::Pending
+    })));
+    runtime.block_on(super::yields(40));
+    flush(&metrics, Duration::ZERO).unwrap();
+    assert_eq!(metrics.poll_count().unwrap(), Some(polls.load(Ordering::Relaxed)));
+}
+
+#[test]
+fn a_worker_that_is_still_in_a_poll_is_named() {
+    // The clock stands still, so that no interval passes and the first poll waits for a park to be submitted.
+    let clock = Arc::new(ManualClock::new());
+    let adapter = TokioAdapter::builder().clock(Clock::custom(clock));
+    let (runtime, metrics, spawner) = build(adapter, Builder::new_multi_thread().worker_threads(1));
+    let (begun, has_begun) = mpsc::channel();
+    let (end, may_end) = mpsc::channel::<()>();
+    let next = spawner.clone();
+    let line = line!() + 2;
+    let blocks = async move {
+        drop(next.spawn(async move {
+            begun.send(()).unwrap();
+            let _ = may_end.recv();
+            pending::<()>().await;
+        }));
+    };
+    runtime.block_on(spawner.spawn(blocks)).unwrap();
+    has_begun.recv().unwrap();
+    let error = flush(&metrics, Duration::from_millis(1)).unwrap_err();
+    assert_eq!(error.worker, Some(0));
+    assert!(error.is_polling);
+    assert_eq!(error.thread.as_deref(), Some("tokio-rt-worker"));
+    let location = error.location.unwrap();
+    assert_eq!((location.file(), location.line()), (file!(), line));
+    assert!(
+        error.to_string().contains("worker 0 (tokio-rt-worker)"),
+        "{error}"
+    );
+    end.send(()).unwrap();
+    flush(&metrics, LONG).unwrap();
+    until(|| metrics.poll_count().unwrap() == Some(2));
+}
+
+#[test]
+fn a_poll_in_progress_does_not_hold_up_a_flush_of_what_was_submitted() {
+    let (runtime, metrics, spawner) = multi_thread(1);
+    let (begun, has_begun) = mpsc::channel();
+    let (end, may_end) = mpsc::channel::<()>();
+    // The worker parks, and so submits, before it polls this task.
+    flush(&metrics, LONG).unwrap();
+    until(|| {
+        metrics
+            .live(0)
+            .is_some_and(|live| live.state == metrics_std::WorkerState::Parked)
+    });
+    let task = spawner.spawn(async move {
+        begun.send(()).unwrap();
+        may_end.recv().unwrap();
+    });
+    has_begun.recv().unwrap();
+    flush(&metrics, Duration::ZERO).unwrap();
+    end.send(()).unwrap();
+    runtime.block_on(task).unwrap();
+}
