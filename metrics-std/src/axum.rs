@@ -1,7 +1,22 @@
 //! axum: an accept loop whose connections are measured.
 //!
-//! `axum::serve` spawns its connections with `tokio::spawn`, where nothing can see them on stable Rust. [`serve`] takes the same
+//! `axum::serve` spawns its connections with `tokio::spawn`, which nothing can measure on stable Rust. [`serve`] takes the same
 //! listeners and routers, and spawns through a [`Spawner`].
+//!
+//! # WebSockets and other upgrades
+//!
+//! The task of a connection ends when the connection is upgraded. What runs on the upgraded connection is spawned by axum, in
+//! `WebSocketUpgrade::on_upgrade`, or by the handler. On stable Rust only a handler can have it measured: wrap the callback's future by
+//! [`Spawner::measure`].
+//!
+//! ```ignore
+//! async fn chat(upgrade: WebSocketUpgrade, State(spawner): State<Spawner>) -> Response {
+//!     upgrade.on_upgrade(move |socket| spawner.measure(talk(socket)))
+//! }
+//! ```
+//!
+//! The wait for the upgrade, before the callback is called, is not measured. Neither is anything that a handler or a library spawns
+//! by `tokio::spawn`. Under `--cfg tokio_unstable` all of it is.
 
 use core::future::{Future, IntoFuture, poll_fn};
 use core::panic::Location;
@@ -27,7 +42,8 @@ use crate::tokio::Spawner;
 /// What a task of a server does, with its type forgotten.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Serves `router` to every connection of `listener`, over HTTP/1 and HTTP/2, upgrades included.
+/// Serves `router` to every connection of `listener`, over HTTP/1 and HTTP/2. Connections can be upgraded; see the
+/// [module's documentation](self) for what is measured then.
 ///
 /// Each connection is one task spawned through `spawner`, and so is each stream of an HTTP/2 connection. Their spawn site, as
 /// a stall report shows it, is the call of `serve`. Handlers find the peer's address as

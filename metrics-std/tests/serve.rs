@@ -4,12 +4,13 @@
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
-use core::future::IntoFuture;
+use core::future::{Future, IntoFuture};
 use core::net::SocketAddr;
 use core::time::Duration;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONNECTION, HeaderValue, UPGRADE};
+use hyper::upgrade::Upgraded;
 use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use metrics_std::RuntimeMetrics;
@@ -170,6 +171,64 @@ fn an_upgraded_connection_is_the_handlers_own() {
         );
         std::thread::yield_now();
     }
+    assert_eq!(server.metrics.tasks().unwrap().spawned, 2);
+}
+
+/// Spawns as `WebSocketUpgrade::on_upgrade` does: not through a spawner.
+fn on_upgrade<F>(
+    mut request: axum::extract::Request,
+    callback: impl FnOnce(TokioIo<Upgraded>) -> F + Send + 'static,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let upgraded = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move { callback(TokioIo::new(upgraded.await.unwrap())).await });
+}
+
+#[test]
+fn what_a_library_spawns_for_an_upgrade_is_measured_by_its_callback() {
+    let server = start_with(|spawner| {
+        let spawner = spawner.clone();
+        let upgrade = async move |request: axum::extract::Request| {
+            on_upgrade(request, move |mut io| {
+                spawner.measure(async move {
+                    let mut byte = [0];
+                    while io.read_exact(&mut byte).await.is_ok() {
+                        io.write_all(&byte).await.unwrap();
+                    }
+                })
+            });
+            let headers = [(CONNECTION, "upgrade"), (UPGRADE, "echo")];
+            (StatusCode::SWITCHING_PROTOCOLS, headers)
+        };
+        Router::new().route("/", get(upgrade))
+    });
+    server.runtime.block_on(async {
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let (mut client, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        tokio::spawn(connection.with_upgrades());
+        let mut request = request("/");
+        let headers = request.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("echo"));
+        let response = client.send_request(request).await.unwrap();
+        let mut io = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
+        let mut byte = [0];
+        io.write_all(&[1]).await.unwrap();
+        io.read_exact(&mut byte).await.unwrap();
+        metrics_std::flush(&server.metrics, Duration::from_secs(20)).unwrap();
+        let before = server.metrics.poll_count().unwrap().unwrap();
+        for _ in 0..5 {
+            io.write_all(&[2]).await.unwrap();
+            io.read_exact(&mut byte).await.unwrap();
+        }
+        metrics_std::flush(&server.metrics, Duration::from_secs(20)).unwrap();
+        let polls = server.metrics.poll_count().unwrap().unwrap() - before;
+        assert!(polls >= 5, "a poll for each message: {polls}");
+    });
+    // One connection and one upgrade.
     assert_eq!(server.metrics.tasks().unwrap().spawned, 2);
 }
 

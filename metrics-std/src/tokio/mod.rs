@@ -30,6 +30,13 @@
 //! [`covered_tasks`](metrics_core::RuntimeMetrics::covered_tasks) beside
 //! [`num_alive_tasks`](metrics_core::RuntimeMetrics::num_alive_tasks) says how much is seen.
 //!
+//! # What is not measured on stable Rust
+//!
+//! Tasks that are spawned by `tokio::spawn`, whoever calls it: a library, such as hyper for the tasks that its client's connection pool
+//! needs unless it is given the [`Spawner`] as its executor, axum for an upgraded connection (see `metrics_std::axum`), or a
+//! dependency that knows nothing of this crate. They count among the alive tasks, and the busy time of the workers contains theirs.
+//! A future that one hands to such a library can be measured: [`Spawner::measure`].
+//!
 //! # What is not promised
 //!
 //! - Tokio's hook slots are exclusive and can't be read back. The adapter takes them: callbacks of your own go to the
