@@ -20,6 +20,8 @@ use wasm_bindgen::prelude::{JsCast, JsError, JsValue, wasm_bindgen};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("types.ts");
+#[wasm_bindgen(typescript_custom_section)]
+const NUMBERS: &str = include_str!("numbers.ts");
 
 #[wasm_bindgen]
 extern "C" {

@@ -27,24 +27,6 @@ export interface HistogramReading {
   histogram: Histogram;
 }
 
-/** Counters of a worker, and what its runtime reports of it. */
-export interface WorkerNumbers {
-  busy_duration_total: Measured;
-  park_count: Measured;
-  park_unpark_count: Measured;
-  noop_count: Measured;
-  poll_count: Measured;
-  steal_count: Measured;
-  steal_operations: Measured;
-  local_schedule_count: Measured;
-  overflow_count: Measured;
-  overflow_tasks: Measured;
-  budget_forced_yield_count: Measured;
-  root_polls: Measured;
-  nested_polls: Measured;
-  local_queue_depth: Measured;
-}
-
 export interface Measurements {
   numbers: WorkerNumbers;
   mean_poll_time: Measured;
@@ -83,7 +65,7 @@ export interface EventLoop {
 }
 
 /** A runtime at one moment. `JSON.stringify` gives the form that servers send, 64-bit integers as decimal strings. */
-export interface Snapshot {
+export interface Snapshot extends RuntimeNumbers {
   schema: number;
   name: string;
   epoch: bigint;
@@ -91,23 +73,7 @@ export interface Snapshot {
   uptime: Measured;
   num_workers: number;
   tasks: TaskCounts | null;
-  spawned_tasks_count: Measured;
-  covered_tasks: Measured;
-  num_alive_tasks: Measured;
-  completed_tasks_count: Measured;
-  cancelled_tasks_count: Measured;
-  panicked_tasks_count: Measured;
-  global_queue_depth: Measured;
-  remote_schedule_count: Measured;
-  num_blocking_threads: Measured;
-  num_idle_blocking_threads: Measured;
-  blocking_queue_depth: Measured;
   blocking_queue_wait: Histogram | null;
-  io_driver_fd_registered_count: Measured;
-  io_driver_fd_deregistered_count: Measured;
-  io_driver_ready_count: Measured;
-  poll_stall_count: Measured;
-  no_progress_stall_count: Measured;
   total: Measurements;
   workers: Worker[];
   /** Polls by threads that are not workers of the runtime. */

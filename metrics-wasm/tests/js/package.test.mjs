@@ -213,10 +213,12 @@ test("the generated types say what is there", async () => {
   }
 });
 
-/** The fields of an interface, by their names in the types. */
+/** The fields of an interface and of the one that it extends, by their names in the types. */
 function fields(types, name) {
-  const [, body] = new RegExp(`export interface ${name} \\{([^]*?)\\n\\}`).exec(types) ?? assert.fail(`no ${name}`);
-  return [...body.matchAll(/^ {4}(\w+)\??:/gm)].map(([, field]) => field).sort();
+  const declaration = new RegExp(`export interface ${name}(?: extends (\\w+))? \\{([^]*?)\\n\\}`);
+  const [, base, body] = declaration.exec(types) ?? assert.fail(`no ${name}`);
+  const own = [...body.matchAll(/^ {4}(\w+)\??:/gm)].map(([, field]) => field);
+  return [...own, ...(base ? fields(types, base) : [])].sort();
 }
 
 test("the types have every field, and no field that is not there", async () => {

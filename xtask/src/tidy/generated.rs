@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{FIX, Problem, Source, metrics_doc, text_of, write};
+use super::{FIX, Problem, Source, metrics_doc, number_types, text_of, write};
 
 /// A document and what makes it.
 struct Generated {
@@ -11,10 +11,16 @@ struct Generated {
 }
 
 /// A new generated document is an entry here.
-static GENERATED: &[Generated] = &[Generated {
-    path: "docs/METRICS.md",
-    text: metrics_doc::text,
-}];
+static GENERATED: &[Generated] = &[
+    Generated {
+        path: "docs/METRICS.md",
+        text: metrics_doc::text,
+    },
+    Generated {
+        path: "metrics-wasm/src/js/numbers.ts",
+        text: number_types::text,
+    },
+];
 
 pub(super) fn check(sources: &[Source]) -> Result<Vec<Problem>> {
     Ok(GENERATED

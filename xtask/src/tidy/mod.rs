@@ -10,6 +10,7 @@
 mod generated;
 mod manifests;
 mod metrics_doc;
+mod number_types;
 mod rust_version;
 mod sources;
 

@@ -1,0 +1,69 @@
+// Made from `metrics_core::METRICS` by `cargo xtask tidy --fix`.
+
+/** The numbers of a worker, or their sums over all workers. */
+export interface WorkerNumbers {
+  /** Time the worker was neither parked nor searching for work; includes queue handling between polls. */
+  busy_duration_total: Measured;
+  /** Times the worker parked: it blocked until there was work. */
+  park_count: Measured;
+  /** Parks and unparks together: odd means parked. */
+  park_unpark_count: Measured;
+  /** Parks with no poll since the previous park. The first park of a new worker does not count. */
+  noop_count: Measured;
+  /** Polls of spawned tasks, however the task reached the worker. */
+  poll_count: Measured;
+  /** Tasks taken from other workers' queues. */
+  steal_count: Measured;
+  /** Successful steals, of one or more tasks each. */
+  steal_operations: Measured;
+  /** Tasks scheduled from the worker onto its own queue. */
+  local_schedule_count: Measured;
+  /** Overflows of the local queue into the global one: operations, not tasks. */
+  overflow_count: Measured;
+  /** Tasks that overflows moved to the global queue. */
+  overflow_tasks: Measured;
+  /** Polls that returned pending because their cooperative budget was spent. */
+  budget_forced_yield_count: Measured;
+  /** Polls of the future passed to block_on, counted apart from the polls of spawned tasks. */
+  root_polls: Measured;
+  /** Polls of measured futures inside measured tasks, counted apart from the polls of spawned tasks. */
+  nested_polls: Measured;
+  /** Tasks in the worker's local queue, its LIFO slot included. */
+  local_queue_depth: Measured;
+}
+
+/** The numbers of a runtime as a whole. */
+export interface RuntimeNumbers {
+  /** Tasks accepted by the runtime; under Tokio, of those that were spawned through the spawner. */
+  spawned_tasks_count: Measured;
+  /** Alive tasks whose polls are measured. */
+  covered_tasks: Measured;
+  /** Tasks that were spawned and have not ended, whether they are measured or not. */
+  num_alive_tasks: Measured;
+  /** Tasks whose future returned ready; under Tokio, of those that were spawned through the spawner. */
+  completed_tasks_count: Measured;
+  /** Tasks dropped before they were done; under Tokio, of those that were spawned through the spawner. */
+  cancelled_tasks_count: Measured;
+  /** Tasks that panicked; under Tokio, of those that were spawned through the spawner. */
+  panicked_tasks_count: Measured;
+  /** Tasks in the queue that all workers share. */
+  global_queue_depth: Measured;
+  /** Tasks scheduled onto the global queue from outside a worker. */
+  remote_schedule_count: Measured;
+  /** Threads of the blocking pool. */
+  num_blocking_threads: Measured;
+  /** Threads of the blocking pool that wait for work. */
+  num_idle_blocking_threads: Measured;
+  /** Closures waiting for a thread of the blocking pool. */
+  blocking_queue_depth: Measured;
+  /** Registrations with the I/O driver; absent without a driver. */
+  io_driver_fd_registered_count: Measured;
+  /** Deregistrations from the I/O driver; absent without a driver. */
+  io_driver_fd_deregistered_count: Measured;
+  /** Readiness events from the I/O driver; absent without a driver. */
+  io_driver_ready_count: Measured;
+  /** Polls that lasted at least the threshold of the runtime's watchdog; absent until one watches. */
+  poll_stall_count: Measured;
+  /** Times that a worker was awake without progress for the threshold of the watchdog; absent if that can't be detected. */
+  no_progress_stall_count: Measured;
+}
