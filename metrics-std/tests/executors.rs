@@ -334,3 +334,39 @@ fn names_of_threads_and_spawn_sites_are_in_the_snapshot() {
     assert_eq!(after.worker(0).unwrap().thread_name(), "the poller");
     assert!(snapshot.started_at().is_some());
 }
+
+#[test]
+fn an_idle_thread_keeps_few_of_the_registries_that_it_polled_in() {
+    let (polled, has_polled) = std::sync::mpsc::channel();
+    let (end, may_end) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        let metrics: Vec<_> = (0..100)
+            .map(|_| build_wrapped(Builder::new().name("many"), Clock::instant()).unwrap())
+            .collect();
+        for metrics in &metrics {
+            futures::executor::block_on(Measured::task(metrics, async {}));
+            assert_eq!(metrics.poll_count().unwrap(), Some(1));
+        }
+        // In those whose slot was given back too.
+        for metrics in &metrics {
+            futures::executor::block_on(Measured::task(metrics, async {}));
+            assert_eq!(metrics.poll_count().unwrap(), Some(2));
+        }
+        let registries: Vec<_> = metrics
+            .iter()
+            .map(|metrics| Arc::downgrade(metrics.registry()))
+            .collect();
+        drop(metrics);
+        polled.send(registries).unwrap();
+        // Idle from here on.
+        may_end.recv().unwrap();
+    });
+    let registries = has_polled.recv().unwrap();
+    let kept = registries
+        .iter()
+        .filter(|registry| registry.strong_count() > 0)
+        .count();
+    assert!(kept <= 16, "{kept} of 100");
+    end.send(()).unwrap();
+    thread.join().unwrap();
+}

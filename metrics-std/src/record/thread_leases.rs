@@ -12,7 +12,7 @@ use metrics_core::TaskEnd;
 use portable_atomic::Ordering;
 
 use super::lease::{AfterPoll, Lease, OpenPoll, PollEnd};
-use super::runtime_leases::{LeaseOptions, PolledBy, ThreadRole};
+use super::runtime_leases::{LeaseOptions, PolledBy, SubmitPolicy, ThreadRole};
 use super::target::{RecordingTarget, orphaned_registries};
 use crate::{Registry, Worker};
 
@@ -77,7 +77,32 @@ fn lease(target: &RecordingTarget, options: LeaseOptions) -> Option<Rc<Lease>> {
     };
     let lease = Rc::new(Lease::new(worker.ok()?, target, options));
     push(&lease)?;
+    release_surplus();
     Some(lease)
+}
+
+/// The most leases that a thread keeps which no hook ends. An idle thread does not notice that a registry has lost its last owner, and
+/// keeps its memory.
+const MOST_KEPT: usize = 16;
+
+/// Gives back the oldest lease, if there are too many. The thread leases a slot anew when it polls there again.
+#[cold]
+fn release_surplus() {
+    let surplus = LEASES.try_with(|leases| {
+        let mut leases = leases.try_borrow_mut().ok()?;
+        // The threads of other runtimes give theirs back by hooks and guards.
+        let is_kept = |lease: &Rc<Lease>| lease.options.submit != SubmitPolicy::Interval;
+        if leases.iter().filter(|lease| is_kept(lease)).count() <= MOST_KEPT {
+            return None;
+        }
+        let (_, older) = leases.split_last()?;
+        let oldest = older
+            .iter()
+            .position(|lease| is_kept(lease) && !lease.is_in_poll())?;
+        Some(leases.remove(oldest))
+    });
+    // Dropped outside the borrow, as in `release_where`.
+    drop(surplus);
 }
 
 /// Makes a lease the current one of its registry. `None` if the thread's leases are gone, or in the middle of a change.
