@@ -47,12 +47,12 @@ impl Table {
         }
     }
 
-    /// The entries from the one that `address` hashes to, each once.
+    /// The entries from the one that `address` hashes to, each once. Their number is a power of two.
     #[inline]
     fn probe(entries: &[Entry], address: usize) -> impl Iterator<Item = &Entry> {
         // Locations lie next to each other in memory: their high product bits spread them over the table.
         let hash = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let start = (hash >> 32) as usize % entries.len();
+        let start = (hash >> 32) as usize & (entries.len() - 1);
         entries[start..].iter().chain(&entries[..start])
     }
 
