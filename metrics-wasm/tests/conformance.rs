@@ -244,6 +244,7 @@ const NOBODY: &[&str] = &[
     "panicked_tasks_count",
     "global_queue_depth",
     "remote_schedule_count",
+    "num_parked_workers",
     "num_blocking_threads",
     "num_idle_blocking_threads",
     "blocking_queue_depth",

@@ -24,6 +24,8 @@ macro_rules! with_runtime_numbers {
             Gauge global_queue_depth GlobalQueueDepth "async_runtime_global_queue_depth" "",
             /// Tasks scheduled onto the global queue from outside a worker.
             Counter remote_schedule_count RemoteScheduleCount "async_runtime_remote_schedules_total" "",
+            /// Workers that are parked: they wait for work.
+            Gauge num_parked_workers NumParkedWorkers "async_runtime_parked_workers" "New.",
             /// Threads of the blocking pool.
             Gauge num_blocking_threads NumBlockingThreads "async_runtime_blocking_threads" "",
             /// Threads of the blocking pool that wait for work.

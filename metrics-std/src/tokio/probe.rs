@@ -126,6 +126,11 @@ pub(super) fn runtime(metrics: &RuntimeMetrics, number: RuntimeNumber) -> Option
     Some(match number {
         RuntimeNumber::NumAliveTasks => metrics.num_alive_tasks() as u64,
         RuntimeNumber::GlobalQueueDepth => metrics.global_queue_depth() as u64,
+        #[cfg(target_has_atomic = "64")]
+        RuntimeNumber::NumParkedWorkers => (0..metrics.num_workers())
+            // Odd means parked.
+            .filter(|&worker| !metrics.worker_park_unpark_count(worker).is_multiple_of(2))
+            .count() as u64,
         // The task hooks show them all.
         #[cfg(tokio_unstable)]
         RuntimeNumber::CoveredTasks => metrics.num_alive_tasks() as u64,

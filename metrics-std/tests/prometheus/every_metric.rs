@@ -152,6 +152,7 @@ fn the_exported_names_are_these() {
             "async_runtime_tasks_panicked_total",
             "async_runtime_global_queue_depth",
             "async_runtime_remote_schedules_total",
+            "async_runtime_parked_workers",
             "async_runtime_blocking_threads",
             "async_runtime_idle_blocking_threads",
             "async_runtime_blocking_queue_depth",

@@ -18,10 +18,10 @@ pub(crate) struct Answers;
 impl Probe for Answers {
     fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
         match number {
-            RuntimeNumber::GlobalQueueDepth => Some(3),
-            RuntimeNumber::NumBlockingThreads => Some(5),
-            RuntimeNumber::NumIdleBlockingThreads => Some(4),
+            // The hooks count these.
+            RuntimeNumber::CoveredTasks | RuntimeNumber::NumAliveTasks => None,
             RuntimeNumber::BlockingQueueDepth => Some(0),
+            gauge if !gauge.is_counter() => Some(3),
             _ => None,
         }
     }

@@ -50,6 +50,8 @@ export interface RuntimeNumbers {
   global_queue_depth: Measured;
   /** Tasks scheduled onto the global queue from outside a worker. */
   remote_schedule_count: Measured;
+  /** Workers that are parked: they wait for work. */
+  num_parked_workers: Measured;
   /** Threads of the blocking pool. */
   num_blocking_threads: Measured;
   /** Threads of the blocking pool that wait for work. */

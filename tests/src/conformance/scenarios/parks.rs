@@ -4,6 +4,7 @@ use core::future::pending;
 use core::time::Duration;
 
 use super::Scenario;
+use crate::conformance::patience::wait_until;
 use crate::conformance::subject::{Setup, Unsupported};
 use crate::conformance::trial::{Trial, boxed};
 use metrics_std::WorkerState;
@@ -22,6 +23,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
     ),
     ("a poll shows what it is while it lasts", live_record),
     ("a worker says which thread runs it", thread),
+    ("a worker in a poll is not parked", parked_workers),
 ];
 
 const MS: Duration = Duration::from_millis(1);
@@ -61,6 +63,7 @@ fn idle_while_parked(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
         &[
             "busy_duration_total",
             "busy_in_progress",
+            "num_parked_workers",
             "park_count",
             "park_unpark_count",
             "noop_count",
@@ -148,6 +151,23 @@ fn live_record(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
             2_000_000,
         );
     }
+    Ok(())
+}
+
+fn parked_workers(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
+    const METRIC: &str = "num_parked_workers";
+    let rig = trial.start(&Setup::default())?;
+    rig.run(async {});
+    let others = rig.in_a_poll(|rig| {
+        let workers = rig.read().value("num_workers").unwrap_or(0);
+        let parked = || rig.read().value(METRIC);
+        // The others may still be looking for work.
+        wait_until("the other workers park", || {
+            parked().is_none_or(|parked| parked + 1 == workers)
+        });
+        (parked(), workers.saturating_sub(1))
+    });
+    trial.moved(METRIC, others.0, others.1);
     Ok(())
 }
 
