@@ -80,12 +80,20 @@ pub struct Builder<'a> {
     poll_time: Option<HistogramConfig>,
     schedule_latency: Option<HistogramConfig>,
     blocking_queue_wait: Option<HistogramConfig>,
-    poll_time_sampling: Sampling,
-    schedule_latency_sampling: Sampling,
+    poll_time_sampling: Option<Sampling>,
+    schedule_latency_sampling: Option<Sampling>,
     submit_interval: Duration,
     measures: MetricSet,
     epoch: Option<u64>,
     started_at: Option<u64>,
+}
+
+const fn initial(chosen: Option<Sampling>, kept: bool) -> Sampling {
+    match chosen {
+        Some(sampling) => sampling,
+        None if kept => Sampling::Every,
+        None => Sampling::Off,
+    }
 }
 
 impl Default for Builder<'_> {
@@ -103,8 +111,8 @@ impl<'a> Builder<'a> {
             poll_time: None,
             schedule_latency: None,
             blocking_queue_wait: None,
-            poll_time_sampling: Sampling::Every,
-            schedule_latency_sampling: Sampling::Every,
+            poll_time_sampling: None,
+            schedule_latency_sampling: None,
             submit_interval: DEFAULT_SUBMIT_INTERVAL,
             measures: MetricSet::NONE,
             epoch: None,
@@ -142,15 +150,16 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// How many polls the poll-time histogram measures at first.
+    /// How many polls have their time measured at first. By default every one if there is a histogram for it, else none.
     pub const fn poll_time_sampling(mut self, sampling: Sampling) -> Self {
-        self.poll_time_sampling = sampling;
+        self.poll_time_sampling = Some(sampling);
         self
     }
 
-    /// How many polls the schedule-latency histogram measures at first.
+    /// How many polls have their schedule latency measured at first. By default every one if there is a histogram for it, else
+    /// none.
     pub const fn schedule_latency_sampling(mut self, sampling: Sampling) -> Self {
-        self.schedule_latency_sampling = sampling;
+        self.schedule_latency_sampling = Some(sampling);
         self
     }
 
@@ -177,6 +186,14 @@ impl<'a> Builder<'a> {
     pub const fn started_at(mut self, unix_nanos: u64) -> Self {
         self.started_at = Some(unix_nanos);
         self
+    }
+
+    const fn initial_poll_time(&self) -> Sampling {
+        initial(self.poll_time_sampling, self.poll_time.is_some())
+    }
+
+    const fn initial_schedule_latency(&self) -> Sampling {
+        initial(self.schedule_latency_sampling, self.schedule_latency.is_some())
     }
 
     /// The numbers that hooks measure: none without the feature `record`.
@@ -260,7 +277,7 @@ mod on_the_heap {
                     schedule_latency: Layout::new(self.schedule_latency),
                     blocking_queue_wait: self.blocking_queue_wait,
                 }),
-                options: Options::new(self.poll_time_sampling, self.schedule_latency_sampling),
+                options: Options::new(self.initial_poll_time(), self.initial_schedule_latency()),
                 shared: Shared::new(HostCells::new(wait)),
                 clock,
             }))
@@ -350,8 +367,8 @@ pub(crate) mod in_a_static {
                     schedule_latency: Layout::new(this.schedule_latency),
                     blocking_queue_wait: None,
                 },
-                poll_time: this.poll_time_sampling,
-                schedule_latency: this.schedule_latency_sampling,
+                poll_time: this.initial_poll_time(),
+                schedule_latency: this.initial_schedule_latency(),
             })
         }
     }

@@ -105,6 +105,29 @@ pub(crate) fn next_mean(mean: u64, sample: u64) -> u64 {
     mean.wrapping_add_signed(step).max(1)
 }
 
+/// The same after `polls` samples of one value: the mean moves by `1 - (1 - alpha)^polls` of the difference.
+pub(crate) fn next_mean_of(mean: u64, sample: u64, mut polls: u64) -> u64 {
+    if mean == 0 || polls <= 1 {
+        return next_mean(mean, sample);
+    }
+    let one = 1 << MEAN_ALPHA_BITS;
+    let (mut kept, mut factor) = (one, one - MEAN_ALPHA);
+    while polls != 0 {
+        if polls & 1 != 0 {
+            kept = (kept * factor) >> MEAN_ALPHA_BITS;
+        }
+        factor = (factor * factor) >> MEAN_ALPHA_BITS;
+        polls >>= 1;
+    }
+    let sample = sample.min(MEAN_LIMIT) << MEAN_FRACTION;
+    // Four fractional bits less, so that the product stays in 63 bits.
+    let difference = sample.wrapping_sub(mean).cast_signed() >> 4;
+    let half = 1 << (MEAN_ALPHA_BITS - 5);
+    let step = difference.wrapping_mul(one - kept).wrapping_add(half) >> (MEAN_ALPHA_BITS - 4);
+    mean.wrapping_add_signed(step).max(1)
+}
+
+const _: () = assert!(MEAN_LIMIT << (MEAN_FRACTION - 4) < (i64::MAX >> MEAN_ALPHA_BITS).cast_unsigned());
 const _: () = assert!(MEAN_LIMIT << MEAN_FRACTION < (i64::MAX / MEAN_ALPHA).cast_unsigned());
 
 /// How many per-worker numbers there are.
@@ -139,6 +162,28 @@ mod tests {
         assert_eq!(mean >> MEAN_FRACTION, 1_100);
         mean = next_mean(mean, 100);
         assert_eq!(mean >> MEAN_FRACTION, 1_000);
+    }
+
+    #[test]
+    fn several_samples_of_one_value_weigh_as_much_as_one_by_one() {
+        for (start, sample) in [(0, 700), (1_000, 5_000), (9_000_000, 10), (MEAN_LIMIT, 1)] {
+            let start = next_mean(0, start);
+            let mut one_by_one = start;
+            for polls in 1..100 {
+                one_by_one = next_mean(one_by_one, sample);
+                let at_once = next_mean_of(start, sample, polls);
+                // The weight is rounded down once for each bit of the number: less than 2^-12 of the way.
+                let way = start.abs_diff(sample << MEAN_FRACTION);
+                assert!(
+                    at_once.abs_diff(one_by_one) <= (way >> 12) + 64,
+                    "{polls} of {sample}"
+                );
+            }
+        }
+        assert_eq!(
+            next_mean_of(1 << 20, u64::MAX, u64::MAX) >> MEAN_FRACTION,
+            MEAN_LIMIT
+        );
     }
 
     #[test]

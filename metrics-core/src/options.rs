@@ -3,7 +3,7 @@
 use crate::sync::{AtomicU32, Ordering, const_unless_loom};
 use core::num::NonZeroU32;
 
-/// How many polls a histogram measures.
+/// How many polls are measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -56,6 +56,12 @@ pub(crate) struct Latched {
 }
 
 impl Latched {
+    /// Without a clock.
+    pub(crate) const OFF: Self = Self {
+        poll_time: 0,
+        schedule_latency: 0,
+    };
+
     /// Both switches in one word, to see at once whether any has changed.
     #[inline(always)]
     pub(crate) fn bits(self) -> u64 {
@@ -73,23 +79,25 @@ impl Options {
         }
     }
 
-    /// Switches the poll-time histogram. Nothing happens on a registry that was built without one.
+    /// Switches the measuring of poll times. On a registry without a poll-time histogram they make up the mean, and
+    /// [`Worker::end_poll`](crate::Worker::end_poll) returns them. Nothing happens without a clock.
     pub fn set_poll_time(&self, sampling: Sampling) {
         // Ordering: relaxed, here and below: a switch carries no data with it.
         self.poll_time.store(sampling.bits(), Ordering::Relaxed);
     }
 
-    /// Switches the schedule-latency histogram. Nothing happens on a registry that was built without one.
+    /// Switches the measuring of schedule latency. On a registry without a schedule-latency histogram
+    /// [`Worker::start_poll`](crate::Worker::start_poll) returns it. Nothing happens without a clock.
     pub fn set_schedule_latency(&self, sampling: Sampling) {
         self.schedule_latency.store(sampling.bits(), Ordering::Relaxed);
     }
 
-    /// How many polls the poll-time histogram measures.
+    /// How many polls have their time measured.
     pub fn poll_time(&self) -> Sampling {
         Sampling::from_bits(self.poll_time.load(Ordering::Relaxed))
     }
 
-    /// How many polls the schedule-latency histogram measures.
+    /// How many polls have their schedule latency measured.
     pub fn schedule_latency(&self) -> Sampling {
         Sampling::from_bits(self.schedule_latency.load(Ordering::Relaxed))
     }

@@ -154,12 +154,15 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
     /// stamp yet: a repeated wake costs one load.
     #[inline]
     pub fn stamp(&self, stamp: &WakeStamp) {
-        if self.options.measures_schedule_latency()
-            && !stamp.is_set()
-            && self.schedule_latency_config().is_some()
-        {
+        if self.stamps_wakes() && !stamp.is_set() {
             stamp.mark(self.now());
         }
+    }
+
+    /// Whether [`stamp`](Self::stamp) sets stamps: the clock works, and schedule latency is not switched off.
+    #[inline]
+    pub fn stamps_wakes(&self) -> bool {
+        self.options.measures_schedule_latency() && self.is_timed()
     }
 
     /// The layout of the poll-time histogram, if there is one.

@@ -128,19 +128,19 @@ impl<'a> MonitorBuilder<'a> {
 
     fn recorder(&self) -> Result<Rc<Recorder>, BuildError> {
         let clock = self.clock.unwrap_or_else(PerformanceClock::detect);
-        let mut builder = metrics_core::Builder::new()
-            .name(self.name)
-            .poll_time_sampling(self.poll_time_sampling)
-            .schedule_latency_sampling(self.schedule_latency_sampling)
-            .measures(MEASURED);
+        let mut builder = metrics_core::Builder::new().name(self.name).measures(MEASURED);
         if clock.available() {
             builder = builder.started_at(clock.now().ticks());
         }
         if let Some(config) = self.poll_time {
-            builder = builder.poll_time(no_finer_than(config, clock.resolution()));
+            builder = builder
+                .poll_time(no_finer_than(config, clock.resolution()))
+                .poll_time_sampling(self.poll_time_sampling);
         }
         if let Some(config) = self.schedule_latency {
-            builder = builder.schedule_latency(no_finer_than(config, clock.resolution()));
+            builder = builder
+                .schedule_latency(no_finer_than(config, clock.resolution()))
+                .schedule_latency_sampling(self.schedule_latency_sampling);
         }
         let registry = builder.build(clock).map_err(BuildError::Config)?;
         Recorder::new(registry).map_err(BuildError::Lease)

@@ -4,7 +4,7 @@ use crate::runtime::Registry;
 use atomic_waker::AtomicWaker;
 use core::sync::atomic::{AtomicU8, Ordering};
 use core::task::Waker;
-use metrics_core::{Sampling, TimeSource, Timestamp, WakeStamp};
+use metrics_core::{Timestamp, WakeStamp};
 use portable_atomic::AtomicU64;
 use std::sync::Arc;
 use std::task::Wake;
@@ -119,9 +119,7 @@ impl TaskWaker {
     }
 
     fn mark(&self) {
-        if self.registry.is_timed() && self.registry.options().schedule_latency() != Sampling::Off {
-            self.stamp.mark(self.registry.clock().now());
-        }
+        self.registry.stamp(&self.stamp);
     }
 
     /// Records a wake, if it is the first since the last poll started.

@@ -76,7 +76,7 @@ impl Fact {
             Self::Thread => (None, "Number and name of the thread that runs the worker now."),
             Self::MeanPollTime => (
                 Some("async_runtime_worker_mean_poll_duration_seconds"),
-                "Mean duration of the worker's polls, exponentially weighted: each poll has a weight of one tenth.",
+                "Mean duration of the worker's polls, exponentially weighted: each poll has a weight of one tenth. Polls that are not timed count with their share of busy time.",
             ),
             Self::NumWorkers => (Some("async_runtime_workers"), "Worker threads of the runtime."),
             Self::StartedAt => (

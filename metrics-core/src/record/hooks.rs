@@ -4,7 +4,7 @@
 mod partial;
 
 use crate::cell::{Nothing, OwnedU32, OwnedU64, U32Cell, U64Cell};
-use crate::counters::{Counters, next_mean};
+use crate::counters::{Counters, next_mean, next_mean_of};
 use crate::histogram::HistogramConfig;
 use crate::live::{Live, Site, UNTIMED, WorkerState};
 use crate::options::Latched;
@@ -23,7 +23,7 @@ pub struct PollStart {
     pub site: Site,
 }
 
-/// What a hook recorded in a histogram: a poll's duration at its end, its schedule latency at its start.
+/// What a hook measured, whether or not a histogram keeps it: a poll's duration at its end, its schedule latency at its start.
 ///
 /// Nothing where the poll was not measured: its switch is off, another poll was drawn, or the clock stepped back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub(crate) struct HooksState<C: U64Cell> {
     /// When the last measured poll began.
     poll_started_at: C::Kept,
     busy_since: C,
+    /// `poll_count` when busy time was last settled: those from here on share the busy time in progress.
+    polls_at_settle: C::Kept,
     submitted_at: C,
     /// The switches as they were last taken over.
     latched: C,
@@ -88,6 +90,7 @@ impl HooksState<OwnedU64> {
                 last_timestamp: OwnedU64::new(0),
                 poll_started_at: Nothing,
                 busy_since: OwnedU64::new(0),
+                polls_at_settle: Nothing,
                 submitted_at: OwnedU64::new(0),
                 latched: OwnedU64::new(0),
                 sampling: Sampling::new(seed),
@@ -197,9 +200,10 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     #[cold]
     fn latch_changed(&self, options: Latched) {
         self.state.latched.set(options.bits());
-        let off = |on: bool, one_in: u32| if on && self.timed { one_in } else { 0 };
-        let poll_time = off(self.poll_time.is_some(), options.poll_time);
-        let schedule_latency = off(self.schedule_latency.is_some(), options.schedule_latency);
+        let Latched {
+            poll_time,
+            schedule_latency,
+        } = if self.timed { options } else { Latched::OFF };
         self.state.sampling.set(poll_time, schedule_latency);
         let mode = |one_in, every| match one_in {
             0 => 0,
@@ -221,6 +225,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
                 self.counters.busy_duration_total.add(nanos);
                 self.counters.settled_at.set(now);
                 self.state.busy_since.set(now);
+                self.mean_of_untimed_polls(nanos);
             }
             None => Self::clock_stepped(self.counters, self.state, self.live, now),
         }
@@ -234,6 +239,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         counters.clock_steps.add(1);
         counters.settled_at.set(now);
         state.busy_since.set(now);
+        state.polls_at_settle.set(counters.poll_count.get());
         live.restart_busy(now);
     }
 
@@ -244,6 +250,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         }
         let now = self.read();
         self.state.busy_since.set(now);
+        self.state.polls_at_settle.set(self.counters.poll_count.get());
         self.state.poll_started_at.set(UNTIMED);
         let mut recent = 0;
         // A poll in progress keeps its beginning.
@@ -383,11 +390,13 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         let mut since = UNTIMED;
         if measured || latency.is_some() {
             since = self.reading_at_start(flags);
-            if let (Some(scheduled_at), Some((config, histogram))) = (latency, self.schedule_latency) {
+            if let Some(scheduled_at) = latency {
                 let since = Timestamp::from_ticks(since);
                 match self.scale.nanos_across_cores(since, scheduled_at) {
                     Some(nanos) => {
-                        outcome.due = histogram.record(config, nanos);
+                        if let Some((config, histogram)) = self.schedule_latency {
+                            outcome.due = histogram.record(config, nanos);
+                        }
                         outcome.recorded = Recorded(Some(nanos));
                     }
                     None => self.counters.clock_steps.add(1),
@@ -469,8 +478,8 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
                 // Not `is_some_and`: its closure would be compiled apart where two calls share it.
                 if let Some((config, histogram)) = self.poll_time {
                     full = histogram.record(config, nanos);
-                    recorded = Recorded(Some(nanos));
                 }
+                recorded = Recorded(Some(nanos));
             }
             None => Self::clock_stepped(self.counters, self.state, self.live, now),
         }
@@ -502,6 +511,22 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         if H::MEAN {
             let mean = &self.counters.mean_poll_time;
             mean.set(next_mean(mean.get(), nanos));
+        }
+    }
+
+    /// Where no poll is timed, those of a stretch of busy time count as equally long.
+    fn mean_of_untimed_polls(&self, busy: u64) {
+        if !H::MEAN {
+            return;
+        }
+        let polls = self.counters.poll_count.get();
+        let untimed = polls.wrapping_sub(self.state.polls_at_settle.get());
+        self.state.polls_at_settle.set(polls);
+        if let Some(nanos) = busy.checked_div(untimed)
+            && !self.state.sampling.measures_poll_time()
+        {
+            let mean = &self.counters.mean_poll_time;
+            mean.set(next_mean_of(mean.get(), nanos, untimed));
         }
     }
 

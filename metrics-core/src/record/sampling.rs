@@ -41,6 +41,11 @@ impl<C: U32Cell> Sampling<C> {
         self.random.0.set(seed);
     }
 
+    /// Whether any poll's time is measured.
+    pub(crate) fn measures_poll_time(&self) -> bool {
+        self.poll_time.one_in.get() != 0
+    }
+
     /// Takes over the switches: 0 measures nothing, 1 every poll, n one in n.
     pub(crate) fn set(&self, poll_time: u32, schedule_latency: u32) {
         self.poll_time.set(poll_time, &self.random);

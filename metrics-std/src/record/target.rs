@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Weak};
 
-use metrics_core::Sampling;
 use portable_atomic::{AtomicUsize, Ordering};
 
 use super::external::ExternalRow;
@@ -78,12 +77,5 @@ impl RecordingTarget {
     /// Whether anything but leases, and the tasks spawned on their threads, holds this target.
     pub(crate) fn has_owner(&self) -> bool {
         self.owners.strong_count() > 0
-    }
-
-    /// Whether wakes are stamped, for the schedule latency.
-    #[inline]
-    pub(crate) fn stamps_wakes(&self) -> bool {
-        let registry = &self.registry;
-        registry.schedule_latency_config().is_some() && registry.options().schedule_latency() != Sampling::Off
     }
 }

@@ -172,7 +172,7 @@ impl<'a> TokioAdapter<'a> {
         let description = self.description.workers(1).measures(measured());
         let registry = stamped(description).build(self.clock.unwrap_or_default())?;
         #[cfg(tokio_unstable)]
-        if registry.schedule_latency_config().is_some() {
+        if registry.schedule_latency_config().is_some() || registry.stamps_wakes() {
             builder.track_task_schedule_latency();
         }
         let leases = Arc::new(TokioLeases::new(&registry, is_local));

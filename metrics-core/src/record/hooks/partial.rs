@@ -58,21 +58,25 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.count(|counters| &counters.poll_count, 1);
         let draw = self.draw(self.state.flags.get());
         let mut due = false;
-        if let (Some(scheduled_at), Some((config, histogram))) = (start.scheduled_at, self.schedule_latency)
+        if let Some(scheduled_at) = start.scheduled_at
             && draw.schedule_latency
         {
-            match self.scale.nanos_across_cores(started, scheduled_at) {
-                Some(nanos) => due |= histogram.record(config, nanos),
-                None => self.counters.clock_steps.add(1),
+            match (
+                self.scale.nanos_across_cores(started, scheduled_at),
+                self.schedule_latency,
+            ) {
+                (Some(nanos), Some((config, histogram))) => due |= histogram.record(config, nanos),
+                (Some(_), None) => {}
+                (None, _) => self.counters.clock_steps.add(1),
             }
         }
-        if let Some((config, histogram)) = self.poll_time
-            && draw.poll_time
-        {
+        if draw.poll_time {
             match self.scale.checked_nanos(ended, started) {
                 Some(nanos) => {
                     self.mean(nanos);
-                    due |= histogram.record(config, nanos);
+                    if let Some((config, histogram)) = self.poll_time {
+                        due |= histogram.record(config, nanos);
+                    }
                 }
                 None => self.counters.clock_steps.add(1),
             }

@@ -47,7 +47,10 @@ impl Task {
         polled_by: PolledBy,
     ) -> Self {
         let target = thread_leases::thread_local_handle(target);
-        let scheduled_at = target.stamps_wakes().then(|| target.registry.clock().now());
+        let scheduled_at = target
+            .registry
+            .stamps_wakes()
+            .then(|| target.registry.clock().now());
         let site = location::intern(location);
         Self {
             stage: Stage::Fresh(target, scheduled_at),
@@ -124,7 +127,7 @@ impl Task {
         inner: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> (Poll<T>, Option<TaskEnd>) {
         if let Stage::Fresh(target, _) = &self.stage
-            && target.registry.schedule_latency_config().is_some()
+            && (target.registry.schedule_latency_config().is_some() || target.registry.stamps_wakes())
         {
             self.stage = Stage::Polled(TaskWaker::new(Arc::clone(target), cx.waker()));
         }
@@ -133,7 +136,7 @@ impl Task {
         }
         let polled = match &mut self.stage {
             Stage::Polled(waker) => inner(&mut waker.context(cx.waker())),
-            // Without a schedule-latency histogram wakes are not stamped.
+            // Schedule latency is not measured: wakes are not stamped.
             Stage::Fresh(..) => inner(cx),
         };
         let life = self.life.as_mut();

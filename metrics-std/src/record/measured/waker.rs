@@ -4,7 +4,7 @@ use core::task::{Context, Waker};
 use std::sync::Arc;
 use std::task::Wake;
 
-use metrics_core::{TimeSource, Timestamp, WakeStamp};
+use metrics_core::{Timestamp, WakeStamp};
 
 use crate::record::target::RecordingTarget;
 
@@ -35,10 +35,7 @@ impl Stamping {
 
     #[inline]
     fn mark(&self) {
-        let stamp = self.stamp();
-        if !stamp.is_set() && self.target.stamps_wakes() {
-            stamp.mark(self.target.registry.clock().now());
-        }
+        self.target.registry.stamp(self.stamp());
     }
 }
 
