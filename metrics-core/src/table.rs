@@ -1,5 +1,6 @@
 //! Snapshots as tables of text, without floating point and without a heap.
 
+use crate::live::WorkerState;
 use core::fmt::{self, Write};
 
 use crate::histogram::HistogramSnapshot;
@@ -57,7 +58,7 @@ impl<S: Storage> Table<'_, S> {
             "worker {:<3}{} {:<10}{:>8}{:>10}{:>10}{:>11}{:>10}{:>10}",
             worker.index(),
             mark(worker.staleness().is_some()),
-            worker.state().name(),
+            worker.state().map_or("awake", WorkerState::name),
             Share(busy),
             Count(worker.poll_count()),
             Count(worker.park_count()),

@@ -193,7 +193,7 @@ fn a_released_slot_goes_on_from_its_totals() {
         let snapshot = metrics.snapshot();
         let worker = snapshot.worker(0).unwrap();
         assert_eq!(worker.poll_time().unwrap().histogram().sum(), 100 * round);
-        assert_eq!(worker.state(), WorkerState::Idle);
+        assert_eq!(worker.state(), Some(WorkerState::Idle));
     }
 }
 

@@ -86,7 +86,11 @@ fn a_poll_told_afterwards_counts_like_one_that_was_watched() {
     );
     assert_eq!(worker.clock_steps(), 1);
     assert_eq!(row.schedule_latency().unwrap().histogram().sum(), 600);
-    assert_eq!(row.state(), WorkerState::Idle, "the live record does not show it");
+    assert_eq!(
+        row.state(),
+        Some(WorkerState::Idle),
+        "the live record does not show it"
+    );
 }
 
 #[test]
@@ -110,7 +114,7 @@ fn a_thread_that_left_its_worker_is_not_busy_since() {
     clock.advance(1_000_000);
     let snapshot = metrics.snapshot();
     let row = snapshot.worker(0).unwrap();
-    assert_eq!(row.state(), WorkerState::Searching);
+    assert_eq!(row.state(), Some(WorkerState::Searching));
     assert_eq!(row.busy_in_progress(), Some(Duration::ZERO));
     drop(worker);
     assert_eq!(
@@ -133,7 +137,10 @@ fn the_thread_that_took_a_worker_over_tells_what_it_does() {
     let took = Worker::lease(registry, 0).unwrap();
     took.park();
     assert_eq!(metrics.live(0).unwrap().state, WorkerState::Parked);
-    assert_eq!(metrics.snapshot().worker(0).unwrap().state(), WorkerState::Parked);
+    assert_eq!(
+        metrics.snapshot().worker(0).unwrap().state(),
+        Some(WorkerState::Parked)
+    );
     took.start_poll(from_site(8));
     assert_eq!(metrics.live(0).unwrap().site, Site::from_u32(8));
 
@@ -200,8 +207,8 @@ fn an_untimed_poll_is_not_hidden_by_a_thread_that_polls_nothing() {
         let live = metrics.live(polling).unwrap();
         let snapshot = metrics.snapshot();
         let worker = snapshot.worker(polling).unwrap();
-        for seen in [(live.state, live.site), (worker.state(), worker.site())] {
-            assert_eq!(seen, (WorkerState::Polling, Site::from_u32(7)));
+        for seen in [(Some(live.state), live.site), (worker.state(), worker.site())] {
+            assert_eq!(seen, (Some(WorkerState::Polling), Site::from_u32(7)));
         }
         let all: Vec<_> = metrics.live_threads().collect();
         let poll = all

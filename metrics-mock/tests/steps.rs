@@ -125,7 +125,10 @@ fn a_poll_in_progress_is_in_the_live_record() {
     fixture.runtime.advance(millis(60));
     let snapshot = fixture.metrics.snapshot();
     let worker = snapshot.worker(1).unwrap();
-    assert_eq!((worker.state(), worker.site()), (WorkerState::Polling, LOCATION));
+    assert_eq!(
+        (worker.state(), worker.site()),
+        (Some(WorkerState::Polling), LOCATION)
+    );
     assert_eq!(worker.state_for(), Some(millis(60)));
     assert_eq!(snapshot.total().poll_count(), Some(0));
 }

@@ -329,7 +329,7 @@ fn names_of_threads_and_spawn_sites_are_in_the_snapshot() {
         named.spawn_scoped(scope, poll).unwrap().join().unwrap()
     });
     let row = snapshot.worker(0).unwrap();
-    assert_eq!(row.state(), metrics_std::WorkerState::Polling);
+    assert_eq!(row.state(), Some(metrics_std::WorkerState::Polling));
     assert_eq!(row.site_name(), format!("{}:{line}", file!()));
     assert_eq!(after.worker(0).unwrap().thread_name(), "the poller");
     assert!(snapshot.started_at().is_some());
@@ -369,4 +369,16 @@ fn an_idle_thread_keeps_few_of_the_registries_that_it_polled_in() {
     assert!(kept <= 16, "{kept} of 100");
     end.send(()).unwrap();
     thread.join().unwrap();
+}
+
+#[test]
+fn a_thread_that_is_only_seen_in_polls_has_no_state_between_them() {
+    let (_, metrics) = wrapped();
+    let state = || metrics.snapshot().worker(0).unwrap().state();
+    let polling = Measured::task(
+        &metrics,
+        poll_fn(|_| Poll::Ready(assert_eq!(state(), Some(metrics_std::WorkerState::Polling)))),
+    );
+    assert!(poll_once(polling).is_ready());
+    assert_eq!(state(), None, "no hook reports whether it has parked");
 }

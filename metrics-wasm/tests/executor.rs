@@ -40,7 +40,7 @@ async fn hooks_of_a_browser_executor() {
     assert_eq!(snapshot.completed_tasks_count(), Some(5));
     assert_eq!(snapshot.cancelled_tasks_count(), Some(1));
     assert_eq!(snapshot.num_alive_tasks(), Some(0));
-    assert_eq!(worker.state(), WorkerState::Parked);
+    assert_eq!(worker.state(), Some(WorkerState::Parked));
     assert_eq!(
         worker.park_count(),
         Some(3),

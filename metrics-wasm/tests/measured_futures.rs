@@ -51,7 +51,7 @@ async fn every_poll_and_every_end_counts_once() {
     assert_eq!(after.spawned_tasks_count(), Some(10));
     assert_eq!(after.completed_tasks_count(), Some(10));
     assert_eq!(after.num_alive_tasks(), Some(0));
-    assert_eq!(worker.state(), WorkerState::Parked);
+    assert_eq!(worker.state(), Some(WorkerState::Parked));
     assert_eq!(
         worker.park_count(),
         Some(2),
@@ -241,12 +241,12 @@ async fn the_turn_is_over_although_tasks_wait_for_another_executor() {
     );
     assert_eq!(
         monitor.snapshot().worker(0).unwrap().state(),
-        WorkerState::Running
+        Some(WorkerState::Running)
     );
     // It woke itself, and nobody polls it: the turn must not wait for that, or this would never come.
     next_turn().await;
     let snapshot = monitor.snapshot();
-    assert_eq!(snapshot.worker(0).unwrap().state(), WorkerState::Parked);
+    assert_eq!(snapshot.worker(0).unwrap().state(), Some(WorkerState::Parked));
     assert_eq!(snapshot.worker(0).unwrap().local_queue_depth(), Some(1));
 }
 
@@ -260,7 +260,7 @@ async fn the_live_record_names_the_place_that_spawned() {
     monitor.spawn_local(async move {
         let snapshot = reader.snapshot();
         let worker = snapshot.worker(0).unwrap();
-        assert_eq!(worker.state(), WorkerState::Polling);
+        assert_eq!(worker.state(), Some(WorkerState::Polling));
         worker.site_name().clone_into(&mut out.borrow_mut());
     });
     next_turn().await;

@@ -90,6 +90,7 @@ impl Cache {
         }
         self.changed.clear();
         self.pass_time(to, &moment);
+        self.set_probed_states(to, &moment, probe);
         self.set_sampling(to, &moment);
         self.finish_total(to, &moment);
         self.withhold(to);

@@ -86,9 +86,29 @@ fn busy_from(live: &LiveRecord, settled_at: u64, lost: bool) -> u64 {
     }
 }
 
+/// The state that is known of a worker by its live record and by the runtime's own signs.
+///
+/// A worker is seen searching and running only by hooks that report both; those measure its busy time. Without them it is known to
+/// be awake, at most.
+fn known_state(live: WorkerState, parked: Option<bool>, tells_running: bool) -> Option<WorkerState> {
+    match (live, parked) {
+        (WorkerState::Polling, _) => Some(WorkerState::Polling),
+        (_, Some(true)) => Some(WorkerState::Parked),
+        (WorkerState::Searching | WorkerState::Running, _) => tells_running.then_some(live),
+        (_, Some(false)) => None,
+        (_, None) => Some(live),
+    }
+}
+
 /// Sets what a worker is doing: by the record of the thread that has it, or nothing.
-fn set_state<S: Storage>(worker: &mut WorkerSnapshot<S>, live: Option<&LiveRecord>, probe: &impl Probe) {
-    worker.state = live.map_or(WorkerState::Idle, |live| live.state);
+fn set_state<S: Storage>(
+    worker: &mut WorkerSnapshot<S>,
+    live: Option<&LiveRecord>,
+    tells_running: bool,
+    probe: &impl Probe,
+) {
+    let state = live.map_or(WorkerState::Idle, |live| live.state);
+    worker.state = known_state(state, None, tells_running);
     let site = live.map_or(Site::UNKNOWN, |live| live.site);
     if worker.site != site {
         worker.site_name.clear();

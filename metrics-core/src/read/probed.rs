@@ -1,6 +1,7 @@
 //! The per-worker numbers that the runtime reports itself.
 
 use super::cache::Cache;
+use super::known_state;
 use super::runtime::Moment;
 use crate::catalog::WorkerNumber;
 use crate::probe::Probe;
@@ -62,6 +63,27 @@ impl Cache {
                 numbers.set(WorkerNumber::BusyDurationTotal, Some(busy.max(before)));
                 entry.busy_in_progress = state.in_progress;
             }
+        }
+    }
+
+    /// Sets what the workers are doing where the runtime reports whether they are parked.
+    pub(super) fn set_probed_states(&self, to: &mut Snapshot<Heap>, moment: &Moment, probe: &impl Probe) {
+        if self.probed.has_no_worker() {
+            return;
+        }
+        for worker in self.workers.iter().filter(|worker| worker.index < to.num_workers) {
+            let Some(state) = probe.worker_state(worker.index) else {
+                continue;
+            };
+            let Some(entry) = worker.entry_of(&mut to.workers, &mut to.external) else {
+                continue;
+            };
+            let known = known_state(worker.live_state, state.parked, moment.tells_running);
+            // The live record has the time of another state.
+            if known != Some(worker.live_state) {
+                entry.state_for = None;
+            }
+            entry.state = known;
         }
     }
 

@@ -21,6 +21,8 @@ pub(super) struct Moment {
     pub(super) elapsed: Option<u64>,
     /// The counters that hooks move.
     pub(super) measured: MetricSet,
+    /// Whether hooks tell a worker that is searching from one that is running.
+    pub(super) tells_running: bool,
     pub(super) sampling: [Sampling; 2],
 }
 
@@ -119,6 +121,7 @@ pub(super) fn read_runtime<S: Storage, T: TimeSource>(
         measured: registry
             .measured()
             .intersection(MetricSet::worker(WorkerNumber::COUNTERS)),
+        tells_running: facts.measures.has_worker(WorkerNumber::BusyDurationTotal),
         sampling: [registry.options.poll_time(), registry.options.schedule_latency()],
     }
 }

@@ -5,7 +5,7 @@ use super::runtime::Moment;
 use super::{Weighted, busy_from, set_state, set_thread};
 use crate::catalog::{MetricSet, WorkerNumber};
 use crate::counters::MEAN_FRACTION;
-use crate::live::{LiveRecord, UNTIMED};
+use crate::live::{LiveRecord, UNTIMED, WorkerState};
 use crate::probe::Probe;
 use crate::record::HeapBuckets;
 use crate::registry::Registry;
@@ -55,6 +55,8 @@ pub(super) struct WorkerCache {
     /// Whether its busy time has to be computed anew, though none of it is in progress.
     settles: bool,
     is_busy: bool,
+    /// What its live record says.
+    pub(super) live_state: WorkerState,
     /// Since when it has been in its state, in ticks; [`UNTIMED`] if that is not known.
     since: u64,
     /// Busy time that its slots count, in nanoseconds.
@@ -108,6 +110,7 @@ impl WorkerCache {
             measures_busy,
             settles: measures_busy,
             is_busy: false,
+            live_state: WorkerState::Idle,
             since: UNTIMED,
             settled: 0,
             polls: 0,
@@ -155,7 +158,7 @@ impl Cache {
             let is_read = self.read_slots(worker.first, registry, probe);
             self.apply(place, is_read, to, registry, moment);
         }
-        self.apply_state(place, to, probe);
+        self.apply_state(place, to, moment, probe);
         if let Some(worker) = self.workers.get_mut(place as usize) {
             worker.is_listed = false;
         }
@@ -269,7 +272,7 @@ impl Cache {
     }
 
     /// Finds the slot of the thread that has a worker now, and takes over what that thread is doing.
-    fn apply_state(&mut self, place: u32, to: &mut Snapshot<Heap>, probe: &impl Probe) {
+    fn apply_state(&mut self, place: u32, to: &mut Snapshot<Heap>, moment: &Moment, probe: &impl Probe) {
         let Some(worker) = self.workers.get_mut(place as usize) else {
             return;
         };
@@ -304,7 +307,13 @@ impl Cache {
         worker.settles = worker.measures_busy;
         let since = live.and_then(|live| live.since);
         worker.since = since.map_or(UNTIMED, Timestamp::ticks);
-        set_state(entry, live.as_ref(), probe);
+        worker.live_state = live.map_or(WorkerState::Idle, |live| live.state);
+        set_state(
+            entry,
+            live.as_ref(),
+            worker.index != FOREIGN && moment.tells_running,
+            probe,
+        );
         set_thread(entry, thread, probe);
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Measurements, Snapshot, WorkerInterval, WorkerSnapshot};
 use crate::catalog::WorkerNumber;
+use crate::live::WorkerState;
 use crate::storage::Storage;
 use core::fmt;
 
@@ -60,7 +61,7 @@ struct Brief<'a, S: Storage>(&'a WorkerSnapshot<S>);
 
 impl<S: Storage> fmt::Debug for Brief<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.state().name())?;
+        f.write_str(self.0.state().map_or("awake", WorkerState::name))?;
         if let Some(polls) = self.0.poll_count() {
             write!(f, ", {polls} polls")?;
         }

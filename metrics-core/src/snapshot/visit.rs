@@ -111,8 +111,8 @@ impl<S: Storage> Snapshot<S> {
         let time = |value: Option<Duration>| value.map(|value| SampleValue::Number(nanos(value)));
         match fact {
             Fact::State => self.each_worker(|label, worker| {
-                let state = SampleValue::State(worker.state());
-                emit(metric, Some(label), Some(state), visit);
+                let state = worker.state().map(SampleValue::State);
+                emit(metric, Some(label), state, visit);
             }),
             Fact::Since => self.each_worker(|label, worker| {
                 emit(metric, Some(label), time(worker.state_for()), visit);

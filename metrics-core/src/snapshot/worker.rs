@@ -27,7 +27,7 @@ pub struct Staleness {
 pub struct WorkerSnapshot<S: Storage> {
     #[cfg_attr(feature = "serde", serde(rename = "worker", with = "super::wire::index"))]
     pub(crate) index: usize,
-    pub(crate) state: WorkerState,
+    pub(crate) state: Option<WorkerState>,
     /// Nanoseconds in that state.
     #[cfg_attr(feature = "serde", serde(rename = "since", with = "crate::serde_u64::option"))]
     pub(crate) state_for: Option<u64>,
@@ -62,7 +62,7 @@ impl<S: Storage> WorkerSnapshot<S> {
     pub(crate) const fn new(index: usize) -> Self {
         Self {
             index,
-            state: WorkerState::Idle,
+            state: Some(WorkerState::Idle),
             state_for: None,
             site: Site::UNKNOWN,
             site_name: S::Text::EMPTY,
@@ -82,7 +82,9 @@ impl<S: Storage> WorkerSnapshot<S> {
 
     /// What it was doing; [`WorkerState::Idle`] if no thread runs it. If two threads serve the worker, this is the state of the
     /// thread whose record is the later.
-    pub fn state(&self) -> WorkerState {
+    ///
+    /// `None` for a worker outside its polls whose runtime can't tell which of the other states it is in.
+    pub fn state(&self) -> Option<WorkerState> {
         self.state
     }
 

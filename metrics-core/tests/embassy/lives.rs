@@ -84,7 +84,7 @@ fn every_microsecond_of_a_simple_run_is_where_it_belongs() {
     assert_eq!((polls.min(), polls.max()), (Some(us(30)), Some(us(50))));
     let latency = worker.schedule_latency().expect("a latency").histogram();
     assert_eq!((latency.count(), latency.sum()), (2, us(17)));
-    assert_eq!(worker.state(), WorkerState::Parked);
+    assert_eq!(worker.state(), Some(WorkerState::Parked));
     let tasks = player.tasks();
     assert_eq!((tasks.spawned, tasks.completed, tasks.alive()), (1, 0, 1));
 }
@@ -103,7 +103,7 @@ fn a_poll_in_progress_is_seen_from_outside() {
     assert!(player.task(0, A).polling);
     let snapshot = player.snapshot();
     let worker = snapshot.worker(0).expect("a worker");
-    assert_eq!(worker.state(), WorkerState::Polling);
+    assert_eq!(worker.state(), Some(WorkerState::Polling));
     assert_eq!(worker.site().as_u32(), A, "the site is the task's number");
     assert_eq!(worker.state_for(), Some(Duration::from_millis(1)));
 }

@@ -39,7 +39,7 @@ fn has_value(fixture: &Fixture, source: MetricSource) -> bool {
             .blocking_queue_wait()
             .is_some_and(|wait| wait.count() > 0),
         MetricSource::Fact(fact) => match fact {
-            Fact::State => worker.state() == WorkerState::Polling,
+            Fact::State => worker.state() == Some(WorkerState::Polling),
             Fact::Since => worker.state_for().is_some(),
             Fact::Site => !worker.site_name().is_empty(),
             Fact::Thread => metrics.worker_thread(0).is_some(),

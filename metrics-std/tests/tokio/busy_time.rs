@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use metrics_mock::ManualClock;
 use metrics_std::tokio::TokioAdapter;
-use metrics_std::{Clock, Probe, RuntimeMetrics};
+use metrics_std::{Clock, Probe, RuntimeMetrics, WorkerState};
 use std::sync::{Arc, Mutex, mpsc};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{block_in_place, yield_now};
@@ -186,4 +186,27 @@ fn a_current_thread_runtime_on_a_custom_clock_has_no_busy_time() {
     assert_eq!(metrics.worker_total_busy_duration(0).unwrap(), None);
     assert_eq!(snapshot.total().busy_duration_total(), None);
     assert_eq!(snapshot.worker(0).unwrap().busy_duration_total(), None);
+}
+
+#[test]
+fn a_worker_that_runs_tasks_is_never_idle() {
+    let clock = Arc::new(ManualClock::new());
+    let (gate, opened) = mpsc::channel::<()>();
+    let opened = Mutex::new(opened);
+    // It finds work when it starts, so that no hook is called and its thread has no slot.
+    let adapter = TokioAdapter::builder()
+        .clock(Clock::custom(clock))
+        .on_thread_start(move || opened.lock().unwrap().recv().unwrap());
+    let (runtime, metrics, _) = build(adapter, Builder::new_multi_thread().worker_threads(1));
+    let state = || metrics.snapshot().worker(0).unwrap().state();
+    let load = std::thread::scope(|scope| {
+        let load = scope.spawn(|| Load::start(&runtime));
+        gate.send(()).unwrap();
+        load.join().unwrap()
+    });
+    assert_eq!(state(), None, "Tokio does not tell a search from running");
+    drop(load);
+    until(|| state() == Some(WorkerState::Parked));
+    drop(runtime);
+    assert_eq!(state(), Some(WorkerState::Idle));
 }

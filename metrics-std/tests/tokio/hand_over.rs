@@ -45,7 +45,7 @@ fn both_threads_keep_their_numbers_and_the_poll_ends_where_it_began() {
     let snapshot = metrics.snapshot();
     assert_eq!(snapshot.workers().len(), 1);
     assert_eq!(snapshot.worker(0).unwrap().poll_time().unwrap().samples(), 12);
-    assert_eq!(snapshot.worker(0).unwrap().state(), WorkerState::Parked);
+    assert_eq!(snapshot.worker(0).unwrap().state(), Some(WorkerState::Parked));
     assert!(snapshot.external().is_none());
 }
 

@@ -36,7 +36,7 @@ export interface Measurements {
 
 export interface Worker {
   worker: number;
-  state: "idle" | "parked" | "searching" | "running" | "polling";
+  state: "idle" | "parked" | "searching" | "running" | "polling" | null;
   since: Measured;
   site: number;
   site_name: string;

@@ -95,12 +95,12 @@ fn row(
 
 fn state(worker: &WorkerSnapshot<metrics_std::Heap>) -> String {
     let state = match worker.state() {
-        WorkerState::Idle => "no thread",
-        WorkerState::Parked => "parked",
-        WorkerState::Searching => "searching",
-        WorkerState::Running => "between polls",
-        WorkerState::Polling => "polling",
-        _ => "?",
+        Some(WorkerState::Idle) => "no thread",
+        Some(WorkerState::Parked) => "parked",
+        Some(WorkerState::Searching) => "searching",
+        Some(WorkerState::Running) => "between polls",
+        Some(WorkerState::Polling) => "polling",
+        _ => "awake",
     };
     let mut text = state.to_owned();
     if !worker.site_name().is_empty() {

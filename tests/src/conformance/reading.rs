@@ -80,7 +80,7 @@ impl Reading {
 }
 
 fn has_thread(worker: &WorkerSnapshot<Heap>) -> bool {
-    worker.state() != WorkerState::Idle
+    worker.state() != Some(WorkerState::Idle)
 }
 
 fn nanos(duration: Duration) -> u64 {

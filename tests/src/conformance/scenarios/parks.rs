@@ -140,7 +140,7 @@ fn live_record(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let polling: Vec<_> = snapshot
         .workers()
         .iter()
-        .filter(|worker| worker.state() == WorkerState::Polling)
+        .filter(|worker| worker.state() == Some(WorkerState::Polling))
         .collect();
     trial.moved("state", during.value("state").map(|_| polling.len() as u64), 1);
     if let Some(worker) = polling.first() {

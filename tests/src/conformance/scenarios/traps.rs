@@ -73,7 +73,7 @@ fn blocking_poll(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let stuck: Vec<_> = snapshot
         .workers()
         .iter()
-        .filter(|worker| worker.state() == WorkerState::Polling)
+        .filter(|worker| worker.state() == Some(WorkerState::Polling))
         .collect();
     trial.check(stuck.len() == 1, "one worker is in a poll");
     trial.check(
