@@ -31,11 +31,9 @@ mod imp {
             let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
         }
 
-        // The twin below has nothing to load.
         #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-        #[allow(clippy::unnecessary_wraps)]
-        pub(crate) fn load_relaxed(&self) -> Option<u64> {
-            Some(self.0.load(Ordering::Relaxed))
+        pub(crate) fn load_relaxed(&self) -> u64 {
+            self.0.load(Ordering::Relaxed)
         }
 
         pub(crate) fn max_relaxed(&self, value: u64) {
@@ -46,12 +44,11 @@ mod imp {
             self.0.fetch_min(value, Ordering::Relaxed);
         }
 
-        // The twin below has nothing to load.
-        #[allow(clippy::unnecessary_wraps)]
+        #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
         #[inline]
-        pub(crate) fn load_acquire(&self) -> Option<u64> {
+        pub(crate) fn load_acquire(&self) -> u64 {
             // Ordering: acquire, pairs with `add_release`.
-            Some(self.0.load(Ordering::Acquire))
+            self.0.load(Ordering::Acquire)
         }
     }
 
@@ -113,12 +110,6 @@ mod imp {
 
         #[allow(clippy::unused_self)]
         pub(crate) fn min_relaxed(&self, _: u64) {}
-
-        #[allow(clippy::unused_self)]
-        #[inline]
-        pub(crate) fn load_acquire(&self) -> Option<u64> {
-            None
-        }
     }
 
     /// A `u32` with one writer.

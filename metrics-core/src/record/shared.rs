@@ -58,18 +58,18 @@ impl<B> SharedHistogram<B> {
         cells: fn(&B) -> &[SharedU64],
         buckets: &mut [u64],
     ) -> Option<(u64, u64, u64)> {
-        let ended = self.ended.load_acquire()?;
+        let ended = self.ended.load_acquire();
         for (to, from) in buckets.iter_mut().zip(cells(&self.buckets)) {
-            *to = from.load_relaxed()?;
+            *to = from.load_relaxed();
         }
         let totals = (
-            self.sum.load_relaxed()?,
-            self.min.load_relaxed()?,
-            self.max.load_relaxed()?,
+            self.sum.load_relaxed(),
+            self.min.load_relaxed(),
+            self.max.load_relaxed(),
         );
         // Ordering: acquire fence, pairs with the release fence in `record`.
         fence(Ordering::Acquire);
-        (self.begun.load_relaxed()? == ended).then_some(totals)
+        (self.begun.load_relaxed() == ended).then_some(totals)
     }
 }
 

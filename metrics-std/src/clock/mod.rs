@@ -64,6 +64,7 @@ impl Clock {
     }
 
     /// Whether durations by the operating system's clock can be compared with those by this one.
+    #[cfg(feature = "tokio")]
     pub(crate) fn is_real_time(&self) -> bool {
         self.0
             .get()
