@@ -39,7 +39,7 @@ impl fmt::Display for BuildError {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::Lease(error) => error.fmt(f),
-            Self::Runtime(error) => write!(f, "the runtime could not be built: {error}"),
+            Self::Runtime(_) => f.write_str("Tokio could not build the runtime"),
         }
     }
 }
@@ -47,8 +47,9 @@ impl fmt::Display for BuildError {
 impl core::error::Error for BuildError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::Config(error) => Some(error),
-            Self::Lease(error) => Some(error),
+            // Their text is that of this error.
+            Self::Config(error) => error.source(),
+            Self::Lease(error) => error.source(),
             Self::Runtime(error) => Some(error),
         }
     }
@@ -132,4 +133,21 @@ pub(crate) fn stamped(description: Builder<'_>) -> Builder<'_> {
     };
     let nanos = now.as_nanos() as u64;
     description.started_at(nanos).epoch(nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::error::Error;
+
+    #[test]
+    fn an_error_prints_its_source_once() {
+        let refused = std::io::Error::other("no more threads");
+        let errors = [BuildError::from(LeaseError::Exhausted), BuildError::from(refused)];
+        for error in errors {
+            let text = error.to_string();
+            let source = error.source().map(ToString::to_string);
+            assert!(source.is_none_or(|source| !text.contains(&source)), "{text}");
+        }
+    }
 }
