@@ -407,6 +407,16 @@ proptest! {
     }
 
     #[test]
+    fn samples_of_one_value_are_recorded_at_once(config in configs(), values in values(0..20), count in 0..50_u32) {
+        let (mut at_once, mut one_by_one) = (recorded(config, &[]), recorded(config, &[]));
+        for &value in &values {
+            at_once.record_many(value, count);
+            (0..count).for_each(|_| one_by_one.record(value));
+        }
+        prop_assert_eq!(at_once, one_by_one);
+    }
+
+    #[test]
     fn merged_is_recorded_together(config in configs(), one in values(0..50), other in values(0..50)) {
         let mut merged = recorded(config, &one);
         merged.merge(&recorded(config, &other)).unwrap();
