@@ -7,7 +7,7 @@ use metrics_core::PollStart;
 
 use super::runtime_leases::{LeaseOptions, RuntimeLeases, SubmitPolicy};
 use super::target::RecordingTarget;
-use super::thread;
+use super::thread::{self, ThreadNumber};
 use crate::{Registry, Worker};
 
 /// A slot leased by this thread.
@@ -20,6 +20,8 @@ pub(crate) struct Lease {
     depth: Cell<u32>,
     /// The poll that the runtime's own hooks have open, and how it would end now.
     hooked: Cell<Option<PollEnd>>,
+    /// Dropped after the worker, whose slot has the number until then.
+    _thread: Option<ThreadNumber>,
 }
 
 /// How a poll ended.
@@ -53,7 +55,8 @@ pub(crate) enum AfterPoll {
 
 impl Lease {
     pub(crate) fn new(worker: Worker, target: &RecordingTarget, options: LeaseOptions) -> Self {
-        worker.set_thread(thread::current());
+        let thread = thread::current();
+        worker.set_thread(thread.as_ref().map_or(0, ThreadNumber::get));
         // A first poll that stalls has a thread to name.
         worker.submit();
         if options.reports_parks {
@@ -65,6 +68,7 @@ impl Lease {
             options,
             depth: Cell::new(0),
             hooked: Cell::new(None),
+            _thread: thread,
         }
     }
 

@@ -1,19 +1,39 @@
 //! Threads by number: what a slot can hold of the thread that runs its worker, and the name it stands for.
 
-use portable_atomic::{AtomicU64, Ordering};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// The names of the running threads that have a number here.
-static NAMES: RwLock<BTreeMap<u64, Arc<str>>> = RwLock::new(BTreeMap::new());
-/// Zero is a slot's "no thread".
-static NEXT: AtomicU64 = AtomicU64::new(1);
+/// The numbers that are in use, with the name of the thread if it has one.
+static THREADS: RwLock<BTreeMap<u64, Option<Arc<str>>>> = RwLock::new(BTreeMap::new());
 
-struct Number(u64);
+/// The number of a thread. Another thread may get it once the last clone is dropped, so what publishes the number keeps a clone
+/// for as long.
+#[derive(Clone, Debug)]
+pub(crate) struct ThreadNumber(Arc<Held>);
 
-impl Drop for Number {
+#[derive(Debug)]
+struct Held(u64);
+
+impl ThreadNumber {
+    /// The lowest number that is not in use.
+    fn new() -> Self {
+        let name = std::thread::current().name().map(Arc::from);
+        let mut threads = THREADS.write().unwrap_or_else(PoisonError::into_inner);
+        // Zero is a slot's "no thread".
+        let in_use = threads.keys().copied();
+        let number = 1 + (1..).zip(in_use).take_while(|(n, used)| n == used).count() as u64;
+        threads.insert(number, name);
+        Self(Arc::new(Held(number)))
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.0
+    }
+}
+
+impl Drop for Held {
     fn drop(&mut self) {
-        NAMES
+        THREADS
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&self.0);
@@ -21,49 +41,48 @@ impl Drop for Number {
 }
 
 thread_local! {
-    static NUMBER: Number = {
-        // Ordering: relaxed, only the numbers have to differ.
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        if let Some(name) = std::thread::current().name() {
-            NAMES.write().unwrap_or_else(PoisonError::into_inner).insert(number, Arc::from(name));
-        }
-        Number(number)
-    };
+    static NUMBER: ThreadNumber = ThreadNumber::new();
 }
 
-/// The number of the calling thread, never given to another one in this process. Zero once the thread is ending.
-pub(crate) fn current() -> u64 {
-    NUMBER.try_with(|number| number.0).unwrap_or(0)
+/// The number of the calling thread; `None` once the thread is ending.
+pub(crate) fn current() -> Option<ThreadNumber> {
+    NUMBER.try_with(ThreadNumber::clone).ok()
 }
 
-/// The name of a thread that still runs; `None` if it has ended or never had one.
+/// The name of the thread that has this number; `None` if it has ended or never had a name.
 pub(crate) fn name(number: u64) -> Option<Arc<str>> {
-    NAMES
+    THREADS
         .read()
         .unwrap_or_else(PoisonError::into_inner)
         .get(&number)
         .cloned()
+        .flatten()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+
+    fn on_a_thread(name: &str) -> ThreadNumber {
+        let thread = std::thread::Builder::new().name(name.into());
+        let current = || current().expect("the thread is not ending");
+        thread.spawn(current).unwrap().join().unwrap()
+    }
 
     #[test]
-    fn a_name_lives_as_long_as_its_thread() {
-        let named = std::thread::Builder::new().name("a worker".into());
-        let number = named
-            .spawn(|| {
-                let number = current();
-                assert_eq!(number, current());
-                assert_eq!(name(number).as_deref(), Some("a worker"));
-                number
-            })
-            .unwrap()
-            .join()
-            .unwrap();
-        assert_eq!(name(number), None);
-        assert_ne!(number, current());
+    fn threads_that_run_one_after_another_share_numbers() {
+        // Other tests of this process take numbers too.
+        let numbers: BTreeSet<u64> = (0..200).map(|_| on_a_thread("ends").get()).collect();
+        assert!(numbers.len() < 100, "{numbers:?}");
+    }
+
+    #[test]
+    fn a_number_that_is_held_is_given_to_no_other_thread() {
+        let first = on_a_thread("first");
+        let others: Vec<ThreadNumber> = (0..20).map(|_| on_a_thread("another")).collect();
+        assert!(others.iter().all(|other| other.get() != first.get()));
+        assert_eq!(name(first.get()).as_deref(), Some("first"));
         assert_eq!(name(0), None);
     }
 }
