@@ -33,18 +33,18 @@ const ZERO: &str = "0";
 const NONE: &str = "";
 
 const HEAD: &str = "\
-# Which runtime supplies which metric
+# Which runtime has which metric
 
-Made by the conformance suite from what it saw, and checked by it: do not edit. After a change that is meant,
+The conformance suite writes this table from what it measured, and checks it. Do not edit it. After an intended change, run:
 
 ```sh
 UPDATE_CONFORMANCE=1 cargo test -p tests --test conformance
 UPDATE_CONFORMANCE=1 RUSTFLAGS='--cfg tokio_unstable' cargo test -p tests --test conformance
 ```
 
-- **yes**: a scenario moved it by exactly the amount that it knew, and others left it alone.
-- **0**: it reads zero, and rightly: what it counts can't happen there.
-- an empty cell: it reads `None`, because nobody there measures it. A build that records nothing has only these.
+- **yes**: a scenario moved the metric by exactly the expected amount, and other scenarios did not move it.
+- **0**: the metric reads zero, because what it counts can't happen there.
+- an empty cell: the metric reads `None`, because it is not measured there. A build that records nothing has only empty cells.
 
 ";
 

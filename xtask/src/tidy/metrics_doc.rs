@@ -5,23 +5,23 @@ use core::fmt::Write;
 use metrics_core::{EVENT_LOOP_METRICS, METRICS, Metric, MetricKind, MetricScope, MetricUnit};
 
 const HEAD: &str = "\
-# The metrics: one list
+# Metrics
 
 <!-- Made from `metrics_core::METRICS` by `cargo xtask tidy --fix`. -->
 
-Names follow Tokio's where Tokio has the thing. Where Tokio's behaviour is known to mislead, ours differs, and the last
-column says how. What was not measured is `None`, never 0.
+A metric that Tokio has too has the same name here. Where Tokio's number is known to mislead, ours differs, and the last column describes
+how. A metric that was not measured is `None`, never 0.
 
-A counter is a `u64` that never decreases. A histogram has count, sum, minimum and maximum. Time is in nanoseconds.
+A counter is a `u64` that never decreases. A histogram has a count, a sum, a minimum and a maximum. Times are in nanoseconds.
 
 ## Exported names
 
-Exporters convert durations to seconds. A metric without an exported name is in snapshots alone: its values would make
-series without bound, or another metric has them. A histogram has the suffixes `_bucket`, `_sum` and `_count`; `le` is inclusive.
+Exporters convert durations to seconds. A metric without an exported name is only in snapshots: its values would make an unbounded number
+of series, or another metric includes it. A histogram has the suffixes `_bucket`, `_sum` and `_count`. Its label `le` is inclusive.
 
-The label `runtime` is the runtime's name. Metrics of the workers are exported as sums over the workers by default. On request each
-worker's own are exported instead, with the label `worker`: its index, or `external` for the threads that poll the runtime's tasks and
-are none of its workers. The state of a worker has the label `state`, the spawn location the label `location`.
+The label `runtime` is the runtime's name. Metrics of the workers are exported as sums over the workers. On request, those of each worker
+are exported instead, with the label `worker`: the worker's index, or `external` for threads that poll the runtime's tasks without being
+its workers. The state of a worker has the label `state`, and the spawn location has the label `location`.
 ";
 
 const SECTIONS: &[(MetricScope, &str)] = &[
@@ -39,9 +39,9 @@ const SECTIONS: &[(MetricScope, &str)] = &[
 const FOOT: &str = "
 ## When a worker's batch is submitted
 
-At every park and unpark; at the end of a poll once an interval (1 ms by default) has passed since the last submit, or on the
-runtime's tick; when a worker is dropped or asks for it; at shutdown; after every poll where the host has no park hook. Never in the
-middle of a poll: the live record (`state`, `site`, `since`) is readable without a submit.
+A worker submits at each park and unpark, at the end of a poll if an interval (1 ms by default) has passed since the last submit, at the
+runtime's tick, and when it is dropped. Where no hook reports parks, it submits at the end of each poll. A submit in the middle of a poll
+leaves that poll out. The live record (`state`, `site`, `since`) needs no submit.
 ";
 
 pub(super) fn text() -> String {
