@@ -229,6 +229,7 @@ mod on_the_heap {
     use super::{Builder, ConfigError, RECORDING, TimeScale};
     use crate::options::Options;
     use crate::record::SharedHistogram;
+    use crate::registry::unique_epoch;
     use crate::registry::{Facts, HostCells, Layout, Registry, Shared};
     use crate::storage::{Heap, Held, SharedBuckets};
     use crate::time::{TimeSource, Timestamp};
@@ -264,7 +265,9 @@ mod on_the_heap {
                 storage,
                 facts: Held(Facts {
                     name: self.name.into(),
-                    epoch: self.epoch.unwrap_or(started.ticks()),
+                    epoch: self
+                        .epoch
+                        .unwrap_or_else(|| unique_epoch(self.started_at.unwrap_or(started.ticks()))),
                     started_at: self.started_at,
                     started,
                     num_workers: self.workers,

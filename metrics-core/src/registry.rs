@@ -388,3 +388,21 @@ impl<S: Storage> SharedCounters<'_, S> {
         }
     }
 }
+
+/// An epoch that no other registry of this process gets, and that most likely no other process gets that started at another time.
+///
+/// Epochs of one process that are `n` registries apart differ by `n` times 2^64 divided by the golden ratio: two are equal only if their
+/// times differ by just that, which is hours for a million registries (the three-distance theorem).
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
+pub(crate) fn unique_epoch(started: u64) -> u64 {
+    use crate::cell::SharedU32;
+    static REGISTRIES: SharedU32 = SharedU32::new(0);
+    let number = REGISTRIES.add(1);
+    started.wrapping_add(u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+}
+
+/// Models make one registry, and loom's atomics can't be static.
+#[cfg(all(feature = "alloc", metrics_core_loom))]
+pub(crate) fn unique_epoch(started: u64) -> u64 {
+    started
+}

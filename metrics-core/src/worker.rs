@@ -472,6 +472,6 @@ impl<R: RegistryRef<Storage = Heap>> Drop for Worker<R> {
             crate::live::UNTIMED
         };
         self.slot.live.enter(WorkerState::Idle, ticks);
-        self.slot.lease.release();
+        self.registry.storage.release(&self.slot.lease);
     }
 }

@@ -13,8 +13,8 @@ mod clock;
 use clock::TestClock;
 use core::time::Duration;
 use metrics_core::{
-    Builder, Description, Fixed, Heap, HistogramConfig, HistogramSnapshot, MetricSet, PollStart, Registry,
-    RuntimeMetrics, SNAPSHOT_SCHEMA, Site, Snapshot, TaskEnd, Worker, WorkerNumber,
+    Buckets32, Builder, Description, Fixed, Heap, HistogramConfig, HistogramSnapshot, MetricSet, PollStart,
+    Registry, RuntimeMetrics, SNAPSHOT_SCHEMA, Site, Snapshot, TaskEnd, Worker, WorkerNumber,
 };
 use std::sync::Arc;
 #[cfg(target_arch = "wasm32")]
@@ -233,4 +233,47 @@ fn what_a_static_registry_writes_a_host_reads() {
     );
     assert_eq!(one.state_for(), Some(Duration::from_nanos(500)));
     assert_eq!(back.covered_tasks(), Some(1));
+}
+
+#[test]
+fn an_interval_with_a_full_bucket_keeps_what_is_known() {
+    type Narrow = Snapshot<Fixed<2, 20, Buckets32>>;
+    let snapshot = |polls: u64, other: u64, sum: u64| -> Narrow {
+        let (_, snapshot) = heap();
+        let mut json = serde_json::to_value(&snapshot).unwrap();
+        let full = u64::from(u32::MAX);
+        let histogram = serde_json::json!({
+            "config": HistogramConfig::power_of_two(1_000, 20).unwrap(),
+            "count": (full + other).to_string(),
+            "sum": sum.to_string(),
+            "min": "500",
+            "max": "5000",
+            "buckets": [[0, full.to_string()], [3, other.to_string()]],
+        });
+        json["external"] = serde_json::Value::Null;
+        for pointer in ["/total", "/workers/0/measurements"] {
+            let numbers = json.pointer_mut(pointer).unwrap();
+            numbers["numbers"]["poll_count"] = polls.to_string().into();
+            numbers["poll_time"]["histogram"] = histogram.clone();
+        }
+        serde_json::from_value(json).unwrap()
+    };
+    let sum = u64::from(u32::MAX) * 600;
+    let before = snapshot(1 << 33, 1, sum);
+    let after = snapshot((1 << 33) + 10, 2, sum + 12_000);
+    let interval = after.since(&before).unwrap();
+    for worker in [interval.total(), interval.worker(1).unwrap()] {
+        assert_eq!((worker.error(), worker.poll_count()), (None, Some(10)));
+        let poll_time = worker.poll_time().unwrap();
+        assert_eq!(
+            (poll_time.count(), poll_time.sum()),
+            (1, 12_000),
+            "nine are in the full bucket"
+        );
+    }
+    // All ten are in the full bucket.
+    let interval = snapshot((1 << 33) + 10, 1, sum + 6_000).since(&before).unwrap();
+    assert_eq!(interval.total().poll_count(), Some(10));
+    let poll_time = interval.total().poll_time().unwrap();
+    assert_eq!((poll_time.count(), poll_time.sum()), (0, 6_000));
 }

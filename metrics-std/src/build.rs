@@ -125,14 +125,14 @@ fn reader(target: &Arc<RecordingTarget>, probe: impl Probe + Send + Sync + 'stat
     RuntimeMetrics::with_probe(Arc::clone(&target.registry), probe)
 }
 
-/// With a start time, and an epoch that no other registry of this machine has.
+/// With a start time, from which the core makes an epoch that no other registry of this machine has.
 pub(crate) fn stamped(description: Builder<'_>) -> Builder<'_> {
-    // A clock before 1970 leaves the core's own epoch, the reading of the registry's clock.
+    // A clock before 1970 leaves the core to make the epoch from the reading of the registry's clock.
     let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else {
         return description;
     };
     let nanos = now.as_nanos() as u64;
-    description.started_at(nanos).epoch(nanos)
+    description.started_at(nanos)
 }
 
 #[cfg(test)]

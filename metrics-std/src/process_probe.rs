@@ -17,6 +17,8 @@ const SPINS: u32 = 16;
 #[derive(Clone)]
 pub struct ProcessProbe {
     target: Arc<RecordingTarget>,
+    /// The process that built the runtime.
+    process: u32,
     probe: Arc<dyn Probe + Send + Sync>,
 }
 
@@ -24,6 +26,7 @@ impl ProcessProbe {
     pub(crate) fn new(target: Arc<RecordingTarget>, probe: impl Probe + Send + Sync + 'static) -> Self {
         Self {
             target,
+            process: std::process::id(),
             probe: Arc::new(probe),
         }
     }
@@ -67,6 +70,14 @@ impl Probe for ProcessProbe {
         match thread::name(number) {
             Some(name) => out.write_str(&name),
             None => self.probe.write_thread(number, out),
+        }
+    }
+
+    fn fork_id(&self) -> u64 {
+        match std::process::id() {
+            process if process == self.process => 0,
+            // Spread over all bits, so that it changes no epoch into one of another registry.
+            process => u64::from(process).wrapping_mul(0x9E37_79B9_7F4A_7C15),
         }
     }
 

@@ -74,6 +74,13 @@ mod imp {
             self.0.store(value, Ordering::Release);
         }
 
+        /// Adds `n`, wrapping, and returns the sum.
+        #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+        pub(crate) fn add(&self, n: u32) -> u32 {
+            // Ordering: release and acquire, as in `claim`.
+            self.0.fetch_add(n, Ordering::AcqRel).wrapping_add(n)
+        }
+
         /// Whether `from` was replaced by `to`, by this call.
         pub(crate) fn claim(&self, from: u32, to: u32) -> bool {
             // Ordering: acquire, pairs with `store_release`: the new holder sees all that the last one wrote. Release,

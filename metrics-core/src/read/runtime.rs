@@ -126,7 +126,12 @@ pub(super) fn read_runtime<S: Storage, T: TimeSource>(
     }
 }
 
-/// What a snapshot gives as the epoch: the registry's, changed in a process that was forked from the one that made it.
+/// What a snapshot gives as the epoch: the registry's, changed in a process that was forked from the one that made it. A registry in
+/// a `static` that was given none has its address, which no other has.
 pub(super) fn epoch<S: Storage, T>(registry: &Registry<S, T>, probe: &impl Probe) -> u64 {
-    registry.facts.epoch ^ probe.fork_id()
+    let epoch = match registry.facts.epoch {
+        0 => core::ptr::from_ref(registry).addr() as u64,
+        epoch => epoch,
+    };
+    epoch ^ probe.fork_id()
 }

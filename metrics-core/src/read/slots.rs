@@ -380,7 +380,9 @@ pub(super) fn known(index: usize, moment: &Moment, probed: MetricSet) -> MetricS
 #[cfg(all(test, not(metrics_core_loom)))]
 mod tests {
     use crate::storage::sealed::Sealed;
-    use crate::{Builder, MetricSet, NoClock, PollStart, RuntimeMetrics, Staleness, Worker};
+    use crate::{
+        Builder, MetricSet, NoClock, PollStart, RuntimeMetrics, Staleness, Worker, WorkerSinceError,
+    };
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -425,5 +427,43 @@ mod tests {
         let snapshot = reader.read();
         assert_eq!(snapshot.worker(0).unwrap().staleness(), None);
         assert_eq!(snapshot.total().poll_count(), Some(4));
+    }
+
+    #[test]
+    fn an_interval_between_two_readers_names_the_workers_that_went_back() {
+        let registry = Builder::new().measures(MetricSet::ALL).build(NoClock).unwrap();
+        let workers = [0, 1].map(|index| Worker::lease(registry.clone(), index).unwrap());
+        let poll = || {
+            for worker in &workers {
+                worker.start_poll(PollStart::default());
+                worker.end_poll();
+                worker.submit();
+            }
+        };
+        let metrics = RuntimeMetrics::new(registry.clone());
+        let mut slow = metrics.reader();
+        poll();
+        slow.read();
+        poll();
+        let before = metrics.snapshot();
+        let slot = registry.storage.slots().next().unwrap();
+        let seq = slot.seq.open();
+        let after = slow.read().clone();
+        slot.seq.close(seq);
+        assert_eq!(
+            after.worker(0).unwrap().poll_count(),
+            Some(1),
+            "older than that of the other reader"
+        );
+
+        let interval = after.since(&before).unwrap();
+        let went_back = interval.worker(0).unwrap();
+        assert_eq!(
+            (went_back.error(), went_back.poll_count()),
+            (Some(WorkerSinceError::NotEarlier), None)
+        );
+        let other = interval.worker(1).unwrap();
+        assert_eq!((other.error(), other.poll_count()), (None, Some(0)));
+        assert_eq!(interval.total().error(), Some(WorkerSinceError::NotEarlier));
     }
 }

@@ -28,12 +28,17 @@ pub struct Heap {
     first: usize,
     /// Slots up to the last one that was ever leased: a reader looks at no others.
     used: SharedU32,
+    /// At least as many slots as were given back and not leased again.
+    free: SharedU32,
     /// Not 0 once some slot serves a worker that has another index than the slot.
     has_strays: SharedU32,
     /// Buckets of a slot's histograms; `None` for one that was never switched on.
     poll_time: Option<usize>,
     schedule_latency: Option<usize>,
 }
+
+/// What is configured and never used must not be paid for: a registry of more workers begins with slots for so many.
+const MOST_AT_FIRST: usize = 128;
 
 /// Chunks double, so these hold more threads than an operating system starts.
 const CHUNKS: usize = 20;
@@ -42,8 +47,9 @@ impl Heap {
     pub(crate) fn new(first: usize, poll_time: Option<usize>, schedule_latency: Option<usize>) -> Self {
         let heap = Self {
             chunks: [const { OnceBox::new() }; CHUNKS],
-            first: first.max(1),
+            first: first.clamp(1, MOST_AT_FIRST),
             used: SharedU32::new(0),
+            free: SharedU32::new(0),
             has_strays: SharedU32::new(0),
             poll_time,
             schedule_latency,
@@ -72,23 +78,44 @@ impl Heap {
 
     /// The first slot made so far that `claim`, which takes none that was never leased, takes.
     pub(crate) fn find(&self, claim: impl Fn(&Lease) -> bool) -> Option<SlotHandle> {
-        self.chunks.iter().map_while(OnceBox::get).find_map(|chunk| {
+        // While no slot is free, a lease costs the same however many there are.
+        if self.free.load_acquire() == 0 {
+            return None;
+        }
+        let found = self.chunks.iter().map_while(OnceBox::get).find_map(|chunk| {
             let index = chunk.iter().position(|slot| claim(&slot.lease))?;
             Some(SlotHandle::new(chunk, index))
-        })
+        });
+        if found.is_some() {
+            let _ = self.free.add(u32::MAX);
+        }
+        found
+    }
+
+    /// Gives a slot back. Only its holder may.
+    pub(crate) fn release(&self, lease: &Lease) {
+        // Before it can be leased again, so that the number is never too low.
+        let _ = self.free.add(1);
+        lease.release();
     }
 
     /// The slot with this number, if it was made.
     #[inline(always)]
     pub(crate) fn at(&self, slot: usize) -> Option<&HeapSlot> {
-        let number = match slot / self.first {
-            0 => 0,
-            times => times.ilog2() as usize + 1,
-        };
+        let number = self.chunk_of(slot);
         self.chunks
             .get(number)?
             .get()?
             .get(slot - self.slots_before(number))
+    }
+
+    /// The number of the chunk that a slot is in.
+    #[inline(always)]
+    fn chunk_of(&self, slot: usize) -> usize {
+        match slot / self.first {
+            0 => 0,
+            times => times.ilog2() as usize + 1,
+        }
     }
 
     /// The number of slots in the chunks before this one.
@@ -124,18 +151,16 @@ impl Heap {
 
     /// The first slot that `claim` takes, asked with its number; slots are made until it takes one.
     pub(crate) fn find_or_grow(&self, claim: impl Fn(&Lease, usize) -> bool) -> Option<SlotHandle> {
-        let mut before = 0;
-        for number in 0..CHUNKS {
+        // Those before served some worker: `use_slots` comes after a claim, and claims are made in order.
+        let first = self.used.load_acquire() as usize;
+        for number in self.chunk_of(first)..CHUNKS {
             let chunk = self.chunk(number)?;
-            if let Some(index) = chunk
-                .iter()
-                .enumerate()
-                .position(|(i, slot)| claim(&slot.lease, before + i))
-            {
+            let before = self.slots_before(number);
+            let mut slots = chunk.iter().enumerate().skip(first.saturating_sub(before));
+            if let Some((index, _)) = slots.find(|(i, slot)| claim(&slot.lease, before + i)) {
                 self.use_slots(before + index + 1);
                 return Some(SlotHandle::new(chunk, index));
             }
-            before += chunk.len();
         }
         None
     }

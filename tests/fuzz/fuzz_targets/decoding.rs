@@ -31,7 +31,7 @@ fn exercise(snapshot: &Snapshot<Heap>) {
         snapshot.num_alive_tasks(),
         snapshot.uptime(),
     );
-    for worker in snapshot.workers().take(64) {
+    for worker in snapshot.workers().iter().take(64) {
         let _ = (
             worker.state(),
             worker.state_for(),

@@ -174,7 +174,7 @@ fn check(earlier: &Snapshot<Heap>, now: &Snapshot<Heap>, alive: u64) {
             interval.total().counter(counter),
             after.zip(before).map(|(after, before)| after - before)
         );
-        let sum = now.workers().filter_map(|worker| worker.counter(counter)).sum();
+        let sum = now.workers().iter().filter_map(|worker| worker.counter(counter)).sum();
         assert_eq!(
             after,
             Some(sum),

@@ -1,0 +1,222 @@
+//! Readers: what they return for workers that come, go and can't be read, and which snapshots they compare.
+#![cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
+#![allow(missing_docs)]
+
+#[path = "common/clock.rs"]
+mod clock;
+
+use clock::TestClock;
+use core::cell::Cell;
+use core::time::Duration;
+use metrics_core::{
+    BlockingStart, Builder, Heap, HistogramConfig, HistogramSnapshot, MetricSet, NoClock, PollStart, Probe,
+    Registry, RuntimeMetrics, SinceError, TimeSource, Timestamp, Worker, WorkerInterval, WorkerNumber,
+    WorkerSinceError,
+};
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+fn poll<T: TimeSource>(worker: &Worker<Arc<Registry<Heap, T>>>) {
+    worker.start_poll(PollStart::default());
+    worker.end_poll();
+    worker.submit();
+}
+
+fn counting() -> Builder<'static> {
+    Builder::new().measures(MetricSet::ALL)
+}
+
+#[test]
+fn registries_without_a_clock_have_epochs_of_their_own() {
+    let mut epochs: Vec<u64> = (0..1_000)
+        .map(|_| {
+            let registry = counting().build(NoClock).unwrap();
+            RuntimeMetrics::new(registry).snapshot().epoch()
+        })
+        .collect();
+    epochs.sort_unstable();
+    epochs.dedup();
+    assert_eq!(epochs.len(), 1_000);
+}
+
+#[test]
+fn snapshots_of_two_registries_of_one_name_have_no_difference() {
+    let [one, other] = [(); 2].map(|()| RuntimeMetrics::new(counting().build(NoClock).unwrap()).snapshot());
+    assert_eq!(other.since(&one).unwrap_err(), SinceError::OtherEpoch);
+}
+
+/// A probe in a process, or in one that was forked from it.
+struct Forked(Cell<u64>);
+
+impl Probe for &Forked {
+    fn fork_id(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+#[test]
+fn snapshots_before_and_after_a_fork_have_no_difference() {
+    let process = Forked(Cell::new(0));
+    let metrics = RuntimeMetrics::with_probe(counting().build(NoClock).unwrap(), &process);
+    let before = metrics.snapshot();
+    assert!(metrics.snapshot().since(&before).is_ok());
+    process.0.set(4_711);
+    let after = metrics.snapshot();
+    assert_ne!(after.epoch(), before.epoch());
+    assert_eq!(after.since(&before).unwrap_err(), SinceError::OtherEpoch);
+}
+
+#[test]
+fn snapshots_of_readers_that_read_in_turn_never_go_back() {
+    let registry = counting()
+        .poll_time(HistogramConfig::DEFAULT)
+        .build(TestClock::new())
+        .unwrap();
+    let metrics = RuntimeMetrics::new(registry.clone());
+    thread::scope(|scope| {
+        let work = || {
+            let worker = Worker::lease(registry.clone(), 0).unwrap();
+            for _ in 0..20_000 {
+                poll(&worker);
+                registry.clock().advance(1);
+            }
+        };
+        let threads = [scope.spawn(work), scope.spawn(work)];
+        let mut readers = [metrics.reader(), metrics.reader()];
+        let mut last = readers.each_mut().map(|reader| reader.read().clone());
+        while threads.iter().any(|thread| !thread.is_finished()) {
+            for (reader, last) in readers.iter_mut().zip(&mut last) {
+                let now = reader.read().clone();
+                // The total of a worker that was never read is not known.
+                let (total, before) = (now.total(), last.total());
+                assert!(
+                    total
+                        .poll_count()
+                        .is_none_or(|polls| Some(polls) >= before.poll_count())
+                );
+                let busy = total.busy_duration_total();
+                assert!(busy.is_none_or(|busy| Some(busy) >= before.busy_duration_total()));
+                let interval = now.since(last).unwrap();
+                let errors = interval.workers().iter().filter_map(WorkerInterval::error);
+                assert!(errors.into_iter().all(|error| error == WorkerSinceError::Missing));
+                *last = now;
+            }
+        }
+    });
+}
+
+#[test]
+fn a_sparse_index_costs_one_entry() {
+    let registry = counting()
+        .workers(1)
+        .poll_time(HistogramConfig::DEFAULT)
+        .build(TestClock::new())
+        .unwrap();
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let mut reader = metrics.reader();
+    let before = reader.read().clone();
+    let far = Worker::lease(registry.clone(), 100_000).unwrap();
+    let near = Worker::lease(registry, 7).unwrap();
+    poll(&far);
+    poll(&near);
+    let snapshot = reader.read();
+    let indices: Vec<_> = snapshot.workers().iter().map(|worker| worker.index()).collect();
+    assert_eq!(indices, [7, 100_000], "sorted, and nothing in between");
+    assert_eq!(snapshot.worker(100_000).unwrap().poll_count(), Some(1));
+    assert!(snapshot.worker(99_999).is_none());
+    let interval = snapshot.since(&before).unwrap();
+    assert_eq!(interval.workers().len(), 2);
+    assert_eq!(interval.worker(100_000).unwrap().poll_count(), Some(1));
+    assert_eq!(interval.total().poll_count(), Some(2));
+}
+
+#[test]
+fn configured_workers_that_never_run_cost_nothing() {
+    for workers in [1_000_000, (1 << 30) - 2] {
+        let registry = counting()
+            .workers(workers)
+            .poll_time(HistogramConfig::h2(0, u64::MAX, HistogramConfig::MAX_PRECISION).unwrap())
+            .build(TestClock::new())
+            .unwrap();
+        let snapshot = RuntimeMetrics::new(registry).snapshot();
+        assert_eq!((snapshot.num_workers(), snapshot.workers().len()), (workers, 0));
+    }
+}
+
+/// Ten times as many slots take less than a hundred times as long, which is what they would take if each looked at all others.
+#[test]
+fn the_cost_of_leases_snapshots_and_intervals_is_linear_in_the_slots() {
+    fn seconds(slots: usize) -> f64 {
+        let start = Instant::now();
+        let registry = counting().build(NoClock).unwrap();
+        let workers: Vec<_> = (0..slots)
+            .map(|index| Worker::lease(registry.clone(), slots - index).unwrap())
+            .collect();
+        let mut reader = RuntimeMetrics::new(registry).reader();
+        let before = reader.read().clone();
+        workers.iter().for_each(poll);
+        let snapshot = reader.read();
+        let sum: u64 = snapshot
+            .workers()
+            .iter()
+            .filter_map(|worker| worker.poll_count())
+            .sum();
+        assert_eq!(sum, slots as u64);
+        let interval = snapshot.since(&before).unwrap();
+        assert_eq!(interval.total().poll_count(), Some(slots as u64));
+        start.elapsed().as_secs_f64()
+    }
+    let few = (0..3).map(|_| seconds(2_000)).fold(f64::INFINITY, f64::min);
+    let many = seconds(20_000);
+    assert!(many < few * 60.0, "{few} s for 2,000 slots, {many} s for 20,000");
+}
+
+#[test]
+fn a_blocking_queue_that_could_not_be_read_is_not_empty() {
+    let registry = counting()
+        .blocking_queue_wait(HistogramConfig::DEFAULT)
+        .build(TestClock::new())
+        .unwrap();
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let start = |times| {
+        for _ in 0..times {
+            registry.shared().blocking_started(BlockingStart {
+                queued_at: Timestamp::from_ticks(1),
+                started_at: Timestamp::from_ticks(500),
+            });
+        }
+    };
+    start(1_000);
+    thread::scope(|scope| {
+        let threads = [(); 4].map(|()| scope.spawn(|| start(200_000)));
+        while threads.iter().any(|thread| !thread.is_finished()) {
+            let snapshot = metrics.snapshot();
+            let samples = snapshot.blocking_queue_wait().map(HistogramSnapshot::count);
+            assert!(samples.is_none_or(|samples| samples >= 1_000), "{samples:?}");
+        }
+    });
+    let samples = metrics
+        .snapshot()
+        .blocking_queue_wait()
+        .map(HistogramSnapshot::count);
+    assert_eq!(samples, Some(801_000));
+}
+
+#[test]
+fn the_interval_from_the_start_is_everything() {
+    let registry = counting()
+        .poll_time(HistogramConfig::DEFAULT)
+        .build(TestClock::new())
+        .unwrap();
+    let worker = Worker::lease(registry.clone(), 3).unwrap();
+    poll(&worker);
+    registry.clock().advance(1_000);
+    let interval = RuntimeMetrics::new(registry).snapshot().since_start();
+    assert_eq!(interval.wall(), Some(Duration::from_micros(1)));
+    let worker = interval.worker(3).unwrap();
+    assert_eq!(worker.counter(WorkerNumber::PollCount), Some(1));
+    assert_eq!(worker.poll_time().unwrap().count(), 1);
+}
