@@ -141,6 +141,8 @@ pub struct LiveThread {
     pub live: LiveRecord,
     /// Whether readers see everything that has ended on this thread: all polls, apart from one in progress.
     pub is_submitted: bool,
+    /// The last poll or state up to which everything was submitted. It changes with each submit that adds a poll.
+    pub submitted: Transition,
 }
 
 impl LiveRecord {
@@ -353,8 +355,14 @@ impl Live {
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub(crate) fn is_submitted(&self, read: &LiveRecord) -> bool {
         let word = read.transition.0 << NUMBER_SHIFT;
+        self.submitted().0 == ended(word, read.state == WorkerState::Polling)
+    }
+
+    /// The last poll or state up to which everything was submitted.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    pub(crate) fn submitted(&self) -> Transition {
         // Ordering: acquire, pairs with the release in `set_submitted`.
-        self.submitted.load(Ordering::Acquire) == ended(word, read.state == WorkerState::Polling)
+        Transition(self.submitted.load(Ordering::Acquire))
     }
 
     /// Whether the record is still the one that was read.

@@ -99,6 +99,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
                     thread: slot.counters(relax).map_or(0, |values| values.thread),
                     live,
                     is_submitted: R::Storage::is_submitted(slot, &live),
+                    submitted: R::Storage::submitted(slot, &live),
                 })
             })
     }

@@ -6,7 +6,7 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::time::Instant;
 
-use metrics_core::{LiveThread, WorkerState};
+use metrics_core::{LiveThread, Transition, WorkerState};
 
 use crate::record::{thread, thread_leases};
 use crate::{RuntimeMetrics, location};
@@ -15,11 +15,11 @@ use crate::{RuntimeMetrics, location};
 const YIELDS: u32 = 64;
 const SLEEP: Duration = Duration::from_micros(100);
 
-/// Waits until readers see every poll that ended before this call. For tests, and for a last look before a process ends.
+/// Waits until readers see every poll that had begun before this call. For tests, and for a last look before a process ends.
 ///
 /// Workers submit in batches: when they park, and at the end of a poll once the submit interval has passed. A getter right after an
 /// `.await` can therefore miss the last polls of a worker that has not parked yet. This function submits what the calling thread has
-/// recorded itself, and waits for the other threads.
+/// recorded itself, and waits for the other threads. In a task, the poll that calls it is not waited for.
 ///
 /// ```
 /// use core::time::Duration;
@@ -44,25 +44,22 @@ pub fn flush(metrics: &RuntimeMetrics, timeout: Duration) -> Result<(), FlushErr
     {
         lease.worker.submit();
     }
-    let waits = |thread: &LiveThread| !thread.is_submitted;
-    let mut pending: Vec<_> = metrics
+    let here = thread::current().map(|number| number.get());
+    let others = metrics
         .live_threads()
-        .filter(waits)
-        .map(|thread| thread.slot)
-        .collect();
+        .filter(|thread| Some(thread.thread) != here);
+    let mut pending: Vec<_> = others.filter_map(|thread| Pending::of(&thread)).collect();
     for tries in 0.. {
-        // A slot that was given back was submitted before, and what another thread records there has not ended before the call.
-        let waiting = metrics
-            .live_threads()
-            .find(|thread| waits(thread) && pending.contains(&thread.slot));
-        let Some(thread) = waiting else { break };
+        // A thread that has given its slot back submitted before.
+        let threads: Vec<_> = metrics.live_threads().collect();
+        let waiting = |pending: &Pending| threads.iter().find(|thread| pending.is_still(thread));
+        pending.retain(|pending| waiting(pending).is_some());
+        let Some(thread) = pending.first().and_then(waiting) else {
+            break;
+        };
         if began.elapsed() >= timeout {
-            return Err(FlushError::of(&thread));
+            return Err(FlushError::of(thread));
         }
-        pending.retain(|&slot| {
-            let mut threads = metrics.live_threads();
-            threads.any(|thread| thread.slot == slot && waits(&thread))
-        });
         if tries < YIELDS {
             std::thread::yield_now();
         } else {
@@ -70,6 +67,33 @@ pub fn flush(metrics: &RuntimeMetrics, timeout: Duration) -> Result<(), FlushErr
         }
     }
     Ok(())
+}
+
+/// What a flush waits for in one slot.
+struct Pending {
+    slot: usize,
+    /// The last submit at the time of the call. The next one has all polls that had ended by then.
+    submitted: Transition,
+    /// The poll that was in progress.
+    poll: Option<Transition>,
+}
+
+impl Pending {
+    fn of(thread: &LiveThread) -> Option<Self> {
+        let is_polling = thread.live.state == WorkerState::Polling;
+        (is_polling || !thread.is_submitted).then(|| Self {
+            slot: thread.slot,
+            submitted: thread.submitted,
+            poll: is_polling.then_some(thread.live.transition),
+        })
+    }
+
+    fn is_still(&self, thread: &LiveThread) -> bool {
+        let is_polling =
+            thread.live.state == WorkerState::Polling && Some(thread.live.transition) == self.poll;
+        let lacks_polls = !thread.is_submitted && thread.submitted == self.submitted;
+        thread.slot == self.slot && (is_polling || lacks_polls)
+    }
 }
 
 /// A thread did not submit within the timeout of [`flush`].

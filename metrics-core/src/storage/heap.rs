@@ -4,7 +4,7 @@ use super::handle::SlotHandle;
 use super::sealed::Sealed;
 use super::{SharedU64, Storage};
 use crate::cell::SharedU32;
-use crate::live::LiveRecord;
+use crate::live::{LiveRecord, Transition};
 use crate::record::{HeapBuckets, SlotHistogram};
 use crate::registry::{Facts, HostCells};
 use crate::slot::{FOREIGN, Lease, Slot};
@@ -176,6 +176,10 @@ impl Sealed for Heap {
 
     fn is_submitted(slot: &Slot<Self::Buckets>, live: &LiveRecord) -> bool {
         slot.live.is_submitted(live)
+    }
+
+    fn submitted(slot: &Slot<Self::Buckets>, _: &LiveRecord) -> Transition {
+        slot.live.submitted()
     }
 
     fn slots(&self) -> impl Iterator<Item = &HeapSlot> {

@@ -40,7 +40,7 @@ pub trait Storage: sealed::Sealed + Debug + 'static {
 /// What only this crate may see of a storage.
 pub(crate) mod sealed {
     use super::{BucketCells, Debug, SharedU64, Slot};
-    use crate::live::LiveRecord;
+    use crate::live::{LiveRecord, Transition};
     use crate::registry::{Facts, HostCells};
     use core::ops::Deref;
 
@@ -68,6 +68,11 @@ pub(crate) mod sealed {
         /// Whether a slot has everything that had ended by this record: always, where hooks write the slot itself.
         fn is_submitted(_: &Slot<Self::Buckets>, _: &LiveRecord) -> bool {
             true
+        }
+
+        /// The last poll or state up to which a slot has everything.
+        fn submitted(_: &Slot<Self::Buckets>, live: &LiveRecord) -> Transition {
+            live.transition
         }
 
         /// The cells that only a host has, if this storage has them.

@@ -73,23 +73,27 @@ fn a_worker_that_is_still_in_a_poll_is_named() {
 }
 
 #[test]
-fn a_poll_in_progress_does_not_hold_up_a_flush_of_what_was_submitted() {
+fn a_worker_that_never_stops_polling_does_not_hold_up_a_flush() {
     let (runtime, metrics, spawner) = multi_thread(1);
-    let (begun, has_begun) = mpsc::channel();
-    let (end, may_end) = mpsc::channel::<()>();
-    // The worker parks, and so submits, before it polls this task.
-    flush(&metrics, LONG).unwrap();
-    until(|| {
-        metrics
-            .live(0)
-            .is_some_and(|live| live.state == metrics_std::WorkerState::Parked)
-    });
-    let task = spawner.spawn(async move {
-        begun.send(()).unwrap();
-        may_end.recv().unwrap();
-    });
-    has_begun.recv().unwrap();
-    flush(&metrics, Duration::ZERO).unwrap();
-    end.send(()).unwrap();
-    runtime.block_on(task).unwrap();
+    let polls = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&polls);
+    drop(spawner.spawn(poll_fn(move |cx| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        cx.waker().wake_by_ref();
+        Poll::<()>::Pending
+    })));
+    for _ in 0..20 {
+        let ended = polls.load(Ordering::Relaxed).saturating_sub(1);
+        flush(&metrics, LONG).unwrap();
+        assert!(metrics.poll_count().unwrap() >= Some(ended));
+    }
+    drop(runtime);
+}
+
+#[test]
+fn a_task_that_flushes_does_not_wait_for_its_own_poll() {
+    let (runtime, metrics, spawner) = multi_thread(1);
+    let reader = metrics.clone();
+    let flushed = runtime.block_on(spawner.spawn(async move { flush(&reader, Duration::from_millis(100)) }));
+    assert_eq!(flushed.unwrap(), Ok(()));
 }
