@@ -16,7 +16,7 @@ mod counter;
 mod owned;
 mod shared;
 mod shared_counter;
-mod stamp;
+mod tick_stamp;
 mod whole;
 
 use crate::sync::Cell;
@@ -25,7 +25,7 @@ pub(crate) use counter::OwnedCounter;
 pub(crate) use owned::{OwnedU32, OwnedU64};
 pub(crate) use shared::{SharedU32, SharedU64};
 pub(crate) use shared_counter::SharedCounter;
-pub(crate) use stamp::Stamp;
+pub(crate) use tick_stamp::Stamp;
 pub(crate) use whole::WholeU64;
 
 /// A batch's cell: plain memory of one owner.

@@ -8,12 +8,12 @@
 //! protocol source over a small slot. Where the steps are few enough it uses the real [`Worker`](crate::Worker).
 
 mod lease;
-mod live;
+mod live_record;
 mod publish;
-mod seq;
-mod stamp;
-mod tasks;
-mod worker;
+mod sequence_count;
+mod task_counts;
+mod wake_stamp;
+mod worker_submit;
 
 use crate::sync::Model;
 

@@ -2,7 +2,7 @@
 
 use super::buckets::HeapBuckets;
 use super::hooks::{HooksState, RecordValue};
-use super::slot::{CHUNK, SlotHistogram};
+use super::slot_histogram::{CHUNK, SlotHistogram};
 use crate::cell::{Local, OwnedU64, U64Cell};
 use crate::counters::Counters;
 use crate::histogram::HistogramConfig;

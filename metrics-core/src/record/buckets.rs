@@ -1,6 +1,6 @@
 //! Bucket counts on a heap.
 
-use super::slot::{BucketCells, block_shift};
+use super::slot_histogram::{BucketCells, block_shift};
 use crate::cell::{OwnedU64, U64Cell};
 use alloc::boxed::Box;
 

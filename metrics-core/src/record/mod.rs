@@ -6,8 +6,8 @@ mod batch;
 mod buckets;
 mod hooks;
 mod sampling;
-mod shared;
-mod slot;
+mod shared_histogram;
+mod slot_histogram;
 mod stalls;
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -21,9 +21,9 @@ pub(crate) use hooks::RecordValue;
 pub(crate) use hooks::{Hooks, NEVER};
 pub use hooks::{PollStart, Recorded};
 pub(crate) use sampling::seed as sampling_seed;
-pub(crate) use shared::SharedHistogram;
-pub(crate) use slot::{BucketCells, SlotHistogram};
+pub(crate) use shared_histogram::SharedHistogram;
+pub(crate) use slot_histogram::{BucketCells, SlotHistogram};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub(crate) use slot::{block_shift, each_block};
+pub(crate) use slot_histogram::{block_shift, each_block};
 pub(crate) use stalls::StallCells;
 pub use stalls::StallKind;

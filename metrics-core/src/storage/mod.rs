@@ -1,7 +1,7 @@
 //! Where slots and snapshots live: on the heap, growing, or in a `static` of fixed capacity.
 
 #[cfg(not(metrics_core_loom))]
-mod fixed;
+mod fixed_slots;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 #[cfg_attr(not(any(feature = "record", metrics_core_loom)), path = "handle_off.rs")]
 mod handle;
@@ -15,9 +15,9 @@ use crate::slot::Slot;
 use core::fmt::{Debug, Write};
 
 #[cfg(not(metrics_core_loom))]
-pub(crate) use fixed::FixedSlot;
+pub(crate) use fixed_slots::FixedSlot;
 #[cfg(not(metrics_core_loom))]
-pub use fixed::{BucketWidth, Buckets32, Buckets64, Fixed};
+pub use fixed_slots::{BucketWidth, Buckets32, Buckets64, Fixed};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use handle::SlotHandle;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
