@@ -23,11 +23,11 @@ impl BatchAndSlot {
         }
     }
 
-    /// Records one value, and publishes when the batch asks for it: exactly what a worker does at a poll's end.
+    /// Records one value, and submits when the batch asks for it: exactly what a worker does at a poll's end.
     #[inline]
     pub fn record(&self, value: u64) {
         if self.batch.record(&self.config, value) {
-            self.batch.publish(&self.slot);
+            self.batch.submit(&self.slot);
         }
     }
 
@@ -39,7 +39,7 @@ impl BatchAndSlot {
 
     /// Publishes the batch, as a submit does.
     #[inline]
-    pub fn publish(&self) {
-        self.batch.publish(&self.slot);
+    pub fn submit(&self) {
+        self.batch.submit(&self.slot);
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::catalog::MetricSet;
 use crate::histogram::HistogramConfig;
-use crate::options::Sampling;
 use crate::record::NEVER;
 use crate::slot::MAX_WORKERS;
+use crate::switches::Sampling;
 use crate::sync::RECORDING;
 use crate::time::TimeScale;
 use core::fmt;
@@ -227,11 +227,11 @@ impl<'a> Builder<'a> {
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod on_the_heap {
     use super::{Builder, ConfigError, RECORDING, TimeScale};
-    use crate::options::Options;
     use crate::record::SharedHistogram;
     use crate::registry::unique_epoch;
-    use crate::registry::{Facts, HostCells, Layout, Registry, Shared};
-    use crate::storage::{Heap, Held, SharedBuckets};
+    use crate::registry::{HostCells, Layout, Registry, RegistryInfo, Shared};
+    use crate::storage::{HeapStorage, Inline, SharedBuckets};
+    use crate::switches::Switches;
     use crate::time::{TimeSource, Timestamp};
     use alloc::sync::Arc;
     use core::time::Duration;
@@ -241,7 +241,7 @@ mod on_the_heap {
         ///
         /// # Errors
         /// A [`ConfigError`] for each way in which the description can't work.
-        pub fn build<T: TimeSource>(&self, clock: T) -> Result<Arc<Registry<Heap, T>>, ConfigError> {
+        pub fn build<T: TimeSource>(&self, clock: T) -> Result<Arc<Registry<HeapStorage, T>>, ConfigError> {
             self.check()?;
             let scale = TimeScale::new(clock.ticks_per_second());
             let timed = RECORDING && clock.available() && clock.ticks_per_second() != 0;
@@ -249,7 +249,7 @@ mod on_the_heap {
             let buckets = |config: &Option<crate::histogram::HistogramConfig>| {
                 config.filter(|_| timed).map(|config| config.num_buckets())
             };
-            let storage = Heap::new(
+            let storage = HeapStorage::new(
                 self.workers,
                 buckets(&self.poll_time),
                 buckets(&self.schedule_latency),
@@ -263,7 +263,7 @@ mod on_the_heap {
                 buckets(&self.blocking_queue_wait).map(|n| SharedHistogram::new(SharedBuckets::new(n)));
             Ok(Arc::new(Registry {
                 storage,
-                facts: Held(Facts {
+                info: Inline(RegistryInfo {
                     name: self.name.into(),
                     epoch: self
                         .epoch
@@ -280,7 +280,7 @@ mod on_the_heap {
                     schedule_latency: Layout::new(self.schedule_latency),
                     blocking_queue_wait: self.blocking_queue_wait,
                 }),
-                options: Options::new(self.initial_poll_time(), self.initial_schedule_latency()),
+                switches: Switches::new(self.initial_poll_time(), self.initial_schedule_latency()),
                 shared: Shared::new(HostCells::new(wait)),
                 clock,
             }))
@@ -292,9 +292,9 @@ mod on_the_heap {
 pub(crate) mod in_a_static {
     use super::{Builder, ConfigError, RECORDING, TimeScale};
     use crate::histogram::HistogramConfig;
-    use crate::options::{Options, Sampling};
-    use crate::registry::{Facts, Layout, Registry, Shared};
-    use crate::storage::{BucketWidth, Fixed};
+    use crate::registry::{Layout, Registry, RegistryInfo, Shared};
+    use crate::storage::{BucketWidth, StaticStorage};
+    use crate::switches::{Sampling, Switches};
     use crate::time::Timestamp;
     use core::time::Duration;
 
@@ -302,8 +302,8 @@ pub(crate) mod in_a_static {
     ///
     /// Made by [`Builder::describe`], for [`Registry::new`].
     #[derive(Debug)]
-    pub struct Description<const WORKERS: usize, const BUCKETS: usize> {
-        facts: Facts<&'static str>,
+    pub struct StaticRegistryConfig<const WORKERS: usize, const BUCKETS: usize> {
+        info: RegistryInfo<&'static str>,
         poll_time: Sampling,
         schedule_latency: Sampling,
     }
@@ -322,7 +322,7 @@ pub(crate) mod in_a_static {
             self,
             ticks_per_second: u64,
             resolution: Duration,
-        ) -> Result<Description<WORKERS, BUCKETS>, ConfigError> {
+        ) -> Result<StaticRegistryConfig<WORKERS, BUCKETS>, ConfigError> {
             let this = self.workers(WORKERS);
             if let Err(error) = this.check() {
                 return Err(error);
@@ -346,8 +346,8 @@ pub(crate) mod in_a_static {
                 Ok(interval) => interval,
                 Err(error) => return Err(error),
             };
-            Ok(Description {
-                facts: Facts {
+            Ok(StaticRegistryConfig {
+                info: RegistryInfo {
                     name: this.name,
                     epoch: match this.epoch {
                         Some(epoch) => epoch,
@@ -376,31 +376,33 @@ pub(crate) mod in_a_static {
         }
     }
 
-    impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Registry<Fixed<WORKERS, BUCKETS, C>, T> {
+    impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
+        Registry<StaticStorage<WORKERS, BUCKETS, C>, T>
+    {
         /// A registry for a `static`. All that can be written lies in it, in RAM; the description stays where it is.
         ///
         /// ```
         /// use core::time::Duration;
-        /// use metrics_core::{Builder, Description, Fixed, HistogramConfig, NoClock, Registry};
+        /// use metrics_core::{Builder, StaticRegistryConfig, StaticStorage, HistogramConfig, NoClock, Registry};
         ///
-        /// const DESCRIPTION: Description<1, 20> =
+        /// const DESCRIPTION: StaticRegistryConfig<1, 20> =
         ///     match Builder::new().name("firmware").describe(0, Duration::ZERO) {
         ///         Ok(description) => description,
         ///         Err(_) => panic!("a worker without histograms always fits"),
         ///     };
-        /// static METRICS: Registry<Fixed<1, 20>, NoClock> = Registry::new(&DESCRIPTION, NoClock);
+        /// static METRICS: Registry<StaticStorage<1, 20>, NoClock> = Registry::new(&DESCRIPTION, NoClock);
         ///
         /// assert_eq!(METRICS.name(), "firmware");
         /// ```
-        pub const fn new(description: &'static Description<WORKERS, BUCKETS>, clock: T) -> Self {
-            let facts = &description.facts;
+        pub const fn new(description: &'static StaticRegistryConfig<WORKERS, BUCKETS>, clock: T) -> Self {
+            let info = &description.info;
             Registry {
-                storage: Fixed::new(
-                    facts.timed && facts.poll_time.get().is_some(),
-                    facts.timed && facts.schedule_latency.get().is_some(),
+                storage: StaticStorage::new(
+                    info.timed && info.poll_time.get().is_some(),
+                    info.timed && info.schedule_latency.get().is_some(),
                 ),
-                options: Options::new(description.poll_time, description.schedule_latency),
-                facts,
+                switches: Switches::new(description.poll_time, description.schedule_latency),
+                info,
                 clock,
                 shared: Shared::new(()),
             }

@@ -11,8 +11,6 @@ mod builder;
 mod catalog;
 mod cell;
 mod counters;
-#[cfg(not(metrics_core_loom))]
-mod direct;
 #[cfg(all(
     any(target_has_atomic = "ptr", feature = "critical-section"),
     not(metrics_core_loom)
@@ -26,7 +24,6 @@ mod if_recording;
 mod live;
 #[cfg(all(test, metrics_core_loom))]
 mod models;
-mod options;
 mod probe;
 mod read;
 mod reader;
@@ -40,7 +37,10 @@ mod serde_u64;
 mod slot;
 mod snapshot;
 mod stamp;
+#[cfg(not(metrics_core_loom))]
+mod static_worker;
 mod storage;
+mod switches;
 mod sync;
 mod table;
 mod task_life;
@@ -50,18 +50,15 @@ mod time;
 mod worker;
 
 #[cfg(not(metrics_core_loom))]
-pub use builder::in_a_static::Description;
+pub use builder::in_a_static::StaticRegistryConfig;
 pub use builder::{Builder, ConfigError, DEFAULT_SUBMIT_INTERVAL};
 pub use catalog::{
-    EVENT_LOOP_METRICS, Fact, HistogramName, METRICS, Metric, MetricKind, MetricScope, MetricSet,
+    EVENT_LOOP_METRICS, HistogramName, InfoMetric, METRICS, Metric, MetricKind, MetricScope, MetricSet,
     MetricSource, MetricUnit, RuntimeNumber, RuntimeNumbers, WorkerNumber,
 };
-#[cfg(not(metrics_core_loom))]
-pub use direct::DirectWorker;
 pub use histogram::{HistogramConfig, HistogramError, HistogramInterval, HistogramSnapshot, Quantile};
 pub use if_recording::IfRecording;
-pub use live::{LiveRecord, LiveThread, Site, Transition, WorkerState};
-pub use options::{Options, Sampling};
+pub use live::{LiveRecord, LiveThread, LocationId, Transition, WorkerState};
 pub use probe::{NoProbe, Probe, ProbedState};
 pub use read::ReadStorage;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -77,11 +74,14 @@ pub use snapshot::{
 #[cfg(feature = "serde")]
 pub use snapshot::{SNAPSHOT_SCHEMA, SnapshotSeed};
 pub use stamp::WakeStamp;
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub use storage::Heap;
 #[cfg(not(metrics_core_loom))]
-pub use storage::{BucketWidth, Buckets32, Buckets64, Fixed};
+pub use static_worker::StaticWorker;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use storage::HeapStorage;
+#[cfg(not(metrics_core_loom))]
+pub use storage::{BucketWidth, Buckets32, Buckets64, StaticStorage};
 pub use storage::{Rows, Storage, Text};
+pub use switches::{Sampling, Switches};
 pub use sync::RECORDING;
 pub use table::Table;
 pub use task_life::TaskLife;

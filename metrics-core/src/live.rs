@@ -8,16 +8,16 @@ use core::time::Duration;
 /// Where a task was spawned: a number that the adapter interned for it.
 ///
 /// The core never looks inside; the adapter that made it gives the file and line back
-/// ([`Probe::write_site`](crate::Probe::write_site)).
+/// ([`Probe::write_location`](crate::Probe::write_location)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Site(u32);
+pub struct LocationId(u32);
 
-impl Site {
-    /// A task whose spawn site is not known.
+impl LocationId {
+    /// A task whose spawn location is not known.
     pub const UNKNOWN: Self = Self(0);
 
-    /// The site with this number; zero is [`UNKNOWN`](Self::UNKNOWN).
+    /// The location with this number; zero is [`UNKNOWN`](Self::UNKNOWN).
     pub const fn from_u32(number: u32) -> Self {
         Self(number)
     }
@@ -115,8 +115,8 @@ impl Transition {
 pub struct LiveRecord {
     /// What the worker is doing.
     pub state: WorkerState,
-    /// Where the task being polled was spawned; [`Site::UNKNOWN`] outside a poll.
-    pub site: Site,
+    /// Where the task being polled was spawned; [`LocationId::UNKNOWN`] outside a poll.
+    pub spawn_location: LocationId,
     /// Since when, by the registry's clock. `None` without a clock, and for a poll that began while nothing was
     /// timed. Between two polls it is when the last one began.
     pub since: Option<Timestamp>,
@@ -135,7 +135,7 @@ pub struct LiveThread {
     pub slot: usize,
     /// The worker that it serves; `None` for a thread that is none of the runtime's workers.
     pub worker: Option<usize>,
-    /// The adapter's number for the thread, as last published; zero for none.
+    /// The adapter's number for the thread, as last submitted; zero for none.
     pub thread: u64,
     /// What it is doing.
     pub live: LiveRecord,
@@ -200,7 +200,7 @@ pub(crate) const UNTIMED: u64 = u64::MAX;
 pub(crate) struct Live {
     /// The number above [`NUMBER_SHIFT`], [`TIMED_BIT`], the state.
     word: AtomicU32,
-    site: AtomicU32,
+    spawn_location: AtomicU32,
     since: WholeU64,
     busy_since: WholeU64,
     /// The number of the last poll or state whose records are submitted.
@@ -230,7 +230,7 @@ impl Live {
         pub(crate) const fn new() -> Self {
             Self {
                 word: AtomicU32::new(WorkerState::Idle.bits()),
-                site: AtomicU32::new(0),
+                spawn_location: AtomicU32::new(0),
                 since: WholeU64::new(UNTIMED),
                 busy_since: WholeU64::new(UNTIMED),
                 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -241,12 +241,12 @@ impl Live {
 
     /// A transition to `state`. `since` is [`UNTIMED`] where nothing is timed.
     #[inline(always)]
-    fn transition(&self, state: WorkerState, site: Site, since: u64) {
+    fn transition(&self, state: WorkerState, spawn_location: LocationId, since: u64) {
         // Ordering: release fence, pairs with the acquire fence in `try_read`: a reader that sees a store below sees the word
         // that was there before, or a later one.
         fence(Ordering::Release);
         // Ordering: relaxed, between the fence and the word.
-        self.site.store(site.0, Ordering::Relaxed);
+        self.spawn_location.store(spawn_location.0, Ordering::Relaxed);
         let timed = if since == UNTIMED {
             0
         } else {
@@ -272,17 +272,17 @@ impl Live {
         self.word.store(word, Ordering::Release);
     }
 
-    /// A poll of a task from `site` begins. `since` is [`UNTIMED`] where nothing is timed.
+    /// A poll of a task from `spawn_location` begins. `since` is [`UNTIMED`] where nothing is timed.
     #[inline(always)]
-    pub(crate) fn start_poll(&self, site: Site, since: u64) {
-        self.transition(WorkerState::Polling, site, since);
+    pub(crate) fn start_poll(&self, spawn_location: LocationId, since: u64) {
+        self.transition(WorkerState::Polling, spawn_location, since);
     }
 
     /// The location of the task being polled became known after the poll had begun.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-    pub(crate) fn set_site(&self, site: Site) {
+    pub(crate) fn set_spawn_location(&self, spawn_location: LocationId) {
         // Ordering: relaxed, after the fence of this poll's start. Either location is one that was given for this poll.
-        self.site.store(site.0, Ordering::Relaxed);
+        self.spawn_location.store(spawn_location.0, Ordering::Relaxed);
     }
 
     /// The poll ended: the same transition in another state. A worker that has not said that it processes tasks is not busy
@@ -302,7 +302,7 @@ impl Live {
     /// The worker changes its state outside a poll. No poll ends by that: where all were submitted they still are.
     pub(crate) fn enter(&self, state: WorkerState, since: u64) {
         let was_submitted = self.has_submitted();
-        self.transition(state, Site::UNKNOWN, since);
+        self.transition(state, LocationId::UNKNOWN, since);
         if was_submitted {
             self.set_submitted(false);
         }
@@ -370,11 +370,12 @@ impl Live {
     #[inline(always)]
     pub(crate) fn is_still(&self, read: &LiveRecord) -> bool {
         // Ordering: relaxed. An older word than the newest is what a moment ago was, and nothing else is read by it but a
-        // location that `set_site` stored, which is compared itself.
+        // location that `set_spawn_location` stored, which is compared itself.
         let word = self.word.load(Ordering::Relaxed);
         word >> NUMBER_SHIFT == read.transition.0
             && word & STATE_MASK == read.state.bits()
-            && (read.state != WorkerState::Polling || self.site.load(Ordering::Relaxed) == read.site.0)
+            && (read.state != WorkerState::Polling
+                || self.spawn_location.load(Ordering::Relaxed) == read.spawn_location.0)
     }
 
     /// One try to read the record; `None` if the worker was just changing it.
@@ -382,7 +383,7 @@ impl Live {
         // Ordering: acquire, pairs with the release in `store_word`.
         let word = self.word.load(Ordering::Acquire);
         // Ordering: relaxed, between the word and the fence.
-        let site = Site(self.site.load(Ordering::Relaxed));
+        let spawn_location = LocationId(self.spawn_location.load(Ordering::Relaxed));
         let since = self.since.load_acquire().ok()?;
         let busy_since = self.busy_since.load_acquire().ok()?;
         // Ordering: acquire fence, pairs with the release fence in `transition`; it keeps the loads above before the next one.
@@ -393,9 +394,9 @@ impl Live {
         let state = WorkerState::from_bits(word & STATE_MASK);
         Some(LiveRecord {
             state,
-            site: match state {
-                WorkerState::Polling => site,
-                _ => Site::UNKNOWN,
+            spawn_location: match state {
+                WorkerState::Polling => spawn_location,
+                _ => LocationId::UNKNOWN,
             },
             since: (word & TIMED_BIT != 0).then(|| Timestamp::from_ticks(since)),
             transition: Transition(word >> NUMBER_SHIFT),

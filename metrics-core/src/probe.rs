@@ -1,7 +1,7 @@
 //! The numbers that a runtime reports itself when it is read.
 
 use crate::catalog::{MetricSet, RuntimeNumber, WorkerNumber};
-use crate::live::Site;
+use crate::live::LocationId;
 use core::fmt;
 
 /// A runtime's own numbers, read when a reader asks and never stored on the hot path.
@@ -41,12 +41,12 @@ pub trait Probe {
         None
     }
 
-    /// Writes the file and line that a site stands for; nothing if it is not known.
+    /// Writes the file and line that a location stands for; nothing if it is not known.
     ///
     /// # Errors
     /// Only what `out` returns: a name that does not fit is cut there.
-    fn write_site(&self, site: Site, out: &mut dyn fmt::Write) -> fmt::Result {
-        let _ = (site, out);
+    fn write_location(&self, spawn_location: LocationId, out: &mut dyn fmt::Write) -> fmt::Result {
+        let _ = (spawn_location, out);
         Ok(())
     }
 
@@ -117,8 +117,8 @@ impl<P: Probe + ?Sized> Probe for alloc::sync::Arc<P> {
         (**self).worker_state(worker)
     }
 
-    fn write_site(&self, site: Site, out: &mut dyn fmt::Write) -> fmt::Result {
-        (**self).write_site(site, out)
+    fn write_location(&self, spawn_location: LocationId, out: &mut dyn fmt::Write) -> fmt::Result {
+        (**self).write_location(spawn_location, out)
     }
 
     fn write_thread(&self, thread: u64, out: &mut dyn fmt::Write) -> fmt::Result {

@@ -7,7 +7,7 @@ use crate::live::{LiveRecord, LiveThread};
 use crate::probe::{NoProbe, Probe};
 use crate::read::ReadStorage;
 use crate::registry::RegistryRef;
-use crate::slot::{FOREIGN, Slot, SlotBusy, persist};
+use crate::slot::{EXTERNAL, Slot, SlotBusy, read_with_retries};
 use crate::snapshot::Snapshot;
 use crate::storage::sealed::Sealed;
 use crate::sync::RECORDING;
@@ -95,7 +95,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
                 let live = slot.live(relax)?;
                 Some(LiveThread {
                     slot: number,
-                    worker: slot.lease.worker().filter(|&worker| worker != FOREIGN),
+                    worker: slot.lease.worker().filter(|&worker| worker != EXTERNAL),
                     thread: slot.counters(relax).map_or(0, |values| values.thread),
                     live,
                     is_submitted: R::Storage::is_submitted(slot, &live),
@@ -177,9 +177,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
     /// Workers of the runtime: as the probe says, else as it was described. A worker that was leased with a higher index has its
     /// row all the same.
     pub fn num_workers(&self) -> usize {
-        self.probe
-            .num_workers()
-            .unwrap_or(self.registry.facts.num_workers)
+        self.probe.num_workers().unwrap_or(self.registry.info.num_workers)
     }
 
     /// The exponentially weighted mean of a worker's measured polls, alpha 1/10; `None` until the first.
@@ -202,7 +200,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
     /// Spawns and ends of the tasks whose polls are measured, up to this moment.
     pub fn tasks(&self) -> Option<TaskCounts> {
         self.registry
-            .facts
+            .info
             .measures
             .has_runtime(RuntimeNumber::SpawnedTasksCount)
             .then(|| self.registry.task_counts())
@@ -309,7 +307,7 @@ macro_rules! histogram_getters {
                                 .map_or(0, |histogram| histogram.bucket(bucket))
                         })
                     };
-                    Some(sum.wrapping_add(persist(read, relax)?))
+                    Some(sum.wrapping_add(read_with_retries(read, relax)?))
                 })
             }
         }

@@ -3,10 +3,10 @@
 use crate::catalog::{MetricSet, RuntimeNumber, WorkerNumber};
 use crate::cell::SharedCounter;
 use crate::histogram::HistogramConfig;
-use crate::options::Options;
 use crate::record::{SharedHistogram, StallCells, StallKind};
 use crate::stamp::WakeStamp;
 use crate::storage::Storage;
+use crate::switches::Switches;
 use crate::sync::RECORDING;
 use crate::tasks::{SharedTaskCells, TaskCounts, TaskEnd};
 use crate::time::{TimeScale, TimeSource, Timestamp};
@@ -16,16 +16,16 @@ use core::time::Duration;
 /// Everything that one runtime's workers write and its readers read.
 ///
 /// Made by a [`Builder`](crate::Builder) on the heap, or const-constructed in a `static` of a
-/// `Description`. It holds no thread, no executor and no reference to the runtime.
+/// `StaticRegistryConfig`. It holds no thread, no executor and no reference to the runtime.
 // In this order the first slot begins where the registry does: a Cortex-M0 reaches 124 bytes from an address in one
 // instruction.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Registry<S: Storage, T> {
     pub(crate) storage: S,
-    pub(crate) options: Options,
+    pub(crate) switches: Switches,
     /// On a microcontroller a reference into flash.
-    pub(crate) facts: S::Facts,
+    pub(crate) info: S::RegistryInfo,
     pub(crate) clock: T,
     pub(crate) shared: Shared<S::Host>,
 }
@@ -34,7 +34,7 @@ pub struct Registry<S: Storage, T> {
 // What a poll looks at comes first: see `Registry`.
 #[repr(C)]
 #[derive(Debug)]
-pub struct Facts<N> {
+pub struct RegistryInfo<N> {
     pub(crate) scale: TimeScale,
     /// Ticks after which a poll's end submits.
     pub(crate) interval: u64,
@@ -106,12 +106,12 @@ impl<S: Storage, T: TimeSource> RegistryRef for alloc::sync::Arc<Registry<S, T>>
 impl<S: Storage, T: TimeSource> Registry<S, T> {
     /// The runtime's name.
     pub fn name(&self) -> &str {
-        self.facts.name.as_ref()
+        self.info.name.as_ref()
     }
 
     /// The switches.
-    pub fn options(&self) -> &Options {
-        &self.options
+    pub fn switches(&self) -> &Switches {
+        &self.switches
     }
 
     /// The clock.
@@ -121,13 +121,13 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
 
     /// How the clock's ticks become nanoseconds, as read once at construction.
     pub fn scale(&self) -> &TimeScale {
-        &self.facts.scale
+        &self.info.scale
     }
 
     /// Whether the clock works here.
     #[inline(always)]
     pub fn is_timed(&self) -> bool {
-        RECORDING && self.facts.timed
+        RECORDING && self.info.timed
     }
 
     /// A clock reading. Zero ticks without the feature `record`, which leaves the clock alone.
@@ -142,12 +142,12 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
 
     /// The smallest step of the clock, as it said at construction; zero without a clock.
     pub fn resolution(&self) -> Duration {
-        self.facts.resolution
+        self.info.resolution
     }
 
     /// Workers the registry was built for. A dynamic pool may run more.
     pub fn num_workers(&self) -> usize {
-        self.facts.num_workers
+        self.info.num_workers
     }
 
     /// Stamps a task that becomes scheduled now. Reads the clock only if schedule latency is measured and the task has no
@@ -162,32 +162,29 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
     /// Whether [`stamp`](Self::stamp) sets stamps: the clock works, and schedule latency is not switched off.
     #[inline]
     pub fn stamps_wakes(&self) -> bool {
-        self.options.measures_schedule_latency() && self.is_timed()
+        self.switches.measures_schedule_latency() && self.is_timed()
     }
 
     /// The layout of the poll-time histogram, if there is one.
     pub fn poll_time_config(&self) -> Option<&HistogramConfig> {
-        self.facts.poll_time.get().filter(|_| self.facts.timed)
+        self.info.poll_time.get().filter(|_| self.info.timed)
     }
 
     /// The layout of the schedule-latency histogram, if there is one.
     pub fn schedule_latency_config(&self) -> Option<&HistogramConfig> {
-        self.facts.schedule_latency.get().filter(|_| self.facts.timed)
+        self.info.schedule_latency.get().filter(|_| self.info.timed)
     }
 
     /// The layout of the blocking-queue histogram, if there is one.
     pub fn blocking_queue_wait_config(&self) -> Option<&HistogramConfig> {
-        self.facts
-            .blocking_queue_wait
-            .as_ref()
-            .filter(|_| self.facts.timed)
+        self.info.blocking_queue_wait.as_ref().filter(|_| self.info.timed)
     }
 
     /// The counters of those who are on no worker.
     pub fn shared(&self) -> SharedCounters<'_, S> {
         SharedCounters {
             shared: &self.shared,
-            facts: &self.facts,
+            info: &self.info,
         }
     }
 
@@ -201,7 +198,7 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
             RuntimeNumber::NoProgressStallCount => return host?.stalls.get(StallKind::NoProgress),
             _ => {}
         }
-        if !self.facts.measures.has_runtime(number) {
+        if !self.info.measures.has_runtime(number) {
             return None;
         }
         match number {
@@ -222,8 +219,8 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
     /// The per-worker numbers that hooks measure: no gauge, which only the runtime can report.
     pub(crate) fn measured(&self) -> MetricSet {
         let counters = MetricSet::worker(WorkerNumber::COUNTERS);
-        let measures = self.facts.measures.intersection(counters);
-        if self.facts.timed {
+        let measures = self.info.measures.intersection(counters);
+        if self.info.timed {
             measures
         } else {
             measures.without(MetricSet::worker(&[WorkerNumber::BusyDurationTotal]))
@@ -311,7 +308,7 @@ pub struct BlockingStart {
 #[derive(Debug)]
 pub struct SharedCounters<'a, S: Storage> {
     shared: &'a Shared<S::Host>,
-    facts: &'a S::Facts,
+    info: &'a S::RegistryInfo,
 }
 
 impl<S: Storage> SharedCounters<'_, S> {
@@ -374,12 +371,12 @@ impl<S: Storage> SharedCounters<'_, S> {
     /// A blocking closure started. Its wait is not recorded if the clock has stepped back since it was queued.
     pub fn blocking_started(&self, start: BlockingStart) {
         if let (true, Some(config), Some(histogram)) = (
-            self.facts.timed,
-            &self.facts.blocking_queue_wait,
+            self.info.timed,
+            &self.info.blocking_queue_wait,
             S::host(&self.shared.host).and_then(|host| host.blocking_queue_wait.as_ref()),
         ) {
             if let Some(nanos) = self
-                .facts
+                .info
                 .scale
                 .nanos_across_cores(start.started_at, start.queued_at)
             {

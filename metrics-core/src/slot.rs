@@ -1,4 +1,4 @@
-//! A worker's slot: what it publishes, who holds it, what it is doing now.
+//! A worker's slot: what it submits, who holds it, what it is doing now.
 
 use crate::catalog::WorkerNumber;
 use crate::cell::{OwnedU64, SharedU32};
@@ -20,7 +20,7 @@ const LEASED: u32 = 1;
 /// Worker indices stay below this.
 pub(crate) const MAX_WORKERS: usize = (1 << 30) - 1;
 /// The index of threads that poll a runtime's tasks and are none of its workers.
-pub(crate) const FOREIGN: usize = MAX_WORKERS;
+pub(crate) const EXTERNAL: usize = MAX_WORKERS;
 
 impl Lease {
     const_unless_loom! {
@@ -48,7 +48,7 @@ impl Lease {
     #[cfg_attr(not(feature = "alloc"), allow(dead_code))]
     pub(crate) fn claim_free(&self) -> bool {
         let now = self.0.load_acquire();
-        now != VACANT && now != tag(FOREIGN) && now & LEASED == 0 && self.0.claim(now, now | LEASED)
+        now != VACANT && now != tag(EXTERNAL) && now & LEASED == 0 && self.0.claim(now, now | LEASED)
     }
 
     /// Takes a slot that served nobody yet, for `worker`.
@@ -176,7 +176,7 @@ impl<B> Slot<B> {
 pub(crate) const TRIES: u32 = 64;
 
 /// Tries `read` a bounded number of times, calling `relax` in between.
-pub(crate) fn persist<V>(mut read: impl FnMut() -> Option<V>, relax: impl Fn(u32)) -> Option<V> {
+pub(crate) fn read_with_retries<V>(mut read: impl FnMut() -> Option<V>, relax: impl Fn(u32)) -> Option<V> {
     for attempt in 0..TRIES {
         if let Some(value) = read() {
             return Some(value);
@@ -215,15 +215,15 @@ impl<B: BucketCells> Slot<B> {
             // Ordering: relaxed. One counter needs no other: a cell with one writer never goes back for a reader.
             return Ok(read());
         }
-        persist(|| self.seq.try_read(read), relax).ok_or(SlotBusy)
+        read_with_retries(|| self.seq.try_read(read), relax).ok_or(SlotBusy)
     }
 
-    /// All counters as last published, of one submit.
+    /// All counters as last submitted, of one submit.
     pub(crate) fn counters(&self, relax: impl Fn(u32)) -> Option<CounterValues> {
-        persist(|| self.seq.try_read(|| self.counters.read()), relax)
+        read_with_retries(|| self.seq.try_read(|| self.counters.read()), relax)
     }
 
     pub(crate) fn live(&self, relax: impl Fn(u32)) -> Option<LiveRecord> {
-        persist(|| self.live.try_read(), relax)
+        read_with_retries(|| self.live.try_read(), relax)
     }
 }

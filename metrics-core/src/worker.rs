@@ -1,11 +1,11 @@
 //! A worker: the hooks that a scheduler's loop calls, over a batch of its own.
 
 use crate::catalog::WorkerNumber;
-use crate::live::{Site, WorkerState};
+use crate::live::{LocationId, WorkerState};
 use crate::record::{Batch, BatchHistogram, Hooks, PollStart, Recorded, sampling_seed};
 use crate::registry::{Registry, RegistryRef};
-use crate::slot::{FOREIGN, Lease, MAX_WORKERS};
-use crate::storage::{Heap, HeapSlot, SlotHandle};
+use crate::slot::{EXTERNAL, Lease, MAX_WORKERS};
+use crate::storage::{HeapSlot, HeapStorage, SlotHandle};
 use crate::sync::RECORDING;
 use crate::tasks::TaskEnd;
 use crate::time::Timestamp;
@@ -79,14 +79,14 @@ impl core::error::Error for LeaseError {}
 /// Every other hook in between discards the reading, and the next poll takes its own. So does the first poll after
 /// [`start_processing_scheduled_tasks`](Self::start_processing_scheduled_tasks). A scheduler that does other work between two
 /// polls, and calls no hook for it, calls [`discard_last_timestamp`](Self::discard_last_timestamp).
-pub struct Worker<R: RegistryRef<Storage = Heap>> {
+pub struct Worker<R: RegistryRef<Storage = HeapStorage>> {
     registry: R,
     slot: SlotHandle,
     batch: Batch,
     index: usize,
 }
 
-impl<R: RegistryRef<Storage = Heap>> fmt::Debug for Worker<R> {
+impl<R: RegistryRef<Storage = HeapStorage>> fmt::Debug for Worker<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker")
             .field("index", &self.index)
@@ -94,7 +94,7 @@ impl<R: RegistryRef<Storage = Heap>> fmt::Debug for Worker<R> {
     }
 }
 
-impl<R: RegistryRef<Storage = Heap>> Worker<R> {
+impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
     /// Leases a slot for worker `index`: a free one that served this index before, else a fresh one.
     ///
     /// Two threads may answer to one index at the same time (a worker handed over in the middle of a poll): each has a slot of
@@ -133,8 +133,8 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     ///
     /// # Errors
     /// [`LeaseError::Exhausted`] if there can be no more slots.
-    pub fn lease_foreign(registry: R) -> Result<Self, LeaseError> {
-        Self::lease_tagged(registry, FOREIGN)
+    pub fn lease_external(registry: R) -> Result<Self, LeaseError> {
+        Self::lease_tagged(registry, EXTERNAL)
     }
 
     fn lease_tagged(registry: R, index: usize) -> Result<Self, LeaseError> {
@@ -163,28 +163,28 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
         };
         // Leases of one slot that end after a few polls don't all begin alike.
         let polls = worker.batch.counters.poll_count.get();
-        let seed = sampling_seed(worker.registry.facts.epoch ^ polls, index as u64);
+        let seed = sampling_seed(worker.registry.info.epoch ^ polls, index as u64);
         worker.hooks().seed_sampling(seed);
-        worker.hooks().latch(worker.registry.options.latch());
+        worker.hooks().latch(worker.registry.switches.latch());
         worker
     }
 
     #[inline(always)]
     fn hooks(&self) -> Hooks<'_, crate::cell::Local, BatchHistogram, R::Clock> {
-        let registry: &Registry<Heap, R::Clock> = &self.registry;
+        let registry: &Registry<HeapStorage, R::Clock> = &self.registry;
         Hooks {
             counters: &self.batch.counters,
             state: &self.batch.state,
             live: &self.slot.live,
-            poll_time: registry.facts.poll_time.of(self.batch.poll_time.as_ref()),
+            poll_time: registry.info.poll_time.of(self.batch.poll_time.as_ref()),
             schedule_latency: registry
-                .facts
+                .info
                 .schedule_latency
                 .of(self.batch.schedule_latency.as_ref()),
             clock: &registry.clock,
-            scale: &registry.facts.scale,
+            scale: &registry.info.scale,
             timed: registry.is_timed(),
-            interval: registry.facts.interval,
+            interval: registry.info.interval,
         }
     }
 
@@ -238,13 +238,13 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
         let hooks = self.hooks();
         let flags = hooks.flags();
         if flags.is_sampling() {
-            return self.start_sampled_poll(start.scheduled_at, start.site);
+            return self.start_sampled_poll(start.scheduled_at, start.spawn_location);
         }
-        hooks.start_plain_poll(flags, start.site);
+        hooks.start_plain_poll(flags, start.spawn_location);
         Recorded::NOTHING
     }
 
-    /// The poll ended, by returning or by a panic. Outside a poll it counts nothing, and submits what a full lane asked for.
+    /// The poll ended, by returning or by a panic. Outside a poll it counts nothing, and submits what a full pending count asked for.
     ///
     /// Returns the duration of the poll, if it was recorded.
     #[inline(always)]
@@ -263,13 +263,16 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     // Out of line, as are the two below: with everything switched off, the hooks of a poll are then so short that the
     // caller keeps its registers.
     #[inline(never)]
-    fn start_sampled_poll(&self, scheduled_at: Option<Timestamp>, site: Site) -> Recorded {
+    fn start_sampled_poll(&self, scheduled_at: Option<Timestamp>, spawn_location: LocationId) -> Recorded {
         let hooks = self.hooks();
-        let start = PollStart { scheduled_at, site };
+        let start = PollStart {
+            scheduled_at,
+            spawn_location,
+        };
         let outcome = hooks.start_sampled_poll(hooks.flags(), start);
-        // A second request with no end of a poll in between is heeded here, or the lane would overflow.
+        // A second request with no end of a poll in between is heeded here, or the pending count would overflow.
         if outcome.due && hooks.ask_for_submit(true) {
-            self.publish(false);
+            self.submit_batch(false);
         }
         outcome.recorded
     }
@@ -279,14 +282,14 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
         let hooks = self.hooks();
         let flags = hooks.flags();
         if !flags.is_measured() {
-            // A lane asked for a submit.
+            // A pending count asked for a submit.
             hooks.end_untimed_poll(flags);
             self.submit_untimed_polls();
             return Recorded::NOTHING;
         }
         let outcome = hooks.end_measured_poll(flags);
         if outcome.due | flags.is_full() {
-            self.publish(false);
+            self.submit_batch(false);
         }
         outcome.recorded
     }
@@ -295,7 +298,7 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     #[inline(never)]
     fn submit_untimed_polls(&self) {
         self.hooks().settle_untimed_polls();
-        self.publish(false);
+        self.submit_batch(false);
     }
 
     /// The next poll takes a clock reading of its own. Call it after work that belongs to no poll and that no other hook
@@ -306,8 +309,8 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     }
 
     /// Says where the task being polled was spawned, for who only learns it after [`start_poll`](Self::start_poll).
-    pub fn set_site(&self, site: Site) {
-        self.slot.live.set_site(site);
+    pub fn set_spawn_location(&self, spawn_location: LocationId) {
+        self.slot.live.set_spawn_location(spawn_location);
     }
 
     /// Whether a poll is open: after [`start_poll`](Self::start_poll), before its end.
@@ -331,7 +334,7 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
     }
 
     /// Records a poll that is over: for several threads that share this worker under a lock, and so can't hold it open
-    /// while they poll. The live record does not show it. Submits if a histogram lane asks for it a second time.
+    /// while they poll. The live record does not show it. Submits if a histogram pending count asks for it a second time.
     pub fn record_poll(&self, start: PollStart, started: Timestamp, ended: Timestamp) {
         let hooks = self.hooks();
         if hooks.record_poll(start, started, ended) && hooks.ask_for_submit(true) {
@@ -402,7 +405,7 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
         self.discard_last_timestamp();
     }
 
-    /// The adapter's number for the thread that now runs the worker; zero for none. Published by the next submit.
+    /// The adapter's number for the thread that now runs the worker; zero for none. Submitted by the next submit.
     pub fn set_thread(&self, thread: u64) {
         self.batch.counters.thread.set(thread);
     }
@@ -426,40 +429,40 @@ impl<R: RegistryRef<Storage = Heap>> Worker<R> {
 
     /// Publishes the batch. Readers see all of it or nothing; its cost is what was touched since the last time.
     ///
-    /// In the middle of a poll it publishes what was complete before that poll, and leaves the schedule latencies, of
+    /// In the middle of a poll it submits what was complete before that poll, and leaves the schedule latencies, of
     /// which the poll going on has added one, to a submit at its end.
     #[inline]
     pub fn submit(&self) {
-        self.publish(self.is_polling());
+        self.submit_batch(self.is_polling());
         self.discard_last_timestamp();
     }
 
     /// A latency is recorded when its poll starts: in the middle of one, a reader would see a sample too many.
     #[inline]
-    fn publish(&self, in_poll: bool) {
+    fn submit_batch(&self, in_poll: bool) {
         if !RECORDING {
             return;
         }
         let hooks = self.hooks();
         hooks.ask_for_submit(in_poll);
-        hooks.before_submit(self.registry.options.latch());
+        hooks.before_submit(self.registry.switches.latch());
         let slot: &HeapSlot = &self.slot;
         slot.seq.write(|| {
             slot.counters.copy(&self.batch.counters);
             if let (Some(batch), Some(slot)) = (&self.batch.poll_time, &slot.poll_time) {
-                batch.publish(slot);
+                batch.submit(slot);
             }
             if let (Some(batch), Some(slot), false) =
                 (&self.batch.schedule_latency, &slot.schedule_latency, in_poll)
             {
-                batch.publish(slot);
+                batch.submit(slot);
             }
         });
         slot.live.set_submitted(in_poll);
     }
 }
 
-impl<R: RegistryRef<Storage = Heap>> Drop for Worker<R> {
+impl<R: RegistryRef<Storage = HeapStorage>> Drop for Worker<R> {
     fn drop(&mut self) {
         let hooks = self.hooks();
         hooks.end_poll();

@@ -10,14 +10,14 @@ use clock::TestClock;
 use core::cell::RefCell;
 use core::time::Duration;
 use metrics_core::{
-    Builder, Description, Fixed, HistogramConfig, HistogramReading, MetricSet, PollStart, Registry,
-    RuntimeMetrics, Snapshot, Staleness,
+    Builder, HistogramConfig, HistogramReading, MetricSet, PollStart, Registry, RuntimeMetrics, Snapshot,
+    Staleness, StaticRegistryConfig, StaticStorage,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 std::thread_local! {
-    static SEEN: RefCell<Snapshot<Fixed<1, 8>>> = RefCell::default();
+    static SEEN: RefCell<Snapshot<StaticStorage<1, 8>>> = RefCell::default();
 }
 
 const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 8) {
@@ -25,7 +25,7 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 8) {
     Err(_) => panic!("a layout of 8 buckets"),
 };
 
-const DESCRIPTION: Description<1, 8> = match Builder::new()
+const DESCRIPTION: StaticRegistryConfig<1, 8> = match Builder::new()
     .measures(MetricSet::ALL)
     .poll_time(LAYOUT)
     .describe(1_000_000_000, Duration::from_nanos(1))
@@ -34,7 +34,7 @@ const DESCRIPTION: Description<1, 8> = match Builder::new()
     Err(_) => panic!("a histogram of 8 buckets fits"),
 };
 
-static METRICS: Registry<Fixed<1, 8>, TestClock> = Registry::new(&DESCRIPTION, TestClock::new());
+static METRICS: Registry<StaticStorage<1, 8>, TestClock> = Registry::new(&DESCRIPTION, TestClock::new());
 
 fn read() {
     SEEN.with_borrow_mut(|snapshot| RuntimeMetrics::new(&METRICS).snapshot_into(snapshot));

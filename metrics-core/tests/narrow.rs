@@ -7,8 +7,8 @@ use clock::TestClock;
 use core::time::Duration;
 
 use metrics_core::{
-    Buckets32, Builder, Description, Fixed, HistogramConfig, MetricSet, NoClock, PollStart, Registry,
-    RuntimeMetrics,
+    Buckets32, Builder, HistogramConfig, MetricSet, NoClock, PollStart, Registry, RuntimeMetrics,
+    StaticRegistryConfig, StaticStorage,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -21,7 +21,7 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1, BUCKETS) 
     Err(_) => panic!("a layout of 8 buckets"),
 };
 
-const DESCRIPTION: Description<1, BUCKETS> = match Builder::new()
+const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
     .measures(MetricSet::ALL)
     .poll_time(LAYOUT)
     .describe(1_000_000_000, Duration::from_nanos(1))
@@ -30,7 +30,7 @@ const DESCRIPTION: Description<1, BUCKETS> = match Builder::new()
     Err(_) => panic!("a histogram of 8 buckets fits"),
 };
 
-static METRICS: Registry<Fixed<1, BUCKETS, Buckets32>, TestClock> =
+static METRICS: Registry<StaticStorage<1, BUCKETS, Buckets32>, TestClock> =
     Registry::new(&DESCRIPTION, TestClock::new());
 
 #[test]
@@ -52,8 +52,8 @@ fn narrow_buckets_count_as_wide_ones_do() {
 
 #[test]
 fn narrow_buckets_take_half_the_memory() {
-    type Wide = Registry<Fixed<1, 64>, NoClock>;
-    type Narrow = Registry<Fixed<1, 64, Buckets32>, NoClock>;
+    type Wide = Registry<StaticStorage<1, 64>, NoClock>;
+    type Narrow = Registry<StaticStorage<1, 64, Buckets32>, NoClock>;
     let saved = size_of::<Wide>() - size_of::<Narrow>();
     // Two histograms of 64 buckets, 4 bytes less each; a server's slot is rounded to pairs of cache lines.
     assert!(saved.abs_diff(2 * 64 * 4) < 128, "{saved}");

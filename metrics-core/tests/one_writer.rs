@@ -2,13 +2,13 @@
 #![cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
 #![allow(missing_docs)]
 
-use metrics_core::{Builder, Heap, MetricSet, NoClock, Registry, RuntimeMetrics, Worker};
+use metrics_core::{Builder, HeapStorage, MetricSet, NoClock, Registry, RuntimeMetrics, Worker};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use std::sync::Arc;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-type Leased = Worker<Arc<Registry<Heap, NoClock>>>;
+type Leased = Worker<Arc<Registry<HeapStorage, NoClock>>>;
 
 assert_not_impl_any!(Leased: Clone, Copy, Sync);
 assert_impl_all!(Leased: Send);
@@ -29,7 +29,7 @@ fn every_lease_has_a_slot_of_its_own() {
                 lease(0),
                 lease(1),
                 Worker::lease_any(registry.clone()).unwrap(),
-                Worker::lease_foreign(registry.clone()).unwrap(),
+                Worker::lease_external(registry.clone()).unwrap(),
             ]
         })
         .collect();
@@ -37,7 +37,7 @@ fn every_lease_has_a_slot_of_its_own() {
     slots.dedup();
     assert_eq!(slots.len(), workers.len());
 
-    // Two that shared one would each publish its own total over the other's.
+    // Two that shared one would each submit its own total over the other's.
     for worker in &workers {
         worker.inc_root_polls();
     }

@@ -9,8 +9,8 @@ use clock::TestClock;
 use core::cell::Cell;
 use core::time::Duration;
 use metrics_core::{
-    BlockingStart, Builder, Heap, HistogramConfig, HistogramSnapshot, MetricSet, NoClock, PollStart, Probe,
-    Registry, RuntimeMetrics, SinceError, TimeSource, Timestamp, Worker, WorkerInterval, WorkerNumber,
+    BlockingStart, Builder, HeapStorage, HistogramConfig, HistogramSnapshot, MetricSet, NoClock, PollStart,
+    Probe, Registry, RuntimeMetrics, SinceError, TimeSource, Timestamp, Worker, WorkerInterval, WorkerNumber,
     WorkerSinceError,
 };
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use std::time::Instant;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn poll<T: TimeSource>(worker: &Worker<Arc<Registry<Heap, T>>>) {
+fn poll<T: TimeSource>(worker: &Worker<Arc<Registry<HeapStorage, T>>>) {
     worker.start_poll(PollStart::default());
     worker.end_poll();
     worker.submit();

@@ -14,8 +14,8 @@ use clock::TestClock;
 use core::fmt;
 use core::fmt::Write as _;
 use metrics_core::{
-    Builder, Heap, HistogramConfig, HistogramReading, Measurements, MetricSet, PollStart, Probe, Registry,
-    RuntimeMetrics, RuntimeNumber, Site, Snapshot, SnapshotSeed, TaskEnd, Worker, WorkerNumber,
+    Builder, HeapStorage, HistogramConfig, HistogramReading, LocationId, Measurements, MetricSet, PollStart,
+    Probe, Registry, RuntimeMetrics, RuntimeNumber, Snapshot, SnapshotSeed, TaskEnd, Worker, WorkerNumber,
     WorkerSnapshot,
 };
 use serde::de::DeserializeSeed;
@@ -24,7 +24,7 @@ use std::thread;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-type Shared = Arc<Registry<Heap, TestClock>>;
+type Shared = Arc<Registry<HeapStorage, TestClock>>;
 
 /// Reports gauges, and names for what it is asked.
 #[derive(Clone, Copy)]
@@ -43,8 +43,8 @@ impl Probe for Names {
         Some(worker as u64)
     }
 
-    fn write_site(&self, site: Site, out: &mut dyn fmt::Write) -> fmt::Result {
-        write!(out, "file {}", site.as_u32())
+    fn write_location(&self, spawn_location: LocationId, out: &mut dyn fmt::Write) -> fmt::Result {
+        write!(out, "file {}", spawn_location.as_u32())
     }
 
     fn write_thread(&self, thread: u64, out: &mut dyn fmt::Write) -> fmt::Result {
@@ -52,7 +52,7 @@ impl Probe for Names {
     }
 }
 
-fn write_reading(out: &mut String, reading: Option<&HistogramReading<Heap>>) {
+fn write_reading(out: &mut String, reading: Option<&HistogramReading<HeapStorage>>) {
     let Some(reading) = reading else {
         return out.push_str("none; ");
     };
@@ -73,7 +73,7 @@ fn write_reading(out: &mut String, reading: Option<&HistogramReading<Heap>>) {
     .unwrap();
 }
 
-fn write_measurements(out: &mut String, measurements: &Measurements<Heap>) {
+fn write_measurements(out: &mut String, measurements: &Measurements<HeapStorage>) {
     for &number in WorkerNumber::ALL {
         write!(out, "{} {:?} ", number.name(), measurements.counter(number)).unwrap();
     }
@@ -82,15 +82,15 @@ fn write_measurements(out: &mut String, measurements: &Measurements<Heap>) {
     write_reading(out, measurements.schedule_latency());
 }
 
-fn write_worker(out: &mut String, worker: &WorkerSnapshot<Heap>) {
+fn write_worker(out: &mut String, worker: &WorkerSnapshot<HeapStorage>) {
     write!(
         out,
         "worker {} {:?} {:?} {:?} {} {:?} {:?} {} {:?} {} ",
         worker.index(),
         worker.state(),
         worker.state_for(),
-        worker.site(),
-        worker.site_name(),
+        worker.spawn_location(),
+        worker.spawn_location_name(),
         worker.busy_in_progress(),
         worker.thread(),
         worker.thread_name(),
@@ -103,7 +103,7 @@ fn write_worker(out: &mut String, worker: &WorkerSnapshot<Heap>) {
 }
 
 /// The values of every getter.
-fn values(snapshot: &Snapshot<Heap>) -> String {
+fn values(snapshot: &Snapshot<HeapStorage>) -> String {
     let mut out = String::new();
     write!(
         out,
@@ -138,10 +138,11 @@ fn binary(snapshot: &impl serde::Serialize) -> Vec<u8> {
     postcard::to_slice(snapshot, &mut buffer).unwrap().to_vec()
 }
 
-fn check(snapshot: &Snapshot<Heap>) {
-    let json: Snapshot<Heap> = serde_json::from_str(&serde_json::to_string(snapshot).unwrap()).unwrap();
+fn check(snapshot: &Snapshot<HeapStorage>) {
+    let json: Snapshot<HeapStorage> =
+        serde_json::from_str(&serde_json::to_string(snapshot).unwrap()).unwrap();
     assert_eq!(values(&json), values(snapshot));
-    let postcard: Snapshot<Heap> = postcard::from_bytes(&binary(snapshot)).unwrap();
+    let postcard: Snapshot<HeapStorage> = postcard::from_bytes(&binary(snapshot)).unwrap();
     assert_eq!(values(&postcard), values(snapshot));
 }
 
@@ -165,7 +166,7 @@ fn two_threads_on_one_worker_keep_their_busy_time() {
     gave.start_processing_scheduled_tasks();
     gave.start_poll(PollStart {
         scheduled_at: None,
-        site: Site::from_u32(9),
+        spawn_location: LocationId::from_u32(9),
     });
     registry.clock().advance(1_000);
     took.park();
@@ -174,7 +175,7 @@ fn two_threads_on_one_worker_keep_their_busy_time() {
     let after = metrics.snapshot();
     check(&before);
     check(&after);
-    let read = |snapshot: &Snapshot<Heap>| -> Snapshot<Heap> {
+    let read = |snapshot: &Snapshot<HeapStorage>| -> Snapshot<HeapStorage> {
         serde_json::from_str(&serde_json::to_string(snapshot).unwrap()).unwrap()
     };
     let here = after.since(&before).unwrap();
@@ -214,7 +215,7 @@ fn live_contended_registries_keep_every_getter() {
                 worker.task_spawned();
                 worker.start_poll(PollStart {
                     scheduled_at: Some(worker.now()),
-                    site: Site::from_u32(thread as u32),
+                    spawn_location: LocationId::from_u32(thread as u32),
                 });
                 worker.registry().clock().advance(70);
                 worker.end_poll();
@@ -234,7 +235,7 @@ fn live_contended_registries_keep_every_getter() {
             })
             .collect();
         let external = registry.clone();
-        threads.push(scope.spawn(move || work(Worker::lease_foreign(external).unwrap(), 9)));
+        threads.push(scope.spawn(move || work(Worker::lease_external(external).unwrap(), 9)));
         let mut reader = metrics.reader();
         while threads.iter().any(|thread| !thread.is_finished()) {
             check(reader.read());
@@ -266,7 +267,8 @@ fn copies(workers: u32, config: HistogramConfig) -> serde_json::Value {
 
 /// The same in binary: the length of the list, and its workers one after the other.
 fn binary_copies(workers: u32, config: HistogramConfig) -> Vec<u8> {
-    let snapshot = |workers| -> Snapshot<Heap> { serde_json::from_value(copies(workers, config)).unwrap() };
+    let snapshot =
+        |workers| -> Snapshot<HeapStorage> { serde_json::from_value(copies(workers, config)).unwrap() };
     let (none, one) = (binary(&snapshot(0)), binary(&snapshot(1)));
     // Without external threads the list is last but for one byte.
     let start = none.len() - 2;
@@ -299,7 +301,8 @@ fn binary_copies(workers: u32, config: HistogramConfig) -> Vec<u8> {
 #[test]
 fn the_copies_in_binary_are_those_in_text() {
     for workers in [0, 1, 2, 300] {
-        let text: Snapshot<Heap> = serde_json::from_value(copies(workers, HistogramConfig::DEFAULT)).unwrap();
+        let text: Snapshot<HeapStorage> =
+            serde_json::from_value(copies(workers, HistogramConfig::DEFAULT)).unwrap();
         assert_eq!(
             binary_copies(workers, HistogramConfig::DEFAULT),
             binary(&text),
@@ -314,10 +317,10 @@ fn few_bytes_that_describe_much_memory_are_refused() {
     assert_eq!(wide.num_buckets(), 7_424);
     let bytes = binary_copies(1_000, wide);
     assert!(bytes.len() < 100_000, "{}", bytes.len());
-    let error = postcard::from_bytes::<Snapshot<Heap>>(&bytes).unwrap_err();
+    let error = postcard::from_bytes::<Snapshot<HeapStorage>>(&bytes).unwrap_err();
     assert_eq!(error, postcard::Error::SerdeDeCustom);
     let json = copies(1_000, wide).to_string();
-    let error = serde_json::from_str::<Snapshot<Heap>>(&json).unwrap_err();
+    let error = serde_json::from_str::<Snapshot<HeapStorage>>(&json).unwrap_err();
     assert!(error.to_string().contains("raise the limit"), "{error}");
 }
 
@@ -325,7 +328,7 @@ fn few_bytes_that_describe_much_memory_are_refused() {
 fn many_wide_histograms_are_read_with_a_higher_limit() {
     let wide = HistogramConfig::h2(0, u64::MAX, 7).unwrap();
     let bytes = binary_copies(1_000, wide);
-    let seed = SnapshotSeed::<Heap>::new().limit(1 << 30);
+    let seed = SnapshotSeed::<HeapStorage>::new().limit(1 << 30);
     let mut decoder = postcard::Deserializer::from_bytes(&bytes);
     let snapshot = seed.deserialize(&mut decoder).unwrap();
     assert_eq!(snapshot.workers().len(), 1_000);
@@ -340,9 +343,9 @@ fn many_wide_histograms_are_read_with_a_higher_limit() {
 #[test]
 fn an_ordinary_snapshot_of_many_workers_is_within_the_limit() {
     let json = copies(2_000, HistogramConfig::DEFAULT).to_string();
-    let snapshot: Snapshot<Heap> = serde_json::from_str(&json).unwrap();
+    let snapshot: Snapshot<HeapStorage> = serde_json::from_str(&json).unwrap();
     assert_eq!(snapshot.workers().len(), 2_000);
     let bytes = binary_copies(2_000, HistogramConfig::DEFAULT);
-    let snapshot: Snapshot<Heap> = postcard::from_bytes(&bytes).unwrap();
+    let snapshot: Snapshot<HeapStorage> = postcard::from_bytes(&bytes).unwrap();
     assert_eq!(snapshot.workers().len(), 2_000);
 }

@@ -13,14 +13,15 @@ mod clock;
 use clock::TestClock;
 use core::time::Duration;
 use metrics_core::{
-    Buckets32, Builder, Description, Fixed, Heap, HistogramConfig, HistogramSnapshot, MetricSet, PollStart,
-    Registry, RuntimeMetrics, SNAPSHOT_SCHEMA, Site, Snapshot, TaskEnd, Worker, WorkerNumber,
+    Buckets32, Builder, HeapStorage, HistogramConfig, HistogramSnapshot, LocationId, MetricSet, PollStart,
+    Registry, RuntimeMetrics, SNAPSHOT_SCHEMA, Snapshot, StaticRegistryConfig, StaticStorage, TaskEnd,
+    Worker, WorkerNumber,
 };
 use std::sync::Arc;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn heap() -> (Arc<TestClock>, Snapshot<Heap>) {
+fn heap() -> (Arc<TestClock>, Snapshot<HeapStorage>) {
     let clock = Arc::new(TestClock::new());
     let registry = Builder::new()
         .measures(MetricSet::ALL)
@@ -42,10 +43,10 @@ fn heap() -> (Arc<TestClock>, Snapshot<Heap>) {
     worker.submit();
     worker.start_poll(PollStart {
         scheduled_at: None,
-        site: Site::from_u32(3),
+        spawn_location: LocationId::from_u32(3),
     });
     clock.advance(100);
-    let foreign = Worker::lease_foreign(registry.clone()).unwrap();
+    let foreign = Worker::lease_external(registry.clone()).unwrap();
     foreign.inc_root_polls();
     foreign.submit();
     (clock, RuntimeMetrics::new(registry).snapshot())
@@ -57,22 +58,22 @@ fn to_binary(snapshot: &impl serde::Serialize) -> Vec<u8> {
 }
 
 /// Everything that a reader can ask of a snapshot, as text.
-fn facts(snapshot: &Snapshot<Heap>) -> String {
+fn facts(snapshot: &Snapshot<HeapStorage>) -> String {
     serde_json::to_string_pretty(snapshot).unwrap()
 }
 
 #[test]
 fn text_and_binary_give_back_what_was_written() {
     let (_, snapshot) = heap();
-    let text: Snapshot<Heap> = serde_json::from_str(&facts(&snapshot)).unwrap();
-    let binary: Snapshot<Heap> = postcard::from_bytes(&to_binary(&snapshot)).unwrap();
+    let text: Snapshot<HeapStorage> = serde_json::from_str(&facts(&snapshot)).unwrap();
+    let binary: Snapshot<HeapStorage> = postcard::from_bytes(&to_binary(&snapshot)).unwrap();
     assert_eq!(facts(&text), facts(&snapshot));
     assert_eq!(facts(&binary), facts(&snapshot));
     assert_eq!(text.epoch(), (1 << 53) + 1);
     let worker = text.worker(1).unwrap();
     assert_eq!(worker.poll_count(), Some(1));
     assert_eq!(worker.busy_in_progress(), Some(Duration::from_nanos(100)));
-    assert_eq!((worker.site().as_u32(), worker.thread()), (3, Some(5)));
+    assert_eq!((worker.spawn_location().as_u32(), worker.thread()), (3, Some(5)));
     assert_eq!(text.external().unwrap().root_polls(), Some(1));
     assert_eq!(text.num_alive_tasks(), Some(1));
     assert_eq!(snapshot.since(&text).unwrap().total().poll_count(), Some(0));
@@ -96,7 +97,7 @@ fn another_schema_is_refused_and_both_versions_are_named() {
     let mut json: serde_json::Value = serde_json::to_value(&snapshot).unwrap();
     for schema in [SNAPSHOT_SCHEMA - 1, SNAPSHOT_SCHEMA + 1] {
         json["schema"] = schema.into();
-        let error = serde_json::from_value::<Snapshot<Heap>>(json.clone()).unwrap_err();
+        let error = serde_json::from_value::<Snapshot<HeapStorage>>(json.clone()).unwrap_err();
         for version in [schema, SNAPSHOT_SCHEMA] {
             assert!(
                 error.to_string().contains(&format!("schema {version}")),
@@ -105,7 +106,7 @@ fn another_schema_is_refused_and_both_versions_are_named() {
         }
     }
     json.as_object_mut().unwrap().remove("schema");
-    let error = serde_json::from_value::<Snapshot<Heap>>(json).unwrap_err();
+    let error = serde_json::from_value::<Snapshot<HeapStorage>>(json).unwrap_err();
     assert!(error.to_string().contains("schema"), "{error}");
 }
 
@@ -118,7 +119,7 @@ fn unknown_fields_of_json_are_ignored() {
     json["workers"][0]["new"] = later.clone();
     json["total"]["numbers"]["new"] = later.clone();
     json["total"]["poll_time"]["histogram"]["new"] = later;
-    let read: Snapshot<Heap> = serde_json::from_value(json).unwrap();
+    let read: Snapshot<HeapStorage> = serde_json::from_value(json).unwrap();
     assert_eq!(facts(&read), facts(&snapshot));
 }
 
@@ -127,7 +128,7 @@ fn workers_out_of_order_and_impossible_indices_are_refused() {
     let (_, snapshot) = heap();
     let json: serde_json::Value = serde_json::to_value(&snapshot).unwrap();
     let refuses = |json: serde_json::Value, reason: &str| {
-        let error = serde_json::from_value::<Snapshot<Heap>>(json).unwrap_err();
+        let error = serde_json::from_value::<Snapshot<HeapStorage>>(json).unwrap_err();
         assert!(error.to_string().contains(reason), "{error}");
     };
     let mut twice = json.clone();
@@ -148,7 +149,7 @@ fn histograms_of_different_layouts_are_refused() {
     let mut json: serde_json::Value = serde_json::to_value(&snapshot).unwrap();
     let other = HistogramSnapshot::<Vec<u64>>::new(HistogramConfig::linear(10, 5).unwrap()).unwrap();
     json["total"]["poll_time"]["histogram"] = serde_json::to_value(&other).unwrap();
-    let error = serde_json::from_value::<Snapshot<Heap>>(json).unwrap_err();
+    let error = serde_json::from_value::<Snapshot<HeapStorage>>(json).unwrap_err();
     assert!(error.to_string().contains("different layouts"), "{error}");
 }
 
@@ -157,7 +158,7 @@ fn times_without_a_clock_are_refused() {
     let (_, snapshot) = heap();
     let mut json: serde_json::Value = serde_json::to_value(&snapshot).unwrap();
     json["uptime"] = serde_json::Value::Null;
-    let error = serde_json::from_value::<Snapshot<Heap>>(json).unwrap_err();
+    let error = serde_json::from_value::<Snapshot<HeapStorage>>(json).unwrap_err();
     assert!(error.to_string().contains("no clock"), "{error}");
 }
 
@@ -168,7 +169,7 @@ fn counters_that_a_runtime_does_not_supply_stay_unmeasured() {
         .build(Arc::new(TestClock::new()))
         .unwrap();
     let snapshot = RuntimeMetrics::new(registry).snapshot();
-    let back: Snapshot<Heap> = postcard::from_bytes(&to_binary(&snapshot)).unwrap();
+    let back: Snapshot<HeapStorage> = postcard::from_bytes(&to_binary(&snapshot)).unwrap();
     for total in [snapshot.total(), back.total()] {
         assert_eq!(total.poll_count(), Some(0));
         assert_eq!(total.steal_count(), None);
@@ -176,14 +177,14 @@ fn counters_that_a_runtime_does_not_supply_stay_unmeasured() {
     }
 }
 
-type InRam = Registry<Fixed<2, 20>, TestClock>;
+type InRam = Registry<StaticStorage<2, 20>, TestClock>;
 
 const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 20) {
     Ok(layout) => layout,
     Err(_) => panic!("a layout of 20 buckets"),
 };
 
-const DESCRIPTION: Description<2, 20> = match Builder::new()
+const DESCRIPTION: StaticRegistryConfig<2, 20> = match Builder::new()
     .measures(MetricSet::ALL)
     .name("firmware")
     .poll_time(LAYOUT)
@@ -205,7 +206,7 @@ fn what_a_static_registry_writes_a_host_reads() {
     for _ in 0..1_000 {
         worker.start_poll(PollStart {
             scheduled_at: Some(worker.now()),
-            site: Site::UNKNOWN,
+            spawn_location: LocationId::UNKNOWN,
         });
         METRICS.clock().advance(1_500);
         worker.end_poll();
@@ -216,7 +217,7 @@ fn what_a_static_registry_writes_a_host_reads() {
     let mut snapshot = metrics.snapshot();
     METRICS.clock().advance(500);
     metrics.snapshot_into(&mut snapshot);
-    let back: Snapshot<Heap> = postcard::from_bytes(&to_binary(&snapshot)).unwrap();
+    let back: Snapshot<HeapStorage> = postcard::from_bytes(&to_binary(&snapshot)).unwrap();
     assert_eq!(back.name(), "firmware");
     let one = back.worker(1).unwrap();
     assert_eq!(one.busy_duration_total(), Some(Duration::from_micros(1_500)));
@@ -237,7 +238,7 @@ fn what_a_static_registry_writes_a_host_reads() {
 
 #[test]
 fn an_interval_with_a_full_bucket_keeps_what_is_known() {
-    type Narrow = Snapshot<Fixed<2, 20, Buckets32>>;
+    type Narrow = Snapshot<StaticStorage<2, 20, Buckets32>>;
     let snapshot = |polls: u64, other: u64, sum: u64| -> Narrow {
         let (_, snapshot) = heap();
         let mut json = serde_json::to_value(&snapshot).unwrap();

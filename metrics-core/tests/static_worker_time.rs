@@ -7,8 +7,8 @@ mod clock;
 use clock::TestClock;
 use core::time::Duration;
 use metrics_core::{
-    Builder, Description, DirectWorker, Fixed, HistogramConfig, MetricSet, PollStart, Registry,
-    RuntimeMetrics, TaskEnd,
+    Builder, HistogramConfig, MetricSet, PollStart, Registry, RuntimeMetrics, StaticRegistryConfig,
+    StaticStorage, StaticWorker, TaskEnd,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -18,7 +18,7 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1, BUCKETS) 
     Ok(layout) => layout,
     Err(_) => panic!("a layout of 8 buckets"),
 };
-const DESCRIPTION: Description<1, BUCKETS> = match Builder::new()
+const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
     .measures(MetricSet::ALL)
     .poll_time(LAYOUT)
     .schedule_latency(LAYOUT)
@@ -28,7 +28,7 @@ const DESCRIPTION: Description<1, BUCKETS> = match Builder::new()
     Err(_) => panic!("a histogram of 8 buckets fits"),
 };
 
-type Static = DirectWorker<TestClock, 1, BUCKETS>;
+type Static = StaticWorker<TestClock, 1, BUCKETS>;
 
 /// What an executor may report between two polls.
 const BETWEEN: &[(&str, fn(Static))] = &[
@@ -50,7 +50,8 @@ const BETWEEN: &[(&str, fn(Static))] = &[
 
 #[test]
 fn every_hook_between_two_polls_makes_the_second_read_the_clock() {
-    static METRICS: Registry<Fixed<1, BUCKETS>, TestClock> = Registry::new(&DESCRIPTION, TestClock::new());
+    static METRICS: Registry<StaticStorage<1, BUCKETS>, TestClock> =
+        Registry::new(&DESCRIPTION, TestClock::new());
     let worker = METRICS.worker(0).unwrap();
     let clock = METRICS.clock();
     let sums = || {

@@ -1,5 +1,5 @@
 //! Workers on threads of their own under a reader that never pauses: on every target with threads, each state that it
-//! sees is one that was published whole.
+//! sees is one that was submitted whole.
 #![cfg(all(
     feature = "alloc",
     target_has_atomic = "ptr",
@@ -10,7 +10,7 @@
 
 use core::time::Duration;
 use metrics_core::{
-    Builder, Heap, HistogramConfig, HistogramSnapshot, MetricSet, PollStart, Registry, RuntimeMetrics,
+    Builder, HeapStorage, HistogramConfig, HistogramSnapshot, MetricSet, PollStart, Registry, RuntimeMetrics,
     Snapshot, TaskEnd, TimeSource, Timestamp, Worker, WorkerNumber,
 };
 use portable_atomic::{AtomicU32, Ordering};
@@ -39,7 +39,7 @@ impl TimeSource for Steps {
     }
 }
 
-type Shared = Arc<Registry<Heap, Steps>>;
+type Shared = Arc<Registry<HeapStorage, Steps>>;
 
 fn work(registry: Shared, index: usize) {
     let worker = Worker::lease(registry, index).unwrap();
@@ -58,7 +58,7 @@ fn work(registry: Shared, index: usize) {
 }
 
 /// What must hold in every state of a worker, however the reader's loads fell among the worker's stores.
-fn check(snapshot: &Snapshot<Heap>, index: usize, seen: &mut [u64; 2]) {
+fn check(snapshot: &Snapshot<HeapStorage>, index: usize, seen: &mut [u64; 2]) {
     // A thread that has not leased its worker yet has no entry.
     let Some(worker) = snapshot.worker(index) else {
         return assert_eq!(*seen, [0; 2]);
@@ -73,11 +73,11 @@ fn check(snapshot: &Snapshot<Heap>, index: usize, seen: &mut [u64; 2]) {
         return;
     };
     let histogram = poll_time.histogram();
-    assert_eq!(histogram.count(), polls, "a sample a poll, published together");
+    assert_eq!(histogram.count(), polls, "a sample a poll, submitted together");
     assert_eq!(histogram.buckets().iter().sum::<u64>(), polls);
     assert_eq!(polls, poll_time.polls());
     assert!(histogram.sum() >= polls * 37, "each poll took a step at least");
-    // A turn is published at its park: nothing in between is seen while no poll lasts as long as the interval.
+    // A turn is submitted at its park: nothing in between is seen while no poll lasts as long as the interval.
     assert!(polls >= parks * POLLS_OF_A_TURN, "{polls} polls, {parks} parks");
     assert!(
         [polls, parks]
@@ -90,7 +90,7 @@ fn check(snapshot: &Snapshot<Heap>, index: usize, seen: &mut [u64; 2]) {
 }
 
 /// The total moves by what each worker's numbers moved, also where a try was repeated.
-fn check_total(snapshot: &Snapshot<Heap>) {
+fn check_total(snapshot: &Snapshot<HeapStorage>) {
     let total = snapshot.total();
     let Some(polls) = total.counter(WorkerNumber::PollCount) else {
         return;
@@ -111,7 +111,7 @@ fn check_total(snapshot: &Snapshot<Heap>) {
 }
 
 #[test]
-fn every_state_that_a_reader_sees_was_published_whole() {
+fn every_state_that_a_reader_sees_was_submitted_whole() {
     let registry: Shared = Builder::new()
         .measures(MetricSet::ALL)
         .workers(WORKERS)

@@ -58,7 +58,7 @@ fn the_clock_is_not_read_per_poll_unless_a_histogram_or_a_switch_needs_it() {
     assert!(!stamp.is_set());
     poll(&worker, &clock, 10);
     assert_eq!(clock.readings(), readings);
-    registry.options().set_poll_time(Sampling::Every);
+    registry.switches().set_poll_time(Sampling::Every);
     worker.submit();
     poll(&worker, &clock, 10);
     assert_eq!(worker.last_poll(), Some(10));
@@ -109,7 +109,7 @@ fn polls_before_the_switch_do_not_count_in_the_mean_of_untimed_polls() {
     let clock = Hand::default();
     let (registry, worker) = build(&clock, Builder::new().poll_time_sampling(Sampling::Every));
     poll(&worker, &clock, 100);
-    registry.options().set_poll_time(Sampling::Off);
+    registry.switches().set_poll_time(Sampling::Off);
     worker.submit();
     for _ in 0..200 {
         poll(&worker, &clock, 9_000);

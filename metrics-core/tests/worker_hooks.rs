@@ -7,8 +7,8 @@ mod common;
 use common::{Hand, Shared, poll, registry};
 use core::time::Duration;
 use metrics_core::{
-    Builder, HistogramConfig, LeaseError, MetricSet, NoClock, PollStart, RuntimeMetrics, Sampling,
-    SinceError, Site, TaskEnd, Worker, WorkerNumber, WorkerState,
+    Builder, HistogramConfig, LeaseError, LocationId, MetricSet, NoClock, PollStart, RuntimeMetrics,
+    Sampling, SinceError, TaskEnd, Worker, WorkerNumber, WorkerState,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -26,11 +26,14 @@ fn a_turn_of_the_loop_moves_every_number_by_what_happened() {
     // The first poll reads the clock: what its batch did before belongs to no poll.
     worker.start_poll(PollStart {
         scheduled_at,
-        site: Site::from_u32(7),
+        spawn_location: LocationId::from_u32(7),
     });
     clock.advance(200);
     let live = metrics.live(1).unwrap();
-    assert_eq!((live.state, live.site), (WorkerState::Polling, Site::from_u32(7)));
+    assert_eq!(
+        (live.state, live.spawn_location),
+        (WorkerState::Polling, LocationId::from_u32(7))
+    );
     worker.end_poll();
     assert_eq!(
         metrics.worker_poll_count(1).unwrap(),
@@ -116,7 +119,7 @@ fn many_records_of_one_bucket_are_all_counted() {
         // Never an end: each start records a latency of the same bucket.
         worker.start_poll(PollStart {
             scheduled_at: Some(worker.now()),
-            site: Site::UNKNOWN,
+            spawn_location: LocationId::UNKNOWN,
         });
     }
     for _ in 0..10_000 {
@@ -146,7 +149,7 @@ fn no_snapshot_has_more_samples_than_polls() {
             } else {
                 worker.start_poll(PollStart {
                     scheduled_at,
-                    site: Site::UNKNOWN,
+                    spawn_location: LocationId::UNKNOWN,
                 });
             }
         },
@@ -255,7 +258,7 @@ fn a_switch_is_taken_over_between_polls_and_keeps_what_was_measured() {
     let metrics = RuntimeMetrics::new(registry.clone());
     let worker = Worker::lease(registry.clone(), 0).unwrap();
     worker.start_poll(PollStart::default());
-    registry.options().set_poll_time(Sampling::Off);
+    registry.switches().set_poll_time(Sampling::Off);
     worker.submit();
     clock.advance(5);
     worker.end_poll();
@@ -270,7 +273,7 @@ fn a_switch_is_taken_over_between_polls_and_keeps_what_was_measured() {
     );
 
     registry
-        .options()
+        .switches()
         .set_poll_time(Sampling::OneIn(4.try_into().unwrap()));
     worker.submit();
     for _ in 0..800 {
@@ -288,8 +291,8 @@ fn a_switch_is_taken_over_between_polls_and_keeps_what_was_measured() {
 fn switched_off_a_busy_worker_still_submits() {
     let clock = Hand::default();
     let registry = registry(&clock);
-    registry.options().set_poll_time(Sampling::Off);
-    registry.options().set_schedule_latency(Sampling::Off);
+    registry.switches().set_poll_time(Sampling::Off);
+    registry.switches().set_schedule_latency(Sampling::Off);
     let metrics = RuntimeMetrics::new(registry.clone());
     let worker = Worker::lease(registry, 0).unwrap();
     worker.start_processing_scheduled_tasks();
@@ -411,7 +414,7 @@ fn a_refreshed_snapshot_equals_a_fresh_one() {
 }
 
 #[test]
-fn every_bucket_of_a_wide_layout_is_published() {
+fn every_bucket_of_a_wide_layout_is_submitted() {
     // More buckets than a word has bits for their chunks, and no multiple of anything.
     let clock = Hand::default();
     let layout = HistogramConfig::linear(1_000, 1_333).unwrap();
@@ -565,8 +568,8 @@ fn hooks_return_what_they_recorded() {
     clock.step_back(10);
     assert_eq!(worker.end_poll().nanos(), None, "the clock stepped back");
 
-    registry.options().set_poll_time(Sampling::Off);
-    registry.options().set_schedule_latency(Sampling::Off);
+    registry.switches().set_poll_time(Sampling::Off);
+    registry.switches().set_schedule_latency(Sampling::Off);
     worker.submit();
     assert_eq!(worker.start_poll(PollStart::default()).nanos(), None);
     assert_eq!(worker.end_poll().nanos(), None, "nothing is measured");

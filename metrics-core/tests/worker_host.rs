@@ -8,8 +8,8 @@ use common::{Hand, poll, registry};
 use core::cell::Cell;
 use core::time::Duration;
 use metrics_core::{
-    Builder, MetricSet, PollStart, Probe, RuntimeMetrics, RuntimeNumber, Sampling, Site, TaskEnd, Timestamp,
-    Worker, WorkerNumber, WorkerState,
+    Builder, LocationId, MetricSet, PollStart, Probe, RuntimeMetrics, RuntimeNumber, Sampling, TaskEnd,
+    Timestamp, Worker, WorkerNumber, WorkerState,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -18,10 +18,10 @@ fn at(ticks: u64) -> Timestamp {
     Timestamp::from_ticks(ticks)
 }
 
-fn from_site(site: u32) -> PollStart {
+fn spawned_at(spawn_location: u32) -> PollStart {
     PollStart {
         scheduled_at: None,
-        site: Site::from_u32(site),
+        spawn_location: LocationId::from_u32(spawn_location),
     }
 }
 
@@ -32,7 +32,7 @@ fn foreign_threads_have_a_row_of_their_own_and_count_in_the_total() {
     let metrics = RuntimeMetrics::new(registry.clone());
     assert!(metrics.snapshot().external().is_none());
 
-    let outside = Worker::lease_foreign(registry.clone()).unwrap();
+    let outside = Worker::lease_external(registry.clone()).unwrap();
     let inside = Worker::lease(registry.clone(), 0).unwrap();
     for worker in [&outside, &inside] {
         worker.start_poll(PollStart::default());
@@ -52,7 +52,7 @@ fn foreign_threads_have_a_row_of_their_own_and_count_in_the_total() {
     assert_eq!(snapshot.total().park_count(), Some(0), "that of the workers");
 
     drop(outside);
-    let again = Worker::lease_foreign(registry).unwrap();
+    let again = Worker::lease_external(registry).unwrap();
     again.submit();
     assert_eq!(
         metrics.snapshot().external().unwrap().poll_count(),
@@ -69,7 +69,7 @@ fn a_poll_told_afterwards_counts_like_one_that_was_watched() {
     let worker = Worker::lease(registry, 0).unwrap();
     let start = PollStart {
         scheduled_at: Some(at(100)),
-        site: Site::UNKNOWN,
+        spawn_location: LocationId::UNKNOWN,
     };
     worker.record_poll(start, at(400), at(1_400));
     worker.record_poll(start, at(400), at(300));
@@ -130,9 +130,9 @@ fn the_thread_that_took_a_worker_over_tells_what_it_does() {
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());
     let gave = Worker::lease(registry.clone(), 0).unwrap();
-    gave.start_poll(from_site(7));
+    gave.start_poll(spawned_at(7));
     clock.advance(10);
-    assert_eq!(metrics.live(0).unwrap().site, Site::from_u32(7));
+    assert_eq!(metrics.live(0).unwrap().spawn_location, LocationId::from_u32(7));
 
     let took = Worker::lease(registry, 0).unwrap();
     took.park();
@@ -141,8 +141,8 @@ fn the_thread_that_took_a_worker_over_tells_what_it_does() {
         metrics.snapshot().worker(0).unwrap().state(),
         Some(WorkerState::Parked)
     );
-    took.start_poll(from_site(8));
-    assert_eq!(metrics.live(0).unwrap().site, Site::from_u32(8));
+    took.start_poll(spawned_at(8));
+    assert_eq!(metrics.live(0).unwrap().spawn_location, LocationId::from_u32(8));
 
     let threads: Vec<_> = metrics.live_threads().collect();
     assert_eq!(
@@ -155,11 +155,11 @@ fn the_thread_that_took_a_worker_over_tells_what_it_does() {
     gave.end_poll();
     drop(gave);
     assert_eq!(metrics.live_threads().count(), 1);
-    assert_eq!(metrics.live(0).unwrap().site, Site::from_u32(8));
-    took.set_site(Site::from_u32(9));
-    assert_eq!(metrics.live(0).unwrap().site, Site::from_u32(9));
+    assert_eq!(metrics.live(0).unwrap().spawn_location, LocationId::from_u32(8));
+    took.set_spawn_location(LocationId::from_u32(9));
+    assert_eq!(metrics.live(0).unwrap().spawn_location, LocationId::from_u32(9));
     took.end_poll();
-    assert_eq!(metrics.live(0).unwrap().site, Site::UNKNOWN);
+    assert_eq!(metrics.live(0).unwrap().spawn_location, LocationId::UNKNOWN);
     took.submit();
     assert_eq!(
         metrics.worker_poll_count(0).unwrap(),
@@ -194,8 +194,8 @@ fn a_thread_that_lost_its_worker_is_busy_in_its_own_poll_only() {
 fn an_untimed_poll_is_not_hidden_by_a_thread_that_polls_nothing() {
     let clock = Hand::default();
     let registry = registry(&clock);
-    registry.options().set_poll_time(Sampling::Off);
-    registry.options().set_schedule_latency(Sampling::Off);
+    registry.switches().set_poll_time(Sampling::Off);
+    registry.switches().set_schedule_latency(Sampling::Off);
     let metrics = RuntimeMetrics::new(registry.clone());
     // In either order of their slots.
     for polling in 0..2 {
@@ -203,12 +203,15 @@ fn an_untimed_poll_is_not_hidden_by_a_thread_that_polls_nothing() {
         clock.advance(5);
         threads[1 - polling].start_processing_scheduled_tasks();
         clock.advance(5);
-        threads[polling].start_poll(from_site(7));
+        threads[polling].start_poll(spawned_at(7));
         let live = metrics.live(polling).unwrap();
         let snapshot = metrics.snapshot();
         let worker = snapshot.worker(polling).unwrap();
-        for seen in [(Some(live.state), live.site), (worker.state(), worker.site())] {
-            assert_eq!(seen, (Some(WorkerState::Polling), Site::from_u32(7)));
+        for seen in [
+            (Some(live.state), live.spawn_location),
+            (worker.state(), worker.spawn_location()),
+        ] {
+            assert_eq!(seen, (Some(WorkerState::Polling), LocationId::from_u32(7)));
         }
         let all: Vec<_> = metrics.live_threads().collect();
         let poll = all
@@ -352,7 +355,7 @@ fn a_poll_that_was_not_measured_has_no_length() {
     poll(&worker, &clock, 300);
     assert_eq!(worker.last_poll(), Some(300));
     let seldom = u32::MAX.try_into().unwrap();
-    registry.options().set_poll_time(Sampling::OneIn(seldom));
+    registry.switches().set_poll_time(Sampling::OneIn(seldom));
     worker.submit();
     // Past a submit of its own, which untimed polls make now and then.
     for _ in 0..200 {
@@ -369,8 +372,8 @@ fn nothing_is_charged_for_the_time_when_all_was_off() {
     let worker = Worker::lease(registry.clone(), 0).unwrap();
     worker.start_processing_scheduled_tasks();
     for switched_on in [20, 30] {
-        registry.options().set_poll_time(Sampling::Off);
-        registry.options().set_schedule_latency(Sampling::Off);
+        registry.switches().set_poll_time(Sampling::Off);
+        registry.switches().set_schedule_latency(Sampling::Off);
         // The switch comes while a poll that is measured goes on, the first time while none does.
         worker.start_poll(PollStart::default());
         worker.submit();
@@ -379,7 +382,7 @@ fn nothing_is_charged_for_the_time_when_all_was_off() {
         for _ in 0..3 {
             poll(&worker, &clock, 1_000);
         }
-        registry.options().set_poll_time(Sampling::Every);
+        registry.switches().set_poll_time(Sampling::Every);
         worker.submit();
         clock.advance(500);
         poll(&worker, &clock, switched_on);
@@ -399,8 +402,8 @@ fn the_time_of_a_poll_that_outlived_its_switch_is_settled_at_its_end() {
     let worker = Worker::lease(registry.clone(), 0).unwrap();
     worker.start_processing_scheduled_tasks();
     worker.start_poll(PollStart::default());
-    registry.options().set_poll_time(Sampling::Off);
-    registry.options().set_schedule_latency(Sampling::Off);
+    registry.switches().set_poll_time(Sampling::Off);
+    registry.switches().set_schedule_latency(Sampling::Off);
     worker.submit();
     clock.advance(10_000);
     worker.end_poll();
@@ -412,10 +415,10 @@ fn the_time_of_a_poll_that_outlived_its_switch_is_settled_at_its_end() {
     assert_eq!(row.poll_time().unwrap().histogram().sum(), 10_000);
 
     // A second start in a row begins an untimed poll, as its record says.
-    registry.options().set_poll_time(Sampling::Every);
+    registry.switches().set_poll_time(Sampling::Every);
     worker.submit();
     worker.start_poll(PollStart::default());
-    registry.options().set_poll_time(Sampling::Off);
+    registry.switches().set_poll_time(Sampling::Off);
     worker.submit();
     worker.start_poll(PollStart::default());
     clock.advance(10);

@@ -7,13 +7,13 @@ mod common;
 use common::{Hand, Shared, poll, registry};
 use core::time::Duration;
 use metrics_core::{
-    Builder, HistogramConfig, MetricSet, PollStart, RuntimeMetrics, Site, TaskEnd, Timestamp, Worker,
+    Builder, HistogramConfig, LocationId, MetricSet, PollStart, RuntimeMetrics, TaskEnd, Timestamp, Worker,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
-fn busy_time_is_settled_once_however_often_it_is_published() {
+fn busy_time_is_settled_once_however_often_it_is_submitted() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());
@@ -203,7 +203,7 @@ fn no_duration_is_too_long_and_no_sum_comes_round() {
     let at = Timestamp::from_ticks;
     let start = PollStart {
         scheduled_at: Some(at(0)),
-        site: Site::UNKNOWN,
+        spawn_location: LocationId::UNKNOWN,
     };
     for _ in 0..3 {
         worker.record_poll(start, at(u64::MAX - 1), at(u64::MAX));

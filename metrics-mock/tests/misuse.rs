@@ -5,7 +5,7 @@ mod common;
 
 use common::{Fixture, Handle, millis, registry, workers};
 use core::panic::AssertUnwindSafe;
-use metrics_core::{Site, TaskEnd};
+use metrics_core::{LocationId, TaskEnd};
 use metrics_mock::{ManualClock, MockProbe, MockRuntime};
 use std::panic::catch_unwind;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ fn message_of(step: impl FnOnce()) -> String {
 fn a_poll_needs_a_scheduled_task_that_the_worker_can_reach() {
     let Fixture { runtime, .. } = Fixture::new();
     let (first, second) = (runtime.worker(0), runtime.worker(1));
-    let task = first.spawn(Site::UNKNOWN);
+    let task = first.spawn(LocationId::UNKNOWN);
     assert_eq!(
         message_of(|| second.start_poll(task)),
         "task 0 is in the queue of worker 0: let worker 1 `steal` it first"
@@ -57,14 +57,14 @@ fn a_poll_needs_a_scheduled_task_that_the_worker_can_reach() {
 fn a_parked_worker_does_nothing() {
     let Fixture { runtime, .. } = Fixture::new();
     let worker = runtime.worker(1);
-    let task = runtime.spawn(Site::UNKNOWN);
+    let task = runtime.spawn(LocationId::UNKNOWN);
     assert_eq!(
         message_of(|| worker.unpark()),
         "worker 1 is not parked: call `park` before `unpark`"
     );
     worker.park();
     let steps: [(&str, &dyn Fn()); 9] = [
-        ("spawn", &|| _ = worker.spawn(Site::UNKNOWN)),
+        ("spawn", &|| _ = worker.spawn(LocationId::UNKNOWN)),
         ("wake", &|| worker.wake(task)),
         ("start_poll", &|| worker.start_poll(task)),
         ("end", &|| worker.end(task, TaskEnd::Cancelled)),
@@ -86,7 +86,10 @@ fn a_parked_worker_does_nothing() {
 fn a_worker_polls_one_task_at_a_time() {
     let Fixture { runtime, .. } = Fixture::new();
     let worker = runtime.worker(0);
-    let (task, other) = (worker.spawn(Site::UNKNOWN), worker.spawn(Site::UNKNOWN));
+    let (task, other) = (
+        worker.spawn(LocationId::UNKNOWN),
+        worker.spawn(LocationId::UNKNOWN),
+    );
     for (method, step) in [
         ("end_poll", &(|| worker.end_poll()) as &dyn Fn()),
         ("force_yield", &|| worker.force_yield()),
@@ -115,7 +118,10 @@ fn a_worker_polls_one_task_at_a_time() {
 fn only_queued_tasks_move_between_queues() {
     let Fixture { runtime, .. } = Fixture::new();
     let worker = runtime.worker(0);
-    let (own, global) = (worker.spawn(Site::UNKNOWN), runtime.spawn(Site::UNKNOWN));
+    let (own, global) = (
+        worker.spawn(LocationId::UNKNOWN),
+        runtime.spawn(LocationId::UNKNOWN),
+    );
     for task in [own, global] {
         assert_eq!(
             message_of(|| worker.steal(&[task])),
@@ -135,7 +141,7 @@ fn only_queued_tasks_move_between_queues() {
 #[test]
 fn a_task_belongs_to_the_runtime_that_spawned_it() {
     let (one, other) = (Fixture::new(), Fixture::new());
-    let task = one.runtime.spawn(Site::UNKNOWN);
+    let task = one.runtime.spawn(LocationId::UNKNOWN);
     assert_eq!(
         message_of(|| other.runtime.wake(task)),
         "task 0 belongs to another runtime: use the one that spawned it"

@@ -5,9 +5,9 @@ mod common;
 
 use common::{Fixture, millis};
 use core::time::Duration;
-use metrics_core::{Site, TaskEnd, WorkerState};
+use metrics_core::{LocationId, TaskEnd, WorkerState};
 
-const LOCATION: Site = Site::from_u32(7);
+const LOCATION: LocationId = LocationId::from_u32(7);
 const MS: u64 = 1_000_000;
 
 #[test]
@@ -126,7 +126,7 @@ fn a_poll_in_progress_is_in_the_live_record() {
     let snapshot = fixture.metrics.snapshot();
     let worker = snapshot.worker(1).unwrap();
     assert_eq!(
-        (worker.state(), worker.site()),
+        (worker.state(), worker.spawn_location()),
         (Some(WorkerState::Polling), LOCATION)
     );
     assert_eq!(worker.state_for(), Some(millis(60)));

@@ -10,7 +10,7 @@ use std::task::Wake;
 use std::thread;
 
 use metrics_std::{
-    Builder, Clock, HistogramConfig, MetricSet, NoProbe, PollStart, Registry, Site, TaskEnd, WakeStamp,
+    Builder, Clock, HistogramConfig, LocationId, MetricSet, NoProbe, PollStart, Registry, TaskEnd, WakeStamp,
     Worker, WorkerNumber, build, location,
 };
 
@@ -20,7 +20,7 @@ struct Task {
     queue: Sender<Arc<Task>>,
     registry: Arc<Registry>,
     queued_at: WakeStamp,
-    spawned_at: Site,
+    spawned_at: LocationId,
 }
 
 impl Wake for Task {
@@ -75,7 +75,7 @@ fn poll(worker: &Worker, task: &Arc<Task>) {
 
     let start = PollStart {
         scheduled_at: task.queued_at.take(),
-        site: task.spawned_at,
+        spawn_location: task.spawned_at,
     };
     worker.start_poll(start); // +
     let polled = running.as_mut().poll(&mut Context::from_waker(&waker));

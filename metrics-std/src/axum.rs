@@ -45,7 +45,7 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Serves `router` to every connection of `listener`, over HTTP/1 and HTTP/2. Connections can be upgraded; see the
 /// [module's documentation](self) for what is measured then.
 ///
-/// Each connection is one task spawned through `spawner`, and so is each stream of an HTTP/2 connection. Their spawn site, as
+/// Each connection is one task spawned through `spawner`, and so is each stream of an HTTP/2 connection. Their spawn location, as
 /// a stall report shows it, is the call of `serve`. Handlers find the peer's address as
 /// [`ConnectInfo`], as with axum's `into_make_service_with_connect_info`.
 ///
@@ -69,7 +69,7 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub fn serve<L: Listener>(listener: L, router: Router, spawner: &Spawner) -> Serve<L> {
     let spawner = SpawnAt {
         spawner: spawner.clone(),
-        site: Location::caller(),
+        spawn_location: Location::caller(),
         wrap: None,
     };
     Serve {
@@ -172,16 +172,16 @@ where
 impl<L> core::fmt::Debug for Serve<L> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Serve")
-            .field("site", self.spawner.site)
+            .field("spawn_location", self.spawner.spawn_location)
             .finish_non_exhaustive()
     }
 }
 
-/// A spawner whose tasks all have one spawn site: hyper's own call of `execute` says nothing to a user.
+/// A spawner whose tasks all have one spawn location: hyper's own call of `execute` says nothing to a user.
 #[derive(Clone)]
 struct SpawnAt {
     spawner: Spawner,
-    site: &'static Location<'static>,
+    spawn_location: &'static Location<'static>,
     /// What the user makes of each task.
     wrap: Option<Arc<dyn Fn(Task) -> Task + Send + Sync>>,
 }
@@ -193,11 +193,14 @@ where
 {
     fn execute(&self, future: F) {
         match &self.wrap {
-            None => drop(self.spawner.spawn_at(future, self.site)),
+            None => drop(self.spawner.spawn_at(future, self.spawn_location)),
             Some(wrap) => {
                 let wrap = Arc::clone(wrap);
                 let task: Task = Box::pin(async move { drop(future.await) });
-                drop(self.spawner.spawn_at(async move { wrap(task).await }, self.site));
+                drop(
+                    self.spawner
+                        .spawn_at(async move { wrap(task).await }, self.spawn_location),
+                );
             }
         }
     }

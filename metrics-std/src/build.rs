@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use core::time::Duration;
 use metrics_core::{
-    Builder, ConfigError, Heap, LeaseError, MetricSet, NoProbe, Probe, RuntimeNumber, WorkerNumber,
+    Builder, ConfigError, HeapStorage, LeaseError, MetricSet, NoProbe, Probe, RuntimeNumber, WorkerNumber,
 };
 
 use crate::Clock;
@@ -14,13 +14,13 @@ use crate::process_probe::ProcessProbe;
 use crate::record::target::RecordingTarget;
 
 /// One runtime's metrics, on the heap and by this crate's clock.
-pub type Registry = metrics_core::Registry<Heap, Clock>;
+pub type Registry = metrics_core::Registry<HeapStorage, Clock>;
 /// The recording side of one worker thread.
 pub type Worker = metrics_core::Worker<Arc<Registry>>;
 /// A reader's handle on one runtime: cheap to clone, usable from any thread, and no reason for the runtime to live.
 pub type RuntimeMetrics = metrics_core::RuntimeMetrics<Arc<Registry>, ProcessProbe>;
 /// All of one runtime's numbers at one moment.
-pub type Snapshot = metrics_core::Snapshot<Heap>;
+pub type Snapshot = metrics_core::Snapshot<HeapStorage>;
 
 /// Why a runtime's metrics, or the runtime itself, could not be made.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ pub fn build(
 /// Makes the metrics of an executor that calls no hooks: all that is known comes from [`Measured`](crate::Measured) futures.
 ///
 /// Each thread that polls one gets a slot, and so a row in a snapshot, for as long as it lives. Nobody tells when such a thread falls
-/// idle, so every poll's end publishes, and parks and busy time read `None`. Start time and epoch are set to now; what
+/// idle, so every poll's end submits, and parks and busy time read `None`. Start time and epoch are set to now; what
 /// the description says of workers, counters and the submit interval is replaced by what such an executor has.
 ///
 /// # Errors

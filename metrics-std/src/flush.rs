@@ -116,7 +116,7 @@ impl FlushError {
             worker: thread.worker,
             thread: thread::name(thread.thread),
             is_polling: thread.live.state == WorkerState::Polling,
-            location: location::resolve(thread.live.site),
+            location: location::resolve(thread.live.spawn_location),
         }
     }
 }

@@ -6,7 +6,7 @@ use core::panic::Location;
 use std::collections::BTreeMap;
 use std::sync::{OnceLock, PoisonError, RwLock};
 
-use metrics_core::{RECORDING, Site};
+use metrics_core::{LocationId, RECORDING};
 use portable_atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// Every location of this process. Two [`Location`]s of one place (a generic function instantiated twice) have one number.
@@ -101,9 +101,9 @@ impl Table {
 ///
 /// Costs a few nanoseconds once any thread has seen the place, however many places there are. The first time takes a lock.
 #[inline]
-pub fn intern(location: &'static Location<'static>) -> Site {
+pub fn intern(location: &'static Location<'static>) -> LocationId {
     if !RECORDING {
-        return Site::UNKNOWN;
+        return LocationId::UNKNOWN;
     }
     let address = core::ptr::from_ref(location).addr();
     for table in &TABLES {
@@ -111,10 +111,10 @@ pub fn intern(location: &'static Location<'static>) -> Site {
             break;
         };
         if let Some(number) = Table::find(entries, address) {
-            return Site::from_u32(number);
+            return LocationId::from_u32(number);
         }
     }
-    Site::from_u32(add(location))
+    LocationId::from_u32(add(location))
 }
 
 #[cold]
@@ -123,9 +123,9 @@ fn add(location: &'static Location<'static>) -> u32 {
     let number = match known.numbers.get(location) {
         Some(&number) => number,
         None => {
-            // Numbers start at 1, zero being `Site::UNKNOWN`. No program has 2^32 places that spawn.
+            // Numbers start at 1, zero being `LocationId::UNKNOWN`. No program has 2^32 places that spawn.
             let Ok(number) = u32::try_from(known.locations.len() + 1) else {
-                return Site::UNKNOWN.as_u32();
+                return LocationId::UNKNOWN.as_u32();
             };
             known.locations.push(location);
             known.numbers.insert(location, number);
@@ -144,9 +144,9 @@ fn add(location: &'static Location<'static>) -> u32 {
     number
 }
 
-/// The source location with this number; `None` for [`Site::UNKNOWN`] and for a number that was never assigned here.
-pub fn resolve(site: Site) -> Option<&'static Location<'static>> {
-    let index = site.as_u32().checked_sub(1)?;
+/// The source location with this number; `None` for [`LocationId::UNKNOWN`] and for a number that was never assigned here.
+pub fn resolve(spawn_location: LocationId) -> Option<&'static Location<'static>> {
+    let index = spawn_location.as_u32().checked_sub(1)?;
     let known = LOCATIONS.read().unwrap_or_else(PoisonError::into_inner);
     known.locations.get(index as usize).copied()
 }
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_number_resolves_to_its_line() {
         let (first, second) = (here(), here());
-        assert_ne!(intern(first), Site::UNKNOWN);
+        assert_ne!(intern(first), LocationId::UNKNOWN);
         assert_eq!(intern(first), intern(first));
         assert_eq!(
             resolve(intern(first)).map(|l| (l.file(), l.column())),
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn threads_agree() {
         let location = here();
-        let numbers: Vec<Site> = (0..4)
+        let numbers: Vec<LocationId> = (0..4)
             .map(|_| std::thread::spawn(move || intern(location)))
             .map(|t| t.join().unwrap())
             .collect();
@@ -195,8 +195,8 @@ mod tests {
 
     #[test]
     fn an_unknown_number_has_no_location() {
-        assert_eq!(resolve(Site::UNKNOWN), None);
-        assert_eq!(resolve(Site::from_u32(u32::MAX)), None);
+        assert_eq!(resolve(LocationId::UNKNOWN), None);
+        assert_eq!(resolve(LocationId::from_u32(u32::MAX)), None);
     }
 
     #[test]

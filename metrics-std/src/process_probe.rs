@@ -1,9 +1,9 @@
-//! What a reader asks: the runtime, and this process for the names of threads and spawn sites.
+//! What a reader asks: the runtime, and this process for the names of threads and spawn locations.
 
 use core::fmt;
 use std::sync::Arc;
 
-use metrics_core::{MetricSet, Probe, ProbedState, RuntimeNumber, Site, WorkerNumber};
+use metrics_core::{LocationId, MetricSet, Probe, ProbedState, RuntimeNumber, WorkerNumber};
 
 use crate::location;
 use crate::record::target::RecordingTarget;
@@ -59,10 +59,10 @@ impl Probe for ProcessProbe {
         worker_state(worker: usize) -> Option<ProbedState>;
     }
 
-    fn write_site(&self, site: Site, out: &mut dyn fmt::Write) -> fmt::Result {
-        match location::resolve(site) {
+    fn write_location(&self, spawn_location: LocationId, out: &mut dyn fmt::Write) -> fmt::Result {
+        match location::resolve(spawn_location) {
             Some(location) => write!(out, "{}:{}", location.file(), location.line()),
-            None => self.probe.write_site(site, out),
+            None => self.probe.write_location(spawn_location, out),
         }
     }
 

@@ -90,7 +90,7 @@ fn async_executor_polls_are_counted_and_timed_exactly() {
 }
 
 #[test]
-fn futures_local_pool_polls_are_published_at_once() {
+fn futures_local_pool_polls_are_submitted_at_once() {
     let (clock, metrics) = wrapped();
     let mut pool = futures::executor::LocalPool::new();
     let inner = Arc::clone(&clock);
@@ -282,8 +282,8 @@ fn a_task_of_one_registry_polled_inside_another_is_charged_to_its_own() {
 #[test]
 fn switched_off_nothing_is_timed_and_every_poll_counted() {
     let (clock, metrics) = wrapped();
-    metrics.registry().options().set_poll_time(Sampling::Off);
-    metrics.registry().options().set_schedule_latency(Sampling::Off);
+    metrics.registry().switches().set_poll_time(Sampling::Off);
+    metrics.registry().switches().set_schedule_latency(Sampling::Off);
     assert!(poll_once(Measured::task(&metrics, busy(&clock, 0, nanos(9), nanos(0)))).is_ready());
     assert_eq!(metrics.poll_count().unwrap(), Some(1));
     assert_eq!(sums(&metrics), [(0, 0), (0, 0)]);
@@ -330,7 +330,7 @@ fn names_of_threads_and_spawn_sites_are_in_the_snapshot() {
     });
     let row = snapshot.worker(0).unwrap();
     assert_eq!(row.state(), Some(metrics_std::WorkerState::Polling));
-    assert_eq!(row.site_name(), format!("{}:{line}", file!()));
+    assert_eq!(row.spawn_location_name(), format!("{}:{line}", file!()));
     assert_eq!(after.worker(0).unwrap().thread_name(), "the poller");
     assert!(snapshot.started_at().is_some());
 }

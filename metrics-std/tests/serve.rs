@@ -294,9 +294,16 @@ fn the_spawn_site_is_the_call_of_serve() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let reader = metrics.clone();
-        let site = async move || reader.snapshot().worker(0).unwrap().site_name().to_owned();
+        let spawn_location = async move || {
+            reader
+                .snapshot()
+                .worker(0)
+                .unwrap()
+                .spawn_location_name()
+                .to_owned()
+        };
         let line = line!() + 1;
-        let server = serve(listener, Router::new().route("/", get(site)), &spawner);
+        let server = serve(listener, Router::new().route("/", get(spawn_location)), &spawner);
         tokio::spawn(server.into_future());
         let stream = TcpStream::connect(address).await.unwrap();
         let (mut client, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))

@@ -116,7 +116,7 @@ fn a_saturated_worker_of_short_polls_is_no_stall() {
 #[test]
 fn a_poll_that_is_not_timed_counts_from_the_first_look() {
     let (clock, metrics, workers) = runtime();
-    metrics.registry().options().set_poll_time(Sampling::Off);
+    metrics.registry().switches().set_poll_time(Sampling::Off);
     workers[0].submit();
     let mut scanner = StallScanner::new(&metrics, THRESHOLD);
     workers[0].start_poll(PollStart::default());
@@ -146,7 +146,7 @@ fn a_worker_given_away_in_the_middle_of_a_poll_does_not_stall() {
 #[test]
 fn so_it_is_while_nothing_is_timed() {
     let (clock, metrics, workers) = runtime();
-    metrics.registry().options().set_poll_time(Sampling::Off);
+    metrics.registry().switches().set_poll_time(Sampling::Off);
     workers[0].submit();
     let mut scanner = StallScanner::new(&metrics, THRESHOLD);
     workers[0].start_poll(PollStart::default());
@@ -178,7 +178,7 @@ fn a_spawn_site_that_comes_late_makes_no_second_stall() {
     clock.advance(millis(30));
     assert_eq!(only(scan(&mut scanner)).spawn_location, None);
     let here = Location::caller();
-    workers[0].set_site(intern(here));
+    workers[0].set_spawn_location(intern(here));
     clock.advance(millis(30));
     assert!(scan(&mut scanner).is_empty());
     workers[0].end_poll();

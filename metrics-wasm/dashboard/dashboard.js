@@ -195,7 +195,7 @@ class Dashboard {
       // A worker that has now been held for long: the live record shows it while it lasts.
       if (worker.heldMs >= STALL_MS) this.stall({
         key: `${worker.index} ${worker.polled}`, start: sample.end - worker.heldMs, end: sample.end,
-        what: `Worker ${worker.index}${worker.site ? `, a task spawned at ${worker.site}` : ""}`,
+        what: `Worker ${worker.index}${worker.spawn_location ? `, a task spawned at ${worker.spawn_location}` : ""}`,
       });
     }
     this.draw();

@@ -75,10 +75,10 @@ function toWorker(worker, before, nanos) {
     steals: per("steal_count"),
     mean: number(meanPoll),
     queue: number(numbers.local_queue_depth),
-    site: worker.site_name,
+    spawn_location: worker.spawn_location_name,
     // It stays as it is for as long as a poll lasts.
     polled: numbers.poll_count,
     heldMs: polling ? (number(worker.since) ?? 0) / 1e6 : 0,
-    now: polling && worker.site_name ? `Polling ${worker.site_name}` : (SAY[worker.state] ?? "–"),
+    now: polling && worker.spawn_location_name ? `Polling ${worker.spawn_location_name}` : (SAY[worker.state] ?? "–"),
   };
 }

@@ -44,10 +44,10 @@ export async function openWorkload(dashboard) {
   };
 }
 
-function what({ source, site }) {
+function what({ source, spawn_location }) {
   switch (source) {
     case "poll":
-      return `one poll${site ? ` of a task spawned at ${site}` : ""}`;
+      return `one poll${spawn_location ? ` of a task spawned at ${spawn_location}` : ""}`;
     case "longtask":
       return "a long task of the page, outside any measured poll";
     default:

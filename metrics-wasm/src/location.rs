@@ -3,7 +3,7 @@
 use core::cell::RefCell;
 use core::fmt;
 use core::panic::Location;
-use metrics_core::Site;
+use metrics_core::LocationId;
 
 thread_local! {
     /// Every location where this thread has spawned a measured future. A program has few of them and a page has one thread, so
@@ -12,7 +12,7 @@ thread_local! {
 }
 
 /// The number of this location on this thread. It never changes.
-pub(crate) fn intern(location: &'static Location<'static>) -> Site {
+pub(crate) fn intern(location: &'static Location<'static>) -> LocationId {
     LOCATIONS.with_borrow_mut(|locations| {
         // By address first. Two instances of a generic function have two addresses for one location.
         let known = locations
@@ -23,20 +23,20 @@ pub(crate) fn intern(location: &'static Location<'static>) -> Site {
             locations.push(location);
             locations.len() - 1
         });
-        u32::try_from(index + 1).map_or(Site::UNKNOWN, Site::from_u32)
+        u32::try_from(index + 1).map_or(LocationId::UNKNOWN, LocationId::from_u32)
     })
 }
 
-/// The source location with this number on this thread. Returns `None` for [`Site::UNKNOWN`] and for a number that another
+/// The source location with this number on this thread. Returns `None` for [`LocationId::UNKNOWN`] and for a number that another
 /// thread or another registry assigned.
-pub fn resolve(site: Site) -> Option<&'static Location<'static>> {
-    let index = (site.as_u32() as usize).checked_sub(1)?;
+pub fn resolve(spawn_location: LocationId) -> Option<&'static Location<'static>> {
+    let index = (spawn_location.as_u32() as usize).checked_sub(1)?;
     LOCATIONS.with_borrow(|locations| locations.get(index).copied())
 }
 
 /// Writes file, line and column, or nothing for an unknown location.
-pub(crate) fn write(site: Site, out: &mut dyn fmt::Write) -> fmt::Result {
-    resolve(site).map_or(Ok(()), |location| write!(out, "{location}"))
+pub(crate) fn write(spawn_location: LocationId, out: &mut dyn fmt::Write) -> fmt::Result {
+    resolve(spawn_location).map_or(Ok(()), |location| write!(out, "{location}"))
 }
 
 #[cfg(test)]
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn a_location_resolves_to_its_line_and_column() {
         let (first, second) = (here(), here());
-        assert_ne!(intern(first), Site::UNKNOWN);
+        assert_ne!(intern(first), LocationId::UNKNOWN);
         assert_eq!(intern(first), intern(first));
         assert_ne!(
             intern(first),
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn an_unknown_number_resolves_to_none() {
-        assert_eq!(resolve(Site::UNKNOWN), None);
-        assert_eq!(resolve(Site::from_u32(u32::MAX)), None);
+        assert_eq!(resolve(LocationId::UNKNOWN), None);
+        assert_eq!(resolve(LocationId::from_u32(u32::MAX)), None);
     }
 }

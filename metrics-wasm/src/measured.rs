@@ -6,7 +6,7 @@ use core::fmt;
 use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
-use metrics_core::{IfRecording, PollStart, Site, TaskEnd, TaskLife};
+use metrics_core::{IfRecording, LocationId, PollStart, TaskEnd, TaskLife};
 use pin_project_lite::pin_project;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ pub(crate) struct Task {
     shared: Arc<TaskWaker>,
     /// The waker that every poll passes to the future.
     waker: Waker,
-    site: Site,
+    spawn_location: LocationId,
     life: TaskLife,
 }
 
@@ -83,7 +83,7 @@ impl<'a> PollGuard<'a> {
         let scheduled_at = task.shared.start_poll(inner);
         let nested = !task.recorder.start_poll(PollStart {
             scheduled_at,
-            site: task.site,
+            spawn_location: task.spawn_location,
         });
         Self { task, nested }
     }
@@ -106,14 +106,14 @@ impl Drop for PollGuard<'_> {
 impl Task {
     /// Counts a task as spawned at this location.
     pub(crate) fn new(recorder: &Rc<Recorder>, spawned_at: &'static Location<'static>) -> Self {
-        let site = crate::location::intern(spawned_at);
+        let spawn_location = crate::location::intern(spawned_at);
         recorder.worker.task_spawned();
         let shared = recorder.spawned();
         Self {
             recorder: Rc::clone(recorder),
             waker: Waker::from(Arc::clone(&shared)),
             shared,
-            site,
+            spawn_location,
             life: TaskLife::new(),
         }
     }

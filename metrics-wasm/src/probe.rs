@@ -3,7 +3,7 @@
 use crate::location;
 use crate::waker::Wakes;
 use core::fmt;
-use metrics_core::{MetricSet, Probe, Site, WorkerNumber};
+use metrics_core::{LocationId, MetricSet, Probe, WorkerNumber};
 use std::sync::Arc;
 
 /// The probe of a [`Monitor`](crate::Monitor): it reports how many measured tasks are scheduled, and where tasks were spawned.
@@ -36,7 +36,7 @@ impl Probe for MonitorProbe {
         }
     }
 
-    fn write_site(&self, site: Site, out: &mut dyn fmt::Write) -> fmt::Result {
-        location::write(site, out)
+    fn write_location(&self, spawn_location: LocationId, out: &mut dyn fmt::Write) -> fmt::Result {
+        location::write(spawn_location, out)
     }
 }

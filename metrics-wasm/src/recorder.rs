@@ -4,7 +4,7 @@ use crate::runtime::{Registry, Worker};
 use crate::turn::{self, Turn};
 use crate::waker::{TaskWaker, Wakes};
 use core::cell::{Cell, RefCell};
-use metrics_core::{LeaseError, PollStart, Site, Timestamp};
+use metrics_core::{LeaseError, LocationId, PollStart, Timestamp};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -25,22 +25,24 @@ pub(crate) struct Recorder {
 struct LongPolls {
     /// Nanoseconds. `None` while there is no listener.
     threshold: Cell<Option<u64>>,
-    in_progress: Cell<Option<(Timestamp, Site)>>,
-    found: RefCell<Vec<(Timestamp, Timestamp, Site)>>,
+    in_progress: Cell<Option<(Timestamp, LocationId)>>,
+    found: RefCell<Vec<(Timestamp, Timestamp, LocationId)>>,
 }
 
 impl LongPolls {
-    fn start(&self, worker: &Worker, site: Site) {
+    fn start(&self, worker: &Worker, spawn_location: LocationId) {
         if self.threshold.get().is_some() {
-            self.in_progress.set(Some((worker.now(), site)));
+            self.in_progress.set(Some((worker.now(), spawn_location)));
         }
     }
 
     fn end(&self, worker: &Worker) {
-        if let (Some((start, site)), Some(threshold)) = (self.in_progress.take(), self.threshold.get()) {
+        if let (Some((start, spawn_location)), Some(threshold)) =
+            (self.in_progress.take(), self.threshold.get())
+        {
             let end = worker.now();
             if worker.registry().scale().nanos(end, start) >= threshold {
-                self.found.borrow_mut().push((start, end, site));
+                self.found.borrow_mut().push((start, end, spawn_location));
             }
         }
     }
@@ -68,7 +70,7 @@ impl Recorder {
             .set(Some(threshold).filter(|&nanos| nanos != u64::MAX));
     }
 
-    pub(crate) fn take_long_polls(&self) -> Vec<(Timestamp, Timestamp, Site)> {
+    pub(crate) fn take_long_polls(&self) -> Vec<(Timestamp, Timestamp, LocationId)> {
         self.long_polls.found.take()
     }
 
@@ -96,7 +98,7 @@ impl Recorder {
             // Other work may have run since the last poll.
             worker.discard_last_timestamp();
         }
-        long_polls.start(worker, start.site);
+        long_polls.start(worker, start.spawn_location);
         worker.start_poll(start);
         true
     }

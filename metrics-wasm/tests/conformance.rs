@@ -88,7 +88,7 @@ const FREE: &[&str] = &[
     "mean_poll_time",
     "since",
     "state",
-    "site",
+    "spawn_location",
 ];
 
 impl Ledger {

@@ -151,7 +151,7 @@ async fn a_block_in_a_poll_names_its_task() {
         "{told:?} for {blocked:?}, spawned at {spawned}"
     );
     assert_eq!(
-        location::resolve(stall.site).map(core::panic::Location::line),
+        location::resolve(stall.spawn_location).map(core::panic::Location::line),
         Some(line)
     );
 }

@@ -195,7 +195,12 @@ async fn a_stall_is_called_back_until_told_to_stop() {
         start + duration >= blocked.end - rounding,
         "{stall:?} for {blocked:?}"
     );
-    assert!(get(stall, "site").as_string().unwrap().contains("js.rs"));
+    assert!(
+        get(stall, "spawn_location")
+            .as_string()
+            .unwrap()
+            .contains("js.rs")
+    );
 
     stop.call0(&JsValue::NULL).unwrap();
     let before = heard.length();

@@ -211,12 +211,12 @@ async fn a_switch_is_taken_over_at_the_next_turn() {
     monitor
         .metrics()
         .registry()
-        .options()
+        .switches()
         .set_poll_time(Sampling::Off);
     monitor
         .metrics()
         .registry()
-        .options()
+        .switches()
         .set_schedule_latency(Sampling::Off);
     let _ = monitor.snapshot();
     monitor.spawn_local(yield_now());
@@ -261,7 +261,7 @@ async fn the_live_record_names_the_place_that_spawned() {
         let snapshot = reader.snapshot();
         let worker = snapshot.worker(0).unwrap();
         assert_eq!(worker.state(), Some(WorkerState::Polling));
-        worker.site_name().clone_into(&mut out.borrow_mut());
+        worker.spawn_location_name().clone_into(&mut out.borrow_mut());
     });
     next_turn().await;
     let seen = seen.take();

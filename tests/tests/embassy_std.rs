@@ -14,7 +14,7 @@ use embassy_executor::{Executor, SpawnToken, Spawner};
 use futures::StreamExt;
 use futures::channel::mpsc;
 use metrics_core::embassy::{EmbassyMetrics, ExecutorState, MEASURED};
-use metrics_core::{Builder, Description, HistogramConfig, Registry, TimeSource, embassy_trace};
+use metrics_core::{Builder, HistogramConfig, Registry, StaticRegistryConfig, TimeSource, embassy_trace};
 use metrics_mock::ManualClock;
 use tests::yield_now;
 
@@ -27,7 +27,7 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKE
     Err(_) => panic!("a layout of 8 buckets"),
 };
 
-const DESCRIPTION: Description<1, BUCKETS> = match Builder::new()
+const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
     .measures(MEASURED)
     .poll_time(LAYOUT)
     .schedule_latency(LAYOUT)

@@ -2,7 +2,7 @@
 
 use core::panic::AssertUnwindSafe;
 use core::time::Duration;
-use metrics_core::{METRICS, RECORDING, Site, TaskEnd};
+use metrics_core::{LocationId, METRICS, RECORDING, TaskEnd};
 use metrics_mock::{ManualClock, MockRuntime};
 use metrics_std::{Builder, Clock, HistogramConfig, MetricSet, NoProbe, Registry, RuntimeMetrics, Worker};
 use std::panic::catch_unwind;
@@ -26,7 +26,7 @@ fn runtime(make: Make) -> (RuntimeMetrics, MockRuntime<Arc<Registry>>) {
 
 fn play(runtime: &MockRuntime<Arc<Registry>>) {
     let (worker, thief) = (runtime.worker(0), runtime.worker(1));
-    let tasks = [(); 3].map(|()| worker.spawn(Site::from_u32(7)));
+    let tasks = [(); 3].map(|()| worker.spawn(LocationId::from_u32(7)));
     thief.steal(&tasks[2..]);
     worker.overflow(&tasks[1..2]);
     runtime.advance(Duration::from_millis(1));

@@ -5,15 +5,15 @@
 //! its variant, its name in exporters and what differs from Tokio.
 
 mod event_loop;
-mod facts;
 mod histograms;
+mod info;
 mod metric_set;
 mod runtime_numbers;
 mod worker_numbers;
 
 pub use event_loop::EVENT_LOOP_METRICS;
-pub use facts::Fact;
 pub use histograms::HistogramName;
+pub use info::InfoMetric;
 pub use metric_set::MetricSet;
 pub(crate) use runtime_numbers::with_runtime_numbers;
 pub use runtime_numbers::{RuntimeNumber, RuntimeNumbers};
@@ -69,7 +69,7 @@ pub enum MetricSource {
     /// A histogram.
     Histogram(HistogramName),
     /// A value with a shape of its own.
-    Fact(Fact),
+    Fact(InfoMetric),
     /// The host's event loop, measured by the adapter for that host.
     EventLoop,
 }
@@ -100,11 +100,11 @@ pub struct Metric {
 const LEN: usize = WorkerNumber::METRICS.len()
     + RuntimeNumber::METRICS.len()
     + HistogramName::METRICS.len()
-    + Fact::METRICS.len();
+    + InfoMetric::METRICS.len();
 
 /// Every metric of a runtime: those of a worker first.
 pub const METRICS: &[Metric] = &{
-    let mut all = [Fact::ALL[0].metric(); LEN];
+    let mut all = [InfoMetric::ALL[0].metric(); LEN];
     let mut len = 0;
     let scopes = [MetricScope::Worker, MetricScope::Runtime];
     let mut scope = 0;
@@ -112,7 +112,7 @@ pub const METRICS: &[Metric] = &{
         len = append(&mut all, len, WorkerNumber::METRICS, scopes[scope]);
         len = append(&mut all, len, RuntimeNumber::METRICS, scopes[scope]);
         len = append(&mut all, len, HistogramName::METRICS, scopes[scope]);
-        len = append(&mut all, len, &Fact::METRICS, scopes[scope]);
+        len = append(&mut all, len, &InfoMetric::METRICS, scopes[scope]);
         scope += 1;
     }
     assert!(
@@ -167,7 +167,7 @@ mod tests {
                 histogram.name()
             );
         }
-        for &fact in Fact::ALL {
+        for &fact in InfoMetric::ALL {
             assert_eq!(count(MetricSource::Fact(fact)), 1, "{}", fact.metric().name);
         }
     }

@@ -13,7 +13,7 @@
 /// # #[cfg(feature = "embassy-time")]
 /// # mod firmware {
 /// use metrics_core::embassy::{EmbassyClock, EmbassyMetrics, MEASURED};
-/// use metrics_core::{Builder, Description, HistogramConfig, Registry, embassy_trace};
+/// use metrics_core::{Builder, StaticRegistryConfig, HistogramConfig, Registry, embassy_trace};
 ///
 /// const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 20) {
 ///     Ok(layout) => layout,
@@ -21,7 +21,7 @@
 /// };
 ///
 /// // Two executors: a thread's and an interrupt's.
-/// const DESCRIPTION: Description<2, 20> = match Builder::new()
+/// const DESCRIPTION: StaticRegistryConfig<2, 20> = match Builder::new()
 ///     .measures(MEASURED)
 ///     .poll_time(LAYOUT)
 ///     .schedule_latency(LAYOUT)

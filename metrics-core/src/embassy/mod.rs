@@ -55,7 +55,7 @@ use crate::catalog::{MetricSet, WorkerNumber};
 use crate::cell::SharedCounter;
 use crate::reader::RuntimeMetrics;
 use crate::registry::Registry;
-use crate::storage::{BucketWidth, Buckets64, Fixed};
+use crate::storage::{BucketWidth, Buckets64, StaticStorage};
 use crate::sync::AtomicU32;
 use crate::time::TimeSource;
 use executor::{Executor, NONE};
@@ -93,7 +93,7 @@ pub struct EmbassyMetrics<
     const BUCKETS: usize,
     C: BucketWidth = Buckets64,
 > {
-    registry: Registry<Fixed<EXECUTORS, BUCKETS, C>, T>,
+    registry: Registry<StaticStorage<EXECUTORS, BUCKETS, C>, T>,
     executors: [Executor<EXECUTORS>; EXECUTORS],
     rows: [Row; TASKS],
     /// The executor that runs on each core.
@@ -107,7 +107,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
     EmbassyMetrics<T, EXECUTORS, TASKS, BUCKETS, C>
 {
     /// Around a registry with a worker for each executor.
-    pub const fn new(registry: Registry<Fixed<EXECUTORS, BUCKETS, C>, T>) -> Self {
+    pub const fn new(registry: Registry<StaticStorage<EXECUTORS, BUCKETS, C>, T>) -> Self {
         Self {
             registry,
             executors: [const { Executor::new() }; EXECUTORS],
@@ -119,12 +119,14 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
     }
 
     /// The registry, with a worker for each executor.
-    pub fn registry(&self) -> &Registry<Fixed<EXECUTORS, BUCKETS, C>, T> {
+    pub fn registry(&self) -> &Registry<StaticStorage<EXECUTORS, BUCKETS, C>, T> {
         &self.registry
     }
 
     /// A reader of the registry: the same vocabulary as on every other runtime.
-    pub fn metrics(&'static self) -> RuntimeMetrics<&'static Registry<Fixed<EXECUTORS, BUCKETS, C>, T>> {
+    pub fn metrics(
+        &'static self,
+    ) -> RuntimeMetrics<&'static Registry<StaticStorage<EXECUTORS, BUCKETS, C>, T>> {
         RuntimeMetrics::new(&self.registry)
     }
 }

@@ -3,9 +3,9 @@
 use super::executor::{ENDED, Executor, ExecutorState, Moment, NONE, OVERFLOW};
 use super::task_row::Row;
 use super::{EmbassyMetrics, READS};
-use crate::direct::{DirectHooks, DirectWorker};
-use crate::live::Site;
+use crate::live::LocationId;
 use crate::record::PollStart;
+use crate::static_worker::{StaticHooks, StaticWorker};
 use crate::storage::BucketWidth;
 use crate::sync::{Ordering, fence};
 use crate::tasks::TaskEnd;
@@ -115,7 +115,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             hooks.discard_last_timestamp();
             hooks.start_poll(PollStart {
                 scheduled_at: queued_at.filter(|_| self.registry.is_timed()),
-                site: Site::from_u32(task),
+                spawn_location: LocationId::from_u32(task),
             });
         });
     }
@@ -206,7 +206,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         &'static self,
         index: usize,
         now: u64,
-        hook: impl FnOnce(DirectWorker<T, EXECUTORS, BUCKETS, C>, &DirectHooks<'_, At, BUCKETS, C>),
+        hook: impl FnOnce(StaticWorker<T, EXECUTORS, BUCKETS, C>, &StaticHooks<'_, At, BUCKETS, C>),
     ) {
         if let Some(worker) = self.registry.worker(index) {
             worker.write_by(&At(now), |hooks| hook(worker, hooks));

@@ -6,7 +6,7 @@ use super::EmbassyMetrics;
 use super::executor::{ExecutorState, ExecutorValues};
 use super::task_row::Row;
 use crate::catalog::WorkerNumber;
-use crate::slot::persist;
+use crate::slot::read_with_retries;
 use crate::storage::sealed::Sealed;
 use crate::storage::{BucketWidth, Rows};
 use crate::sync::spin_loop;
@@ -293,7 +293,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
                 break;
             };
             row.id = executor.id();
-            match persist(|| executor.try_read(), relax) {
+            match read_with_retries(|| executor.try_read(), relax) {
                 Some(values) => {
                     row.read(&values, scale, now);
                     overflow.add(&values, scale);
@@ -344,7 +344,7 @@ impl ExecutorRow {
 impl TaskRow {
     fn read(&mut self, row: &Row, scale: &TimeScale) {
         // The ends before the spawns, and the polls before the wakes, so that neither pair is ever the wrong way round.
-        let values = persist(|| row.try_read(), relax);
+        let values = read_with_retries(|| row.try_read(), relax);
         self.wakes = row.wakes();
         self.spawned = row.spawned();
         self.stale = values.is_none();

@@ -206,7 +206,7 @@ impl HistogramConfig {
     /// The bucket of `value`; always less than [`num_buckets`](Self::num_buckets).
     #[inline]
     pub const fn index(&self, value: u64) -> usize {
-        let index = self.quick_index(value);
+        let index = self.index_fast(value);
         if index >= self.last as usize {
             return self.index_apart(value);
         }
@@ -217,7 +217,7 @@ impl HistogramConfig {
     /// layout. Whoever has as many counts as there are buckets asks [`index`](Self::index) for what finds none.
     // No branch: where a clock reading precedes it, more selects than one would wait for the reading.
     #[inline]
-    pub(crate) const fn quick_index(&self, value: u64) -> usize {
+    pub(crate) const fn index_fast(&self, value: u64) -> usize {
         // What is below the first bucket's end has an index of at most `offset`.
         full_index(value, self.groups).saturating_sub(self.offset) as usize
     }

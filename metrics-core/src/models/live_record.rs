@@ -5,7 +5,7 @@
 
 use super::{explore, whole};
 use crate::cell::WholeU64;
-use crate::live::{Live, Site, WorkerState};
+use crate::live::{Live, LocationId, WorkerState};
 use crate::sync::{AtomicU32, Ordering, fence, thread};
 use alloc::sync::Arc;
 
@@ -13,13 +13,13 @@ use alloc::sync::Arc;
 struct Seen {
     number: u32,
     state: WorkerState,
-    site: u32,
+    spawn_location: u32,
     since: u64,
 }
 
 trait Protocol: Send + Sync + 'static {
     fn new() -> Self;
-    fn start_poll(&self, site: u32, since: u64);
+    fn start_poll(&self, spawn_location: u32, since: u64);
     fn end_poll(&self);
     fn enter(&self, state: WorkerState, since: u64);
     fn try_read(&self) -> Option<Seen>;
@@ -30,8 +30,8 @@ impl Protocol for Live {
         Self::new()
     }
 
-    fn start_poll(&self, site: u32, since: u64) {
-        self.start_poll(Site::from_u32(site), since);
+    fn start_poll(&self, spawn_location: u32, since: u64) {
+        self.start_poll(LocationId::from_u32(spawn_location), since);
     }
 
     fn end_poll(&self) {
@@ -46,7 +46,7 @@ impl Protocol for Live {
         self.try_read().map(|read| Seen {
             number: read.transition.number(),
             state: read.state,
-            site: read.site.as_u32(),
+            spawn_location: read.spawn_location.as_u32(),
             since: read.since.map_or(0, |since| since.ticks()),
         })
     }
@@ -61,7 +61,7 @@ struct Parts<
     const SECOND_LOAD: bool,
 > {
     word: AtomicU32,
-    site: AtomicU32,
+    spawn_location: AtomicU32,
     since: WholeU64,
 }
 
@@ -71,12 +71,12 @@ const RUNNING: u32 = 3;
 impl<const RF: bool, const RW: bool, const SE: bool, const AF: bool, const SL: bool>
     Parts<RF, RW, SE, AF, SL>
 {
-    fn transition(&self, state: u32, site: u32, since: u64) {
+    fn transition(&self, state: u32, spawn_location: u32, since: u64) {
         let word = self.word.load(Ordering::Relaxed);
         if RF {
             fence(Ordering::Release);
         }
-        self.site.store(site, Ordering::Relaxed);
+        self.spawn_location.store(spawn_location, Ordering::Relaxed);
         self.since.store_release(since);
         self.store_word((word & !7) + 8 | state);
     }
@@ -93,13 +93,13 @@ impl<const RF: bool, const RW: bool, const SE: bool, const AF: bool, const SL: b
     fn new() -> Self {
         Self {
             word: AtomicU32::new(0),
-            site: AtomicU32::new(0),
+            spawn_location: AtomicU32::new(0),
             since: WholeU64::new(0),
         }
     }
 
-    fn start_poll(&self, site: u32, since: u64) {
-        self.transition(POLLING, site, since);
+    fn start_poll(&self, spawn_location: u32, since: u64) {
+        self.transition(POLLING, spawn_location, since);
     }
 
     fn end_poll(&self) {
@@ -116,7 +116,7 @@ impl<const RF: bool, const RW: bool, const SE: bool, const AF: bool, const SL: b
 
     fn try_read(&self) -> Option<Seen> {
         let word = self.word.load(Ordering::Acquire);
-        let site = self.site.load(Ordering::Relaxed);
+        let spawn_location = self.spawn_location.load(Ordering::Relaxed);
         let since = self.since.load_acquire().ok()?;
         if AF {
             fence(Ordering::Acquire);
@@ -134,7 +134,7 @@ impl<const RF: bool, const RW: bool, const SE: bool, const AF: bool, const SL: b
         Some(Seen {
             number: word >> 3,
             state,
-            site,
+            spawn_location,
             since,
         })
     }
@@ -158,7 +158,11 @@ fn a_poll_has_its_own_location<P: Protocol>() {
             let since = whole(seen.number.into());
             match seen.state {
                 WorkerState::Polling => {
-                    assert_eq!((seen.site, seen.since), (seen.number, since), "{OTHER_POLL}");
+                    assert_eq!(
+                        (seen.spawn_location, seen.since),
+                        (seen.number, since),
+                        "{OTHER_POLL}"
+                    );
                 }
                 _ => assert!(seen.number == 0 || seen.since >= since, "{TOO_OLD}"),
             }
@@ -274,7 +278,7 @@ fn what_is_seen_as_submitted_was_stored() {
         let worker = thread::spawn(move || {
             let (live, polls) = &*worker;
             for poll in 1..=2 {
-                live.start_poll(Site::from_u32(1), 1);
+                live.start_poll(LocationId::from_u32(1), 1);
                 // In the middle of a poll the batch has only the polls before.
                 polls.store(poll - 1, Ordering::Relaxed);
                 live.set_submitted(true);

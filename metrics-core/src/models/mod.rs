@@ -1,7 +1,7 @@
 //! Models: loom runs every interleaving, and every value that a weak memory may show, of a few steps of each protocol.
 //!
 //! `RUSTFLAGS="--cfg metrics_core_loom" cargo test -p metrics-core --features alloc --profile loom --lib models`, and once
-//! more with `--cfg metrics_core_halves`, where a published 64-bit number is two 32-bit halves, as on 32-bit PowerPC
+//! more with `--cfg metrics_core_halves`, where a submitted 64-bit number is two 32-bit halves, as on 32-bit PowerPC
 //! and on microcontrollers.
 //!
 //! loom keeps a short history of each atomic and explores a bounded number of preemptions, so a model compiles the same
@@ -9,8 +9,8 @@
 
 mod lease;
 mod live_record;
-mod publish;
 mod sequence_count;
+mod submit;
 mod task_counts;
 mod wake_stamp;
 mod worker_submit;

@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 
 /// One worker spawns tasks and another ends them, while somebody counts.
 fn alive_is_never_negative(
-    spawn: impl Fn(&Worker<Arc<crate::Registry<crate::Heap, NoClock>>>) + Send + Sync + Copy + 'static,
+    spawn: impl Fn(&Worker<Arc<crate::Registry<crate::HeapStorage, NoClock>>>) + Send + Sync + Copy + 'static,
 ) {
     explore(2, move || {
         let registry = Builder::new()

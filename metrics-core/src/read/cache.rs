@@ -7,13 +7,13 @@ use super::slots::{SlotCache, WorkerCache, known};
 use crate::catalog::{MetricSet, WorkerNumber};
 use crate::counters::MEAN_FRACTION;
 use crate::histogram::HistogramSnapshot;
-use crate::options::Sampling;
 use crate::probe::Probe;
 use crate::registry::Registry;
-use crate::slot::{FOREIGN, persist};
+use crate::slot::{EXTERNAL, read_with_retries};
 use crate::snapshot::{HistogramReading, Snapshot, WorkerSnapshot};
-use crate::storage::Heap;
+use crate::storage::HeapStorage;
 use crate::storage::sealed::Sealed;
+use crate::switches::Sampling;
 use crate::sync::RECORDING;
 use crate::time::TimeSource;
 use alloc::collections::BTreeMap;
@@ -39,13 +39,13 @@ pub(crate) struct Cache {
     /// Workers of which no slot was ever read.
     pub(super) missing: usize,
     /// The total's histograms, while some worker is missing from them.
-    withheld: [Option<HistogramReading<Heap>>; 2],
+    withheld: [Option<HistogramReading<HeapStorage>>; 2],
     blocking_queue_wait: Option<HistogramSnapshot<Vec<u64>>>,
     is_new: bool,
 }
 
 impl Cache {
-    pub(crate) fn new<T: TimeSource>(registry: &Registry<Heap, T>) -> Self {
+    pub(crate) fn new<T: TimeSource>(registry: &Registry<HeapStorage, T>) -> Self {
         let scratch = || Scratch::new(registry.poll_time_config(), registry.schedule_latency_config());
         Self {
             slots: Vec::new(),
@@ -67,8 +67,8 @@ impl Cache {
     /// Brings `to`, which holds the last reading, up to date.
     pub(crate) fn read<T: TimeSource>(
         &mut self,
-        to: &mut Snapshot<Heap>,
-        registry: &Registry<Heap, T>,
+        to: &mut Snapshot<HeapStorage>,
+        registry: &Registry<HeapStorage, T>,
         probe: &impl Probe,
     ) {
         if !RECORDING {
@@ -93,15 +93,15 @@ impl Cache {
         self.set_probed_states(to, &moment, probe);
         self.set_sampling(to, &moment);
         self.finish_total(to, &moment);
-        self.withhold(to);
+        self.clear_unread(to);
     }
 
     /// The place of the worker with this index. A new one gets an entry at the end, out of order.
     pub(super) fn place<T>(
         &mut self,
         index: usize,
-        to: &mut Snapshot<Heap>,
-        registry: &Registry<Heap, T>,
+        to: &mut Snapshot<HeapStorage>,
+        registry: &Registry<HeapStorage, T>,
         moment: &Moment,
     ) -> u32 {
         let next = self.workers.len() as u32;
@@ -113,7 +113,7 @@ impl Cache {
             let measures_busy = known.has_worker(WorkerNumber::BusyDurationTotal);
             self.workers
                 .push(WorkerCache::new(index, to.workers.len(), measures_busy));
-            if index == FOREIGN {
+            if index == EXTERNAL {
                 to.external.push(entry);
             } else {
                 to.workers.push(entry);
@@ -123,7 +123,7 @@ impl Cache {
     }
 
     /// Puts new entries into their order.
-    fn sort(&mut self, to: &mut Snapshot<Heap>) {
+    fn sort(&mut self, to: &mut Snapshot<HeapStorage>) {
         if to.workers.is_sorted_by_key(WorkerSnapshot::index) {
             return;
         }
@@ -139,8 +139,8 @@ impl Cache {
     /// Looks at every slot, and collects the workers of those that have changed.
     fn find_changed<T: TimeSource>(
         &mut self,
-        to: &mut Snapshot<Heap>,
-        registry: &Registry<Heap, T>,
+        to: &mut Snapshot<HeapStorage>,
+        registry: &Registry<HeapStorage, T>,
         moment: &Moment,
         probe: &impl Probe,
     ) {
@@ -178,14 +178,14 @@ impl Cache {
     }
 
     /// Takes the histograms out of the total while some worker is missing from them.
-    fn withhold(&mut self, to: &mut Snapshot<Heap>) {
+    fn clear_unread(&mut self, to: &mut Snapshot<HeapStorage>) {
         if self.missing > 0 {
             self.withheld = [to.total.poll_time.take(), to.total.schedule_latency.take()];
         }
     }
 
     /// Puts them back.
-    fn restore(&mut self, to: &mut Snapshot<Heap>) {
+    fn restore(&mut self, to: &mut Snapshot<HeapStorage>) {
         let [poll_time, schedule_latency] = &mut self.withheld;
         for (withheld, reading) in [
             (poll_time, &mut to.total.poll_time),
@@ -197,7 +197,7 @@ impl Cache {
         }
     }
 
-    fn set_sampling(&mut self, to: &mut Snapshot<Heap>, moment: &Moment) {
+    fn set_sampling(&mut self, to: &mut Snapshot<HeapStorage>, moment: &Moment) {
         if self.sampling == moment.sampling {
             return;
         }
@@ -219,7 +219,7 @@ impl Cache {
     }
 
     /// Sets what of the total follows from the sums.
-    fn finish_total(&mut self, to: &mut Snapshot<Heap>, moment: &Moment) {
+    fn finish_total(&mut self, to: &mut Snapshot<HeapStorage>, moment: &Moment) {
         let is_complete = self.missing == 0;
         let known = if is_complete {
             moment.measured.without(self.probed)
@@ -241,12 +241,12 @@ impl Cache {
 
     fn read_blocking_queue_wait<T>(
         &mut self,
-        to: &mut Snapshot<Heap>,
-        registry: &Registry<Heap, T>,
+        to: &mut Snapshot<HeapStorage>,
+        registry: &Registry<HeapStorage, T>,
         probe: &impl Probe,
     ) {
         let (Some(config), Some(cells)) = (
-            &registry.facts.blocking_queue_wait,
+            &registry.info.blocking_queue_wait,
             &registry.shared.host.blocking_queue_wait,
         ) else {
             return;
@@ -257,9 +257,9 @@ impl Cache {
         let Some(scratch) = &mut self.blocking_queue_wait else {
             return;
         };
-        let read = || cells.try_read(Heap::shared_buckets, scratch.buckets_mut());
+        let read = || cells.try_read(HeapStorage::shared_buckets, scratch.buckets_mut());
         // Records that overlap every try leave the last good reading in place, if there is one.
-        if let Some((sum, min, max)) = persist(read, |attempt| probe.relax(attempt)) {
+        if let Some((sum, min, max)) = read_with_retries(read, |attempt| probe.relax(attempt)) {
             scratch.set_totals(sum, min, max);
             swap(&mut to.blocking_queue_wait, &mut self.blocking_queue_wait);
         }

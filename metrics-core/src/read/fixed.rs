@@ -6,19 +6,21 @@ use crate::catalog::{MetricSet, WorkerNumber};
 use crate::counters::MEAN_FRACTION;
 use crate::histogram::HistogramConfig;
 use crate::live::UNTIMED;
-use crate::options::Sampling;
 use crate::probe::Probe;
 use crate::reader::RuntimeMetrics;
 use crate::record::SlotHistogram;
 use crate::registry::{Registry, RegistryRef};
-use crate::slot::{Slot, persist};
+use crate::slot::{Slot, read_with_retries};
 use crate::snapshot::{HistogramReading, Measurements, Snapshot, WorkerSnapshot};
 use crate::storage::sealed::Sealed;
-use crate::storage::{BucketWidth, Fixed, Rows, Storage};
+use crate::storage::{BucketWidth, Rows, StaticStorage, Storage};
+use crate::switches::Sampling;
 use crate::sync::RECORDING;
 use crate::time::TimeSource;
 
-impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> ReadStorage for Fixed<WORKERS, BUCKETS, C> {
+impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> ReadStorage
+    for StaticStorage<WORKERS, BUCKETS, C>
+{
     fn snapshot<T: TimeSource>(registry: &Registry<Self, T>, probe: &impl Probe) -> Snapshot<Self> {
         let mut snapshot = Snapshot::EMPTY;
         read_into(&mut snapshot, registry, probe);
@@ -28,7 +30,7 @@ impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> ReadStorage for
 
 impl<R, P, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> RuntimeMetrics<R, P>
 where
-    R: RegistryRef<Storage = Fixed<WORKERS, BUCKETS, C>>,
+    R: RegistryRef<Storage = StaticStorage<WORKERS, BUCKETS, C>>,
     P: Probe,
 {
     /// Takes a snapshot over an earlier one, which may lie in a `static`: a snapshot can be larger than a stack.
@@ -41,8 +43,8 @@ where
 }
 
 fn read_into<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>(
-    to: &mut Snapshot<Fixed<WORKERS, BUCKETS, C>>,
-    registry: &Registry<Fixed<WORKERS, BUCKETS, C>, T>,
+    to: &mut Snapshot<StaticStorage<WORKERS, BUCKETS, C>>,
+    registry: &Registry<StaticStorage<WORKERS, BUCKETS, C>, T>,
     probe: &impl Probe,
 ) {
     if !RECORDING {
@@ -98,7 +100,7 @@ fn read_slot<S: Storage>(
         );
         slot.seq.unchanged(seq).then_some(values)
     };
-    let read = persist(read, relax);
+    let read = read_with_retries(read, relax);
     let live = slot.live(relax);
     set_state(worker, live.as_ref(), moment.tells_running, probe);
     let since = live.and_then(|live| live.since).filter(|_| moment.timed);

@@ -21,7 +21,7 @@ mod slots;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use reader::SnapshotReader;
 
-use crate::live::{LiveRecord, Site, UNTIMED, WorkerState};
+use crate::live::{LiveRecord, LocationId, UNTIMED, WorkerState};
 use crate::probe::Probe;
 use crate::registry::Registry;
 use crate::snapshot::{Snapshot, WorkerSnapshot};
@@ -109,14 +109,14 @@ fn set_state<S: Storage>(
 ) {
     let state = live.map_or(WorkerState::Idle, |live| live.state);
     worker.state = known_state(state, None, tells_running);
-    let site = live.map_or(Site::UNKNOWN, |live| live.site);
-    if worker.site != site {
-        worker.site_name.clear();
-        if site != Site::UNKNOWN {
+    let spawn_location = live.map_or(LocationId::UNKNOWN, |live| live.spawn_location);
+    if worker.spawn_location != spawn_location {
+        worker.spawn_location_name.clear();
+        if spawn_location != LocationId::UNKNOWN {
             // A name that does not fit is cut.
-            let _ = probe.write_site(site, &mut worker.site_name);
+            let _ = probe.write_location(spawn_location, &mut worker.spawn_location_name);
         }
-        worker.site = site;
+        worker.spawn_location = spawn_location;
     }
 }
 

@@ -6,16 +6,16 @@ use super::runtime::Moment;
 use crate::catalog::WorkerNumber;
 use crate::probe::Probe;
 use crate::registry::Registry;
-use crate::slot::FOREIGN;
+use crate::slot::EXTERNAL;
 use crate::snapshot::Snapshot;
-use crate::storage::Heap;
+use crate::storage::HeapStorage;
 
 impl Cache {
     /// Reads them for every worker that the runtime has. A counter that it no longer reports keeps its last value.
     pub(super) fn read_probed<T>(
         &mut self,
-        to: &mut Snapshot<Heap>,
-        registry: &Registry<Heap, T>,
+        to: &mut Snapshot<HeapStorage>,
+        registry: &Registry<HeapStorage, T>,
         moment: &Moment,
         probe: &impl Probe,
     ) {
@@ -34,7 +34,7 @@ impl Cache {
         for index in 0..to.num_workers {
             self.place(index, to, registry, moment);
         }
-        for worker in self.workers.iter_mut().filter(|worker| worker.index != FOREIGN) {
+        for worker in self.workers.iter_mut().filter(|worker| worker.index != EXTERNAL) {
             let is_reported = worker.index < to.num_workers;
             worker.measures_busy &= !probes_busy;
             let Some(entry) = worker.entry_of(&mut to.workers, &mut to.external) else {
@@ -67,7 +67,12 @@ impl Cache {
     }
 
     /// Sets what the workers are doing where the runtime reports whether they are parked.
-    pub(super) fn set_probed_states(&self, to: &mut Snapshot<Heap>, moment: &Moment, probe: &impl Probe) {
+    pub(super) fn set_probed_states(
+        &self,
+        to: &mut Snapshot<HeapStorage>,
+        moment: &Moment,
+        probe: &impl Probe,
+    ) {
         if self.probed.has_no_worker() {
             return;
         }
@@ -88,7 +93,7 @@ impl Cache {
     }
 
     /// Sums them up. A number that the runtime does not report of each of its workers is not known of all.
-    pub(super) fn sum_probed(&self, to: &mut Snapshot<Heap>) {
+    pub(super) fn sum_probed(&self, to: &mut Snapshot<HeapStorage>) {
         if self.probed.has_no_worker() {
             return;
         }

@@ -6,7 +6,7 @@ use crate::probe::{NoProbe, Probe};
 use crate::reader::RuntimeMetrics;
 use crate::registry::{Registry, RegistryRef};
 use crate::snapshot::Snapshot;
-use crate::storage::Heap;
+use crate::storage::HeapStorage;
 use crate::time::TimeSource;
 
 /// Takes snapshots of one runtime, each for the price of what has changed since the last one.
@@ -30,13 +30,13 @@ use crate::time::TimeSource;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct SnapshotReader<R: RegistryRef<Storage = Heap>, P = NoProbe> {
+pub struct SnapshotReader<R: RegistryRef<Storage = HeapStorage>, P = NoProbe> {
     metrics: RuntimeMetrics<R, P>,
     cache: Cache,
-    snapshot: Snapshot<Heap>,
+    snapshot: Snapshot<HeapStorage>,
 }
 
-impl<R: RegistryRef<Storage = Heap>, P: Probe> SnapshotReader<R, P> {
+impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> SnapshotReader<R, P> {
     /// A reader that has read nothing yet.
     pub fn new(metrics: RuntimeMetrics<R, P>) -> Self {
         Self {
@@ -47,14 +47,14 @@ impl<R: RegistryRef<Storage = Heap>, P: Probe> SnapshotReader<R, P> {
     }
 
     /// Takes a reading.
-    pub fn read(&mut self) -> &Snapshot<Heap> {
+    pub fn read(&mut self) -> &Snapshot<HeapStorage> {
         let (registry, probe) = (self.metrics.registry(), self.metrics.probe());
         self.cache.read(&mut self.snapshot, registry, probe);
         &self.snapshot
     }
 
     /// The last reading; empty before the first.
-    pub fn snapshot(&self) -> &Snapshot<Heap> {
+    pub fn snapshot(&self) -> &Snapshot<HeapStorage> {
         &self.snapshot
     }
 
@@ -64,14 +64,14 @@ impl<R: RegistryRef<Storage = Heap>, P: Probe> SnapshotReader<R, P> {
     }
 }
 
-impl<R: RegistryRef<Storage = Heap>, P: Probe + Clone> RuntimeMetrics<R, P> {
+impl<R: RegistryRef<Storage = HeapStorage>, P: Probe + Clone> RuntimeMetrics<R, P> {
     /// A reader that takes snapshots again and again: of each, only what has changed is read.
     pub fn reader(&self) -> SnapshotReader<R, P> {
         SnapshotReader::new(self.clone())
     }
 }
 
-impl ReadStorage for Heap {
+impl ReadStorage for HeapStorage {
     fn snapshot<T: TimeSource>(registry: &Registry<Self, T>, probe: &impl Probe) -> Snapshot<Self> {
         let mut snapshot = Snapshot::EMPTY;
         Cache::new(registry).read(&mut snapshot, registry, probe);

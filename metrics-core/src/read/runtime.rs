@@ -1,13 +1,13 @@
 //! The part of a reading that does not come from slots.
 
 use crate::catalog::{MetricSet, RuntimeNumber, WorkerNumber};
-use crate::options::Sampling;
 use crate::probe::Probe;
 use crate::registry::Registry;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 use crate::snapshot::{HistogramReading, Measurements};
 use crate::snapshot::{Snapshot, WorkerSnapshot};
 use crate::storage::Storage;
+use crate::switches::Sampling;
 use crate::time::{TimeScale, TimeSource, Timestamp};
 use core::fmt::Write;
 use core::time::Duration;
@@ -53,9 +53,9 @@ impl Moment {
         registry: &Registry<S, T>,
         known: MetricSet,
     ) -> Measurements<S> {
-        let facts = &registry.facts;
+        let info = &registry.info;
         let [poll_time, schedule_latency] =
-            [&facts.poll_time, &facts.schedule_latency].map(|layout| layout.get());
+            [&info.poll_time, &info.schedule_latency].map(|layout| layout.get());
         // Fixed storage was checked to hold the buckets when the registry was made.
         let empty =
             |config: Option<&_>, sampling| HistogramReading::empty(config.filter(|_| self.timed)?, sampling);
@@ -77,26 +77,26 @@ pub(super) fn read_runtime<S: Storage, T: TimeSource>(
     probe: &impl Probe,
     probed: &mut MetricSet,
 ) -> Moment {
-    let facts = &registry.facts;
+    let info = &registry.info;
     let tasks = registry.task_counts();
-    let now = if facts.timed {
+    let now = if info.timed {
         registry.clock.now()
     } else {
-        facts.started
+        info.started
     };
-    let uptime = facts.timed.then(|| facts.scale.nanos(now, facts.started));
+    let uptime = info.timed.then(|| info.scale.nanos(now, info.started));
     let elapsed = uptime
         .zip(to.uptime)
         .map(|(now, before)| now.saturating_sub(before));
     if to.name.as_ref().is_empty() {
         // A name that does not fit is cut.
-        let _ = to.name.write_str(facts.name.as_ref());
+        let _ = to.name.write_str(info.name.as_ref());
     }
     to.epoch = epoch(registry, probe);
-    to.started_at = facts.started_at;
+    to.started_at = info.started_at;
     to.uptime = uptime;
-    to.num_workers = probe.num_workers().unwrap_or(facts.num_workers);
-    to.tasks = facts
+    to.num_workers = probe.num_workers().unwrap_or(info.num_workers);
+    to.tasks = info
         .measures
         .has_runtime(RuntimeNumber::SpawnedTasksCount)
         .then_some(tasks);
@@ -115,21 +115,24 @@ pub(super) fn read_runtime<S: Storage, T: TimeSource>(
     }
     Moment {
         now,
-        scale: facts.scale,
-        timed: facts.timed,
+        scale: info.scale,
+        timed: info.timed,
         elapsed,
         measured: registry
             .measured()
             .intersection(MetricSet::worker(WorkerNumber::COUNTERS)),
-        tells_running: facts.measures.has_worker(WorkerNumber::BusyDurationTotal),
-        sampling: [registry.options.poll_time(), registry.options.schedule_latency()],
+        tells_running: info.measures.has_worker(WorkerNumber::BusyDurationTotal),
+        sampling: [
+            registry.switches.poll_time(),
+            registry.switches.schedule_latency(),
+        ],
     }
 }
 
 /// What a snapshot gives as the epoch: the registry's, changed in a process that was forked from the one that made it. A registry in
 /// a `static` that was given none has its address, which no other has.
 pub(super) fn epoch<S: Storage, T>(registry: &Registry<S, T>, probe: &impl Probe) -> u64 {
-    let epoch = match registry.facts.epoch {
+    let epoch = match registry.info.epoch {
         0 => core::ptr::from_ref(registry).addr() as u64,
         epoch => epoch,
     };

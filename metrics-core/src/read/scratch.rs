@@ -7,7 +7,7 @@ use crate::histogram::HistogramConfig;
 use crate::record::{HeapBuckets, SlotHistogram, block_shift, each_block};
 use crate::slot::Slot;
 use crate::snapshot::HistogramReading;
-use crate::storage::Heap;
+use crate::storage::HeapStorage;
 use alloc::boxed::Box;
 
 /// The numbers of one slot, or of several that serve one worker.
@@ -113,8 +113,8 @@ impl Table {
     pub(super) fn apply(
         &self,
         polls: u64,
-        worker: &mut Option<HistogramReading<Heap>>,
-        total: &mut Option<HistogramReading<Heap>>,
+        worker: &mut Option<HistogramReading<HeapStorage>>,
+        total: &mut Option<HistogramReading<HeapStorage>>,
     ) {
         let (Some(worker), Some(total)) = (worker, total) else {
             return;

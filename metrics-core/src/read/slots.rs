@@ -9,9 +9,9 @@ use crate::live::{LiveRecord, UNTIMED, WorkerState};
 use crate::probe::Probe;
 use crate::record::HeapBuckets;
 use crate::registry::Registry;
-use crate::slot::{FOREIGN, Holder, Slot, persist};
+use crate::slot::{EXTERNAL, Holder, Slot, read_with_retries};
 use crate::snapshot::{Snapshot, WorkerSnapshot};
-use crate::storage::Heap;
+use crate::storage::HeapStorage;
 use crate::time::{TimeSource, Timestamp};
 use alloc::vec::Vec;
 
@@ -122,11 +122,11 @@ impl WorkerCache {
     #[inline(always)]
     pub(super) fn entry_of<'a>(
         &self,
-        workers: &'a mut Vec<WorkerSnapshot<Heap>>,
-        external: &'a mut Vec<WorkerSnapshot<Heap>>,
-    ) -> Option<&'a mut WorkerSnapshot<Heap>> {
+        workers: &'a mut Vec<WorkerSnapshot<HeapStorage>>,
+        external: &'a mut Vec<WorkerSnapshot<HeapStorage>>,
+    ) -> Option<&'a mut WorkerSnapshot<HeapStorage>> {
         match self.index {
-            FOREIGN => external.first_mut(),
+            EXTERNAL => external.first_mut(),
             _ => workers.get_mut(self.entry as usize),
         }
     }
@@ -146,8 +146,8 @@ impl Cache {
     pub(super) fn read_worker<T: TimeSource>(
         &mut self,
         place: u32,
-        to: &mut Snapshot<Heap>,
-        registry: &Registry<Heap, T>,
+        to: &mut Snapshot<HeapStorage>,
+        registry: &Registry<HeapStorage, T>,
         moment: &Moment,
         probe: &impl Probe,
     ) {
@@ -169,7 +169,7 @@ impl Cache {
     fn read_slots<T: TimeSource>(
         &mut self,
         first: u32,
-        registry: &Registry<Heap, T>,
+        registry: &Registry<HeapStorage, T>,
         probe: &impl Probe,
     ) -> bool {
         let [sum, one] = &mut self.scratch;
@@ -180,7 +180,7 @@ impl Cache {
             };
             let scratch = if number == first { &mut *sum } else { &mut *one };
             let read = || slot.seq.try_read_counted(|| scratch.read(slot));
-            let read = persist(read, |attempt| probe.relax(attempt));
+            let read = read_with_retries(read, |attempt| probe.relax(attempt));
             known.seq = read.map(|((), seq)| seq);
             if known.seq.is_none() {
                 return false;
@@ -201,8 +201,8 @@ impl Cache {
         &mut self,
         place: u32,
         is_read: bool,
-        to: &mut Snapshot<Heap>,
-        registry: &Registry<Heap, T>,
+        to: &mut Snapshot<HeapStorage>,
+        registry: &Registry<HeapStorage, T>,
         moment: &Moment,
     ) {
         let Some(worker) = self.workers.get_mut(place as usize) else {
@@ -248,7 +248,7 @@ impl Cache {
         worker.settled = values[BUSY];
         worker.settles = worker.measures_busy;
         values[BUSY] = old[BUSY];
-        if worker.index != FOREIGN && !self.probed.has_no_worker() {
+        if worker.index != EXTERNAL && !self.probed.has_no_worker() {
             for &number in WorkerNumber::ALL {
                 if self.probed.has_worker(number) {
                     values[number as usize] = old[number as usize];
@@ -272,7 +272,13 @@ impl Cache {
     }
 
     /// Finds the slot of the thread that has a worker now, and takes over what that thread is doing.
-    fn apply_state(&mut self, place: u32, to: &mut Snapshot<Heap>, moment: &Moment, probe: &impl Probe) {
+    fn apply_state(
+        &mut self,
+        place: u32,
+        to: &mut Snapshot<HeapStorage>,
+        moment: &Moment,
+        probe: &impl Probe,
+    ) {
         let Some(worker) = self.workers.get_mut(place as usize) else {
             return;
         };
@@ -311,14 +317,14 @@ impl Cache {
         set_state(
             entry,
             live.as_ref(),
-            worker.index != FOREIGN && moment.tells_running,
+            worker.index != EXTERNAL && moment.tells_running,
             probe,
         );
         set_thread(entry, thread, probe);
     }
 
     /// Sets what depends on the moment of the reading alone.
-    pub(super) fn pass_time(&mut self, to: &mut Snapshot<Heap>, moment: &Moment) {
+    pub(super) fn pass_time(&mut self, to: &mut Snapshot<HeapStorage>, moment: &Moment) {
         if !moment.timed {
             return;
         }
@@ -365,14 +371,14 @@ impl Cache {
 
 /// The numbers that hooks move for a worker, or for external threads: they have no queue, and nothing tells when they park.
 pub(super) fn known(index: usize, moment: &Moment, probed: MetricSet) -> MetricSet {
-    const EXTERNAL: MetricSet = MetricSet::worker(&[
+    const EXTERNAL_NUMBERS: MetricSet = MetricSet::worker(&[
         WorkerNumber::PollCount,
         WorkerNumber::BudgetForcedYieldCount,
         WorkerNumber::RootPolls,
         WorkerNumber::NestedPolls,
     ]);
     match index {
-        FOREIGN => moment.measured.intersection(EXTERNAL),
+        EXTERNAL => moment.measured.intersection(EXTERNAL_NUMBERS),
         _ => moment.measured.without(probed),
     }
 }

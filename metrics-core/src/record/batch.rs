@@ -1,4 +1,4 @@
-//! A worker's own side: plain memory, no atomics, published by a submit.
+//! A worker's own side: plain memory, no atomics, submitted by a submit.
 
 use super::buckets::HeapBuckets;
 use super::hooks::{HooksState, RecordValue};
@@ -18,20 +18,20 @@ pub(crate) struct Batch {
     pub(crate) schedule_latency: Option<BatchHistogram>,
 }
 
-/// A lane at half its range asks for a submit, which leaves as many records again before it could be full.
+/// A pending count at half its range asks for a submit, which leaves as many records again before it could be full.
 const HALF: u8 = 0x80;
 /// Lanes whose chunks have their bits in one word. A layout with more is wide.
-const LANES_OF_A_WORD: usize = CHUNK * u64::BITS as usize;
+const COUNTS_PER_WORD: usize = CHUNK * u64::BITS as usize;
 
 /// What was recorded since the last submit.
 ///
-/// A bucket's count since then is one byte: a lane that gets half full asks for a submit at the end of the poll. That
+/// A bucket's count since then is one byte: a pending count that gets half full asks for a submit at the end of the poll. That
 /// makes the batch a sixth of the slot's size. Sum, minimum and maximum are totals, so a submit stores them as
 /// they are; the count is the sum of the buckets.
 #[derive(Debug)]
 pub(crate) struct BatchHistogram {
     /// One for each bucket, no more; none if the layout is wide. So whatever does not go the quick way is found past their end.
-    lanes: Box<[Cell<u8>]>,
+    pending: Box<[Cell<u8>]>,
     /// A bit for each chunk touched since the last submit; of a wide layout for each two words of such bits.
     chunks: Cell<u64>,
     sum: Cell<u64>,
@@ -43,7 +43,7 @@ pub(crate) struct BatchHistogram {
 /// The same for more chunks than have their bits in one word.
 #[derive(Debug)]
 struct Wide {
-    lanes: Box<[Cell<u8>]>,
+    pending: Box<[Cell<u8>]>,
     chunks: Box<[Cell<u64>]>,
 }
 
@@ -52,19 +52,19 @@ impl BatchHistogram {
     pub(crate) fn new(slot: &SlotHistogram<HeapBuckets>) -> Self {
         let (sum, min, max) = slot.extremes();
         let buckets = slot.capacity();
-        let lanes = (0..buckets).map(|_| Cell::new(0)).collect();
-        let (lanes, wide) = if buckets <= LANES_OF_A_WORD {
-            (lanes, None)
+        let pending = (0..buckets).map(|_| Cell::new(0)).collect();
+        let (pending, wide) = if buckets <= COUNTS_PER_WORD {
+            (pending, None)
         } else {
-            let words = buckets.div_ceil(LANES_OF_A_WORD);
+            let words = buckets.div_ceil(COUNTS_PER_WORD);
             let wide = Wide {
-                lanes,
+                pending,
                 chunks: (0..words).map(|_| Cell::new(0)).collect(),
             };
             (Box::default(), Some(Box::new(wide)))
         };
         Self {
-            lanes,
+            pending,
             chunks: Cell::new(0),
             sum: Cell::new(sum),
             min: Cell::new(min),
@@ -75,78 +75,80 @@ impl BatchHistogram {
 
     /// Adds what was recorded since the last time to `slot`. Costs what was touched, not what was configured.
     #[inline(always)]
-    pub(crate) fn publish(&self, slot: &SlotHistogram<HeapBuckets>) {
+    pub(crate) fn submit(&self, slot: &SlotHistogram<HeapBuckets>) {
         slot.settle(self.sum.get(), self.min.get(), self.max.get());
         let touched = self.chunks.take();
         match &self.wide {
-            None => self.publish_chunks(touched, slot),
-            Some(wide) => wide.publish(touched, slot),
+            None => self.submit_chunks(touched, slot),
+            Some(wide) => wide.submit(touched, slot),
         }
     }
 
     #[inline(always)]
-    fn publish_chunks(&self, mut touched: u64, slot: &SlotHistogram<HeapBuckets>) {
-        let (chunks, _) = self.lanes.as_chunks::<CHUNK>();
+    fn submit_chunks(&self, mut touched: u64, slot: &SlotHistogram<HeapBuckets>) {
+        let (chunks, _) = self.pending.as_chunks::<CHUNK>();
         let (cells, _) = slot.cells().as_chunks::<CHUNK>();
         slot.mark(touched);
         while touched != 0 {
             let chunk = touched.trailing_zeros() as usize;
             touched &= touched - 1;
             match (chunks.get(chunk), cells.get(chunk)) {
-                (Some(lanes), Some(cells)) => publish_chunk(lanes, cells),
-                _ => publish_rest(&self.lanes, slot),
+                (Some(pending), Some(cells)) => submit_chunk(pending, cells),
+                _ => submit_rest(&self.pending, slot),
             }
         }
     }
 
     #[inline(always)]
-    fn record_in(&self, lane: &Cell<u8>, value: u64) -> bool {
-        let count = lane.get().wrapping_add(1);
-        lane.set(count);
+    fn record_in(&self, pending_count: &Cell<u8>, value: u64) -> bool {
+        let count = pending_count.get().wrapping_add(1);
+        pending_count.set(count);
         if count >= HALF {
-            return self.record_late(lane, value);
+            return self.record_late(pending_count, value);
         }
         self.add_to_totals(value);
         false
     }
 
-    /// A value whose lane is not found the quick way: of a wide layout, which goes on from its index, of a linear one, or of the
+    /// A value whose pending count is not found the quick way: of a wide layout, which goes on from its index, of a linear one, or of the
     /// last bucket.
     // Cold for the caller's sake, whose quick way keeps its registers.
     #[cold]
     #[inline(never)]
-    fn record_apart(&self, config: &HistogramConfig, value: u64, i: usize) -> bool {
+    fn record_outlined(&self, config: &HistogramConfig, value: u64, i: usize) -> bool {
         if let Some(wide) = &self.wide
-            && let Some(lane) = wide.touch(i, &self.chunks)
+            && let Some(pending_count) = wide.touch(i, &self.chunks)
         {
-            return self.record_in(lane, value);
+            return self.record_in(pending_count, value);
         }
-        self.record_by_rule(config, value)
+        self.record_linear(config, value)
     }
 
     #[cold]
     #[inline(never)]
-    fn record_by_rule(&self, config: &HistogramConfig, value: u64) -> bool {
+    fn record_linear(&self, config: &HistogramConfig, value: u64) -> bool {
         let i = config.index(value);
-        let lane = match &self.wide {
+        let pending_count = match &self.wide {
             None => {
                 touch(&self.chunks, i);
-                self.lanes.get(i)
+                self.pending.get(i)
             }
             Some(wide) => wide.touch(i, &self.chunks),
         };
-        let Some(lane) = lane else { return false };
-        self.record_in(lane, value)
+        let Some(pending_count) = pending_count else {
+            return false;
+        };
+        self.record_in(pending_count, value)
     }
 
-    /// A lane that is half full has counted one more: it asks for a submit, and nobody came for it yet if it asks again.
+    /// A pending count that is half full has counted one more: it asks for a submit, and nobody came for it yet if it asks again.
     #[cold]
     #[inline(never)]
-    fn record_late(&self, lane: &Cell<u8>, value: u64) -> bool {
+    fn record_late(&self, pending_count: &Cell<u8>, value: u64) -> bool {
         // Nobody submitted for 126 records past the request if it is full. It stays one below, so that it never comes round:
         // the neighbours and the totals stay right.
-        if lane.get() == u8::MAX {
-            lane.set(u8::MAX - 1);
+        if pending_count.get() == u8::MAX {
+            pending_count.set(u8::MAX - 1);
         } else {
             self.add_to_totals(value);
         }
@@ -178,22 +180,22 @@ impl BatchHistogram {
 /// Words of chunks' bits that share a bit: the widest layout has 128.
 const WORDS_OF_A_BIT: usize = 2;
 
-const _: () = assert!(HistogramConfig::MAX_BUCKETS <= LANES_OF_A_WORD * WORDS_OF_A_BIT * u64::BITS as usize);
+const _: () = assert!(HistogramConfig::MAX_BUCKETS <= COUNTS_PER_WORD * WORDS_OF_A_BIT * u64::BITS as usize);
 
 impl Wide {
-    /// A lane, whose chunk it notes, and that chunk's word in `words`.
+    /// A pending count, whose chunk it notes, and that chunk's word in `words`.
     #[inline(always)]
     fn touch(&self, i: usize, words: &Cell<u64>) -> Option<&Cell<u8>> {
-        let lane = self.lanes.get(i)?;
-        let word = i / LANES_OF_A_WORD;
+        let pending_count = self.pending.get(i)?;
+        let word = i / COUNTS_PER_WORD;
         touch(self.chunks.get(word)?, i);
         words.set(words.get() | 1_u64.wrapping_shl((word / WORDS_OF_A_BIT) as u32));
-        Some(lane)
+        Some(pending_count)
     }
 
     #[inline(never)]
-    fn publish(&self, mut words: u64, slot: &SlotHistogram<HeapBuckets>) {
-        let (chunks, _) = self.lanes.as_chunks::<CHUNK>();
+    fn submit(&self, mut words: u64, slot: &SlotHistogram<HeapBuckets>) {
+        let (chunks, _) = self.pending.as_chunks::<CHUNK>();
         let (cells, _) = slot.cells().as_chunks::<CHUNK>();
         let mut blocks = 0;
         while words != 0 {
@@ -207,8 +209,8 @@ impl Wide {
                     touched &= touched - 1;
                     blocks |= slot.bit(chunk * CHUNK);
                     match (chunks.get(chunk), cells.get(chunk)) {
-                        (Some(lanes), Some(cells)) => publish_chunk(lanes, cells),
-                        _ => publish_rest(&self.lanes, slot),
+                        (Some(pending), Some(cells)) => submit_chunk(pending, cells),
+                        _ => submit_rest(&self.pending, slot),
                     }
                 }
             }
@@ -217,28 +219,28 @@ impl Wide {
     }
 }
 
-/// Does not ask which lanes are zero: polls of one kind fall into neighbouring buckets, and a branch for each would be
+/// Does not ask which pending counts are zero: polls of one kind fall into neighbouring buckets, and a branch for each would be
 /// guessed wrong.
 #[inline(always)]
-fn publish_chunk(lanes: &[Cell<u8>], cells: &[OwnedU64]) {
-    for (lane, cell) in lanes.iter().zip(cells) {
-        cell.add(lane.get().into());
+fn submit_chunk(pending: &[Cell<u8>], cells: &[OwnedU64]) {
+    for (pending_count, cell) in pending.iter().zip(cells) {
+        cell.add(pending_count.get().into());
     }
-    for lane in lanes {
-        lane.set(0);
+    for pending_count in pending {
+        pending_count.set(0);
     }
 }
 
-/// The last chunk, if the lanes don't fill it.
+/// The last chunk, if the pending counts don't fill it.
 #[cold]
 #[inline(never)]
-fn publish_rest(lanes: &[Cell<u8>], slot: &SlotHistogram<HeapBuckets>) {
-    let (_, lanes) = lanes.as_chunks::<CHUNK>();
+fn submit_rest(pending: &[Cell<u8>], slot: &SlotHistogram<HeapBuckets>) {
+    let (_, pending) = pending.as_chunks::<CHUNK>();
     let (_, cells) = slot.cells().as_chunks::<CHUNK>();
-    publish_chunk(lanes, cells);
+    submit_chunk(pending, cells);
 }
 
-/// Notes that a lane's chunk was touched. Every record does: to ask first whether it is noted costs as much.
+/// Notes that a pending count's chunk was touched. Every record does: to ask first whether it is noted costs as much.
 #[inline(always)]
 fn touch(chunks: &Cell<u64>, i: usize) {
     let chunk = 1_u64.wrapping_shl((i / CHUNK) as u32);
@@ -250,13 +252,13 @@ impl RecordValue for BatchHistogram {
 
     #[inline(always)]
     fn record(&self, config: &HistogramConfig, value: u64) -> bool {
-        let i = config.quick_index(value);
-        match self.lanes.get(i) {
-            Some(lane) => {
+        let i = config.index_fast(value);
+        match self.pending.get(i) {
+            Some(pending_count) => {
                 touch(&self.chunks, i);
-                self.record_in(lane, value)
+                self.record_in(pending_count, value)
             }
-            None => self.record_apart(config, value, i),
+            None => self.record_outlined(config, value, i),
         }
     }
 }
@@ -306,22 +308,22 @@ mod tests {
     }
 
     #[test]
-    fn every_bucket_is_published_once() {
+    fn every_bucket_is_submitted_once() {
         for layout in layouts() {
             let (batch, slot) = histogram(&layout);
             let starts = (0..layout.num_buckets()).map(|i| layout.bucket_range(i).unwrap().start);
             for value in starts.chain([u64::MAX]) {
                 assert!(!batch.record(&layout, value));
             }
-            batch.publish(&slot);
-            batch.publish(&slot);
+            batch.submit(&slot);
+            batch.submit(&slot);
             let mut expected = alloc::vec![1; layout.num_buckets()];
             *expected.last_mut().unwrap() += 1;
             assert_eq!(counts(&slot), expected, "{layout:?}");
             // What was touched is forgotten, and found again.
             batch.record(&layout, u64::MAX);
             batch.record(&layout, 0);
-            batch.publish(&slot);
+            batch.submit(&slot);
             *expected.last_mut().unwrap() += 1;
             expected[0] += 1;
             assert_eq!(counts(&slot), expected, "{layout:?}");
@@ -336,7 +338,7 @@ mod tests {
             let (batch, slot) = histogram(&layout);
             batch.record(&layout, 0);
             batch.record(&layout, u64::MAX);
-            batch.publish(&slot);
+            batch.submit(&slot);
             let mut counts = alloc::vec![7; layout.num_buckets()];
             let read = slot.read(&mut counts);
             assert_eq!(read, slot.bit(0) | slot.bit(layout.num_buckets() - 1));
@@ -358,7 +360,7 @@ mod tests {
             for n in 1..=300 {
                 assert_eq!(batch.record(&layout, 1), n >= 128, "{n}");
             }
-            batch.publish(&slot);
+            batch.submit(&slot);
             let i = layout.index(1);
             assert_eq!(slot.bucket(i), 254);
             assert_eq!(slot.extremes(), (254, 1, 1), "the totals are of the same samples");
@@ -373,7 +375,7 @@ mod tests {
             let near = u64::from(u32::MAX);
             slot.cells()[0].set(near);
             batch.record(&layout, 0);
-            batch.publish(&slot);
+            batch.submit(&slot);
             assert_eq!(slot.bucket(0), near + 1);
             assert_eq!(slot.bucket(1), 0, "the neighbour is unchanged");
         }

@@ -6,9 +6,9 @@ mod partial;
 use crate::cell::{Nothing, OwnedU32, OwnedU64, U32Cell, U64Cell};
 use crate::counters::{Counters, next_mean, next_mean_of};
 use crate::histogram::HistogramConfig;
-use crate::live::{Live, Site, UNTIMED, WorkerState};
-use crate::options::Latched;
+use crate::live::{Live, LocationId, UNTIMED, WorkerState};
 use crate::record::sampling::{Draw, Sampling};
+use crate::switches::Latched;
 use crate::sync::const_unless_loom;
 use crate::time::{TimeScale, TimeSource, Timestamp};
 use core::time::Duration;
@@ -20,7 +20,7 @@ pub struct PollStart {
     /// ([`WakeStamp`](crate::WakeStamp)). Without it the poll has no schedule latency.
     pub scheduled_at: Option<Timestamp>,
     /// Where the task was spawned.
-    pub site: Site,
+    pub spawn_location: LocationId,
 }
 
 /// What a hook measured, whether or not a histogram keeps it: a poll's duration at its end, its schedule latency at its start.
@@ -117,7 +117,7 @@ const EVERY_POLL: u32 = 1 << 4;
 const EVERY_LATENCY: u32 = 1 << 5;
 /// The last timestamp was taken since the worker began to process tasks, outside a poll: busy time is settled up to it.
 const RECENT: u32 = 1 << 6;
-/// A lane of the batch is half full, or a submit in the middle of a poll left the latencies: the next chance to submit is
+/// A pending count of the batch is half full, or a submit in the middle of a poll left the latencies: the next chance to submit is
 /// taken.
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 const FULL: u32 = 1 << 8;
@@ -338,7 +338,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         if flags.0 & TIMED != 0 {
             return self.start_sampled_poll(flags, start);
         }
-        self.start_plain_poll(flags, start.site);
+        self.start_plain_poll(flags, start.spawn_location);
         Outcome {
             due: false,
             recorded: Recorded::NOTHING,
@@ -353,16 +353,16 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
 
     /// The start of a poll where every poll's time is measured, or nothing is.
     #[inline(always)]
-    pub(crate) fn start_plain_poll(&self, Flags(flags): Flags, site: Site) {
+    pub(crate) fn start_plain_poll(&self, Flags(flags): Flags, spawn_location: LocationId) {
         if flags & EVERY_POLL == 0 {
             let flags = flags & !(MEASURED | CAN_REUSE | RECENT);
             self.state.flags.set(flags | POLLING);
-            return self.begin_live(site, UNTIMED);
+            return self.begin_live(spawn_location, UNTIMED);
         }
         let since = self.reading_at_start(flags);
         let flags = flags & !(CAN_REUSE | RECENT);
         self.state.flags.set(flags | POLLING | MEASURED);
-        self.begin_live(site, since);
+        self.begin_live(spawn_location, since);
     }
 
     /// Which histograms measure the poll that begins.
@@ -407,7 +407,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.state
             .flags
             .set(flags & !(CAN_REUSE | RECENT | MEASURED) | POLLING | measured);
-        self.begin_live(start.site, since);
+        self.begin_live(start.spawn_location, since);
         outcome
     }
 
@@ -423,8 +423,8 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     }
 
     #[inline(always)]
-    fn begin_live(&self, site: Site, since: u64) {
-        self.live.start_poll(site, since);
+    fn begin_live(&self, spawn_location: LocationId, since: u64) {
+        self.live.start_poll(spawn_location, since);
     }
 
     /// Says whether the batch is to be submitted now.

@@ -26,10 +26,10 @@ pub trait BucketCells {
     fn add_one(&self, i: usize);
 }
 
-/// Buckets that are published together. Heap storage comes in whole chunks; no other is published into.
+/// Buckets that are submitted together. Heap storage comes in whole chunks; no other is submitted into.
 pub(crate) const CHUNK: usize = 8;
 
-/// Buckets in place take one sample at a time: nobody publishes a batch into them.
+/// Buckets in place take one sample at a time: nobody submits a batch into them.
 #[cfg(not(metrics_core_loom))]
 impl<B: crate::cell::BucketCell, const BUCKETS: usize> BucketCells for [B; BUCKETS] {
     const GROUPED: bool = false;
@@ -106,7 +106,7 @@ impl<B> SlotHistogram<B> {
     }
 }
 
-/// What a batch publishes into.
+/// What a batch submits into.
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 impl SlotHistogram<HeapBuckets> {
     /// How many buckets there is room for.

@@ -7,7 +7,7 @@ use crate::catalog::RuntimeNumber;
 use crate::histogram::HistogramSnapshot;
 use crate::serde_storage::text;
 use crate::serde_u64::U64;
-use crate::slot::FOREIGN;
+use crate::slot::EXTERNAL;
 use crate::storage::{Rows, Storage};
 use core::fmt;
 use core::marker::PhantomData;
@@ -21,14 +21,14 @@ use serde::de::{
 /// take more than 128 MiB, or more than 4 MiB and 200 times as much as was read. A seed sets a limit of your own:
 ///
 /// ```
-/// use metrics_core::{Builder, Heap, NoClock, RuntimeMetrics, SnapshotSeed};
+/// use metrics_core::{Builder, HeapStorage, NoClock, RuntimeMetrics, SnapshotSeed};
 /// use serde::de::DeserializeSeed;
 ///
 /// let metrics = RuntimeMetrics::new(Builder::new().build(NoClock)?);
 /// let json = serde_json::to_string(&metrics.snapshot())?;
 ///
 /// let mut decoder = serde_json::Deserializer::from_str(&json);
-/// let snapshot = SnapshotSeed::<Heap>::new().limit(1 << 30).deserialize(&mut decoder)?;
+/// let snapshot = SnapshotSeed::<HeapStorage>::new().limit(1 << 30).deserialize(&mut decoder)?;
 /// assert_eq!(snapshot.epoch(), metrics.snapshot().epoch());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -360,10 +360,10 @@ impl<S: Storage> Snapshot<S> {
         if !workers.is_sorted_by(|one, next| one.index < next.index) {
             return Err("the workers of a snapshot are sorted by index, each once: these are not");
         }
-        if workers.last().is_some_and(|last| last.index >= FOREIGN) {
+        if workers.last().is_some_and(|last| last.index >= EXTERNAL) {
             return Err("the index of a worker is too large");
         }
-        if self.external().is_some_and(|external| external.index != FOREIGN) {
+        if self.external().is_some_and(|external| external.index != EXTERNAL) {
             return Err("external threads have the index of a worker");
         }
         let has_time = |worker: &WorkerSnapshot<S>| {

@@ -3,8 +3,8 @@
 use crate::catalog::{MetricSet, WorkerNumber, with_worker_numbers};
 use crate::counters::WORKER_NUMBERS;
 use crate::histogram::{HistogramConfig, HistogramSnapshot};
-use crate::options::Sampling;
 use crate::storage::Storage;
+use crate::switches::Sampling;
 use core::time::Duration;
 
 /// Counters and histograms. Those of a single worker are all of one submit.

@@ -1,7 +1,7 @@
 //! The walk over every metric of a snapshot. Exporters are translations of it.
 
 use super::{Measurements, Snapshot, WorkerSnapshot};
-use crate::catalog::{Fact, HistogramName, METRICS, Metric, MetricSource};
+use crate::catalog::{HistogramName, InfoMetric, METRICS, Metric, MetricSource};
 use crate::histogram::{Counts, HistogramSnapshot};
 use crate::live::WorkerState;
 use crate::storage::Storage;
@@ -107,44 +107,49 @@ impl<S: Storage> Snapshot<S> {
         });
     }
 
-    fn visit_fact(&self, metric: &'static Metric, fact: Fact, visit: &mut impl FnMut(Sample<'_, S::Counts>)) {
+    fn visit_fact(
+        &self,
+        metric: &'static Metric,
+        fact: InfoMetric,
+        visit: &mut impl FnMut(Sample<'_, S::Counts>),
+    ) {
         let time = |value: Option<Duration>| value.map(|value| SampleValue::Number(nanos(value)));
         match fact {
-            Fact::State => self.each_worker(|label, worker| {
+            InfoMetric::State => self.each_worker(|label, worker| {
                 let state = worker.state().map(SampleValue::State);
                 emit(metric, Some(label), state, visit);
             }),
-            Fact::Since => self.each_worker(|label, worker| {
+            InfoMetric::Since => self.each_worker(|label, worker| {
                 emit(metric, Some(label), time(worker.state_for()), visit);
             }),
-            Fact::Site => self.each_worker(|label, worker| {
-                let location = worker.site_name();
+            InfoMetric::LocationId => self.each_worker(|label, worker| {
+                let location = worker.spawn_location_name();
                 let value = (!location.is_empty()).then_some(SampleValue::Location(location));
                 emit(metric, Some(label), value, visit);
             }),
-            Fact::Thread => self.each_worker(|label, worker| {
+            InfoMetric::Thread => self.each_worker(|label, worker| {
                 let name = worker.thread_name();
                 let value = worker.thread().map(|number| SampleValue::Thread { number, name });
                 emit(metric, Some(label), value, visit);
             }),
-            Fact::MeanPollTime => {
+            InfoMetric::MeanPollTime => {
                 emit(metric, None, time(self.total().mean_poll_time()), visit);
                 self.each_worker(|label, worker| {
                     emit(metric, Some(label), time(worker.mean_poll_time()), visit);
                 });
             }
-            Fact::NumWorkers => {
+            InfoMetric::NumWorkers => {
                 let workers = self.num_workers() as u64;
                 emit(metric, None, Some(SampleValue::Number(workers)), visit);
             }
-            Fact::StartedAt => {
+            InfoMetric::StartedAt => {
                 let started_at = self.started_at();
                 emit(metric, None, started_at.map(SampleValue::Number), visit);
             }
-            Fact::BusyInProgress => self.each_worker(|label, worker| {
+            InfoMetric::BusyInProgress => self.each_worker(|label, worker| {
                 emit(metric, Some(label), time(worker.busy_in_progress()), visit);
             }),
-            Fact::Epoch => emit(metric, None, Some(SampleValue::Number(self.epoch())), visit),
+            InfoMetric::Epoch => emit(metric, None, Some(SampleValue::Number(self.epoch())), visit),
         }
     }
 

@@ -8,7 +8,7 @@ use super::measurements::WorkerNumbers;
 use super::{Interval, Snapshot, WorkerInterval, WorkerSinceError};
 use crate::catalog::{RuntimeNumber, WorkerNumber, with_runtime_numbers, with_worker_numbers};
 use crate::histogram::HistogramInterval;
-use crate::live::Site;
+use crate::live::LocationId;
 use crate::serde_u64::{self, U64};
 use crate::storage::Storage;
 use crate::tasks::TaskCounts;
@@ -81,13 +81,13 @@ pub(super) mod index {
     }
 }
 
-impl Serialize for Site {
+impl Serialize for LocationId {
     fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
         serializer.serialize_u32(self.as_u32())
     }
 }
 
-impl<'de> Deserialize<'de> for Site {
+impl<'de> Deserialize<'de> for LocationId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         u32::deserialize(deserializer).map(Self::from_u32)
     }

@@ -3,7 +3,7 @@
 use super::Measurements;
 use super::measurements::{HistogramReading, getter};
 use crate::catalog::{WorkerNumber, with_worker_numbers};
-use crate::live::{Site, WorkerState};
+use crate::live::{LocationId, WorkerState};
 use crate::storage::{Storage, Text};
 use core::time::Duration;
 
@@ -31,9 +31,9 @@ pub struct WorkerSnapshot<S: Storage> {
     /// Nanoseconds in that state.
     #[cfg_attr(feature = "serde", serde(rename = "since", with = "crate::serde_u64::option"))]
     pub(crate) state_for: Option<u64>,
-    pub(crate) site: Site,
+    pub(crate) spawn_location: LocationId,
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_storage::text"))]
-    pub(crate) site_name: S::Text,
+    pub(crate) spawn_location_name: S::Text,
     /// Nanoseconds, contained in the busy time of `measurements`.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64::option"))]
     pub(crate) busy_in_progress: Option<u64>,
@@ -49,7 +49,7 @@ pub struct WorkerSnapshot<S: Storage> {
 impl<S: Storage> Clone for WorkerSnapshot<S> {
     fn clone(&self) -> Self {
         Self {
-            site_name: self.site_name.clone(),
+            spawn_location_name: self.spawn_location_name.clone(),
             thread_name: self.thread_name.clone(),
             measurements: self.measurements.clone(),
             ..*self
@@ -64,8 +64,8 @@ impl<S: Storage> WorkerSnapshot<S> {
             index,
             state: Some(WorkerState::Idle),
             state_for: None,
-            site: Site::UNKNOWN,
-            site_name: S::Text::EMPTY,
+            spawn_location: LocationId::UNKNOWN,
+            spawn_location_name: S::Text::EMPTY,
             busy_in_progress: None,
             thread: None,
             thread_name: S::Text::EMPTY,
@@ -93,14 +93,14 @@ impl<S: Storage> WorkerSnapshot<S> {
         self.state_for.map(Duration::from_nanos)
     }
 
-    /// The spawn site of the task that it was polling.
-    pub fn site(&self) -> Site {
-        self.site
+    /// The spawn location of the task that it was polling.
+    pub fn spawn_location(&self) -> LocationId {
+        self.spawn_location
     }
 
-    /// File and line of that site; empty where it is not known.
-    pub fn site_name(&self) -> &str {
-        self.site_name.as_ref()
+    /// File and line of that location; empty where it is not known.
+    pub fn spawn_location_name(&self) -> &str {
+        self.spawn_location_name.as_ref()
     }
 
     /// The part of [`busy_duration_total`](Self::busy_duration_total) that is still going on. `None` without a clock.

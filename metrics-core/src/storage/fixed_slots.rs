@@ -4,12 +4,12 @@ use super::sealed::Sealed;
 use super::{SharedU64, Storage};
 use crate::cell::{BucketCell, OwnedU32, OwnedU64};
 use crate::record::{HooksState, SlotHistogram, sampling_seed};
-use crate::registry::{Facts, HostCells};
+use crate::registry::{HostCells, RegistryInfo};
 use crate::slot::{Lease, Slot};
 use core::fmt::Debug;
 use core::mem::{forget, replace};
 
-/// How wide the buckets of [`Fixed`] storage count. Sealed: [`Buckets64`] and [`Buckets32`] are all there are.
+/// How wide the buckets of [`StaticStorage`] storage count. Sealed: [`Buckets64`] and [`Buckets32`] are all there are.
 pub trait BucketWidth: Debug + 'static {
     /// The cell of one bucket.
     #[doc(hidden)]
@@ -40,18 +40,18 @@ impl BucketWidth for Buckets32 {
 ///
 /// `C` is how wide the buckets count: [`Buckets64`] or, for small chips, [`Buckets32`].
 ///
-/// Each slot has one writer that the program fixes ([`DirectWorker`](crate::DirectWorker)); a snapshot holds
+/// Each slot has one writer that the program fixes ([`StaticWorker`](crate::StaticWorker)); a snapshot holds
 /// [`heapless`] vectors of the same capacity.
 #[derive(Debug)]
-pub struct Fixed<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth = Buckets64> {
-    slots: [FixedSlot<BUCKETS, C>; WORKERS],
+pub struct StaticStorage<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth = Buckets64> {
+    slots: [StaticSlot<BUCKETS, C>; WORKERS],
 }
 
 /// A slot and what its hooks remember, which on a heap lies in the worker's batch.
 // In this order what every poll touches lies together, at the front: see `Registry`.
 #[repr(C)]
 #[derive(Debug)]
-pub(crate) struct FixedSlot<const BUCKETS: usize, C: BucketWidth> {
+pub(crate) struct StaticSlot<const BUCKETS: usize, C: BucketWidth> {
     pub(crate) state: HooksState<OwnedU64>,
     pub(crate) slot: Slot<[C::Cell; BUCKETS]>,
 }
@@ -59,9 +59,9 @@ pub(crate) struct FixedSlot<const BUCKETS: usize, C: BucketWidth> {
 /// Longest name that a snapshot of fixed storage keeps, in bytes.
 const NAME_BYTES: usize = 24;
 
-impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Fixed<WORKERS, BUCKETS, C> {
+impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> StaticStorage<WORKERS, BUCKETS, C> {
     pub(crate) const fn new(poll_time: bool, schedule_latency: bool) -> Self {
-        let mut slots = [const { FixedSlot::new() }; WORKERS];
+        let mut slots = [const { StaticSlot::new() }; WORKERS];
         let mut i = 0;
         while i < WORKERS {
             slots[i].slot.lease = Lease::fixed(i);
@@ -81,12 +81,12 @@ impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Fixed<WORKERS, 
     }
 
     #[inline(always)]
-    pub(crate) fn get(&self, worker: usize) -> Option<&FixedSlot<BUCKETS, C>> {
+    pub(crate) fn get(&self, worker: usize) -> Option<&StaticSlot<BUCKETS, C>> {
         self.slots.get(worker)
     }
 }
 
-impl<const BUCKETS: usize, C: BucketWidth> FixedSlot<BUCKETS, C> {
+impl<const BUCKETS: usize, C: BucketWidth> StaticSlot<BUCKETS, C> {
     const fn new() -> Self {
         Self {
             state: HooksState::new(sampling_seed(0, 0)),
@@ -95,13 +95,15 @@ impl<const BUCKETS: usize, C: BucketWidth> FixedSlot<BUCKETS, C> {
     }
 }
 
-impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Sealed for Fixed<WORKERS, BUCKETS, C> {
+impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Sealed
+    for StaticStorage<WORKERS, BUCKETS, C>
+{
     type Buckets = [C::Cell; BUCKETS];
 
     const BUCKET_FULL: u64 = C::Cell::FULL;
 
     type Name = &'static str;
-    type Facts = &'static Facts<&'static str>;
+    type RegistryInfo = &'static RegistryInfo<&'static str>;
     type Host = ();
     type SharedBuckets = ();
 
@@ -122,7 +124,9 @@ impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Sealed for Fixe
     }
 }
 
-impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Storage for Fixed<WORKERS, BUCKETS, C> {
+impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Storage
+    for StaticStorage<WORKERS, BUCKETS, C>
+{
     type Counts = heapless::Vec<u64, BUCKETS>;
     type Rows<V: Clone + Debug> = heapless::Vec<V, WORKERS>;
     type External<V: Clone + Debug> = heapless::Vec<V, 0>;

@@ -7,14 +7,14 @@ use core::ops::Deref;
 /// A slot, kept alive by whoever leased it.
 #[derive(Debug)]
 pub(crate) struct SlotHandle {
-    chunk: Arc<[HeapSlot]>,
+    segment: Arc<[HeapSlot]>,
     index: usize,
 }
 
 impl SlotHandle {
-    pub(super) fn new(chunk: &Arc<[HeapSlot]>, index: usize) -> Self {
+    pub(super) fn new(segment: &Arc<[HeapSlot]>, index: usize) -> Self {
         Self {
-            chunk: Arc::clone(chunk),
+            segment: Arc::clone(segment),
             index,
         }
     }
@@ -25,6 +25,6 @@ impl Deref for SlotHandle {
 
     #[inline(always)]
     fn deref(&self) -> &HeapSlot {
-        &self.chunk[self.index]
+        &self.segment[self.index]
     }
 }

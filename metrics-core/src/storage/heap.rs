@@ -1,4 +1,4 @@
-//! Slots on the heap, in chunks: a lease past the last one makes more, and nothing ever moves.
+//! Slots on the heap, in segments: a lease past the last one makes more, and nothing ever moves.
 
 use super::handle::SlotHandle;
 use super::sealed::Sealed;
@@ -6,8 +6,8 @@ use super::{SharedU64, Storage};
 use crate::cell::SharedU32;
 use crate::live::{LiveRecord, Transition};
 use crate::record::{HeapBuckets, SlotHistogram};
-use crate::registry::{Facts, HostCells};
-use crate::slot::{FOREIGN, Lease, Slot};
+use crate::registry::{HostCells, RegistryInfo};
+use crate::slot::{EXTERNAL, Lease, Slot};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -20,11 +20,11 @@ pub(crate) type HeapSlot = Slot<HeapBuckets>;
 
 /// Growable storage behind an `Arc`, for targets with an allocator and pointer-sized compare-and-swap.
 ///
-/// Slots come in chunks, each as large as all before it, so that a reader finds them without a lock and a slot never moves.
+/// Slots come in segments, each as large as all before it, so that a reader finds them without a lock and a slot never moves.
 /// Memory grows with the threads that ran workers at the same time, never with what was only configured.
 #[derive(Debug)]
-pub struct Heap {
-    chunks: [OnceBox<Arc<[HeapSlot]>>; CHUNKS],
+pub struct HeapStorage {
+    segments: [OnceBox<Arc<[HeapSlot]>>; SEGMENTS],
     first: usize,
     /// Slots up to the last one that was ever leased: a reader looks at no others.
     used: SharedU32,
@@ -40,13 +40,13 @@ pub struct Heap {
 /// What is configured and never used must not be paid for: a registry of more workers begins with slots for so many.
 const MOST_AT_FIRST: usize = 128;
 
-/// Chunks double, so these hold more threads than an operating system starts.
-const CHUNKS: usize = 20;
+/// Segments double, so these hold more threads than an operating system starts.
+const SEGMENTS: usize = 20;
 
-impl Heap {
+impl HeapStorage {
     pub(crate) fn new(first: usize, poll_time: Option<usize>, schedule_latency: Option<usize>) -> Self {
         let heap = Self {
-            chunks: [const { OnceBox::new() }; CHUNKS],
+            segments: [const { OnceBox::new() }; SEGMENTS],
             first: first.clamp(1, MOST_AT_FIRST),
             used: SharedU32::new(0),
             free: SharedU32::new(0),
@@ -54,7 +54,7 @@ impl Heap {
             poll_time,
             schedule_latency,
         };
-        let _ = heap.chunk(0);
+        let _ = heap.segment(0);
         heap
     }
 
@@ -67,9 +67,9 @@ impl Heap {
         )
     }
 
-    /// The chunk, made if it was not there.
-    fn chunk(&self, number: usize) -> Option<&Arc<[HeapSlot]>> {
-        let cell = self.chunks.get(number)?;
+    /// The segment, made if it was not there.
+    fn segment(&self, number: usize) -> Option<&Arc<[HeapSlot]>> {
+        let cell = self.segments.get(number)?;
         Some(cell.get_or_init(|| {
             let slots = self.slots_before(number).max(self.first);
             Box::new((0..slots).map(|_| self.slot()).collect())
@@ -82,9 +82,9 @@ impl Heap {
         if self.free.load_acquire() == 0 {
             return None;
         }
-        let found = self.chunks.iter().map_while(OnceBox::get).find_map(|chunk| {
-            let index = chunk.iter().position(|slot| claim(&slot.lease))?;
-            Some(SlotHandle::new(chunk, index))
+        let found = self.segments.iter().map_while(OnceBox::get).find_map(|segment| {
+            let index = segment.iter().position(|slot| claim(&slot.lease))?;
+            Some(SlotHandle::new(segment, index))
         });
         if found.is_some() {
             let _ = self.free.add(u32::MAX);
@@ -103,13 +103,13 @@ impl Heap {
     #[inline(always)]
     pub(crate) fn at(&self, slot: usize) -> Option<&HeapSlot> {
         let number = self.chunk_of(slot);
-        self.chunks
+        self.segments
             .get(number)?
             .get()?
             .get(slot - self.slots_before(number))
     }
 
-    /// The number of the chunk that a slot is in.
+    /// The number of the segment that a slot is in.
     #[inline(always)]
     fn chunk_of(&self, slot: usize) -> usize {
         match slot / self.first {
@@ -118,7 +118,7 @@ impl Heap {
         }
     }
 
-    /// The number of slots in the chunks before this one.
+    /// The number of slots in the segments before this one.
     fn slots_before(&self, number: usize) -> usize {
         match number {
             0 => 0,
@@ -130,7 +130,7 @@ impl Heap {
     pub(crate) fn claim_vacant(&self, worker: usize) -> Option<SlotHandle> {
         self.find_or_grow(|lease, number| {
             let is_claimed = lease.claim_vacant(worker);
-            if is_claimed && number != worker && worker != FOREIGN {
+            if is_claimed && number != worker && worker != EXTERNAL {
                 self.has_strays.store_release(1);
             }
             is_claimed
@@ -153,24 +153,24 @@ impl Heap {
     pub(crate) fn find_or_grow(&self, claim: impl Fn(&Lease, usize) -> bool) -> Option<SlotHandle> {
         // Those before served some worker: `use_slots` comes after a claim, and claims are made in order.
         let first = self.used.load_acquire() as usize;
-        for number in self.chunk_of(first)..CHUNKS {
-            let chunk = self.chunk(number)?;
+        for number in self.chunk_of(first)..SEGMENTS {
+            let segment = self.segment(number)?;
             let before = self.slots_before(number);
-            let mut slots = chunk.iter().enumerate().skip(first.saturating_sub(before));
+            let mut slots = segment.iter().enumerate().skip(first.saturating_sub(before));
             if let Some((index, _)) = slots.find(|(i, slot)| claim(&slot.lease, before + i)) {
                 self.use_slots(before + index + 1);
-                return Some(SlotHandle::new(chunk, index));
+                return Some(SlotHandle::new(segment, index));
             }
         }
         None
     }
 }
 
-impl Sealed for Heap {
+impl Sealed for HeapStorage {
     type Buckets = HeapBuckets;
 
     type Name = Box<str>;
-    type Facts = Held<Facts<Box<str>>>;
+    type RegistryInfo = Inline<RegistryInfo<Box<str>>>;
     type Host = HostCells<SharedBuckets>;
     type SharedBuckets = SharedBuckets;
 
@@ -184,11 +184,14 @@ impl Sealed for Heap {
 
     fn slots(&self) -> impl Iterator<Item = &HeapSlot> {
         let mut left = self.used.load_acquire() as usize;
-        self.chunks.iter().map_while(OnceBox::get).flat_map(move |chunk| {
-            let used = left.min(chunk.len());
-            left -= used;
-            &chunk[..used]
-        })
+        self.segments
+            .iter()
+            .map_while(OnceBox::get)
+            .flat_map(move |segment| {
+                let used = left.min(segment.len());
+                left -= used;
+                &segment[..used]
+            })
     }
 
     #[inline]
@@ -213,9 +216,9 @@ impl Sealed for Heap {
 
 /// A value that derefs to itself, where fixed storage has a reference.
 #[derive(Debug)]
-pub struct Held<V>(pub(crate) V);
+pub struct Inline<V>(pub(crate) V);
 
-impl<V> Deref for Held<V> {
+impl<V> Deref for Inline<V> {
     type Target = V;
 
     #[inline(always)]
@@ -234,7 +237,7 @@ impl SharedBuckets {
     }
 }
 
-impl Storage for Heap {
+impl Storage for HeapStorage {
     type Counts = Vec<u64>;
     type Rows<V: Clone + Debug> = Vec<V>;
     type External<V: Clone + Debug> = Vec<V>;

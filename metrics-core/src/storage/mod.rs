@@ -15,17 +15,17 @@ use crate::slot::Slot;
 use core::fmt::{Debug, Write};
 
 #[cfg(not(metrics_core_loom))]
-pub(crate) use fixed_slots::FixedSlot;
+pub(crate) use fixed_slots::StaticSlot;
 #[cfg(not(metrics_core_loom))]
-pub use fixed_slots::{BucketWidth, Buckets32, Buckets64, Fixed};
+pub use fixed_slots::{BucketWidth, Buckets32, Buckets64, StaticStorage};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use handle::SlotHandle;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub use heap::Heap;
+pub use heap::HeapStorage;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub(crate) use heap::{HeapSlot, Held, SharedBuckets};
+pub(crate) use heap::{HeapSlot, Inline, SharedBuckets};
 
-/// How a registry's slots and its snapshots are stored. Sealed: [`Fixed`] and, with the feature `alloc`, `Heap` are all there are.
+/// How a registry's slots and its snapshots are stored. Sealed: [`StaticStorage`] and, with the feature `alloc`, `HeapStorage` are all there are.
 pub trait Storage: sealed::Sealed + Debug + 'static {
     /// Bucket counts in a snapshot.
     type Counts: Counts;
@@ -41,7 +41,7 @@ pub trait Storage: sealed::Sealed + Debug + 'static {
 pub(crate) mod sealed {
     use super::{BucketCells, Debug, SharedU64, Slot};
     use crate::live::{LiveRecord, Transition};
-    use crate::registry::{Facts, HostCells};
+    use crate::registry::{HostCells, RegistryInfo};
     use core::ops::Deref;
 
     pub trait Sealed {
@@ -50,7 +50,7 @@ pub(crate) mod sealed {
         /// The runtime's name in a registry.
         type Name: AsRef<str> + Debug;
         /// Where a registry keeps what never changes.
-        type Facts: Deref<Target = Facts<Self::Name>> + Debug;
+        type RegistryInfo: Deref<Target = RegistryInfo<Self::Name>> + Debug;
         /// The cells that only a host has.
         type Host: Debug;
         /// Bucket counts with many writers.

@@ -5,11 +5,11 @@
 mod clock;
 
 use clock::TestClock;
-use metrics_core::{Builder, Heap, HistogramConfig, MetricSet, PollStart, Registry, Worker};
+use metrics_core::{Builder, HeapStorage, HistogramConfig, MetricSet, PollStart, Registry, Worker};
 use std::sync::Arc;
 
 pub(crate) type Hand = Arc<TestClock>;
-pub(crate) type Shared = Arc<Registry<Heap, Hand>>;
+pub(crate) type Shared = Arc<Registry<HeapStorage, Hand>>;
 
 /// Two workers, with both histograms.
 pub(crate) fn registry(clock: &Hand) -> Shared {

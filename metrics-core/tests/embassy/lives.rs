@@ -104,7 +104,11 @@ fn a_poll_in_progress_is_seen_from_outside() {
     let snapshot = player.snapshot();
     let worker = snapshot.worker(0).expect("a worker");
     assert_eq!(worker.state(), Some(WorkerState::Polling));
-    assert_eq!(worker.site().as_u32(), A, "the site is the task's number");
+    assert_eq!(
+        worker.spawn_location().as_u32(),
+        A,
+        "the spawn_location is the task's number"
+    );
     assert_eq!(worker.state_for(), Some(Duration::from_millis(1)));
 }
 

@@ -6,7 +6,8 @@ mod clock;
 use clock::TestClock;
 use metrics_core::embassy::{EmbassyMetrics, ExecutorRow, FixedTrace, MEASURED, TaskRow, TraceSnapshot};
 use metrics_core::{
-    Builder, Description, Fixed, HistogramConfig, Registry, Snapshot, TaskCounts, TimeSource as _,
+    Builder, HistogramConfig, Registry, Snapshot, StaticRegistryConfig, StaticStorage, TaskCounts,
+    TimeSource as _,
 };
 
 /// What a hook says. Executors and tasks are embassy's numbers.
@@ -35,7 +36,7 @@ impl<const E: usize, const N: usize> Player<E, N> {
     pub(crate) fn new() -> Self {
         let clock: &'static TestClock = Box::leak(Box::new(TestClock::with_rate(1_000_000)));
         let layout = HistogramConfig::power_of_two(1_000, BUCKETS).expect("a layout that fits");
-        let description: Description<E, BUCKETS> = Builder::new()
+        let description: StaticRegistryConfig<E, BUCKETS> = Builder::new()
             .measures(MEASURED)
             .name("embassy")
             .poll_time(layout)
@@ -95,7 +96,7 @@ impl<const E: usize, const N: usize> Player<E, N> {
         self.metrics.trace()
     }
 
-    pub(crate) fn snapshot(&self) -> Snapshot<Fixed<E, BUCKETS>> {
+    pub(crate) fn snapshot(&self) -> Snapshot<StaticStorage<E, BUCKETS>> {
         self.metrics.metrics().snapshot()
     }
 

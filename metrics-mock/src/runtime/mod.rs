@@ -13,7 +13,8 @@ use core::cell::{RefCell, RefMut};
 use core::fmt;
 use core::time::Duration;
 use metrics_core::{
-    BlockingStart, Heap, RECORDING, RegistryRef, SharedCounters, Site, TaskEnd, TimeSource as _, Worker,
+    BlockingStart, HeapStorage, LocationId, RECORDING, RegistryRef, SharedCounters, TaskEnd, TimeSource as _,
+    Worker,
 };
 
 use crate::ManualClock;
@@ -33,13 +34,13 @@ use script::{Queue, Script};
 ///   later than the submit interval. [`flush`](Self::flush) shows everything at once.
 /// - A step that no runtime could take panics with a message that says what to do instead: a poll of a task that is not
 ///   scheduled, or on a worker that is parked, for example.
-pub struct MockRuntime<R: RegistryRef<Storage = Heap>> {
+pub struct MockRuntime<R: RegistryRef<Storage = HeapStorage>> {
     workers: Vec<Worker<R>>,
     clock: Arc<ManualClock>,
     script: RefCell<Script>,
 }
 
-impl<R: RegistryRef<Storage = Heap>> MockRuntime<R> {
+impl<R: RegistryRef<Storage = HeapStorage>> MockRuntime<R> {
     /// A runtime of these workers, whose registry reads `clock`. All of them are awake and have no task.
     ///
     /// With `metrics-std`, pass the workers that `metrics_std::build(.., Clock::custom(Arc::clone(&clock)), ..)` returned.
@@ -138,7 +139,7 @@ impl<R: RegistryRef<Storage = Heap>> MockRuntime<R> {
     /// Spawns a task from a thread that is no worker. It waits in the global queue.
     ///
     /// Changes `spawned_tasks_count` and `remote_schedule_count`.
-    pub fn spawn(&self, location: Site) -> TaskId {
+    pub fn spawn(&self, location: LocationId) -> TaskId {
         let id = self.script().spawn(location, Queue::Global, self.clock.now());
         self.shared().task_spawned();
         self.shared().remote_schedule();
@@ -190,7 +191,7 @@ impl<R: RegistryRef<Storage = Heap>> MockRuntime<R> {
         }
     }
 
-    fn shared(&self) -> SharedCounters<'_, Heap> {
+    fn shared(&self) -> SharedCounters<'_, HeapStorage> {
         self.workers[0].registry().shared()
     }
 
@@ -200,7 +201,7 @@ impl<R: RegistryRef<Storage = Heap>> MockRuntime<R> {
 }
 
 /// Whether `worker` reads `clock`: a tick forward and back shows in both.
-fn reads<R: RegistryRef<Storage = Heap>>(worker: &Worker<R>, clock: &ManualClock) -> bool {
+fn reads<R: RegistryRef<Storage = HeapStorage>>(worker: &Worker<R>, clock: &ManualClock) -> bool {
     let now = clock.now();
     let other = now.ticks() ^ 1;
     clock.set_ticks(other);
@@ -209,7 +210,7 @@ fn reads<R: RegistryRef<Storage = Heap>>(worker: &Worker<R>, clock: &ManualClock
     follows && worker.now() == now
 }
 
-impl<R: RegistryRef<Storage = Heap>> fmt::Debug for MockRuntime<R> {
+impl<R: RegistryRef<Storage = HeapStorage>> fmt::Debug for MockRuntime<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MockRuntime")
             .field("workers", &self.workers.len())

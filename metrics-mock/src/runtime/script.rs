@@ -2,7 +2,7 @@
 
 use alloc::{sync::Arc, vec, vec::Vec};
 use core::fmt;
-use metrics_core::{PollStart, Site, Timestamp};
+use metrics_core::{LocationId, PollStart, Timestamp};
 
 use super::probe::{Depth, Depths};
 
@@ -42,7 +42,7 @@ enum Place {
 }
 
 struct Task {
-    location: Site,
+    location: LocationId,
     place: Place,
 }
 
@@ -68,7 +68,7 @@ impl Script {
         }
     }
 
-    pub(super) fn spawn(&mut self, location: Site, queue: Queue, since: Timestamp) -> TaskId {
+    pub(super) fn spawn(&mut self, location: LocationId, queue: Queue, since: Timestamp) -> TaskId {
         let id = TaskId(self.tasks.len());
         self.tasks.push(Task {
             location,
@@ -110,7 +110,7 @@ impl Script {
         self.workers[worker] = Activity::Polling(id);
         PollStart {
             scheduled_at: Some(scheduled.since),
-            site: self.tasks[id.0].location,
+            spawn_location: self.tasks[id.0].location,
         }
     }
 

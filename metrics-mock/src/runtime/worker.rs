@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::time::Duration;
-use metrics_core::{Heap, RegistryRef, Site, TaskEnd, TimeSource as _, Worker};
+use metrics_core::{HeapStorage, LocationId, RegistryRef, TaskEnd, TimeSource as _, Worker};
 
 use super::{MockRuntime, TaskId, script::Queue};
 
@@ -11,18 +11,18 @@ use super::{MockRuntime, TaskId, script::Queue};
 /// # Panics
 /// Each method panics if the worker can't take that step now: while it is parked, or in a poll where the method needs it
 /// between two. Methods that take a task panic if the task has ended.
-pub struct MockWorker<'a, R: RegistryRef<Storage = Heap>> {
+pub struct MockWorker<'a, R: RegistryRef<Storage = HeapStorage>> {
     pub(super) runtime: &'a MockRuntime<R>,
     pub(super) position: usize,
 }
 
 #[allow(clippy::missing_panics_doc, reason = "the type documents them")]
-impl<'a, R: RegistryRef<Storage = Heap>> MockWorker<'a, R> {
+impl<'a, R: RegistryRef<Storage = HeapStorage>> MockWorker<'a, R> {
     /// Spawns a task onto this worker's queue.
     ///
     /// Changes `spawned_tasks_count` and `local_schedule_count`.
     #[track_caller]
-    pub fn spawn(&self, location: Site) -> TaskId {
+    pub fn spawn(&self, location: LocationId) -> TaskId {
         let mut script = self.runtime.script();
         script.check_awake(self.position, "spawn");
         let id = script.spawn(location, Queue::Local(self.position), self.runtime.clock.now());
@@ -179,7 +179,7 @@ impl<'a, R: RegistryRef<Storage = Heap>> MockWorker<'a, R> {
     }
 }
 
-impl<R: RegistryRef<Storage = Heap>> fmt::Debug for MockWorker<'_, R> {
+impl<R: RegistryRef<Storage = HeapStorage>> fmt::Debug for MockWorker<'_, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "MockWorker({})", self.position)
     }

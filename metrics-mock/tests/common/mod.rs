@@ -4,14 +4,14 @@
 
 use core::time::Duration;
 use metrics_core::{
-    Builder, Heap, HistogramConfig, HistogramSnapshot, MetricSet, Registry, RuntimeMetrics, Worker,
+    Builder, HeapStorage, HistogramConfig, HistogramSnapshot, MetricSet, Registry, RuntimeMetrics, Worker,
     WorkerNumber,
 };
 use metrics_mock::{ManualClock, MockProbe, MockRuntime};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(crate) type Handle = Arc<Registry<Heap, Arc<ManualClock>>>;
+pub(crate) type Handle = Arc<Registry<HeapStorage, Arc<ManualClock>>>;
 
 pub(crate) fn millis(n: u64) -> Duration {
     Duration::from_millis(n)

@@ -6,7 +6,7 @@ use crate::{Runtimes, Snapshot};
 use core::cell::Cell;
 use core::fmt;
 use core::num::NonZeroUsize;
-use metrics_core::{Heap, Probe, RECORDING, RegistryRef, RuntimeMetrics};
+use metrics_core::{HeapStorage, Probe, RECORDING, RegistryRef, RuntimeMetrics};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
@@ -74,7 +74,7 @@ impl RuntimeCollector {
     /// A collector of one runtime's metrics.
     pub fn new<R, P>(metrics: RuntimeMetrics<R, P>) -> Self
     where
-        R: RegistryRef<Storage = Heap> + Send + Sync + 'static,
+        R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
         P: Probe + Clone + Send + Sync + 'static,
     {
         Self::of(Exported::new(metrics))
@@ -100,7 +100,7 @@ impl RuntimeCollector {
     /// ```
     pub fn of_all<R, P>(list: &Runtimes<R, P>) -> Self
     where
-        R: RegistryRef<Storage = Heap> + Send + Sync + 'static,
+        R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
         P: Probe + Clone + Send + Sync + 'static,
     {
         Self::of(Listed::new(list))
@@ -121,7 +121,7 @@ impl RuntimeCollector {
     /// one of that name later, that one is left out.
     pub fn with_runtime<R, P>(mut self, metrics: RuntimeMetrics<R, P>) -> Result<Self, DuplicateName>
     where
-        R: RegistryRef<Storage = Heap> + Send + Sync + 'static,
+        R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
         P: Probe + Clone + Send + Sync + 'static,
     {
         if self.names().iter().any(|name| name == metrics.name()) {

@@ -3,8 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 use metrics_core::{
-    Heap, HistogramSnapshot, METRICS, Metric, MetricKind, MetricScope, MetricUnit, Sample, SampleValue,
-    Snapshot, WorkerLabel, WorkerState,
+    HeapStorage, HistogramSnapshot, METRICS, Metric, MetricKind, MetricScope, MetricUnit, Sample,
+    SampleValue, Snapshot, WorkerLabel, WorkerState,
 };
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -47,7 +47,7 @@ enum Value {
 
 /// Writes every metric that one of the snapshots has a value of. The series of a metric stand together, whichever runtime they are of.
 pub(super) fn encode<'a>(
-    snapshots: impl IntoIterator<Item = &'a Snapshot<Heap>>,
+    snapshots: impl IntoIterator<Item = &'a Snapshot<HeapStorage>>,
     shape: Shape,
     encoder: &mut DescriptorEncoder<'_>,
 ) -> fmt::Result {

@@ -1,7 +1,7 @@
 //! The runtimes that are exported, and how a scrape reads them.
 
 use crate::{Runtimes, Snapshot};
-use metrics_core::{Heap, Probe, RegistryRef, RuntimeMetrics, SnapshotReader};
+use metrics_core::{HeapStorage, Probe, RegistryRef, RuntimeMetrics, SnapshotReader};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One runtime or several that can be read, whatever their registries and probes are.
@@ -13,14 +13,14 @@ pub(super) trait Source: Send + Sync {
 }
 
 /// A runtime and its readers, so that no counter goes back from one scrape to the next.
-pub(super) struct Exported<R: RegistryRef<Storage = Heap>, P> {
+pub(super) struct Exported<R: RegistryRef<Storage = HeapStorage>, P> {
     metrics: RuntimeMetrics<R, P>,
     /// One for each scrape that has been going on at the same time. The lock is not held while the probe is called, which
     /// may wait for another scrape.
     readers: Mutex<Vec<SnapshotReader<R, P>>>,
 }
 
-impl<R: RegistryRef<Storage = Heap>, P: Probe + Clone> Exported<R, P> {
+impl<R: RegistryRef<Storage = HeapStorage>, P: Probe + Clone> Exported<R, P> {
     pub(super) fn new(metrics: RuntimeMetrics<R, P>) -> Self {
         Self {
             metrics,
@@ -40,7 +40,7 @@ impl<R: RegistryRef<Storage = Heap>, P: Probe + Clone> Exported<R, P> {
 
 impl<R, P> Source for Exported<R, P>
 where
-    R: RegistryRef<Storage = Heap> + Send + Sync,
+    R: RegistryRef<Storage = HeapStorage> + Send + Sync,
     P: Probe + Clone + Send + Sync,
 {
     fn names(&self) -> Vec<String> {
@@ -53,12 +53,12 @@ where
 }
 
 /// Whatever is in a list of runtimes when somebody scrapes.
-pub(super) struct Listed<R: RegistryRef<Storage = Heap>, P> {
+pub(super) struct Listed<R: RegistryRef<Storage = HeapStorage>, P> {
     list: Runtimes<R, P>,
     exported: Mutex<Vec<Arc<Exported<R, P>>>>,
 }
 
-impl<R: RegistryRef<Storage = Heap>, P> Listed<R, P> {
+impl<R: RegistryRef<Storage = HeapStorage>, P> Listed<R, P> {
     pub(super) fn new(list: &Runtimes<R, P>) -> Self {
         Self {
             list: list.clone(),
@@ -69,7 +69,7 @@ impl<R: RegistryRef<Storage = Heap>, P> Listed<R, P> {
 
 impl<R, P> Listed<R, P>
 where
-    R: RegistryRef<Storage = Heap>,
+    R: RegistryRef<Storage = HeapStorage>,
     P: Probe + Clone,
 {
     /// What is listed now, with what the last scrape saw of it.
@@ -94,7 +94,7 @@ where
 
 impl<R, P> Source for Listed<R, P>
 where
-    R: RegistryRef<Storage = Heap> + Send + Sync,
+    R: RegistryRef<Storage = HeapStorage> + Send + Sync,
     P: Probe + Clone + Send + Sync,
 {
     fn names(&self) -> Vec<String> {

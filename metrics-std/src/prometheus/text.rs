@@ -165,11 +165,11 @@ mod tests {
     fn exemplars_go_and_a_hash_in_a_label_stays() {
         let text = both_ways(
             "# TYPE h histogram\nh_bucket{le=\"1.0\"} 2 # {trace=\"x\"} 0.5 1.0\n\
-             h_bucket{le=\"+Inf\",site=\"a # \\\" # b\"} 2 # {trace=\"}\"} 0.5\n",
+             h_bucket{le=\"+Inf\",spawn_location=\"a # \\\" # b\"} 2 # {trace=\"}\"} 0.5\n",
         );
         assert_eq!(
             text,
-            "# TYPE h histogram\nh_bucket{le=\"1.0\"} 2\nh_bucket{le=\"+Inf\",site=\"a # \\\" # b\"} 2\n"
+            "# TYPE h histogram\nh_bucket{le=\"1.0\"} 2\nh_bucket{le=\"+Inf\",spawn_location=\"a # \\\" # b\"} 2\n"
         );
     }
 

@@ -51,7 +51,7 @@ impl ExternalRow {
     pub(crate) fn record(&self, registry: &Arc<Registry>, record: impl FnOnce(&Worker)) {
         let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if shared.worker.is_none() {
-            shared.worker = Worker::lease_foreign(Arc::clone(registry)).ok();
+            shared.worker = Worker::lease_external(Arc::clone(registry)).ok();
         }
         if let Some(worker) = &shared.worker {
             record(worker);

@@ -89,7 +89,7 @@ impl Lease {
             OpenPoll::Outermost
         } else if depth == 0 && self.hooked.get().is_some() {
             // The runtime's hook reported a location in the library that spawned on the user's behalf.
-            self.worker.set_site(start.site);
+            self.worker.set_spawn_location(start.spawn_location);
             OpenPoll::Hooked
         } else {
             self.worker.inc_nested_polls();

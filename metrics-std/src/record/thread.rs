@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// The numbers that are in use, with the name of the thread if it has one.
 static THREADS: RwLock<BTreeMap<u64, Option<Arc<str>>>> = RwLock::new(BTreeMap::new());
 
-/// The number of a thread. Another thread may get it once the last clone is dropped, so what publishes the number keeps a clone
+/// The number of a thread. Another thread may get it once the last clone is dropped, so what submits the number keeps a clone
 /// for as long.
 #[derive(Clone, Debug)]
 pub(crate) struct ThreadNumber(Arc<Held>);

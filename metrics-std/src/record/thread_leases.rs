@@ -73,7 +73,7 @@ fn lease(target: &RecordingTarget, options: LeaseOptions) -> Option<Rc<Lease>> {
     let worker = match options.role {
         ThreadRole::Any => Worker::lease_any(registry),
         ThreadRole::Worker(index) => Worker::lease(registry, index),
-        ThreadRole::External => Worker::lease_foreign(registry),
+        ThreadRole::External => Worker::lease_external(registry),
     };
     let lease = Rc::new(Lease::new(worker.ok()?, target, options));
     push(&lease)?;

@@ -25,7 +25,7 @@ const fn is_large<T>() -> bool {
 
 /// Spawns measured tasks on a Tokio runtime. Cheap to clone.
 ///
-/// Each method does what Tokio's of the same name does. The spawn site that stall reports and live records show is the caller of
+/// Each method does what Tokio's of the same name does. The spawn location that stall reports and live records show is the caller of
 /// that method.
 #[derive(Clone)]
 pub struct Spawner {
@@ -71,25 +71,29 @@ impl Spawner {
     /// [`spawn`](Self::spawn) with the spawn location of somebody else's call.
     #[cfg(feature = "axum")]
     #[track_caller]
-    pub(crate) fn spawn_at<F>(&self, future: F, site: &'static Location<'static>) -> JoinHandle<F::Output>
+    pub(crate) fn spawn_at<F>(
+        &self,
+        future: F,
+        spawn_location: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         if const { is_large::<Measured<F>>() } {
-            self.spawn_small(Box::pin(future), site)
+            self.spawn_small(Box::pin(future), spawn_location)
         } else {
-            self.spawn_small(future, site)
+            self.spawn_small(future, spawn_location)
         }
     }
 
     #[track_caller]
-    fn spawn_small<F>(&self, future: F, site: &'static Location<'static>) -> JoinHandle<F::Output>
+    fn spawn_small<F>(&self, future: F, spawn_location: &'static Location<'static>) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let future = Measured::uncounted(&self.target, future, site, self.polled_by);
+        let future = Measured::uncounted(&self.target, future, spawn_location, self.polled_by);
         spawning::count_accepted(&self.target, self.polled_by, || self.runtime.spawn(future))
     }
 
@@ -112,7 +116,11 @@ impl Spawner {
     }
 
     #[track_caller]
-    fn spawn_local_small<F>(&self, future: F, site: &'static Location<'static>) -> JoinHandle<F::Output>
+    fn spawn_local_small<F>(
+        &self,
+        future: F,
+        spawn_location: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,
@@ -122,7 +130,7 @@ impl Spawner {
             Some(leases) if leases.is_local() => PolledBy::Unknown,
             _ => PolledBy::LocalExecutor,
         };
-        let future = Measured::uncounted(&self.target, future, site, polled_by);
+        let future = Measured::uncounted(&self.target, future, spawn_location, polled_by);
         spawning::count_accepted(&self.target, polled_by, || tokio::task::spawn_local(future))
     }
 
@@ -145,13 +153,13 @@ impl Spawner {
         &self,
         set: &mut JoinSet<F::Output>,
         future: F,
-        site: &'static Location<'static>,
+        spawn_location: &'static Location<'static>,
     ) -> AbortHandle
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let future = Measured::uncounted(&self.target, future, site, self.polled_by);
+        let future = Measured::uncounted(&self.target, future, spawn_location, self.polled_by);
         spawning::count_accepted(&self.target, self.polled_by, || {
             set.spawn_on(future, &self.runtime)
         })

@@ -31,7 +31,7 @@ impl TaskCallbacks {
             if let Some(lease) = thread_leases::lease_for_poll(&before, PolledBy::Runtime) {
                 let start = PollStart {
                     scheduled_at: scheduled_at(&before, meta),
-                    site: location::intern(meta.spawned_at()),
+                    spawn_location: location::intern(meta.spawned_at()),
                 };
                 lease.start_hooked_poll(start);
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use metrics_core::{
-    LiveThread, Probe, RegistryRef, RuntimeMetrics, Site, TimeScale, TimeSource, Timestamp, Transition,
+    LiveThread, LocationId, Probe, RegistryRef, RuntimeMetrics, TimeScale, TimeSource, Timestamp, Transition,
     WorkerState,
 };
 
@@ -53,7 +53,7 @@ struct Watched {
     before_step: Duration,
     clock_stepped: bool,
     /// Where the task of the poll was spawned, as far as that is known yet.
-    site: Site,
+    spawn_location: LocationId,
     worker: Option<usize>,
     thread: u64,
     reported: bool,
@@ -138,7 +138,7 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
                             .undated
                             .get(&thread.slot)
                             .is_some_and(|undated| undated.clock_stepped),
-                        site: thread.live.site,
+                        spawn_location: thread.live.spawn_location,
                         worker: thread.worker,
                         thread: thread.thread,
                         reported: false,
@@ -146,7 +146,7 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
                 }
             };
             // The spawn location may become known only some time after the poll began.
-            watched.site = thread.live.site;
+            watched.spawn_location = thread.live.spawn_location;
             if !watched.reported && self.lasted(&watched, now) >= self.threshold {
                 watched.reported = true;
                 let stall = self.stall(&watched, now, StallPhase::Ongoing);
@@ -237,7 +237,10 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
         let lasted = self.lasted(watched, now);
         let probe = self.metrics.probe();
         let (kind, spawn_location) = match watched.activity {
-            Activity::Poll { .. } => (StallKind::Poll, text(|out| probe.write_site(watched.site, out))),
+            Activity::Poll { .. } => (
+                StallKind::Poll,
+                text(|out| probe.write_location(watched.spawn_location, out)),
+            ),
             Activity::Between { .. } => (StallKind::NoProgress, None),
         };
         let system_now = SystemTime::now();

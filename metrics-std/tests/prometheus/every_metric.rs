@@ -2,7 +2,8 @@
 
 use crate::fixture::Fixture;
 use metrics_core::{
-    EVENT_LOOP_METRICS, Fact, HistogramName, METRICS, MetricScope, MetricSource, WorkerNumber, WorkerState,
+    EVENT_LOOP_METRICS, HistogramName, InfoMetric, METRICS, MetricScope, MetricSource, WorkerNumber,
+    WorkerState,
 };
 use metrics_std::prometheus::{Format, RuntimeCollector};
 use prometheus_client::registry::Registry;
@@ -39,15 +40,15 @@ fn has_value(fixture: &Fixture, source: MetricSource) -> bool {
             .blocking_queue_wait()
             .is_some_and(|wait| wait.count() > 0),
         MetricSource::Fact(fact) => match fact {
-            Fact::State => worker.state() == Some(WorkerState::Polling),
-            Fact::Since => worker.state_for().is_some(),
-            Fact::Site => !worker.site_name().is_empty(),
-            Fact::Thread => metrics.worker_thread(0).is_some(),
-            Fact::MeanPollTime => metrics.worker_mean_poll_time(0).is_some(),
-            Fact::BusyInProgress => worker.busy_in_progress().is_some(),
-            Fact::NumWorkers => metrics.num_workers() == 2,
-            Fact::StartedAt => snapshot.started_at().is_some(),
-            Fact::Epoch => snapshot.epoch() == u64::MAX,
+            InfoMetric::State => worker.state() == Some(WorkerState::Polling),
+            InfoMetric::Since => worker.state_for().is_some(),
+            InfoMetric::LocationId => !worker.spawn_location_name().is_empty(),
+            InfoMetric::Thread => metrics.worker_thread(0).is_some(),
+            InfoMetric::MeanPollTime => metrics.worker_mean_poll_time(0).is_some(),
+            InfoMetric::BusyInProgress => worker.busy_in_progress().is_some(),
+            InfoMetric::NumWorkers => metrics.num_workers() == 2,
+            InfoMetric::StartedAt => snapshot.started_at().is_some(),
+            InfoMetric::Epoch => snapshot.epoch() == u64::MAX,
             _ => false,
         },
         _ => false,

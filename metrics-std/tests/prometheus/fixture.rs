@@ -3,13 +3,13 @@
 use core::fmt;
 use core::time::Duration;
 use metrics_core::{
-    Builder, Heap, HistogramConfig, MetricSet, Probe, Registry, RuntimeMetrics, RuntimeNumber, Site,
-    StallKind, TaskEnd, Worker, WorkerNumber,
+    Builder, HeapStorage, HistogramConfig, LocationId, MetricSet, Probe, Registry, RuntimeMetrics,
+    RuntimeNumber, StallKind, TaskEnd, Worker, WorkerNumber,
 };
 use metrics_mock::{ManualClock, MockRuntime, TaskId};
 use std::sync::Arc;
 
-type Held = Arc<Registry<Heap, Arc<ManualClock>>>;
+type Held = Arc<Registry<HeapStorage, Arc<ManualClock>>>;
 
 /// What the runtime would be asked.
 #[derive(Clone, Copy, Debug)]
@@ -34,9 +34,9 @@ impl Probe for Answers {
         (number == WorkerNumber::LocalQueueDepth).then_some(worker as u64 + 1)
     }
 
-    fn write_site(&self, site: Site, out: &mut dyn fmt::Write) -> fmt::Result {
+    fn write_location(&self, spawn_location: LocationId, out: &mut dyn fmt::Write) -> fmt::Result {
         // A path that needs escaping in a label.
-        write!(out, "src\\a \"task\".rs:{}", site.as_u32())
+        write!(out, "src\\a \"task\".rs:{}", spawn_location.as_u32())
     }
 
     fn write_thread(&self, thread: u64, out: &mut dyn fmt::Write) -> fmt::Result {
@@ -69,7 +69,7 @@ impl Fixture {
         let lease = |index| Worker::lease(Arc::clone(&registry), index).expect("a slot for every worker");
         let runtime = MockRuntime::new(vec![lease(0), lease(1)], clock);
         let worker = runtime.worker(0);
-        let task = worker.spawn(Site::from_u32(7));
+        let task = worker.spawn(LocationId::from_u32(7));
         worker.poll(task, Duration::from_micros(5));
         let fixture = Self {
             metrics: RuntimeMetrics::with_probe(registry, Answers),
@@ -101,7 +101,7 @@ impl Fixture {
             worker.poll_root(Duration::ZERO);
             worker.park_for(Duration::ZERO);
             worker.park_for(Duration::ZERO);
-            let tasks = [(); 3].map(|()| worker.spawn(Site::from_u32(7)));
+            let tasks = [(); 3].map(|()| worker.spawn(LocationId::from_u32(7)));
             thief.steal(&tasks[..1]);
             worker.overflow(&tasks[1..2]);
             worker.start_poll(tasks[2]);
@@ -126,7 +126,7 @@ impl Fixture {
         runtime.worker(0).park();
 
         let stuck = runtime.worker(1);
-        let task = runtime.spawn(Site::from_u32(8));
+        let task = runtime.spawn(LocationId::from_u32(8));
         stuck.start_poll(task);
         stuck.submit();
         runtime.advance(Duration::from_millis(60));

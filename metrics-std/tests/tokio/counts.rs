@@ -150,7 +150,7 @@ fn a_local_runtime_is_measured_like_any_other() {
 }
 
 #[test]
-fn a_root_future_counts_its_own_polls_and_publishes_what_is_left() {
+fn a_root_future_counts_its_own_polls_and_submits_what_is_left() {
     let (runtime, metrics, spawner) = current_thread();
     runtime.block_on(Measured::root(&metrics, async {
         let waits = spawner.spawn(pending::<()>());
@@ -161,7 +161,7 @@ fn a_root_future_counts_its_own_polls_and_publishes_what_is_left() {
     assert_eq!(
         metrics.poll_count().unwrap(),
         Some(1),
-        "the task that never ended has its poll published"
+        "the task that never ended has its poll submitted"
     );
 }
 

@@ -13,7 +13,7 @@ fn a_local_set_beside_the_workers_polls_in_the_foreign_row() {
     let (runtime, metrics, spawner) = multi_thread(1);
     let local = LocalSet::new();
     local.block_on(&runtime, async { spawner.spawn_local(yields(4)).await.unwrap() });
-    // No hook tells when this thread falls idle: published all the same.
+    // No hook tells when this thread falls idle: submitted all the same.
     let snapshot = metrics.snapshot();
     assert_eq!(snapshot.external().unwrap().poll_count(), Some(5));
     assert_eq!(snapshot.total().poll_count(), Some(5));
@@ -72,7 +72,7 @@ fn a_runtime_built_elsewhere_can_be_spawned_on() {
     assert_eq!(
         metrics.poll_count().unwrap(),
         Some(10),
-        "published without any hook"
+        "submitted without any hook"
     );
     assert_eq!(metrics.park_count().unwrap(), None);
     assert_eq!(metrics.completed_tasks_count(), Some(1));

@@ -9,7 +9,7 @@ use core::cell::{Cell, RefCell};
 use core::panic::Location;
 use core::time::Duration;
 use metrics_wasm::metrics_core::{
-    HistogramConfig, MetricSet, PollStart, Site, TaskEnd, TimeSource, WakeStamp, WorkerNumber,
+    HistogramConfig, LocationId, MetricSet, PollStart, TaskEnd, TimeSource, WakeStamp, WorkerNumber,
 };
 use metrics_wasm::{BuildError, PerformanceClock, Registry, RuntimeMetrics, Worker, no_finer_than};
 use std::collections::VecDeque;
@@ -51,7 +51,7 @@ extern "C" {
 /// What goes with each task.
 pub(crate) struct Meta {
     scheduled_at: WakeStamp,
-    site: Site,
+    spawn_location: LocationId,
 }
 
 struct Executor {
@@ -126,7 +126,7 @@ where
     F::Output: 'static,
 {
     let executor = executor()?;
-    let site = executor.site(Location::caller());
+    let spawn_location = executor.spawn_location(Location::caller());
     executor.worker.task_spawned();
     let ended = Ended(Rc::clone(&executor), TaskEnd::Cancelled);
     let counted = async move {
@@ -137,7 +137,7 @@ where
     };
     let meta = Meta {
         scheduled_at: WakeStamp::new(),
-        site,
+        spawn_location,
     };
     let schedule = |runnable| {
         if let Some(executor) = self::executor() {
@@ -159,7 +159,7 @@ impl Drop for Ended {
 }
 
 impl Executor {
-    fn site(&self, location: &'static Location<'static>) -> Site {
+    fn spawn_location(&self, location: &'static Location<'static>) -> LocationId {
         let mut sites = self.sites.borrow_mut();
         let index = sites
             .iter()
@@ -168,7 +168,7 @@ impl Executor {
                 sites.push(location);
                 sites.len() - 1
             });
-        u32::try_from(index + 1).map_or(Site::UNKNOWN, Site::from_u32)
+        u32::try_from(index + 1).map_or(LocationId::UNKNOWN, LocationId::from_u32)
     }
 
     /// A task became scheduled: it was spawned or woken.
@@ -193,10 +193,13 @@ impl Executor {
                 self.woken.set(false);
                 break;
             };
-            let Meta { scheduled_at, site } = runnable.metadata();
+            let Meta {
+                scheduled_at,
+                spawn_location,
+            } = runnable.metadata();
             worker.start_poll(PollStart {
                 scheduled_at: scheduled_at.take(),
-                site: *site,
+                spawn_location: *spawn_location,
             });
             runnable.run();
             worker.end_poll();

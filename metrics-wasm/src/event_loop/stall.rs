@@ -1,7 +1,7 @@
 //! Stalls of the thread. Polls, the browser and the timer may each see one; it is reported once, from the most precise source.
 
 use core::time::Duration;
-use metrics_core::{Site, Timestamp};
+use metrics_core::{LocationId, Timestamp};
 
 /// The source of a stall report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,7 +28,7 @@ pub struct Stall {
     /// Where the report comes from.
     pub source: StallSource,
     /// Where the task was spawned whose poll it was. Unknown unless the source is a poll; see [`resolve`](crate::location::resolve).
-    pub site: Site,
+    pub spawn_location: LocationId,
 }
 
 /// A time span in nanoseconds of the clock.
@@ -47,13 +47,13 @@ impl Span {
         self.start < other.end && other.start < self.end
     }
 
-    const fn stall(self, source: StallSource, site: Site) -> Stall {
+    const fn stall(self, source: StallSource, spawn_location: LocationId) -> Stall {
         let start = Timestamp::from_ticks(self.start);
         Stall {
             start,
             duration: Duration::from_nanos(self.nanos()),
             source,
-            site,
+            spawn_location,
         }
     }
 }
@@ -84,13 +84,13 @@ impl Detector {
     }
 
     /// A poll ended.
-    pub(super) fn poll(&mut self, span: Span, site: Site) -> Option<Stall> {
-        self.report(span, StallSource::Poll, site)
+    pub(super) fn poll(&mut self, span: Span, spawn_location: LocationId) -> Option<Stall> {
+        self.report(span, StallSource::Poll, spawn_location)
     }
 
     /// The browser reported a long task.
     pub(super) fn long_task(&mut self, span: Span) -> Option<Stall> {
-        self.report(span, StallSource::LongTask, Site::UNKNOWN)
+        self.report(span, StallSource::LongTask, LocationId::UNKNOWN)
     }
 
     /// A timer was due at the start of the span and fired at its end. With `wait`, the browser may still report the same stall.
@@ -98,19 +98,19 @@ impl Detector {
         let before = self
             .suspect
             .take()
-            .and_then(|span| self.report(span, StallSource::Probe, Site::UNKNOWN));
+            .and_then(|span| self.report(span, StallSource::Probe, LocationId::UNKNOWN));
         if wait && span.nanos() >= self.threshold && !self.is_reported(span) {
             self.suspect = Some(span);
             return [before, None];
         }
-        [before, self.report(span, StallSource::Probe, Site::UNKNOWN)]
+        [before, self.report(span, StallSource::Probe, LocationId::UNKNOWN)]
     }
 
     fn is_reported(&self, span: Span) -> bool {
         self.reported.iter().any(|reported| reported.overlaps(span))
     }
 
-    fn report(&mut self, span: Span, source: StallSource, site: Site) -> Option<Stall> {
+    fn report(&mut self, span: Span, source: StallSource, spawn_location: LocationId) -> Option<Stall> {
         if span.nanos() < self.threshold || self.is_reported(span) {
             return None;
         }
@@ -119,7 +119,7 @@ impl Detector {
         }
         self.next = (self.next + 1) % KEPT;
         self.suspect = self.suspect.filter(|suspect| !suspect.overlaps(span));
-        Some(span.stall(source, site))
+        Some(span.stall(source, spawn_location))
     }
 }
 
@@ -148,8 +148,11 @@ mod tests {
     #[test]
     fn a_stall_in_a_poll_is_reported_by_the_poll_alone() {
         let mut detector = detector();
-        let stall = detector.poll(span(1000, 1200), Site::from_u32(7)).unwrap();
-        assert_eq!((stall.source, stall.site), (StallSource::Poll, Site::from_u32(7)));
+        let stall = detector.poll(span(1000, 1200), LocationId::from_u32(7)).unwrap();
+        assert_eq!(
+            (stall.source, stall.spawn_location),
+            (StallSource::Poll, LocationId::from_u32(7))
+        );
         assert_eq!(stall.duration, Duration::from_millis(200));
         assert_eq!(detector.late(span(1020, 1201), true), [None, None]);
         assert_eq!(detector.long_task(span(999, 1201)), None);
@@ -203,7 +206,7 @@ mod tests {
     #[test]
     fn a_span_below_the_threshold_is_not_reported() {
         let mut detector = detector();
-        assert_eq!(detector.poll(span(0, 99), Site::UNKNOWN), None);
+        assert_eq!(detector.poll(span(0, 99), LocationId::UNKNOWN), None);
         assert_eq!(detector.late(span(0, 99), false), [None, None]);
         let mut without_listeners = Detector::new();
         assert_eq!(without_listeners.long_task(span(0, 1_000_000)), None);

@@ -222,13 +222,13 @@ impl Watch {
         let polls = self.recorder.take_long_polls();
         polls
             .into_iter()
-            .filter_map(|(start, end, site)| {
+            .filter_map(|(start, end, spawn_location)| {
                 detector.poll(
                     Span {
                         start: start.ticks(),
                         end: end.ticks(),
                     },
-                    site,
+                    spawn_location,
                 )
             })
             .collect()

@@ -212,10 +212,12 @@ fn stall_object(stall: &Stall) -> Result<JsValue, JsValue> {
         StallSource::Probe => "probe",
     };
     set("source", JsValue::from_str(source))?;
-    let site = location::resolve(stall.site);
+    let spawn_location = location::resolve(stall.spawn_location);
     set(
-        "site",
-        site.map_or(JsValue::NULL, |site| JsValue::from_str(&site.to_string())),
+        "spawn_location",
+        spawn_location.map_or(JsValue::NULL, |spawn_location| {
+            JsValue::from_str(&spawn_location.to_string())
+        }),
     )?;
     Ok(object.into())
 }

@@ -38,8 +38,8 @@ export interface Worker {
   worker: number;
   state: "idle" | "parked" | "searching" | "running" | "polling" | null;
   since: Measured;
-  site: number;
-  site_name: string;
+  spawn_location: number;
+  spawn_location_name: string;
   busy_in_progress: Measured;
   thread: Measured;
   thread_name: string;
@@ -139,5 +139,5 @@ export interface Stall {
   start: number;
   duration: number;
   source: "poll" | "longtask" | "probe";
-  site: string | null;
+  spawn_location: string | null;
 }

@@ -195,7 +195,7 @@ test("the generated types say what is there", async () => {
        const interval: Interval = metrics.since(snapshot);
        const ratio: number | null = interval.total.busy_ratio;
        const bound: bigint | undefined = metrics.quantile("poll_time", 0.99)?.upper;
-       const stop: () => void = metrics.onStall(100, (stall: Stall) => console.log(stall.duration, stall.site));
+       const stop: () => void = metrics.onStall(100, (stall: Stall) => console.log(stall.duration, stall.spawn_location));
        const text: string = metrics.prometheus();
        console.log(polls, ratio, bound, stop, text);
        // @ts-expect-error there is no such histogram

@@ -21,11 +21,11 @@ mod harness;
 mod memory;
 mod ours;
 mod polls;
-mod publish;
 mod reader;
 mod record;
 mod serve;
 mod snapshot;
+mod submit;
 mod tasks;
 mod testbed;
 mod values;
@@ -42,7 +42,7 @@ fn sides() -> Vec<Named> {
         clock::SIDES,
         memory::SIDES,
         polls::SIDES,
-        publish::SIDES,
+        submit::SIDES,
         reader::SIDES,
         record::SIDES,
         snapshot::SIDES,

@@ -1,12 +1,12 @@
-//! Our side of what needs no runtime: the hooks of a worker, publishing, reading.
+//! Our side of what needs no runtime: the hooks of a worker, submitting, reading.
 
-use metrics_core::{Builder, Heap, HistogramConfig, MetricSet, Registry, TimeSource, Timestamp};
+use metrics_core::{Builder, HeapStorage, HistogramConfig, MetricSet, Registry, TimeSource, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A registry over any clock, on the heap.
-pub(crate) type Shared<T> = Arc<Registry<Heap, T>>;
+pub(crate) type Shared<T> = Arc<Registry<HeapStorage, T>>;
 
 /// A clock that a side sets, so that a poll takes exactly what it wants.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl TimeSource for SetClock {
     }
 }
 
-/// A registry with both histograms of this layout that publishes only when told to.
+/// A registry with both histograms of this layout that submits only when told to.
 pub(crate) fn registry<T: TimeSource>(clock: T, workers: usize, layout: HistogramConfig) -> Shared<T> {
     Builder::new()
         .measures(MetricSet::ALL)

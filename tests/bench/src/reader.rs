@@ -2,7 +2,7 @@
 
 use crate::harness::{Build, Measured, Named, side, timed};
 use crate::ours::{LAYOUT, Shared};
-use metrics_core::{Builder, MetricSet, PollStart, RuntimeMetrics, Site, Worker};
+use metrics_core::{Builder, LocationId, MetricSet, PollStart, RuntimeMetrics, Worker};
 use metrics_std::Clock;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ fn polls(worker: &Worker<Shared<Clock>>, ops: u64) {
     for i in 0..ops {
         worker.start_poll(PollStart {
             scheduled_at: None,
-            site: Site::UNKNOWN,
+            spawn_location: LocationId::UNKNOWN,
         });
         let mut hash = i;
         for _ in 0..12 {

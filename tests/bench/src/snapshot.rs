@@ -3,7 +3,7 @@
 use crate::harness::{Build, Measured, Named, measured_region, slow_side, timed};
 use crate::ours::{LAYOUT, SetClock, Shared, registry};
 use crate::values::poll_times;
-use metrics_core::{PollStart, RuntimeMetrics, Site, SnapshotReader, TimeSource, Worker};
+use metrics_core::{LocationId, PollStart, RuntimeMetrics, SnapshotReader, TimeSource, Worker};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -59,7 +59,7 @@ impl Fleet {
         self.values[self.next]
     }
 
-    /// Every worker polls once, after some wait, and publishes.
+    /// Every worker polls once, after some wait, and submits.
     fn work(&mut self) {
         for i in 0..self.workers.len() {
             let (wait, time) = (self.value(), self.value());
@@ -69,7 +69,7 @@ impl Fleet {
             clock.advance(wait);
             worker.start_poll(PollStart {
                 scheduled_at: Some(scheduled_at),
-                site: Site::UNKNOWN,
+                spawn_location: LocationId::UNKNOWN,
             });
             clock.advance(time);
             worker.end_poll();

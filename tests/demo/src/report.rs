@@ -4,7 +4,7 @@ use crate::load::Requests;
 use crate::stalls::Stall;
 use crate::view::{Grouped, Maybe, Nanos};
 use crate::witness::Testimony;
-use metrics_std::{Heap, Interval, Snapshot};
+use metrics_std::{HeapStorage, Interval, Snapshot};
 use serde::Serialize;
 
 /// The JSON document. `snapshot` and `interval` have the one schema of snapshots.
@@ -14,7 +14,7 @@ pub(crate) struct Report {
     /// Everything since the start, taken after the load had ended and every worker was idle.
     pub(crate) snapshot: Snapshot,
     /// The same without what happened before the load began.
-    pub(crate) interval: Interval<Heap>,
+    pub(crate) interval: Interval<HeapStorage>,
     /// Every stall that was reported.
     pub(crate) stalls: Vec<Stall>,
 }

@@ -1,7 +1,7 @@
 //! From two snapshots to what is shown of the second between them.
 
 use crate::stalls::Stalls;
-use crate::view::{HistogramRow, Nanos, Quantiles, Tasks, View, WorkerRow, short_site};
+use crate::view::{HistogramRow, Nanos, Quantiles, Tasks, View, WorkerRow, short_location};
 use metrics_std::{
     HistogramInterval, HistogramSnapshot, Interval, Quantile, RuntimeMetrics, Snapshot, WorkerInterval,
     WorkerNumber, WorkerSnapshot, WorkerState,
@@ -80,8 +80,8 @@ fn stall_count(now: &Snapshot) -> Option<u64> {
 
 fn row(
     name: String,
-    worker: &WorkerSnapshot<metrics_std::Heap>,
-    interval: &WorkerInterval<metrics_std::Heap>,
+    worker: &WorkerSnapshot<metrics_std::HeapStorage>,
+    interval: &WorkerInterval<metrics_std::HeapStorage>,
 ) -> WorkerRow {
     WorkerRow {
         name,
@@ -93,7 +93,7 @@ fn row(
     }
 }
 
-fn state(worker: &WorkerSnapshot<metrics_std::Heap>) -> String {
+fn state(worker: &WorkerSnapshot<metrics_std::HeapStorage>) -> String {
     let state = match worker.state() {
         Some(WorkerState::Idle) => "no thread",
         Some(WorkerState::Parked) => "parked",
@@ -103,8 +103,8 @@ fn state(worker: &WorkerSnapshot<metrics_std::Heap>) -> String {
         _ => "awake",
     };
     let mut text = state.to_owned();
-    if !worker.site_name().is_empty() {
-        text = format!("{text} {}", short_site(worker.site_name()));
+    if !worker.spawn_location_name().is_empty() {
+        text = format!("{text} {}", short_location(worker.spawn_location_name()));
     }
     match worker.state_for() {
         Some(time) => format!("{text} for {}", Nanos(nanos(time))),
@@ -112,7 +112,7 @@ fn state(worker: &WorkerSnapshot<metrics_std::Heap>) -> String {
     }
 }
 
-fn histograms(now: &Snapshot, interval: &Interval<metrics_std::Heap>) -> Vec<HistogramRow> {
+fn histograms(now: &Snapshot, interval: &Interval<metrics_std::HeapStorage>) -> Vec<HistogramRow> {
     let total = now.total();
     let last = interval.total();
     let row = |name,

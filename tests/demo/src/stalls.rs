@@ -1,6 +1,6 @@
 //! The stalls that the watchdog reported, and when it did.
 
-use crate::view::{Nanos, short_site};
+use crate::view::{Nanos, short_location};
 use metrics_std::RuntimeMetrics;
 use metrics_std::watchdog::{self, StallKind, StallPhase, Watchdog, watch_stalls};
 use serde::Serialize;
@@ -18,7 +18,7 @@ pub(crate) struct Stall {
     pub(crate) thread: Option<String>,
     pub(crate) kind: &'static str,
     /// File and line at which the task was spawned.
-    pub(crate) site: Option<String>,
+    pub(crate) spawn_location: Option<String>,
     pub(crate) began_nanos: u64,
     /// When the watchdog reported it.
     pub(crate) reported_nanos: u64,
@@ -36,7 +36,7 @@ impl Stall {
                 StallKind::NoProgress => "no_progress",
                 _ => "other",
             },
-            site: report.spawn_location.as_deref().map(str::to_owned),
+            spawn_location: report.spawn_location.as_deref().map(str::to_owned),
             began_nanos: now.saturating_sub(nanos(report.lasted)),
             reported_nanos: now,
             ended_nanos: None,
@@ -58,8 +58,11 @@ impl Stall {
             Some(ended) => Nanos(ended.saturating_sub(self.began_nanos)).to_string(),
             None => "going on".to_owned(),
         };
-        let site = self.site.as_deref().map_or("spawned somewhere", short_site);
-        format!("{at:>8.2} s  {worker}: {lasted} (reported after {told})  {site}")
+        let spawn_location = self
+            .spawn_location
+            .as_deref()
+            .map_or("spawned somewhere", short_location);
+        format!("{at:>8.2} s  {worker}: {lasted} (reported after {told})  {spawn_location}")
     }
 }
 

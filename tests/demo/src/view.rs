@@ -76,10 +76,10 @@ impl<T: fmt::Display> fmt::Display for Maybe<T> {
     }
 }
 
-/// The end of a spawn site's path, which is what tells it from others: a line of the screen has no room for more.
-pub(crate) fn short_site(site: &str) -> &str {
-    let folder = site.rmatch_indices(['/', '\\']).nth(1);
-    folder.map_or(site, |(at, _)| &site[at + 1..])
+/// The end of a spawn location's path, which is what tells it from others: a line of the screen has no room for more.
+pub(crate) fn short_location(spawn_location: &str) -> &str {
+    let folder = spawn_location.rmatch_indices(['/', '\\']).nth(1);
+    folder.map_or(spawn_location, |(at, _)| &spawn_location[at + 1..])
 }
 
 /// A number with its digits in groups of three.
@@ -153,10 +153,13 @@ mod tests {
 
     #[test]
     fn a_site_keeps_its_last_folder() {
-        assert_eq!(short_site("tests/demo/src/service.rs:114"), "src/service.rs:114");
-        assert_eq!(short_site(r"C:\a\b\c.rs:1"), r"b\c.rs:1");
-        assert_eq!(short_site("src/main.rs:1"), "src/main.rs:1");
-        assert_eq!(short_site(""), "");
+        assert_eq!(
+            short_location("tests/demo/src/service.rs:114"),
+            "src/service.rs:114"
+        );
+        assert_eq!(short_location(r"C:\a\b\c.rs:1"), r"b\c.rs:1");
+        assert_eq!(short_location("src/main.rs:1"), "src/main.rs:1");
+        assert_eq!(short_location(""), "");
     }
 
     #[test]

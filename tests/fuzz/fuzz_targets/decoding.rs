@@ -2,19 +2,19 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use metrics_core::{Heap, HistogramSnapshot, Snapshot};
+use metrics_core::{HeapStorage, HistogramSnapshot, Snapshot};
 
 fuzz_target!(|data: &[u8]| {
-    if let Ok(snapshot) = postcard::from_bytes::<Snapshot<Heap>>(data) {
+    if let Ok(snapshot) = postcard::from_bytes::<Snapshot<HeapStorage>>(data) {
         exercise(&snapshot);
         let bytes = postcard::to_allocvec(&snapshot).expect("what was decoded encodes");
-        let again: Snapshot<Heap> = postcard::from_bytes(&bytes).expect("what was encoded decodes");
+        let again: Snapshot<HeapStorage> = postcard::from_bytes(&bytes).expect("what was encoded decodes");
         assert_eq!(postcard::to_allocvec(&again).expect("and again"), bytes);
     }
-    if let Ok(snapshot) = serde_json::from_slice::<Snapshot<Heap>>(data) {
+    if let Ok(snapshot) = serde_json::from_slice::<Snapshot<HeapStorage>>(data) {
         exercise(&snapshot);
         let text = serde_json::to_string(&snapshot).expect("what was decoded encodes");
-        let again: Snapshot<Heap> = serde_json::from_str(&text).expect("what was encoded decodes");
+        let again: Snapshot<HeapStorage> = serde_json::from_str(&text).expect("what was encoded decodes");
         assert_eq!(serde_json::to_string(&again).expect("and again"), text);
     }
     if let Ok(histogram) = serde_json::from_slice::<HistogramSnapshot<Vec<u64>>>(data) {
@@ -23,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-fn exercise(snapshot: &Snapshot<Heap>) {
+fn exercise(snapshot: &Snapshot<HeapStorage>) {
     let total = snapshot.total();
     let _ = (
         total.poll_count(),

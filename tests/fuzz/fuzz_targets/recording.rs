@@ -7,18 +7,18 @@ use std::sync::Arc;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use metrics_core::{
-    BlockingStart, Builder, MetricSet, Heap, HistogramConfig, PollStart, Registry, RuntimeMetrics, Sampling, Site,
+    BlockingStart, Builder, MetricSet, HeapStorage, HistogramConfig, PollStart, Registry, RuntimeMetrics, Sampling, LocationId,
     Snapshot, TaskEnd, TimeSource, Timestamp, Worker, WorkerNumber,
 };
 use metrics_mock::ManualClock;
 
-type Metrics = Arc<Registry<Heap, ManualClock>>;
+type Metrics = Arc<Registry<HeapStorage, ManualClock>>;
 
 #[derive(Arbitrary, Debug)]
 enum Op {
     Advance(u32),
     JumpTo(u32),
-    StartPoll { scheduled_at: Option<u32>, site: u32 },
+    StartPoll { scheduled_at: Option<u32>, spawn_location: u32 },
     EndPoll,
     Park,
     Unpark,
@@ -83,8 +83,8 @@ fuzz_target!(|input: Input| {
             Op::Release => drop(workers.pop()),
             Op::Advance(ticks) => registry.clock().advance_ticks(ticks.into()),
             Op::JumpTo(ticks) => registry.clock().set_ticks(ticks.into()),
-            Op::PollTime(mode) => registry.options().set_poll_time(sampling(mode)),
-            Op::ScheduleLatency(mode) => registry.options().set_schedule_latency(sampling(mode)),
+            Op::PollTime(mode) => registry.switches().set_poll_time(sampling(mode)),
+            Op::ScheduleLatency(mode) => registry.switches().set_schedule_latency(sampling(mode)),
             Op::Blocking(queued) => {
                 registry.shared().blocking_started(BlockingStart {
                     queued_at: Timestamp::from_ticks(queued.into()),
@@ -119,9 +119,9 @@ fuzz_target!(|input: Input| {
 
 fn hook(worker: &Worker<Metrics>, op: &Op) {
     match *op {
-        Op::StartPoll { scheduled_at, site } => worker.start_poll(PollStart {
+        Op::StartPoll { scheduled_at, spawn_location } => worker.start_poll(PollStart {
             scheduled_at: scheduled_at.map(|ticks| Timestamp::from_ticks(ticks.into())),
-            site: Site::from_u32(site),
+            spawn_location: LocationId::from_u32(spawn_location),
         }),
         Op::EndPoll => worker.end_poll(),
         Op::Park => worker.park(),
@@ -156,7 +156,7 @@ fn sampling(mode: u8) -> Sampling {
 }
 
 /// What holds between any two snapshots.
-fn check(earlier: &Snapshot<Heap>, now: &Snapshot<Heap>, alive: u64) {
+fn check(earlier: &Snapshot<HeapStorage>, now: &Snapshot<HeapStorage>, alive: u64) {
     assert_eq!(now.num_alive_tasks(), Some(alive));
     let interval = match now.since(earlier) {
         Ok(interval) => interval,

@@ -1,4 +1,4 @@
-//! Waiting for other threads, and not for ever: a runtime that no longer publishes what it should fails its scenario instead
+//! Waiting for other threads, and not for ever: a runtime that no longer submits what it should fails its scenario instead
 //! of hanging it.
 
 use core::time::Duration;

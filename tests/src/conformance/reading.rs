@@ -3,16 +3,16 @@
 use core::time::Duration;
 
 use metrics_core::{
-    Heap, HistogramReading, HistogramSnapshot, METRICS, RuntimeNumber, Snapshot, WorkerNumber,
+    HeapStorage, HistogramReading, HistogramSnapshot, METRICS, RuntimeNumber, Snapshot, WorkerNumber,
     WorkerSnapshot, WorkerState,
 };
 
 /// A snapshot, read by the names of the one list; `None` of one that has nothing to say.
-pub struct Reading(pub Option<Snapshot<Heap>>);
+pub struct Reading(pub Option<Snapshot<HeapStorage>>);
 
 impl Reading {
     /// A snapshot, if any number of it is not `None`: in a build that records nothing, every one is.
-    pub fn of(snapshot: Snapshot<Heap>) -> Self {
+    pub fn of(snapshot: Snapshot<HeapStorage>) -> Self {
         let reading = Self(Some(snapshot));
         let says_something = METRICS.iter().any(|metric| reading.value(metric.name).is_some());
         Self(reading.0.filter(|_| says_something))
@@ -45,10 +45,10 @@ impl Reading {
                 .workers()
                 .iter()
                 .map(|worker| has_thread(worker).then_some(1))),
-            "site" => sum(snapshot
+            "spawn_location" => sum(snapshot
                 .workers()
                 .iter()
-                .map(|worker| has_thread(worker).then(|| u64::from(worker.site().as_u32())))),
+                .map(|worker| has_thread(worker).then(|| u64::from(worker.spawn_location().as_u32())))),
             "since" => sum(snapshot
                 .workers()
                 .iter()
@@ -79,7 +79,7 @@ impl Reading {
     }
 }
 
-fn has_thread(worker: &WorkerSnapshot<Heap>) -> bool {
+fn has_thread(worker: &WorkerSnapshot<HeapStorage>) -> bool {
     worker.state() != Some(WorkerState::Idle)
 }
 

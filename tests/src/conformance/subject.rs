@@ -105,7 +105,7 @@ pub trait Runtime: Send + Sync {
     /// If this runtime has no such way.
     fn block_on(&self, root: Task) -> Result<(), Unsupported>;
 
-    /// Returns when nothing is left to run and everything was published.
+    /// Returns when nothing is left to run and everything was submitted.
     fn settle(&self);
 
     /// Makes worker 0 wake and park again so many times, with nothing to do. Returns how many of these parks are in

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::clock::{ManualClock, manual_clock};
 use super::reading::Reading;
 use super::subject::{DEVIATIONS, Runtime, Setup, Subject, Task, Unsupported};
-use metrics_std::{Options, RuntimeMetrics};
+use metrics_std::{RuntimeMetrics, Switches};
 
 /// What the scenarios found out about one metric on one runtime.
 #[derive(Clone, Copy, Debug, Default)]
@@ -161,9 +161,9 @@ impl Rig {
     ///
     /// # Errors
     /// If there is nothing to switch.
-    pub fn options(&self) -> Result<&Options, Unsupported> {
+    pub fn options(&self) -> Result<&Switches, Unsupported> {
         let metrics = self.runtime.metrics().ok_or(Unsupported)?;
-        Ok(metrics.registry().options())
+        Ok(metrics.registry().switches())
     }
 
     /// What the reader says once everything is at rest.

@@ -43,7 +43,7 @@ impl Context {
         struct Leave;
         impl Drop for Leave {
             fn drop(&mut self) {
-                // The context is dropped after the borrow ends: that releases the slot and publishes its last numbers.
+                // The context is dropped after the borrow ends: that releases the slot and submits its last numbers.
                 let _context = ENTERED.with_borrow_mut(Vec::pop);
             }
         }

@@ -23,7 +23,7 @@
 //! | 2, 3 | `start_poll`, `end_poll`, `inc_budget_forced_yield_count` | `task.rs` |
 //! | 5 | `inc_steal_count`, `inc_steal_operations` | `worker.rs` |
 //! | 6, 7 | `park`, `unpark` | `worker.rs` |
-//! | | `tick`: a worker that never parks publishes too | `worker.rs` |
+//! | | `tick`: a worker that never parks submits too | `worker.rs` |
 //! | | `discard_last_timestamp`: another worker was woken between two polls | `worker.rs` |
 //! | | `inc_local_schedule_count`, `inc_overflow_count`, `remote_schedule` | `shared.rs`, `worker.rs` |
 //! | | `task_spawned`, `task_ended` | `task.rs` |

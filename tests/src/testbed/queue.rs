@@ -71,7 +71,7 @@ impl LocalQueue {
             }
             Entry::Lifo => {
                 let displaced = self.lifo.replace(task);
-                self.publish_lifo();
+                self.submit_lifo();
                 let stealable = displaced.is_some();
                 let overflowed = displaced.and_then(|task| self.push_back(task, global));
                 Pushed {
@@ -102,7 +102,7 @@ impl LocalQueue {
 
     pub(super) fn take_lifo(&mut self) -> Option<Runnable> {
         let task = self.lifo.take();
-        self.publish_lifo();
+        self.submit_lifo();
         task
     }
 
@@ -146,7 +146,7 @@ impl LocalQueue {
         Some((first, taken as u64))
     }
 
-    fn publish_lifo(&self) {
+    fn submit_lifo(&self) {
         // Ordering: a depth is a hint for a reader and orders nothing.
         self.remote
             .lifo_taken
@@ -157,7 +157,7 @@ impl LocalQueue {
 impl Remote {
     /// Tasks waiting here, the LIFO slot included.
     pub(super) fn depth(&self) -> usize {
-        // Ordering: see `publish_lifo`.
+        // Ordering: see `submit_lifo`.
         self.stealer.len() + usize::from(self.lifo_taken.load(Ordering::Relaxed))
     }
 

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use super::context::Context;
 use super::coop;
-use super::metrics::{PollStart, Site, TaskEnd, WakeStamp, Worker, location};
+use super::metrics::{LocationId, PollStart, TaskEnd, WakeStamp, Worker, location};
 use super::queue::Entry;
 use super::shared::Shared;
 
@@ -27,7 +27,7 @@ pub(super) type Runnable = async_task::Runnable<Meta>;
 pub(super) fn spawn<F>(
     shared: &Arc<Shared>,
     future: F,
-    site: &'static Location<'static>,
+    spawn_location: &'static Location<'static>,
 ) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -42,7 +42,7 @@ where
         let meta = Meta {
             scheduled: WakeStamp::new(),
         };
-        let site = location::intern(site);
+        let spawn_location = location::intern(spawn_location);
         let schedule = {
             let shared = Arc::clone(shared);
             move |task: Runnable, info: ScheduleInfo| {
@@ -58,10 +58,14 @@ where
                 );
             }
         };
-        Builder::new()
-            .metadata(meta)
-            .propagate_panic(true)
-            .spawn(|_| Measured { future, site, alive }, WithInfo(schedule))
+        Builder::new().metadata(meta).propagate_panic(true).spawn(
+            |_| Measured {
+                future,
+                spawn_location,
+                alive,
+            },
+            WithInfo(schedule),
+        )
     });
     // A runtime that is shutting down accepts no task.
     let Some((runnable, task)) = spawned else {
@@ -83,7 +87,7 @@ pin_project! {
         #[pin]
         future: F,
         // Where it was spawned.
-        site: Site,
+        spawn_location: LocationId,
         // Dropped after the future: a task has ended when its destructors have run.
         alive: Alive,
     }
@@ -98,7 +102,7 @@ impl<F: Future> Future for Measured<F> {
         let worker: &Worker = &context.metrics;
         worker.start_poll(PollStart {
             scheduled_at: context.scheduled_at.get(),
-            site: *this.site,
+            spawn_location: *this.spawn_location,
         });
         let end = EndPoll(worker);
         this.alive.end = TaskEnd::Panicked;

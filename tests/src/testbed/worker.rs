@@ -63,7 +63,7 @@ impl Context {
         self.notify();
     }
 
-    /// Now and then: events of the I/O driver, and a chance to publish for a worker that never parks. Hook: `tick`.
+    /// Now and then: events of the I/O driver, and a chance to submit for a worker that never parks. Hook: `tick`.
     pub(super) fn maintain(&self) {
         if self.with_core(|core| core.tick % EVENT_INTERVAL == 0) == Some(true) {
             self.shared.driver.turn_now();

@@ -6,7 +6,9 @@ use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
-use metrics_core::{Description, Fixed, Heap, NoClock, Registry, RuntimeNumber, WorkerNumber};
+use metrics_core::{
+    HeapStorage, NoClock, Registry, RuntimeNumber, StaticRegistryConfig, StaticStorage, WorkerNumber,
+};
 use metrics_std::prometheus::{Format, RuntimeCollector};
 use metrics_std::tokio::{Spawner, TokioAdapter};
 use metrics_std::watchdog::watch_stalls;
@@ -99,12 +101,12 @@ fn every_getter_returns_none() {
     worker.task_spawned();
     worker.start_poll(PollStart {
         scheduled_at: Some(worker.now()),
-        site: metrics_std::location::intern(Location::caller()),
+        spawn_location: metrics_std::location::intern(Location::caller()),
     });
     worker.end_poll();
     worker.task_ended(TaskEnd::Completed);
     worker.park();
-    metrics.registry().options().set_poll_time(Sampling::Every);
+    metrics.registry().switches().set_poll_time(Sampling::Every);
 
     assert_eq!(
         (
@@ -148,14 +150,14 @@ fn a_registry_has_its_name_and_its_workers() {
 
 #[cfg_attr(not(feature = "record"), test)]
 fn a_static_registry_records_nothing() {
-    const DESCRIPTION: Description<2, 8> = match Builder::new()
+    const DESCRIPTION: StaticRegistryConfig<2, 8> = match Builder::new()
         .measures(MetricSet::ALL)
         .describe(1_000, Duration::ZERO)
     {
         Ok(description) => description,
         Err(_) => panic!("a registry without histograms always fits"),
     };
-    static REGISTRY: Registry<Fixed<2, 8>, NoClock> = Registry::new(&DESCRIPTION, NoClock);
+    static REGISTRY: Registry<StaticStorage<2, 8>, NoClock> = Registry::new(&DESCRIPTION, NoClock);
     let worker = REGISTRY.worker(1).unwrap();
     worker.start_poll(PollStart::default());
     worker.end_poll();
@@ -307,7 +309,7 @@ fn the_collector_exports_nothing() {
 #[cfg_attr(not(feature = "record"), test)]
 fn a_snapshot_has_the_one_schema() {
     let text = serde_json::to_string(&runtime().0.snapshot()).unwrap();
-    let read: metrics_core::Snapshot<Heap> = serde_json::from_str(&text).unwrap();
+    let read: metrics_core::Snapshot<HeapStorage> = serde_json::from_str(&text).unwrap();
     assert_eq!(read.total().poll_count(), None);
     let interval = serde_json::to_value(read.since(&Snapshot::default()).unwrap()).unwrap();
     assert!(interval["total"]["busy_ratio"].is_null());

@@ -72,7 +72,7 @@ impl Executor {
             let Some(future) = slot.as_mut() else { continue };
             hooks!(self.worker.start_poll(PollStart {
                 scheduled_at: task.scheduled.take(),
-                site: location::intern(core::panic::Location::caller()),
+                spawn_location: location::intern(core::panic::Location::caller()),
             }));
             let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
             hooks!(self.worker.end_poll());

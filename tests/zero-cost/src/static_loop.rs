@@ -7,7 +7,7 @@ const POLLS: u64 = 10_000;
 hooks! {
     use core::time::Duration;
     use metrics_core::{
-        Builder, MetricSet, Description, Fixed, HistogramConfig, PollStart, Registry, TaskEnd, TimeSource, Timestamp,
+        Builder, MetricSet, StaticRegistryConfig, StaticStorage, HistogramConfig, PollStart, Registry, TaskEnd, TimeSource, Timestamp,
     };
 
     /// A clock whose reading can't be left out.
@@ -31,7 +31,7 @@ hooks! {
         Ok(layout) => layout,
         Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
     };
-    const DESCRIPTION: Description<1, 20> = match Builder::new().measures(MetricSet::ALL)
+    const DESCRIPTION: StaticRegistryConfig<1, 20> = match Builder::new().measures(MetricSet::ALL)
         .poll_time(LAYOUT)
         .schedule_latency(LAYOUT)
         .describe(1_000_000, Duration::from_micros(1))
@@ -39,7 +39,7 @@ hooks! {
         Ok(description) => description,
         Err(_) => panic!("20 buckets fit"),
     };
-    static METRICS: Registry<Fixed<1, 20>, Ticks> = Registry::new(&DESCRIPTION, Ticks);
+    static METRICS: Registry<StaticStorage<1, 20>, Ticks> = Registry::new(&DESCRIPTION, Ticks);
 }
 
 /// Does as many polls as it returns. `cargo xtask zero-cost` counts the instructions executed in here, by this name.

@@ -164,40 +164,40 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        name: "publish",
+        name: "submit",
         micros: 4_000,
         threads: Threads::One,
         rows: &[
-            publish(
-                "publish/5-of-119",
-                "publish with 5 touched buckets of 119",
+            submit(
+                "submit/5-of-119",
+                "submit with 5 touched buckets of 119",
                 added(
-                    stable("publish/ours-5-of-119"),
-                    stable("publish/ours-touch-5-of-119"),
+                    stable("submit/ours-5-of-119"),
+                    stable("submit/ours-touch-5-of-119"),
                 ),
-                added(stable("publish/store-119"), stable("publish/touch-119")),
+                added(stable("submit/store-119"), stable("submit/touch-119")),
                 0.15,
             ),
-            publish(
-                "publish/5-of-7424",
-                "publish with 5 touched buckets of 7,424",
+            submit(
+                "submit/5-of-7424",
+                "submit with 5 touched buckets of 7,424",
                 added(
-                    stable("publish/ours-5-of-7424"),
-                    stable("publish/ours-touch-5-of-7424"),
+                    stable("submit/ours-5-of-7424"),
+                    stable("submit/ours-touch-5-of-7424"),
                 ),
-                added(stable("publish/store-7424"), stable("publish/touch-7424")),
+                added(stable("submit/store-7424"), stable("submit/touch-7424")),
                 0.01,
             ),
-            publish(
-                "publish/119-of-119",
-                "publish with all 119 buckets touched",
+            submit(
+                "submit/119-of-119",
+                "submit with all 119 buckets touched",
                 added(
-                    stable("publish/ours-119-of-119"),
-                    stable("publish/ours-touch-119-of-119"),
+                    stable("submit/ours-119-of-119"),
+                    stable("submit/ours-touch-119-of-119"),
                 ),
                 added(
-                    stable("publish/store-119-of-119"),
-                    stable("publish/touch-119-of-119"),
+                    stable("submit/store-119-of-119"),
+                    stable("submit/touch-119-of-119"),
                 ),
                 1.0,
             ),
@@ -310,13 +310,10 @@ pub(super) const GROUPS: &[Group] = &[
                 "ns/value",
             ),
             growth(
-                "publish/submit",
+                "submit/submit",
                 "a worker's whole submit: counters and both histograms, five buckets of each touched",
-                added(stable("publish/submit"), stable("publish/submit-seldom")),
-                added(
-                    stable("publish/store-batch"),
-                    stable("publish/store-batch-seldom"),
-                ),
+                added(stable("submit/submit"), stable("submit/submit-seldom")),
+                added(stable("submit/store-batch"), stable("submit/store-batch-seldom")),
                 "ten counters and both histograms stored, as Tokio does",
                 "ns/submit",
             ),
@@ -354,7 +351,7 @@ const fn record(name: &'static str, peer: Side, peer_name: &'static str, goal: f
     }
 }
 
-const fn publish(name: &'static str, work: &'static str, ours: Figure, peer: Figure, goal: f64) -> Row {
+const fn submit(name: &'static str, work: &'static str, ours: Figure, peer: Figure, goal: f64) -> Row {
     Row {
         name,
         number: 7,
@@ -362,7 +359,7 @@ const fn publish(name: &'static str, work: &'static str, ours: Figure, peer: Fig
         ours,
         peer,
         peer_name: "storing all, as Tokio does",
-        unit: "ns/publish",
+        unit: "ns/submit",
         goal: Goal::Ratio(goal),
         counted: both(ours, peer),
     }

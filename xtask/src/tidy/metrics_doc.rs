@@ -41,7 +41,7 @@ const FOOT: &str = "
 
 A worker submits at each park and unpark, at the end of a poll if an interval (1 ms by default) has passed since the last submit, at the
 runtime's tick, and when it is dropped. Where no hook reports parks, it submits at the end of each poll. A submit in the middle of a poll
-leaves that poll out. The live record (`state`, `site`, `since`) needs no submit.
+leaves that poll out. The live record (`state`, `spawn_location`, `since`) needs no submit.
 ";
 
 pub(super) fn text() -> String {

@@ -29,7 +29,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             .flatten()
     }
 
-    /// Notes whether a lane asks for a submit, and says whether one had asked before.
+    /// Notes whether a pending count asks for a submit, and says whether one had asked before.
     pub(crate) fn ask_for_submit(&self, ask: bool) -> bool {
         let flags = self.state.flags.get();
         self.state

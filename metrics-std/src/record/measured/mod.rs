@@ -79,7 +79,7 @@ pin_project! {
 }
 
 impl<F> Measured<F> {
-    /// Measures a future that is about to be spawned as a task. Its spawn site is the caller's.
+    /// Measures a future that is about to be spawned as a task. Its spawn location is the caller's.
     #[track_caller]
     pub fn task(metrics: &RuntimeMetrics, future: F) -> Self {
         Self::counted(metrics.probe().target(), future, Location::caller())

@@ -6,7 +6,7 @@ use core::task::{Context, Poll};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use metrics_core::{PollStart, Site, TaskEnd, TaskLife, TimeSource, Timestamp};
+use metrics_core::{LocationId, PollStart, TaskEnd, TaskLife, TimeSource, Timestamp};
 
 use super::waker::TaskWaker;
 use crate::record::lease::{Lease, OpenPoll, PollEnd};
@@ -22,7 +22,7 @@ pub(super) struct Task {
     /// `None` for a root future, which is no task, and for one that its runtime has refused.
     life: Option<TaskLife>,
     polled_by: PolledBy,
-    site: Site,
+    spawn_location: LocationId,
 }
 
 enum Stage {
@@ -37,7 +37,7 @@ impl Task {
             stage: Stage::Fresh(target, None),
             life: None,
             polled_by: PolledBy::Unknown,
-            site: Site::UNKNOWN,
+            spawn_location: LocationId::UNKNOWN,
         }
     }
 
@@ -51,12 +51,12 @@ impl Task {
             .registry
             .stamps_wakes()
             .then(|| target.registry.clock().now());
-        let site = location::intern(location);
+        let spawn_location = location::intern(location);
         Self {
             stage: Stage::Fresh(target, scheduled_at),
             life: Some(TaskLife::new()),
             polled_by,
-            site,
+            spawn_location,
         }
     }
 
@@ -80,7 +80,7 @@ impl Task {
         let scheduled_at = self.take_stamp();
         let start = PollStart {
             scheduled_at,
-            site: self.site,
+            spawn_location: self.spawn_location,
         };
         let Some(lease) = lease else {
             let _poll = ExternalPoll::start(Arc::clone(self.target()), start);
@@ -178,7 +178,7 @@ impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Task")
             .field("life", &self.life)
-            .field("site", &location::resolve(self.site))
+            .field("spawn_location", &location::resolve(self.spawn_location))
             .finish_non_exhaustive()
     }
 }

@@ -8,7 +8,7 @@ use core::time::Duration;
 use metrics_mock::{ManualClock, MockProbe, MockRuntime, TaskId};
 use metrics_std::watchdog::StallScanner;
 use metrics_std::{
-    Builder, Clock, HistogramConfig, MetricSet, ProcessProbe, Registry, RuntimeMetrics, Site, TaskEnd,
+    Builder, Clock, HistogramConfig, LocationId, MetricSet, ProcessProbe, Registry, RuntimeMetrics, TaskEnd,
     TimeSource as _, WorkerNumber, build, location,
 };
 use std::sync::Arc;
@@ -43,8 +43,8 @@ struct Script {
     clock: Arc<ManualClock>,
     scanner: StallScanner<Arc<Registry>, ProcessProbe>,
     stalls: Stalls,
-    quick: Site,
-    block: Site,
+    quick: LocationId,
+    block: LocationId,
     requests: u64,
     polls: u64,
 }
@@ -131,7 +131,7 @@ impl Script {
     }
 
     /// Starts a poll on a worker that is parked.
-    fn start_poll(&self, worker: usize, location: Site) -> TaskId {
+    fn start_poll(&self, worker: usize, location: LocationId) -> TaskId {
         let worker = self.runtime.worker(worker);
         worker.unpark();
         let task = worker.spawn(location);
@@ -163,6 +163,6 @@ impl Script {
 
 /// The location of the call, as a number.
 #[track_caller]
-fn here() -> Site {
+fn here() -> LocationId {
     location::intern(Location::caller())
 }

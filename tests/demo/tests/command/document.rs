@@ -1,7 +1,7 @@
 //! What the document of `--json` claims, against what the demo's own futures counted.
 
 use crate::child::{alone, demo, workspace};
-use metrics_core::{Heap, Snapshot, WorkerNumber};
+use metrics_core::{HeapStorage, Snapshot, WorkerNumber};
 use serde_json::Value;
 use std::fs;
 use std::process::Stdio;
@@ -22,7 +22,7 @@ fn the_document_agrees_with_an_independent_count() {
     let document: Value = serde_json::from_slice(&output.stdout).expect("not one JSON document");
     let parts: Vec<&String> = document.as_object().expect("not an object").keys().collect();
     assert_eq!(parts, ["interval", "requests", "snapshot", "stalls"]);
-    let snapshot: Snapshot<Heap> =
+    let snapshot: Snapshot<HeapStorage> =
         serde_json::from_value(document["snapshot"].clone()).expect("not a snapshot");
 
     requests_were_answered(&document["requests"]);
@@ -47,7 +47,7 @@ fn requests_were_answered(requests: &Value) {
     assert!(count("cpu") > 0 && count("disk") > 0 && count("block") > 0);
 }
 
-fn polls_are_those_the_futures_counted(independent: &Value, snapshot: &Snapshot<Heap>) {
+fn polls_are_those_the_futures_counted(independent: &Value, snapshot: &Snapshot<HeapStorage>) {
     let counted = |name: &str| independent[name].as_u64().unwrap_or_else(|| panic!("no {name}"));
     let total = snapshot.total();
     let reading = total.poll_time().expect("poll time is measured");
@@ -83,7 +83,7 @@ fn polls_are_those_the_futures_counted(independent: &Value, snapshot: &Snapshot<
     );
 }
 
-fn every_worker_was_busy_for_part_of_the_time(interval: &Value, snapshot: &Snapshot<Heap>) {
+fn every_worker_was_busy_for_part_of_the_time(interval: &Value, snapshot: &Snapshot<HeapStorage>) {
     let wall = snapshot.uptime().expect("there is a clock");
     assert!(wall >= Duration::from_millis(9_900), "{wall:?}");
     assert!(snapshot.workers().len() >= 2);
@@ -110,7 +110,7 @@ fn every_worker_was_busy_for_part_of_the_time(interval: &Value, snapshot: &Snaps
     }
 }
 
-fn tasks_are_covered(snapshot: &Snapshot<Heap>) {
+fn tasks_are_covered(snapshot: &Snapshot<HeapStorage>) {
     // The connections are closed by now, and the server has ended.
     assert_eq!(snapshot.num_alive_tasks(), Some(0));
     assert_eq!(snapshot.covered_tasks(), Some(0));
@@ -150,13 +150,15 @@ fn a_stall_was_reported_while_it_lasted(document: &Value) {
         "{stall:#}"
     );
 
-    // The site is the line of the handler that spawned the task.
-    let site = stall["site"].as_str().expect("the site is known");
-    let (file, line) = site.rsplit_once(':').expect("file and line");
+    // The location is the line of the handler that spawned the task.
+    let spawn_location = stall["spawn_location"]
+        .as_str()
+        .expect("the spawn_location is known");
+    let (file, line) = spawn_location.rsplit_once(':').expect("file and line");
     let source = fs::read_to_string(workspace().join(file)).expect("the file is in the workspace");
     let line = source
         .lines()
         .nth(line.parse::<usize>().expect("a number") - 1)
         .expect("the file is that long");
-    assert!(line.contains(".spawn(work)"), "{site}: {line}");
+    assert!(line.contains(".spawn(work)"), "{spawn_location}: {line}");
 }

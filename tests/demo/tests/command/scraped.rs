@@ -1,7 +1,7 @@
 //! A real Prometheus server scrapes the demo, and is asked for quantiles.
 
 use crate::child::{Demo, alone};
-use metrics_core::{Heap, HistogramSnapshot, Snapshot};
+use metrics_core::{HeapStorage, HistogramSnapshot, Snapshot};
 use metrics_std::prometheus::RuntimeCollector;
 use outside::Killed;
 use serde_json::Value;
@@ -69,9 +69,9 @@ fn prometheus_answers_what_the_snapshot_says() {
     lines.join().expect("reading lines does not panic");
 }
 
-type Pick = fn(&Snapshot<Heap>) -> HistogramSnapshot<Vec<u64>>;
+type Pick = fn(&Snapshot<HeapStorage>) -> HistogramSnapshot<Vec<u64>>;
 
-fn poll_time(snapshot: &Snapshot<Heap>) -> HistogramSnapshot<Vec<u64>> {
+fn poll_time(snapshot: &Snapshot<HeapStorage>) -> HistogramSnapshot<Vec<u64>> {
     snapshot
         .total()
         .poll_time()
@@ -80,7 +80,7 @@ fn poll_time(snapshot: &Snapshot<Heap>) -> HistogramSnapshot<Vec<u64>> {
         .clone()
 }
 
-fn schedule_latency(snapshot: &Snapshot<Heap>) -> HistogramSnapshot<Vec<u64>> {
+fn schedule_latency(snapshot: &Snapshot<HeapStorage>) -> HistogramSnapshot<Vec<u64>> {
     snapshot
         .total()
         .schedule_latency()
@@ -94,7 +94,7 @@ fn nanos(seconds: f64) -> u64 {
     u64::try_from(nanos).expect("less than five centuries")
 }
 
-fn polls(snapshot: &Snapshot<Heap>) -> u64 {
+fn polls(snapshot: &Snapshot<HeapStorage>) -> u64 {
     snapshot.total().poll_count().expect("polls are counted")
 }
 
@@ -109,7 +109,7 @@ fn bucket(histogram: &HistogramSnapshot<Vec<u64>>, nanos: u64) -> usize {
         .expect("the last bucket has no end")
 }
 
-fn snapshot(address: &str) -> Snapshot<Heap> {
+fn snapshot(address: &str) -> Snapshot<HeapStorage> {
     let mut answer = ureq::get(format!("http://{address}/snapshot"))
         .call()
         .expect("the demo serves");

@@ -14,7 +14,7 @@ use cortex_m_semihosting::{hprint, hprintln};
 use embassy_executor::{InterruptExecutor, raw};
 use lm3s6965::{Interrupt, interrupt};
 use metrics_core::embassy::{EmbassyClock, EmbassyMetrics, ExecutorState, MEASURED};
-use metrics_core::{Builder, Description, HistogramConfig, Registry, embassy_trace};
+use metrics_core::{Builder, StaticRegistryConfig, HistogramConfig, Registry, embassy_trace};
 use static_cell::StaticCell;
 
 use tasks::{MESSAGES, ONCE, POLLS, Polls};
@@ -26,7 +26,7 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKE
     Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
 };
 
-const DESCRIPTION: Description<2, BUCKETS> = match Builder::new()
+const DESCRIPTION: StaticRegistryConfig<2, BUCKETS> = match Builder::new()
     .measures(MEASURED)
     .name("embassy")
     .poll_time(LAYOUT)

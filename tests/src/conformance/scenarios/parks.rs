@@ -77,7 +77,7 @@ fn idle_while_parked(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     trial.all_stay(
         &[
             "state",
-            "site",
+            "spawn_location",
             "since",
             "thread",
             "num_workers",
@@ -132,7 +132,7 @@ fn live_record(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
         rig.read()
     });
     let Some(snapshot) = &during.0 else {
-        for metric in ["state", "site", "since"] {
+        for metric in ["state", "spawn_location", "since"] {
             trial.moved(metric, None, 0);
         }
         return Ok(());
@@ -144,7 +144,11 @@ fn live_record(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
         .collect();
     trial.moved("state", during.value("state").map(|_| polling.len() as u64), 1);
     if let Some(worker) = polling.first() {
-        trial.moved("site", Some(u64::from(worker.site_name().contains(".rs:"))), 1);
+        trial.moved(
+            "spawn_location",
+            Some(u64::from(worker.spawn_location_name().contains(".rs:"))),
+            1,
+        );
         trial.moved(
             "since",
             worker.state_for().map(|age| age.as_nanos() as u64),

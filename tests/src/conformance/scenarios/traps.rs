@@ -28,7 +28,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
     ),
     ("counters stay when the runtime is gone", gone),
     (
-        "a thread that falls idle after one poll has published it",
+        "a thread that falls idle after one poll has submitted it",
         idle_after_one_poll,
     ),
     (
@@ -105,7 +105,7 @@ fn handed_over(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
         rig.clock.advance(4 * MS);
     });
     let polls = before.value("poll_count").unwrap_or(0) + 2;
-    // The first thread publishes when its poll is over, at rest or not.
+    // The first thread submits when its poll is over, at rest or not.
     let after = until(
         || rig.read_at_rest(),
         |reading| reading.value("poll_count").is_none_or(|count| count == polls),

@@ -130,7 +130,7 @@ impl Runtime for Testbed {
     fn settle(&self) {
         match self.flavor {
             Flavor::MultiThread => wait_until("all workers say that they are parked", || {
-                // A worker publishes its unpark before it takes a task, and parks when it has none. So: nothing queued,
+                // A worker submits its unpark before it takes a task, and parks when it has none. So: nothing queued,
                 // all parked, and nobody woke up between two looks.
                 let parked = self.parked();
                 parked.is_some() && !self.is_anything_queued() && self.parked() == parked

@@ -15,7 +15,7 @@ use critical_section::Mutex;
 use firmware_cortex_m0::{CORE_HZ, SysTickTimer, fail, start_systick, succeed};
 use metrics_core::extend::PeriodicCounter;
 use metrics_core::{
-    Builder, MetricSet, Description, Fixed, HistogramConfig, PollStart, Registry, RuntimeMetrics, Site, Snapshot,
+    Builder, MetricSet, StaticRegistryConfig, StaticStorage, HistogramConfig, PollStart, Registry, RuntimeMetrics, LocationId, Snapshot,
     TaskEnd, Timestamp,
 };
 
@@ -25,14 +25,14 @@ const ROUNDS: u32 = 6_000;
 const BUCKETS: usize = 16;
 
 type Clock = PeriodicCounter<SysTickTimer<PERIOD>>;
-type Storage = Fixed<1, BUCKETS>;
+type Storage = StaticStorage<1, BUCKETS>;
 
 const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKETS) {
     Ok(layout) => layout,
     Err(_) => panic!("a layout of 16 buckets from a microsecond on"),
 };
 
-const DESCRIPTION: Description<1, BUCKETS> = match Builder::new().measures(MetricSet::ALL)
+const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new().measures(MetricSet::ALL)
     .name("loop")
     .poll_time(LAYOUT)
     .schedule_latency(LAYOUT)
@@ -127,13 +127,13 @@ fn main() -> ! {
         let woken: Timestamp = worker.now();
         worker.start_processing_scheduled_tasks();
         let quiet = round % QUIET == 0;
-        for (site, task) in (1..)
+        for (spawn_location, task) in (1..)
             .zip(&TASKS)
             .filter(|(_, task)| !quiet && round % task.every == 0)
         {
             worker.start_poll(PollStart {
                 scheduled_at: Some(woken),
-                site: Site::from_u32(site),
+                spawn_location: LocationId::from_u32(spawn_location),
             });
             for _ in 0..task.work {
                 cortex_m::asm::nop();

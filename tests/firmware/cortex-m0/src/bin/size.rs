@@ -14,10 +14,10 @@ mod measured {
 
     use firmware_cortex_m0::{CORE_HZ, FreeSysTick};
     use metrics_core::extend::ExtendedCounter;
-    use metrics_core::{Builder, MetricSet, Description, DirectWorker, Fixed, HistogramConfig, Registry};
+    use metrics_core::{Builder, MetricSet, StaticRegistryConfig, StaticWorker, StaticStorage, HistogramConfig, Registry};
 
     pub(crate) const BUCKETS: usize = 20;
-    pub(crate) type Storage = Fixed<1, BUCKETS>;
+    pub(crate) type Storage = StaticStorage<1, BUCKETS>;
     type Clock = ExtendedCounter<FreeSysTick>;
 
     const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKETS) {
@@ -25,7 +25,7 @@ mod measured {
         Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
     };
 
-    const DESCRIPTION: Description<1, BUCKETS> = match Builder::new().measures(MetricSet::ALL)
+    const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new().measures(MetricSet::ALL)
         .poll_time(LAYOUT)
         .schedule_latency(LAYOUT)
         .describe(CORE_HZ as u64, Duration::from_nanos(63))
@@ -37,7 +37,7 @@ mod measured {
     pub(crate) static METRICS: Registry<Storage, Clock> =
         Registry::new(&DESCRIPTION, ExtendedCounter::new(FreeSysTick, CORE_HZ));
 
-    pub(crate) fn worker() -> Option<DirectWorker<Clock, 1, BUCKETS>> {
+    pub(crate) fn worker() -> Option<StaticWorker<Clock, 1, BUCKETS>> {
         METRICS.worker(0)
     }
 }

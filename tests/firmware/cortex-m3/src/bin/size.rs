@@ -18,7 +18,7 @@ mod measured {
     use cortex_m::peripheral::SYST;
     use metrics_core::embassy::EmbassyMetrics;
     use metrics_core::{
-        Builder, Description, HistogramConfig, Registry, TimeSource, Timestamp, embassy_trace,
+        Builder, StaticRegistryConfig, HistogramConfig, Registry, TimeSource, Timestamp, embassy_trace,
     };
 
     const BUCKETS: usize = 20;
@@ -29,7 +29,7 @@ mod measured {
         Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
     };
 
-    const DESCRIPTION: Description<1, BUCKETS> = match Builder::new()
+    const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
         .poll_time(LAYOUT)
         .schedule_latency(LAYOUT)
         .describe(HZ, Duration::from_nanos(84))

@@ -13,7 +13,7 @@ use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::{debug, hprintln};
 use lm3s6965 as _;
 use metrics_core::{
-    Builder, Description, Fixed, HistogramConfig, MetricSet, PollStart, Registry, RuntimeMetrics, TaskEnd, TimeSource,
+    Builder, StaticRegistryConfig, StaticStorage, HistogramConfig, MetricSet, PollStart, Registry, RuntimeMetrics, TaskEnd, TimeSource,
     Timestamp, WakeStamp,
 };
 
@@ -48,7 +48,7 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKE
     Err(_) => panic!("a layout of 20 buckets"),
 };
 
-const DESCRIPTION: Description<1, BUCKETS> = match Builder::new()
+const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
     .measures(MetricSet::ALL)
     .name("wakes")
     .schedule_latency(LAYOUT)
@@ -58,7 +58,7 @@ const DESCRIPTION: Description<1, BUCKETS> = match Builder::new()
     Err(_) => panic!("a histogram of 20 buckets fits"),
 };
 
-static METRICS: Registry<Fixed<1, BUCKETS>, Ticks> = Registry::new(&DESCRIPTION, Ticks);
+static METRICS: Registry<StaticStorage<1, BUCKETS>, Ticks> = Registry::new(&DESCRIPTION, Ticks);
 static STAMP: WakeStamp = WakeStamp::new();
 static WAKES: AtomicU32 = AtomicU32::new(0);
 /// The state of an xorshift generator (G. Marsaglia, 2003).

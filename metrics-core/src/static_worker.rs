@@ -3,7 +3,7 @@
 use crate::cell::OwnedU64;
 use crate::record::{Hooks, PollStart, Recorded, SlotHistogram};
 use crate::registry::Registry;
-use crate::storage::{BucketWidth, Buckets64, Fixed, FixedSlot};
+use crate::storage::{BucketWidth, Buckets64, StaticSlot, StaticStorage};
 use crate::tasks::TaskEnd;
 use crate::time::{TimeSource, Timestamp};
 
@@ -15,13 +15,13 @@ use crate::time::{TimeSource, Timestamp};
 /// worker), or only read: a reader that interrupts a write section is told that the worker is busy. Broken
 /// exclusivity loses counts and can leave a worker unreadable until its next hook; it is never undefined behaviour.
 #[derive(Debug)]
-pub struct DirectWorker<T: 'static, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth = Buckets64> {
-    registry: &'static Registry<Fixed<WORKERS, BUCKETS, C>, T>,
-    fixed: &'static FixedSlot<BUCKETS, C>,
+pub struct StaticWorker<T: 'static, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth = Buckets64> {
+    registry: &'static Registry<StaticStorage<WORKERS, BUCKETS, C>, T>,
+    fixed: &'static StaticSlot<BUCKETS, C>,
 }
 
 impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Clone
-    for DirectWorker<T, WORKERS, BUCKETS, C>
+    for StaticWorker<T, WORKERS, BUCKETS, C>
 {
     fn clone(&self) -> Self {
         *self
@@ -29,31 +29,31 @@ impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Clone
 }
 
 impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Copy
-    for DirectWorker<T, WORKERS, BUCKETS, C>
+    for StaticWorker<T, WORKERS, BUCKETS, C>
 {
 }
 
 impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
-    Registry<Fixed<WORKERS, BUCKETS, C>, T>
+    Registry<StaticStorage<WORKERS, BUCKETS, C>, T>
 {
     /// The writer of worker `index`, or `None` past the last.
     #[inline]
-    pub fn worker(&'static self, index: usize) -> Option<DirectWorker<T, WORKERS, BUCKETS, C>> {
-        Some(DirectWorker {
+    pub fn worker(&'static self, index: usize) -> Option<StaticWorker<T, WORKERS, BUCKETS, C>> {
+        Some(StaticWorker {
             registry: self,
             fixed: self.storage.get(index)?,
         })
     }
 }
 
-pub(crate) type DirectHooks<'a, T, const BUCKETS: usize, C> =
+pub(crate) type StaticHooks<'a, T, const BUCKETS: usize, C> =
     Hooks<'a, OwnedU64, SlotHistogram<[<C as BucketWidth>::Cell; BUCKETS]>, T>;
 
 impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
-    DirectWorker<T, WORKERS, BUCKETS, C>
+    StaticWorker<T, WORKERS, BUCKETS, C>
 {
     #[inline(always)]
-    fn write(self, hook: impl FnOnce(&DirectHooks<'static, T, BUCKETS, C>)) {
+    fn write(self, hook: impl FnOnce(&StaticHooks<'static, T, BUCKETS, C>)) {
         self.write_by(&self.registry.clock, hook);
     }
 
@@ -62,32 +62,32 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
     pub(crate) fn write_by<'a, K: TimeSource>(
         self,
         clock: &'a K,
-        hook: impl FnOnce(&DirectHooks<'a, K, BUCKETS, C>),
+        hook: impl FnOnce(&StaticHooks<'a, K, BUCKETS, C>),
     ) {
         self.fixed.slot.seq.write(|| hook(&self.hooks(clock)));
     }
 
     #[inline(always)]
-    fn hooks<K: TimeSource>(self, clock: &K) -> DirectHooks<'_, K, BUCKETS, C> {
+    fn hooks<K: TimeSource>(self, clock: &K) -> StaticHooks<'_, K, BUCKETS, C> {
         let slot = &self.fixed.slot;
-        let facts = &self.registry.facts;
+        let info = &self.registry.info;
         Hooks {
             counters: &slot.counters,
             state: &self.fixed.state,
             live: &slot.live,
-            poll_time: facts.poll_time.of(slot.poll_time.as_ref()),
-            schedule_latency: facts.schedule_latency.of(slot.schedule_latency.as_ref()),
+            poll_time: info.poll_time.of(slot.poll_time.as_ref()),
+            schedule_latency: info.schedule_latency.of(slot.schedule_latency.as_ref()),
             clock,
-            scale: &facts.scale,
+            scale: &info.scale,
             timed: self.registry.is_timed(),
-            interval: facts.interval,
+            interval: info.interval,
         }
     }
 
     /// The switches are taken over between two polls, as a batch takes them over at a submit.
     #[inline(always)]
-    pub(crate) fn latch<K: TimeSource>(self, hooks: &DirectHooks<'_, K, BUCKETS, C>) {
-        hooks.latch(self.registry.options.latch());
+    pub(crate) fn latch<K: TimeSource>(self, hooks: &StaticHooks<'_, K, BUCKETS, C>) {
+        hooks.latch(self.registry.switches.latch());
     }
 
     /// A clock reading, for stamps. Zero ticks without a clock.
@@ -173,7 +173,7 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
     #[cold]
     #[inline(never)]
     fn settle(self) {
-        self.write(|hooks| hooks.before_submit(self.registry.options.latch()));
+        self.write(|hooks| hooks.before_submit(self.registry.switches.latch()));
     }
 
     /// The next poll takes a clock reading of its own. Call it after work that belongs to no poll and that no other hook

@@ -1,39 +1,39 @@
-//! Publishing a batch. A publish can't be timed alone, for there must be something to publish: each side touches its
-//! buckets in every turn, and a twin of it publishes every hundredth time only. The difference is the publish.
+//! Submitting a batch. A submit can't be timed alone, for there must be something to submit: each side touches its
+//! buckets in every turn, and a twin of it submits every hundredth time only. The difference is the submit.
 
 use crate::harness::{Build, Measured, Named, Side, side, timed};
 use crate::ours::{LAYOUT, SetClock, registry, wide_layout};
-use metrics_core::{HistogramConfig, PollStart, Site, TimeSource, Worker};
+use metrics_core::{HistogramConfig, LocationId, PollStart, TimeSource, Worker};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Every side.
 pub(crate) const SIDES: &[Named] = &[
     #[cfg(metrics_core_bench)]
-    side("publish/ours-5-of-119", histogram::FIVE_OF_119),
+    side("submit/ours-5-of-119", histogram::FIVE_OF_119),
     #[cfg(metrics_core_bench)]
-    side("publish/ours-touch-5-of-119", histogram::TOUCH_FIVE_OF_119),
+    side("submit/ours-touch-5-of-119", histogram::TOUCH_FIVE_OF_119),
     #[cfg(metrics_core_bench)]
-    side("publish/ours-5-of-7424", histogram::FIVE_OF_7424),
+    side("submit/ours-5-of-7424", histogram::FIVE_OF_7424),
     #[cfg(metrics_core_bench)]
-    side("publish/ours-touch-5-of-7424", histogram::TOUCH_FIVE_OF_7424),
+    side("submit/ours-touch-5-of-7424", histogram::TOUCH_FIVE_OF_7424),
     #[cfg(metrics_core_bench)]
-    side("publish/ours-119-of-119", histogram::ALL_OF_119),
+    side("submit/ours-119-of-119", histogram::ALL_OF_119),
     #[cfg(metrics_core_bench)]
-    side("publish/ours-touch-119-of-119", histogram::TOUCH_ALL_OF_119),
-    side("publish/store-119", STORE_119),
-    side("publish/touch-119", TOUCH_119),
-    side("publish/store-7424", STORE_7424),
-    side("publish/touch-7424", TOUCH_7424),
-    side("publish/store-119-of-119", STORE_119_OF_119),
-    side("publish/touch-119-of-119", TOUCH_119_OF_119),
-    side("publish/submit", SUBMIT),
-    side("publish/submit-seldom", SUBMIT_SELDOM),
-    side("publish/store-batch", STORE_BATCH),
-    side("publish/store-batch-seldom", STORE_BATCH_SELDOM),
+    side("submit/ours-touch-119-of-119", histogram::TOUCH_ALL_OF_119),
+    side("submit/store-119", STORE_119),
+    side("submit/touch-119", TOUCH_119),
+    side("submit/store-7424", STORE_7424),
+    side("submit/touch-7424", TOUCH_7424),
+    side("submit/store-119-of-119", STORE_119_OF_119),
+    side("submit/touch-119-of-119", TOUCH_119_OF_119),
+    side("submit/submit", SUBMIT),
+    side("submit/submit-seldom", SUBMIT_SELDOM),
+    side("submit/store-batch", STORE_BATCH),
+    side("submit/store-batch-seldom", STORE_BATCH_SELDOM),
 ];
 
-/// Turns from one publish to the next where only the touching is to be seen.
+/// Turns from one submit to the next where only the touching is to be seen.
 const SELDOM: u64 = 100;
 
 /// A histogram's batch and slot as Tokio has them: every bucket is stored, touched or not.
@@ -57,7 +57,7 @@ impl StoreAll {
     }
 
     // Ordering: relaxed, as Tokio stores them; nothing makes its readers see them together.
-    fn publish(&self) {
+    fn submit(&self) {
         // The loop of its `HistogramBatch::submit`, index by index.
         #[allow(clippy::needless_range_loop, reason = "the peer's own form")]
         for i in 0..self.buckets.len() {
@@ -88,7 +88,7 @@ fn store_all(layout: HistogramConfig, values: &[u64], every: u64) -> Box<dyn Sid
                     histogram.touch(bucket);
                 }
                 if turn % every == 0 {
-                    black_box(&histogram).publish();
+                    black_box(&histogram).submit();
                 }
             }
         })
@@ -119,7 +119,7 @@ mod histogram {
                         histogram.touch(value);
                     }
                     if turn % every == 0 {
-                        black_box(&histogram).publish();
+                        black_box(&histogram).submit();
                     }
                 }
             })
@@ -149,7 +149,7 @@ fn submit(every: u64) -> Box<dyn Side> {
                     clock.advance(nanos);
                     worker.start_poll(PollStart {
                         scheduled_at: Some(scheduled_at),
-                        site: Site::UNKNOWN,
+                        spawn_location: LocationId::UNKNOWN,
                     });
                     worker.end_poll();
                 }
@@ -184,7 +184,7 @@ fn store_batch(every: u64) -> Box<dyn Side> {
                         shared.store(*counter, Ordering::Relaxed);
                     }
                     for histogram in black_box(&histograms) {
-                        histogram.publish();
+                        histogram.submit();
                     }
                 }
             }

@@ -5,7 +5,7 @@ use super::{Metric, MetricKind, MetricScope, MetricSource, MetricUnit};
 /// A metric that is no plain `u64`: a state, a name, an identity, or a time that is derived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Fact {
+pub enum InfoMetric {
     /// What a worker is doing now.
     State,
     /// How long a worker has been in its state.
@@ -13,7 +13,7 @@ pub enum Fact {
     /// How long a worker has been busy without settling.
     BusyInProgress,
     /// Where the task that a worker polls was spawned.
-    Site,
+    LocationId,
     /// The thread that runs a worker.
     Thread,
     /// The exponentially weighted mean of a worker's poll times.
@@ -26,13 +26,13 @@ pub enum Fact {
     Epoch,
 }
 
-impl Fact {
+impl InfoMetric {
     /// Every fact.
     pub const ALL: &'static [Self] = &[
         Self::State,
         Self::Since,
         Self::BusyInProgress,
-        Self::Site,
+        Self::LocationId,
         Self::Thread,
         Self::MeanPollTime,
         Self::NumWorkers,
@@ -49,7 +49,7 @@ impl Fact {
             Self::State => (Worker, Gauge, NoUnit, "state"),
             Self::Since => (Worker, Gauge, Nanoseconds, "since"),
             Self::BusyInProgress => (Worker, Gauge, Nanoseconds, "busy_in_progress"),
-            Self::Site => (Worker, Gauge, NoUnit, "site"),
+            Self::LocationId => (Worker, Gauge, NoUnit, "spawn_location"),
             Self::Thread => (Worker, Info, NoUnit, "thread"),
             Self::MeanPollTime => (Worker, Gauge, Nanoseconds, "mean_poll_time"),
             Self::NumWorkers => (Runtime, Gauge, Count, "num_workers"),
@@ -65,7 +65,7 @@ impl Fact {
                 Some("async_runtime_worker_state_age_seconds"),
                 "How long the worker has been in its state: while it polls, how long the poll has taken so far.",
             ),
-            Self::Site => (
+            Self::LocationId => (
                 Some("async_runtime_worker_spawn_location"),
                 "Source location that spawned the task which the worker is polling now, as a label.",
             ),

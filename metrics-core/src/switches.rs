@@ -43,7 +43,7 @@ impl Sampling {
 /// A worker takes over a change when it next submits (at a park or unpark, or within the submit interval while it is
 /// busy) and never in the middle of a poll: a poll is measured from start to end or not at all.
 #[derive(Debug)]
-pub struct Options {
+pub struct Switches {
     poll_time: AtomicU32,
     schedule_latency: AtomicU32,
 }
@@ -69,7 +69,7 @@ impl Latched {
     }
 }
 
-impl Options {
+impl Switches {
     const_unless_loom! {
         pub(crate) const fn new(poll_time: Sampling, schedule_latency: Sampling) -> Self {
             Self {
