@@ -4,7 +4,7 @@ use super::Weighted;
 use crate::catalog::WorkerNumber;
 use crate::counters::CounterValues;
 use crate::histogram::HistogramConfig;
-use crate::record::{HeapBuckets, SlotHistogram, block_shift, each_block};
+use crate::record::{CHUNK, HeapBuckets, SlotHistogram, block_shift, each_bit, each_block};
 use crate::slot::Slot;
 use crate::snapshot::HistogramReading;
 use crate::storage::HeapStorage;
@@ -119,22 +119,55 @@ impl Table {
         let (Some(worker), Some(total)) = (worker, total) else {
             return;
         };
-        let (old, sums) = (worker.histogram.buckets_mut(), total.histogram.buckets_mut());
-        for block in each_block(self.blocks, self.block_shift, self.counts.len()) {
-            if let (Some(new), Some(old), Some(sums)) = (
-                self.counts.get(block.clone()),
-                old.get_mut(block.clone()),
-                sums.get_mut(block),
-            ) {
-                for ((new, old), sum) in new.iter().zip(old).zip(sums) {
-                    *sum = sum.wrapping_add(new.wrapping_sub(*old));
-                    *old = *new;
-                }
-            }
-        }
+        self.apply_counts(worker.histogram.buckets_mut(), total.histogram.buckets_mut());
         let more = self.sum.saturating_sub(worker.histogram.sum());
         total.histogram.widen(more, self.min, self.max);
         worker.histogram.set_totals(self.sum, self.min, self.max);
         worker.polls = polls;
+    }
+
+    // Perf (row 8): whole chunks are moved without a loop, and only those in which a count changed.
+    #[inline(always)]
+    fn apply_counts(&self, old: &mut [u64], sums: &mut [u64]) {
+        if self.block_shift != CHUNK.trailing_zeros() {
+            for block in each_block(self.blocks, self.block_shift, self.counts.len()) {
+                if let (Some(new), Some(old), Some(sums)) = (
+                    self.counts.get(block.clone()),
+                    old.get_mut(block.clone()),
+                    sums.get_mut(block),
+                ) {
+                    replace(new, old, sums);
+                }
+            }
+            return;
+        }
+        let (new, new_rest) = self.counts.as_chunks::<CHUNK>();
+        let (old, old_rest) = old.as_chunks_mut::<CHUNK>();
+        let (sums, sums_rest) = sums.as_chunks_mut::<CHUNK>();
+        for chunk in each_bit(self.blocks) {
+            match (new.get(chunk), old.get_mut(chunk), sums.get_mut(chunk)) {
+                (Some(new), Some(old), Some(sums)) => {
+                    if differ(new, old) {
+                        replace(new, old, sums);
+                    }
+                }
+                // The layout ends within its last chunk.
+                _ => replace(new_rest, old_rest, sums_rest),
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn differ(new: &[u64; CHUNK], old: &[u64; CHUNK]) -> bool {
+    new.iter().zip(old).fold(0, |bits, (new, old)| bits | (new ^ old)) != 0
+}
+
+/// Replaces counts, and moves the sums by the differences.
+#[inline(always)]
+fn replace(new: &[u64], old: &mut [u64], sums: &mut [u64]) {
+    for ((new, old), sum) in new.iter().zip(old).zip(sums) {
+        *sum = sum.wrapping_add(new.wrapping_sub(*old));
+        *old = *new;
     }
 }

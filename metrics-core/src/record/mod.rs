@@ -24,6 +24,6 @@ pub(crate) use sampling::seed as sampling_seed;
 pub(crate) use shared_histogram::SharedHistogram;
 pub(crate) use slot_histogram::{BucketCells, SlotHistogram};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub(crate) use slot_histogram::{block_shift, each_block};
+pub(crate) use slot_histogram::{CHUNK, block_shift, each_bit, each_block};
 pub(crate) use stalls::StallCells;
 pub use stalls::StallKind;

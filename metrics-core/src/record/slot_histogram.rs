@@ -24,6 +24,17 @@ pub trait BucketCells {
     fn get(&self, i: usize) -> u64;
     /// Adds one to bucket `i`; nothing past the end.
     fn add_one(&self, i: usize);
+    /// Copies the counts of each block whose bit is set.
+    #[inline(always)]
+    fn copy(&self, blocks: u64, to: &mut [u64]) {
+        for block in each_block(blocks, self.block_shift(), to.len()) {
+            if let Some(to) = to.get_mut(block.clone()) {
+                for (to, i) in to.iter_mut().zip(block) {
+                    *to = self.get(i);
+                }
+            }
+        }
+    }
 }
 
 /// Buckets that are submitted together. Heap storage comes in whole chunks; no other is submitted into.
@@ -80,6 +91,17 @@ pub(crate) const fn block_shift(buckets: usize) -> u32 {
 #[inline(always)]
 fn bit(bucket: usize, shift: u32) -> u64 {
     1_u64.wrapping_shl((bucket >> shift) as u32)
+}
+
+/// The numbers of the bits that are set.
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+#[inline(always)]
+pub(crate) fn each_bit(mut bits: u64) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let bit = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+        bits &= bits - 1;
+        Some(bit)
+    })
 }
 
 /// The buckets of each block whose bit is set.
@@ -169,13 +191,7 @@ impl<B: BucketCells> SlotHistogram<B> {
     #[inline(always)]
     pub(crate) fn read(&self, counts: &mut [u64]) -> u64 {
         let touched = if B::GROUPED { self.blocks.get() } else { u64::MAX };
-        for block in each_block(touched, self.buckets.block_shift(), counts.len()) {
-            if let Some(counts) = counts.get_mut(block.clone()) {
-                for (count, i) in counts.iter_mut().zip(block) {
-                    *count = self.buckets.get(i);
-                }
-            }
-        }
+        self.buckets.copy(touched, counts);
         touched
     }
 
