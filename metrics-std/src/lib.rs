@@ -39,7 +39,15 @@ pub mod tokio;
 pub use build::{BuildError, Registry, RuntimeMetrics, Snapshot, Worker, build, build_wrapped};
 pub use clock::{Clock, InstantClock, TscClock};
 pub use flush::{FlushError, flush};
-pub use metrics_core::*;
+/// The core, for what runtimes and exporters need beyond the names below.
+pub use metrics_core;
+pub use metrics_core::{
+    BlockingStart, Builder, ConfigError, HeapStorage, HistogramConfig, HistogramError, HistogramInterval,
+    HistogramReading, HistogramSnapshot, Interval, LeaseError, LocationId, Measurements, MetricSet, NoProbe,
+    PollStart, Probe, Quantile, RECORDING, RuntimeNumber, Sampling, SinceError, Staleness, Switches,
+    TaskCounts, TaskEnd, TimeSource, Timestamp, WakeStamp, WorkerInterval, WorkerNumber, WorkerSnapshot,
+    WorkerState,
+};
 pub use process_probe::ProcessProbe;
 pub use record::{EnterGuard, Measured, enter};
 pub use runtimes::{NameTaken, Runtimes};

@@ -6,12 +6,13 @@ use core::panic::Location;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
+use metrics_core::{ProbedState, RegistryRef};
 use metrics_mock::ManualClock;
 use metrics_std::location::intern;
 use metrics_std::watchdog::{Stall, StallKind, StallPhase, StallScanner, Watchdog, watch_stalls};
 use metrics_std::{
-    Builder, Clock, HistogramConfig, Measured, MetricSet, NoProbe, PollStart, Probe, ProbedState,
-    RegistryRef, RuntimeMetrics, Sampling, Worker, build, build_wrapped,
+    Builder, Clock, HistogramConfig, Measured, MetricSet, NoProbe, PollStart, Probe, RuntimeMetrics,
+    Sampling, Worker, build, build_wrapped,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};

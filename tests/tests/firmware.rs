@@ -6,8 +6,8 @@
 use std::env;
 use std::fs;
 
+use metrics_core::embassy::{ExecutorState, HeapTrace, TraceSnapshot};
 use metrics_std::Snapshot;
-use metrics_std::embassy::{ExecutorState, HeapTrace, TraceSnapshot};
 
 fn output() -> String {
     match env::var_os("FIRMWARE_OUTPUT") {
@@ -108,7 +108,7 @@ fn the_decoded_snapshot_agrees_with_the_trace_and_the_table() {
     let states: Vec<ExecutorState> = trace.executors.iter().map(|executor| executor.state).collect();
     assert_eq!(states, [ExecutorState::Idle, ExecutorState::Polling]);
     let tasks = snapshot.tasks().expect("task counts");
-    let sum = |count: fn(&metrics_std::embassy::TaskRow) -> u64| trace.tasks.iter().map(count).sum::<u64>();
+    let sum = |count: fn(&metrics_core::embassy::TaskRow) -> u64| trace.tasks.iter().map(count).sum::<u64>();
     assert_eq!(
         (tasks.spawned, tasks.completed),
         (sum(|row| row.spawned), sum(|row| row.ended))

@@ -9,7 +9,8 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use metrics_std::{Clock, NoClock};
+use metrics_core::NoClock;
+use metrics_std::Clock;
 use mio::net::{TcpListener, TcpStream};
 use tests::testbed::io::Async;
 use tests::testbed::{Builder, Runtime, block_in_place, coop};

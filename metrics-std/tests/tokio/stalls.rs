@@ -2,10 +2,11 @@
 
 use super::{build, until};
 use core::time::Duration;
+use metrics_core::RegistryRef;
 use metrics_mock::ManualClock;
 use metrics_std::tokio::TokioAdapter;
 use metrics_std::watchdog::{Stall, StallKind, StallPhase, StallScanner};
-use metrics_std::{Clock, Probe, RegistryRef, WorkerState};
+use metrics_std::{Clock, Probe, WorkerState};
 use std::sync::{Arc, mpsc};
 use tokio::runtime::Builder;
 

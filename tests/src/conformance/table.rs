@@ -7,7 +7,7 @@ use std::{env, fs, io};
 
 use super::subject::{DEVIATIONS, Deviation, Subject};
 use super::trial::{Finding, Ledger};
-use metrics_std::METRICS;
+use metrics_core::METRICS;
 
 /// Set to anything, it makes [`check`] write the document instead of comparing it.
 pub const UPDATE: &str = "UPDATE_CONFORMANCE";

@@ -10,8 +10,9 @@ use crate::conformance::reading::Reading;
 use crate::conformance::subject::{Setup, Unsupported};
 use crate::conformance::trial::{Rig, Trial, boxed};
 use crate::yield_now;
+use metrics_core::{METRICS, MetricKind};
 use metrics_std::watchdog::StallScanner;
-use metrics_std::{METRICS, MetricKind, Sampling, WorkerState};
+use metrics_std::{Sampling, WorkerState};
 
 pub(super) static SCENARIOS: &[Scenario] = &[
     (
