@@ -68,6 +68,7 @@ macro_rules! define {
             }
 
             /// One counter; `None` for a gauge, which has no cell.
+            #[inline]
             pub(crate) fn get(&self, number: WorkerNumber) -> Option<u64> {
                 match number {
                     $(WorkerNumber::$variant => Some(self.$name.get()),)*

@@ -24,7 +24,8 @@ pub trait Probe {
         None
     }
 
-    /// The per-worker numbers that the runtime reports itself. They replace those that the hooks count.
+    /// The per-worker numbers that the runtime reports itself. They replace those that the hooks count. The set MUST stay the same: a
+    /// reader may keep it.
     fn worker_numbers(&self) -> MetricSet {
         MetricSet::NONE
     }

@@ -105,7 +105,10 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
     }
 
     fn slots(&self, worker: usize) -> impl Iterator<Item = &Slot<Buckets<R>>> {
-        self.registry.storage.slots_of(worker)
+        self.registry
+            .storage
+            .slots()
+            .filter(move |slot| slot.lease.worker() == Some(worker))
     }
 
     fn knows(&self, worker: usize) -> bool {
@@ -135,6 +138,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
     ///
     /// # Errors
     /// [`SlotBusy`], only on targets without 64-bit atomics.
+    #[inline]
     pub fn worker_counter(&self, worker: usize, number: WorkerNumber) -> Result<Option<u64>, SlotBusy> {
         if !RECORDING {
             return Ok(None);
@@ -145,11 +149,25 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         if !self.registry.measured().has_worker(number) {
             return Ok(None);
         }
-        let mut slots = self.slots(worker).peekable();
-        if slots.peek().is_none() && worker >= self.num_workers() {
+        if let Some(slot) = self.registry.storage.only_slot(worker) {
+            return slot
+                .counter(number, |attempt| self.probe.relax(attempt))
+                .map(Some);
+        }
+        if R::Storage::HAS_STRAYS {
+            self.sum_of_slots(worker, number)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// A worker's number where several threads may have served the worker.
+    #[cold]
+    fn sum_of_slots(&self, worker: usize, number: WorkerNumber) -> Result<Option<u64>, SlotBusy> {
+        if !self.knows(worker) {
             return Ok(None);
         }
-        self.sum(slots, number).map(Some)
+        self.sum(self.slots(worker), number).map(Some)
     }
 
     /// A number of the runtime as a whole: by the runtime's own count where it has one, else by that of its hooks.
@@ -239,6 +257,7 @@ macro_rules! getter {
         ///
         /// # Errors
         /// As of [`worker_counter`](Self::worker_counter).
+        #[inline]
         pub fn $worker_name(&self, worker: usize) -> Result<Option<u64>, SlotBusy> {
             self.worker_counter(worker, WorkerNumber::$variant)
         }

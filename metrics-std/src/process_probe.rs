@@ -3,7 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use metrics_core::{LocationId, MetricSet, Probe, ProbedState, RuntimeNumber, WorkerNumber};
+use metrics_core::{LocationId, MetricSet, Probe, ProbedState, RECORDING, RuntimeNumber, WorkerNumber};
 
 use crate::location;
 use crate::record::target::RecordingTarget;
@@ -20,12 +20,19 @@ pub struct ProcessProbe {
     /// The process that built the runtime.
     process: u32,
     probe: Arc<dyn Probe + Send + Sync>,
+    /// Kept here because every getter of a worker looks at it.
+    worker_numbers: MetricSet,
 }
 
 impl ProcessProbe {
     pub(crate) fn new(target: Arc<RecordingTarget>, probe: impl Probe + Send + Sync + 'static) -> Self {
         Self {
             target,
+            worker_numbers: if RECORDING {
+                probe.worker_numbers()
+            } else {
+                MetricSet::NONE
+            },
             process: std::process::id(),
             probe: Arc::new(probe),
         }
@@ -54,9 +61,13 @@ impl Probe for ProcessProbe {
     forward! {
         num_workers() -> Option<usize>;
         runtime(number: RuntimeNumber) -> Option<u64>;
-        worker_numbers() -> MetricSet;
         worker(worker: usize, number: WorkerNumber) -> Option<u64>;
         worker_state(worker: usize) -> Option<ProbedState>;
+    }
+
+    #[inline]
+    fn worker_numbers(&self) -> MetricSet {
+        self.worker_numbers
     }
 
     fn write_location(&self, spawn_location: LocationId, out: &mut dyn fmt::Write) -> fmt::Result {

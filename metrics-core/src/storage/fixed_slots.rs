@@ -102,6 +102,8 @@ impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Sealed
 
     const BUCKET_FULL: u64 = C::Cell::FULL;
 
+    const HAS_STRAYS: bool = false;
+
     type Name = &'static str;
     type RegistryInfo = &'static RegistryInfo<&'static str>;
     type Host = ();
@@ -111,8 +113,8 @@ impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Sealed
         self.slots.iter().map(|fixed| &fixed.slot)
     }
 
-    fn slots_of(&self, worker: usize) -> impl Iterator<Item = &Slot<[C::Cell; BUCKETS]>> {
-        self.slots.get(worker).map(|fixed| &fixed.slot).into_iter()
+    fn only_slot(&self, worker: usize) -> Option<&Slot<[C::Cell; BUCKETS]>> {
+        self.slots.get(worker).map(|fixed| &fixed.slot)
     }
 
     fn host((): &()) -> Option<&HostCells<()>> {

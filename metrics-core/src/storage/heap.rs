@@ -25,6 +25,8 @@ pub(crate) type HeapSlot = Slot<HeapBuckets>;
 #[derive(Debug)]
 pub struct HeapStorage {
     segments: [OnceBox<Arc<[HeapSlot]>>; SEGMENTS],
+    /// The first segment: a getter of one worker looks here first.
+    own: Arc<[HeapSlot]>,
     first: usize,
     /// Slots up to the last one that was ever leased: a reader looks at no others.
     used: SharedU32,
@@ -40,31 +42,33 @@ pub struct HeapStorage {
 /// What is configured and never used must not be paid for: a registry of more workers begins with slots for so many.
 const MOST_AT_FIRST: usize = 128;
 
+/// Slots that no worker was given yet.
+fn vacant(slots: usize, poll_time: Option<usize>, schedule_latency: Option<usize>) -> Arc<[HeapSlot]> {
+    let histogram = |buckets: Option<usize>| buckets.map(|n| SlotHistogram::new(HeapBuckets::new(n)));
+    let slot = || Slot::new(Lease::vacant(), histogram(poll_time), histogram(schedule_latency));
+    (0..slots).map(|_| slot()).collect()
+}
+
 /// Segments double, so these hold more threads than an operating system starts.
 const SEGMENTS: usize = 20;
 
 impl HeapStorage {
     pub(crate) fn new(first: usize, poll_time: Option<usize>, schedule_latency: Option<usize>) -> Self {
-        let heap = Self {
-            segments: [const { OnceBox::new() }; SEGMENTS],
-            first: first.clamp(1, MOST_AT_FIRST),
+        let first = first.clamp(1, MOST_AT_FIRST);
+        let own = vacant(first, poll_time, schedule_latency);
+        let segments = [const { OnceBox::new() }; SEGMENTS];
+        // The list is new, so that no other thread has set it.
+        let _ = segments[0].set(Box::new(Arc::clone(&own)));
+        Self {
+            segments,
+            own,
+            first,
             used: SharedU32::new(0),
             free: SharedU32::new(0),
             has_strays: SharedU32::new(0),
             poll_time,
             schedule_latency,
-        };
-        let _ = heap.segment(0);
-        heap
-    }
-
-    fn slot(&self) -> HeapSlot {
-        let histogram = |buckets: Option<usize>| buckets.map(|n| SlotHistogram::new(HeapBuckets::new(n)));
-        Slot::new(
-            Lease::vacant(),
-            histogram(self.poll_time),
-            histogram(self.schedule_latency),
-        )
+        }
     }
 
     /// The segment, made if it was not there.
@@ -72,7 +76,7 @@ impl HeapStorage {
         let cell = self.segments.get(number)?;
         Some(cell.get_or_init(|| {
             let slots = self.slots_before(number).max(self.first);
-            Box::new((0..slots).map(|_| self.slot()).collect())
+            Box::new(vacant(slots, self.poll_time, self.schedule_latency))
         }))
     }
 
@@ -169,6 +173,8 @@ impl HeapStorage {
 impl Sealed for HeapStorage {
     type Buckets = HeapBuckets;
 
+    const HAS_STRAYS: bool = true;
+
     type Name = Box<str>;
     type RegistryInfo = Inline<RegistryInfo<Box<str>>>;
     type Host = HostCells<SharedBuckets>;
@@ -195,14 +201,13 @@ impl Sealed for HeapStorage {
     }
 
     #[inline]
-    fn slots_of(&self, worker: usize) -> impl Iterator<Item = &HeapSlot> {
+    fn only_slot(&self, worker: usize) -> Option<&HeapSlot> {
         // Ordering: acquire, pairs with the release of `claim_vacant`: who knows of a count in a stray slot finds the slot.
-        let (own, all) = match self.has_strays.load_acquire() {
-            0 => (self.at(worker), None),
-            _ => (None, Some(self.slots())),
-        };
-        let slots = own.into_iter().chain(all.into_iter().flatten());
-        slots.filter(move |slot| slot.lease.worker() == Some(worker))
+        if self.has_strays.load_acquire() != 0 {
+            return None;
+        }
+        let slot = self.own.get(worker).or_else(|| self.at(worker))?;
+        (slot.lease.worker() == Some(worker)).then_some(slot)
     }
 
     fn host(host: &Self::Host) -> Option<&HostCells<SharedBuckets>> {

@@ -59,11 +59,14 @@ pub(crate) mod sealed {
         /// The count at which a bucket is full.
         const BUCKET_FULL: u64 = u64::MAX;
 
+        /// Whether a slot may serve a worker that has another index than the slot.
+        const HAS_STRAYS: bool;
+
         /// The slots made so far: vacant, free and leased.
         fn slots(&self) -> impl Iterator<Item = &Slot<Self::Buckets>>;
 
-        /// The slots that serve this worker.
-        fn slots_of(&self, worker: usize) -> impl Iterator<Item = &Slot<Self::Buckets>>;
+        /// The slot that serves this worker, if it is known to be the only one.
+        fn only_slot(&self, worker: usize) -> Option<&Slot<Self::Buckets>>;
 
         /// Whether a slot has everything that had ended by this record: always, where hooks write the slot itself.
         fn is_submitted(_: &Slot<Self::Buckets>, _: &LiveRecord) -> bool {
