@@ -374,14 +374,12 @@ impl<S: Storage> SharedCounters<'_, S> {
             self.info.timed,
             &self.info.blocking_queue_wait,
             S::host(&self.shared.host).and_then(|host| host.blocking_queue_wait.as_ref()),
-        ) {
-            if let Some(nanos) = self
-                .info
-                .scale
-                .nanos_across_cores(start.started_at, start.queued_at)
-            {
-                histogram.record(S::shared_buckets, config, nanos);
-            }
+        ) && let Some(nanos) = self
+            .info
+            .scale
+            .nanos_across_cores(start.started_at, start.queued_at)
+        {
+            histogram.record(S::shared_buckets, config, nanos);
         }
     }
 }

@@ -117,7 +117,7 @@ fn a_counter_that_is_being_written_is_read_or_busy_but_never_unmeasured() {
     worker.start_processing_scheduled_tasks();
     worker.start_poll(PollStart::default());
     BUSY.clock().interrupt_at(0, || {
-        READ.set(Some(RuntimeMetrics::new(&BUSY).worker_park_count(0)))
+        READ.set(Some(RuntimeMetrics::new(&BUSY).worker_park_count(0)));
     });
     worker.end_poll();
     let expected = if cfg!(all(target_has_atomic = "64", not(metrics_core_halves))) {

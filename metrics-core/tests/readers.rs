@@ -123,7 +123,11 @@ fn a_sparse_index_costs_one_entry() {
     poll(&far);
     poll(&near);
     let snapshot = reader.read();
-    let indices: Vec<_> = snapshot.workers().iter().map(|worker| worker.index()).collect();
+    let indices: Vec<_> = snapshot
+        .workers()
+        .iter()
+        .map(metrics_core::WorkerSnapshot::index)
+        .collect();
     assert_eq!(indices, [7, 100_000], "sorted, and nothing in between");
     assert_eq!(snapshot.worker(100_000).unwrap().poll_count(), Some(1));
     assert!(snapshot.worker(99_999).is_none());
@@ -162,7 +166,7 @@ fn the_cost_of_leases_snapshots_and_intervals_is_linear_in_the_slots() {
         let sum: u64 = snapshot
             .workers()
             .iter()
-            .filter_map(|worker| worker.poll_count())
+            .filter_map(metrics_core::WorkerSnapshot::poll_count)
             .sum();
         assert_eq!(sum, slots as u64);
         let interval = snapshot.since(&before).unwrap();

@@ -30,8 +30,10 @@ const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
 
 type Static = StaticWorker<TestClock, 1, BUCKETS>;
 
+type Hook = fn(Static);
+
 /// What an executor may report between two polls.
-const BETWEEN: &[(&str, fn(Static))] = &[
+const BETWEEN: &[(&str, Hook)] = &[
     ("discard_last_timestamp", |worker| worker.discard_last_timestamp()),
     ("local schedule", |worker| worker.inc_local_schedule_count()),
     ("forced yield", |worker| worker.inc_budget_forced_yield_count()),

@@ -90,8 +90,10 @@ fn what_happened_between_two_polls_is_in_neither() {
     );
 }
 
+type Hook = fn(&Worker<Shared>);
+
 /// What a scheduler may report between two polls.
-const BETWEEN: &[(&str, fn(&Worker<Shared>))] = &[
+const BETWEEN: &[(&str, Hook)] = &[
     ("discard_last_timestamp", |worker| worker.discard_last_timestamp()),
     ("root poll", |worker| worker.inc_root_polls()),
     ("nested poll", |worker| worker.inc_nested_polls()),
@@ -108,7 +110,7 @@ const BETWEEN: &[(&str, fn(&Worker<Shared>))] = &[
         worker.record_poll(PollStart::default(), worker.now(), worker.now());
     }),
     ("start processing", |worker| {
-        worker.start_processing_scheduled_tasks()
+        worker.start_processing_scheduled_tasks();
     }),
     ("end processing twice", |worker| {
         worker.end_processing_scheduled_tasks();
@@ -189,7 +191,12 @@ fn a_batch_of_polls_reads_the_clock_once_per_poll_and_twice_more() {
         worker.end_processing_scheduled_tasks();
         assert_eq!(clock.readings() - before, 2 + polls);
         worker.submit();
-        let busy = metrics.busy_duration_total().unwrap().unwrap() - busy;
+        let busy = metrics
+            .busy_duration_total()
+            .unwrap()
+            .unwrap()
+            .checked_sub(busy)
+            .unwrap();
         assert_eq!(busy, Duration::from_nanos(100 * polls));
     }
 }

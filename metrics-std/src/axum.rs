@@ -3,7 +3,7 @@
 //! `axum::serve` spawns its connections with `tokio::spawn`, which nothing can measure on stable Rust. [`serve`] takes the same
 //! listeners and routers, and spawns through a [`Spawner`].
 //!
-//! # WebSockets and other upgrades
+//! # `WebSockets` and other upgrades
 //!
 //! The task of a connection ends when the connection is upgraded. What runs on the upgraded connection is spawned by axum, in
 //! `WebSocketUpgrade::on_upgrade`, or by the handler. On stable Rust only a handler can have it measured: wrap the callback's future by

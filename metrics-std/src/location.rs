@@ -120,17 +120,16 @@ pub fn intern(location: &'static Location<'static>) -> LocationId {
 #[cold]
 fn add(location: &'static Location<'static>) -> u32 {
     let mut known = LOCATIONS.write().unwrap_or_else(PoisonError::into_inner);
-    let number = match known.numbers.get(location) {
-        Some(&number) => number,
-        None => {
-            // Numbers start at 1, zero being `LocationId::UNKNOWN`. No program has 2^32 places that spawn.
-            let Ok(number) = u32::try_from(known.locations.len() + 1) else {
-                return LocationId::UNKNOWN.as_u32();
-            };
-            known.locations.push(location);
-            known.numbers.insert(location, number);
-            number
-        }
+    let number = if let Some(&number) = known.numbers.get(location) {
+        number
+    } else {
+        // Numbers start at 1, zero being `LocationId::UNKNOWN`. No program has 2^32 places that spawn.
+        let Ok(number) = u32::try_from(known.locations.len() + 1) else {
+            return LocationId::UNKNOWN.as_u32();
+        };
+        known.locations.push(location);
+        known.numbers.insert(location, number);
+        number
     };
     let address = core::ptr::from_ref(location).addr();
     for (size, table) in TABLES.iter().enumerate().map(|(n, table)| (FIRST << n, table)) {

@@ -377,7 +377,10 @@ fn a_thread_that_is_only_seen_in_polls_has_no_state_between_them() {
     let state = || metrics.snapshot().worker(0).unwrap().state();
     let polling = Measured::task(
         &metrics,
-        poll_fn(|_| Poll::Ready(assert_eq!(state(), Some(metrics_std::WorkerState::Polling)))),
+        poll_fn(|_| {
+            let _: () = assert_eq!(state(), Some(metrics_std::WorkerState::Polling));
+            Poll::Ready(())
+        }),
     );
     assert!(poll_once(polling).is_ready());
     assert_eq!(state(), None, "no hook reports whether it has parked");

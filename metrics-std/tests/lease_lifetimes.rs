@@ -44,7 +44,7 @@ fn a_thread_that_ends_leaves_its_row_to_the_next() {
     let polls: Vec<_> = snapshot
         .workers()
         .iter()
-        .map(|worker| worker.poll_count())
+        .map(metrics_core::WorkerSnapshot::poll_count)
         .collect();
     assert_eq!(polls, [Some(2)]);
 }

@@ -14,7 +14,7 @@ use metrics_std::{
     Builder, Clock, HistogramConfig, Measured, MetricSet, NoProbe, PollStart, Probe, RuntimeMetrics,
     Sampling, Worker, build, build_wrapped,
 };
-use std::sync::atomic::{AtomicU64, Ordering};
+use portable_atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Instant;
 

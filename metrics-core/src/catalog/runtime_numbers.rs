@@ -123,15 +123,12 @@ impl RuntimeNumbers {
 
     /// Replaces the value of `number`.
     pub const fn set(&mut self, number: RuntimeNumber, value: Option<u64>) {
-        match value {
-            Some(value) => {
-                self.known |= 1 << number as u8;
-                self.values[number as usize] = value;
-            }
-            None => {
-                self.known &= !(1 << number as u8);
-                self.values[number as usize] = 0;
-            }
+        if let Some(value) = value {
+            self.known |= 1 << number as u8;
+            self.values[number as usize] = value;
+        } else {
+            self.known &= !(1 << number as u8);
+            self.values[number as usize] = 0;
         }
     }
 }

@@ -82,8 +82,7 @@ impl fmt::Display for HistogramError {
             Self::MaxErrorOutOfRange => f.write_str("the greatest error must be above 0 and below 1"),
             Self::MaxErrorTooSmall => write!(
                 f,
-                "the greatest error is below what the finest precision gives: use 2^-{} or more",
-                MAX_PRECISION
+                "the greatest error is below what the finest precision gives: use 2^-{MAX_PRECISION} or more"
             ),
             Self::TooManyBuckets { required, limit } => write!(
                 f,

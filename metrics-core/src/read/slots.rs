@@ -13,7 +13,6 @@ use crate::slot::{EXTERNAL, Holder, Slot, read_with_retries};
 use crate::snapshot::{Snapshot, WorkerSnapshot};
 use crate::storage::HeapStorage;
 use crate::time::{TimeSource, Timestamp};
-use alloc::vec::Vec;
 
 const BUSY: usize = WorkerNumber::BusyDurationTotal as usize;
 
@@ -39,6 +38,10 @@ pub(super) struct SlotCache {
 
 /// What is remembered of a worker, apart from its entry in the snapshot.
 #[derive(Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not exclude each other"
+)]
 pub(super) struct WorkerCache {
     pub(super) index: usize,
     /// Where its entry is.
@@ -122,8 +125,8 @@ impl WorkerCache {
     #[inline(always)]
     pub(super) fn entry_of<'a>(
         &self,
-        workers: &'a mut Vec<WorkerSnapshot<HeapStorage>>,
-        external: &'a mut Vec<WorkerSnapshot<HeapStorage>>,
+        workers: &'a mut [WorkerSnapshot<HeapStorage>],
+        external: &'a mut [WorkerSnapshot<HeapStorage>],
     ) -> Option<&'a mut WorkerSnapshot<HeapStorage>> {
         match self.index {
             EXTERNAL => external.first_mut(),
@@ -447,14 +450,14 @@ mod tests {
             }
         };
         let metrics = RuntimeMetrics::new(registry.clone());
-        let mut slow = metrics.reader();
+        let mut late = metrics.reader();
         poll();
-        slow.read();
+        late.read();
         poll();
         let before = metrics.snapshot();
         let slot = registry.storage.slots().next().unwrap();
         let seq = slot.seq.open();
-        let after = slow.read().clone();
+        let after = late.read().clone();
         slot.seq.close(seq);
         assert_eq!(
             after.worker(0).unwrap().poll_count(),

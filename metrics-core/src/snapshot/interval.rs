@@ -292,6 +292,7 @@ macro_rules! getters {
 with_worker_numbers!(getters);
 
 /// `earlier` is `None` for an interval from the start, `Some(None)` where the earlier reading has no such histogram.
+#[allow(clippy::option_option, reason = "the documentation gives all three cases")]
 fn difference<S: Storage>(
     earlier: Option<Option<&HistogramReading<S>>>,
     later: Option<&HistogramReading<S>>,

@@ -43,7 +43,9 @@ fn threads_that_come_and_go_make_no_new_series() {
         polled.wait();
         seen.extend(series(&exporter));
         scraped.wait();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         seen.extend(series(&exporter));
         if round == 0 {
             of_first = seen.len();

@@ -104,7 +104,7 @@ fn the_exporter_has_every_metric_of_each_worker_under_its_exported_name() {
     let page = page(&fixture, true);
     assert_eq!(families(&page), expected);
     for name in expected {
-        let is_sample = |line: &str| line.starts_with(name) && line.contains("{");
+        let is_sample = |line: &str| line.starts_with(name) && line.contains('{');
         assert!(page.lines().any(is_sample), "{name} has no sample");
     }
 }

@@ -121,7 +121,9 @@ impl Fixture {
         shared.io_ready(2);
         let kinds = [StallKind::Poll, StallKind::NoProgress];
         assert!(shared.begin_stall_watch(&kinds));
-        kinds.into_iter().for_each(|kind| shared.stalled(kind));
+        for kind in kinds {
+            shared.stalled(kind);
+        }
         runtime.block(Duration::from_millis(1));
         runtime.worker(0).park();
 

@@ -1,11 +1,11 @@
 //! A probe that scrapes the exporter that reads it.
 
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use metrics_core::{Builder, NoClock, Probe, RuntimeMetrics, RuntimeNumber};
 use metrics_std::prometheus::{Format, RuntimeCollector};
 use prometheus_client::registry::Registry;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
 
 /// Scrapes once for each value that it is asked for, and remembers how that went.

@@ -1,12 +1,13 @@
 //! A Tokio builder that is used again after the adapter has built a runtime from it.
 
 use super::until;
+use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use metrics_mock::ManualClock;
 use metrics_std::tokio::TokioAdapter;
 use metrics_std::{Clock, RuntimeMetrics, WorkerState};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use tokio::runtime::{Builder, LocalOptions};
 

@@ -61,7 +61,7 @@ fn is_parked(metrics: &RuntimeMetrics) -> bool {
 fn busy_per_second(clock: &ManualClock, metrics: &RuntimeMetrics) -> Duration {
     let before = busy(metrics);
     clock.advance(SECOND);
-    busy(metrics) - before
+    busy(metrics).checked_sub(before).unwrap()
 }
 
 #[test]
@@ -149,11 +149,11 @@ fn busy_time_goes_on_where_a_worker_changes_threads() {
     let leave = hand_over(false, &all);
     // The thread that took the worker over finds the load in the queue and never parks.
     clock.advance(SECOND);
-    assert_eq!(busy(metrics) - before, 2 * SECOND);
+    assert_eq!(busy(metrics).checked_sub(before).unwrap(), 2 * SECOND);
     drop(leave);
     drop(load);
     until(|| is_parked(metrics));
-    assert_eq!(busy(metrics) - before, 2 * SECOND);
+    assert_eq!(busy(metrics).checked_sub(before).unwrap(), 2 * SECOND);
 }
 
 #[test]

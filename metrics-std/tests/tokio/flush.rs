@@ -2,12 +2,12 @@
 
 use super::{build, current_thread, multi_thread, until};
 use core::future::{pending, poll_fn};
-use core::sync::atomic::{AtomicU64, Ordering};
 use core::task::Poll;
 use core::time::Duration;
 use metrics_mock::ManualClock;
 use metrics_std::tokio::TokioAdapter;
 use metrics_std::{Clock, flush};
+use portable_atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use tokio::runtime::Builder;
 

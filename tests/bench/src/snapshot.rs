@@ -120,7 +120,7 @@ const OURS_OF_EACH: Build = || {
                 black_box(
                     workers
                         .iter()
-                        .filter_map(|worker| worker.poll_count())
+                        .filter_map(metrics_std::WorkerSnapshot::poll_count)
                         .sum::<u64>(),
                 );
             }

@@ -10,5 +10,6 @@
 
 pub use metrics_std as metrics;
 
+#[allow(clippy::module_inception, reason = "the sources name themselves by this path")]
 #[path = "../../src/testbed/mod.rs"]
 pub mod testbed;

@@ -195,6 +195,10 @@ impl WorkerTable {
         self.line(cells(worker), Some(worker.busy_ratio))
     }
 
+    #[allow(
+        clippy::option_option,
+        reason = "the head has no bar, and a worker without a ratio an empty one"
+    )]
     fn line(&self, cells: [String; 6], busy: Option<Option<f64>>) -> Line<'static> {
         let mut spans = Vec::new();
         for (column, cell) in cells

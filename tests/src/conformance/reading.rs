@@ -49,10 +49,11 @@ impl Reading {
                 .workers()
                 .iter()
                 .map(|worker| has_thread(worker).then(|| u64::from(worker.spawn_location().as_u32())))),
-            "since" => sum(snapshot
-                .workers()
-                .iter()
-                .map(|worker| Some(nanos(snapshot.uptime()? - worker.state_for()?)))),
+            "since" => sum(snapshot.workers().iter().map(|worker| {
+                Some(nanos(
+                    snapshot.uptime()?.checked_sub(worker.state_for()?).unwrap(),
+                ))
+            })),
             // No runtime has no worker, and none has this epoch: it is what a snapshot of nothing has.
             "num_workers" => Some(snapshot.num_workers() as u64).filter(|&workers| workers != 0),
             "blocking_queue_wait" => snapshot.blocking_queue_wait().map(HistogramSnapshot::count),

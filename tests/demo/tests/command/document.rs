@@ -56,7 +56,9 @@ fn polls_are_those_the_futures_counted(independent: &Value, snapshot: &Snapshot<
     assert_eq!(reading.polls(), counted("polls"));
     let of_workers = snapshot.workers().iter().chain(snapshot.external());
     assert_eq!(
-        of_workers.filter_map(|worker| worker.poll_count()).sum::<u64>(),
+        of_workers
+            .filter_map(metrics_core::WorkerSnapshot::poll_count)
+            .sum::<u64>(),
         counted("polls")
     );
     assert_eq!(
