@@ -305,6 +305,11 @@ pub struct BlockingStart {
 /// What any thread may count: code that runs on no worker, the blocking pool, the I/O driver.
 ///
 /// Each call is a read-modify-write on a line that all callers share; a worker has hooks of its own for tasks.
+///
+/// Every method may be called from an interrupt, also from one that interrupts the same method: none takes a lock. On a chip without
+/// compare-and-swap each enters the critical section that the feature `critical-section` names. Of the rest of a registry, an
+/// interrupt may call [`Registry::stamp`], the methods of [`WakeStamp`], and every reader; a worker's hooks are for the one context
+/// that runs the worker.
 #[derive(Debug)]
 pub struct SharedCounters<'a, S: Storage> {
     shared: &'a Shared<S::Host>,

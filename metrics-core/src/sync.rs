@@ -20,7 +20,7 @@ mod imp {
     /// Many-writer cells. With compare-and-swap they are native or portable-atomic's fallback; without, they exist
     /// only under the feature `critical-section`, by whose word the final binary chooses an implementation.
     #[cfg(any(target_has_atomic = "ptr", feature = "critical-section"))]
-    pub(crate) use portable_atomic::{AtomicU32 as SharedAtomicU32, AtomicU64 as SharedAtomicU64};
+    pub(crate) use portable_atomic::AtomicU32 as SharedAtomicU32;
 }
 
 #[cfg(metrics_core_loom)]
@@ -33,9 +33,7 @@ mod imp {
 
     #[cfg(not(metrics_core_halves))]
     pub(crate) use loom::sync::atomic::AtomicU64;
-    pub(crate) use loom::sync::atomic::{
-        AtomicU32, AtomicU32 as SharedAtomicU32, AtomicU64 as SharedAtomicU64, Ordering, fence,
-    };
+    pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU32 as SharedAtomicU32, Ordering, fence};
 
     /// A model makes progress on a retry only by letting another thread run.
     pub(crate) use loom::thread::yield_now as spin_loop;
@@ -155,7 +153,6 @@ mod imp {
     atomics! {
         AtomicU64(u64);
         AtomicU32(u32);
-        SharedAtomicU64(u64);
         SharedAtomicU32(u32);
     }
 }

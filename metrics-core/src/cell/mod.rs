@@ -6,8 +6,8 @@
 //! - [`WholeU64`]: one writer, readable whole without a sequence count: where the target has no 64-bit atomics, its high half is
 //!   stored twice. [`OwnedCounter`] is a counter of it.
 //! - [`OwnedCounter`]: one writer, readable at any time *without* a sequence count, on every target.
-//! - [`SharedCounter`], [`SharedU64`]: many writers. Nothing hot uses them. The first is for what interrupts may count: where the target has
-//!   no 64-bit atomics, the second takes a lock.
+//! - [`SharedCounter`], [`SharedSum`], [`SharedU32`]: many writers. Nothing hot uses them. Each is of 32-bit words, so that no target
+//!   with compare-and-swap takes a lock, which an interrupt could find taken.
 //! - [`Stamp`]: any thread or interrupt sets it, one takes it; two 32-bit words where the target has no 64-bit atomics.
 //!
 //! Hooks are written once over [`U64Cell`], the common face of the first two.
@@ -23,7 +23,7 @@ use crate::sync::Cell;
 
 pub(crate) use counter::OwnedCounter;
 pub(crate) use owned::{OwnedU32, OwnedU64};
-pub(crate) use shared::{SharedU32, SharedU64};
+pub(crate) use shared::{SharedSum, SharedU32};
 pub(crate) use shared_counter::SharedCounter;
 pub(crate) use tick_stamp::Stamp;
 pub(crate) use whole::WholeU64;

@@ -2,57 +2,51 @@
 
 #[cfg(any(target_has_atomic = "ptr", feature = "critical-section", metrics_core_loom))]
 mod imp {
-    use crate::sync::{Ordering, SharedAtomicU32, SharedAtomicU64, const_unless_loom};
+    use crate::sync::{Ordering, SharedAtomicU32, const_unless_loom};
 
-    /// A `u64` with many writers.
+    /// A sum with many writers, in two 32-bit words.
+    ///
+    /// A 64-bit read-modify-write takes a lock on targets without 64-bit compare-and-swap, and an interrupt would spin for good
+    /// on a lock that is held. A load is whole only if no add overlaps it, so whoever adds counts the adds. The sum stays at
+    /// `u64::MAX` once its high word is full.
     #[derive(Debug)]
-    pub struct SharedU64(SharedAtomicU64);
+    pub struct SharedSum {
+        low: SharedAtomicU32,
+        high: SharedAtomicU32,
+    }
 
-    impl SharedU64 {
+    impl SharedSum {
         const_unless_loom! {
             #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
             pub(crate) const fn new(value: u64) -> Self {
-                Self(SharedAtomicU64::new(value))
+                Self {
+                    low: SharedAtomicU32::new(value as u32),
+                    high: SharedAtomicU32::new((value >> 32) as u32),
+                }
             }
         }
 
-        pub(crate) fn add_release(&self, n: u64) {
-            // Ordering: release, pairs with `load_acquire`: who sees this count sees what went before it.
-            self.0.fetch_add(n, Ordering::Release);
-        }
-
         pub(crate) fn add_relaxed(&self, n: u64) {
-            self.0.fetch_add(n, Ordering::Relaxed);
-        }
-
-        pub(crate) fn add_saturating_relaxed(&self, n: u64) {
-            let add = |value: u64| Some(value.saturating_add(n));
-            // It never fails: the closure never gives `None`.
-            let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+            let low = n as u32;
+            let (_, carry) = self.low.fetch_add(low, Ordering::Relaxed).overflowing_add(low);
+            let high = ((n >> 32) as u32).saturating_add(carry.into());
+            if high != 0 {
+                let add = |value: u32| Some(value.saturating_add(high));
+                // It never fails: the closure never returns `None`.
+                let _ = self.high.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+            }
         }
 
         #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
         pub(crate) fn load_relaxed(&self) -> u64 {
-            self.0.load(Ordering::Relaxed)
-        }
-
-        pub(crate) fn max_relaxed(&self, value: u64) {
-            self.0.fetch_max(value, Ordering::Relaxed);
-        }
-
-        pub(crate) fn min_relaxed(&self, value: u64) {
-            self.0.fetch_min(value, Ordering::Relaxed);
-        }
-
-        #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-        #[inline]
-        pub(crate) fn load_acquire(&self) -> u64 {
-            // Ordering: acquire, pairs with `add_release`.
-            self.0.load(Ordering::Acquire)
+            match self.high.load(Ordering::Relaxed) {
+                u32::MAX => u64::MAX,
+                high => u64::from(high) << 32 | u64::from(self.low.load(Ordering::Relaxed)),
+            }
         }
     }
 
-    /// A `u32` with many writers: who holds a slot.
+    /// A `u32` with many writers.
     #[derive(Debug)]
     pub(crate) struct SharedU32(SharedAtomicU32);
 
@@ -74,8 +68,20 @@ mod imp {
             self.0.store(value, Ordering::Release);
         }
 
-        /// Adds `n`, wrapping, and returns the sum.
         #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+        pub(crate) fn load_relaxed(&self) -> u32 {
+            self.0.load(Ordering::Relaxed)
+        }
+
+        pub(crate) fn min_relaxed(&self, value: u32) {
+            self.0.fetch_min(value, Ordering::Relaxed);
+        }
+
+        pub(crate) fn max_relaxed(&self, value: u32) {
+            self.0.fetch_max(value, Ordering::Relaxed);
+        }
+
+        /// Adds `n`, wrapping, and returns the sum.
         pub(crate) fn add(&self, n: u32) -> u32 {
             // Ordering: release and acquire, as in `claim`.
             self.0.fetch_add(n, Ordering::AcqRel).wrapping_add(n)
@@ -98,25 +104,13 @@ mod imp {
 mod imp {
     use crate::sync::{AtomicU32, Ordering};
 
-    /// A `u64` that nobody can write here.
+    /// A sum that nobody can add to here.
     #[derive(Debug)]
-    pub struct SharedU64(());
+    pub struct SharedSum(());
 
-    impl SharedU64 {
-        #[allow(clippy::unused_self)]
-        pub(crate) fn add_release(&self, _: u64) {}
-
+    impl SharedSum {
         #[allow(clippy::unused_self)]
         pub(crate) fn add_relaxed(&self, _: u64) {}
-
-        #[allow(clippy::unused_self)]
-        pub(crate) fn add_saturating_relaxed(&self, _: u64) {}
-
-        #[allow(clippy::unused_self)]
-        pub(crate) fn max_relaxed(&self, _: u64) {}
-
-        #[allow(clippy::unused_self)]
-        pub(crate) fn min_relaxed(&self, _: u64) {}
     }
 
     /// A `u32` with one writer.
@@ -140,10 +134,51 @@ mod imp {
         }
 
         #[allow(clippy::unused_self)]
+        pub(crate) fn min_relaxed(&self, _: u32) {}
+
+        #[allow(clippy::unused_self)]
+        pub(crate) fn max_relaxed(&self, _: u32) {}
+
+        #[allow(clippy::unused_self)]
+        pub(crate) fn add(&self, _: u32) -> u32 {
+            0
+        }
+
+        #[allow(clippy::unused_self)]
         pub(crate) fn claim(&self, _: u32, _: u32) -> bool {
             false
         }
     }
 }
 
-pub(crate) use imp::{SharedU32, SharedU64};
+pub(crate) use imp::{SharedSum, SharedU32};
+
+#[cfg(all(test, feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
+mod tests {
+    use super::SharedSum;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_sum_carries_into_its_high_word_and_saturates() {
+        let near = u64::from(u32::MAX) - 1;
+        for (start, n) in [
+            (0, 0),
+            (near, 1),
+            (near, 2),
+            (near, 1 << 40),
+            (5 << 32, near),
+            (0, 1 << 63),
+        ] {
+            let sum = SharedSum::new(start);
+            sum.add_relaxed(n);
+            assert_eq!(sum.load_relaxed(), start + n, "{start} + {n}");
+        }
+        for (start, n) in [(1 << 63, 1 << 63), (u64::MAX - 1, 1), (u64::MAX, 7)] {
+            let sum = SharedSum::new(start);
+            sum.add_relaxed(n);
+            sum.add_relaxed(n);
+            assert_eq!(sum.load_relaxed(), u64::MAX, "{start} + {n}");
+        }
+    }
+}

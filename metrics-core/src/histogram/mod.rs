@@ -42,6 +42,9 @@ pub use counts::Counts;
 pub use difference::HistogramInterval;
 pub use downsample::DownsampledHistogram;
 pub use error::{CapacityError, HistogramError, HistogramMergeError, HistogramSinceError};
+pub(crate) use h2_index::short_code;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub(crate) use h2_index::values_of_short_code;
 pub use layout::HistogramLayout;
 pub use quantile::Quantile;
 pub use range::{BucketRange, ValueBounds};

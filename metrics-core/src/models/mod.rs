@@ -10,6 +10,7 @@
 mod lease;
 mod live_record;
 mod sequence_count;
+mod shared_records;
 mod submit;
 mod task_counts;
 mod wake_stamp;

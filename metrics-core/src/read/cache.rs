@@ -257,7 +257,7 @@ impl Cache {
         let Some(scratch) = &mut self.blocking_queue_wait else {
             return;
         };
-        let read = || cells.try_read(HeapStorage::shared_buckets, scratch.buckets_mut());
+        let read = || cells.try_read(HeapStorage::shared_buckets, config, scratch.buckets_mut());
         // Records that overlap every try leave the last good reading in place, if there is one.
         if let Some((sum, min, max)) = read_with_retries(read, |attempt| probe.relax(attempt)) {
             scratch.set_totals(sum, min, max);

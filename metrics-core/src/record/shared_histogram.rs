@@ -1,21 +1,25 @@
 //! A histogram with many writers, for what happens off the workers and seldom.
 
-use crate::cell::SharedU64;
-use crate::histogram::HistogramConfig;
+use crate::cell::{SharedSum, SharedU32};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+use crate::histogram::values_of_short_code;
+use crate::histogram::{HistogramConfig, short_code};
 use crate::sync::{Ordering, const_unless_loom, fence};
 
-/// Bucket counts with many writers.
+/// Bucket counts with many writers, which never wait: threads or interrupts.
 ///
 /// A record counts itself in `begun`, changes the cells, and counts itself in `ended`. A reading that finds as many begun
-/// after it as had ended before it has seen exactly those records, whole; any other is thrown away. Writers never wait.
+/// after it as had ended before it has seen exactly those records, whole; any other is thrown away. It is fooled if a multiple of
+/// 2^32 records happen during it.
 #[derive(Debug)]
 pub(crate) struct SharedHistogram<B> {
     buckets: B,
-    begun: SharedU64,
-    ended: SharedU64,
-    sum: SharedU64,
-    min: SharedU64,
-    max: SharedU64,
+    begun: SharedU32,
+    ended: SharedU32,
+    sum: SharedSum,
+    /// Codes of values; `u32::MAX`, which is above any, and 0 before the first record.
+    min: SharedU32,
+    max: SharedU32,
 }
 
 impl<B> SharedHistogram<B> {
@@ -24,53 +28,69 @@ impl<B> SharedHistogram<B> {
         pub(crate) const fn new(buckets: B) -> Self {
             Self {
                 buckets,
-                begun: SharedU64::new(0),
-                ended: SharedU64::new(0),
-                sum: SharedU64::new(0),
-                min: SharedU64::new(u64::MAX),
-                max: SharedU64::new(0),
+                begun: SharedU32::new(0),
+                ended: SharedU32::new(0),
+                sum: SharedSum::new(0),
+                min: SharedU32::new(u32::MAX),
+                max: SharedU32::new(0),
             }
         }
     }
 }
 
 impl<B> SharedHistogram<B> {
-    /// Read-modify-writes: four, and one or two more when an extreme moves.
-    pub(crate) fn record(&self, cells: fn(&B) -> &[SharedU64], config: &HistogramConfig, value: u64) {
-        self.begun.add_relaxed(1);
+    pub(crate) fn record(&self, cells: fn(&B) -> &[SharedSum], config: &HistogramConfig, value: u64) {
+        self.begun.add(1);
         // Ordering: release fence, pairs with the acquire fence in `try_read`: a reader that saw any change below sees
         // this record begun.
         fence(Ordering::Release);
-        self.sum.add_saturating_relaxed(value);
-        self.min.min_relaxed(value);
-        self.max.max_relaxed(value);
+        self.sum.add_relaxed(value);
+        let code = short_code(value);
+        self.min.min_relaxed(code);
+        self.max.max_relaxed(code);
         if let Some(bucket) = cells(&self.buckets).get(config.index(value)) {
             bucket.add_relaxed(1);
         }
-        // Release, pairs with the acquire in `try_read`: a reader that sees this record ended sees all of it.
-        self.ended.add_release(1);
+        // Ordering: `add` releases, pairs with the acquire in `try_read`: a reader that sees this record ended sees all of it.
+        self.ended.add(1);
     }
 
     /// One try to read the buckets, and sum, minimum and maximum of the same records. `None` if one was going on.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub(crate) fn try_read(
         &self,
-        cells: fn(&B) -> &[SharedU64],
+        cells: fn(&B) -> &[SharedSum],
+        config: &HistogramConfig,
         buckets: &mut [u64],
     ) -> Option<(u64, u64, u64)> {
         let ended = self.ended.load_acquire();
         for (to, from) in buckets.iter_mut().zip(cells(&self.buckets)) {
             *to = from.load_relaxed();
         }
-        let totals = (
+        let (sum, min, max) = (
             self.sum.load_relaxed(),
             self.min.load_relaxed(),
             self.max.load_relaxed(),
         );
         // Ordering: acquire fence, pairs with the release fence in `record`.
         fence(Ordering::Acquire);
-        (self.begun.load_relaxed() == ended).then_some(totals)
+        if self.begun.load_relaxed() != ended {
+            return None;
+        }
+        let (min, max) = extremes(config, buckets, min, max).unwrap_or((u64::MAX, 0));
+        Some((sum, min, max))
     }
+}
+
+/// The minimum rounded down and the maximum rounded up, each within the bucket that it is in.
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+fn extremes(config: &HistogramConfig, buckets: &[u64], min: u32, max: u32) -> Option<(u64, u64)> {
+    let lowest = config.bucket_range(buckets.iter().position(|&count| count != 0)?)?;
+    let highest = config.bucket_range(buckets.iter().rposition(|&count| count != 0)?)?;
+    let (min, _) = values_of_short_code(min);
+    let (_, max) = values_of_short_code(max);
+    let last = highest.end.map_or(u64::MAX, |end| end - 1);
+    Some((min.max(lowest.start), max.min(last)))
 }
 
 #[cfg(all(test, feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
@@ -80,31 +100,55 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    type Cells = Box<[SharedU64]>;
+    type Cells = Box<[SharedSum]>;
 
-    fn cells(cells: &Cells) -> &[SharedU64] {
+    fn cells(cells: &Cells) -> &[SharedSum] {
         cells
+    }
+
+    fn histogram(config: &HistogramConfig) -> SharedHistogram<Cells> {
+        SharedHistogram::new((0..config.num_buckets()).map(|_| SharedSum::new(0)).collect())
     }
 
     #[test]
     fn a_reading_during_a_record_is_thrown_away() {
         let config = HistogramConfig::DEFAULT;
-        let histogram = SharedHistogram::new(
-            (0..config.num_buckets())
-                .map(|_| SharedU64::new(0))
-                .collect::<Cells>(),
-        );
+        let histogram = histogram(&config);
         let mut buckets = [0; 119];
-        assert_eq!(histogram.try_read(cells, &mut buckets), Some((0, u64::MAX, 0)));
+        let mut read = || histogram.try_read(cells, &config, &mut buckets);
+        assert_eq!(read(), Some((0, u64::MAX, 0)));
         histogram.record(cells, &config, 700);
         histogram.record(cells, &config, u64::MAX);
-        assert_eq!(
-            histogram.try_read(cells, &mut buckets),
-            Some((u64::MAX, 700, u64::MAX)),
-            "the sum saturates"
-        );
+        assert_eq!(read(), Some((u64::MAX, 700, u64::MAX)), "the sum saturates");
+        histogram.begun.add(1);
+        assert_eq!(read(), None);
         assert_eq!(buckets.iter().sum::<u64>(), 2);
-        histogram.begun.add_relaxed(1);
-        assert_eq!(histogram.try_read(cells, &mut buckets), None);
+    }
+
+    #[test]
+    fn extremes_are_exact_up_to_134_ms_and_stay_in_their_buckets() {
+        for config in [
+            HistogramConfig::DEFAULT,
+            HistogramConfig::linear(999_999_937, 30).unwrap(),
+        ] {
+            for value in [
+                1,
+                99_999_999,
+                (1 << 27) - 1,
+                999_999_936,
+                999_999_937,
+                9_999_999_999,
+            ] {
+                let histogram = histogram(&config);
+                let mut buckets = alloc::vec![0; config.num_buckets()];
+                histogram.record(cells, &config, value);
+                let (sum, min, max) = histogram.try_read(cells, &config, &mut buckets).unwrap();
+                assert_eq!(sum, value);
+                assert!(min <= value && value <= max);
+                assert!(max - min <= value >> 26, "{min}..={max} for {value}");
+                let bucket = config.bucket_range(config.index(value)).unwrap();
+                assert!(bucket.contains(min) && bucket.contains(max));
+            }
+        }
     }
 }

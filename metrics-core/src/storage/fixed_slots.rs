@@ -1,7 +1,7 @@
 //! Slots in a `static`: as many as a const parameter says, no heap, const-constructed.
 
 use super::sealed::Sealed;
-use super::{SharedU64, Storage};
+use super::{SharedSum, Storage};
 use crate::cell::{BucketCell, OwnedU32, OwnedU64};
 use crate::record::{HooksState, SlotHistogram, sampling_seed};
 use crate::registry::{HostCells, RegistryInfo};
@@ -121,7 +121,7 @@ impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Sealed
         None
     }
 
-    fn shared_buckets((): &()) -> &[SharedU64] {
+    fn shared_buckets((): &()) -> &[SharedSum] {
         &[]
     }
 }

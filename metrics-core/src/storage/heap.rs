@@ -2,7 +2,7 @@
 
 use super::handle::SlotHandle;
 use super::sealed::Sealed;
-use super::{SharedU64, Storage};
+use super::{SharedSum, Storage};
 use crate::cell::SharedU32;
 use crate::live::{LiveRecord, Transition};
 use crate::record::{HeapBuckets, SlotHistogram};
@@ -214,7 +214,7 @@ impl Sealed for HeapStorage {
         Some(host)
     }
 
-    fn shared_buckets(buckets: &Self::SharedBuckets) -> &[SharedU64] {
+    fn shared_buckets(buckets: &Self::SharedBuckets) -> &[SharedSum] {
         &buckets.0
     }
 }
@@ -234,11 +234,11 @@ impl<V> Deref for Inline<V> {
 
 /// Boxed many-writer buckets.
 #[derive(Debug)]
-pub struct SharedBuckets(Box<[SharedU64]>);
+pub struct SharedBuckets(Box<[SharedSum]>);
 
 impl SharedBuckets {
     pub(crate) fn new(buckets: usize) -> Self {
-        Self((0..buckets).map(|_| SharedU64::new(0)).collect())
+        Self((0..buckets).map(|_| SharedSum::new(0)).collect())
     }
 }
 

@@ -8,7 +8,7 @@ mod handle;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod heap;
 
-use crate::cell::SharedU64;
+use crate::cell::SharedSum;
 use crate::histogram::Counts;
 use crate::record::BucketCells;
 use crate::slot::Slot;
@@ -39,7 +39,7 @@ pub trait Storage: sealed::Sealed + Debug + 'static {
 
 /// What only this crate may see of a storage.
 pub(crate) mod sealed {
-    use super::{BucketCells, Debug, SharedU64, Slot};
+    use super::{BucketCells, Debug, SharedSum, Slot};
     use crate::live::{LiveRecord, Transition};
     use crate::registry::{HostCells, RegistryInfo};
     use core::ops::Deref;
@@ -82,7 +82,7 @@ pub(crate) mod sealed {
         fn host(host: &Self::Host) -> Option<&HostCells<Self::SharedBuckets>>;
 
         /// The cells of many-writer buckets.
-        fn shared_buckets(buckets: &Self::SharedBuckets) -> &[SharedU64];
+        fn shared_buckets(buckets: &Self::SharedBuckets) -> &[SharedSum];
     }
 }
 

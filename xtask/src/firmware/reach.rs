@@ -29,6 +29,24 @@ pub(super) fn check(image: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Checks that a processor with 32-bit compare-and-swap has nothing of the lock with which portable-atomic replaces a 64-bit one.
+pub(super) fn check_no_lock(image: &Path) -> Result<()> {
+    let image = Image::read(image)?;
+    let of_lock = |function: &&Function| function.name.contains("portable_atomic");
+    let found: Vec<&str> = image
+        .functions
+        .values()
+        .filter(of_lock)
+        .map(|function| function.name.as_str())
+        .collect();
+    ensure!(
+        found.is_empty(),
+        "a lock stands in for an atomic, and an interrupt may spin on it:\n{}",
+        found.join("\n")
+    );
+    Ok(())
+}
+
 /// What a function can reach that it must not, each said in a line.
 fn offences(image: &Image, root: &str) -> Result<Vec<String>> {
     let (&start, _) = image
