@@ -67,10 +67,9 @@ fn a_switch_in_mid_poll_loses_no_sample_and_invents_none() {
             .unwrap();
         let metrics = RuntimeMetrics::new(Arc::clone(&registry));
         let worker = Worker::lease(Arc::clone(&registry), 0).unwrap();
-        let switches = registry;
         let switch = thread::spawn(move || {
-            switches.options().set_poll_time(Sampling::Off);
-            switches.options().set_poll_time(Sampling::Every);
+            registry.switches().set_poll_time(Sampling::Off);
+            registry.switches().set_poll_time(Sampling::Every);
         });
         // The switch in force is taken over by a submit; what a poll began with, it ends with.
         let mut measured = 0;
