@@ -10,16 +10,16 @@ mod cache;
 mod fixed;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod probed;
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-mod reader;
 mod runtime;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod scratch;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod slots;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod snapshot_reader;
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub use reader::SnapshotReader;
+pub use snapshot_reader::SnapshotReader;
 
 use crate::live::{LiveRecord, LocationId, UNTIMED, WorkerState};
 use crate::probe::Probe;

@@ -8,7 +8,7 @@ mod measurements;
 mod visit;
 #[cfg(feature = "serde")]
 mod wire;
-mod worker;
+mod worker_snapshot;
 
 #[cfg(feature = "serde")]
 pub use decode::SnapshotSeed;
@@ -17,7 +17,7 @@ pub use measurements::{HistogramReading, Measurements};
 pub use visit::{Sample, SampleValue, WorkerLabel};
 #[cfg(feature = "serde")]
 pub use wire::SNAPSHOT_SCHEMA;
-pub use worker::{Staleness, WorkerSnapshot};
+pub use worker_snapshot::{Staleness, WorkerSnapshot};
 
 use crate::catalog::{RuntimeNumber, RuntimeNumbers, with_runtime_numbers};
 use crate::histogram::HistogramSnapshot;
