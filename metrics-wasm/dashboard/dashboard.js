@@ -1,14 +1,14 @@
-// The dashboard: takes snapshots from a source once a second, keeps the last minutes, draws them, and says them in text.
+// The dashboard: reads snapshots from a source, keeps the last ten minutes, and shows them as plots and as text.
 
 import { Plot, format, palette } from "./plots.js";
 import { toSample } from "./interval.js";
 import { openSource } from "./sources.js";
 
-/** How long ago the oldest sample that is kept may be. */
+/** How long samples are kept. */
 const KEEP_MS = 10 * 60 * 1000;
-/** The shortest time that plots show. */
+/** The shortest time span of a plot. */
 const LEAST_MS = 20 * 1000;
-/** A worker held for this long is a stall on the time line. */
+/** A poll of this duration is a stall. */
 const STALL_MS = 100;
 
 const quantiles = (of) => [
@@ -31,11 +31,11 @@ const PLOTS = [
     series: [{ label: "polls/s", colour: "one", value: (sample) => sample.polls }],
   },
   {
-    id: "heat", title: "Poll time, how often", kind: "heat", unit: "time", wide: true,
+    id: "heat", title: "Distribution of poll time", kind: "heat", unit: "time", wide: true,
     series: [
-      { label: "polls measured", unit: "count", value: (sample) => sample.pollTime?.count ?? null },
+      { label: "sampled polls", unit: "count", value: (sample) => sample.pollTime?.count ?? null },
       { label: "mean", value: (sample) => sample.pollTime?.mean ?? null },
-      { label: "longest, at most", value: (sample) => sample.pollTime?.most ?? null },
+      { label: "longest (at most)", value: (sample) => sample.pollTime?.most ?? null },
     ],
     buckets: (sample) => sample.pollTime?.buckets,
   },
@@ -71,7 +71,7 @@ const TILES = [
   ["Latency p99", "time", (sample) => sample.latency?.p99],
   ["Loop lag p99", "time", (sample) => sample.lag?.p99],
   ["Alive tasks", "count", (sample) => sample.alive],
-  ["Polls in all", "count", (sample) => sample.pollCount],
+  ["Total polls", "count", (sample) => sample.pollCount],
 ];
 
 const byId = (id) => document.getElementById(id);
@@ -107,8 +107,8 @@ class Dashboard {
       return value;
     });
     if (spec.kind === "heat") {
-      const key = definition(list, "colour: 1 poll to");
-      key.parentElement.append(element("span", { className: "scale" }));
+      const key = definition(list, "polls per cell: 1 to");
+      key.previousElementSibling.append(element("span", { className: "scale" }));
       values.push(key);
     }
     byId("plots").append(figure);
@@ -152,7 +152,7 @@ class Dashboard {
     paint();
   }
 
-  /** Arrow keys walk the cursor over the samples of every plot at once. */
+  /** Arrow keys move the cursor of all plots from sample to sample. */
   key(event) {
     const shown = this.shown();
     if (shown.length === 0) return;
@@ -177,7 +177,7 @@ class Dashboard {
 
   view() {
     const to = this.samples.at(-1)?.end ?? Date.now();
-    // The first minutes fill the plots too: no more time is shown than there is.
+    // Until there are enough samples, plots show the time since the first one.
     const known = Math.max(LEAST_MS, to - (this.samples[0]?.start ?? to));
     const from = to - Math.min(this.span, known);
     return {
@@ -192,10 +192,10 @@ class Dashboard {
     while (this.samples[0].end < oldest) this.samples.shift();
     this.stalls = this.stalls.filter((stall) => stall.end >= oldest);
     for (const worker of sample.workers) {
-      // A worker that has now been held for long: the live record shows it while it lasts.
+      // The live record shows a long poll before it ends.
       if (worker.heldMs >= STALL_MS) this.stall({
         key: `${worker.index} ${worker.polled}`, start: sample.end - worker.heldMs, end: sample.end,
-        what: `Worker ${worker.index}${worker.spawn_location ? `, a task spawned at ${worker.spawn_location}` : ""}`,
+        what: `worker ${worker.index}${worker.spawn_location ? `, in a task spawned at ${worker.spawn_location}` : ""}`,
       });
     }
     this.draw();
@@ -203,7 +203,7 @@ class Dashboard {
     this.countStalls();
   }
 
-  /** Marks a stall on every plot and lists it; one already known under the same key grows. */
+  /** Marks a stall on every plot and lists it. A stall with a known key replaces the end of the earlier one. */
   stall({ key, start, end, what }) {
     const known = this.stalls.find((stall) => stall.key === key);
     const stall = known ?? { key, start, item: element("li") };
@@ -220,14 +220,14 @@ class Dashboard {
     this.draw();
   }
 
-  /** The number of stalls by the runtime's watchdog; without one, of those that this page has seen. */
+  /** Shows how many stalls the runtime's watchdog has counted, or, without a watchdog, how many this page has listed. */
   countStalls() {
     const count = this.samples.at(-1)?.stalls ?? this.listed;
     byId("stall-count").textContent = String(count);
     byId("no-stalls").hidden = count > 0;
   }
 
-  /** At most one redraw a frame, whoever asks. */
+  /** Redraws in the next frame, however often it is called before. */
   draw() {
     if (this.drawing || !this.figures) return;
     this.drawing = true;
@@ -290,7 +290,7 @@ class Dashboard {
   status(state) {
     this.state = state;
     const status = byId("status");
-    const text = this.paused ? "Paused" : { live: "Live", lost: "Source lost, trying again", waiting: "Waiting" }[state];
+    const text = this.paused ? "Paused" : { live: "Live", lost: "Source lost, retrying", waiting: "Waiting" }[state];
     status.dataset.state = this.paused ? "paused" : state;
     if (status.textContent !== text) status.textContent = text;
   }
@@ -316,7 +316,7 @@ function newRow(body) {
   return row;
 }
 
-/** Runs until the page goes: one snapshot an interval; an interval is what two snapshots of one producer differ by. */
+/** Takes snapshots until the page is closed. Two consecutive snapshots of one runtime make one sample. */
 async function run() {
   const dashboard = new Dashboard();
   dashboard.status("waiting");

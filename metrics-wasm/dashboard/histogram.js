@@ -1,12 +1,12 @@
-// Histograms of snapshots: the bounds of their buckets, differences, quantiles.
+// Histograms of snapshots: bounds of buckets, differences and quantiles.
 
-/** The bounds `[start, end)` of every bucket of a layout; the last one ends at infinity. */
+/** The bounds `[start, end)` of each bucket of a layout. The last bucket ends at infinity. */
 export function bounds(config) {
   const starts = config.h2 ? h2(config.h2) : config.power_of_two ? powers(config.power_of_two) : linear(config.linear);
   return starts.map((start, i) => ({ start, end: i + 1 < starts.length ? starts[i + 1] : Infinity }));
 }
 
-// As in metrics-core's histogram/config.rs. Doubles are exact enough to draw with.
+// As in metrics-core's histogram/config.rs. Doubles are precise enough for drawing.
 function h2({ min, max, precision }) {
   const steps = 2 ** precision;
   const starts = [0];
@@ -29,9 +29,9 @@ function linear({ width, buckets }) {
 }
 
 /**
- * What one interval added to a histogram: `later` less `earlier`, both as in a snapshot; `null` where it is not measured.
+ * The samples between two snapshots of a histogram. `null` if the histogram is not measured.
  *
- * Quantiles interpolate inside their bucket, so their error is at most that bucket's width.
+ * A quantile is interpolated inside its bucket, so its error is at most the bucket's width.
  */
 export function interval(later, earlier) {
   if (!later) return null;

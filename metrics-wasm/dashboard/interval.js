@@ -1,10 +1,10 @@
-// From two snapshots to one sample of every plot.
+// Makes one sample of every plot from two snapshots.
 
 import { interval } from "./histogram.js";
 
 const number = (value) => (value === null || value === undefined ? null : Number(value));
 
-/** The difference of two counters as a number, or `null` where either is not measured. Counters pass 2^53, differences don't. */
+/** The difference of two counters, or `null` if one is not measured. Counters may exceed 2^53; differences don't. */
 function grown(later, earlier) {
   if (later === null || later === undefined || earlier === null || earlier === undefined) return null;
   return Number(BigInt(later) - BigInt(earlier));
@@ -16,8 +16,8 @@ const sum = (values) => {
 };
 
 /**
- * One sample from `earlier` to `later`, both `{ snapshot, at }` with `at` in milliseconds of the page's clock; `null` if they
- * are of different producers or no time passed between them.
+ * The sample from `earlier` to `later`. Both are `{ snapshot, at }`, where `at` is milliseconds of the page's clock. Returns `null` if
+ * the snapshots are of different runtimes, or if no time passed between them.
  */
 export function toSample(earlier, later) {
   const [before, after] = [earlier.snapshot, later.snapshot];
@@ -41,7 +41,7 @@ export function toSample(earlier, later) {
     globalQueue: number(after.global_queue_depth),
     blockingQueue: number(after.blocking_queue_depth),
     alive: number(after.num_alive_tasks),
-    // What the runtime's own watchdog has counted.
+    // Counted by the runtime's own watchdog.
     stalls: sum([number(after.poll_stall_count), number(after.no_progress_stall_count)]),
   };
 }
@@ -76,7 +76,7 @@ function toWorker(worker, before, nanos) {
     mean: number(meanPoll),
     queue: number(numbers.local_queue_depth),
     spawn_location: worker.spawn_location_name,
-    // It stays as it is for as long as a poll lasts.
+    // Unchanged while a poll lasts, so it identifies the poll.
     polled: numbers.poll_count,
     heldMs: polling ? (number(worker.since) ?? 0) / 1e6 : 0,
     now: polling && worker.spawn_location_name ? `Polling ${worker.spawn_location_name}` : (SAY[worker.state] ?? "–"),

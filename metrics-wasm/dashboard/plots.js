@@ -1,9 +1,9 @@
-// Line plots and heat maps over time, on a canvas. Everything a plot shows is also text in the page: see dashboard.js.
+// Line plots and heat maps over time, on a canvas. The page also shows each value as text: see dashboard.js.
 
 const AXIS = { left: 58, right: 10, top: 8, bottom: 20 };
 const FONT = "11px system-ui, sans-serif";
 
-/** A figure with three significant digits and the unit that suits its size. `null` is "not measured". */
+/** Formats a value with three significant digits and a unit of a fitting size. `null` means not measured. */
 export function format(value, unit) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   switch (unit) {
@@ -24,7 +24,7 @@ function scaled(value, units) {
   return `${number.toFixed(Math.min(digits, 2))} ${unit}`.trimEnd();
 }
 
-/** The colours of the present theme, read once per change of theme: asking the style costs a layout. */
+/** Reads the colours of the current theme. Call this once per change of theme, because it costs a layout. */
 export function palette() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(name).trim();
@@ -35,7 +35,7 @@ export function palette() {
   return { ...colour, heat: read("--heat").split(/\s*,\s*/) };
 }
 
-/** A value scale: where on the canvas a value lies, and which values deserve a line across the plot. */
+/** A scale: `y(value)` is a position on the canvas, and `ticks` are the values that get a line across the plot. */
 function valueScale(low, high, box, unit, logarithmic) {
   const at = (share) => box.bottom - share * (box.bottom - box.top);
   if (logarithmic) {
@@ -58,7 +58,7 @@ function niceCeiling(value) {
   return power * [1, 2, 4, 6, 8, 10].find((step) => step * power >= value);
 }
 
-/** Milliseconds between two labels of the time axis, so that they don't touch. */
+/** The milliseconds between two labels of the time axis, so that they don't overlap. */
 function timeStep(spanMs, width) {
   const labels = Math.max(1, Math.min(7, Math.floor(width / 56)));
   return ([10, 15, 30, 60, 120, 300].find((seconds) => spanMs / 1000 / seconds <= labels) ?? 600) * 1000;
@@ -73,8 +73,8 @@ function ago(ms) {
 /**
  * One plot on one canvas.
  *
- * `spec.kind` is "lines" or "heat"; `spec.series` are `{ label, colour, value(sample) }`; `spec.faint(sample)`, where given, are
- * lines drawn thin behind them (one a worker); `spec.buckets(sample)` are a heat map's `{ start, end, count }`.
+ * `spec.kind` is "lines" or "heat". `spec.series` are `{ label, colour, value(sample) }`. The optional `spec.faint(sample)` are the
+ * values of thin lines behind the others, one per worker. `spec.buckets(sample)` are the `{ start, end, count }` of a heat map.
  */
 export class Plot {
   constructor(canvas, spec) {
@@ -140,7 +140,7 @@ export class Plot {
     for (const sample of samples) {
       for (const { start, end, count } of this.spec.buckets(sample) ?? []) {
         if (count === 0) continue;
-        // The first bucket starts at zero, which a logarithmic axis can't show: a quarter of its end stands for that.
+        // A logarithmic axis can't show the zero where the first bucket starts, so the axis starts at a quarter of its end.
         low = Math.min(low, start || end / 4);
         high = Math.max(high, Number.isFinite(end) ? end : start * 2);
       }
@@ -194,7 +194,7 @@ export class Plot {
     samples.forEach((sample, i) => {
       const here = value(sample);
       const known = here !== null && here !== undefined;
-      // A line joins two samples only where nothing is missing between them; one alone is a dot.
+      // A line joins two consecutive samples only. A sample without a neighbour is a dot.
       const joined = before !== null && sample.start === before;
       if (known && joined) context.lineTo(x(sample.end), scale.y(here));
       else if (known) {
@@ -228,7 +228,7 @@ export class Plot {
   }
 
   stalls({ context, box, x, view, colours }) {
-    // Whole pixels, and never so few that a short stall can't be seen in a long window.
+    // Whole pixels, and at least three, so that a short stall is visible in a long time span.
     const bands = view.stalls.map(({ start, end }) => {
       const left = Math.round(x(start));
       return { left, width: Math.max(3, Math.round(x(end)) - left) };

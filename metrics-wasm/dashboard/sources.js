@@ -1,12 +1,12 @@
-// Where snapshots come from: the server that served this page, or the wasm module that runs in it.
+// The sources of snapshots: the server of this page, or the WebAssembly module in it.
 
-/** One request should never hold the next ones up. */
+/** A request that takes longer is given up, so that the next one can start. */
 const TIMEOUT_MS = 5000;
 
 /**
- * The source that the page's address names: `?source=wasm` is the page's own runtime, anything else the server's `snapshot`.
+ * Opens the source that the page's address names: with `?source=wasm` the module in the page, otherwise the server.
  *
- * A source is `{ intervalMs, snapshot(), describe(snapshot) }`; a snapshot has the schema of the JSON that servers send.
+ * A source is `{ intervalMs, snapshot(), describe(snapshot) }`. Its snapshots have the schema of a server's JSON.
  */
 export async function openSource(dashboard) {
   const wanted = new URLSearchParams(location.search).get("source");
@@ -25,7 +25,7 @@ export async function openSource(dashboard) {
   };
 }
 
-/** One line about the producer of a snapshot. */
+/** Describes the runtime of a snapshot in one line. */
 function describe({ name, workers, started_at: startedAt }) {
   const of = `${workers.length} ${workers.length === 1 ? "worker" : "workers"}`;
   const since = startedAt ? `, since ${new Date(Number(startedAt) / 1e6).toLocaleString()}` : "";

@@ -1,14 +1,14 @@
-// The workload of the demo: tasks on the page's own wasm runtime, which the visitor turns while the dashboard watches.
+// The workload of the demo: tasks in the page's own module. The visitor changes it while the dashboard shows its metrics.
 
 import init, { RuntimeMetrics, Workload } from "./pkg/demo.js";
 
-/** What the dashboard marks as a stall. */
+/** The dashboard marks a stall from this duration on. */
 const STALL_MS = 100;
 const BLOCK_MS = 200;
 
 const byId = (id) => document.getElementById(id);
 
-/** Starts the module and the workload, shows its controls, and returns where its snapshots come from. */
+/** Starts the module and the workload, shows the controls, and returns the source of the snapshots. */
 export async function openWorkload(dashboard) {
   await init();
   const metrics = new RuntimeMetrics();
@@ -32,7 +32,7 @@ export async function openWorkload(dashboard) {
     const end = performance.timeOrigin + stall.start + stall.duration;
     dashboard.stall({ key: `loop ${stalls}`, start: end - stall.duration, end, what: what(stall) });
   });
-  // For a console, and for the test that drives this page.
+  // For the browser's console, and for the test of this page.
   globalThis.metrics = metrics;
   globalThis.workload = workload;
   return {
@@ -49,13 +49,13 @@ function what({ source, spawn_location }) {
     case "poll":
       return `one poll${spawn_location ? ` of a task spawned at ${spawn_location}` : ""}`;
     case "longtask":
-      return "a long task of the page, outside any measured poll";
+      return "a long task outside any measured poll";
     default:
-      return "the event loop did not turn, outside any measured poll";
+      return "a late timer: work outside any measured poll";
   }
 }
 
-/** Applies a slider's value now and whenever it moves; `apply` returns how to show it. */
+/** Applies a slider's value now and at each change. `apply` returns the text to show. */
 function slider(id, apply) {
   const input = byId(id);
   const show = () => {

@@ -1,4 +1,4 @@
-//! What a wrapped poll costs: the same tasks with and without metrics, timed by the JavaScript that calls this.
+//! Measures the cost of a measured poll: JavaScript times the same tasks with and without metrics.
 
 use core::cell::Cell;
 use core::future::poll_fn;
@@ -7,10 +7,10 @@ use metrics_wasm::{EventLoop, Monitor};
 use std::rc::Rc;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Runs `tasks` tasks of `polls` polls each; every poll but the last wakes its own task and does nothing else.
+/// Runs `tasks` tasks of `polls` polls each. Each poll but the last wakes its own task and does nothing else.
 ///
-/// `mode` is how they are spawned: "bare" by `wasm_bindgen_futures` alone, "measured" with both histograms, "watched" measured
-/// while somebody listens for stalls.
+/// `mode` is "bare" to spawn them by `wasm_bindgen_futures` alone, "measured" to measure them with both histograms, or "watched" to
+/// listen for stalls as well.
 #[wasm_bindgen]
 pub async fn run(mode: String, tasks: u32, polls: u32) {
     let left = Rc::new(Cell::new(tasks));
@@ -63,7 +63,7 @@ async fn yields(polls: u32) {
     .await;
 }
 
-/// Polls that this thread's monitor counted.
+/// The number of polls that this thread's monitor counted.
 #[wasm_bindgen]
 pub fn polls() -> Option<u64> {
     Monitor::current().ok()?.snapshot().total().poll_count()

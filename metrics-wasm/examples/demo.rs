@@ -7,7 +7,7 @@ use core::task::{Poll, Waker};
 use std::rc::Rc;
 use wasm_bindgen::prelude::{Closure, JsValue, wasm_bindgen};
 
-// The class that JavaScript reads with is exported from every module that links the crate with its feature `js`.
+// A module that links this crate with the feature `js` exports the class `RuntimeMetrics`.
 use metrics_wasm as _;
 
 #[wasm_bindgen]
@@ -22,94 +22,94 @@ extern "C" {
     fn set_timeout(job: &JsValue, ms: f64) -> JsValue;
 }
 
-/// How long a task sleeps between two pieces of work, in milliseconds: up to this, and a fifth of it at least.
+/// The longest time in milliseconds that a task sleeps between two pieces of work. The shortest is a fifth of it.
 const SLEEP: f64 = 50.0;
 
-/// Tasks that the visitor turns.
+/// The tasks of the workload, whose number and work the visitor sets.
 #[wasm_bindgen]
 #[derive(Default)]
 pub struct Workload {
-    turned: Rc<Turned>,
+    settings: Rc<Settings>,
 }
 
 #[derive(Default)]
-struct Turned {
-    /// How many tasks there shall be, and how many there are.
+struct Settings {
+    /// How many tasks to run, and how many run.
     wanted: Cell<u32>,
     running: Cell<u32>,
     /// Microseconds of work in a poll.
     work: Cell<f64>,
-    /// Polls, counted by the tasks themselves: what the metrics are held against.
+    /// The number of polls that the tasks counted themselves. Tests compare the metrics with it.
     polls: Cell<u64>,
 }
 
 #[wasm_bindgen]
 impl Workload {
-    /// No task yet.
+    /// A workload without tasks.
     #[wasm_bindgen(constructor)]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Starts tasks, or lets some end, until there are so many.
+    /// Starts or ends tasks until `tasks` of them run.
     #[wasm_bindgen(js_name = setTasks)]
     pub fn set_tasks(&self, tasks: u32) {
-        self.turned.wanted.set(tasks);
-        while self.turned.running.get() < tasks {
-            self.turned.running.set(self.turned.running.get() + 1);
-            metrics_wasm::spawn_local(counted(Rc::clone(&self.turned)));
+        self.settings.wanted.set(tasks);
+        while self.settings.running.get() < tasks {
+            self.settings.running.set(self.settings.running.get() + 1);
+            metrics_wasm::spawn_local(counted(Rc::clone(&self.settings)));
         }
     }
 
-    /// So many microseconds of work in each poll that works.
+    /// Sets the average work of a poll in microseconds, approximately.
     #[wasm_bindgen(js_name = setWork)]
     pub fn set_work(&self, micros: f64) {
-        self.turned.work.set(micros);
+        self.settings.work.set(micros);
     }
 
-    /// Polls that the tasks counted themselves.
+    /// The number of polls that the tasks counted themselves.
     #[wasm_bindgen(getter)]
     pub fn polls(&self) -> u64 {
-        self.turned.polls.get()
+        self.settings.polls.get()
     }
 
-    /// Tasks that have not ended.
+    /// The number of tasks that have not ended.
     #[wasm_bindgen(getter)]
     pub fn running(&self) -> u32 {
-        self.turned.running.get()
+        self.settings.running.get()
     }
 
-    /// Spawns a task whose one poll holds the thread for so many milliseconds.
+    /// Spawns a task whose only poll blocks the thread for `ms` milliseconds.
     #[wasm_bindgen(js_name = blockInPoll)]
     pub fn block_in_poll(&self, ms: f64) {
-        let turned = Rc::clone(&self.turned);
+        let settings = Rc::clone(&self.settings);
         metrics_wasm::spawn_local(async move {
-            turned.polls.set(turned.polls.get() + 1);
+            settings.polls.set(settings.polls.get() + 1);
             work(ms * 1e3);
         });
     }
 }
 
-/// A task, and a count of its polls.
-async fn counted(turned: Rc<Turned>) {
-    let mut task = pin!(task(&turned));
+/// A task that counts its polls.
+async fn counted(settings: Rc<Settings>) {
+    let mut task = pin!(task(&settings));
     poll_fn(|cx| {
-        turned.polls.set(turned.polls.get() + 1);
+        settings.polls.set(settings.polls.get() + 1);
         task.as_mut().poll(cx)
     })
     .await;
-    turned.running.set(turned.running.get() - 1);
+    settings.running.set(settings.running.get() - 1);
 }
 
-async fn task(turned: &Turned) {
-    while turned.running.get() <= turned.wanted.get() {
-        // Not all alike, so that the heat map has something to show: a tenth of the polls works ten times as long.
+async fn task(settings: &Settings) {
+    while settings.running.get() <= settings.wanted.get() {
+        // A tenth of the polls works ten times as long, so that the heat map shows a distribution.
         let share = if random() < 0.1 {
             10.0
         } else {
             0.2 + 1.6 * random()
         };
-        work(turned.work.get() * share / 2.0);
+        work(settings.work.get() * share / 2.0);
         sleep(SLEEP * (0.2 + 0.8 * random())).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The watch over the event loop, in Node, a page and a dedicated worker.
+//! The watch of the event loop, in Node, a page and a dedicated worker.
 #![cfg(target_family = "wasm")]
 
 mod common;
@@ -13,10 +13,10 @@ use metrics_wasm::{Monitor, PerformanceClock, location};
 use std::rc::Rc;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-/// Nobody is held for that long.
+/// Longer than any stall of a test.
 const HOUR: u64 = 60 * 60 * 1000;
 
-/// A watched event loop. A busy machine holds it too, so a test looks at what is said of the time that it blocked itself.
+/// A watched event loop. A busy machine stalls it too, so a test looks only at reports about the time that it blocked itself.
 struct Watched {
     monitor: Monitor,
     event_loop: EventLoop,
@@ -38,24 +38,24 @@ impl Watched {
         }
     }
 
-    /// Hears of stalls of at least so many milliseconds.
-    fn listen(&self, ms: u64) -> Ear {
+    /// Registers a callback for stalls of at least `ms` milliseconds.
+    fn listen(&self, ms: u64) -> Reports {
         let heard: Rc<RefCell<Vec<(Stall, u64)>>> = Rc::default();
-        let (told, clock) = (Rc::clone(&heard), self.clock);
+        let (reports, clock) = (Rc::clone(&heard), self.clock);
         let listener = self.event_loop.on_stall(Duration::from_millis(ms), move |stall| {
-            told.borrow_mut().push((*stall, clock.now().ticks()));
+            reports.borrow_mut().push((*stall, clock.now().ticks()));
         });
-        Ear { heard, listener }
+        Reports { heard, listener }
     }
 
-    /// Has the probe come once more, in whose turn the loop was looked at.
+    /// Waits until the timer of the watch has fired once more.
     async fn turned(&self) {
         let probes = || self.event_loop.snapshot().unwrap().loop_lag.count();
         let before = probes();
-        until("the probe comes", || probes() > before).await;
+        until("the timer fires", || probes() > before).await;
     }
 
-    /// Holds the thread, and says when.
+    /// Blocks the thread, and returns when.
     fn block(&self, ms: f64) -> Range<u64> {
         hold(self.clock, ms)
     }
@@ -73,22 +73,22 @@ fn span(stall: &Stall) -> Range<u64> {
     start..start + nanos
 }
 
-/// What a listener heard, and when.
-struct Ear {
+/// The reports that a callback received, and when.
+struct Reports {
     heard: Rc<RefCell<Vec<(Stall, u64)>>>,
     listener: StallListener,
 }
 
-impl Ear {
-    /// The stalls that lie over this time.
+impl Reports {
+    /// The stalls that overlap this time.
     fn of(&self, time: &Range<u64>) -> Vec<(Stall, u64)> {
         let over = |(stall, _): &&(Stall, u64)| span(stall).start < time.end && time.start < span(stall).end;
         self.heard.borrow().iter().filter(over).copied().collect()
     }
 
-    /// Waits until it hears of this time, and of no other stall in it when the loop has turned twice more.
+    /// Waits for the report of this time, and asserts that two turns of the loop bring no second one.
     async fn one(&self, watched: &Watched, time: &Range<u64>) -> (Stall, u64) {
-        until("the stall is told", || !self.of(time).is_empty()).await;
+        until("the stall is reported", || !self.of(time).is_empty()).await;
         watched.turned().await;
         watched.turned().await;
         let heard = self.of(time);
@@ -98,12 +98,12 @@ impl Ear {
 }
 
 #[wasm_bindgen_test]
-async fn a_block_outside_any_poll_is_one_stall() {
+async fn a_block_outside_any_poll_is_reported_once() {
     let watched = Watched::new();
     let ear = watched.listen(100);
     watched.turned().await;
     let blocked = watched.block(200.0);
-    assert!(ear.of(&blocked).is_empty(), "nobody can tell while it lasts");
+    assert!(ear.of(&blocked).is_empty(), "reported while it lasts");
     let (stall, heard_at) = ear.one(&watched, &blocked).await;
     assert!(
         matches!(stall.source, StallSource::LongTask | StallSource::Probe),
@@ -130,7 +130,7 @@ async fn a_block_outside_any_poll_is_one_stall() {
 }
 
 #[wasm_bindgen_test]
-async fn a_block_in_a_poll_names_its_task() {
+async fn a_block_in_a_poll_is_reported_with_its_spawn_location() {
     let watched = Watched::new();
     let ear = watched.listen(100);
     watched.turned().await;
@@ -145,10 +145,10 @@ async fn a_block_in_a_poll_names_its_task() {
     let blocked = blocked.take();
     let (stall, _) = ear.one(&watched, &blocked).await;
     assert_eq!(stall.source, StallSource::Poll);
-    let told = span(&stall);
+    let reported = span(&stall);
     assert!(
-        (spawned..=blocked.start).contains(&told.start) && told.end >= blocked.end,
-        "{told:?} for {blocked:?}, spawned at {spawned}"
+        (spawned..=blocked.start).contains(&reported.start) && reported.end >= blocked.end,
+        "{reported:?} for {blocked:?}, spawned at {spawned}"
     );
     assert_eq!(
         location::resolve(stall.spawn_location).map(core::panic::Location::line),
@@ -157,7 +157,7 @@ async fn a_block_in_a_poll_names_its_task() {
 }
 
 #[wasm_bindgen_test]
-async fn a_listener_that_is_dropped_hears_no_more() {
+async fn a_dropped_listener_is_not_called() {
     let watched = Watched::new();
     let (few, all, none) = (watched.listen(50), watched.listen(50), watched.listen(HOUR));
     watched.turned().await;
@@ -173,7 +173,7 @@ async fn a_listener_that_is_dropped_hears_no_more() {
 }
 
 #[wasm_bindgen_test]
-async fn a_watch_that_is_dropped_ends() {
+async fn a_dropped_watch_calls_no_listener() {
     let (dropped, other) = (Watched::new(), Watched::new());
     let (ear, control) = (dropped.listen(50), other.listen(50));
     drop(dropped.event_loop);
@@ -183,7 +183,7 @@ async fn a_watch_that_is_dropped_ends() {
 }
 
 #[wasm_bindgen_test]
-fn without_a_clock_there_is_no_watch() {
+fn a_monitor_without_a_clock_cannot_be_watched() {
     let monitor = Monitor::builder()
         .clock(PerformanceClock::UNAVAILABLE)
         .build()

@@ -1,14 +1,14 @@
-//! The server's snapshot that the page's tests draw is one that this version writes.
+//! The page's tests draw a recorded snapshot of a server. It must have the schema that this version writes.
 #![cfg(feature = "js")]
 
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
-fn the_recorded_snapshot_is_of_this_schema() {
+fn the_recorded_snapshot_has_the_current_schema() {
     let recorded = include_str!("js/snapshot.json");
     let snapshot: metrics_wasm::Snapshot = serde_json::from_str(recorded).unwrap();
     let again = serde_json::to_value(&snapshot).unwrap();
     let before: serde_json::Value = serde_json::from_str(recorded).unwrap();
-    assert_eq!(again, before, "record it anew: the schema has changed");
+    assert_eq!(again, before, "the schema has changed: record the snapshot again");
 }

@@ -1,4 +1,4 @@
-//! The API for JavaScript, as JavaScript sees it.
+//! The API for JavaScript, called through JavaScript values.
 #![cfg(all(target_family = "wasm", feature = "js"))]
 
 mod common;
@@ -30,7 +30,7 @@ fn big(object: &JsValue, path: &str) -> u64 {
 }
 
 #[wasm_bindgen_test]
-async fn a_snapshot_is_a_plain_object_of_the_one_schema() {
+async fn a_snapshot_is_a_plain_object_with_the_schema_of_servers() {
     let metrics = metrics();
     let before = metrics.snapshot().ok().expect("a snapshot");
     let monitor = Monitor::current().expect("the defaults are valid");
@@ -61,7 +61,7 @@ async fn a_snapshot_is_a_plain_object_of_the_one_schema() {
     assert!(!keys.contains("toJSON"), "{keys}");
     let text = JSON::stringify(&snapshot).unwrap().as_string().unwrap();
     assert!(text.contains(&format!("\"poll_count\":\"{polls}\"")), "{text}");
-    // The wire form of servers, read back by the core.
+    // metrics-core reads the JSON.
     let back: metrics_wasm::Snapshot = serde_json::from_str(&text).unwrap();
     assert_eq!(back.total().poll_count(), Some(polls));
     let part = JSON::stringify(&get(&snapshot, "workers.0.measurements.counters")).unwrap();
@@ -139,7 +139,7 @@ async fn a_quantile_lies_between_its_bounds() {
     assert!(big(&longest, "estimate") <= big(&longest, "upper"));
 }
 
-/// Hears of stalls of at least so many milliseconds, until the function is called.
+/// Collects the stalls of at least `ms` milliseconds until the returned function is called.
 fn listen(metrics: &RuntimeMetrics, ms: f64) -> (Array, Function) {
     let heard = Array::new();
     let list = heard.clone();
@@ -152,7 +152,7 @@ fn listen(metrics: &RuntimeMetrics, ms: f64) -> (Array, Function) {
     (heard, stop.unchecked_into())
 }
 
-/// The stalls that lie over a time, both in milliseconds of the page: a busy machine makes others.
+/// The stalls that overlap a time in milliseconds of the page. A busy machine causes others.
 fn over(heard: &Array, time: &Range<f64>) -> Vec<JsValue> {
     let number = |stall: &JsValue, key| get(stall, key).as_f64().expect("a number");
     let is_over = |stall: &JsValue| {
@@ -163,7 +163,7 @@ fn over(heard: &Array, time: &Range<f64>) -> Vec<JsValue> {
 }
 
 #[wasm_bindgen_test]
-async fn a_stall_is_called_back_until_told_to_stop() {
+async fn a_stall_callback_is_called_until_it_is_removed() {
     let metrics = metrics();
     let (heard, stop) = listen(&metrics, 100.0);
     let (all, _) = listen(&metrics, 100.0);
@@ -179,13 +179,13 @@ async fn a_stall_is_called_back_until_told_to_stop() {
         });
     until("the task is polled", || blocked.borrow().end > 0.0).await;
     let blocked = blocked.take();
-    until("the stall is told", || !over(&heard, &blocked).is_empty()).await;
+    until("the stall is reported", || !over(&heard, &blocked).is_empty()).await;
     let [stall] = &over(&heard, &blocked)[..] else {
         panic!("{heard:?}")
     };
     assert_eq!(get(stall, "source").as_string().as_deref(), Some("poll"));
     let [start, duration] = ["start", "duration"].map(|key| get(stall, key).as_f64().unwrap());
-    // In the page's own time, that of a clock that counts nanoseconds.
+    // Times of the page, from a clock that counts whole nanoseconds.
     let rounding = 1e-5;
     assert!(
         start >= spawned - rounding && start <= blocked.start + rounding,
@@ -207,12 +207,15 @@ async fn a_stall_is_called_back_until_told_to_stop() {
     let start = now();
     spin(300.0);
     let blocked = start..now();
-    until("the other is told", || !over(&all, &blocked).is_empty()).await;
+    until("the other callback is called", || {
+        !over(&all, &blocked).is_empty()
+    })
+    .await;
     assert_eq!(heard.length(), before);
 }
 
 #[wasm_bindgen_test]
-async fn the_text_for_prometheus_has_the_names_of_the_list() {
+async fn the_prometheus_text_has_the_exported_names() {
     let metrics = metrics();
     Monitor::current()
         .expect("the defaults are valid")

@@ -1,4 +1,4 @@
-//! The wrapper on a real host's executor: Node, a page, a dedicated worker.
+//! Measured futures on the executor of `wasm_bindgen_futures`, in Node, a page and a dedicated worker.
 #![cfg(target_family = "wasm")]
 
 mod common;
@@ -24,7 +24,7 @@ fn resolution() -> Duration {
 }
 
 #[wasm_bindgen_test]
-async fn every_poll_and_every_end_counts_once() {
+async fn every_poll_and_every_end_is_counted_once() {
     let monitor = monitor();
     for _ in 0..10 {
         monitor.spawn_local(async {
@@ -61,7 +61,7 @@ async fn every_poll_and_every_end_counts_once() {
 }
 
 #[wasm_bindgen_test]
-async fn what_a_wrapper_cannot_see_is_none() {
+async fn a_metric_that_a_wrapper_cannot_measure_is_none() {
     let monitor = monitor();
     monitor.spawn_local(async {});
     next_turn().await;
@@ -130,7 +130,7 @@ async fn time_in_polls_is_measured_and_counts_as_busy() {
 }
 
 #[wasm_bindgen_test]
-async fn latency_runs_from_the_first_wake_to_the_poll() {
+async fn schedule_latency_is_from_the_first_wake_to_the_poll() {
     let monitor = monitor();
     let kept: Rc<RefCell<Option<Waker>>> = Rc::default();
     let done = Rc::new(Cell::new(false));
@@ -206,7 +206,7 @@ async fn without_a_clock_it_counts_and_measures_no_time() {
 }
 
 #[wasm_bindgen_test]
-async fn a_switch_is_taken_over_at_the_next_turn() {
+async fn a_switch_takes_effect_at_the_next_turn() {
     let monitor = monitor();
     monitor
         .metrics()
@@ -230,7 +230,7 @@ async fn a_switch_is_taken_over_at_the_next_turn() {
 }
 
 #[wasm_bindgen_test]
-async fn the_turn_is_over_although_tasks_wait_for_another_executor() {
+async fn a_turn_ends_while_tasks_wait_for_another_executor() {
     let monitor = monitor();
     let mut task = Box::pin(monitor.measure(yield_now()));
     let waker = Waker::noop();
@@ -243,7 +243,7 @@ async fn the_turn_is_over_although_tasks_wait_for_another_executor() {
         monitor.snapshot().worker(0).unwrap().state(),
         Some(WorkerState::Running)
     );
-    // It woke itself, and nobody polls it: the turn must not wait for that, or this would never come.
+    // The task woke itself and is not polled. A turn that waited for it would never end.
     next_turn().await;
     let snapshot = monitor.snapshot();
     assert_eq!(snapshot.worker(0).unwrap().state(), Some(WorkerState::Parked));
@@ -251,7 +251,7 @@ async fn the_turn_is_over_although_tasks_wait_for_another_executor() {
 }
 
 #[wasm_bindgen_test]
-async fn the_live_record_names_the_place_that_spawned() {
+async fn the_live_record_has_the_spawn_location() {
     let monitor = monitor();
     let reader = monitor.metrics();
     let seen = Rc::new(RefCell::new(String::new()));
@@ -272,9 +272,9 @@ async fn the_live_record_names_the_place_that_spawned() {
 }
 
 #[wasm_bindgen_test]
-fn the_clock_moves_and_knows_its_step() {
+fn the_clock_moves_in_steps_of_its_resolution() {
     let clock = || PerformanceClock::new().expect("every host that tests run on has a clock");
-    // One that is interrupted at each of the steps it looks at takes that for the step; not ten in a row.
+    // A measurement that is interrupted at each step finds too large a step. Ten in a row are not.
     let step = (0..10).map(|_| clock().resolution()).min().unwrap();
     assert!(
         step > Duration::ZERO && step <= Duration::from_millis(1),
@@ -286,7 +286,7 @@ fn the_clock_moves_and_knows_its_step() {
     let before = clock.now();
     spin(2.0);
     let nanos = clock.now().ticks() - before.ticks();
-    // To the nearest nanosecond at either end.
+    // Both ends are rounded to a nanosecond.
     let most = (now() - start) * 1e6 + 1.0;
     assert!(
         nanos >= 1_999_999 && nanos as f64 <= most,
@@ -297,7 +297,7 @@ fn the_clock_moves_and_knows_its_step() {
 }
 
 #[wasm_bindgen_test]
-fn this_threads_monitor_is_one() {
+fn a_thread_has_one_current_monitor() {
     let first = Monitor::current().expect("the defaults are valid");
     drop(first.measure(pending::<()>()));
     let again = Monitor::current().expect("the defaults are valid");

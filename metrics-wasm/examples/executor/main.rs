@@ -1,11 +1,11 @@
-//! An executor of our own in a page: `microtask.rs` is the part to read.
+//! A page with its own executor, which `microtask.rs` implements.
 
 mod microtask;
 
 use core::time::Duration;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// How long tasks may run before the host gets its turn: a third of a frame at 60 a second.
+/// How long tasks run before the host gets its turn: about a third of a frame at 60 frames per second.
 const BUDGET: Duration = Duration::from_millis(5);
 
 #[wasm_bindgen]
@@ -17,7 +17,7 @@ extern "C" {
 fn main() {
     let metrics = match microtask::install("example", BUDGET) {
         Ok(metrics) => metrics,
-        Err(error) => return log(&format!("no executor: {error:?}")),
+        Err(error) => return log(&format!("no executor: {error}")),
     };
     let task = microtask::spawn(async move {
         log(&format!(

@@ -1,8 +1,8 @@
-//! A small executor on `queueMicrotask`, calling every hook that it has an occasion for.
+//! A small executor on `queueMicrotask` that calls the hooks of a worker.
 //!
-//! Microtasks run before the host does anything else, so a task is polled as soon as the present job is done. But a loop of them
-//! starves rendering, input and timers: once a turn has spent its budget, the rest of the queue is left for a task of the
-//! host's own, between two of which it may do those.
+//! The host runs microtasks before anything else, so a task is polled as soon as the current job ends. An endless chain of
+//! microtasks would block rendering, input and timers. Once a turn has used its budget, the executor therefore runs the rest of its queue
+//! in a macrotask.
 
 use async_task::{Builder, Runnable, Task};
 use core::cell::{Cell, RefCell};
@@ -22,7 +22,7 @@ extern "C" {
     #[wasm_bindgen(js_name = queueMicrotask)]
     fn queue_microtask(job: &Closure<dyn FnMut()>);
 
-    /// Node's.
+    /// Node only.
     #[wasm_bindgen(js_name = setImmediate, catch)]
     fn set_immediate(job: &Closure<dyn FnMut()>) -> Result<JsValue, JsValue>;
 
@@ -48,7 +48,7 @@ extern "C" {
     fn post_message(this: &MessagePort, message: &JsValue);
 }
 
-/// What goes with each task.
+/// The data of a task that the hooks need.
 pub(crate) struct Meta {
     scheduled_at: WakeStamp,
     spawn_location: LocationId,
@@ -60,10 +60,10 @@ struct Executor {
     registry: Arc<Registry>,
     /// Nanoseconds that tasks may run for in one turn.
     budget: u64,
-    /// A turn is on its way.
+    /// Whether a turn is queued.
     woken: Cell<bool>,
     turn: Closure<dyn FnMut()>,
-    /// How the rest of the queue is left for later.
+    /// Queues a macrotask in browsers.
     channel: RefCell<Option<MessageChannel>>,
     sites: RefCell<Vec<&'static Location<'static>>>,
 }
@@ -76,8 +76,8 @@ fn executor() -> Option<Rc<Executor>> {
     EXECUTOR.with_borrow(Clone::clone)
 }
 
-/// Sets this thread's executor up and gives a reader of its metrics. Once tasks have run for `budget`, the host gets its
-/// turn: with zero after every poll, with [`Duration::MAX`] when no task is left.
+/// Installs this thread's executor and returns a reader of its metrics. Once tasks have run for `budget`, the host gets its turn: after
+/// every poll if it is zero, and when no task is left if it is [`Duration::MAX`].
 pub(crate) fn install(name: &str, budget: Duration) -> Result<RuntimeMetrics, BuildError> {
     let clock = PerformanceClock::detect();
     let layout = no_finer_than(HistogramConfig::DEFAULT, clock.resolution());
@@ -85,7 +85,7 @@ pub(crate) fn install(name: &str, budget: Duration) -> Result<RuntimeMetrics, Bu
         .name(name)
         .poll_time(layout)
         .schedule_latency(layout)
-        // What it does not count reads `None`: it steals from nobody and has no driver.
+        // Metrics that are not named here are `None`. This executor does not steal and has no I/O driver.
         .measures(
             MetricSet::worker(&[
                 WorkerNumber::BusyDurationTotal,
@@ -149,7 +149,7 @@ where
     Some(task)
 }
 
-/// Counts a task's end, whatever way it comes.
+/// Counts the end of a task when it is dropped: completed, or else cancelled.
 struct Ended(Rc<Executor>, TaskEnd);
 
 impl Drop for Ended {
@@ -171,7 +171,7 @@ impl Executor {
         u32::try_from(index + 1).map_or(LocationId::UNKNOWN, LocationId::from_u32)
     }
 
-    /// A task became scheduled: it was spawned or woken.
+    /// Queues a task that was spawned or woken.
     fn push(&self, runnable: Runnable<Meta>) {
         runnable.metadata().scheduled_at.mark(self.worker.now());
         self.worker.inc_local_schedule_count();
@@ -181,13 +181,13 @@ impl Executor {
         }
     }
 
-    /// One turn: tasks until there are none left or the budget is spent.
+    /// Runs one turn: polls tasks until the queue is empty or the budget is used.
     fn turn(&self) {
         let worker = &self.worker;
         worker.unpark();
         worker.start_processing_scheduled_tasks();
         let started = worker.now();
-        let spent = || self.registry.scale().nanos(worker.now(), started) >= self.budget;
+        let is_spent = || self.registry.scale().nanos(worker.now(), started) >= self.budget;
         loop {
             let Some(runnable) = self.queue.borrow_mut().pop_front() else {
                 self.woken.set(false);
@@ -203,16 +203,16 @@ impl Executor {
             });
             runnable.run();
             worker.end_poll();
-            if !self.queue.borrow().is_empty() && spent() {
-                self.leave_the_rest();
+            if !self.queue.borrow().is_empty() && is_spent() {
+                self.continue_later();
                 break;
             }
         }
         worker.park();
     }
 
-    /// Leaves the queue for a task of the host's own. Timers that nest are held back by 4 ms, so they come last.
-    fn leave_the_rest(&self) {
+    /// Continues in a macrotask. Browsers delay nested timers by 4 ms, so a timer is the last choice.
+    fn continue_later(&self) {
         if set_immediate(&self.turn).is_ok() {
             return;
         }

@@ -1,13 +1,13 @@
-/** Nanoseconds, a count, or null where the host does not measure the thing. */
+/** A count, or nanoseconds. Null if it is not measured. */
 export type Measured = bigint | null;
 
-/** Which values share a bucket. */
+/** The layout of a histogram's buckets. */
 export type HistogramConfig =
   | { linear: { width: bigint; buckets: number } }
   | { power_of_two: { first_bucket: bigint; buckets: number } }
   | { h2: { min: bigint; max: bigint; precision: number } };
 
-/** Samples in nanoseconds; `buckets` are pairs of index and count of those that hold any. */
+/** A histogram of durations in nanoseconds. `buckets` has a pair of index and count for each bucket that is not empty. */
 export interface Histogram {
   config: HistogramConfig;
   count: bigint;
@@ -17,16 +17,17 @@ export interface Histogram {
   buckets: [number, bigint][];
 }
 
-/** "off", "every", or one poll in so many. */
+/** Which polls a histogram samples: none, every poll, or one in `one_in`. */
 export type Sampling = "off" | "every" | { one_in: number };
 
-/** A histogram, how it was switched, and how many polls there were beside those it measured. */
+/** A histogram, its sampling, and the number of polls while it was on, sampled or not. */
 export interface HistogramReading {
   sampling: Sampling;
   polls: bigint;
   histogram: Histogram;
 }
 
+/** The metrics of a worker, or of all workers together. */
 export interface Measurements {
   numbers: WorkerNumbers;
   mean_poll_time: Measured;
@@ -35,16 +36,20 @@ export interface Measurements {
 }
 
 export interface Worker {
+  /** Its index. */
   worker: number;
   state: "idle" | "parked" | "searching" | "running" | "polling" | null;
+  /** How long it has been in this state. */
   since: Measured;
+  /** The spawn location of the task that it polls: a number, and file, line and column. */
   spawn_location: number;
   spawn_location_name: string;
   busy_in_progress: Measured;
   thread: Measured;
   thread_name: string;
+  /** Set if the last read failed: how old these values are. */
   stale: { age: Measured } | null;
-  /** No reading of it has succeeded: all its numbers are null. */
+  /** Whether no read of it has succeeded yet. All its numbers are null then. */
   missing: boolean;
   measurements: Measurements;
 }
@@ -57,14 +62,17 @@ export interface TaskCounts {
   panicked: bigint;
 }
 
-/** What the event loop itself was seen to do. */
+/** The metrics of the event loop. */
 export interface EventLoop {
+  /** How late a repeating timer fired. */
   loop_lag: Histogram;
+  /** How long tasks of 50 ms and more took. Null if the browser does not report them. */
   long_task_time: Histogram | null;
+  /** How long the event loop was busy since the watch began. Node measures it; in browsers it is an estimate. */
   loop_busy_duration_total: bigint;
 }
 
-/** A runtime at one moment. `JSON.stringify` gives the form that servers send, 64-bit integers as decimal strings. */
+/** The metrics of a runtime at one moment. `JSON.stringify` writes its 64-bit integers as decimal strings, as servers do. */
 export interface Snapshot extends RuntimeNumbers {
   schema: number;
   name: string;
@@ -78,17 +86,19 @@ export interface Snapshot extends RuntimeNumbers {
   workers: Worker[];
   /** Polls by threads that are not workers of the runtime. */
   external: Worker | null;
-  self_wake_count: bigint;
+  /** How often a task has woken itself during its own poll. */
+  self_wake_count: Measured;
+  /** Null if the event loop is not watched. */
   event_loop: EventLoop | null;
 }
 
-/** What an interval knows of its smallest or largest sample. */
+/** The bounds of an interval's smallest or largest sample. */
 export interface Bounds {
   lower: bigint;
   upper: bigint;
 }
 
-/** The samples of an interval alone. */
+/** The samples that an interval added to a histogram. */
 export interface HistogramInterval {
   config: HistogramConfig;
   count: bigint;
@@ -98,6 +108,7 @@ export interface HistogramInterval {
   buckets: [number, bigint][];
 }
 
+/** What an interval added to the metrics of a worker, or of all workers together. */
 export interface WorkerInterval {
   worker: number;
   /** Why its numbers are all null. */
@@ -108,15 +119,17 @@ export interface WorkerInterval {
   schedule_latency: HistogramInterval | null;
 }
 
-/** What happened between two snapshots. */
+/** What was added between two snapshots. */
 export interface Interval {
   schema: number;
+  /** The time between the two snapshots. */
   wall: Measured;
   tasks: TaskCounts | null;
   blocking_queue_wait: HistogramInterval | null;
   total: WorkerInterval;
   workers: WorkerInterval[];
-  self_wake_count: bigint;
+  self_wake_count: Measured;
+  /** Null unless one watch of the event loop made both snapshots. */
   event_loop: {
     busy_ratio: number | null;
     loop_lag: HistogramInterval;
@@ -127,17 +140,19 @@ export interface Interval {
 
 export type HistogramName = "poll_time" | "schedule_latency" | "loop_lag" | "long_task_time";
 
-/** Nanoseconds. The true quantile lies between the bounds. */
+/** A quantile in nanoseconds. The true value is between the bounds. */
 export interface Quantile {
   lower: bigint;
   upper: bigint;
   estimate: bigint;
 }
 
-/** The thread was held. Milliseconds of `performance.now()`; a stall that only a probe saw may have been longer. */
+/** A time during which one piece of work kept the thread busy. Times are milliseconds of `performance.now()`. */
 export interface Stall {
   start: number;
   duration: number;
+  /** One measured poll, a long task that the browser reported, or a late timer. With a timer, the stall may have been longer. */
   source: "poll" | "longtask" | "probe";
+  /** Where the task was spawned: file, line and column. Null unless the source is a poll. */
   spawn_location: string | null;
 }

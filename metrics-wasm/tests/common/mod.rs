@@ -1,4 +1,4 @@
-//! What the tests on a JavaScript host share.
+//! Shared by the tests on a JavaScript host.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use core::future::poll_fn;
@@ -16,10 +16,10 @@ extern "C" {
     pub(crate) fn now() -> f64;
 }
 
-/// How many milliseconds a test waits for what has to come. No machine is that slow, and a test that fails has to end.
+/// How many milliseconds a test waits at most: longer than the slowest machine needs, so that a failing test ends.
 pub(crate) const PATIENCE: f64 = 60_000.0;
 
-/// Waits until something is so, looking in turns of the host's own. Nothing else says when a busy machine gets to it.
+/// Waits until a condition holds, checking it in separate turns of the host. On a busy machine no fixed delay is right.
 pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = now();
     while !is_so() {
@@ -29,18 +29,18 @@ pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Ends after so many milliseconds, in a task of its own: every microtask queued before has run by then.
+/// Ends after `ms` milliseconds in a new turn of the host, when every microtask queued before has run.
 pub(crate) async fn sleep(ms: f64) {
     let promise = Promise::new(&mut |resolve, _| set_timeout(&resolve, ms));
     let _ = JsFuture::from(promise).await;
 }
 
-/// Ends in the host's next task: every microtask queued before has run by then.
+/// Ends in the host's next turn, when every microtask queued before has run.
 pub(crate) async fn next_turn() {
     sleep(0.0).await;
 }
 
-/// Pends once, having woken itself.
+/// Wakes itself and is pending once.
 pub(crate) async fn yield_now() {
     let mut yielded = false;
     poll_fn(|cx| {
@@ -54,7 +54,7 @@ pub(crate) async fn yield_now() {
     .await;
 }
 
-/// Keeps the thread busy by the host's clock.
+/// Keeps the thread busy for `ms` milliseconds.
 pub(crate) fn spin(ms: f64) {
     let end = now() + ms;
     while now() < end {}

@@ -1,4 +1,4 @@
-// The npm package as Node and TypeScript take it.
+// The npm package in Node and TypeScript.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -18,42 +18,42 @@ const entry = pathToFileURL(join(PACKAGE, manifest.main));
 const module = await import(entry);
 await module.default({ module_or_path: await readFile(join(PACKAGE, "metrics_wasm_bg.wasm")) });
 
-/** Holds the thread for so many milliseconds, and says when. */
+/** Blocks the thread for `ms` milliseconds, and returns when. */
 function block(ms) {
   const start = performance.now();
   while (performance.now() < start + ms);
   return { start, end: performance.now() };
 }
 
-/** The stalls that lie over a time: a busy machine makes others. */
+/** The stalls that overlap a time. A busy machine causes others. */
 const over = (stalls, { start, end }) => stalls.filter((stall) => stall.start < end && stall.start + stall.duration > start);
 
-/** Has the probe come so many times more. */
+/** Waits until the timer of the watch has fired `times` more times. */
 async function turns(metrics, times) {
   const probes = () => metrics.snapshot().event_loop.loop_lag.count;
   const enough = probes() + times;
-  await until("the probe comes", () => probes() >= enough);
+  await until("the timer fires", () => probes() >= enough);
 }
 
-test("it names all that it consists of", async () => {
+test("the manifest lists every file", async () => {
   assert.equal(manifest.name, "metrics-wasm");
   for (const file of [...manifest.files, manifest.types]) await readFile(join(PACKAGE, file));
 });
 
-test("a page without any Rust of its own measures its event loop", async () => {
+test("an app without Rust measures its event loop", async () => {
   const metrics = new module.RuntimeMetrics();
   const earlier = metrics.snapshot();
   const stalls = [];
   const stop = metrics.onStall(100, (stall) => stalls.push(stall));
   await turns(metrics, 1n);
   const blocked = block(300);
-  await until("the stall is told", () => over(stalls, blocked).length > 0);
+  await until("the stall is reported", () => over(stalls, blocked).length > 0);
   await turns(metrics, 2n);
   stop();
   const [stall, ...more] = over(stalls, blocked);
-  assert.deepEqual(more, [], "one stall is told once");
+  assert.deepEqual(more, [], "a stall is reported once");
   assert.equal(stall.source, "probe");
-  // The probe was due up to 50 ms after it began.
+  // The timer was due up to 50 ms after the stall began.
   assert.ok(stall.duration >= 249 && stall.start + stall.duration <= performance.now(), JSON.stringify({ stall, blocked }));
   const { wall, event_loop: loop } = metrics.since(earlier);
   const [busy, all] = [Number(loop.loop_busy_duration_total), Number(wall)];
@@ -66,7 +66,7 @@ test("a page without any Rust of its own measures its event loop", async () => {
   assert.match(metrics.prometheus(), /async_runtime_loop_lag_seconds_count/);
 });
 
-test("stalls are told although nobody holds what would end that", async () => {
+test("a stall callback stays registered when its stop function is garbage-collected", async () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc");
   const metrics = new module.RuntimeMetrics();
@@ -77,7 +77,7 @@ test("stalls are told although nobody holds what would end that", async () => {
   registry.register({}, undefined);
   await until("garbage is collected", () => (collect(), collected));
   const blocked = block(300);
-  await until("the stall is told", () => over(stalls, blocked).length > 0);
+  await until("the stall is reported", () => over(stalls, blocked).length > 0);
 });
 
 test("an exception in a stall callback is reported, and the other callbacks run", async () => {
@@ -128,7 +128,7 @@ test("stop() ends the watch of the event loop until there is a new reader", asyn
   assert.equal(again.since(before).event_loop, null, "the watch of the earlier snapshot has ended");
 });
 
-test("2^53 + 1 survives the way there and back", () => {
+test("2^53 + 1 survives JSON and a structured clone", () => {
   const metrics = new module.RuntimeMetrics();
   const snapshot = metrics.snapshot();
   assert.equal(typeof snapshot.total.numbers.poll_count, "bigint");
@@ -138,7 +138,7 @@ test("2^53 + 1 survives the way there and back", () => {
   assert.equal(structuredClone(snapshot).total.numbers.poll_count, 2n ** 53n + 1n);
 });
 
-test("watching does not keep the process alive", () => {
+test("the watch does not keep the process alive", () => {
   const script = `
     const module = await import(${JSON.stringify(entry.href)});
     const { readFile } = await import("node:fs/promises");
@@ -149,7 +149,26 @@ test("watching does not keep the process alive", () => {
   assert.equal(out.trim(), "ends");
 });
 
-/** Runs the package in a worker whose global lacks what a test takes away, as worklets lack it, before metrics are made. */
+/** The program in JavaScript below a heading of the README. */
+async function program(heading) {
+  const readme = await readFile(join(PACKAGE, "README.md"), "utf8");
+  const [, code] = new RegExp(`\n## ${heading}\n[^]*?\n\`\`\`js\n([^]*?)\n\`\`\``).exec(readme) ?? assert.fail(`no ${heading}`);
+  return code;
+}
+
+test("the README's program for Node prints Prometheus text", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "metrics-wasm-"));
+  try {
+    await cp(PACKAGE, join(dir, "node_modules/metrics-wasm"), { recursive: true });
+    await writeFile(join(dir, "app.mjs"), `${await program("Node")}\nconsole.log(metrics.prometheus());`);
+    const out = execFileSync(process.execPath, [join(dir, "app.mjs")], { timeout: PATIENCE, encoding: "utf8" });
+    assert.match(out, /^async_runtime_worker_polls_total\{runtime="main"\} 0$/m);
+  } finally {
+    await rm(dir, { recursive: true });
+  }
+});
+
+/** Runs the package in a worker whose global object lacks `names`, as a worklet's does. */
 function without(names, body) {
   const script = `
     const { parentPort, workerData } = require("node:worker_threads");
@@ -164,7 +183,7 @@ function without(names, body) {
   return new Promise((done, failed) => worker.once("message", done).once("error", failed)).finally(() => worker.terminate());
 }
 
-test("a global without clock, timers and microtasks is no panic", async () => {
+test("a global object without clock, timers and microtasks counts and measures no time", async () => {
   const seen = await without(
     ["performance", "setTimeout", "queueMicrotask", "PerformanceObserver", "document"],
     `const metrics = new module.RuntimeMetrics();
@@ -181,7 +200,7 @@ test("a global without clock, timers and microtasks is no panic", async () => {
   assert.doesNotMatch(seen.text, /seconds/);
 });
 
-test("the generated types say what is there", async () => {
+test("the generated types accept the API and reject mistakes", async () => {
   const dir = await mkdtemp(join(tmpdir(), "metrics-wasm-"));
   try {
     await cp(PACKAGE, join(dir, "metrics-wasm"), { recursive: true });
@@ -203,9 +222,11 @@ test("the generated types say what is there", async () => {
        // @ts-expect-error a snapshot is not a number
        metrics.since(3);`,
     );
+    const readme = (await program("JavaScript")).replace("./pkg/app.js", "./metrics-wasm/metrics_wasm.js");
+    await writeFile(join(dir, "readme.ts"), readme);
     const tsc = join(process.env.NPM_PACKAGES, "typescript/node_modules/typescript/bin/tsc");
     const flags = ["--noEmit", "--strict", "--target", "es2022", "--module", "es2022", "--moduleResolution", "bundler", "--lib", "esnext,dom"];
-    execFileSync(process.execPath, [tsc, ...flags, join(dir, "app.ts")], { encoding: "utf8", stdio: "pipe" });
+    execFileSync(process.execPath, [tsc, ...flags, join(dir, "app.ts"), join(dir, "readme.ts")], { encoding: "utf8", stdio: "pipe" });
   } catch (error) {
     assert.fail(error.stdout || error.message);
   } finally {
@@ -221,7 +242,7 @@ function fields(types, name) {
   return [...own, ...(base ? fields(types, base) : [])].sort();
 }
 
-test("the types have every field, and no field that is not there", async () => {
+test("the generated types have the fields of the objects, and no others", async () => {
   const types = await readFile(join(PACKAGE, manifest.types), "utf8");
   const metrics = new module.RuntimeMetrics();
   const snapshot = metrics.snapshot();

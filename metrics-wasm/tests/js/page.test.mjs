@@ -1,4 +1,4 @@
-// The dashboard in headless Chromium: over the wasm runtime of its own page, and over a server's snapshots.
+// The dashboard in headless Chromium, with the runtime in its own page and with a server's snapshots.
 
 import assert from "node:assert/strict";
 import { mkdir, readFile } from "node:fs/promises";
@@ -15,7 +15,8 @@ let demo;
 
 before(async () => {
   await mkdir(ARTEFACTS, { recursive: true });
-  [browser, demo] = await Promise.all([launch(), xtask("wasm-demo", "--port", "0")]);
+  demo = await xtask("wasm-demo", "--port", "0");
+  browser = await launch();
 });
 
 after(async () => {
@@ -29,13 +30,13 @@ async function newPage(options) {
   return page;
 }
 
-/** Opens a page that must report no error of any kind. */
+/** Opens a page. `done` closes it and asserts that it reported no error and requested nothing from another origin. */
 async function open(url, options = {}) {
   const page = await newPage({ viewport: { width: 1280, height: 900 }, ...options });
   const errors = [];
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
-  page.on("request", (request) => request.url().startsWith(new URL(url).origin) || errors.push(`asked ${request.url()}`));
+  page.on("request", (request) => request.url().startsWith(new URL(url).origin) || errors.push(`requested ${request.url()}`));
   await page.goto(url);
   await page.waitForSelector("#status[data-state=live]");
   return { page, done: async () => (await page.close(), assert.deepEqual(errors, [])) };
@@ -49,7 +50,7 @@ const slide = (page, id, value) =>
 
 const text = (page, selector) => page.locator(selector).first().innerText();
 
-/** Waits until every figure of a plot is a number, in its list and in what a screen reader says. */
+/** Waits until every value of a plot is a number, in its list and in its label for screen readers. */
 const figures = (page, plot) =>
   page.waitForFunction((plot) => {
     const values = [...document.querySelectorAll(`#plot-${plot} dl > :not([hidden]) dd`)];
@@ -57,7 +58,7 @@ const figures = (page, plot) =>
     return values.length > 0 && values.every((value) => /\d/.test(value.textContent)) && /, now: .*\d/.test(label);
   }, plot);
 
-/** Has each plot remember what it drew last. */
+/** Makes each plot keep what it drew last, in `globalThis.drawn`. */
 const rememberDrawn = (page) =>
   page.evaluate(async () => {
     const { Plot } = await import("/plots.js");
@@ -69,7 +70,7 @@ const rememberDrawn = (page) =>
     };
   });
 
-/** Waits until a plot has a line in the colour of stalls where a stall began. */
+/** Waits until a plot has a vertical line in the colour of stalls where the stall began. */
 const stallDrawn = (page, id, { start }) =>
   page.waitForFunction(
     ({ id, start }) => {
@@ -86,13 +87,13 @@ const stallDrawn = (page, id, { start }) =>
         const { data } = canvas.getContext("2d").getImageData(x * devicePixelRatio, 0, 1, canvas.height);
         return Array.from({ length: canvas.height }, (_, y) => data.slice(4 * y, 4 * y + 4).join()).filter((pixel) => pixel === colour).length;
       };
-      // A plot of values may cross it, in another colour.
+      // A line of values may cross it in another colour.
       return [at - 1, at, at + 1].some((x) => column(x) >= canvas.height / 2);
     },
     { id, start },
   );
 
-test("tasks are counted exactly, and a blocked main thread is told and drawn", async () => {
+test("tasks are counted exactly, and a blocked main thread is reported and drawn", async () => {
   const { page, done } = await open(`${demo.url}/?source=wasm`);
   await rememberDrawn(page);
   await page.selectOption("#span", "600");
@@ -100,14 +101,14 @@ test("tasks are counted exactly, and a blocked main thread is told and drawn", a
   await slide(page, "work", 400);
   await page.waitForFunction(() => globalThis.workload.polls > 200n);
 
-  // A busy machine holds the page too: what is looked for is the stall that the button made.
+  // A busy machine stalls the page too. Only the stall that the button caused counts.
   const before = await page.evaluate(() => {
     const stalls = [];
-    globalThis.metrics.onStall(100, (stall) => stalls.push({ ...stall, told: performance.now() }));
+    globalThis.metrics.onStall(100, (stall) => stalls.push({ ...stall, reportedAt: performance.now() }));
     const press = {};
     const button = document.getElementById("block");
     button.addEventListener("click", () => (press.start = performance.now()), { capture: true });
-    // Added after the page's own, so called after it.
+    // Added after the page's own listener, so called after it.
     button.addEventListener("click", () => (press.end = performance.now()));
     globalThis.over = () => stalls.filter(({ start, duration }) => start < press.end && start + duration > press.start);
     globalThis.probes = () => globalThis.metrics.snapshot().event_loop.loop_lag.count;
@@ -118,19 +119,19 @@ test("tasks are counted exactly, and a blocked main thread is told and drawn", a
   const probes = await page.evaluate(() => globalThis.probes());
   await page.waitForFunction((probes) => globalThis.probes() >= probes + 2n, probes);
   await page.waitForFunction(() => globalThis.metrics.quantile("long_task_time", 1)?.upper >= 199_000_000n);
-  const [told, ...more] = await page.evaluate(() => globalThis.over());
-  assert.deepEqual(more, [], "one stall is told once");
-  // The browser's own account, unless that came more than a period of the probe late. It is in whole milliseconds.
-  const [source, least, earliest] = told.source === "probe" ? ["probe", 149, 0] : ["longtask", 199, before - 1];
-  assert.equal(told.source, source);
-  assert.ok(told.duration >= least && told.start >= earliest && told.start + told.duration <= told.told, JSON.stringify({ told, before }));
+  const [stall, ...more] = await page.evaluate(() => globalThis.over());
+  assert.deepEqual(more, [], "a stall is reported once");
+  // From the browser, in whole milliseconds, unless its report came more than a period of the timer later.
+  const [source, least, earliest] = stall.source === "probe" ? ["probe", 149, 0] : ["longtask", 199, before - 1];
+  assert.equal(stall.source, source);
+  assert.ok(stall.duration >= least && stall.start >= earliest && stall.start + stall.duration <= stall.reportedAt, JSON.stringify({ stall, before }));
   const listed = await page.locator("#stalls li").allInnerTexts();
   const lengths = listed.map((item) => /^([\d.]+) (ms|s) at /.exec(item)).map(([, number, unit]) => number * (unit === "s" ? 1000 : 1));
   // Three digits are shown.
-  assert.ok(lengths.some((shown) => Math.abs(shown - told.duration) <= told.duration / 100), `${told.duration} in ${listed}`);
-  for (const plot of ["polls", "lag"]) await stallDrawn(page, plot, told);
+  assert.ok(lengths.some((shown) => Math.abs(shown - stall.duration) <= stall.duration / 100), `${stall.duration} in ${listed}`);
+  for (const plot of ["polls", "lag"]) await stallDrawn(page, plot, stall);
 
-  // No poll runs while this does, so both sides are of one moment.
+  // No poll runs during this call, so both counts are of one moment.
   const { counted, done: polls, samples, alive, running } = await page.evaluate(() => {
     const { total, num_alive_tasks: alive } = globalThis.metrics.snapshot();
     const { workload } = globalThis;
@@ -143,7 +144,7 @@ test("tasks are counted exactly, and a blocked main thread is told and drawn", a
     };
   });
   assert.ok(polls > 200n);
-  assert.equal(counted, polls, "polls counted are those the workload did");
+  assert.equal(counted, polls, "the polls of the workload are counted");
   assert.equal(samples, polls);
   assert.equal(alive, running);
   assert.equal(alive, 30n);
@@ -155,9 +156,27 @@ test("tasks are counted exactly, and a blocked main thread is told and drawn", a
   await done();
 });
 
-test("a long poll is told with the place that spawned its task", async () => {
+test("reading and idling take no memory", async () => {
   const { page, done } = await open(`${demo.url}/?source=wasm`);
-  // The only polls there are then are those of the task that blocks.
+  const grown = await page.evaluate(async () => {
+    const wasm = await (await import("/pkg/demo.js")).default();
+    const tables = Object.values(wasm).filter((value) => value instanceof WebAssembly.Table);
+    const size = () => tables.reduce((sum, table) => sum + table.length, 0);
+    const read = (times) => {
+      for (let i = 0; i < times; i += 1) globalThis.metrics.snapshot();
+    };
+    read(1000);
+    const before = { entries: size(), bytes: wasm.memory.buffer.byteLength };
+    read(5000);
+    return { entries: size() - before.entries, bytes: wasm.memory.buffer.byteLength - before.bytes };
+  });
+  assert.deepEqual(grown, { entries: 0, bytes: 0 });
+  await done();
+});
+
+test("a long poll is reported with the spawn location of its task", async () => {
+  const { page, done } = await open(`${demo.url}/?source=wasm`);
+  // Without other tasks, every poll is one of the blocking task.
   await slide(page, "tasks", 0);
   await page.waitForFunction(() => globalThis.workload.running === 0);
   const start = await page.evaluate(() => {
@@ -167,15 +186,15 @@ test("a long poll is told with the place that spawned its task", async () => {
   const item = page.locator("#stalls li", { hasText: "one poll" });
   await item.waitFor();
   const lasted = await page.evaluate((start) => performance.now() - start, start);
-  const told = await item.innerText();
-  const [, number, unit] = /^([\d.]+) (ms|s) at .*one poll of a task spawned at .*demo\.rs:\d+/.exec(told) ?? assert.fail(told);
+  const listed = await item.innerText();
+  const [, number, unit] = /^([\d.]+) (ms|s) at .*one poll of a task spawned at .*demo\.rs:\d+/.exec(listed) ?? assert.fail(listed);
   const shown = number * (unit === "s" ? 1000 : 1);
   // Three digits are shown.
-  assert.ok(shown >= 250 && shown <= lasted * 1.01, `${told}, within ${lasted} ms`);
+  assert.ok(shown >= 250 && shown <= lasted * 1.01, `${listed}, within ${lasted} ms`);
   await done();
 });
 
-test("every figure is text, and plots take the keyboard", async () => {
+test("every value is shown as text, and the keyboard reads plots", async () => {
   const { page, done } = await open(`${demo.url}/?source=wasm`);
   await slide(page, "tasks", 20);
   for (const plot of ["busy", "polls", "heat", "poll-time", "latency", "queue", "lag"]) await figures(page, plot);
@@ -192,7 +211,7 @@ test("every figure is text, and plots take the keyboard", async () => {
   await done();
 });
 
-test("it fits a phone, in the dark", async () => {
+test("the page fits a phone and has a dark theme", async () => {
   const { page, done } = await open(`${demo.url}/?source=wasm`, { viewport: { width: 360, height: 740 }, colorScheme: "dark" });
   for (const plot of ["busy", "polls", "heat", "poll-time", "latency", "queue", "lag"]) await figures(page, plot);
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
@@ -206,7 +225,30 @@ test("it fits a phone, in the dark", async () => {
   await done();
 });
 
-/** Waits until the table has so many workers, and each row matches. */
+test("the README's picture shows plots and stalls", async () => {
+  const { page, done } = await open(`${demo.url}/?source=wasm`, { viewport: { width: 1280, height: 900 }, colorScheme: "light" });
+  await rememberDrawn(page);
+  const samples = (count) => page.waitForFunction((count) => globalThis.drawn.polls?.view.samples.length >= count, count);
+  await slide(page, "work", 300);
+  await samples(10);
+  await slide(page, "tasks", 120);
+  await samples(18);
+  await page.click("#block");
+  await samples(26);
+  await page.evaluate(() => globalThis.workload.blockInPoll(150));
+  await slide(page, "tasks", 60);
+  await samples(42);
+  for (const plot of ["busy", "polls", "heat", "poll-time", "latency", "queue", "lag"]) await figures(page, plot);
+  await page.locator("#stalls li", { hasText: "one poll" }).first().waitFor();
+  await page.mouse.move(0, 0);
+  const { y, height } = await page.locator("#plot-heat").boundingBox();
+  const clip = { x: 0, y: 0, width: 1280, height: Math.ceil(y + height) + 12 };
+  const picture = await page.screenshot({ path: process.env.PICTURE, fullPage: true, clip });
+  assert.ok(picture.length <= 150_000, `${picture.length} bytes`);
+  await done();
+});
+
+/** Waits until the table has `count` rows that match `row`. */
 const workers = (page, count, row) =>
   page.waitForFunction(
     ([count, row]) => {
@@ -216,7 +258,7 @@ const workers = (page, count, row) =>
     [count, row.source],
   );
 
-/** A server's snapshot, as it would be a second after the last one asked for. */
+/** Answers with a server's snapshot that is one second later at each request. */
 function server() {
   const recorded = readFile(new URL("snapshot.json", import.meta.url), "utf8").then(JSON.parse);
   let asked = 0;
@@ -234,7 +276,7 @@ function server() {
   };
 }
 
-test("the same page draws a server's snapshots", async () => {
+test("the page draws a server's snapshots", async () => {
   const host = await serve(DASHBOARD, { "/snapshot": server() });
   const { page, done } = await open(`${host.url}/`);
   await workers(page, 2, /^\d \(worker-\d\)\s[^]*\b25 %\s+1 k\s/);
@@ -255,7 +297,7 @@ test("the same page draws a server's snapshots", async () => {
   host.close();
 });
 
-test("it says so when the source is lost, and goes on when it is back", async () => {
+test("the page reports a lost source, and continues when it is back", async () => {
   let there = true;
   const answer = server();
   const host = await serve(DASHBOARD, { "/snapshot": () => (there ? answer() : Promise.reject(new Error("gone"))) });

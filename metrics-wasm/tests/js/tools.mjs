@@ -1,4 +1,4 @@
-// What the scripts here share. `cargo xtask wasm` runs them and says in the environment where things are.
+// Shared by the scripts in this directory. `cargo xtask wasm` runs them and passes paths in the environment.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -7,10 +7,10 @@ import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { extname, join, normalize } from "node:path";
 
-/** How many milliseconds a test waits for what has to come. No machine is that slow, and a test that fails has to end. */
+/** How many milliseconds a test waits at most: longer than the slowest machine needs, so that a failing test ends. */
 export const PATIENCE = 120_000;
 
-/** Waits until something is so. Nothing else says when a busy machine gets to it. */
+/** Waits until a condition holds. On a busy machine no fixed delay is right. */
 export async function until(what, isSo) {
   const end = performance.now() + PATIENCE;
   while (!isSo()) {
@@ -19,12 +19,12 @@ export async function until(what, isSo) {
   }
 }
 
-/** A package of npm that `cargo xtask` put under `target/tools`. */
+/** Loads a package of npm that `cargo xtask` installed under `target/tools`. */
 export function npm(name) {
   return createRequire(join(process.env.NPM_PACKAGES, name, "node_modules/"))(name);
 }
 
-/** The system's Chromium without a window. It never asks anything outside this machine. */
+/** Launches the system's Chromium without a window. It makes no request outside this machine. */
 export function launch() {
   const quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -33,7 +33,7 @@ export function launch() {
 
 const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".wasm": "application/wasm" };
 
-/** Serves a directory on a free port of the loopback address; `answers` are paths that a function answers with `{ type, body }`. */
+/** Serves a directory on a free port of the loopback address. `answers` maps paths to functions that return `{ type, body }`. */
 export async function serve(directory, answers = {}) {
   const server = createServer(async (request, response) => {
     const path = new URL(request.url, "http://localhost").pathname;
@@ -54,7 +54,7 @@ export async function serve(directory, answers = {}) {
   return { url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
 }
 
-/** Starts a command of `cargo xtask` that serves, and waits until it says where. */
+/** Starts a command of `cargo xtask` that serves pages, and waits until it prints its address. */
 export async function xtask(...args) {
   const child = spawn(process.env.XTASK, args, { stdio: ["ignore", "pipe", "inherit"] });
   const url = await new Promise((found, failed) => {
