@@ -111,6 +111,9 @@ pub(crate) struct Wasm {
     /// Run these tests in place of building the package; may be given again
     #[arg(long = "test", value_name = "WHAT")]
     pub(crate) tests: Vec<WasmTest>,
+    /// Let the page's test write docs/dashboard.png, the picture of the READMEs
+    #[arg(long, requires = "tests")]
+    pub(crate) picture: bool,
     /// Measure what a wrapped poll costs, in Node and in Chromium
     #[arg(long, conflicts_with = "tests")]
     pub(crate) bench: bool,

@@ -1,4 +1,4 @@
-//! From a crate to an optimised module with its JavaScript.
+//! Builds a crate as an optimised module with its JavaScript.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,11 @@ use anyhow::{Context, Result, bail};
 use crate::targets::WASM32;
 use crate::workspace;
 
-/// What to build, as cargo names it.
+/// What cargo builds.
 pub(super) struct Source<'a> {
-    /// `cargo` and what follows it.
+    /// The arguments of `cargo`.
     pub(super) cargo: &'a [&'a str],
-    /// The module that comes out of that, below the profile's directory.
+    /// The module that cargo writes, relative to the profile's directory.
     pub(super) module: &'a str,
 }
 
@@ -24,19 +24,19 @@ pub(super) struct Module {
 }
 
 impl Module {
-    /// The WebAssembly itself.
+    /// The path of the WebAssembly.
     pub(super) fn wasm(&self) -> PathBuf {
         self.dir.join(format!("{}_bg.wasm", self.name))
     }
 
-    /// Its bytes.
+    /// The bytes of the WebAssembly.
     pub(super) fn bytes(&self) -> Result<Vec<u8>> {
         let path = self.wasm();
         fs::read(&path).with_context(|| format!("can't read {}", path.display()))
     }
 }
 
-/// Builds `source`, gives it JavaScript for `target` (as wasm-bindgen calls them) and makes it small.
+/// Builds `source`, generates JavaScript for one of wasm-bindgen's targets, and optimises the module for size.
 pub(super) fn module(source: &Source<'_>, target: &str, dir: &Path, name: &str) -> Result<Module> {
     let toolchain = WASM32.toolchain().context("no compiler for WebAssembly")?;
     let out = workspace::target_dir().join("matrix/cross");
@@ -60,13 +60,13 @@ pub(super) fn module(source: &Source<'_>, target: &str, dir: &Path, name: &str) 
     let wasm = module.wasm();
     run(Command::new("node")
         .arg(workspace::npm_dir("binaryen").join("bin/wasm-opt"))
-        // What the compiler may use is in the module; nothing newer comes in.
+        // The module lists the WebAssembly features that the compiler used; wasm-opt adds none.
         .args(["-Oz", "--strip-debug", "--strip-producers", "-o"])
         .args([&wasm, &wasm]))?;
     Ok(module)
 }
 
-/// The demo's module, beside nothing else.
+/// Builds the demo's module into a directory of its own.
 pub(super) fn demo() -> Result<Module> {
     let source = Source {
         cargo: &[
@@ -83,7 +83,7 @@ pub(super) fn demo() -> Result<Module> {
     module(&source, "web", &workspace::target_dir().join("wasm-demo"), "demo")
 }
 
-/// Runs a step; what it prints is shown where it fails.
+/// Runs a command. The error of a failing one has its output.
 pub(super) fn run(command: &mut Command) -> Result<()> {
     let words: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy()).collect();
     let shown = format!("{} {}", command.get_program().display(), words.join(" "));

@@ -1,4 +1,4 @@
-//! `cargo xtask wasm` and `cargo xtask wasm-demo`: metrics-wasm as JavaScript gets it.
+//! `cargo xtask wasm` and `cargo xtask wasm-demo`: builds and tests metrics-wasm as a module for JavaScript.
 
 mod bench;
 mod build;
@@ -7,6 +7,7 @@ mod package;
 mod serve;
 mod size;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -15,6 +16,7 @@ use crate::flags::{Wasm, WasmDemo, WasmTest, exit_code};
 use crate::libtest::Tally;
 use crate::needs::{self, Need};
 use crate::targets::WASM32;
+use crate::workspace;
 
 pub(crate) const NODE: Need = Need::program("node", "nodejs");
 /// Chromium and its driver, which are of one version.
@@ -22,12 +24,12 @@ pub(crate) const CHROMIUM: &[Need] = &[
     Need::program("chromium", "chromium"),
     Need::program("chromedriver", "chromium-driver"),
 ];
-/// Makes modules smaller than LLVM does.
+/// Optimises modules for size.
 pub(crate) const BINARYEN: Need = Need::Npm {
     name: "binaryen",
     version: "132.0.0",
 };
-/// Drives the system's Chromium; it brings no browser of its own.
+/// Drives the system's Chromium. It does not install a browser.
 pub(crate) const PLAYWRIGHT: Need = Need::Npm {
     name: "playwright-core",
     version: "1.65.1",
@@ -38,7 +40,7 @@ pub(crate) const TYPESCRIPT: Need = Need::Npm {
     version: "5.9.3",
 };
 
-/// Builds the package, or runs what was asked for instead.
+/// Builds the package, or runs the tests or the benchmark that the flags select.
 pub(crate) fn run(flags: &Wasm) -> Result<ExitCode> {
     if flags.bench {
         require(&[&[NODE, BINARYEN, PLAYWRIGHT], CHROMIUM].concat())?;
@@ -63,12 +65,21 @@ pub(crate) fn run(flags: &Wasm) -> Result<ExitCode> {
             }
             WasmTest::Page => {
                 require(&[&[NODE, BINARYEN, PLAYWRIGHT], CHROMIUM].concat())?;
-                node::test("page.test.mjs", &[])?
+                node::test("page.test.mjs", &[("PICTURE", picture(flags).as_os_str())])?
             }
         };
     }
     println!("{tally}");
     Ok(exit_code(tally.failed == 0))
+}
+
+/// Where the page's test keeps its picture of the dashboard.
+fn picture(flags: &Wasm) -> PathBuf {
+    if flags.picture {
+        workspace::root().join("docs/dashboard.png")
+    } else {
+        node::artefacts().join("dashboard.png")
+    }
 }
 
 /// Builds the demo and serves it until it is interrupted.
@@ -79,13 +90,13 @@ pub(crate) fn demo(flags: &WasmDemo) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Gets what is missing, or says how a person can.
+/// Installs what is missing, or returns an error with the commands that do.
 fn require(needs: &[Need]) -> Result<()> {
     let needs = [needs, WASM32.needs, WASM32.compiler().as_slice()].concat();
     needs::install(&needs);
     let missing = needs::missing(&needs);
     if !missing.is_empty() {
-        bail!("something is missing; to get it: {}", missing.join(" && "));
+        bail!("a tool is missing; install it with: {}", missing.join(" && "));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Tests and measurements written in JavaScript, run by Node.
+//! Runs tests and benchmarks that are written in JavaScript, in Node.
 
 use std::env;
 use std::ffi::OsStr;
@@ -10,18 +10,21 @@ use anyhow::{Context, Result, bail};
 use crate::libtest::Tally;
 use crate::workspace;
 
-/// Screenshots and logs that a test leaves behind.
+/// The directory of the screenshots that tests take.
 pub(super) fn artefacts() -> PathBuf {
     workspace::target_dir().join("artefacts")
 }
 
-/// Node on a script of `metrics-wasm/tests/js`, told where things are.
+/// A command that runs a script of `metrics-wasm/tests/js` in Node, with the paths that it needs in its environment.
 pub(super) fn command(script: &str, env: &[(&str, &OsStr)]) -> Result<Command> {
     let mut command = Command::new("node");
     command
         .current_dir(workspace::root())
         .env("NPM_PACKAGES", workspace::tools_dir().join("npm"))
-        .env("XTASK", env::current_exe().context("who am I?")?)
+        .env(
+            "XTASK",
+            env::current_exe().context("the path of this program is unknown")?,
+        )
         .env("ARTEFACTS", artefacts())
         .envs(env.iter().copied())
         .stdin(Stdio::null());
@@ -32,7 +35,7 @@ pub(super) fn command(script: &str, env: &[(&str, &OsStr)]) -> Result<Command> {
     Ok(command)
 }
 
-/// Runs a script of tests; they count as Node's runner counts them.
+/// Runs a script of tests, and returns the counts of Node's test runner.
 pub(super) fn test(script: &str, env: &[(&str, &OsStr)]) -> Result<Tally> {
     let output = command(script, env)?
         .stderr(Stdio::inherit())
@@ -40,7 +43,7 @@ pub(super) fn test(script: &str, env: &[(&str, &OsStr)]) -> Result<Tally> {
         .context("can't start node")?;
     let text = String::from_utf8_lossy(&output.stdout);
     print!("{text}");
-    // The closing lines are `ℹ pass 3` and `ℹ fail 0`.
+    // Its last lines include `ℹ pass 3` and `ℹ fail 0`.
     let count = |word: &str| {
         let mut numbers = text
             .lines()

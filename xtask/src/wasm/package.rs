@@ -1,4 +1,4 @@
-//! The npm package: module, JavaScript, types, and what npm wants beside them.
+//! The npm package: module, JavaScript, types, manifest, README and licences.
 
 use std::fs;
 use std::io::Write;
@@ -14,7 +14,7 @@ use super::node;
 use crate::libtest::Tally;
 use crate::workspace;
 
-/// Where the package is built.
+/// The directory of the package.
 pub(super) fn dir() -> PathBuf {
     workspace::target_dir().join("wasm")
 }
@@ -36,7 +36,7 @@ impl Package {
     }
 }
 
-/// Builds it into `target/wasm`.
+/// Builds the package into `target/wasm`.
 pub(super) fn build() -> Result<Package> {
     let source = Source {
         cargo: &[
@@ -71,7 +71,7 @@ pub(super) fn build() -> Result<Package> {
     })
 }
 
-/// `package.json`, from what the workspace's manifest says.
+/// Makes `package.json` from the manifest of the crate.
 fn manifest(module: &Module) -> Result<Value> {
     let package = crate::metadata::package("metrics-wasm")?;
     let text = |key: &str| package.get(key).cloned().unwrap_or(Value::Null);
@@ -95,14 +95,14 @@ fn manifest(module: &Module) -> Result<Value> {
     }))
 }
 
-/// Size as a server would send it.
+/// The gzipped size, as a server sends it.
 pub(super) fn gzipped(bytes: &[u8]) -> Result<usize> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;
     Ok(encoder.finish()?.len())
 }
 
-/// The package is what Node and TypeScript take.
+/// Builds the package and tests it in Node and TypeScript.
 pub(super) fn test() -> Result<Tally> {
     build()?.print();
     node::test("package.test.mjs", &[("PACKAGE", dir().as_os_str())])

@@ -1,4 +1,4 @@
-//! A server of static files for the demo, on the loopback address.
+//! Serves the demo's files on the loopback address.
 
 use std::fs;
 use std::io::{self, Write};
@@ -16,13 +16,13 @@ pub(super) fn demo(module: &Module, port: u16) -> Result<()> {
     let server = Server::http((Ipv4Addr::LOCALHOST, port))
         .map_err(|error| anyhow!("can't listen on port {port}: {error}"))?;
     let address = server.server_addr();
-    println!("the dashboard is at http://{address}/?source=wasm; Ctrl-C ends it");
+    println!("the dashboard is at http://{address}/?source=wasm; press Ctrl-C to end it");
     io::stdout().flush()?;
     let page = workspace::root().join("metrics-wasm/dashboard");
     for request in server.incoming_requests() {
         let path = request.url().split('?').next().unwrap_or_default().to_owned();
         let response = match path.as_str() {
-            // Without a query the page would look for a server's snapshots.
+            // Without a query the page would request a server's snapshots.
             "/" if !request.url().contains('?') => redirect("/?source=wasm"),
             "/" => file(&page, "index.html"),
             path => match path.strip_prefix("/pkg/") {
@@ -30,12 +30,12 @@ pub(super) fn demo(module: &Module, port: u16) -> Result<()> {
                 None => file(&page, path.trim_start_matches('/')),
             },
         };
-        // Cross-origin isolated, the page has a clock of 5 us in place of 100 us.
+        // In a cross-origin isolated page, the clock has steps of 5 us instead of 100 us.
         let response = response
             .with_header(header("Cross-Origin-Opener-Policy", "same-origin"))
             .with_header(header("Cross-Origin-Embedder-Policy", "require-corp"))
             .with_header(header("Cache-Control", "no-store"));
-        // A visitor who left is no error.
+        // The browser may have closed the connection.
         let _ = request.respond(response);
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What metrics add to the module of a small app.
+//! Measures how many bytes metrics add to the module of a small app.
 
 use anyhow::{Context, Result};
 use wasmparser::{Parser, Payload};
@@ -8,12 +8,12 @@ use super::package::gzipped;
 use crate::libtest::Tally;
 use crate::workspace;
 
-/// Bytes that metrics may add to a module.
+/// The most bytes that metrics may add to a module.
 const RAW_LIMIT: usize = 60 * 1024;
-/// The same, as a server sends it.
+/// The most bytes that metrics may add to a gzipped module.
 const GZIPPED_LIMIT: usize = 25 * 1024;
 
-/// The app with a feature of `tests/wasm-app`, or with none.
+/// Builds `tests/wasm-app` with one of its features or with none.
 fn app(feature: Option<&str>) -> Result<Module> {
     let features = feature.unwrap_or_default();
     let source = Source {
@@ -26,7 +26,7 @@ fn app(feature: Option<&str>) -> Result<Module> {
     module(&source, "web", &dir, "app")
 }
 
-/// Bytes of the code section and of the data section.
+/// The sizes of the code section and the data section in bytes.
 fn sections(module: &[u8]) -> Result<(usize, usize)> {
     let (mut code, mut data) = (0, 0);
     for payload in Parser::new(0).parse_all(module) {
@@ -42,7 +42,7 @@ fn sections(module: &[u8]) -> Result<(usize, usize)> {
     Ok((code, data))
 }
 
-/// Asserts what the module of an app may weigh with hooks that record, and that it weighs nothing more with hooks that don't.
+/// Checks the limits with hooks that record, and that hooks that don't record add no byte of code or data.
 pub(super) fn test() -> Result<Tally> {
     let mut tally = Tally::default();
     let bare = app(None)?.bytes()?;
