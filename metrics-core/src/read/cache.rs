@@ -1,9 +1,9 @@
 //! What a reader remembers between two readings.
 
 use super::Weighted;
-use super::runtime::{Moment, read_runtime};
+use super::remembered::{SlotCache, WorkerCache};
+use super::runtime::{Moment, known, read_runtime};
 use super::scratch::Scratch;
-use super::slots::{SlotCache, WorkerCache, known};
 use crate::catalog::{MetricSet, WorkerNumber};
 use crate::counters::MEAN_FRACTION;
 use crate::histogram::HistogramSnapshot;

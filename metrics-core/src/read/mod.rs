@@ -10,6 +10,8 @@ mod cache;
 mod fixed;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod probed;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod remembered;
 mod runtime;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod scratch;

@@ -4,6 +4,8 @@ use crate::catalog::{MetricSet, RuntimeNumber, WorkerNumber};
 use crate::probe::Probe;
 use crate::registry::Registry;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+use crate::slot::EXTERNAL;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 use crate::snapshot::{HistogramReading, Measurements};
 use crate::snapshot::{Snapshot, WorkerSnapshot};
 use crate::storage::Storage;
@@ -137,4 +139,19 @@ pub(super) fn epoch<S: Storage, T>(registry: &Registry<S, T>, probe: &impl Probe
         epoch => epoch,
     };
     epoch ^ probe.fork_id()
+}
+
+/// The numbers that hooks move for a worker, or for external threads: they have no queue, and nothing tells when they park.
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub(super) fn known(index: usize, moment: &Moment, probed: MetricSet) -> MetricSet {
+    const EXTERNAL_NUMBERS: MetricSet = MetricSet::worker(&[
+        WorkerNumber::PollCount,
+        WorkerNumber::BudgetForcedYieldCount,
+        WorkerNumber::RootPolls,
+        WorkerNumber::NestedPolls,
+    ]);
+    match index {
+        EXTERNAL => moment.measured.intersection(EXTERNAL_NUMBERS),
+        _ => moment.measured.without(probed),
+    }
 }

@@ -1,148 +1,20 @@
 //! The slots that serve one worker: read together, applied together.
 
 use super::cache::Cache;
-use super::runtime::Moment;
-use super::{Weighted, busy_from, set_state, set_thread};
-use crate::catalog::{MetricSet, WorkerNumber};
+use super::remembered::NONE;
+use super::runtime::{Moment, known};
+use super::{busy_from, set_state, set_thread};
+use crate::catalog::WorkerNumber;
 use crate::counters::MEAN_FRACTION;
-use crate::live::{LiveRecord, UNTIMED, WorkerState};
+use crate::live::{UNTIMED, WorkerState};
 use crate::probe::Probe;
-use crate::record::HeapBuckets;
 use crate::registry::Registry;
-use crate::slot::{EXTERNAL, Holder, Slot, read_with_retries};
-use crate::snapshot::{Snapshot, WorkerSnapshot};
+use crate::slot::{EXTERNAL, read_with_retries};
+use crate::snapshot::Snapshot;
 use crate::storage::HeapStorage;
 use crate::time::{TimeSource, Timestamp};
 
 const BUSY: usize = WorkerNumber::BusyDurationTotal as usize;
-
-/// No slot.
-pub(super) const NONE: u32 = u32::MAX;
-
-/// What is remembered of a slot.
-#[derive(Debug)]
-pub(super) struct SlotCache {
-    pub(super) holder: Holder,
-    /// The sequence count that its numbers were read under; `None` before the first time.
-    pub(super) seq: Option<u32>,
-    pub(super) live: Option<LiveRecord>,
-    /// The place of its worker.
-    pub(super) worker: u32,
-    /// The next slot of the same worker.
-    pub(super) next: u32,
-    thread: u64,
-    settled_at: u64,
-    /// Since when it has busy time that it does not count yet, in ticks; [`UNTIMED`] if it has none.
-    busy_from: u64,
-}
-
-/// What is remembered of a worker, apart from its entry in the snapshot.
-#[derive(Debug)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "facts that do not exclude each other"
-)]
-pub(super) struct WorkerCache {
-    pub(super) index: usize,
-    /// Where its entry is.
-    pub(super) entry: u32,
-    /// Its slots.
-    pub(super) first: u32,
-    pub(super) last: u32,
-    /// Whether it is among those that changed.
-    pub(super) is_listed: bool,
-    pub(super) numbers_changed: bool,
-    /// Whether its slots were read once.
-    is_read: bool,
-    pub(super) measures_busy: bool,
-    /// Whether its busy time has to be computed anew, though none of it is in progress.
-    settles: bool,
-    is_busy: bool,
-    /// What its live record says.
-    pub(super) live_state: WorkerState,
-    /// Since when it has been in its state, in ticks; [`UNTIMED`] if that is not known.
-    since: u64,
-    /// Busy time that its slots count, in nanoseconds.
-    settled: u64,
-    polls: u64,
-    mean: Weighted,
-}
-
-impl SlotCache {
-    pub(super) fn new(worker: u32) -> Self {
-        Self {
-            holder: Holder::default(),
-            seq: None,
-            live: None,
-            worker,
-            next: NONE,
-            thread: 0,
-            settled_at: 0,
-            busy_from: UNTIMED,
-        }
-    }
-
-    /// Whether nothing has changed in the slot since it was read.
-    #[inline(always)]
-    pub(super) fn is_unchanged(&self, slot: &Slot<HeapBuckets>, holder: Holder) -> bool {
-        self.holder == holder
-            && self.seq.is_some()
-            && slot.seq.begin() == self.seq
-            && self.live.as_ref().is_some_and(|live| slot.live.is_still(live))
-    }
-
-    /// Whether its thread, and not the other slot's, has the worker that both serve.
-    fn supersedes(&self, other: &Self) -> bool {
-        match (&self.live, &other.live) {
-            (Some(live), Some(other)) => live.supersedes(other),
-            (live, _) => live.is_some(),
-        }
-    }
-}
-
-impl WorkerCache {
-    pub(super) fn new(index: usize, entry: usize, measures_busy: bool) -> Self {
-        Self {
-            index,
-            entry: entry as u32,
-            first: NONE,
-            last: NONE,
-            is_listed: false,
-            numbers_changed: false,
-            is_read: false,
-            measures_busy,
-            settles: measures_busy,
-            is_busy: false,
-            live_state: WorkerState::Idle,
-            since: UNTIMED,
-            settled: 0,
-            polls: 0,
-            mean: Weighted::default(),
-        }
-    }
-
-    /// Its entry in the snapshot.
-    #[inline(always)]
-    pub(super) fn entry_of<'a>(
-        &self,
-        workers: &'a mut [WorkerSnapshot<HeapStorage>],
-        external: &'a mut [WorkerSnapshot<HeapStorage>],
-    ) -> Option<&'a mut WorkerSnapshot<HeapStorage>> {
-        match self.index {
-            EXTERNAL => external.first_mut(),
-            _ => workers.get_mut(self.entry as usize),
-        }
-    }
-
-    /// Adds a slot, after those that have lower numbers.
-    pub(super) fn link(&mut self, slot: u32, slots: &mut [SlotCache]) {
-        match slots.get_mut(self.last as usize) {
-            Some(last) => last.next = slot,
-            None => self.first = slot,
-        }
-        self.last = slot;
-    }
-}
 
 impl Cache {
     /// Brings one worker up to date.
@@ -369,20 +241,6 @@ impl Cache {
             total.numbers.values[BUSY] = total.numbers.values[BUSY].wrapping_add(new - *busy);
             *busy = new;
         }
-    }
-}
-
-/// The numbers that hooks move for a worker, or for external threads: they have no queue, and nothing tells when they park.
-pub(super) fn known(index: usize, moment: &Moment, probed: MetricSet) -> MetricSet {
-    const EXTERNAL_NUMBERS: MetricSet = MetricSet::worker(&[
-        WorkerNumber::PollCount,
-        WorkerNumber::BudgetForcedYieldCount,
-        WorkerNumber::RootPolls,
-        WorkerNumber::NestedPolls,
-    ]);
-    match index {
-        EXTERNAL => moment.measured.intersection(EXTERNAL_NUMBERS),
-        _ => moment.measured.without(probed),
     }
 }
 

@@ -1,8 +1,9 @@
 //! A worker's own side: plain memory, no atomics, submitted by a submit.
 
+use super::bucket_cells::CHUNK;
 use super::buckets::HeapBuckets;
 use super::hooks::{HooksState, RecordValue};
-use super::slot_histogram::{CHUNK, SlotHistogram};
+use super::slot_histogram::SlotHistogram;
 use crate::cell::{Local, OwnedU64, U64Cell};
 use crate::counters::Counters;
 use crate::histogram::HistogramConfig;

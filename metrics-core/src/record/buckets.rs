@@ -1,6 +1,6 @@
 //! Bucket counts on a heap.
 
-use super::slot_histogram::{BucketCells, CHUNK, block_shift, each_bit, each_block};
+use super::bucket_cells::{BucketCells, CHUNK, block_shift, each_bit, each_block};
 use crate::cell::{OwnedU64, U64Cell};
 use alloc::boxed::Box;
 

@@ -2,6 +2,7 @@
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod batch;
+mod bucket_cells;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod buckets;
 mod hooks;
@@ -12,6 +13,9 @@ mod stalls;
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use batch::{Batch, BatchHistogram};
+pub(crate) use bucket_cells::BucketCells;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub(crate) use bucket_cells::{CHUNK, block_shift, each_bit, each_block};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use buckets::HeapBuckets;
 #[cfg(not(metrics_core_loom))]
@@ -22,8 +26,6 @@ pub(crate) use hooks::{Hooks, NEVER};
 pub use hooks::{PollStart, Recorded};
 pub(crate) use sampling::seed as sampling_seed;
 pub(crate) use shared_histogram::SharedHistogram;
-pub(crate) use slot_histogram::{BucketCells, SlotHistogram};
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub(crate) use slot_histogram::{CHUNK, block_shift, each_bit, each_block};
+pub(crate) use slot_histogram::SlotHistogram;
 pub(crate) use stalls::StallCells;
 pub use stalls::StallKind;

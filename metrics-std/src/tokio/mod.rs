@@ -61,6 +61,7 @@ mod callbacks;
 mod hyper;
 mod installed;
 mod leases;
+mod numbers;
 mod probe;
 mod sentinel;
 mod spawner;

@@ -12,7 +12,7 @@ use metrics_core::{RuntimeNumber, RuntimeNumbers, WorkerNumber};
 use portable_atomic::{AtomicBool, Ordering};
 use tokio::runtime::{Handle, RuntimeMetrics};
 
-use super::probe;
+use super::numbers;
 
 /// Tokio's numbers of a runtime, while it runs and afterwards, without the sentinel.
 pub(super) struct Watched {
@@ -60,7 +60,7 @@ impl Watched {
     pub(super) fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
         self.read(|state| match state {
             State::Running(metrics) => {
-                let value = probe::runtime(metrics, number)?;
+                let value = numbers::runtime(metrics, number)?;
                 Some(self.without_sentinel(number, value))
             }
             State::Ended(_) if number == RuntimeNumber::GlobalQueueDepth => Some(0),
@@ -70,7 +70,7 @@ impl Watched {
 
     pub(super) fn worker(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
         self.read(|state| match state {
-            State::Running(metrics) => probe::worker(metrics, worker, number),
+            State::Running(metrics) => numbers::worker(metrics, worker, number),
             State::Ended(last) => {
                 let mut counters = last.workers.get(worker)?.iter();
                 let counter = counters.find(|(counter, _)| *counter == number)?;
@@ -99,11 +99,11 @@ impl Watched {
         };
         let mut runtime = RuntimeNumbers::NONE;
         for &number in RuntimeNumber::ALL.iter().filter(|number| number.is_counter()) {
-            let value = probe::runtime(metrics, number);
+            let value = numbers::runtime(metrics, number);
             runtime.set(number, value.map(|value| self.without_sentinel(number, value)));
         }
         let counters = |worker| {
-            let value = |&number: &WorkerNumber| Some((number, probe::worker(metrics, worker, number)?));
+            let value = |&number: &WorkerNumber| Some((number, numbers::worker(metrics, worker, number)?));
             WorkerNumber::COUNTERS.iter().filter_map(value).collect()
         };
         let workers = (0..metrics.num_workers()).map(counters).collect();

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use metrics_core::{Builder, MetricSet, HistogramConfig, PollStart, RuntimeMetrics, Worker};
+use metrics_core::{Builder, HistogramConfig, MetricSet, PollStart, RuntimeMetrics, Worker};
 use metrics_mock::ManualClock;
 
 #[derive(Arbitrary, Debug)]
@@ -46,7 +46,8 @@ fuzz_target!(|input: Input| {
     if config.num_buckets() > MANY {
         return;
     }
-    let description = Builder::new().measures(MetricSet::ALL)
+    let description = Builder::new()
+        .measures(MetricSet::ALL)
         .workers(usize::from(input.workers))
         .poll_time(config)
         .schedule_latency(config)

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use metrics_core::{
-    BlockingStart, Builder, MetricSet, HeapStorage, HistogramConfig, PollStart, Registry, RuntimeMetrics, Sampling, LocationId,
-    Snapshot, TaskEnd, TimeSource, Timestamp, Worker, WorkerNumber,
+    BlockingStart, Builder, HeapStorage, HistogramConfig, LocationId, MetricSet, PollStart, Registry,
+    RuntimeMetrics, Sampling, Snapshot, TaskEnd, TimeSource, Timestamp, Worker, WorkerNumber,
 };
 use metrics_mock::ManualClock;
 
@@ -18,7 +18,10 @@ type Metrics = Arc<Registry<HeapStorage, ManualClock>>;
 enum Op {
     Advance(u32),
     JumpTo(u32),
-    StartPoll { scheduled_at: Option<u32>, spawn_location: u32 },
+    StartPoll {
+        scheduled_at: Option<u32>,
+        spawn_location: u32,
+    },
     EndPoll,
     Park,
     Unpark,
@@ -33,8 +36,13 @@ enum Op {
     NestedPoll,
     Tick,
     Submit,
-    Spawn { remote: bool },
-    End { how: u8, remote: bool },
+    Spawn {
+        remote: bool,
+    },
+    End {
+        how: u8,
+        remote: bool,
+    },
     Blocking(u32),
     PollTime(u8),
     ScheduleLatency(u8),
@@ -58,7 +66,8 @@ fuzz_target!(|input: Input| {
         precision => HistogramConfig::h2(16, 1 << 30, precision.into()),
     };
     let Ok(config) = config else { return };
-    let registry = Builder::new().measures(MetricSet::ALL)
+    let registry = Builder::new()
+        .measures(MetricSet::ALL)
         .workers(2)
         .poll_time(config)
         .schedule_latency(config)
@@ -119,7 +128,10 @@ fuzz_target!(|input: Input| {
 
 fn hook(worker: &Worker<Metrics>, op: &Op) {
     match *op {
-        Op::StartPoll { scheduled_at, spawn_location } => worker.start_poll(PollStart {
+        Op::StartPoll {
+            scheduled_at,
+            spawn_location,
+        } => worker.start_poll(PollStart {
             scheduled_at: scheduled_at.map(|ticks| Timestamp::from_ticks(ticks.into())),
             spawn_location: LocationId::from_u32(spawn_location),
         }),
@@ -174,7 +186,11 @@ fn check(earlier: &Snapshot<HeapStorage>, now: &Snapshot<HeapStorage>, alive: u6
             interval.total().counter(counter),
             after.zip(before).map(|(after, before)| after - before)
         );
-        let sum = now.workers().iter().filter_map(|worker| worker.counter(counter)).sum();
+        let sum = now
+            .workers()
+            .iter()
+            .filter_map(|worker| worker.counter(counter))
+            .sum();
         assert_eq!(
             after,
             Some(sum),

@@ -14,7 +14,7 @@ use cortex_m_semihosting::{hprint, hprintln};
 use embassy_executor::{InterruptExecutor, raw};
 use lm3s6965::{Interrupt, interrupt};
 use metrics_core::embassy::{EmbassyClock, EmbassyMetrics, ExecutorState, MEASURED};
-use metrics_core::{Builder, StaticRegistryConfig, HistogramConfig, Registry, embassy_trace};
+use metrics_core::{Builder, HistogramConfig, Registry, StaticRegistryConfig, embassy_trace};
 use static_cell::StaticCell;
 
 use tasks::{MESSAGES, ONCE, POLLS, Polls};

@@ -17,7 +17,8 @@ use cortex_m_semihosting::hprintln;
 use firmware_cortex_m0::{CORE_HZ, FreeSysTick, fail, start_systick, succeed};
 use metrics_core::extend::ExtendedCounter;
 use metrics_core::{
-    Builder, MetricSet, StaticRegistryConfig, StaticStorage, HistogramConfig, NoClock, PollStart, Registry, TaskEnd, TimeSource,
+    Builder, HistogramConfig, MetricSet, NoClock, PollStart, Registry, StaticRegistryConfig, StaticStorage,
+    TaskEnd, TimeSource,
 };
 
 const BUCKETS: usize = 20;
@@ -28,12 +29,16 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKE
     Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
 };
 
-const COUNTED: StaticRegistryConfig<1, BUCKETS> = match Builder::new().measures(MetricSet::ALL).describe(0, Duration::ZERO) {
+const COUNTED: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
+    .measures(MetricSet::ALL)
+    .describe(0, Duration::ZERO)
+{
     Ok(description) => description,
     Err(_) => panic!("no histogram always fits"),
 };
 
-const TIMED: StaticRegistryConfig<1, BUCKETS> = match Builder::new().measures(MetricSet::ALL)
+const TIMED: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
+    .measures(MetricSet::ALL)
     .poll_time(LAYOUT)
     .describe(CORE_HZ as u64, Duration::from_nanos(63))
 {

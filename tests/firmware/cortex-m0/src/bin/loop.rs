@@ -15,8 +15,8 @@ use critical_section::Mutex;
 use firmware_cortex_m0::{CORE_HZ, SysTickTimer, fail, start_systick, succeed};
 use metrics_core::extend::PeriodicCounter;
 use metrics_core::{
-    Builder, MetricSet, StaticRegistryConfig, StaticStorage, HistogramConfig, PollStart, Registry, RuntimeMetrics, LocationId, Snapshot,
-    TaskEnd, Timestamp,
+    Builder, HistogramConfig, LocationId, MetricSet, PollStart, Registry, RuntimeMetrics, Snapshot,
+    StaticRegistryConfig, StaticStorage, TaskEnd, Timestamp,
 };
 
 /// A prime number of cycles, about a millisecond, so that the interrupt walks over the loop.
@@ -32,7 +32,8 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKE
     Err(_) => panic!("a layout of 16 buckets from a microsecond on"),
 };
 
-const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new().measures(MetricSet::ALL)
+const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
+    .measures(MetricSet::ALL)
     .name("loop")
     .poll_time(LAYOUT)
     .schedule_latency(LAYOUT)

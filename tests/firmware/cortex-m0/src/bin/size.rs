@@ -14,7 +14,9 @@ mod measured {
 
     use firmware_cortex_m0::{CORE_HZ, FreeSysTick};
     use metrics_core::extend::ExtendedCounter;
-    use metrics_core::{Builder, MetricSet, StaticRegistryConfig, StaticWorker, StaticStorage, HistogramConfig, Registry};
+    use metrics_core::{
+        Builder, HistogramConfig, MetricSet, Registry, StaticRegistryConfig, StaticStorage, StaticWorker,
+    };
 
     pub(crate) const BUCKETS: usize = 20;
     pub(crate) type Storage = StaticStorage<1, BUCKETS>;
@@ -25,7 +27,8 @@ mod measured {
         Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
     };
 
-    const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new().measures(MetricSet::ALL)
+    const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
+        .measures(MetricSet::ALL)
         .poll_time(LAYOUT)
         .schedule_latency(LAYOUT)
         .describe(CORE_HZ as u64, Duration::from_nanos(63))

@@ -18,7 +18,7 @@ mod measured {
     use cortex_m::peripheral::SYST;
     use metrics_core::embassy::EmbassyMetrics;
     use metrics_core::{
-        Builder, StaticRegistryConfig, HistogramConfig, Registry, TimeSource, Timestamp, embassy_trace,
+        Builder, HistogramConfig, Registry, StaticRegistryConfig, TimeSource, Timestamp, embassy_trace,
     };
 
     const BUCKETS: usize = 20;

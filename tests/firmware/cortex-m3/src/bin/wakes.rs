@@ -13,8 +13,8 @@ use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::{debug, hprintln};
 use lm3s6965 as _;
 use metrics_core::{
-    Builder, StaticRegistryConfig, StaticStorage, HistogramConfig, MetricSet, PollStart, Registry, RuntimeMetrics, TaskEnd, TimeSource,
-    Timestamp, WakeStamp,
+    Builder, HistogramConfig, MetricSet, PollStart, Registry, RuntimeMetrics, StaticRegistryConfig,
+    StaticStorage, TaskEnd, TimeSource, Timestamp, WakeStamp,
 };
 
 const ROUNDS: u32 = 1_000_000;

@@ -1,0 +1,73 @@
+//! Tokio's own numbers under the names of this library.
+
+use metrics_core::{RuntimeNumber, WorkerNumber};
+use tokio::runtime::RuntimeMetrics;
+
+/// A number of the runtime as Tokio reports it.
+pub(super) fn runtime(metrics: &RuntimeMetrics, number: RuntimeNumber) -> Option<u64> {
+    Some(match number {
+        RuntimeNumber::NumAliveTasks => metrics.num_alive_tasks() as u64,
+        RuntimeNumber::GlobalQueueDepth => metrics.global_queue_depth() as u64,
+        #[cfg(target_has_atomic = "64")]
+        RuntimeNumber::NumParkedWorkers => (0..metrics.num_workers())
+            // Odd means parked.
+            .filter(|&worker| !metrics.worker_park_unpark_count(worker).is_multiple_of(2))
+            .count() as u64,
+        // The task hooks show them all.
+        #[cfg(tokio_unstable)]
+        RuntimeNumber::CoveredTasks => metrics.num_alive_tasks() as u64,
+        #[cfg(tokio_unstable)]
+        RuntimeNumber::NumBlockingThreads => metrics.num_blocking_threads() as u64,
+        #[cfg(tokio_unstable)]
+        RuntimeNumber::NumIdleBlockingThreads => metrics.num_idle_blocking_threads() as u64,
+        #[cfg(tokio_unstable)]
+        RuntimeNumber::BlockingQueueDepth => metrics.blocking_queue_depth() as u64,
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        RuntimeNumber::RemoteScheduleCount => metrics.remote_schedule_count(),
+        // Tokio reports 0 where there is no driver. A runtime that has one and never registered anything is taken for one
+        // without.
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        RuntimeNumber::IoDriverFdRegisteredCount
+        | RuntimeNumber::IoDriverFdDeregisteredCount
+        | RuntimeNumber::IoDriverReadyCount
+            if metrics.io_driver_fd_registered_count() == 0 =>
+        {
+            return None;
+        }
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        RuntimeNumber::IoDriverFdRegisteredCount => metrics.io_driver_fd_registered_count(),
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        RuntimeNumber::IoDriverFdDeregisteredCount => metrics.io_driver_fd_deregistered_count(),
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        RuntimeNumber::IoDriverReadyCount => metrics.io_driver_ready_count(),
+        _ => return None,
+    })
+}
+
+/// A number of a worker as Tokio reports it.
+pub(super) fn worker(metrics: &RuntimeMetrics, worker: usize, number: WorkerNumber) -> Option<u64> {
+    if worker >= metrics.num_workers() {
+        return None;
+    }
+    Some(match number {
+        #[cfg(target_has_atomic = "64")]
+        WorkerNumber::BusyDurationTotal => metrics.worker_total_busy_duration(worker).as_nanos() as u64,
+        #[cfg(target_has_atomic = "64")]
+        WorkerNumber::ParkCount => metrics.worker_park_count(worker),
+        #[cfg(target_has_atomic = "64")]
+        WorkerNumber::ParkUnparkCount => metrics.worker_park_unpark_count(worker),
+        #[cfg(tokio_unstable)]
+        WorkerNumber::LocalQueueDepth => metrics.worker_local_queue_depth(worker) as u64,
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        WorkerNumber::NoopCount => metrics.worker_noop_count(worker),
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        WorkerNumber::StealCount => metrics.worker_steal_count(worker),
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        WorkerNumber::StealOperations => metrics.worker_steal_operations(worker),
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        WorkerNumber::LocalScheduleCount => metrics.worker_local_schedule_count(worker),
+        #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+        WorkerNumber::OverflowCount => metrics.worker_overflow_count(worker),
+        _ => return None,
+    })
+}
