@@ -1,4 +1,4 @@
-//! Making a registry: a configuration is checked once, before any arithmetic.
+//! Configures and builds a registry. The configuration is checked once, before any arithmetic.
 
 use crate::catalog::MetricSet;
 use crate::histogram::HistogramConfig;
@@ -10,30 +10,30 @@ use crate::time::TimeScale;
 use core::fmt;
 use core::time::Duration;
 
-/// Why a registry can't be made.
+/// An error in the configuration of a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A runtime has at least one worker.
+    /// The number of workers is zero. A runtime has at least one worker.
     NoWorkers,
-    /// More workers than a slot's lease can name.
+    /// The number of workers exceeds what a slot's lease can represent.
     TooManyWorkers {
-        /// What was asked for.
+        /// The number of workers requested.
         workers: usize,
-        /// The most there can be.
+        /// The largest number of workers allowed.
         limit: usize,
     },
-    /// A submit interval that the clock can't count in ticks.
+    /// The clock can't represent the submit interval in 64-bit ticks.
     SubmitInterval {
-        /// What was asked for.
+        /// The submit interval requested.
         interval: Duration,
     },
-    /// A histogram with more buckets than fixed storage has room for.
+    /// A histogram has more buckets than the fixed storage holds.
     TooManyBuckets {
-        /// What the histogram needs.
+        /// The number of buckets that the histogram needs.
         buckets: usize,
-        /// What the storage holds.
+        /// The number of buckets that the storage holds.
         capacity: usize,
     },
 }
@@ -42,21 +42,21 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoWorkers => {
-                f.write_str("a runtime needs at least one worker: give `workers(n)` with n of 1 or more")
+                f.write_str("a runtime needs at least one worker: call `workers(n)` with n of at least 1")
             }
             Self::TooManyWorkers { workers, limit } => {
                 write!(
                     f,
-                    "{workers} workers are more than the {limit} that a registry can hold: give fewer"
+                    "{workers} workers exceed the limit of {limit}: configure fewer workers"
                 )
             }
             Self::SubmitInterval { interval } => write!(
                 f,
-                "a submit interval of {interval:?} does not fit the clock's 64-bit ticks: give a shorter one, such as 1 ms"
+                "a submit interval of {interval:?} does not fit in 64-bit clock ticks: use a shorter one, such as 1 ms"
             ),
             Self::TooManyBuckets { buckets, capacity } => write!(
                 f,
-                "a histogram of {buckets} buckets does not fit storage for {capacity}: lower its precision or range, or \
+                "a histogram of {buckets} buckets exceeds the storage's {capacity} buckets: lower its precision or range, or \
                  raise the storage's BUCKETS"
             ),
         }
@@ -65,13 +65,28 @@ impl fmt::Display for ConfigError {
 
 impl core::error::Error for ConfigError {}
 
-/// How often a busy worker submits by default. Readers see nothing older while it runs short polls.
+/// The default for [`Builder::submit_interval`]: while a worker runs short polls, readers see values at most this old.
 pub const DEFAULT_SUBMIT_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Describes a registry. Everything has a default except the clock.
+/// Configures a registry. Everything has a default except the clock.
 ///
-/// Defaults: one worker, the name `main`, no histogram, nothing measured (see [`measures`](Self::measures)), a submit interval of
-/// [`DEFAULT_SUBMIT_INTERVAL`].
+/// The defaults are: one worker, the name `main`, no histograms, no measured metrics (see
+/// [`measures`](Self::measures)), and a submit interval of [`DEFAULT_SUBMIT_INTERVAL`].
+///
+/// ```
+/// # #[cfg(feature = "alloc")] {
+/// use metrics_core::{Builder, HistogramConfig, MetricSet, NoClock};
+///
+/// let registry = Builder::new()
+///     .name("server")
+///     .workers(4)
+///     .measures(MetricSet::ALL)
+///     .poll_time(HistogramConfig::default())
+///     .build(NoClock)
+///     .expect("the configuration is valid");
+/// assert_eq!(registry.num_workers(), 4);
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct Builder<'a> {
@@ -103,7 +118,7 @@ impl Default for Builder<'_> {
 }
 
 impl<'a> Builder<'a> {
-    /// A builder with every default.
+    /// Creates a builder with the default configuration.
     pub const fn new() -> Self {
         Self {
             name: "main",
@@ -120,69 +135,71 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The runtime's name, by which exporters tell several apart.
+    /// Sets the runtime's name. Exporters use it to distinguish several runtimes.
     pub const fn name(mut self, name: &'a str) -> Self {
         self.name = name;
         self
     }
 
-    /// The number of workers. A dynamic pool gives the number that it starts with.
+    /// Sets the number of workers. For a pool that changes its size, this is the number that it starts with.
     pub const fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
         self
     }
 
-    /// Keeps a poll-time histogram of this layout for each worker.
+    /// Keeps a poll-time histogram with this layout for each worker.
     pub const fn poll_time(mut self, config: HistogramConfig) -> Self {
         self.poll_time = Some(config);
         self
     }
 
-    /// Keeps a schedule-latency histogram of this layout for each worker.
+    /// Keeps a schedule-latency histogram with this layout for each worker.
     pub const fn schedule_latency(mut self, config: HistogramConfig) -> Self {
         self.schedule_latency = Some(config);
         self
     }
 
-    /// Keeps a histogram of how long blocking closures wait. Storage that is fixed has none.
+    /// Keeps a histogram of the time that blocking closures wait in the queue. Fixed storage does not keep one.
     pub const fn blocking_queue_wait(mut self, config: HistogramConfig) -> Self {
         self.blocking_queue_wait = Some(config);
         self
     }
 
-    /// How many polls have their time measured at first. By default every one if there is a histogram for it, else none.
+    /// Sets the initial sampling of poll times. The default is every poll if there is a poll-time histogram, and off
+    /// otherwise.
     pub const fn poll_time_sampling(mut self, sampling: Sampling) -> Self {
         self.poll_time_sampling = Some(sampling);
         self
     }
 
-    /// How many polls have their schedule latency measured at first. By default every one if there is a histogram for it, else
-    /// none.
+    /// Sets the initial sampling of schedule latency. The default is every poll if there is a schedule-latency
+    /// histogram, and off otherwise.
     pub const fn schedule_latency_sampling(mut self, sampling: Sampling) -> Self {
         self.schedule_latency_sampling = Some(sampling);
         self
     }
 
-    /// After how long the end of a poll submits. Zero submits at every poll's end.
+    /// Sets the minimum time between two submits at the end of a poll. With zero, every poll submits when it ends.
     pub const fn submit_interval(mut self, interval: Duration) -> Self {
         self.submit_interval = interval;
         self
     }
 
-    /// The numbers that the runtime's hooks measure; by default none. The others read `None`, unless a [`Probe`](crate::Probe) reports
-    /// them.
+    /// Sets the metrics that the runtime's hooks measure. The default is [`MetricSet::NONE`]. All other metrics are
+    /// `None`, unless a [`Probe`](crate::Probe) reports them.
     pub const fn measures(mut self, numbers: MetricSet) -> Self {
         self.measures = numbers;
         self
     }
 
-    /// What tells this producer from the one before a restart. By default the clock's reading.
+    /// Sets the epoch, which identifies this producer of snapshots after a restart. The default is derived from the
+    /// start time.
     pub const fn epoch(mut self, epoch: u64) -> Self {
         self.epoch = Some(epoch);
         self
     }
 
-    /// When the runtime started, in nanoseconds since the Unix epoch, where anybody knows.
+    /// Sets the time at which the runtime started, in nanoseconds since the Unix epoch.
     pub const fn started_at(mut self, unix_nanos: u64) -> Self {
         self.started_at = Some(unix_nanos);
         self
@@ -196,7 +213,7 @@ impl<'a> Builder<'a> {
         initial(self.schedule_latency_sampling, self.schedule_latency.is_some())
     }
 
-    /// The numbers that hooks measure: none without the feature `record`.
+    /// The metrics that hooks measure. Empty without the feature `record`.
     const fn recorded(&self) -> MetricSet {
         if RECORDING { self.measures } else { MetricSet::NONE }
     }
@@ -237,10 +254,10 @@ mod on_the_heap {
     use core::time::Duration;
 
     impl Builder<'_> {
-        /// Makes the registry, with slots for its workers.
+        /// Builds the registry, with a slot for each worker.
         ///
         /// # Errors
-        /// A [`ConfigError`] for each way in which the description can't work.
+        /// Returns a [`ConfigError`] if the configuration is invalid.
         pub fn build<T: TimeSource>(&self, clock: T) -> Result<Arc<Registry<HeapStorage, T>>, ConfigError> {
             self.check()?;
             let scale = TimeScale::new(clock.ticks_per_second());
@@ -298,9 +315,9 @@ pub(crate) mod in_a_static {
     use crate::time::Timestamp;
     use core::time::Duration;
 
-    /// A registry's configuration, checked: a `const`, so that it stays in flash.
+    /// The checked configuration of a registry in a `static`. As a `const`, it stays in flash.
     ///
-    /// Made by [`Builder::describe`], for [`Registry::new`].
+    /// Create it with [`Builder::describe`] and pass it to [`Registry::new`], where there is an example.
     #[derive(Debug)]
     pub struct StaticRegistryConfig<const WORKERS: usize, const BUCKETS: usize> {
         info: RegistryInfo<&'static str>,
@@ -309,15 +326,16 @@ pub(crate) mod in_a_static {
     }
 
     impl Builder<'static> {
-        /// Describes a registry for a `static`: `WORKERS` workers, histograms of up to `BUCKETS` buckets, no heap.
+        /// Creates the configuration of a registry in a `static`, for `WORKERS` workers and histograms of up to
+        /// `BUCKETS` buckets. The registry needs no heap.
         ///
-        /// A `const` context can't ask the clock for its rate, so the caller gives what
-        /// [`TimeSource`](crate::TimeSource) would answer; a rate of zero is "no clock". The number of workers is the
-        /// const parameter's, whatever [`workers`](Self::workers) said. Fixed storage keeps no histogram of blocking
-        /// closures.
+        /// A `const` context can't call the clock, so pass the values that the clock's
+        /// [`TimeSource`](crate::TimeSource) implementation returns. A rate of zero means that there is no clock. The
+        /// const parameter `WORKERS` overrides [`workers`](Self::workers). Fixed storage keeps no histogram of
+        /// blocking closures.
         ///
         /// # Errors
-        /// A [`ConfigError`] for each way in which the description can't work, at compile time in a `const`.
+        /// Returns a [`ConfigError`] if the configuration is invalid. In a `const`, that is a compile error.
         pub const fn describe<const WORKERS: usize, const BUCKETS: usize>(
             self,
             ticks_per_second: u64,
@@ -359,7 +377,7 @@ pub(crate) mod in_a_static {
                     timed: RECORDING && ticks_per_second != 0,
                     scale,
                     resolution,
-                    // The writer in place compares 32 bits.
+                    // `StaticWorker` compares 32 bits.
                     interval: if interval > u32::MAX as u64 {
                         u32::MAX as u64
                     } else {
@@ -379,7 +397,8 @@ pub(crate) mod in_a_static {
     impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
         Registry<StaticStorage<WORKERS, BUCKETS, C>, T>
     {
-        /// A registry for a `static`. All that can be written lies in it, in RAM; the description stays where it is.
+        /// Creates a registry for a `static`. All mutable state is in the registry, in RAM; the configuration stays
+        /// where it is.
         ///
         /// ```
         /// use core::time::Duration;

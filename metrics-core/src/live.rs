@@ -1,49 +1,49 @@
-//! The live record: what a worker is doing now, readable at any moment without a submit.
+//! The live record: a worker's current state, which readers can read at any moment without a submit.
 
 use crate::cell::WholeU64;
 use crate::sync::{AtomicU32, Ordering, const_unless_loom, fence};
 use crate::time::{TimeScale, Timestamp};
 use core::time::Duration;
 
-/// Where a task was spawned: a number that the adapter interned for it.
+/// Identifies the source location at which a task was spawned. The adapter assigns the number.
 ///
-/// The core never looks inside; the adapter that made it gives the file and line back
+/// The core does not interpret it. The adapter translates it back to a file and line
 /// ([`Probe::write_location`](crate::Probe::write_location)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LocationId(u32);
 
 impl LocationId {
-    /// A task whose spawn location is not known.
+    /// An unknown spawn location.
     pub const UNKNOWN: Self = Self(0);
 
-    /// The location with this number; zero is [`UNKNOWN`](Self::UNKNOWN).
+    /// Creates the identifier with this number. Zero is [`UNKNOWN`](Self::UNKNOWN).
     pub const fn from_u32(number: u32) -> Self {
         Self(number)
     }
 
-    /// The number.
+    /// Returns the number.
     pub const fn as_u32(self) -> u32 {
         self.0
     }
 }
 
-/// What a worker is doing.
+/// The current activity of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum WorkerState {
-    /// No thread has run it yet, or the last one has ended.
+    /// No thread runs the worker: none has started it yet, or the last one has ended.
     Idle,
     /// Blocked until there is work.
     Parked,
-    /// Awake and looking for work, or in the driver.
+    /// Awake, and searching for work or running the driver.
     Searching,
-    /// Processing tasks, between two polls.
+    /// Running tasks, between two polls.
     Running,
-    /// Inside one poll.
+    /// Inside a poll.
     Polling,
 }
 
@@ -68,7 +68,7 @@ impl WorkerState {
         }
     }
 
-    /// Every state.
+    /// All states.
     pub const ALL: [Self; 5] = [
         Self::Idle,
         Self::Parked,
@@ -77,7 +77,7 @@ impl WorkerState {
         Self::Polling,
     ];
 
-    /// The state in a word.
+    /// Returns the state's name in lower case.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Idle => "idle",
@@ -88,16 +88,16 @@ impl WorkerState {
         }
     }
 
-    /// Whether time in this state is busy time.
+    /// Returns `true` if time in this state is busy time.
     pub const fn is_busy(self) -> bool {
         matches!(self, Self::Running | Self::Polling)
     }
 }
 
-/// Identifies one poll or one state of one thread's live record.
+/// Identifies one poll or one state in one thread's live record.
 ///
-/// It changes at every start of a poll and at every change of state, so that two records with different values have a transition
-/// between them. It wraps: compare it for equality only.
+/// It changes at the start of every poll and at every change of state, so a transition lies between two records with
+/// different values. It wraps: compare it for equality only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Transition(u32);
@@ -109,49 +109,51 @@ impl Transition {
     }
 }
 
-/// One coherent reading of a worker's live record.
+/// A consistent read of a worker's live record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LiveRecord {
-    /// What the worker is doing.
+    /// The worker's state.
     pub state: WorkerState,
-    /// Where the task being polled was spawned; [`LocationId::UNKNOWN`] outside a poll.
+    /// The spawn location of the task that is being polled; [`LocationId::UNKNOWN`] outside a poll.
     pub spawn_location: LocationId,
-    /// Since when, by the registry's clock. `None` without a clock, and for a poll that began while nothing was
-    /// timed. Between two polls it is when the last one began.
+    /// The time at which the state began. `None` without a clock, and for a poll that began with timing off. Between
+    /// two polls, this is the start of the last poll.
     pub since: Option<Timestamp>,
-    /// Which poll, or which stay in a state, this is. The time between two polls belongs to the first of them.
+    /// Identifies the poll or the state. The time between two polls belongs to the first of them.
     pub transition: Transition,
     pub(crate) busy_since: u64,
 }
 
-/// What one thread that holds a slot is doing. Two threads may serve one worker: see
-/// [`LiveRecord::supersedes`].
+/// The state of one thread that holds a slot. Two threads may serve one worker: see [`LiveRecord::supersedes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct LiveThread {
-    /// The number of its slot.
+    /// The number of the thread's slot.
     pub slot: usize,
-    /// The worker that it serves; `None` for a thread that is none of the runtime's workers.
+    /// The worker that the thread serves; `None` for an external thread.
     pub worker: Option<usize>,
     /// The adapter's number for the thread, as last submitted; zero for none.
     pub thread: u64,
-    /// What it is doing.
+    /// The thread's live record.
     pub live: LiveRecord,
-    /// Whether readers see everything that has ended on this thread: all polls, apart from one in progress.
+    /// Whether readers see everything that has ended on this thread: all polls except the one in progress.
     pub is_submitted: bool,
-    /// The last poll or state up to which everything was submitted. It changes with each submit that adds a poll.
+    /// The last poll or state for which everything is submitted. It changes with each submit that adds a poll.
     pub submitted: Transition,
 }
 
 impl LiveRecord {
-    /// Which of two threads' records under one worker index tells what the worker does: the later one. A thread that
-    /// gave its worker away in the middle of a poll (`block_in_place`) has an older record than the thread that took it,
-    /// however long that poll goes on. Of two records of one instant, each supersedes the other.
+    /// Returns `true` if this record, and not `other`, shows the worker's state. Both records belong to threads that
+    /// serve one worker index.
     ///
-    /// Nobody can tell when an untimed poll began. It supersedes whatever is not polling, which says the less of the two,
-    /// and of two polls of which one is untimed each supersedes the other.
+    /// The later record supersedes the earlier one. A thread that gave its worker away in the middle of a poll
+    /// (`block_in_place`) has an older record than the thread that took it, however long that poll lasts. Two records
+    /// with the same time supersede each other.
+    ///
+    /// The start of an untimed poll is not known. It supersedes every record that is not polling, and two polls
+    /// supersede each other if either is untimed.
     pub fn supersedes(&self, other: &Self) -> bool {
         let polls = |live: &Self| live.state == WorkerState::Polling;
         let untimed = |live: &Self| polls(live) && live.since.is_none();
@@ -161,14 +163,15 @@ impl LiveRecord {
         (self.since, polls(self)) >= (other.since, polls(other))
     }
 
-    /// How long it has been so by `now`. `None` if it is not known since when, or if the clock has stepped back meanwhile.
+    /// Returns how long the state has lasted at `now`. `None` if its start is not known, or if the clock stepped back
+    /// since.
     pub fn age(&self, now: Timestamp, scale: &TimeScale) -> Option<Duration> {
         scale
             .nanos_across_cores(now, self.since?)
             .map(Duration::from_nanos)
     }
 
-    /// Since when the worker has been busy, in ticks; [`UNTIMED`] if it is not.
+    /// The time in ticks since which the worker is busy, or [`UNTIMED`] if it is not busy.
     pub(crate) fn busy_since(&self) -> u64 {
         match (self.state.is_busy(), self.busy_since, self.since) {
             (false, ..) => UNTIMED,
@@ -182,23 +185,24 @@ impl LiveRecord {
 /// A `since` that is not known.
 pub(crate) const UNTIMED: u64 = u64::MAX;
 
-/// The cells. A poll's start stores two of them, three if it is timed; its end stores one.
+/// The cells of a live record. The start of a poll stores two of them, or three if it is timed; its end stores one.
 ///
-/// There is no sequence count: the word itself tells a reader that nothing changed while it read the rest.
+/// There is no sequence count. The word itself shows a reader whether anything changed while it read the other cells:
 ///
-/// - The writer raises the word's number at each poll's start and at each change of state. It issues a release fence, stores
-///   location and time, and then stores the word with release.
-/// - A poll's end stores the word of its start with another state. So the word of a poll in progress has been replaced before the
-///   location and the time of the next poll are stored.
-/// - A reader loads the word (acquire), the rest, issues an acquire fence, and loads the word again. If it saw a location or a
-///   time of a later transition, the fences let it see the word that was stored before that transition began.
+/// - The writer increments the number in the word at the start of each poll and at each change of state. It issues a
+///   release fence, stores the location and the time, and then stores the word with release.
+/// - The end of a poll stores the same word with another state. The word of a poll in progress is therefore replaced
+///   before the location and the time of the next poll are stored.
+/// - A reader loads the word (acquire), loads the other cells, issues an acquire fence, and loads the word again. If
+///   it saw a location or a time of a later transition, the fences make the word that was stored before that
+///   transition visible to it.
 ///
-/// Two equal words therefore prove that location and time are of the poll that the word names. The time of another state may be
-/// that of the transition which is just being stored: a reader can take a worker for less long parked than it was, never for
-/// longer, and never blames the location of another task.
+/// Two equal words therefore prove that the location and the time belong to the poll that the word identifies. In
+/// another state, the time may be that of the transition that is being stored: a reader may see a worker as parked for
+/// less time than it was, but never for more, and never attributes a poll to the location of another task.
 #[derive(Debug)]
 pub(crate) struct Live {
-    /// The number above [`NUMBER_SHIFT`], [`TIMED_BIT`], the state.
+    /// The number from bit [`NUMBER_SHIFT`] up, [`TIMED_BIT`], and the state.
     word: AtomicU32,
     spawn_location: AtomicU32,
     since: WholeU64,
@@ -209,12 +213,13 @@ pub(crate) struct Live {
 }
 
 const STATE_MASK: u32 = 0b111;
-/// The time of this transition is known. Otherwise `since` holds that of an earlier one.
+/// The time of this transition is known. Otherwise `since` holds the time of an earlier one.
 const TIMED_BIT: u32 = 1 << 3;
 const NUMBER_SHIFT: u32 = 4;
 const NEXT_NUMBER: u32 = 1 << NUMBER_SHIFT;
 
-/// The number of the last poll or state before that of `word`, if that is a poll in progress, and else its own.
+/// The number of the last poll or state that has ended: the one before `word` if that is a poll in progress, and
+/// otherwise its own.
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 const fn ended(word: u32, in_poll: bool) -> u32 {
     let word = if in_poll {
@@ -239,11 +244,11 @@ impl Live {
         }
     }
 
-    /// A transition to `state`. `since` is [`UNTIMED`] where nothing is timed.
+    /// Stores a transition to `state`. `since` is [`UNTIMED`] if timing is off.
     #[inline(always)]
     fn transition(&self, state: WorkerState, spawn_location: LocationId, since: u64) {
-        // Ordering: release fence, pairs with the acquire fence in `try_read`: a reader that sees a store below sees the word
-        // that was there before, or a later one.
+        // Ordering: release fence, pairs with the acquire fence in `try_read`: a reader that sees a store below sees
+        // the word that was stored before it, or a later one.
         fence(Ordering::Release);
         // Ordering: relaxed, between the fence and the word.
         self.spawn_location.store(spawn_location.0, Ordering::Relaxed);
@@ -272,21 +277,21 @@ impl Live {
         self.word.store(word, Ordering::Release);
     }
 
-    /// A poll of a task from `spawn_location` begins. `since` is [`UNTIMED`] where nothing is timed.
+    /// Starts a poll of a task from `spawn_location`. `since` is [`UNTIMED`] if timing is off.
     #[inline(always)]
     pub(crate) fn start_poll(&self, spawn_location: LocationId, since: u64) {
         self.transition(WorkerState::Polling, spawn_location, since);
     }
 
-    /// The location of the task being polled became known after the poll had begun.
+    /// Sets the location of the task that is being polled, after its poll has started.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub(crate) fn set_spawn_location(&self, spawn_location: LocationId) {
-        // Ordering: relaxed, after the fence of this poll's start. Either location is one that was given for this poll.
+        // Ordering: relaxed, after the fence of this poll's start. Both locations were given for this poll.
         self.spawn_location.store(spawn_location.0, Ordering::Relaxed);
     }
 
-    /// The poll ended: the same transition in another state. A worker that has not said that it processes tasks is not busy
-    /// between two polls.
+    /// Ends the poll: the same transition in another state. A worker that does not report when it runs tasks is not
+    /// busy between two polls.
     #[inline(always)]
     pub(crate) fn end_poll(&self, busy: bool) {
         let state = if busy {
@@ -299,7 +304,7 @@ impl Live {
         self.store_word(word & !STATE_MASK | state.bits());
     }
 
-    /// The worker changes its state outside a poll. No poll ends by that: where all were submitted they still are.
+    /// Changes the state outside a poll. This ends no poll, so if all polls were submitted, they still are.
     pub(crate) fn enter(&self, state: WorkerState, since: u64) {
         let was_submitted = self.has_submitted();
         self.transition(state, LocationId::UNKNOWN, since);
@@ -308,7 +313,7 @@ impl Live {
         }
     }
 
-    /// The worker is busy since `since`, in the state that it is in: the clock has stepped back.
+    /// Restarts busy time at `since` in the current state, because the clock stepped back.
     pub(crate) fn restart_busy(&self, since: u64) {
         // Ordering: release fence, as in `transition`.
         fence(Ordering::Release);
@@ -316,7 +321,7 @@ impl Live {
         self.progress();
     }
 
-    /// Something happened that changes no state, such as the poll of a root future.
+    /// Marks progress without a change of state, such as the poll of a root future.
     #[inline(always)]
     pub(crate) fn progress(&self) {
         // Ordering: relaxed, the only writer reads its own last store.
@@ -324,7 +329,7 @@ impl Live {
         self.store_word(word.wrapping_add(NEXT_NUMBER));
     }
 
-    /// Whether everything that has ended was submitted, as the worker itself sees it outside a poll.
+    /// Returns `true` if everything that has ended is submitted, as the worker itself sees it outside a poll.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     fn has_submitted(&self) -> bool {
         // Ordering: relaxed, the only writer reads its own last stores.
@@ -342,7 +347,7 @@ impl Live {
     #[allow(clippy::unused_self)]
     const fn set_submitted(&self, _: bool) {}
 
-    /// Everything that has ended was submitted. A poll in progress (`in_poll`) has not ended.
+    /// Marks everything that has ended as submitted. A poll in progress (`in_poll`) has not ended.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub(crate) fn set_submitted(&self, in_poll: bool) {
         // Ordering: relaxed, the only writer reads its own last store.
@@ -351,21 +356,21 @@ impl Live {
         self.submitted.store(ended(word, in_poll), Ordering::Release);
     }
 
-    /// Whether everything that had ended by this record was submitted.
+    /// Returns `true` if everything that had ended at the time of this record is submitted.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub(crate) fn is_submitted(&self, read: &LiveRecord) -> bool {
         let word = read.transition.0 << NUMBER_SHIFT;
         self.submitted().0 == ended(word, read.state == WorkerState::Polling)
     }
 
-    /// The last poll or state up to which everything was submitted.
+    /// The last poll or state for which everything is submitted.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub(crate) fn submitted(&self) -> Transition {
         // Ordering: acquire, pairs with the release in `set_submitted`.
         Transition(self.submitted.load(Ordering::Acquire))
     }
 
-    /// Whether the record is still the one that was read.
+    /// Returns `true` if the record has not changed since it was read.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     #[inline(always)]
     pub(crate) fn is_still(&self, read: &LiveRecord) -> bool {
@@ -378,7 +383,7 @@ impl Live {
                 || self.spawn_location.load(Ordering::Relaxed) == read.spawn_location.0)
     }
 
-    /// One try to read the record; `None` if the worker was just changing it.
+    /// Tries once to read the record; `None` if the worker was writing it.
     pub(crate) fn try_read(&self) -> Option<LiveRecord> {
         // Ordering: acquire, pairs with the release in `store_word`.
         let word = self.word.load(Ordering::Acquire);

@@ -1,96 +1,123 @@
-//! The numbers that a runtime reports itself when it is read.
+//! Metrics that a runtime reports itself, when a reader reads them.
 
 use crate::catalog::{MetricSet, RuntimeNumber, WorkerNumber};
 use crate::live::LocationId;
 use core::fmt;
 
-/// A runtime's own numbers, read when a reader asks and never stored on the hot path.
+/// Reports a runtime's own metrics. A reader calls it; the hot path never does.
 ///
-/// Every method has a default that reports nothing. An implementation MUST NOT block for long, MUST NOT keep the runtime alive, and
-/// MUST keep answering after the runtime has shut down (with `None` for what is gone). The reader holds the probe, the recording side
-/// does not: a runtime that owns its workers' hooks is never part of a cycle.
+/// Every method has a default that reports nothing. An implementation:
 ///
-/// A snapshot that is refreshed keeps the last value of a counter that becomes `None`. A getter and a new snapshot have no last value:
-/// a probe that can report it after the end should do so.
+/// - MUST NOT block for long;
+/// - MUST NOT keep the runtime alive;
+/// - MUST work after the runtime has shut down, and return `None` for values that no longer exist.
+///
+/// The reader holds the probe and the recording side does not, so a runtime that owns its workers' hooks is never part
+/// of a reference cycle.
+///
+/// A snapshot that a `SnapshotReader` refreshes keeps the last value of a counter that becomes `None`. A getter and a
+/// new snapshot have no last value, so a probe should continue to report final values if it can.
+///
+/// ```
+/// use metrics_core::{Probe, RuntimeNumber};
+///
+/// /// Reports the length of the runtime's global queue.
+/// struct QueueProbe;
+///
+/// impl Probe for QueueProbe {
+///     fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
+///         match number {
+///             RuntimeNumber::GlobalQueueDepth => Some(3),
+///             _ => None,
+///         }
+///     }
+/// }
+///
+/// assert_eq!(QueueProbe.runtime(RuntimeNumber::GlobalQueueDepth), Some(3));
+/// assert_eq!(QueueProbe.num_workers(), None);
+/// ```
 pub trait Probe {
-    /// Worker threads the runtime has, where that differs from what the registry was built with.
+    /// Returns the runtime's number of workers, if it differs from the configured number.
     fn num_workers(&self) -> Option<usize> {
         None
     }
 
-    /// A number of the runtime as a whole. It replaces the number that the hooks count, if they count one.
+    /// Returns a metric of the whole runtime. It replaces the value that the hooks count, if they count one.
     fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
         let _ = number;
         None
     }
 
-    /// The per-worker numbers that the runtime reports itself. They replace those that the hooks count. The set MUST stay the same: a
-    /// reader may keep it.
+    /// Returns the per-worker metrics that the runtime reports itself. They replace those that the hooks count. The
+    /// set MUST NOT change: a reader may cache it.
     fn worker_numbers(&self) -> MetricSet {
         MetricSet::NONE
     }
 
-    /// One of [`worker_numbers`](Self::worker_numbers) of one worker; durations are in nanoseconds.
+    /// Returns one of [`worker_numbers`](Self::worker_numbers) for one worker. Durations are in nanoseconds.
     fn worker(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
         let _ = (worker, number);
         None
     }
 
-    /// What a worker is doing by the runtime's own signs, all from one read. `None` if the runtime does not report it.
+    /// Returns the worker's state as the runtime reports it, with all fields from one read. `None` if the runtime does
+    /// not report it.
     fn worker_state(&self, worker: usize) -> Option<ProbedState> {
         let _ = worker;
         None
     }
 
-    /// Writes the file and line that a location stands for; nothing if it is not known.
+    /// Writes the file and line of a spawn location. Writes nothing if they are not known.
     ///
     /// # Errors
-    /// Only what `out` returns: a name that does not fit is cut there.
+    /// Returns only errors of `out`. A name that does not fit is truncated.
     fn write_location(&self, spawn_location: LocationId, out: &mut dyn fmt::Write) -> fmt::Result {
         let _ = (spawn_location, out);
         Ok(())
     }
 
-    /// Writes the name of a thread that a worker's [`set_thread`](crate::Worker::set_thread) gave a number; nothing if it has none.
+    /// Writes the name of the thread that [`Worker::set_thread`](crate::Worker::set_thread) gave this number. Writes
+    /// nothing if it has no name.
     ///
     /// # Errors
-    /// Only what `out` returns: a name that does not fit is cut there.
+    /// Returns only errors of `out`. A name that does not fit is truncated.
     fn write_thread(&self, thread: u64, out: &mut dyn fmt::Write) -> fmt::Result {
         let _ = (thread, out);
         Ok(())
     }
 
-    /// Zero in the process that built the runtime, and a number of its own in a process forked from it, such as a hash of the process
-    /// ID. Snapshots that were taken in different processes then have different epochs.
+    /// Returns zero in the process that built the runtime, and a different value in each process forked from it, such
+    /// as a hash of the process ID. Snapshots from different processes then have different epochs.
     fn fork_id(&self) -> u64 {
         0
     }
 
-    /// Called between two tries to read a slot that its worker is writing; `attempt` counts from 0.
+    /// Waits between two attempts to read a slot that its worker is writing; `attempt` starts at 0.
     ///
-    /// Where threads can be descheduled, giving up the processor after some attempts helps more than spinning.
+    /// Where the operating system can deschedule threads, yielding the processor after some attempts is better than
+    /// spinning.
     fn relax(&self, attempt: u32) {
         let _ = attempt;
         crate::sync::spin_loop();
     }
 }
 
-/// What a worker is doing by its runtime's own signs.
+/// A worker's state as its runtime reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ProbedState {
-    /// Whether the worker is parked; `None` if the runtime can't tell.
+    /// Whether the worker is parked; `None` if the runtime does not report it.
     pub parked: Option<bool>,
-    /// Nanoseconds that it was busy, without the stretch in progress; `None` if the runtime does not measure it.
+    /// Nanoseconds of busy time, without the busy period in progress; `None` if the runtime does not measure it.
     pub busy: Option<u64>,
-    /// Nanoseconds of the busy stretch in progress; `None` if the runtime does not measure it.
+    /// Nanoseconds of the busy period in progress; `None` if the runtime does not measure it.
     pub in_progress: Option<u64>,
-    /// A number that changes at short intervals as long as the worker makes progress, whether its polls are measured or not: a
-    /// worker that is awake while it stands still is stuck. `None` if the runtime has no such number.
+    /// A number that changes often while the worker makes progress, whether or not its polls are measured. If it does
+    /// not change while the worker is awake, the worker is stuck. `None` if the runtime has no such number.
     pub progress: Option<u64>,
 }
 
-/// The probe of a runtime that reports nothing itself.
+/// A probe that reports nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoProbe;
 

@@ -1,4 +1,4 @@
-//! The reader's handle: every getter, per worker and in total, and snapshots.
+//! The reading handle: getters per worker and in total, and snapshots.
 
 use crate::catalog::{RuntimeNumber, WorkerNumber, with_runtime_numbers, with_worker_numbers};
 use crate::counters::MEAN_FRACTION;
@@ -16,13 +16,34 @@ use core::time::Duration;
 
 type Buckets<R> = <<R as RegistryRef>::Storage as Sealed>::Buckets;
 
-/// A handle on one runtime's metrics. Cheap to clone, usable from any thread, never in the way of a worker.
+/// Reads one runtime's metrics: a getter for each metric, in total and per worker, and snapshots.
 ///
-/// A getter reads what the workers last submitted. It is `None` if the runtime does not measure the number or has no worker with that
-/// index. On targets without 64-bit atomics a number that its worker was writing through every try is [`SlotBusy`]. Two getters are of
-/// two moments: take a [`snapshot`](Self::snapshot) for numbers that belong together.
+/// A handle is cheap to clone, works on any thread and never blocks a worker.
 ///
-/// It does not keep the runtime alive; after the runtime is gone it reads the last that was submitted.
+/// ```
+/// # #[cfg(feature = "alloc")] {
+/// use metrics_core::{Builder, MetricSet, NoClock, PollStart, RuntimeMetrics, Worker};
+///
+/// let registry = Builder::new().measures(MetricSet::ALL).build(NoClock).expect("the configuration is valid");
+/// let metrics = RuntimeMetrics::new(registry.clone());
+///
+/// let worker = Worker::lease(registry, 0).expect("a slot is free");
+/// worker.start_poll(PollStart::default());
+/// worker.end_poll();
+/// worker.submit();
+/// # #[cfg(feature = "record")] {
+/// assert_eq!(metrics.poll_count(), Ok(Some(1)));
+/// assert_eq!(metrics.snapshot().total().poll_count(), Some(1));
+/// # }
+/// # }
+/// ```
+///
+/// A getter returns the value that the workers last submitted. It returns `None` if the runtime does not measure the
+/// metric or has no worker with that index. On targets without 64-bit atomics, it returns [`SlotBusy`] if the worker
+/// was writing the value during every attempt. Two getters read at two moments: take a [`snapshot`](Self::snapshot)
+/// for values that belong together.
+///
+/// A handle does not keep the runtime alive. After the runtime ends, it returns the last submitted values.
 #[derive(Clone, Debug)]
 pub struct RuntimeMetrics<R: RegistryRef, P = NoProbe> {
     registry: R,
@@ -30,7 +51,7 @@ pub struct RuntimeMetrics<R: RegistryRef, P = NoProbe> {
 }
 
 impl<R: RegistryRef> RuntimeMetrics<R> {
-    /// A reader of a registry whose runtime is asked nothing.
+    /// Creates a handle that reads only what the hooks record.
     pub const fn new(registry: R) -> Self {
         Self {
             registry,
@@ -40,28 +61,29 @@ impl<R: RegistryRef> RuntimeMetrics<R> {
 }
 
 impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
-    /// A reader that also asks the runtime.
+    /// Creates a handle that also reads the metrics that the runtime itself reports, through a [`Probe`].
     pub const fn with_probe(registry: R, probe: P) -> Self {
         Self { registry, probe }
     }
 
-    /// The registry.
+    /// Returns the registry that it reads.
     pub fn registry(&self) -> &R {
         &self.registry
     }
 
-    /// What the runtime is asked through.
+    /// Returns the probe through which the runtime reports its own metrics.
     pub fn probe(&self) -> &P {
         &self.probe
     }
 
-    /// The runtime's name.
+    /// Returns the runtime's name.
     pub fn name(&self) -> &str {
         self.registry.name()
     }
 
-    /// Takes a snapshot on its own. A worker that can't be read is [missing](crate::WorkerSnapshot::is_missing) from it. To take snapshots
-    /// again and again, use a `SnapshotReader` on a heap, and `snapshot_into` for a `static` registry.
+    /// Takes a snapshot. A worker that can't be read is [missing](crate::WorkerSnapshot::is_missing) from it. To take
+    /// snapshots repeatedly, use a `SnapshotReader` for a registry on the heap, and `snapshot_into` for one in a
+    /// `static`.
     pub fn snapshot(&self) -> Snapshot<R::Storage>
     where
         R::Storage: ReadStorage,
@@ -69,8 +91,9 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         R::Storage::snapshot(&self.registry, &self.probe)
     }
 
-    /// What a worker is doing now. No submit is needed: a worker that is stuck is visible while it is stuck. Of a worker
-    /// that two threads serve, the one whose record is the later: it has the worker now.
+    /// Returns a worker's current state. This needs no submit, so a stuck worker is visible while it is stuck.
+    ///
+    /// If two threads serve the worker, this returns the record that [supersedes](LiveRecord::supersedes) the other.
     pub fn live(&self, worker: usize) -> Option<LiveRecord> {
         let mut found: Option<LiveRecord> = None;
         for slot in self.slots(worker).filter(|slot| slot.lease.is_leased()) {
@@ -84,8 +107,8 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         found
     }
 
-    /// What every thread that holds a slot is doing, in the order of the slots. One whose record was being written through
-    /// every try is left out.
+    /// Returns the current state of every thread that holds a slot, in the order of the slots. A thread is left out if
+    /// it was writing its record during every attempt to read it.
     pub fn live_threads(&self) -> impl Iterator<Item = LiveThread> + '_ {
         let relax = |attempt| self.probe.relax(attempt);
         let slots = self.registry.storage.slots().enumerate();
@@ -115,10 +138,10 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         worker < self.num_workers() || self.slots(worker).next().is_some()
     }
 
-    /// The sum over all workers of one number, in its own unit. `None` if the runtime does not measure it.
+    /// Returns the sum of one metric over all workers, in its own unit. `None` if the runtime does not measure it.
     ///
     /// # Errors
-    /// [`SlotBusy`], only on targets without 64-bit atomics.
+    /// Returns [`SlotBusy`], only on targets without 64-bit atomics.
     pub fn counter(&self, number: WorkerNumber) -> Result<Option<u64>, SlotBusy> {
         if !RECORDING {
             return Ok(None);
@@ -134,10 +157,11 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         self.sum(self.registry.storage.slots(), number).map(Some)
     }
 
-    /// One worker's number, in its own unit. `None` if the runtime does not measure it, or has no worker with this index.
+    /// Returns one worker's metric, in its own unit. `None` if the runtime does not measure it, or has no worker with
+    /// this index.
     ///
     /// # Errors
-    /// [`SlotBusy`], only on targets without 64-bit atomics.
+    /// Returns [`SlotBusy`], only on targets without 64-bit atomics.
     #[inline]
     pub fn worker_counter(&self, worker: usize, number: WorkerNumber) -> Result<Option<u64>, SlotBusy> {
         if !RECORDING {
@@ -161,7 +185,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         }
     }
 
-    /// A worker's number where several threads may have served the worker.
+    /// The metric of a worker that several threads may have served.
     #[cold]
     fn sum_of_slots(&self, worker: usize, number: WorkerNumber) -> Result<Option<u64>, SlotBusy> {
         if !self.knows(worker) {
@@ -170,7 +194,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         self.sum(self.slots(worker), number).map(Some)
     }
 
-    /// A number of the runtime as a whole: by the runtime's own count where it has one, else by that of its hooks.
+    /// Returns a metric of the whole runtime: the probe's value if there is one, and otherwise the hooks' count.
     pub fn runtime_number(&self, number: RuntimeNumber) -> Option<u64> {
         if !RECORDING {
             return None;
@@ -192,13 +216,13 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         })
     }
 
-    /// Workers of the runtime: as the probe says, else as it was described. A worker that was leased with a higher index has its
-    /// row all the same.
+    /// Returns the number of workers that the probe reports, or else the configured number. A worker leased with a
+    /// higher index has its own metrics too.
     pub fn num_workers(&self) -> usize {
         self.probe.num_workers().unwrap_or(self.registry.info.num_workers)
     }
 
-    /// The exponentially weighted mean of a worker's measured polls, alpha 1/10; `None` until the first.
+    /// Returns the exponentially weighted mean of a worker's measured polls, with alpha 1/10. `None` before the first.
     pub fn worker_mean_poll_time(&self, worker: usize) -> Option<Duration> {
         let relax = |attempt| self.probe.relax(attempt);
         let values = self.slots(worker).filter_map(|slot| slot.counters(relax));
@@ -208,14 +232,14 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         Some(Duration::from_nanos(latest.mean_poll_time >> MEAN_FRACTION))
     }
 
-    /// The adapter's number for the thread that runs a worker.
+    /// Returns the adapter's number for the thread that runs a worker.
     pub fn worker_thread(&self, worker: usize) -> Option<u64> {
         let leased = self.slots(worker).filter(|slot| slot.lease.is_leased());
         let numbers = leased.filter_map(|slot| slot.counters(|attempt| self.probe.relax(attempt)));
         numbers.map(|values| values.thread).find(|&thread| thread != 0)
     }
 
-    /// Spawns and ends of the tasks whose polls are measured, up to this moment.
+    /// Returns the current counts of measured tasks by how they ended. Needs no submit.
     pub fn tasks(&self) -> Option<TaskCounts> {
         self.registry
             .info
@@ -230,7 +254,7 @@ macro_rules! getter {
         $(#[$doc])*
         ///
         /// # Errors
-        /// As of [`counter`](Self::counter).
+        /// Returns the errors of [`counter`](Self::counter).
         pub fn $name(&self) -> Result<Option<Duration>, SlotBusy> {
             Ok(self.counter(WorkerNumber::$variant)?.map(Duration::from_nanos))
         }
@@ -238,7 +262,7 @@ macro_rules! getter {
         #[doc = concat!("[`", stringify!($name), "`](Self::", stringify!($name), ") of one worker.")]
         ///
         /// # Errors
-        /// As of [`worker_counter`](Self::worker_counter).
+        /// Returns the errors of [`worker_counter`](Self::worker_counter).
         pub fn $worker_name(&self, worker: usize) -> Result<Option<Duration>, SlotBusy> {
             let nanos = self.worker_counter(worker, WorkerNumber::$variant)?;
             Ok(nanos.map(Duration::from_nanos))
@@ -248,7 +272,7 @@ macro_rules! getter {
         $(#[$doc])*
         ///
         /// # Errors
-        /// As of [`counter`](Self::counter).
+        /// Returns the errors of [`counter`](Self::counter).
         pub fn $name(&self) -> Result<Option<u64>, SlotBusy> {
             self.counter(WorkerNumber::$variant)
         }
@@ -256,7 +280,7 @@ macro_rules! getter {
         #[doc = concat!("[`", stringify!($name), "`](Self::", stringify!($name), ") of one worker.")]
         ///
         /// # Errors
-        /// As of [`worker_counter`](Self::worker_counter).
+        /// Returns the errors of [`worker_counter`](Self::worker_counter).
         #[inline]
         pub fn $worker_name(&self, worker: usize) -> Result<Option<u64>, SlotBusy> {
             self.worker_counter(worker, WorkerNumber::$variant)
@@ -269,7 +293,7 @@ macro_rules! getters {
         counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
         gauges { $($(#[$gauge_doc:meta])* $gauge_kind:ident $gauge:ident $worker_gauge:ident $gauge_variant:ident $gauge_exported:literal $gauge_unlike:literal,)* }
     ) => {
-        /// The numbers of the workers, summed and one by one.
+        /// Getters of the workers' metrics, in total and per worker.
         impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
             $(getter!($(#[$doc])* $kind $name $worker_name $variant);)*
             $(getter!($(#[$gauge_doc])* $gauge_kind $gauge $worker_gauge $gauge_variant);)*
@@ -280,7 +304,7 @@ with_worker_numbers!(getters);
 
 macro_rules! runtime_getters {
     ($($(#[$doc:meta])* $kind:ident $name:ident $variant:ident $exported:literal $unlike:literal,)*) => {
-        /// The numbers of the runtime as a whole.
+        /// Getters of the metrics of the whole runtime.
         impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
             $(
                 $(#[$doc])*
@@ -307,12 +331,12 @@ macro_rules! histogram_getters {
                 self.registry.$config().map(|config| config.num_buckets())
             }
 
-            /// The nanoseconds that fall into a bucket; `None` past the last.
+            /// Returns the range of nanoseconds of a bucket; `None` if there is no such bucket.
             pub fn $range(&self, bucket: usize) -> Option<BucketRange> {
                 self.registry.$config()?.bucket_range(bucket)
             }
 
-            /// A worker's samples in a bucket; `None` past the last worker or bucket.
+            /// Returns the number of a worker's samples in a bucket; `None` if there is no such worker or bucket.
             pub fn $count(&self, worker: usize, bucket: usize) -> Option<u64> {
                 if bucket >= self.$num_buckets()? || !self.knows(worker) {
                     return None;

@@ -1,4 +1,4 @@
-//! One runtime's metrics: slots, shared counters, switches, clock.
+//! One runtime's metrics: slots, shared counters, switches and the clock.
 
 use crate::catalog::{MetricSet, RuntimeNumber, WorkerNumber};
 use crate::cell::SharedCounter;
@@ -13,30 +13,43 @@ use crate::time::{TimeScale, TimeSource, Timestamp};
 use core::ops::Deref;
 use core::time::Duration;
 
-/// Everything that one runtime's workers write and its readers read.
+/// The shared state of one runtime's metrics: workers write it and readers read it.
 ///
-/// Made by a [`Builder`](crate::Builder) on the heap, or const-constructed in a `static` of a
-/// `StaticRegistryConfig`. It holds no thread, no executor and no reference to the runtime.
-// In this order the first slot begins where the registry does: a Cortex-M0 reaches 124 bytes from an address in one
-// instruction.
+/// Build one on the heap with a [`Builder`](crate::Builder), or in a `static` from a `StaticRegistryConfig`. A
+/// registry holds no thread, no executor and no reference to the runtime.
+///
+/// ```
+/// # #[cfg(feature = "alloc")] {
+/// use metrics_core::{Builder, NoClock, RuntimeMetrics, Worker};
+///
+/// let registry = Builder::new().name("server").build(NoClock).expect("the configuration is valid");
+/// // One side records ...
+/// let worker = Worker::lease(registry.clone(), 0).expect("a slot is free");
+/// // ... and the other side reads.
+/// let metrics = RuntimeMetrics::new(registry);
+/// assert_eq!(metrics.name(), "server");
+/// # }
+/// ```
+// With this field order the first slot starts at the registry's address: a Cortex-M0 reaches an offset of up to 124
+// bytes with one instruction.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Registry<S: Storage, T> {
     pub(crate) storage: S,
     pub(crate) switches: Switches,
-    /// On a microcontroller a reference into flash.
+    /// On a microcontroller, a reference into flash.
     pub(crate) info: S::RegistryInfo,
     pub(crate) clock: T,
     pub(crate) shared: Shared<S::Host>,
 }
 
-/// What was settled when the registry was made, and never changes.
-// What a poll looks at comes first: see `Registry`.
+/// The part of a registry that never changes after construction.
+// The fields that a poll reads come first: see `Registry`.
 #[repr(C)]
 #[derive(Debug)]
 pub struct RegistryInfo<N> {
     pub(crate) scale: TimeScale,
-    /// Ticks after which a poll's end submits.
+    /// The number of ticks after which the end of a poll submits.
     pub(crate) interval: u64,
     pub(crate) poll_time: Layout,
     pub(crate) schedule_latency: Layout,
@@ -47,14 +60,15 @@ pub struct RegistryInfo<N> {
     pub(crate) started: Timestamp,
     pub(crate) num_workers: usize,
     pub(crate) resolution: Duration,
-    /// What the runtime's hooks measure.
+    /// The metrics that the runtime's hooks measure.
     pub(crate) measures: MetricSet,
     pub(crate) blocking_queue_wait: Option<HistogramConfig>,
 }
 
-/// The layout of a histogram that there may be.
+/// The layout of a histogram that may be absent.
 ///
-/// Not an `Option`: a slot that has the histogram knows that there is a layout, and need not ask again at every poll.
+/// This is not an `Option`: a slot that has the histogram knows that the layout exists, so a poll does not check for
+/// it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     config: HistogramConfig,
@@ -72,21 +86,21 @@ impl Layout {
         }
     }
 
-    /// The layout, if the histogram is kept.
+    /// The layout, if the registry keeps the histogram.
     pub(crate) const fn get(&self) -> Option<&HistogramConfig> {
         if self.kept { Some(&self.config) } else { None }
     }
 
-    /// The layout beside a histogram that is there.
+    /// The layout of a histogram that exists.
     #[inline(always)]
     pub(crate) fn of<'a, H>(&'a self, histogram: Option<&'a H>) -> Option<(&'a HistogramConfig, &'a H)> {
         histogram.map(|histogram| (&self.config, histogram))
     }
 }
 
-/// A registry and how it is held: an `Arc` on a server, a `&'static` in firmware.
+/// A shared handle to a registry: an `Arc` on a server, a `&'static` reference in firmware.
 pub trait RegistryRef: Clone + Deref<Target = Registry<Self::Storage, Self::Clock>> {
-    /// Where its slots live.
+    /// The storage of its slots.
     type Storage: Storage;
     /// Its clock.
     type Clock: TimeSource;
@@ -104,33 +118,34 @@ impl<S: Storage, T: TimeSource> RegistryRef for alloc::sync::Arc<Registry<S, T>>
 }
 
 impl<S: Storage, T: TimeSource> Registry<S, T> {
-    /// The runtime's name.
+    /// Returns the runtime's name.
     pub fn name(&self) -> &str {
         self.info.name.as_ref()
     }
 
-    /// The switches.
+    /// Returns the switches, which turn sampling on and off while the runtime runs.
     pub fn switches(&self) -> &Switches {
         &self.switches
     }
 
-    /// The clock.
+    /// Returns the clock.
     pub fn clock(&self) -> &T {
         &self.clock
     }
 
-    /// How the clock's ticks become nanoseconds, as read once at construction.
+    /// Returns the conversion from the clock's ticks to nanoseconds, which the registry computed at construction.
     pub fn scale(&self) -> &TimeScale {
         &self.info.scale
     }
 
-    /// Whether the clock works here.
+    /// Returns `true` if the clock is available.
     #[inline(always)]
     pub fn is_timed(&self) -> bool {
         RECORDING && self.info.timed
     }
 
-    /// A clock reading. Zero ticks without the feature `record`, which leaves the clock alone.
+    /// Returns the clock's current timestamp. Without the feature `record` this returns zero ticks and does not read
+    /// the clock.
     #[inline(always)]
     pub(crate) fn now(&self) -> Timestamp {
         if RECORDING {
@@ -140,18 +155,18 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
         }
     }
 
-    /// The smallest step of the clock, as it said at construction; zero without a clock.
+    /// Returns the clock's resolution at construction, or zero without a clock.
     pub fn resolution(&self) -> Duration {
         self.info.resolution
     }
 
-    /// Workers the registry was built for. A dynamic pool may run more.
+    /// Returns the configured number of workers. A pool that changes its size may run more.
     pub fn num_workers(&self) -> usize {
         self.info.num_workers
     }
 
-    /// Stamps a task that becomes scheduled now. Reads the clock only if schedule latency is measured and the task has no
-    /// stamp yet: a repeated wake costs one load.
+    /// Marks the wake stamp of a task that becomes scheduled now. This reads the clock only if schedule latency is
+    /// measured and the stamp is not set, so a repeated wake costs one load.
     #[inline]
     pub fn stamp(&self, stamp: &WakeStamp) {
         if self.stamps_wakes() && !stamp.is_set() {
@@ -159,28 +174,29 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
         }
     }
 
-    /// Whether [`stamp`](Self::stamp) sets stamps: the clock works, and schedule latency is not switched off.
+    /// Returns `true` if [`stamp`](Self::stamp) sets stamps: the clock is available and schedule latency is switched
+    /// on.
     #[inline]
     pub fn stamps_wakes(&self) -> bool {
         self.switches.measures_schedule_latency() && self.is_timed()
     }
 
-    /// The layout of the poll-time histogram, if there is one.
+    /// Returns the layout of the poll-time histogram, if there is one.
     pub fn poll_time_config(&self) -> Option<&HistogramConfig> {
         self.info.poll_time.get().filter(|_| self.info.timed)
     }
 
-    /// The layout of the schedule-latency histogram, if there is one.
+    /// Returns the layout of the schedule-latency histogram, if there is one.
     pub fn schedule_latency_config(&self) -> Option<&HistogramConfig> {
         self.info.schedule_latency.get().filter(|_| self.info.timed)
     }
 
-    /// The layout of the blocking-queue histogram, if there is one.
+    /// Returns the layout of the histogram of blocking-queue waits, if there is one.
     pub fn blocking_queue_wait_config(&self) -> Option<&HistogramConfig> {
         self.info.blocking_queue_wait.as_ref().filter(|_| self.info.timed)
     }
 
-    /// The counters of those who are on no worker.
+    /// Returns the counters for code that runs on no worker.
     pub fn shared(&self) -> SharedCounters<'_, S> {
         SharedCounters {
             shared: &self.shared,
@@ -188,11 +204,11 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
         }
     }
 
-    /// A number that hooks count, with task counts read by [`task_counts`](Self::task_counts). `None` if the runtime's hooks don't
-    /// measure it.
+    /// A metric that hooks count, with task counts from [`task_counts`](Self::task_counts). `None` if the runtime's
+    /// hooks don't measure it.
     pub(crate) fn runtime_number(&self, number: RuntimeNumber, tasks: &TaskCounts) -> Option<u64> {
         let host = S::host(&self.shared.host);
-        // Measured once a watchdog looks for them, which no description foresees.
+        // Measured as soon as a watchdog starts, whatever the configuration.
         match number {
             RuntimeNumber::PollStallCount => return host?.stalls.get(StallKind::Poll),
             RuntimeNumber::NoProgressStallCount => return host?.stalls.get(StallKind::NoProgress),
@@ -211,12 +227,12 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
             RuntimeNumber::IoDriverFdRegisteredCount => host?.io_registered.load_acquire(),
             RuntimeNumber::IoDriverFdDeregisteredCount => host?.io_deregistered.load_acquire(),
             RuntimeNumber::IoDriverReadyCount => host?.io_ready.load_acquire(),
-            // Only the runtime itself can report the others.
+            // Only the runtime itself reports the others.
             _ => None,
         }
     }
 
-    /// The per-worker numbers that hooks measure: no gauge, which only the runtime can report.
+    /// The per-worker metrics that hooks measure. These include no gauges, which only the runtime reports.
     pub(crate) fn measured(&self) -> MetricSet {
         let counters = MetricSet::worker(WorkerNumber::COUNTERS);
         let measures = self.info.measures.intersection(counters);
@@ -227,15 +243,16 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
         }
     }
 
-    /// Tasks at this moment.
+    /// The task counts at this moment.
     pub(crate) fn task_counts(&self) -> TaskCounts {
         let mut counts = self.sum_tasks();
-        // Where a spawn counts once the runtime has accepted the task, another thread may have ended the task before that.
+        // If the runtime counts a spawn after it accepts the task, another thread may end the task before it is
+        // counted.
         counts.spawned = counts.spawned.max(counts.ended());
         counts
     }
 
-    /// What was counted: every end first, then every spawn, so that a task that is counted as ended is counted as spawned too.
+    /// Reads the counts: all ends before all spawns, so that the spawn of each counted end is counted too.
     pub(crate) fn sum_tasks(&self) -> TaskCounts {
         let mut counts = TaskCounts::default();
         self.shared.tasks.add_ends(&mut counts);
@@ -250,7 +267,7 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
     }
 }
 
-/// The cells with many writers. Nothing on a worker's hot path touches them.
+/// The cells with many writers. No worker's hot path accesses them.
 #[derive(Debug)]
 pub(crate) struct Shared<H> {
     pub(crate) tasks: SharedTaskCells,
@@ -258,7 +275,7 @@ pub(crate) struct Shared<H> {
     pub(crate) host: H,
 }
 
-/// What only a runtime under an operating system has: an I/O driver and a blocking pool.
+/// The counters that exist only under an operating system: those of an I/O driver and of a blocking pool.
 #[derive(Debug)]
 pub struct HostCells<B> {
     pub(crate) io_registered: SharedCounter,
@@ -293,23 +310,24 @@ impl<B> HostCells<B> {
     }
 }
 
-/// When a blocking closure was queued, and when it started.
+/// The times at which a blocking closure was queued and started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockingStart {
-    /// When it was passed to the pool.
+    /// The time at which the closure was passed to the pool.
     pub queued_at: Timestamp,
-    /// When a thread of the pool began to run it.
+    /// The time at which a thread of the pool started to run it.
     pub started_at: Timestamp,
 }
 
-/// What any thread may count: code that runs on no worker, the blocking pool, the I/O driver.
+/// Counters that any thread may increment: code that runs on no worker, the blocking pool and the I/O driver.
 ///
-/// Each call is a read-modify-write on a line that all callers share; a worker has hooks of its own for tasks.
+/// Each call is a read-modify-write operation on a cache line that all callers share. On a worker, use the worker's
+/// own hooks.
 ///
-/// Every method may be called from an interrupt, also from one that interrupts the same method: none takes a lock. On a chip without
-/// compare-and-swap each enters the critical section that the feature `critical-section` names. Of the rest of a registry, an
-/// interrupt may call [`Registry::stamp`], the methods of [`WakeStamp`], and every reader; a worker's hooks are for the one context
-/// that runs the worker.
+/// An interrupt may call every method, even if it interrupts the same method, because none takes a lock. On a chip
+/// without compare-and-swap, each method enters the critical section that the feature `critical-section` provides. An
+/// interrupt may also call [`Registry::stamp`], the methods of [`WakeStamp`] and every reader. A worker's hooks are
+/// for the one context that runs the worker.
 #[derive(Debug)]
 pub struct SharedCounters<'a, S: Storage> {
     shared: &'a Shared<S::Host>,
@@ -317,63 +335,66 @@ pub struct SharedCounters<'a, S: Storage> {
 }
 
 impl<S: Storage> SharedCounters<'_, S> {
-    /// A task was accepted, from a thread that is no worker.
+    /// Counts a task that a thread outside the workers spawned.
     pub fn task_spawned(&self) {
         self.shared.tasks.spawned();
     }
 
-    /// A task ended on a thread that is no worker.
+    /// Counts a task that ended on a thread outside the workers.
     pub fn task_ended(&self, end: TaskEnd) {
         self.shared.tasks.ended(end);
     }
 
-    /// A task was scheduled onto the global queue from outside a worker.
+    /// Counts a task that was scheduled onto the global queue from outside a worker.
     pub fn remote_schedule(&self) {
         self.shared.remote_schedules.increment_release();
     }
 
-    /// Something was registered with the I/O driver. Fixed storage does not count it.
+    /// Counts a registration with the I/O driver. Fixed storage ignores it.
     pub fn io_registered(&self) {
         if let Some(host) = S::host(&self.shared.host) {
             host.io_registered.increment_release();
         }
     }
 
-    /// Something was deregistered from the I/O driver.
+    /// Counts a deregistration from the I/O driver. Fixed storage ignores it.
     pub fn io_deregistered(&self) {
         if let Some(host) = S::host(&self.shared.host) {
             host.io_deregistered.increment_release();
         }
     }
 
-    /// The I/O driver delivered so many readiness events.
+    /// Adds to the number of readiness events that the I/O driver delivered. Fixed storage ignores it.
     pub fn io_ready(&self, events: u64) {
         if let Some(host) = S::host(&self.shared.host) {
             host.io_ready.add_release(events);
         }
     }
 
-    /// A watchdog begins to count stalls of these kinds, which read 0 from then on. Returns `false` if another one counts them already:
-    /// then this one must not. Fixed storage counts none.
+    /// Starts counting stalls of these kinds, which read 0 from now on.
+    ///
+    /// Returns `false` if another watchdog already counts them; the caller must not count them then. Fixed storage
+    /// counts no stalls and returns `false`.
     pub fn begin_stall_watch(&self, kinds: &[StallKind]) -> bool {
         S::host(&self.shared.host).is_some_and(|host| host.stalls.begin_watch(kinds))
     }
 
-    /// The watchdog whose call of [`begin_stall_watch`](Self::begin_stall_watch) returned `true` ends. What it counted stays.
+    /// Ends the watch that [`begin_stall_watch`](Self::begin_stall_watch) started. The counts remain.
     pub fn end_stall_watch(&self) {
         if let Some(host) = S::host(&self.shared.host) {
             host.stalls.end_watch();
         }
     }
 
-    /// The watchdog found a stall.
+    /// Counts a stall that the watchdog found.
     pub fn stalled(&self, kind: StallKind) {
         if let Some(host) = S::host(&self.shared.host) {
             host.stalls.count(kind);
         }
     }
 
-    /// A blocking closure started. Its wait is not recorded if the clock has stepped back since it was queued.
+    /// Records the queue wait of a blocking closure that started. The wait is not recorded if the clock stepped back
+    /// since the closure was queued.
     pub fn blocking_started(&self, start: BlockingStart) {
         if let (true, Some(config), Some(histogram)) = (
             self.info.timed,
@@ -389,10 +410,12 @@ impl<S: Storage> SharedCounters<'_, S> {
     }
 }
 
-/// An epoch that no other registry of this process gets, and that most likely no other process gets that started at another time.
+/// Creates an epoch that is unique within this process, and most likely unique among processes that start at different
+/// times.
 ///
-/// Epochs of one process that are `n` registries apart differ by `n` times 2^64 divided by the golden ratio: two are equal only if their
-/// times differ by just that, which is hours for a million registries (the three-distance theorem).
+/// The epochs of two registries of one process that are `n` registries apart differ by `n` times 2^64 divided by the
+/// golden ratio. They are equal only if their times differ by exactly that much, which is hours for a million
+/// registries (the three-distance theorem).
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
 pub(crate) fn unique_epoch(started: u64) -> u64 {
     use crate::cell::SharedU32;
@@ -401,7 +424,7 @@ pub(crate) fn unique_epoch(started: u64) -> u64 {
     started.wrapping_add(u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15))
 }
 
-/// Models make one registry, and loom's atomics can't be static.
+/// Each model creates one registry, and loom's atomics can't be static.
 #[cfg(all(feature = "alloc", metrics_core_loom))]
 pub(crate) fn unique_epoch(started: u64) -> u64 {
     started

@@ -1,4 +1,4 @@
-//! The writer for a `static`: the same hooks, straight into the slot, inside its write section.
+//! The recording side of a worker of a `static` registry: it writes directly to the slot.
 
 use crate::cell::OwnedU64;
 use crate::record::{Hooks, PollStart, Recorded, SlotHistogram};
@@ -7,13 +7,32 @@ use crate::storage::{BucketWidth, Buckets64, StaticSlot, StaticStorage};
 use crate::tasks::TaskEnd;
 use crate::time::{TimeSource, Timestamp};
 
-/// One worker of a `static` registry, written in place: no batch, no heap, no compare-and-swap, no critical section.
+/// The recording side of one worker of a `static` registry. It writes in place: no batch, no heap, no compare-and-swap
+/// and no critical section.
 ///
-/// Hooks on a microcontroller are functions without state of their own, so this is a copyable reference that any of them can
-/// make at any time, and exclusivity is the caller's: **one context at a time calls the hooks of one worker**. An
-/// executor and what it polls are one context. An interrupt that preempts it must use a worker of its own (one executor, one
-/// worker), or only read: a reader that interrupts a write section is told that the worker is busy. Broken
-/// exclusivity loses counts and can leave a worker unreadable until its next hook; it is never undefined behaviour.
+/// It is a `Copy` reference, because hooks on a microcontroller are functions without state. The caller guarantees
+/// exclusive use: **only one context at a time calls the hooks of one worker**. An executor and the tasks that it
+/// polls are one context. An interrupt that preempts it must use a different worker (one per executor) or only read; a
+/// reader that interrupts a write reports the worker as stale. Concurrent use loses counts and can leave the worker
+/// unreadable until its next hook, but it is never undefined behaviour.
+///
+/// ```
+/// use core::time::Duration;
+/// use metrics_core::{Builder, MetricSet, NoClock, PollStart, Registry, RuntimeMetrics, StaticRegistryConfig, StaticStorage};
+///
+/// const CONFIG: StaticRegistryConfig<1, 1> = match Builder::new().measures(MetricSet::ALL).describe(0, Duration::ZERO) {
+///     Ok(config) => config,
+///     Err(_) => panic!("invalid configuration"),
+/// };
+/// static METRICS: Registry<StaticStorage<1, 1>, NoClock> = Registry::new(&CONFIG, NoClock);
+///
+/// let worker = METRICS.worker(0).expect("there is one worker");
+/// worker.start_poll(PollStart::default());
+/// // Poll the task here.
+/// worker.end_poll();
+/// # #[cfg(feature = "record")]
+/// assert_eq!(RuntimeMetrics::new(&METRICS).poll_count(), Ok(Some(1)));
+/// ```
 #[derive(Debug)]
 pub struct StaticWorker<T: 'static, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth = Buckets64> {
     registry: &'static Registry<StaticStorage<WORKERS, BUCKETS, C>, T>,
@@ -36,7 +55,7 @@ impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Copy
 impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
     Registry<StaticStorage<WORKERS, BUCKETS, C>, T>
 {
-    /// The writer of worker `index`, or `None` past the last.
+    /// Returns the recording side of worker `index`, or `None` if there is no such worker.
     #[inline]
     pub fn worker(&'static self, index: usize) -> Option<StaticWorker<T, WORKERS, BUCKETS, C>> {
         Some(StaticWorker {
@@ -57,7 +76,7 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
         self.write_by(&self.registry.clock, hook);
     }
 
-    /// The same by another clock, for a caller that has taken the reading.
+    /// Like `write`, with another clock, for a caller that has already read the time.
     #[inline(always)]
     pub(crate) fn write_by<'a, K: TimeSource>(
         self,
@@ -84,19 +103,19 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
         }
     }
 
-    /// The switches are taken over between two polls, as a batch takes them over at a submit.
+    /// The worker latches the switches between two polls, as a batch does at a submit.
     #[inline(always)]
     pub(crate) fn latch<K: TimeSource>(self, hooks: &StaticHooks<'_, K, BUCKETS, C>) {
         hooks.latch(self.registry.switches.latch());
     }
 
-    /// A clock reading, for stamps. Zero ticks without a clock.
+    /// Returns the clock's current timestamp, or zero ticks without a clock.
     #[inline]
     pub fn now(self) -> Timestamp {
         self.registry.now()
     }
 
-    /// The worker is about to wait for an interrupt.
+    /// Reports that the worker is about to wait for an interrupt.
     pub fn park(self) {
         self.write(|hooks| {
             hooks.park();
@@ -104,7 +123,7 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
         });
     }
 
-    /// The worker woke up.
+    /// Reports that the worker woke up.
     pub fn unpark(self) {
         self.write(|hooks| {
             hooks.unpark();
@@ -112,7 +131,7 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
         });
     }
 
-    /// The worker turns to its tasks: busy time begins.
+    /// Reports that the worker starts to run its tasks: busy time begins.
     pub fn start_processing_scheduled_tasks(self) {
         self.write(|hooks| {
             self.latch(hooks);
@@ -120,14 +139,17 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
         });
     }
 
-    /// The worker ran out of tasks: busy time ends.
+    /// Reports that the worker has no tasks left: busy time ends.
     pub fn end_processing_scheduled_tasks(self) {
         self.write(Hooks::end_processing);
     }
 
-    /// A task is about to be polled. Its schedule latency is there at once: who reads in the middle of the poll finds a sample
-    /// more than polls. Returns the schedule latency, if it was recorded.
-    // Always inlined, as is the end: a Cortex-M0 would spend a third of the call on what is known where it is made.
+    /// Reports that a task is about to be polled.
+    ///
+    /// Returns the schedule latency, if it was recorded. The histogram contains it at once, so a reader in the middle
+    /// of the poll sees one sample more than polls.
+    // Always inlined, as is `end_poll`: otherwise a Cortex-M0 spends a third of the call on values that the caller
+    // knows.
     #[inline(always)]
     pub fn start_poll(self, start: PollStart) -> Recorded {
         self.start_poll_by(&self.registry.clock, start)
@@ -137,24 +159,25 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
     pub(crate) fn start_poll_by<K: TimeSource>(self, clock: &K, start: PollStart) -> Recorded {
         let hooks = self.hooks(clock);
         if start.scheduled_at.is_some() {
-            // No closure: one that two calls share is compiled apart, and the hooks then have to exist in memory.
+            // Not a closure: the compiler outlines a closure that two calls share, and the hooks then have to exist in
+            // memory.
             let seq = self.fixed.slot.seq.open();
             let outcome = hooks.start_poll(start);
             self.fixed.slot.seq.close(seq);
             outcome.recorded
         } else {
-            // Only what no reader sees is written, and the live record, which has a sequence count of its own.
+            // This writes only what no reader sees, and the live record, which has its own sequence check.
             hooks.start_poll(start).recorded
         }
     }
 
-    /// The poll ended. Returns its duration, if it was recorded.
+    /// Reports that the poll ended. Returns its duration, if it was recorded.
     #[inline(always)]
     pub fn end_poll(self) -> Recorded {
         self.end_poll_by(&self.registry.clock, 0)
     }
 
-    /// Ends a poll of which `excluded` ticks were not its own.
+    /// Ends a poll, and excludes `excluded` ticks from its duration.
     #[inline(always)]
     pub(crate) fn end_poll_by<K: TimeSource>(self, clock: &K, excluded: u64) -> Recorded {
         let hooks = self.hooks(clock);
@@ -168,7 +191,7 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
         outcome.recorded
     }
 
-    /// What a batch does when it submits. Out of line and with hooks of its own, so that those of the ordinary poll
+    /// The work that a batch does at a submit. Outlined, with its own hooks, so that the hooks of an ordinary poll
     /// never have to exist in memory.
     #[cold]
     #[inline(never)]
@@ -176,30 +199,30 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
         self.write(|hooks| hooks.before_submit(self.registry.switches.latch()));
     }
 
-    /// The next poll takes a clock reading of its own. Call it after work that belongs to no poll and that no other hook
+    /// Makes the next poll read the clock. Call this after work that belongs to no poll and that no other hook
     /// reports.
     pub fn discard_last_timestamp(self) {
         // No reader sees the flags.
         self.hooks(&self.registry.clock).discard_last_timestamp();
     }
 
-    /// A task was scheduled from this worker onto its own queue.
+    /// Counts a task that was scheduled from this worker onto its own queue.
     pub fn inc_local_schedule_count(self) {
         self.write(|hooks| hooks.count(|counters| &counters.local_schedule_count, 1));
     }
 
-    /// A poll returned `Pending` because its cooperative budget was spent.
+    /// Counts a poll that returned `Pending` because the task's cooperative budget was exhausted.
     pub fn inc_budget_forced_yield_count(self) {
         self.write(|hooks| hooks.count(|counters| &counters.budget_forced_yield_count, 1));
     }
 
-    /// A task was accepted by this worker's executor. Visible at once.
+    /// Counts a task that was spawned on this worker's executor. Readers see it at once.
     pub fn task_spawned(self) {
         self.fixed.slot.tasks.spawned();
         self.discard_last_timestamp();
     }
 
-    /// A task of this worker's executor ended. Visible at once.
+    /// Counts a task of this worker's executor that ended. Readers see it at once.
     pub fn task_ended(self, end: TaskEnd) {
         self.fixed.slot.tasks.ended(end);
         self.discard_last_timestamp();

@@ -1,22 +1,22 @@
-//! What can be switched while a runtime runs.
+//! Settings that can change while a runtime runs.
 
 use crate::sync::{AtomicU32, Ordering, const_unless_loom};
 use core::num::NonZeroU32;
 
-/// How many polls are measured.
+/// The share of polls that are measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Sampling {
-    /// None: one predictable branch a poll. What was recorded before stays, frozen.
+    /// No polls. This costs one predictable branch per poll. Earlier samples remain.
     Off,
-    /// Every one.
+    /// Every poll.
     #[default]
     Every,
-    /// One poll in so many on average, chosen at random, so that periodic work is measured as any other. Each worker has a sequence
-    /// of its own, which follows from the registry's epoch and the worker's index. The histogram's coverage says how many polls
-    /// that were.
+    /// One poll in this many on average, chosen at random, so that periodic work is measured like any other. Each
+    /// worker has its own random sequence, seeded from the registry's epoch and the worker's index. Compare the
+    /// histogram's sample count with its poll count for the actual share.
     OneIn(NonZeroU32),
 }
 
@@ -38,17 +38,29 @@ impl Sampling {
     }
 }
 
-/// The switches of one registry. Any thread may flip one at any time.
+/// Turns the measurement of poll times and schedule latency on and off while the runtime runs. Any thread may change a
+/// switch at any time.
 ///
-/// A worker takes over a change when it next submits (at a park or unpark, or within the submit interval while it is
+/// A worker latches a change at its next submit (when it parks or unparks, or within the submit interval while it is
 /// busy) and never in the middle of a poll: a poll is measured from start to end or not at all.
+///
+/// ```
+/// # #[cfg(feature = "alloc")] {
+/// use metrics_core::{Builder, NoClock, Sampling};
+///
+/// let registry = Builder::new().build(NoClock).expect("the configuration is valid");
+/// assert_eq!(registry.switches().poll_time(), Sampling::Off);
+/// registry.switches().set_poll_time(Sampling::Every);
+/// assert_eq!(registry.switches().poll_time(), Sampling::Every);
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Switches {
     poll_time: AtomicU32,
     schedule_latency: AtomicU32,
 }
 
-/// The switches as a worker saw them last.
+/// The switches that a worker latched last.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Latched {
     pub(crate) poll_time: u32,
@@ -56,13 +68,13 @@ pub(crate) struct Latched {
 }
 
 impl Latched {
-    /// Without a clock.
+    /// The value without a clock.
     pub(crate) const OFF: Self = Self {
         poll_time: 0,
         schedule_latency: 0,
     };
 
-    /// Both switches in one word, to see at once whether any has changed.
+    /// Both switches in one word, so that one comparison detects a change of either.
     #[inline(always)]
     pub(crate) fn bits(self) -> u64 {
         u64::from(self.poll_time) << 32 | u64::from(self.schedule_latency)
@@ -79,30 +91,31 @@ impl Switches {
         }
     }
 
-    /// Switches the measuring of poll times. On a registry without a poll-time histogram they make up the mean, and
-    /// [`Worker::end_poll`](crate::Worker::end_poll) returns them. Nothing happens without a clock.
+    /// Sets the sampling of poll times. On a registry without a poll-time histogram, measured polls still contribute
+    /// to the mean, and [`Worker::end_poll`](crate::Worker::end_poll) returns their duration. This has no effect
+    /// without a clock.
     pub fn set_poll_time(&self, sampling: Sampling) {
-        // Ordering: relaxed, here and below: a switch carries no data with it.
+        // Ordering: relaxed, here and below. A switch publishes no other data.
         self.poll_time.store(sampling.bits(), Ordering::Relaxed);
     }
 
-    /// Switches the measuring of schedule latency. On a registry without a schedule-latency histogram
-    /// [`Worker::start_poll`](crate::Worker::start_poll) returns it. Nothing happens without a clock.
+    /// Sets the sampling of schedule latency. On a registry without a schedule-latency histogram,
+    /// [`Worker::start_poll`](crate::Worker::start_poll) still returns it. This has no effect without a clock.
     pub fn set_schedule_latency(&self, sampling: Sampling) {
         self.schedule_latency.store(sampling.bits(), Ordering::Relaxed);
     }
 
-    /// How many polls have their time measured.
+    /// Returns the sampling of poll times.
     pub fn poll_time(&self) -> Sampling {
         Sampling::from_bits(self.poll_time.load(Ordering::Relaxed))
     }
 
-    /// How many polls have their schedule latency measured.
+    /// Returns the sampling of schedule latency.
     pub fn schedule_latency(&self) -> Sampling {
         Sampling::from_bits(self.schedule_latency.load(Ordering::Relaxed))
     }
 
-    /// Whether wakes are to be stamped.
+    /// Returns `true` if wakes set their stamps.
     #[inline(always)]
     pub(crate) fn measures_schedule_latency(&self) -> bool {
         self.schedule_latency.load(Ordering::Relaxed) != 0

@@ -1,12 +1,13 @@
-//! The life of one task, as a wrapper around its future sees it.
+//! The life of one task, as a wrapper around its future observes it.
 
 use crate::tasks::TaskEnd;
 
-/// Tells how a task ended, once, from the polls and the drop of its future. For adapters that wrap futures.
+/// Determines how a task ended from the polls and the drop of its future. It reports the end exactly once. For
+/// adapters that wrap futures.
 ///
-/// A wrapper calls [`start_poll`](Self::start_poll) and [`end_poll`](Self::end_poll) around each poll,
-/// [`start_drop`](Self::start_drop) before its future is dropped and [`end_drop`](Self::end_drop) after. Of these calls one returns
-/// the end: a future that is polled again after `Ready`, or panics then, has ended before.
+/// Call [`start_poll`](Self::start_poll) and [`end_poll`](Self::end_poll) around each poll,
+/// [`start_drop`](Self::start_drop) before the future is dropped and [`end_drop`](Self::end_drop) after it. Exactly
+/// one of these calls returns the end. A future that is polled again after `Ready`, or panics then, has already ended.
 ///
 /// ```
 /// use metrics_core::{TaskEnd, TaskLife};
@@ -27,9 +28,9 @@ enum Stage {
     New,
     /// Between two polls.
     Waiting,
-    /// In a poll, or past one that panicked.
+    /// In a poll, or after one that panicked.
     Polling,
-    /// Its future is being dropped, on a thread that was or was not unwinding before.
+    /// The future is being dropped. The field is whether the thread was already unwinding.
     Dropping {
         unwinding: bool,
     },
@@ -37,17 +38,17 @@ enum Stage {
 }
 
 impl TaskLife {
-    /// A task that has just been spawned.
+    /// Creates the state of a task that was just spawned.
     pub const fn new() -> Self {
         Self(Stage::New)
     }
 
-    /// Whether the task has been neither polled nor dropped.
+    /// Returns `true` if the task has been neither polled nor dropped.
     pub const fn is_new(&self) -> bool {
         matches!(self.0, Stage::New)
     }
 
-    /// The future is about to be polled.
+    /// Reports that the future is about to be polled.
     #[inline]
     pub const fn start_poll(&mut self) {
         if !matches!(self.0, Stage::Ended) {
@@ -55,7 +56,7 @@ impl TaskLife {
         }
     }
 
-    /// The future's poll has returned. A poll that panics calls nothing.
+    /// Reports that the future's poll returned. Don't call it for a poll that panics.
     #[inline]
     pub const fn end_poll(&mut self, ready: bool) -> Option<TaskEnd> {
         match (self.0, ready) {
@@ -71,7 +72,7 @@ impl TaskLife {
         }
     }
 
-    /// The future is about to be dropped, on a thread that is or is not `unwinding` from a panic.
+    /// Reports that the future is about to be dropped. `unwinding` is whether the thread is unwinding from a panic.
     #[inline]
     pub const fn start_drop(&mut self, unwinding: bool) {
         if matches!(self.0, Stage::New | Stage::Waiting) {
@@ -79,7 +80,8 @@ impl TaskLife {
         }
     }
 
-    /// The future has been dropped. The task panicked if its last poll did, or if the thread is `unwinding` now and was not before.
+    /// Reports that the future has been dropped. The task panicked if its last poll did, or if the thread is
+    /// `unwinding` now and was not before.
     #[inline]
     pub const fn end_drop(&mut self, unwinding: bool) -> Option<TaskEnd> {
         let end = match self.0 {

@@ -1,4 +1,4 @@
-//! Spawns and ends of tasks: counted by the thread they happen on, visible at once.
+//! Counts of spawned and ended tasks. The thread that spawns or ends a task counts it, and readers see it at once.
 
 use crate::cell::{OwnedCounter, SharedCounter};
 use crate::sync::const_unless_loom;
@@ -7,15 +7,15 @@ use crate::sync::const_unless_loom;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum TaskEnd {
-    /// Its future returned `Ready`.
+    /// The task's future returned `Ready`.
     Completed,
-    /// It was dropped before that: aborted, or its runtime shut down.
+    /// The task was dropped before it completed: it was aborted, or its runtime shut down.
     Cancelled,
-    /// A poll of it panicked.
+    /// A poll of the task panicked.
     Panicked,
 }
 
-/// One worker's task counts. Outside the sequence count: a spawn is seen at once.
+/// One worker's task counts. They are outside the sequence count, so readers see them at once.
 #[derive(Debug)]
 pub(crate) struct TaskCells {
     completed: OwnedCounter,
@@ -36,9 +36,9 @@ impl TaskCells {
         }
     }
 
-    // Ordering: release on both sides of a task's life, acquire in the reader, which loads every end before any
-    // spawn. An end that it sees brings the task's spawn with it, since spawning a task happens before ending it; so
-    // the spawns it then sums include that one, and alive is never negative.
+    // Ordering: release at the spawn and at the end of a task, pairs with the acquire in the reader, which loads all
+    // ends before all spawns. Spawning a task happens before ending it, so a reader that sees an end also sees its
+    // spawn. The number of alive tasks is therefore never negative.
     #[inline(always)]
     pub(crate) fn spawned(&self) {
         self.spawned.increment_release();
@@ -66,7 +66,7 @@ impl TaskCells {
     }
 }
 
-/// The same for everybody who is no worker.
+/// The task counts of all threads outside the workers.
 #[derive(Debug)]
 pub(crate) struct SharedTaskCells {
     completed: SharedCounter,
@@ -99,7 +99,7 @@ impl SharedTaskCells {
         }
     }
 
-    // Where there are no many-writer cells nobody could count in them, so nothing is missing from the sums.
+    // Without many-writer cells, no thread can count here, so the sums are complete.
     pub(crate) fn add_ends(&self, to: &mut TaskCounts) {
         to.completed = to
             .completed
@@ -117,18 +117,18 @@ impl SharedTaskCells {
     }
 }
 
-/// Tasks of a runtime at one moment.
+/// The number of a runtime's tasks at one moment, by how they ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TaskCounts {
-    /// Tasks accepted.
+    /// Tasks that were spawned.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub spawned: u64,
     /// Tasks whose future returned `Ready`.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub completed: u64,
-    /// Tasks dropped before that.
+    /// Tasks that were dropped before their future returned `Ready`.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub cancelled: u64,
     /// Tasks that panicked.
@@ -137,12 +137,12 @@ pub struct TaskCounts {
 }
 
 impl TaskCounts {
-    /// Tasks spawned and not yet ended. Never negative: ends are read before spawns.
+    /// Returns the number of tasks that were spawned and have not ended. Never negative: ends are read before spawns.
     pub const fn alive(&self) -> u64 {
         self.spawned.saturating_sub(self.ended())
     }
 
-    /// Tasks that have ended, in whatever way.
+    /// Returns the number of tasks that have ended in any way.
     pub const fn ended(&self) -> u64 {
         self.completed
             .wrapping_add(self.cancelled)

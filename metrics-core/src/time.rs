@@ -1,19 +1,19 @@
-//! Time: what a clock must do, and how its readings become nanoseconds.
+//! Clocks, and the conversion of their ticks to nanoseconds.
 
 use core::time::Duration;
 
-/// One reading of one [`TimeSource`]: raw ticks, meaningful only beside another reading of the same source.
+/// A timestamp of one [`TimeSource`] in raw ticks. Compare it only with timestamps of the same source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// A reading of `ticks`.
+    /// Creates a timestamp from raw ticks.
     pub const fn from_ticks(ticks: u64) -> Self {
         Self(ticks)
     }
 
-    /// The raw ticks.
+    /// Returns the raw ticks.
     pub const fn ticks(self) -> u64 {
         self.0
     }
@@ -23,24 +23,55 @@ impl Timestamp {
 ///
 /// An implementation:
 ///
-/// - MUST NOT panic, block or allocate in [`now`](Self::now): workers call it on every poll, and firmware in interrupts;
-/// - MUST NOT go back as seen by one thread. Where one does all the same, such as after a virtual machine was moved, the durations
-///   that the step lies in are not recorded. Readings taken on two cores may disagree by up to a millisecond, which is taken for
-///   no time;
-/// - MUST NOT wrap. A 32-bit counter has to be extended to 64 bits first;
-/// - MUST give the same [`ticks_per_second`](Self::ticks_per_second), [`resolution`](Self::resolution) and
-///   [`available`](Self::available) for as long as it lives: they are read once, when a registry is made.
+/// - MUST NOT panic, block or allocate in [`now`](Self::now): workers call it on every poll, and firmware calls it in
+///   interrupts;
+/// - MUST NOT go back within one thread. If it does, for example after a virtual machine is moved, durations that
+///   include the step are not recorded. Timestamps from two cores may disagree by up to a millisecond, which counts as
+///   zero;
+/// - MUST NOT wrap. Extend a 32-bit counter to 64 bits;
+/// - MUST return the same [`ticks_per_second`](Self::ticks_per_second), [`resolution`](Self::resolution) and
+///   [`available`](Self::available) for its whole life: a registry reads them once, at construction.
+///
+/// ```
+/// use core::sync::atomic::{AtomicU32, Ordering};
+/// use core::time::Duration;
+/// use metrics_core::{TimeSource, Timestamp};
+///
+/// /// A hardware timer that counts milliseconds.
+/// static MILLIS: AtomicU32 = AtomicU32::new(0);
+///
+/// struct Timer;
+///
+/// impl TimeSource for Timer {
+///     fn now(&self) -> Timestamp {
+///         Timestamp::from_ticks(MILLIS.load(Ordering::Relaxed).into())
+///     }
+///
+///     fn ticks_per_second(&self) -> u64 {
+///         1_000
+///     }
+///
+///     fn resolution(&self) -> Duration {
+///         Duration::from_millis(1)
+///     }
+/// }
+///
+/// MILLIS.store(5, Ordering::Relaxed);
+/// assert_eq!(Timer.now().ticks(), 5);
+/// ```
 pub trait TimeSource {
-    /// The present reading.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 
-    /// Ticks in one second. Zero is taken for "no clock", as if [`available`](Self::available) said so.
+    /// Returns the number of ticks per second. Zero means that there is no clock, as if [`available`](Self::available)
+    /// returned `false`.
     fn ticks_per_second(&self) -> u64;
 
-    /// The smallest step between two different readings, as a user would measure it.
+    /// Returns the smallest step between two different timestamps.
     fn resolution(&self) -> Duration;
 
-    /// Whether the clock works here. Where it does not, durations and histograms are `None` and counters go on.
+    /// Returns `true` if the clock works on this machine. Otherwise durations and histograms are `None`, and counters
+    /// still work.
     fn available(&self) -> bool {
         true
     }
@@ -83,7 +114,7 @@ impl<T: TimeSource + ?Sized> TimeSource for alloc::sync::Arc<T> {
     }
 }
 
-/// No clock: counters work, every duration and histogram is `None`.
+/// A clock that is never available. Counters work; every duration and histogram is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoClock;
 
@@ -105,11 +136,12 @@ impl TimeSource for NoClock {
     }
 }
 
-/// Ticks to nanoseconds by one multiplication and one shift.
+/// Converts ticks to nanoseconds with one multiplication and one shift.
 ///
-/// `mult / 2^shift` is `10^9 / ticks_per_second`, with `shift` as large as keeps `mult` in 32 bits and the division below in
-/// 64, so that a target without 128-bit arithmetic pays one widening multiplication. The relative error is below
-/// 2^-31 up to 8 GHz and below 2^-20 at any rate that fits 44 bits; a result is rounded down.
+/// `mult / 2^shift` is `10^9 / ticks_per_second`. The shift is the largest that keeps `mult` in 32 bits and the
+/// division below in 64 bits, so that a target without 128-bit arithmetic needs one widening multiplication. The
+/// relative error is below 2^-31 for rates up to 8 GHz and below 2^-20 for any rate that fits in 44 bits. Results are
+/// rounded down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeScale {
     ticks_per_second: u64,
@@ -118,20 +150,20 @@ pub struct TimeScale {
 }
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
-/// The largest shift for which `10^9 << shift` fits 64 bits.
+/// The largest shift for which `10^9 << shift` fits in 64 bits.
 const MAX_SHIFT: u32 = NANOS_PER_SECOND.leading_zeros();
 
-/// The clocks of two cores may disagree by a second shifted right by this, about a millisecond. An unordered reading of an x86-64
-/// time stamp counter was seen to be 2 us older than one from another core; the clocks of a browser's threads differ by their
-/// resolution, up to 1 ms.
+/// The clocks of two cores may disagree by one second shifted right by this, about a millisecond. An unordered read of
+/// an x86-64 time stamp counter was measured to be 2 us older than a read on another core. The clocks of a browser's
+/// threads differ by up to their resolution of 1 ms.
 const DISAGREEMENT_SHIFT: u32 = 10;
 
-/// Whether the processor multiplies 32 bits by 32 into no more than 32, as a Cortex-M0 does. Those have no
-/// compare-and-swap either.
+/// Whether the processor multiplies 32 bits by 32 bits into only 32 bits, as a Cortex-M0 does. Those processors have
+/// no compare-and-swap either.
 const NARROW: bool = cfg!(not(target_has_atomic = "ptr"));
 
 impl TimeScale {
-    /// The scale of a clock with this many ticks in a second. Zero gives a scale on which every duration is zero.
+    /// Creates the scale of a clock with this many ticks per second. With zero, every duration is zero.
     pub const fn new(ticks_per_second: u64) -> Self {
         if ticks_per_second == 0 {
             return Self {
@@ -154,12 +186,12 @@ impl TimeScale {
         }
     }
 
-    /// Ticks in one second.
+    /// Returns the number of ticks per second.
     pub const fn ticks_per_second(&self) -> u64 {
         self.ticks_per_second
     }
 
-    /// Nanoseconds from `earlier` to `later`; zero if they come the other way round (two cores may disagree).
+    /// Returns the nanoseconds from `earlier` to `later`, or zero if `later` is older, because two cores may disagree.
     #[inline(always)]
     pub const fn nanos(&self, later: Timestamp, earlier: Timestamp) -> u64 {
         match self.checked_nanos(later, earlier) {
@@ -168,11 +200,11 @@ impl TimeScale {
         }
     }
 
-    /// Nanoseconds from `earlier` to `later`, two readings of one thread. `None` if they come the other way round: the clock has
-    /// stepped back, and how much time passed is not known.
+    /// Returns the nanoseconds from `earlier` to `later`, which one thread read. `None` if `later` is older: the clock
+    /// stepped back, so the elapsed time is not known.
     #[inline(always)]
     pub const fn checked_nanos(&self, later: Timestamp, earlier: Timestamp) -> Option<u64> {
-        // A short difference is one whichever way it is taken, and needs no check.
+        // A step back gives a wrapped difference near 2^64, so a small one needs no check.
         let short = later.0.wrapping_sub(earlier.0);
         if NARROW && short < 1 << 16 && self.shift >= 16 {
             return Some(self.nanos_of_short(short as u32) as u64);
@@ -183,8 +215,8 @@ impl TimeScale {
         }
     }
 
-    /// Nanoseconds from `earlier` to `later`, which two threads may have read: zero if `later` is older by no more than two cores may
-    /// disagree, `None` if it is older by more.
+    /// Returns the nanoseconds from `earlier` to `later`, which two threads may have read. Returns zero if `later` is
+    /// older by no more than two cores may disagree, and `None` if it is older by more.
     #[inline(always)]
     pub const fn nanos_across_cores(&self, later: Timestamp, earlier: Timestamp) -> Option<u64> {
         match self.checked_nanos(later, earlier) {
@@ -203,7 +235,7 @@ impl TimeScale {
         }
     }
 
-    /// Nanoseconds in so many ticks, saturating.
+    /// Converts ticks to nanoseconds, saturating.
     #[inline(always)]
     pub const fn nanos_of(&self, ticks: u64) -> u64 {
         if ticks <= u32::MAX as u64 {

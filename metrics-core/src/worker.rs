@@ -1,4 +1,4 @@
-//! A worker: the hooks that a scheduler's loop calls, over a batch of its own.
+//! The recording side of one worker: hooks for a scheduler's loop, which batch what they record.
 
 use crate::catalog::WorkerNumber;
 use crate::live::{LocationId, WorkerState};
@@ -11,16 +11,16 @@ use crate::tasks::TaskEnd;
 use crate::time::Timestamp;
 use core::fmt;
 
-/// Why no slot could be leased.
+/// An error from leasing a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum LeaseError {
-    /// A worker index above what a lease can name.
+    /// The worker index exceeds what a lease can represent.
     WorkerIndex {
-        /// What was asked for.
+        /// The index requested.
         worker: usize,
-        /// Indices stay below this.
+        /// The upper bound, exclusive.
         limit: usize,
     },
     /// Every slot that the storage can hold is leased.
@@ -45,10 +45,26 @@ impl fmt::Display for LeaseError {
 
 impl core::error::Error for LeaseError {}
 
-/// The recording side of one worker: batches what its hooks see and submits it to the slot that it leases.
+/// The recording side of one worker. Its hooks record into a batch, which [`submit`](Self::submit) writes to the slot
+/// that the worker leases.
 ///
-/// One thread runs it at a time: it can be sent, not shared and not cloned. Hooks take `&self` and never panic, block
-/// or allocate. Dropping it submits and gives the slot back; the next lease of the same index goes on from its totals.
+/// One thread at a time runs a worker: it is `Send`, but neither `Sync` nor `Clone`. Hooks take `&self` and never
+/// panic, block or allocate. Dropping the worker submits the batch and releases the slot; the next lease of the same
+/// index continues from its totals.
+///
+/// ```
+/// use metrics_core::{Builder, MetricSet, NoClock, PollStart, RuntimeMetrics, Worker};
+///
+/// let registry = Builder::new().measures(MetricSet::ALL).build(NoClock)?;
+/// let worker = Worker::lease(registry.clone(), 0)?;
+/// worker.start_poll(PollStart::default());
+/// // Poll the task here.
+/// worker.end_poll();
+/// worker.submit();
+/// # #[cfg(feature = "record")]
+/// assert_eq!(RuntimeMetrics::new(registry).poll_count()?, Some(1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # The life of a worker
 ///
@@ -63,22 +79,26 @@ impl core::error::Error for LeaseError {}
 ///                               └──────────────┘
 /// ```
 ///
-/// 1. [`park`](Self::park), just before blocking. Settles busy time, submits.
-/// 2. [`unpark`](Self::unpark), just after. Submits.
-/// 3. [`start_processing_scheduled_tasks`](Self::start_processing_scheduled_tasks): busy time begins.
+/// 1. [`park`](Self::park), just before the thread blocks. Ends busy time and submits.
+/// 2. [`unpark`](Self::unpark), just after the thread wakes. Submits.
+/// 3. [`start_processing_scheduled_tasks`](Self::start_processing_scheduled_tasks), before the worker runs tasks. Busy
+/// time begins.
 /// 4. [`start_poll`](Self::start_poll), before each poll of a spawned task.
 /// 5. [`end_poll`](Self::end_poll), after it. Submits once the interval has passed.
-/// 6. [`end_processing_scheduled_tasks`](Self::end_processing_scheduled_tasks): out of work, searching or in the driver. Busy time ends.
+/// 6. [`end_processing_scheduled_tasks`](Self::end_processing_scheduled_tasks), when the worker has no tasks left and
+/// searches for work or runs the driver. Busy time ends.
 ///
-/// # Clock readings
+/// # Clock reads
 ///
-/// One per poll in a row of polls: where [`start_poll`](Self::start_poll) directly follows [`end_poll`](Self::end_poll), the end
-/// of the one poll is the start of the next. That charges the scheduler's own work between the two (about 10 ns) to the second.
-/// The same reading serves an [`end_processing_scheduled_tasks`](Self::end_processing_scheduled_tasks) that directly follows.
+/// Consecutive polls take one clock read each: if [`start_poll`](Self::start_poll) directly follows
+/// [`end_poll`](Self::end_poll), the end of the first poll is also the start of the second. The second poll then
+/// includes the scheduler's own work between the two (about 10 ns). An
+/// [`end_processing_scheduled_tasks`](Self::end_processing_scheduled_tasks) that directly follows uses the same
+/// timestamp.
 ///
-/// Every other hook in between discards the reading, and the next poll takes its own. So does the first poll after
-/// [`start_processing_scheduled_tasks`](Self::start_processing_scheduled_tasks). A scheduler that does other work between two
-/// polls, and calls no hook for it, calls [`discard_last_timestamp`](Self::discard_last_timestamp).
+/// Every other hook discards the timestamp, and the next poll reads the clock again. So does the first poll after
+/// [`start_processing_scheduled_tasks`](Self::start_processing_scheduled_tasks). A scheduler that does other work
+/// between two polls without a call to a hook must call [`discard_last_timestamp`](Self::discard_last_timestamp).
 pub struct Worker<R: RegistryRef<Storage = HeapStorage>> {
     registry: R,
     slot: SlotHandle,
@@ -95,14 +115,14 @@ impl<R: RegistryRef<Storage = HeapStorage>> fmt::Debug for Worker<R> {
 }
 
 impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
-    /// Leases a slot for worker `index`: a free one that served this index before, else a fresh one.
+    /// Leases a slot for worker `index`: a free slot that served this index before, or else a new one.
     ///
-    /// Two threads may answer to one index at the same time (a worker handed over in the middle of a poll): each has a slot of
-    /// its own, and the worker's numbers are their sum. An index past the described number of workers is one of a pool that has
-    /// grown: snapshots list it, and those between as idle.
+    /// Two threads may lease the same index at the same time, for example if a worker is handed over in the middle of
+    /// a poll. Each has its own slot, and the worker's metrics are their sum. An index at or above the configured
+    /// number of workers belongs to a pool that has grown: snapshots contain the worker.
     ///
     /// # Errors
-    /// [`LeaseError`] if the index is 2^30 - 1 or more, or if there can be no more slots.
+    /// Returns a [`LeaseError`] if the index is 2^30 - 1 or more, or if the storage can't hold more slots.
     pub fn lease(registry: R, index: usize) -> Result<Self, LeaseError> {
         if index >= MAX_WORKERS {
             return Err(LeaseError::WorkerIndex {
@@ -113,11 +133,11 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         Self::lease_tagged(registry, index)
     }
 
-    /// Leases any free slot, for pools whose threads come and go. The worker's index is the slot's: what the last
-    /// thread on it counted goes on.
+    /// Leases any free slot, for pools whose threads come and go. The worker's index is that of the slot, and its
+    /// counters continue from the last thread's totals.
     ///
     /// # Errors
-    /// [`LeaseError::Exhausted`] if there can be no more slots.
+    /// Returns [`LeaseError::Exhausted`] if the storage can't hold more slots.
     pub fn lease_any(registry: R) -> Result<Self, LeaseError> {
         let heap = &registry.storage;
         let slot = heap
@@ -128,11 +148,11 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         Ok(Self::resume(registry, slot, index))
     }
 
-    /// Leases a slot for a thread that polls this runtime's tasks and is none of its workers. What it counts stands in
-    /// [`Snapshot::foreign`](crate::Snapshot::foreign), and in every total.
+    /// Leases a slot for an external thread: one that polls this runtime's tasks but is not one of its workers. Its
+    /// metrics are part of [`Snapshot::external`](crate::Snapshot::external) and of every total.
     ///
     /// # Errors
-    /// [`LeaseError::Exhausted`] if there can be no more slots.
+    /// Returns [`LeaseError::Exhausted`] if the storage can't hold more slots.
     pub fn lease_external(registry: R) -> Result<Self, LeaseError> {
         Self::lease_tagged(registry, EXTERNAL)
     }
@@ -161,7 +181,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
             batch,
             index,
         };
-        // Leases of one slot that end after a few polls don't all begin alike.
+        // Vary the seed, so that leases of one slot that end after a few polls don't all sample the same polls.
         let polls = worker.batch.counters.poll_count.get();
         let seed = sampling_seed(worker.registry.info.epoch ^ polls, index as u64);
         worker.hooks().seed_sampling(seed);
@@ -188,49 +208,51 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         }
     }
 
-    /// The worker's index.
+    /// Returns the worker's index.
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// The handle of the registry that the worker was leased from.
+    /// Returns the handle of the registry that the worker was leased from.
     pub fn registry(&self) -> &R {
         &self.registry
     }
 
-    /// A clock reading, for stamps. Zero ticks without a clock.
+    /// Returns the clock's current timestamp, or zero ticks without a clock.
     #[inline]
     pub fn now(&self) -> Timestamp {
         self.registry.now()
     }
 
-    /// The worker is about to block until there is work. One clock reading; submits. Each park needs its
-    /// [`unpark`](Self::unpark): `park_unpark_count` is odd while the worker is parked.
+    /// Reports that the worker is about to block until there is work. Reads the clock once and submits.
+    ///
+    /// Each call needs a matching [`unpark`](Self::unpark): `park_unpark_count` is odd while the worker is parked.
     pub fn park(&self) {
         self.hooks().park();
         self.submit();
     }
 
-    /// The worker woke up. One clock reading; submits.
+    /// Reports that the worker woke up. Reads the clock once and submits.
     pub fn unpark(&self) {
         self.hooks().unpark();
         self.submit();
     }
 
-    /// The worker turns to its tasks: busy time begins. One clock reading, none if it was busy already.
+    /// Reports that the worker starts to run its tasks: busy time begins. Reads the clock once, unless the worker is
+    /// already busy.
     #[inline]
     pub fn start_processing_scheduled_tasks(&self) {
         self.hooks().start_processing();
     }
 
-    /// The worker ran out of tasks, to search or to turn the driver: busy time ends. One clock reading.
+    /// Reports that the worker has no tasks left: busy time ends. Reads the clock once.
     #[inline]
     pub fn end_processing_scheduled_tasks(&self) {
         self.hooks().end_processing();
     }
 
-    /// A spawned task is about to be polled, however it reached this worker. Each start needs its end: a second one in a row
-    /// counts no poll, and its schedule latency is one too many.
+    /// Reports that a spawned task is about to be polled. Each call needs a matching [`end_poll`](Self::end_poll): a
+    /// second call in a row counts no poll, but records a schedule latency.
     ///
     /// Returns the schedule latency, if it was recorded.
     #[inline(always)]
@@ -244,7 +266,8 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         Recorded::NOTHING
     }
 
-    /// The poll ended, by returning or by a panic. Outside a poll it counts nothing, and submits what a full pending count asked for.
+    /// Reports that the poll ended, by a return or by a panic. Outside a poll, this counts nothing and submits if a
+    /// pending count is full.
     ///
     /// Returns the duration of the poll, if it was recorded.
     #[inline(always)]
@@ -260,7 +283,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         Recorded::NOTHING
     }
 
-    // Out of line, as are the two below: with everything switched off, the hooks of a poll are then so short that the
+    // Outlined, as are the two functions below: with all sampling off, the hooks of a poll are then so short that the
     // caller keeps its registers.
     #[inline(never)]
     fn start_sampled_poll(&self, scheduled_at: Option<Timestamp>, spawn_location: LocationId) -> Recorded {
@@ -270,7 +293,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
             spawn_location,
         };
         let outcome = hooks.start_sampled_poll(hooks.flags(), start);
-        // A second request with no end of a poll in between is heeded here, or the pending count would overflow.
+        // Serve a second request without an end of a poll in between here, or the pending count would overflow.
         if outcome.due && hooks.ask_for_submit(true) {
             self.submit_batch(false);
         }
@@ -282,7 +305,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         let hooks = self.hooks();
         let flags = hooks.flags();
         if !flags.is_measured() {
-            // A pending count asked for a submit.
+            // A full pending count requested a submit.
             hooks.end_untimed_poll(flags);
             self.submit_untimed_polls();
             return Recorded::NOTHING;
@@ -301,40 +324,42 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         self.submit_batch(false);
     }
 
-    /// The next poll takes a clock reading of its own. Call it after work that belongs to no poll and that no other hook
-    /// reports, such as waking another worker between two polls.
+    /// Makes the next poll read the clock. Call this after work that belongs to no poll and that no other hook
+    /// reports, such as a wake of another worker between two polls.
     #[inline]
     pub fn discard_last_timestamp(&self) {
         self.hooks().discard_last_timestamp();
     }
 
-    /// Says where the task being polled was spawned, for who only learns it after [`start_poll`](Self::start_poll).
+    /// Sets the spawn location of the task that is being polled, if it was not known at
+    /// [`start_poll`](Self::start_poll).
     pub fn set_spawn_location(&self, spawn_location: LocationId) {
         self.slot.live.set_spawn_location(spawn_location);
     }
 
-    /// Whether a poll is open: after [`start_poll`](Self::start_poll), before its end.
+    /// Returns `true` between [`start_poll`](Self::start_poll) and [`end_poll`](Self::end_poll).
     #[inline]
     pub fn is_polling(&self) -> bool {
         self.hooks().is_polling()
     }
 
-    /// How long the last poll took, in ticks of the clock, if it was measured and the worker has neither begun another nor stopped
-    /// processing tasks.
+    /// Returns the duration of the last poll in ticks of the clock. `None` if it was not measured, if another poll has
+    /// started, or if the worker has stopped running tasks.
     #[inline]
     pub fn last_poll(&self) -> Option<u64> {
         self.hooks().last_poll()
     }
 
-    /// The thread may have left the worker at any time after the last reading: busy time ends there, and no reading is
-    /// taken. For hosts that say nothing when a thread gives its worker away.
+    /// Ends busy time at the last timestamp, without a clock read. For runtimes that don't report when a thread gives
+    /// its worker away: the thread may have left the worker at any time after that timestamp.
     #[inline]
     pub fn end_busy_at_last_timestamp(&self) {
         self.hooks().end_busy_at_last_timestamp();
     }
 
-    /// Records a poll that is over: for several threads that share this worker under a lock, and so can't hold it open
-    /// while they poll. The live record does not show it. Submits if a histogram pending count asks for it a second time.
+    /// Records a poll that has ended, for threads that share this worker under a lock and can't hold the lock while
+    /// they poll. The live record does not show the poll. Submits if a histogram's pending count is full and requests
+    /// it a second time.
     pub fn record_poll(&self, start: PollStart, started: Timestamp, ended: Timestamp) {
         let hooks = self.hooks();
         if hooks.record_poll(start, started, ended) && hooks.ask_for_submit(true) {
@@ -342,27 +367,27 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         }
     }
 
-    /// A task was scheduled from this worker onto its own queue.
+    /// Counts a task that was scheduled from this worker onto its own queue.
     #[inline]
     pub fn inc_local_schedule_count(&self) {
         self.hooks().count(|counters| &counters.local_schedule_count, 1);
     }
 
-    /// This many tasks were taken from another worker's queue.
+    /// Adds to the number of tasks that this worker took from another worker's queue.
     #[doc(alias = "incr_steal_count")]
     #[inline]
     pub fn inc_steal_count(&self, tasks: u64) {
         self.hooks().count(|counters| &counters.steal_count, tasks);
     }
 
-    /// A steal succeeded, of one or more tasks.
+    /// Counts a successful steal, of one or more tasks.
     #[doc(alias = "incr_steal_operations")]
     #[inline]
     pub fn inc_steal_operations(&self) {
         self.hooks().count(|counters| &counters.steal_operations, 1);
     }
 
-    /// The local queue overflowed, and this many tasks moved to the global one.
+    /// Counts an overflow of the local queue and adds the number of tasks that moved to the global queue.
     #[doc(alias = "incr_overflow_count")]
     #[inline]
     pub fn inc_overflow_count(&self, tasks: u64) {
@@ -371,73 +396,75 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         hooks.count(|counters| &counters.overflow_tasks, tasks);
     }
 
-    /// A poll returned `Pending` because its cooperative budget was spent.
+    /// Counts a poll that returned `Pending` because the task's cooperative budget was exhausted.
     #[inline]
     pub fn inc_budget_forced_yield_count(&self) {
         self.hooks()
             .count(|counters| &counters.budget_forced_yield_count, 1);
     }
 
-    /// A root future (`block_on`) was polled on this worker.
+    /// Counts a poll of a root future (`block_on`) on this worker.
     #[inline]
     pub fn inc_root_polls(&self) {
         self.hooks().count(|counters| &counters.root_polls, 1);
         self.slot.live.progress();
     }
 
-    /// A measured future inside a measured task was polled.
+    /// Counts a poll of a measured future inside a measured task.
     #[inline]
     pub fn inc_nested_polls(&self) {
         self.hooks().count(|counters| &counters.nested_polls, 1);
     }
 
-    /// A task was accepted on this worker's thread. Visible at once.
+    /// Counts a task that was spawned on this worker's thread. Readers see it at once, without a submit.
     #[inline]
     pub fn task_spawned(&self) {
         self.slot.tasks.spawned();
         self.discard_last_timestamp();
     }
 
-    /// A task ended on this worker's thread. Visible at once.
+    /// Counts a task that ended on this worker's thread. Readers see it at once, without a submit.
     #[inline]
     pub fn task_ended(&self, end: TaskEnd) {
         self.slot.tasks.ended(end);
         self.discard_last_timestamp();
     }
 
-    /// The adapter's number for the thread that now runs the worker; zero for none. Submitted by the next submit.
+    /// Sets the adapter's number for the thread that runs the worker; zero for none. Readers see it after the next
+    /// submit.
     pub fn set_thread(&self, thread: u64) {
         self.batch.counters.thread.set(thread);
     }
 
-    /// What this worker's slot has counted up to this moment, what is not submitted yet included. `None` for a gauge.
+    /// Returns the current value of this worker's counter, including what is not submitted yet. `None` for a gauge.
     pub fn counter(&self, number: WorkerNumber) -> Option<u64> {
         self.batch.counters.get(number)
     }
 
-    /// How often a duration was not recorded because the clock had stepped back: over this worker's life, what is not submitted
-    /// yet included.
+    /// Returns the number of durations that this worker did not record because the clock stepped back, including what
+    /// is not submitted yet.
     pub fn clock_steps(&self) -> u64 {
         self.batch.counters.clock_steps.get()
     }
 
-    /// The runtime's tick: submits what has gathered. Not to be called in the middle of a poll.
+    /// Submits the batch if there is anything in it. Call it from the runtime's tick, outside a poll.
     #[inline]
     pub fn tick(&self) {
         self.submit();
     }
 
-    /// Publishes the batch. Readers see all of it or nothing; its cost is what was touched since the last time.
+    /// Writes the batch to the worker's slot. Readers see the whole batch or nothing of it. The cost depends on the
+    /// number of cells changed since the last submit.
     ///
-    /// In the middle of a poll it submits what was complete before that poll, and leaves the schedule latencies, of
-    /// which the poll going on has added one, to a submit at its end.
+    /// In the middle of a poll, this submits everything that was complete before the poll, except schedule latencies:
+    /// the poll in progress has already recorded one, so they wait for the next submit outside a poll.
     #[inline]
     pub fn submit(&self) {
         self.submit_batch(self.is_polling());
         self.discard_last_timestamp();
     }
 
-    /// A latency is recorded when its poll starts: in the middle of one, a reader would see a sample too many.
+    /// A latency is recorded when its poll starts: in the middle of a poll, a reader would see one sample too many.
     #[inline]
     fn submit_batch(&self, in_poll: bool) {
         if !RECORDING {

@@ -1,10 +1,10 @@
-//! The table of what a host with an event loop has in addition.
+//! The table of metrics that only a host with an event loop has.
 
 use super::{Metric, MetricKind, MetricScope, MetricSource, MetricUnit, exported};
 
 macro_rules! table {
     ($($kind:ident $unit:ident $name:ident $exported:literal: $help:literal;)*) => {
-        /// What a host with an event loop has in addition.
+        /// A metric that only a host with an event loop has.
         pub const EVENT_LOOP_METRICS: &[Metric] = &[$(Metric {
             name: stringify!($name),
             exported: exported($exported),

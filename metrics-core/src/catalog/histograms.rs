@@ -4,7 +4,7 @@ use super::{Metric, MetricKind, MetricScope, MetricSource, MetricUnit, exported}
 
 macro_rules! table {
     ($(#[doc = $help:literal] $scope:ident $name:ident $variant:ident $exported:literal $unlike:literal;)*) => {
-        /// A histogram that a runtime may keep. All are of durations.
+        /// A histogram that a runtime may keep. All histograms record durations.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum HistogramName {
@@ -12,10 +12,10 @@ macro_rules! table {
         }
 
         impl HistogramName {
-            /// Every histogram, in the order of the list.
+            /// All histograms, in the order of the list.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// Its name in the list of metrics.
+            /// Returns the histogram's name in the list of metrics.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => stringify!($name),)*

@@ -1,33 +1,33 @@
-//! The metrics whose values have a shape of their own.
+//! The metrics that are not plain numbers.
 
 use super::{Metric, MetricKind, MetricScope, MetricSource, MetricUnit};
 
-/// A metric that is no plain `u64`: a state, a name, an identity, or a time that is derived.
+/// A metric that is not a plain `u64`: a state, a name, an identifier, or a derived time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InfoMetric {
-    /// What a worker is doing now.
+    /// The current state of a worker.
     State,
-    /// How long a worker has been in its state.
+    /// The time that a worker has been in its state.
     Since,
-    /// How long a worker has been busy without settling.
+    /// The length of a worker's busy period in progress.
     BusyInProgress,
-    /// Where the task that a worker polls was spawned.
+    /// The spawn location of the task that a worker polls.
     LocationId,
     /// The thread that runs a worker.
     Thread,
     /// The exponentially weighted mean of a worker's poll times.
     MeanPollTime,
-    /// How many workers the runtime has.
+    /// The number of the runtime's workers.
     NumWorkers,
-    /// When the runtime started.
+    /// The time at which the runtime started.
     StartedAt,
-    /// What identifies the producer of the numbers.
+    /// The identifier of the producer.
     Epoch,
 }
 
 impl InfoMetric {
-    /// Every fact.
+    /// All of these metrics.
     pub const ALL: &'static [Self] = &[
         Self::State,
         Self::Since,
@@ -40,7 +40,7 @@ impl InfoMetric {
         Self::Epoch,
     ];
 
-    /// Its row in the list.
+    /// Returns the metric's row in the list.
     pub const fn metric(self) -> Metric {
         use MetricKind::{Gauge, Info};
         use MetricScope::{Runtime, Worker};

@@ -1,8 +1,18 @@
-//! Which numbers a runtime measures.
+//! The set of metrics that a runtime measures.
 
 use super::{RuntimeNumber, WorkerNumber};
 
-/// A set of [`WorkerNumber`]s and [`RuntimeNumber`]s: those that a runtime measures. The others read `None`.
+/// A set of [`WorkerNumber`]s and [`RuntimeNumber`]s. A registry and a probe use it to declare which metrics they
+/// measure; all others are `None`.
+///
+/// ```
+/// use metrics_core::{MetricSet, WorkerNumber};
+///
+/// const POLLS: MetricSet = MetricSet::worker(&[WorkerNumber::PollCount]);
+/// let measured = POLLS.union(MetricSet::TASKS);
+/// assert!(measured.has_worker(WorkerNumber::PollCount));
+/// assert!(!measured.has_worker(WorkerNumber::ParkCount));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct MetricSet {
@@ -15,19 +25,19 @@ const _: () = assert!(WorkerNumber::ALL.len() < u32::BITS as usize);
 const _: () = assert!(RuntimeNumber::ALL.len() < u32::BITS as usize);
 
 impl MetricSet {
-    /// No number.
+    /// The empty set.
     pub const NONE: Self = Self {
         worker: 0,
         runtime: 0,
     };
 
-    /// Every number: a runtime that calls every hook.
+    /// All metrics, for a runtime that calls every hook.
     pub const ALL: Self = Self {
         worker: (1 << WorkerNumber::ALL.len()) - 1,
         runtime: (1 << RuntimeNumber::ALL.len()) - 1,
     };
 
-    /// Spawns and ends of tasks: a runtime that calls `task_spawned` and `task_ended`.
+    /// The counts of tasks, for a runtime that calls `task_spawned` and `task_ended`.
     pub const TASKS: Self = Self::runtime(&[
         RuntimeNumber::SpawnedTasksCount,
         RuntimeNumber::CoveredTasks,
@@ -37,14 +47,14 @@ impl MetricSet {
         RuntimeNumber::PanickedTasksCount,
     ]);
 
-    /// Events of an I/O driver: a runtime that calls `io_registered`, `io_deregistered` and `io_ready`.
+    /// The events of an I/O driver, for a runtime that calls `io_registered`, `io_deregistered` and `io_ready`.
     pub const IO_DRIVER: Self = Self::runtime(&[
         RuntimeNumber::IoDriverFdRegisteredCount,
         RuntimeNumber::IoDriverFdDeregisteredCount,
         RuntimeNumber::IoDriverReadyCount,
     ]);
 
-    /// The set of these per-worker numbers.
+    /// Creates the set of these per-worker metrics.
     pub const fn worker(numbers: &[WorkerNumber]) -> Self {
         let mut worker = 0;
         let mut i = 0;
@@ -55,7 +65,7 @@ impl MetricSet {
         Self { worker, runtime: 0 }
     }
 
-    /// The set of these numbers of the runtime as a whole.
+    /// Creates the set of these metrics of the whole runtime.
     pub const fn runtime(numbers: &[RuntimeNumber]) -> Self {
         let mut runtime = 0;
         let mut i = 0;
@@ -66,22 +76,22 @@ impl MetricSet {
         Self { worker: 0, runtime }
     }
 
-    /// Whether a per-worker number is in the set.
+    /// Returns `true` if the set contains this per-worker metric.
     pub const fn has_worker(self, number: WorkerNumber) -> bool {
         self.worker & (1 << number as u8) != 0
     }
 
-    /// Whether a number of the runtime as a whole is in the set.
+    /// Returns `true` if the set contains this metric of the whole runtime.
     pub const fn has_runtime(self, number: RuntimeNumber) -> bool {
         self.runtime & (1 << number as u8) != 0
     }
 
-    /// Whether no per-worker number is in the set.
+    /// Returns `true` if the set contains no per-worker metric.
     pub const fn has_no_worker(self) -> bool {
         self.worker == 0
     }
 
-    /// The numbers that are in either set.
+    /// Returns the metrics that are in either set.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self {
@@ -90,7 +100,7 @@ impl MetricSet {
         }
     }
 
-    /// The numbers that are in both sets.
+    /// Returns the metrics that are in both sets.
     #[must_use]
     pub const fn intersection(self, other: Self) -> Self {
         Self {
@@ -99,7 +109,7 @@ impl MetricSet {
         }
     }
 
-    /// The numbers that are in this set and not in the other.
+    /// Returns the metrics that are in this set but not in `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The one list of metrics: code, exporters and documentation are made from it.
+//! The list of metrics. Code, exporters and documentation are generated from it.
 //!
 //! Each source of numbers has a table: [`WorkerNumber`], [`RuntimeNumber`], [`HistogramName`] and [`EventLoopNumber`]. What has a
 //! shape of its own, such as a state or a name, is a [`Fact`]. A row of a table is the metric's documentation and help text, its name,
@@ -20,7 +20,7 @@ pub use runtime_numbers::{RuntimeNumber, RuntimeNumbers};
 pub use worker_numbers::WorkerNumber;
 pub(crate) use worker_numbers::with_worker_numbers;
 
-/// What kind of number a metric is.
+/// The kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MetricKind {
@@ -30,7 +30,7 @@ pub enum MetricKind {
     Gauge,
     /// A distribution with count, sum, minimum and maximum.
     Histogram,
-    /// A fact that identifies something.
+    /// A fixed property that identifies something.
     Info,
 }
 
@@ -46,53 +46,53 @@ pub enum MetricUnit {
     None,
 }
 
-/// What a metric describes.
+/// The object that a metric describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MetricScope {
     /// Each worker.
     Worker,
-    /// The runtime as a whole.
+    /// The whole runtime.
     Runtime,
-    /// The event loop of a host that has one: a browser's thread, Node.
+    /// The event loop of a host that has one, such as a browser's thread or Node.
     EventLoop,
 }
 
-/// Where the value of a metric comes from.
+/// The source of a metric's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MetricSource {
-    /// A number of each worker.
+    /// A per-worker metric.
     Worker(WorkerNumber),
-    /// A number of the runtime as a whole.
+    /// A metric of the whole runtime.
     Runtime(RuntimeNumber),
     /// A histogram.
     Histogram(HistogramName),
-    /// A value with a shape of its own.
+    /// A value that is not a plain number.
     Fact(InfoMetric),
-    /// The host's event loop, measured by the adapter for that host.
+    /// The host's event loop, which the adapter for that host measures.
     EventLoop,
 }
 
-/// One metric of the list.
+/// The description of one metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metric {
-    /// Its name in code and in snapshots.
+    /// The metric's name in code and in snapshots.
     pub name: &'static str,
-    /// Its name in Prometheus' text format, with unit and suffix. `None` if it is not exported.
+    /// The metric's name in Prometheus' text format, with its unit and suffix. `None` if it is not exported.
     pub exported: Option<&'static str>,
-    /// Where its value comes from.
+    /// The source of its value.
     pub source: MetricSource,
-    /// What it describes.
+    /// The object that it describes.
     pub scope: MetricScope,
-    /// What kind of number it is.
+    /// Its kind.
     pub kind: MetricKind,
     /// Its unit.
     pub unit: MetricUnit,
-    /// One line for the operator who meets it in an exporter.
+    /// A one-line description, for operators who see it in an exporter.
     pub help: &'static str,
-    /// How it differs from what Tokio has under that name; empty where it does not.
+    /// The difference from Tokio's metric of the same name; empty if there is none.
     pub unlike_tokio: &'static str,
 }
 
@@ -102,7 +102,7 @@ const LEN: usize = WorkerNumber::METRICS.len()
     + HistogramName::METRICS.len()
     + InfoMetric::METRICS.len();
 
-/// Every metric of a runtime: those of a worker first.
+/// All metrics of a runtime. Those of a worker come first.
 pub const METRICS: &[Metric] = &{
     let mut all = [InfoMetric::ALL[0].metric(); LEN];
     let mut len = 0;
@@ -122,7 +122,7 @@ pub const METRICS: &[Metric] = &{
     all
 };
 
-/// Appends those rows of `table` that have this scope, and returns the new length.
+/// Appends the rows of `table` that have this scope, and returns the new length.
 const fn append(all: &mut [Metric; LEN], mut len: usize, table: &[Metric], scope: MetricScope) -> usize {
     let mut i = 0;
     while i < table.len() {
@@ -135,7 +135,7 @@ const fn append(all: &mut [Metric; LEN], mut len: usize, table: &[Metric], scope
     len
 }
 
-/// The name of a row in exporters: none if it is empty.
+/// The exported name of a row: `None` if it is empty.
 const fn exported(name: &'static str) -> Option<&'static str> {
     if name.is_empty() { None } else { Some(name) }
 }

@@ -1,10 +1,10 @@
-//! The table of numbers of the runtime as a whole, and a value that holds them.
+//! The table of metrics of the whole runtime, and a value that holds them.
 
 use super::{Metric, MetricKind, MetricScope, MetricSource, MetricUnit, exported};
 
-/// Calls a macro with the table of runtime numbers.
+/// Calls a macro with the table of runtime metrics.
 ///
-/// A row: documentation and help text, kind, name of the getter, variant, name in exporters, difference to Tokio.
+/// A row contains: documentation and help text, kind, getter name, variant, exported name, difference from Tokio.
 macro_rules! with_runtime_numbers {
     ($callback:ident) => {
         $callback! {
@@ -52,7 +52,7 @@ pub(crate) use with_runtime_numbers;
 
 macro_rules! table {
     ($($(#[doc = $help:literal])* $kind:ident $name:ident $variant:ident $exported:literal $unlike:literal,)*) => {
-        /// A number of the runtime as a whole.
+        /// A metric of the whole runtime.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         #[repr(u8)]
@@ -62,17 +62,17 @@ macro_rules! table {
         }
 
         impl RuntimeNumber {
-            /// Every number, in the order of the list.
+            /// All metrics, in the order of the list.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// Its name in the list of metrics.
+            /// Returns the metric's name in the list of metrics.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => stringify!($name),)*
                 }
             }
 
-            /// Whether it is a counter, which never decreases.
+            /// Returns `true` if the metric is a counter, which never decreases.
             pub const fn is_counter(self) -> bool {
                 match self {
                     $(Self::$variant => matches!(MetricKind::$kind, MetricKind::Counter),)*
@@ -94,11 +94,11 @@ macro_rules! table {
 }
 with_runtime_numbers!(table);
 
-/// The numbers of a runtime at one moment. A number that was not measured is `None`.
+/// The metrics of a whole runtime at one moment. A metric that was not measured is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RuntimeNumbers {
-    /// One bit per number that is there.
+    /// One bit for each metric that has a value.
     known: u32,
     values: [u64; RuntimeNumber::ALL.len()],
 }
@@ -106,13 +106,13 @@ pub struct RuntimeNumbers {
 const _: () = assert!(RuntimeNumber::ALL.len() <= u32::BITS as usize);
 
 impl RuntimeNumbers {
-    /// No number.
+    /// No values.
     pub const NONE: Self = Self {
         known: 0,
         values: [0; RuntimeNumber::ALL.len()],
     };
 
-    /// The value of `number`.
+    /// Returns the value of `number`.
     pub const fn get(&self, number: RuntimeNumber) -> Option<u64> {
         if self.known & (1 << number as u8) != 0 {
             Some(self.values[number as usize])

@@ -1,11 +1,12 @@
-//! The table of per-worker numbers.
+//! The table of per-worker metrics.
 
 use super::{Metric, MetricKind, MetricScope, MetricSource, MetricUnit, exported};
 
-/// Calls a macro with the table of per-worker numbers: the counters, which a worker's hooks move, and the gauges, which only the
-/// runtime reports.
+/// Calls a macro with the table of per-worker metrics: the counters, which a worker's hooks increment, and the gauges,
+/// which only the runtime reports.
 ///
-/// A row: documentation and help text, type, name, name of the per-worker getter, variant, name in exporters, difference to Tokio.
+/// A row contains: documentation and help text, type, getter name, per-worker getter name, variant, exported name,
+/// difference from Tokio.
 macro_rules! with_worker_numbers {
     ($callback:ident) => {
         $callback! {
@@ -66,7 +67,7 @@ macro_rules! table {
         counters { $($(#[doc = $help:literal])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
         gauges { $($(#[doc = $gauge_help:literal])* $gauge_kind:ident $gauge:ident $worker_gauge:ident $gauge_variant:ident $gauge_exported:literal $gauge_unlike:literal,)* }
     ) => {
-        /// A number of each worker: a counter that its hooks move, or a gauge that the runtime reports.
+        /// A per-worker metric: a counter that the worker's hooks increment, or a gauge that the runtime reports.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         #[repr(u8)]
@@ -77,13 +78,13 @@ macro_rules! table {
         }
 
         impl WorkerNumber {
-            /// Every number, in the order of the list: the counters first.
+            /// All metrics, in the order of the list: the counters first.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)* $(Self::$gauge_variant,)*];
 
-            /// The counters.
+            /// All counters.
             pub const COUNTERS: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// Its name in the list of metrics.
+            /// Returns the metric's name in the list of metrics.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => stringify!($name),)*
@@ -91,7 +92,7 @@ macro_rules! table {
                 }
             }
 
-            /// Whether it is a counter, which never decreases.
+            /// Returns `true` if the metric is a counter, which never decreases.
             pub const fn is_counter(self) -> bool {
                 match self {
                     $(Self::$variant => true,)*

@@ -1,4 +1,4 @@
-//! What a reader remembers between two readings.
+//! The state that a reader keeps between two snapshots.
 
 use super::Weighted;
 use super::remembered::{SlotCache, WorkerCache};
@@ -20,23 +20,23 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::mem::{swap, take};
 
-/// The slots, grouped by the worker that they serve, and how far each was read.
+/// The slots, grouped by the worker that they serve, with the read position of each.
 #[derive(Debug)]
 pub(crate) struct Cache {
     pub(super) slots: Vec<SlotCache>,
     pub(super) workers: Vec<WorkerCache>,
-    /// The place in `workers` of each index.
+    /// The position in `workers` for each index.
     places: BTreeMap<usize, u32>,
-    /// Places in `workers` of those to be looked at in this reading.
+    /// Positions in `workers` of the workers to read for this snapshot.
     changed: Vec<u32>,
     pub(super) scratch: [Scratch; 2],
-    /// Numbers that the runtime reported itself: they take the place of those of the hooks.
+    /// Metrics that the runtime reported itself. They replace those of the hooks.
     pub(super) probed: MetricSet,
     sampling: [Sampling; 2],
-    /// The sums over all workers that a snapshot has in another form or not at all.
+    /// Sums over all workers that the snapshot stores in another form or not at all.
     pub(super) mean: Weighted,
     pub(super) polls: u64,
-    /// Workers of which no slot was ever read.
+    /// The number of workers with no slot that was ever read.
     pub(super) missing: usize,
     /// The total's histograms, while some worker is missing from them.
     withheld: [Option<HistogramReading<HeapStorage>>; 2],
@@ -64,7 +64,7 @@ impl Cache {
         }
     }
 
-    /// Brings `to`, which holds the last reading, up to date.
+    /// Updates `to`, which holds the previous snapshot.
     pub(crate) fn read<T: TimeSource>(
         &mut self,
         to: &mut Snapshot<HeapStorage>,
@@ -83,7 +83,7 @@ impl Cache {
         self.read_probed(to, registry, &moment, probe);
         self.find_changed(to, registry, &moment, probe);
         self.restore(to);
-        // By index, so that a probe that panics loses none of them.
+        // By index, so that a probe that panics loses no histogram.
         for i in 0..self.changed.len() {
             let Some(&place) = self.changed.get(i) else { break };
             self.read_worker(place, to, registry, &moment, probe);
@@ -96,7 +96,7 @@ impl Cache {
         self.clear_unread(to);
     }
 
-    /// The place of the worker with this index. A new one gets an entry at the end, out of order.
+    /// Returns the position of the worker with this index. A new worker gets an entry at the end, out of order.
     pub(super) fn place<T>(
         &mut self,
         index: usize,
@@ -122,7 +122,7 @@ impl Cache {
         place
     }
 
-    /// Puts new entries into their order.
+    /// Sorts new entries.
     fn sort(&mut self, to: &mut Snapshot<HeapStorage>) {
         if to.workers.is_sorted_by_key(WorkerSnapshot::index) {
             return;
@@ -136,7 +136,7 @@ impl Cache {
         }
     }
 
-    /// Looks at every slot, and collects the workers of those that have changed.
+    /// Checks every slot, and collects the workers whose slots have changed.
     fn find_changed<T: TimeSource>(
         &mut self,
         to: &mut Snapshot<HeapStorage>,
@@ -147,7 +147,7 @@ impl Cache {
         for (number, slot) in registry.storage.slots().enumerate() {
             let holder = slot.lease.holder();
             if number == self.slots.len() {
-                // A slot that is just being leased is looked at in the next reading, and so are those after it.
+                // A slot that is being leased is read with the next snapshot, and so are all slots after it.
                 let Some(index) = holder.worker() else { break };
                 let place = self.place(index, to, registry, moment);
                 self.slots.push(SlotCache::new(place));
@@ -177,14 +177,14 @@ impl Cache {
         self.sort(to);
     }
 
-    /// Takes the histograms out of the total while some worker is missing from them.
+    /// Removes the histograms from the total while some worker is missing from them.
     fn clear_unread(&mut self, to: &mut Snapshot<HeapStorage>) {
         if self.missing > 0 {
             self.withheld = [to.total.poll_time.take(), to.total.schedule_latency.take()];
         }
     }
 
-    /// Puts them back.
+    /// Restores the histograms of the total.
     fn restore(&mut self, to: &mut Snapshot<HeapStorage>) {
         let [poll_time, schedule_latency] = &mut self.withheld;
         for (withheld, reading) in [
@@ -218,7 +218,7 @@ impl Cache {
         }
     }
 
-    /// Sets what of the total follows from the sums.
+    /// Sets the values of the total that derive from the sums.
     fn finish_total(&mut self, to: &mut Snapshot<HeapStorage>, moment: &Moment) {
         let is_complete = self.missing == 0;
         let known = if is_complete {
@@ -258,7 +258,7 @@ impl Cache {
             return;
         };
         let read = || cells.try_read(HeapStorage::shared_buckets, config, scratch.buckets_mut());
-        // Records that overlap every try leave the last good reading in place, if there is one.
+        // If records overlap every attempt, the last good value stays, if there is one.
         if let Some((sum, min, max)) = read_with_retries(read, |attempt| probe.relax(attempt)) {
             scratch.set_totals(sum, min, max);
             swap(&mut to.blocking_queue_wait, &mut self.blocking_queue_wait);

@@ -1,4 +1,4 @@
-//! Readings of a registry in a `static`, without memory of their own: each slot is read into the caller's snapshot.
+//! Snapshots of a registry in a `static`. There is no extra memory: each slot is read into the caller's snapshot.
 
 use super::runtime::{Moment, epoch, read_runtime};
 use super::{ReadStorage, Weighted, busy_from, set_state, set_thread};
@@ -33,9 +33,9 @@ where
     R: RegistryRef<Storage = StaticStorage<WORKERS, BUCKETS, C>>,
     P: Probe,
 {
-    /// Takes a snapshot over an earlier one, which may lie in a `static`: a snapshot can be larger than a stack.
+    /// Takes a snapshot into an existing one, which may be in a `static`: a snapshot can be larger than the stack.
     ///
-    /// A worker that is being written during every try keeps the numbers that `snapshot` has for it, and is marked
+    /// A worker that is being written during every attempt keeps the values that `snapshot` has for it, and is marked
     /// [stale](WorkerSnapshot::staleness). A snapshot of another registry is replaced.
     pub fn snapshot_into(&self, snapshot: &mut Snapshot<R::Storage>) {
         read_into(snapshot, self.registry(), self.probe());
@@ -55,13 +55,13 @@ fn read_into<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: Bucke
         to.uptime = None;
         to.workers.clear();
     }
-    // Nothing is remembered of an earlier reading.
+    // Nothing is kept from an earlier snapshot.
     let mut probed = MetricSet::NONE;
     let moment = read_runtime(to, registry, probe, &mut probed);
     let configs = [registry.poll_time_config(), registry.schedule_latency_config()];
     for (index, slot) in registry.storage.slots().enumerate() {
         if to.workers.len() == index {
-            // As many fit as there are slots.
+            // There is room for as many workers as slots.
             let _ = to.workers.push(WorkerSnapshot::new(index));
             to.workers
                 .last_mut()
@@ -76,7 +76,7 @@ fn read_into<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: Bucke
     sum(to, &moment, configs);
 }
 
-/// Reads a slot straight into the worker's entry.
+/// Reads a slot directly into the worker's entry.
 fn read_slot<S: Storage>(
     worker: &mut WorkerSnapshot<S>,
     slot: &Slot<S::Buckets>,
@@ -89,7 +89,7 @@ fn read_slot<S: Storage>(
     let mut is_mixed = false;
     let read = || {
         let seq = slot.seq.begin()?;
-        // A try that fails after this leaves numbers of two submits.
+        // An attempt that fails after this point leaves values of two submits.
         is_mixed = true;
         let values = slot.counters.read();
         copy(&mut now.poll_time, slot.poll_time.as_ref(), configs[0]);
@@ -142,7 +142,7 @@ fn read_slot<S: Storage>(
             moment.nanos_since(from)
         };
         worker.busy_in_progress = Some(in_progress);
-        // A state can be seen before what was submitted with it: busy time never goes back for that.
+        // A reader can see a state before the values submitted with it. Busy time never decreases because of that.
         let new = &mut now.numbers.values[BUSY];
         *new = new.saturating_add(in_progress).max(busy);
     }
@@ -168,7 +168,7 @@ fn copy<S: Storage>(
     }
 }
 
-/// Numbers that the runtime reports itself take the place of those of the hooks.
+/// Replaces the values of the hooks with those that the runtime reports.
 fn read_probed<S: Storage>(worker: &mut WorkerSnapshot<S>, probe: &impl Probe) {
     let reported = probe.worker_numbers();
     for &number in WorkerNumber::ALL {
@@ -179,7 +179,7 @@ fn read_probed<S: Storage>(worker: &mut WorkerSnapshot<S>, probe: &impl Probe) {
     }
 }
 
-/// Sums the workers up.
+/// Computes the sum over the workers.
 fn sum<S: Storage>(to: &mut Snapshot<S>, moment: &Moment, configs: [Option<&HistogramConfig>; 2]) {
     let Snapshot { total, workers, .. } = to;
     let workers = workers.as_slice();
@@ -235,7 +235,7 @@ fn merge<S: Storage>(
     let Some(sum) = to else { return };
     sum.sampling = sampling;
     sum.polls = 0;
-    // The storage holds these buckets already, and no registry has two layouts: neither can fail.
+    // The storage already holds these buckets, and a registry has one layout per histogram: neither call can fail.
     let _ = sum.histogram.reset(*config);
     for reading in workers.iter().filter_map(|worker| of(&worker.measurements)) {
         sum.polls = sum.polls.wrapping_add(reading.polls);

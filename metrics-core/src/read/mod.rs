@@ -1,8 +1,8 @@
-//! Taking readings: what the cells of a registry hold becomes the plain values of a snapshot.
+//! Reading a registry's cells into a snapshot.
 //!
-//! A slot is tried until one try lay between two submits, and only then are its numbers applied: nothing is ever taken back. Heap
-//! storage keeps a cache between readings, so that a reading costs what has changed since the last one. Storage in a `static` has no
-//! memory to spare for one: it reads each slot in place.
+//! A reader reads a slot until one attempt falls between two submits, and applies its values only then, so that it
+//! never has to undo anything. Heap storage keeps a cache between snapshots, so that a snapshot costs only what has
+//! changed since the last one. Storage in a `static` has no memory for a cache: it reads each slot in place.
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod cache;
@@ -30,14 +30,14 @@ use crate::snapshot::{Snapshot, WorkerSnapshot};
 use crate::storage::{Storage, Text};
 use crate::time::TimeSource;
 
-/// Storage whose registries can be read into a [`Snapshot`]. Sealed: every [`Storage`] is.
+/// Storage that can be read into a [`Snapshot`]. This trait is sealed, and every [`Storage`] implements it.
 pub trait ReadStorage: Storage + Sized {
-    /// Takes a reading on its own.
+    /// Takes a snapshot without a cache.
     #[doc(hidden)]
     fn snapshot<T: TimeSource>(registry: &Registry<Self, T>, probe: &impl Probe) -> Snapshot<Self>;
 }
 
-/// A sum of mean poll times, each weighed by its polls.
+/// A sum of mean poll times, each weighted by the number of polls.
 #[derive(Clone, Copy, Debug, Default)]
 struct Weighted {
     sum: u128,
@@ -64,22 +64,22 @@ impl Weighted {
         self.weight = self.weight.wrapping_add(other.weight);
     }
 
-    /// Replaces a part of the sum.
+    /// Replaces one term of the sum.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     fn replace(&mut self, old: Self, new: Self) {
         self.sum = self.sum.wrapping_add(new.sum.wrapping_sub(old.sum));
         self.weight = self.weight.wrapping_add(new.weight.wrapping_sub(old.weight));
     }
 
-    /// The mean with its fraction; zero without a sample.
+    /// Returns the mean with its fraction; zero without a sample.
     fn mean(&self) -> u64 {
         let mean = self.sum.checked_div(self.weight);
         mean.map_or(0, |mean| u64::try_from(mean).unwrap_or(u64::MAX))
     }
 }
 
-/// Since when, in ticks, a thread has busy time that its slot does not count yet; [`UNTIMED`] if it has none. A thread that lost its
-/// worker to another has its poll in progress to end and is not busy otherwise.
+/// Returns the time in ticks since which a thread has busy time that its slot does not count yet; [`UNTIMED`] if there
+/// is none. A thread that lost its worker to another thread finishes its poll in progress and is not busy otherwise.
 fn busy_from(live: &LiveRecord, settled_at: u64, lost: bool) -> u64 {
     match live.busy_since() {
         UNTIMED => UNTIMED,
@@ -88,10 +88,10 @@ fn busy_from(live: &LiveRecord, settled_at: u64, lost: bool) -> u64 {
     }
 }
 
-/// The state that is known of a worker by its live record and by the runtime's own signs.
+/// Returns the state of a worker from its live record and from what the runtime reports.
 ///
-/// A worker is seen searching and running only by hooks that report both; those measure its busy time. Without them it is known to
-/// be awake, at most.
+/// A worker is reported as searching or running only if its hooks report both; these hooks measure its busy time.
+/// Without them, a worker outside a poll is only known to be awake.
 fn known_state(live: WorkerState, parked: Option<bool>, tells_running: bool) -> Option<WorkerState> {
     match (live, parked) {
         (WorkerState::Polling, _) => Some(WorkerState::Polling),
@@ -102,7 +102,7 @@ fn known_state(live: WorkerState, parked: Option<bool>, tells_running: bool) -> 
     }
 }
 
-/// Sets what a worker is doing: by the record of the thread that has it, or nothing.
+/// Sets a worker's state from the record of the thread that runs it, or clears it.
 fn set_state<S: Storage>(
     worker: &mut WorkerSnapshot<S>,
     live: Option<&LiveRecord>,
@@ -115,20 +115,20 @@ fn set_state<S: Storage>(
     if worker.spawn_location != spawn_location {
         worker.spawn_location_name.clear();
         if spawn_location != LocationId::UNKNOWN {
-            // A name that does not fit is cut.
+            // A name that does not fit is truncated.
             let _ = probe.write_location(spawn_location, &mut worker.spawn_location_name);
         }
         worker.spawn_location = spawn_location;
     }
 }
 
-/// Sets the number and the name of the thread that has a worker; zero is no thread.
+/// Sets the number and the name of the thread that runs a worker; zero means no thread.
 fn set_thread<S: Storage>(worker: &mut WorkerSnapshot<S>, thread: u64, probe: &impl Probe) {
     let thread = (thread != 0).then_some(thread);
     if worker.thread != thread {
         worker.thread_name.clear();
         if let Some(thread) = thread {
-            // A name that does not fit is cut.
+            // A name that does not fit is truncated.
             let _ = probe.write_thread(thread, &mut worker.thread_name);
         }
         worker.thread = thread;

@@ -1,4 +1,4 @@
-//! The per-worker numbers that the runtime reports itself.
+//! The per-worker metrics that the runtime reports itself.
 
 use super::cache::Cache;
 use super::known_state;
@@ -11,7 +11,7 @@ use crate::snapshot::Snapshot;
 use crate::storage::HeapStorage;
 
 impl Cache {
-    /// Reads them for every worker that the runtime has. A counter that it no longer reports keeps its last value.
+    /// Reads the metrics of every worker. A counter that the runtime no longer reports keeps its last value.
     pub(super) fn read_probed<T>(
         &mut self,
         to: &mut Snapshot<HeapStorage>,
@@ -26,7 +26,7 @@ impl Cache {
             return;
         }
         for entry in &mut to.workers {
-            // The count of the hooks would not continue from the runtime's, nor the other way round.
+            // The count of the hooks does not continue from the runtime's, nor the other way round.
             let numbers = &mut entry.measurements.numbers;
             numbers.known = numbers.known.without(new);
         }
@@ -66,7 +66,7 @@ impl Cache {
         }
     }
 
-    /// Sets what the workers are doing where the runtime reports whether they are parked.
+    /// Sets the states of the workers, if the runtime reports whether they are parked.
     pub(super) fn set_probed_states(
         &self,
         to: &mut Snapshot<HeapStorage>,
@@ -92,7 +92,7 @@ impl Cache {
         }
     }
 
-    /// Sums them up. A number that the runtime does not report of each of its workers is not known of all.
+    /// Computes the sums. A metric that the runtime does not report for each worker is `None` in the sum.
     pub(super) fn sum_probed(&self, to: &mut Snapshot<HeapStorage>) {
         if self.probed.has_no_worker() {
             return;

@@ -1,4 +1,4 @@
-//! What a reader remembers of a slot and of a worker between two readings.
+//! The state of a slot and of a worker that a reader caches between two snapshots.
 
 use super::Weighted;
 use crate::live::{LiveRecord, UNTIMED, WorkerState};
@@ -10,24 +10,24 @@ use crate::storage::HeapStorage;
 /// No slot.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// What is remembered of a slot.
+/// The cached state of a slot.
 #[derive(Debug)]
 pub(super) struct SlotCache {
     pub(super) holder: Holder,
-    /// The sequence count that its numbers were read under; `None` before the first time.
+    /// The sequence count under which its values were read; `None` before the first read.
     pub(super) seq: Option<u32>,
     pub(super) live: Option<LiveRecord>,
-    /// The place of its worker.
+    /// The position of its worker.
     pub(super) worker: u32,
     /// The next slot of the same worker.
     pub(super) next: u32,
     pub(super) thread: u64,
     pub(super) settled_at: u64,
-    /// Since when it has busy time that it does not count yet, in ticks; [`UNTIMED`] if it has none.
+    /// The time in ticks since which it has busy time that it does not count yet; [`UNTIMED`] if there is none.
     pub(super) busy_from: u64,
 }
 
-/// What is remembered of a worker, apart from its entry in the snapshot.
+/// The cached state of a worker, in addition to its entry in the snapshot.
 #[derive(Debug)]
 #[allow(
     clippy::struct_excessive_bools,
@@ -35,25 +35,25 @@ pub(super) struct SlotCache {
 )]
 pub(super) struct WorkerCache {
     pub(super) index: usize,
-    /// Where its entry is.
+    /// The position of its entry.
     pub(super) entry: u32,
     /// Its slots.
     pub(super) first: u32,
     pub(super) last: u32,
-    /// Whether it is among those that changed.
+    /// Whether it is in the list of changed workers.
     pub(super) is_listed: bool,
     pub(super) numbers_changed: bool,
-    /// Whether its slots were read once.
+    /// Whether its slots have been read.
     pub(super) is_read: bool,
     pub(super) measures_busy: bool,
-    /// Whether its busy time has to be computed anew, though none of it is in progress.
+    /// Whether its busy time must be recomputed, even though no busy period is in progress.
     pub(super) settles: bool,
     pub(super) is_busy: bool,
-    /// What its live record says.
+    /// Its live record.
     pub(super) live_state: WorkerState,
-    /// Since when it has been in its state, in ticks; [`UNTIMED`] if that is not known.
+    /// The time in ticks since which it has been in its state; [`UNTIMED`] if it is not known.
     pub(super) since: u64,
-    /// Busy time that its slots count, in nanoseconds.
+    /// The busy time that its slots count, in nanoseconds.
     pub(super) settled: u64,
     pub(super) polls: u64,
     pub(super) mean: Weighted,
@@ -73,7 +73,7 @@ impl SlotCache {
         }
     }
 
-    /// Whether nothing has changed in the slot since it was read.
+    /// Returns `true` if the slot has not changed since it was read.
     #[inline(always)]
     pub(super) fn is_unchanged(&self, slot: &Slot<HeapBuckets>, holder: Holder) -> bool {
         self.holder == holder
@@ -82,7 +82,7 @@ impl SlotCache {
             && self.live.as_ref().is_some_and(|live| slot.live.is_still(live))
     }
 
-    /// Whether its thread, and not the other slot's, has the worker that both serve.
+    /// Returns `true` if this slot's thread, and not the other slot's, runs the worker that both serve.
     pub(super) fn supersedes(&self, other: &Self) -> bool {
         match (&self.live, &other.live) {
             (Some(live), Some(other)) => live.supersedes(other),
@@ -112,7 +112,7 @@ impl WorkerCache {
         }
     }
 
-    /// Its entry in the snapshot.
+    /// Returns its entry in the snapshot.
     #[inline(always)]
     pub(super) fn entry_of<'a>(
         &self,

@@ -1,4 +1,4 @@
-//! The part of a reading that does not come from slots.
+//! The part of a snapshot that does not come from slots.
 
 use crate::catalog::{MetricSet, RuntimeNumber, WorkerNumber};
 use crate::probe::Probe;
@@ -14,27 +14,27 @@ use crate::time::{TimeScale, TimeSource, Timestamp};
 use core::fmt::Write;
 use core::time::Duration;
 
-/// What is the same for all slots of one reading.
+/// The values that all slots of one snapshot share.
 pub(super) struct Moment {
     pub(super) now: Timestamp,
     pub(super) scale: TimeScale,
     pub(super) timed: bool,
-    /// Nanoseconds since the reading before. `None` without a clock.
+    /// Nanoseconds since the previous snapshot. `None` without a clock.
     pub(super) elapsed: Option<u64>,
-    /// The counters that hooks move.
+    /// The counters that hooks increment.
     pub(super) measured: MetricSet,
-    /// Whether hooks tell a worker that is searching from one that is running.
+    /// Whether hooks distinguish a searching worker from a running one.
     pub(super) tells_running: bool,
     pub(super) sampling: [Sampling; 2],
 }
 
 impl Moment {
-    /// Nanoseconds since a reading of the clock, which another core may have taken. `None` if the clock has stepped back.
+    /// Returns the nanoseconds since a timestamp that another core may have taken. `None` if the clock stepped back.
     pub(super) fn age(&self, since: Timestamp) -> Option<u64> {
         self.scale.nanos_across_cores(self.now, since)
     }
 
-    /// Nanoseconds since a reading of the clock in ticks; zero if the clock has stepped back.
+    /// Returns the nanoseconds since a timestamp in ticks; zero if the clock stepped back.
     pub(super) fn nanos_since(&self, ticks: u64) -> u64 {
         self.scale.nanos(self.now, Timestamp::from_ticks(ticks))
     }
@@ -48,7 +48,7 @@ impl Moment {
         });
     }
 
-    /// Measurements that have counted nothing.
+    /// Creates measurements without counts.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub(super) fn blank<S: Storage, T>(
         &self,
@@ -58,7 +58,7 @@ impl Moment {
         let info = &registry.info;
         let [poll_time, schedule_latency] =
             [&info.poll_time, &info.schedule_latency].map(|layout| layout.get());
-        // Fixed storage was checked to hold the buckets when the registry was made.
+        // The registry was built only after a check that fixed storage holds the buckets.
         let empty =
             |config: Option<&_>, sampling| HistogramReading::empty(config.filter(|_| self.timed)?, sampling);
         let mut blank = Measurements {
@@ -71,8 +71,8 @@ impl Moment {
     }
 }
 
-/// Reads the clock, the switches and the numbers of the runtime as a whole. `probed` are the numbers that the runtime reported itself
-/// in an earlier reading.
+/// Reads the clock, the switches and the metrics of the whole runtime. `probed` is the set of metrics that the runtime
+/// reported for an earlier snapshot.
 pub(super) fn read_runtime<S: Storage, T: TimeSource>(
     to: &mut Snapshot<S>,
     registry: &Registry<S, T>,
@@ -91,7 +91,7 @@ pub(super) fn read_runtime<S: Storage, T: TimeSource>(
         .zip(to.uptime)
         .map(|(now, before)| now.saturating_sub(before));
     if to.name.as_ref().is_empty() {
-        // A name that does not fit is cut.
+        // A name that does not fit is truncated.
         let _ = to.name.write_str(info.name.as_ref());
     }
     to.epoch = epoch(registry, probe);
@@ -107,7 +107,7 @@ pub(super) fn read_runtime<S: Storage, T: TimeSource>(
         if reported.is_some() {
             *probed = probed.union(MetricSet::runtime(&[number]));
         } else if number.is_counter() && probed.has_runtime(number) {
-            // The last value stays: the count of the hooks would not continue from there.
+            // The last value stays: the count of the hooks does not continue from it.
             continue;
         }
         to.runtime.set(
@@ -131,8 +131,8 @@ pub(super) fn read_runtime<S: Storage, T: TimeSource>(
     }
 }
 
-/// What a snapshot gives as the epoch: the registry's, changed in a process that was forked from the one that made it. A registry in
-/// a `static` that was given none has its address, which no other has.
+/// Returns the epoch of a snapshot: the registry's, changed in a process forked from the one that built it. A registry
+/// in a `static` without an epoch uses its address, which is unique.
 pub(super) fn epoch<S: Storage, T>(registry: &Registry<S, T>, probe: &impl Probe) -> u64 {
     let epoch = match registry.info.epoch {
         0 => core::ptr::from_ref(registry).addr() as u64,
@@ -141,7 +141,8 @@ pub(super) fn epoch<S: Storage, T>(registry: &Registry<S, T>, probe: &impl Probe
     epoch ^ probe.fork_id()
 }
 
-/// The numbers that hooks move for a worker, or for external threads: they have no queue, and nothing tells when they park.
+/// The metrics that hooks count for a worker, or for external threads. External threads have no queue, and no hook
+/// reports when they park.
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(super) fn known(index: usize, moment: &Moment, probed: MetricSet) -> MetricSet {
     const EXTERNAL_NUMBERS: MetricSet = MetricSet::worker(&[

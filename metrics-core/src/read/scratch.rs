@@ -1,4 +1,4 @@
-//! What one try reads, before it is known to be of one submit.
+//! The values of one attempt, before they are known to belong to one submit.
 
 use super::Weighted;
 use crate::catalog::WorkerNumber;
@@ -10,7 +10,7 @@ use crate::snapshot::HistogramReading;
 use crate::storage::HeapStorage;
 use alloc::boxed::Box;
 
-/// The numbers of one slot, or of several that serve one worker.
+/// The values of one slot, or of several slots that serve one worker.
 #[derive(Debug)]
 pub(super) struct Scratch {
     pub(super) values: CounterValues,
@@ -23,7 +23,7 @@ pub(super) struct Scratch {
 #[derive(Debug)]
 pub(super) struct Table {
     counts: Box<[u64]>,
-    /// A bit for each block of buckets that was read.
+    /// One bit for each segment of buckets that was read.
     blocks: u64,
     block_shift: u32,
     sum: u64,
@@ -44,7 +44,7 @@ impl Scratch {
         }
     }
 
-    /// Copies what a slot holds.
+    /// Copies the values of a slot.
     #[inline(always)]
     pub(super) fn read(&mut self, slot: &Slot<HeapBuckets>) {
         self.values = slot.counters.read();
@@ -52,17 +52,17 @@ impl Scratch {
         self.schedule_latency.read(slot.schedule_latency.as_ref());
     }
 
-    /// Polls, by the count of the hooks.
+    /// Returns the number of polls that the hooks counted.
     pub(super) fn polls(&self) -> u64 {
         self.values.get(WorkerNumber::PollCount)
     }
 
-    /// Weighs the mean, once the numbers are known to be of one submit.
+    /// Computes the weighted mean, after the values are known to belong to one submit.
     pub(super) fn weigh(&mut self) {
         self.mean = Weighted::of(self.values.mean_poll_time, self.polls());
     }
 
-    /// Adds the numbers of another slot.
+    /// Adds the values of another slot.
     pub(super) fn add(&mut self, other: &Self) {
         for (sum, value) in self.values.values.iter_mut().zip(other.values.values) {
             *sum = sum.wrapping_add(value);
@@ -108,7 +108,7 @@ impl Table {
         self.max = self.max.max(other.max);
     }
 
-    /// Replaces the histogram of a worker, and moves the total by the difference.
+    /// Replaces the histogram of a worker, and changes the total by the difference.
     #[inline(always)]
     pub(super) fn apply(
         &self,
@@ -163,7 +163,7 @@ fn differ(new: &[u64; CHUNK], old: &[u64; CHUNK]) -> bool {
     new.iter().zip(old).fold(0, |bits, (new, old)| bits | (new ^ old)) != 0
 }
 
-/// Replaces counts, and moves the sums by the differences.
+/// Replaces counts, and changes the sums by the differences.
 #[inline(always)]
 fn replace(new: &[u64], old: &mut [u64], sums: &mut [u64]) {
     for ((new, old), sum) in new.iter().zip(old).zip(sums) {

@@ -1,4 +1,4 @@
-//! The slots that serve one worker: read together, applied together.
+//! The slots that serve one worker, which are read and applied together.
 
 use super::cache::Cache;
 use super::remembered::NONE;
@@ -17,7 +17,7 @@ use crate::time::{TimeSource, Timestamp};
 const BUSY: usize = WorkerNumber::BusyDurationTotal as usize;
 
 impl Cache {
-    /// Brings one worker up to date.
+    /// Updates one worker.
     pub(super) fn read_worker<T: TimeSource>(
         &mut self,
         place: u32,
@@ -39,7 +39,7 @@ impl Cache {
         }
     }
 
-    /// Reads the slots of a worker into scratch space, and says whether all of them could be read.
+    /// Reads the slots of a worker into scratch space. Returns `true` if all of them could be read.
     #[inline(never)]
     fn read_slots<T: TimeSource>(
         &mut self,
@@ -70,7 +70,7 @@ impl Cache {
         true
     }
 
-    /// Takes over what was read of a worker: all of it, or nothing.
+    /// Applies the values read for a worker: all of them or none.
     #[inline(never)]
     fn apply<T>(
         &mut self,
@@ -98,7 +98,7 @@ impl Cache {
             if !worker.is_read && !entry.missing {
                 entry.missing = true;
                 self.missing += 1;
-                // What the runtime reports itself is known.
+                // The values that the runtime reports are known.
                 now.numbers.known = now.numbers.known.intersection(self.probed);
                 (now.poll_time, now.schedule_latency) = (None, None);
             }
@@ -119,7 +119,7 @@ impl Cache {
         let polls = sum.polls();
         let mut values = sum.values.values;
         let old = &mut now.numbers.values;
-        // `pass_time` adds what is in progress.
+        // `pass_time` adds the busy time in progress.
         worker.settled = values[BUSY];
         worker.settles = worker.measures_busy;
         values[BUSY] = old[BUSY];
@@ -146,7 +146,7 @@ impl Cache {
         sum.schedule_latency.apply(polls, latency.0, latency.1);
     }
 
-    /// Finds the slot of the thread that has a worker now, and takes over what that thread is doing.
+    /// Finds the slot of the thread that runs a worker now, and applies its live record.
     fn apply_state(
         &mut self,
         place: u32,
@@ -198,7 +198,7 @@ impl Cache {
         set_thread(entry, thread, probe);
     }
 
-    /// Sets what depends on the moment of the reading alone.
+    /// Sets the values that depend only on the time of the snapshot.
     pub(super) fn pass_time(&mut self, to: &mut Snapshot<HeapStorage>, moment: &Moment) {
         if !moment.timed {
             return;
@@ -235,7 +235,7 @@ impl Cache {
                 number = slot.next;
             }
             entry.busy_in_progress = Some(in_progress);
-            // A state can be seen before what was submitted with it: busy time never goes back for that.
+            // A reader can see a state before the values submitted with it. Busy time never decreases because of that.
             let busy = &mut entry.measurements.numbers.values[BUSY];
             let new = worker.settled.saturating_add(in_progress).max(*busy);
             total.numbers.values[BUSY] = total.numbers.values[BUSY].wrapping_add(new - *busy);
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(reader.read().total().poll_count(), Some(2));
 
         poll();
-        // The other thread is in the middle of a submit, for as long as the reader tries.
+        // The other thread is in the middle of a submit during every attempt.
         let slot = registry.storage.slots().nth(1).unwrap();
         let seq = slot.seq.open();
         let snapshot = reader.read();

@@ -1,4 +1,4 @@
-//! A reader that takes snapshots of one runtime again and again.
+//! A reader that takes snapshots of one runtime repeatedly.
 
 use super::ReadStorage;
 use super::cache::Cache;
@@ -9,11 +9,12 @@ use crate::snapshot::Snapshot;
 use crate::storage::HeapStorage;
 use crate::time::TimeSource;
 
-/// Takes snapshots of one runtime, each for the price of what has changed since the last one.
+/// Takes snapshots of one runtime repeatedly. Each snapshot costs only what has changed since the last one.
 ///
-/// It remembers what it read, so it passes over workers that did not submit since, and allocates only for slots that it has not seen.
-/// The snapshots of one reader never go back: a worker that can't be read keeps its last numbers and is marked
-/// [stale](crate::WorkerSnapshot::staleness). Any number of readers read one runtime without disturbing each other.
+/// A reader caches what it has read: it skips workers that have not submitted since, and allocates only for new slots.
+/// Counters never decrease from one snapshot to the next: a worker that can't be read keeps its last values and is
+/// marked [stale](crate::WorkerSnapshot::staleness). Several readers can read one runtime without affecting each
+/// other.
 ///
 /// ```
 /// use metrics_core::{Builder, MetricSet, NoClock, PollStart, RuntimeMetrics, Worker};
@@ -37,7 +38,7 @@ pub struct SnapshotReader<R: RegistryRef<Storage = HeapStorage>, P = NoProbe> {
 }
 
 impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> SnapshotReader<R, P> {
-    /// A reader that has read nothing yet.
+    /// Creates a reader with an empty snapshot.
     pub fn new(metrics: RuntimeMetrics<R, P>) -> Self {
         Self {
             cache: Cache::new(metrics.registry()),
@@ -46,26 +47,26 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> SnapshotReader<R, P> {
         }
     }
 
-    /// Takes a reading.
+    /// Takes a snapshot.
     pub fn read(&mut self) -> &Snapshot<HeapStorage> {
         let (registry, probe) = (self.metrics.registry(), self.metrics.probe());
         self.cache.read(&mut self.snapshot, registry, probe);
         &self.snapshot
     }
 
-    /// The last reading; empty before the first.
+    /// Returns the last snapshot, which is empty before the first [`read`](Self::read).
     pub fn snapshot(&self) -> &Snapshot<HeapStorage> {
         &self.snapshot
     }
 
-    /// The handle that it reads through.
+    /// Returns the handle through which it reads.
     pub fn metrics(&self) -> &RuntimeMetrics<R, P> {
         &self.metrics
     }
 }
 
 impl<R: RegistryRef<Storage = HeapStorage>, P: Probe + Clone> RuntimeMetrics<R, P> {
-    /// A reader that takes snapshots again and again: of each, only what has changed is read.
+    /// Creates a reader that takes snapshots repeatedly and reads only what has changed.
     pub fn reader(&self) -> SnapshotReader<R, P> {
         SnapshotReader::new(self.clone())
     }

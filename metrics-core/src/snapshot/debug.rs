@@ -1,4 +1,4 @@
-//! Snapshots for a programmer's eye: what was measured, and no cells or buckets.
+//! `Debug` output of snapshots: the measured values, without cells or buckets.
 
 use super::{Measurements, Snapshot, WorkerInterval, WorkerSnapshot};
 use crate::catalog::WorkerNumber;
@@ -6,7 +6,7 @@ use crate::live::WorkerState;
 use crate::storage::Storage;
 use core::fmt;
 
-/// Adds the counters that are there.
+/// Adds the counters that have a value.
 fn counters(f: &mut fmt::DebugStruct<'_, '_>, counter: impl Fn(WorkerNumber) -> Option<u64>) {
     for &each in WorkerNumber::ALL {
         if let Some(value) = counter(each) {
@@ -15,7 +15,7 @@ fn counters(f: &mut fmt::DebugStruct<'_, '_>, counter: impl Fn(WorkerNumber) -> 
     }
 }
 
-/// Adds a value if it is there.
+/// Adds a value if there is one.
 fn known(f: &mut fmt::DebugStruct<'_, '_>, name: &str, value: Option<&dyn fmt::Debug>) {
     if let Some(value) = value {
         f.field(name, value);
@@ -56,7 +56,7 @@ impl<S: Storage> fmt::Debug for WorkerInterval<S> {
     }
 }
 
-/// A worker in a line of its snapshot.
+/// Formats a worker in one line of its snapshot.
 struct Brief<'a, S: Storage>(&'a WorkerSnapshot<S>);
 
 impl<S: Storage> fmt::Debug for Brief<'_, S> {

@@ -1,4 +1,4 @@
-//! Reading a serialised snapshot: within a limit of memory, and checked once as a whole.
+//! Decoding a serialised snapshot, within a memory limit and with one check of the whole.
 
 use super::measurements::{HistogramReading, Measurements};
 use super::wire::{FIELDS, SNAPSHOT_SCHEMA};
@@ -15,10 +15,11 @@ use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 
-/// Decodes a [`Snapshot`] within a limit of memory.
+/// Decodes a [`Snapshot`] within a memory limit.
 ///
-/// A few bytes can describe a histogram of thousands of buckets. Decoding a `Snapshot` without a seed therefore stops where it would
-/// take more than 128 MiB, or more than 4 MiB and 200 times as much as was read. A seed sets a limit of your own:
+/// A few bytes can describe a histogram of thousands of buckets. Decoding a `Snapshot` without a seed therefore fails
+/// if it would need more than 128 MiB, or more than 4 MiB plus 200 times the bytes read. Use a seed to set another
+/// limit:
 ///
 /// ```
 /// use metrics_core::{Builder, HeapStorage, NoClock, RuntimeMetrics, SnapshotSeed};
@@ -42,7 +43,7 @@ impl<S: Storage> SnapshotSeed<S> {
     /// The default limit, in bytes.
     pub const DEFAULT_LIMIT: usize = 128 << 20;
 
-    /// A seed with the limits that decoding has without one.
+    /// Creates a seed with the default limits.
     pub const fn new() -> Self {
         Self {
             budget: Budget {
@@ -55,7 +56,7 @@ impl<S: Storage> SnapshotSeed<S> {
         }
     }
 
-    /// Sets the memory in bytes that decoding may take, however little is read.
+    /// Sets the memory in bytes that decoding may use, however little is read.
     #[must_use]
     pub const fn limit(mut self, bytes: usize) -> Self {
         self.budget.limit = bytes;
@@ -70,25 +71,25 @@ impl<S: Storage> Default for SnapshotSeed<S> {
     }
 }
 
-/// Memory per byte that was read.
+/// Memory per byte read.
 const PER_BYTE: usize = 200;
-/// Memory that any snapshot may take.
+/// Memory that any snapshot may use.
 const FREE: usize = 4 << 20;
-/// While a list grows, its memory is there up to three times: the old one, and the new one of twice its size.
+/// While a list grows, it uses up to three times its memory: the old list, and a new one of twice its size.
 const GROWTH: usize = 3;
-/// The fewest bytes that a worker takes in any format: one for each of its fields.
+/// The fewest bytes that a worker uses in any format: one for each of its fields.
 const WORKER_BYTES: usize = 24;
-/// The same of a histogram without samples, and of a bucket.
+/// The fewest bytes that a histogram without samples uses, and that a bucket uses.
 const HISTOGRAM_BYTES: usize = 12;
 const BUCKET_BYTES: usize = 2;
 
-/// The memory that a snapshot may take, and how much of it is taken.
+/// The memory that a snapshot may use, and the memory in use.
 #[derive(Clone, Copy, Debug)]
 struct Budget {
     limit: usize,
     per_byte: Option<usize>,
     used: usize,
-    /// What was read at least.
+    /// The least number of bytes read.
     read: usize,
 }
 
@@ -174,7 +175,7 @@ impl<'de, S: Storage> Visitor<'de> for SnapshotSeed<S> {
     }
 }
 
-/// Gives the value of the next field, whatever the format.
+/// Returns the value of the next field in any format.
 trait NextValue<'de> {
     type Error: Error;
 
@@ -207,7 +208,7 @@ impl<'de, A: MapAccess<'de>> NextValue<'de> for ByName<A> {
     }
 }
 
-/// The name of a field; empty for one that this version does not know.
+/// The name of a field; empty for a name that this version does not know.
 struct FieldName;
 
 impl<'de> DeserializeSeed<'de> for FieldName {
@@ -230,14 +231,14 @@ impl Visitor<'_> for FieldName {
     }
 }
 
-/// A snapshot that is being decoded.
+/// A snapshot in the process of decoding.
 struct Decoder<S: Storage> {
     snapshot: Snapshot<S>,
     budget: Budget,
     has_schema: bool,
 }
 
-/// Text of any storage.
+/// The text type of any storage.
 #[derive(serde::Deserialize)]
 #[serde(bound = "")]
 struct Name<S: Storage>(#[serde(deserialize_with = "text::deserialize")] S::Text);
@@ -322,7 +323,7 @@ fn number<'de, N: NextValue<'de>>(next: &mut N) -> Result<Option<u64>, N::Error>
     Ok(next.next::<Option<U64>>()?.map(|U64(number)| number))
 }
 
-/// Decodes the list of workers, and stops where it takes too much memory.
+/// Decodes the list of workers, and fails if it needs too much memory.
 struct Workers<'a, S> {
     budget: &'a mut Budget,
     storage: PhantomData<S>,
@@ -354,7 +355,7 @@ impl<'de, S: Storage> Visitor<'de> for Workers<'_, S> {
 }
 
 impl<S: Storage> Snapshot<S> {
-    /// Whether it is one that can have been taken, as far as types don't say so.
+    /// Returns `true` if the values are consistent with a snapshot of a runtime, where the types don't ensure it.
     fn check(&self) -> Result<(), &'static str> {
         let workers = self.workers();
         if !workers.is_sorted_by(|one, next| one.index < next.index) {
@@ -374,7 +375,7 @@ impl<S: Storage> Snapshot<S> {
         if self.uptime.is_none() && self.all().any(has_time) {
             return Err("a worker has a time though the snapshot has no clock");
         }
-        // A difference and a sum of histograms rely on it.
+        // The difference and the sum of histograms rely on it.
         if !self.has_one_layout(Measurements::poll_time)
             || !self.has_one_layout(Measurements::schedule_latency)
         {

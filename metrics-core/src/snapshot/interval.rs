@@ -1,4 +1,4 @@
-//! The difference of two snapshots: rates, ratios and quantiles of that time alone.
+//! The difference of two snapshots: rates, ratios and quantiles of the time between them.
 
 use super::measurements::{HistogramReading, getter};
 use super::{Measurements, Snapshot, WorkerSnapshot};
@@ -10,12 +10,12 @@ use crate::tasks::TaskCounts;
 use core::fmt;
 use core::time::Duration;
 
-/// Why two snapshots have no difference.
+/// An error from the difference of two snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SinceError {
-    /// The snapshots are of different runtimes, of one before and after a restart, or of a process and its fork.
+    /// The snapshots come from different runtimes, from before and after a restart, or from a process and its fork.
     OtherEpoch,
     /// The other snapshot is the later one.
     NotEarlier,
@@ -34,17 +34,17 @@ impl fmt::Display for SinceError {
 
 impl core::error::Error for SinceError {}
 
-/// Why the numbers of one worker have no difference, though those of others do.
+/// The reason why one worker's values have no difference, even though those of other workers do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum WorkerSinceError {
-    /// The numbers of the worker in the later snapshot are the older ones: it could not be read, and the snapshots are of two
-    /// readers. Those of one reader never go back.
+    /// The worker's values in the later snapshot are older than those in the earlier one. This happens if the worker
+    /// could not be read and the snapshots come from two readers. The values of one reader never decrease.
     NotEarlier,
-    /// The numbers of the worker are missing from one of the snapshots.
+    /// The values of the worker are missing from one of the snapshots.
     Missing,
 }
 
@@ -61,7 +61,25 @@ impl fmt::Display for WorkerSinceError {
 
 impl core::error::Error for WorkerSinceError {}
 
-/// What happened between two snapshots of one runtime.
+/// The change between two snapshots of one runtime: rates, ratios and quantiles of the time between them. Create one
+/// with [`Snapshot::since`].
+///
+/// ```
+/// # #[cfg(all(feature = "alloc", feature = "record"))] {
+/// use metrics_core::{Builder, MetricSet, NoClock, PollStart, RuntimeMetrics, Worker, WorkerNumber};
+///
+/// let registry = Builder::new().measures(MetricSet::ALL).build(NoClock).expect("the configuration is valid");
+/// let worker = Worker::lease(registry.clone(), 0).expect("a slot is free");
+/// let metrics = RuntimeMetrics::new(registry);
+///
+/// let before = metrics.snapshot();
+/// worker.start_poll(PollStart::default());
+/// worker.end_poll();
+/// worker.submit();
+/// let interval = metrics.snapshot().since(&before).expect("the snapshots are in order");
+/// assert_eq!(interval.total().counter(WorkerNumber::PollCount), Some(1));
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Interval<S: Storage> {
     wall: Option<Duration>,
@@ -71,11 +89,11 @@ pub struct Interval<S: Storage> {
     blocking_queue_wait: Option<HistogramInterval<S::Counts>>,
 }
 
-/// What happened on one worker, or on all together.
+/// The change on one worker, or on all workers together.
 pub struct WorkerInterval<S: Storage> {
     index: usize,
     wall: Option<Duration>,
-    /// Workers that this sums over.
+    /// The number of workers in this sum.
     workers: usize,
     error: Option<WorkerSinceError>,
     measured: MetricSet,
@@ -95,13 +113,13 @@ impl<S: Storage> Clone for WorkerInterval<S> {
 }
 
 impl<S: Storage> Snapshot<S> {
-    /// What happened since an earlier snapshot of the same runtime. Neither is changed.
+    /// Returns the change since an earlier snapshot of the same runtime.
     ///
-    /// What can't be known is `None` in the interval: of a worker that has an [error](WorkerInterval::error), and of a histogram
-    /// with other buckets.
+    /// Values that can't be computed are `None` in the interval: those of a worker that has an
+    /// [error](WorkerInterval::error), and histograms whose buckets differ.
     ///
     /// # Errors
-    /// [`SinceError`] if the two are not an earlier and a later one of the same run.
+    /// Returns a [`SinceError`] if `earlier` is not an earlier snapshot of the same run.
     pub fn since(&self, earlier: &Self) -> Result<Interval<S>, SinceError> {
         if self.epoch != earlier.epoch || self.name != earlier.name {
             return Err(SinceError::OtherEpoch);
@@ -112,7 +130,7 @@ impl<S: Storage> Snapshot<S> {
         Ok(self.interval(Some(earlier)))
     }
 
-    /// What happened since the registry was made.
+    /// Returns the change since the registry was built.
     pub fn since_start(&self) -> Interval<S> {
         self.interval(None)
     }
@@ -127,7 +145,7 @@ impl<S: Storage> Snapshot<S> {
         let mut error = None;
         let mut before = earlier.map_or(&[][..], Snapshot::workers).iter().peekable();
         for worker in self.workers() {
-            // Both lists are sorted. A worker that the earlier one lacks had counted nothing.
+            // Both lists are sorted. A worker that the earlier snapshot lacks had counted nothing.
             while before.next_if(|before| before.index < worker.index).is_some() {}
             let before = before.next_if(|before| before.index == worker.index);
             let interval = WorkerInterval::of_worker(before, worker, wall);
@@ -190,7 +208,7 @@ impl<S: Storage> WorkerInterval<S> {
         }
     }
 
-    /// The difference of two readings; none of it if there is an `error` already, or if a counter would go back.
+    /// Computes the difference; no values if there is already an `error`, or if a counter would decrease.
     fn between(
         earlier: Option<&Measurements<S>>,
         later: &Measurements<S>,
@@ -217,7 +235,7 @@ impl<S: Storage> WorkerInterval<S> {
             };
             let grown = match now.checked_sub(then) {
                 Some(grown) => grown,
-                // What is going on is estimated anew by each reader.
+                // Each reader estimates the time in progress anew.
                 None if number == WorkerNumber::BusyDurationTotal => 0,
                 None => {
                     return Self {
@@ -237,42 +255,42 @@ impl<S: Storage> WorkerInterval<S> {
         interval
     }
 
-    /// The worker's index; zero for the sum over all.
+    /// Returns the worker's index; zero for the sum over all workers.
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// Why its numbers are all `None`, if they are not known.
+    /// Returns the reason why the values are `None`, if they are not known.
     pub fn error(&self) -> Option<WorkerSinceError> {
         self.error
     }
 
-    /// How much a counter grew, in its own unit. `None` if the runtime does not measure it.
+    /// Returns the increase of a counter, in its own unit. `None` if the runtime does not measure it.
     pub fn counter(&self, counter: WorkerNumber) -> Option<u64> {
         self.measured
             .has_worker(counter)
             .then(|| self.deltas[counter as usize])
     }
 
-    /// How much a counter grew per second. `None` also without a clock or for an empty interval.
+    /// Returns the increase of a counter per second. `None` also without a clock or for an empty interval.
     pub fn per_second(&self, counter: WorkerNumber) -> Option<f64> {
         let seconds = self.wall?.as_secs_f64();
         (seconds > 0.0).then_some(self.counter(counter)? as f64 / seconds)
     }
 
-    /// The share of the time that was busy, from 0 to 1, averaged over the workers.
+    /// Returns the share of time that was busy, from 0 to 1, averaged over the workers.
     pub fn busy_ratio(&self) -> Option<f64> {
         let wall = self.wall?.as_nanos().saturating_mul(self.workers as u128);
         let busy = u128::from(self.counter(WorkerNumber::BusyDurationTotal)?);
         (wall > 0).then(|| busy.min(wall) as f64 / wall as f64)
     }
 
-    /// Poll times of the interval alone.
+    /// Returns the histogram of poll times in the interval.
     pub fn poll_time(&self) -> Option<&HistogramInterval<S::Counts>> {
         self.poll_time.as_ref()
     }
 
-    /// Schedule latencies of the interval alone.
+    /// Returns the histogram of schedule latency in the interval.
     pub fn schedule_latency(&self) -> Option<&HistogramInterval<S::Counts>> {
         self.schedule_latency.as_ref()
     }
@@ -283,7 +301,7 @@ macro_rules! getters {
         counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
         gauges { $($gauges:tt)* }
     ) => {
-        /// How much the counters grew, one by one. `None` where the runtime does not measure the number.
+        /// Getters of the increases of the counters. Each is `None` if the runtime does not measure the counter.
         impl<S: Storage> WorkerInterval<S> {
             $(getter!($(#[$doc])* $kind $name $variant);)*
         }
@@ -291,7 +309,7 @@ macro_rules! getters {
 }
 with_worker_numbers!(getters);
 
-/// `earlier` is `None` for an interval from the start, `Some(None)` where the earlier reading has no such histogram.
+/// `earlier` is `None` for an interval from the start, and `Some(None)` if the earlier snapshot has no such histogram.
 #[allow(clippy::option_option, reason = "the documentation gives all three cases")]
 fn difference<S: Storage>(
     earlier: Option<Option<&HistogramReading<S>>>,
@@ -305,33 +323,33 @@ fn difference<S: Storage>(
 }
 
 impl<S: Storage> Interval<S> {
-    /// How long the interval was. `None` without a clock.
+    /// Returns the length of the interval. `None` without a clock.
     pub fn wall(&self) -> Option<Duration> {
         self.wall
     }
 
-    /// All workers together.
+    /// Returns the change on all workers together.
     pub fn total(&self) -> &WorkerInterval<S> {
         &self.total
     }
 
-    /// The worker with this index; `None` if the later snapshot has no entry for it.
+    /// Returns the worker with this index; `None` if the later snapshot has no entry for it.
     pub fn worker(&self, index: usize) -> Option<&WorkerInterval<S>> {
         let place = self.workers().binary_search_by_key(&index, WorkerInterval::index);
         self.workers().get(place.ok()?)
     }
 
-    /// The workers of the later snapshot, sorted by index.
+    /// Returns the workers of the later snapshot, sorted by index.
     pub fn workers(&self) -> &[WorkerInterval<S>] {
         self.workers.as_slice()
     }
 
-    /// Spawns and ends of covered tasks.
+    /// Returns the increases of the task counts.
     pub fn tasks(&self) -> Option<TaskCounts> {
         self.tasks
     }
 
-    /// How long blocking closures waited that were started in the interval.
+    /// Returns the histogram of the queue waits of blocking closures that started in the interval.
     pub fn blocking_queue_wait(&self) -> Option<&HistogramInterval<S::Counts>> {
         self.blocking_queue_wait.as_ref()
     }

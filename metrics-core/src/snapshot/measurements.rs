@@ -1,4 +1,4 @@
-//! A worker's numbers, or the sum over workers, in a snapshot.
+//! The metrics of one worker, or their sum over all workers, in a snapshot.
 
 use crate::catalog::{MetricSet, WorkerNumber, with_worker_numbers};
 use crate::counters::WORKER_NUMBERS;
@@ -7,9 +7,22 @@ use crate::storage::Storage;
 use crate::switches::Sampling;
 use core::time::Duration;
 
-/// Counters and histograms. Those of a single worker are all of one submit.
+/// The counters and histograms of one worker, or their sum over all workers. Those of a single worker come from one
+/// submit.
 ///
-/// A getter is `None` where the runtime does not measure the number, never zero.
+/// A metric that the runtime does not measure is `None`, never zero.
+///
+/// ```
+/// # #[cfg(all(feature = "alloc", feature = "record"))] {
+/// use metrics_core::{Builder, MetricSet, NoClock, RuntimeMetrics, WorkerNumber};
+///
+/// let polls = MetricSet::worker(&[WorkerNumber::PollCount]);
+/// let registry = Builder::new().measures(polls).build(NoClock).expect("the configuration is valid");
+/// let snapshot = RuntimeMetrics::new(registry).snapshot();
+/// assert_eq!(snapshot.total().poll_count(), Some(0));
+/// assert_eq!(snapshot.total().park_count(), None);
+/// # }
+/// ```
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(bound = ""))]
 pub struct Measurements<S: Storage> {
@@ -21,7 +34,7 @@ pub struct Measurements<S: Storage> {
     pub(crate) schedule_latency: Option<HistogramReading<S>>,
 }
 
-/// The numbers of a worker, and which of them are known.
+/// The values of a worker, and the set of those that are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WorkerNumbers {
     pub(crate) known: MetricSet,
@@ -60,7 +73,7 @@ impl<S: Storage> Clone for Measurements<S> {
     }
 }
 
-/// A histogram and how it was measured.
+/// A histogram in a snapshot, and the sampling with which it was recorded.
 #[derive(Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(bound = ""))]
@@ -81,7 +94,7 @@ impl<S: Storage> Clone for HistogramReading<S> {
 }
 
 impl<S: Storage> HistogramReading<S> {
-    /// An empty one; `None` where the storage can't hold so many buckets.
+    /// Creates an empty histogram; `None` if the storage can't hold so many buckets.
     pub(crate) fn empty(config: &HistogramConfig, sampling: Sampling) -> Option<Self> {
         Some(Self {
             sampling,
@@ -90,26 +103,28 @@ impl<S: Storage> HistogramReading<S> {
         })
     }
 
-    /// The samples, in nanoseconds.
+    /// Returns the samples, in nanoseconds.
     pub fn histogram(&self) -> &HistogramSnapshot<S::Counts> {
         &self.histogram
     }
 
-    /// How many polls it measures, as switched when the snapshot was taken. Off means frozen, not empty.
+    /// Returns the sampling at the time of the snapshot. With [`Sampling::Off`] the histogram keeps its earlier
+    /// samples.
     pub fn sampling(&self) -> Sampling {
         self.sampling
     }
 
-    /// Polls that the worker made, measured or not. Compared with the histogram's count it is the coverage.
+    /// Returns the number of the worker's polls, measured or not. The share of polls measured is
+    /// [`samples`](Self::samples) divided by this.
     pub fn polls(&self) -> u64 {
         self.polls
     }
 
-    /// Whether a bucket is full, so that the histogram may have fewer samples than were measured.
+    /// Returns `true` if a bucket is full, so that the histogram may have fewer samples than were measured.
     ///
-    /// The narrow buckets of [`Buckets32`](crate::Buckets32) are full after 2^32 - 1 samples; 64-bit buckets never are. A host that
-    /// decodes a small chip's reading can't tell: there, while every poll is measured, fewer [`samples`](Self::samples) than
-    /// [`polls`](Self::polls) show it.
+    /// The narrow buckets of [`Buckets32`](crate::Buckets32) are full after 2^32 - 1 samples; 64-bit buckets never
+    /// are. After a host decodes a small chip's snapshot, this is always `false`. If every poll is measured, fewer
+    /// [`samples`](Self::samples) than [`polls`](Self::polls) indicate it there.
     pub fn is_saturated(&self) -> bool {
         self.histogram
             .buckets()
@@ -117,14 +132,14 @@ impl<S: Storage> HistogramReading<S> {
             .any(|&count| count >= S::BUCKET_FULL)
     }
 
-    /// Samples: the histogram's count.
+    /// Returns the number of samples.
     pub fn samples(&self) -> u64 {
         self.histogram.count()
     }
 }
 
 impl<S: Storage> Measurements<S> {
-    /// None of them.
+    /// No measurements.
     pub(crate) const NONE: Self = Self {
         numbers: WorkerNumbers::NONE,
         mean_poll_time: None,
@@ -132,23 +147,23 @@ impl<S: Storage> Measurements<S> {
         schedule_latency: None,
     };
 
-    /// A number in its own unit (nanoseconds for durations), or `None` if the runtime does not measure it.
+    /// Returns a metric in its own unit (nanoseconds for durations), or `None` if the runtime does not measure it.
     pub fn counter(&self, number: WorkerNumber) -> Option<u64> {
         self.numbers.get(number)
     }
 
-    /// The exponentially weighted mean of measured polls, alpha 1/10; `None` until the first. A sum over workers
-    /// weighs each worker's by its polls.
+    /// Returns the exponentially weighted mean of measured polls, with alpha 1/10. `None` before the first. A sum over
+    /// workers weights each worker's mean by its number of polls.
     pub fn mean_poll_time(&self) -> Option<Duration> {
         self.mean_poll_time.map(Duration::from_nanos)
     }
 
-    /// How long polls took.
+    /// Returns the histogram of poll times.
     pub fn poll_time(&self) -> Option<&HistogramReading<S>> {
         self.poll_time.as_ref()
     }
 
-    /// How long scheduled tasks waited for their poll.
+    /// Returns the histogram of schedule latency: the time from a task being scheduled to its poll.
     pub fn schedule_latency(&self) -> Option<&HistogramReading<S>> {
         self.schedule_latency.as_ref()
     }
@@ -175,7 +190,7 @@ macro_rules! getters {
         counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
         gauges { $($(#[$gauge_doc:meta])* $gauge_kind:ident $gauge:ident $worker_gauge:ident $gauge_variant:ident $gauge_exported:literal $gauge_unlike:literal,)* }
     ) => {
-        /// The numbers, one by one. `None` where the runtime does not measure the number.
+        /// Getters of the metrics. Each is `None` if the runtime does not measure the metric.
         impl<S: Storage> Measurements<S> {
             $(getter!($(#[$doc])* $kind $name $variant);)*
             $(getter!($(#[$gauge_doc])* $gauge_kind $gauge $gauge_variant);)*

@@ -25,13 +25,31 @@ use crate::storage::{Rows, Storage, Text};
 use crate::tasks::TaskCounts;
 use core::time::Duration;
 
-/// A runtime's metrics at one moment.
+/// A runtime's metrics at one moment, as a value that holds no reference to the runtime or the registry.
 ///
-/// Each worker's counters and histograms are of one submit, whole; those of two workers are not of the same instant. Task counts
-/// never give a negative number of alive tasks. Gauges are what the runtime reported when it was read.
+/// Take one with [`RuntimeMetrics::snapshot`](crate::RuntimeMetrics::snapshot), or many cheaply with a
+/// `SnapshotReader`. Compare two with [`since`](Self::since).
 ///
-/// A snapshot is a value: it holds no reference to the runtime or the registry. Take one with
-/// [`RuntimeMetrics::snapshot`](crate::RuntimeMetrics::snapshot). A `SnapshotReader` takes many cheaply.
+/// ```
+/// # #[cfg(feature = "alloc")] {
+/// use metrics_core::{Builder, MetricSet, NoClock, RuntimeMetrics, TaskEnd, Worker};
+///
+/// let registry = Builder::new().measures(MetricSet::ALL).build(NoClock).expect("the configuration is valid");
+/// let worker = Worker::lease(registry.clone(), 0).expect("a slot is free");
+/// worker.task_spawned();
+/// worker.task_spawned();
+/// worker.task_ended(TaskEnd::Completed);
+///
+/// let snapshot = RuntimeMetrics::new(registry).snapshot();
+/// assert_eq!(snapshot.name(), "main");
+/// # #[cfg(feature = "record")]
+/// assert_eq!(snapshot.tasks().map(|tasks| tasks.alive()), Some(1));
+/// # }
+/// ```
+///
+/// # Consistency
+/// The counters and histograms of one worker come from one submit. Those of two workers are not from the same instant.
+/// The number of alive tasks is never negative. Gauges are what the runtime reported at the time of the snapshot.
 pub struct Snapshot<S: Storage> {
     pub(crate) name: S::Text,
     pub(crate) epoch: u64,
@@ -49,7 +67,7 @@ pub struct Snapshot<S: Storage> {
 }
 
 impl<S: Storage> Snapshot<S> {
-    /// A snapshot of nothing, for a `static` that a reading is written to.
+    /// An empty snapshot, for a `static` into which a snapshot is taken.
     pub const EMPTY: Self = Self {
         name: S::Text::EMPTY,
         epoch: 0,
@@ -85,79 +103,82 @@ impl<S: Storage> Clone for Snapshot<S> {
 }
 
 impl<S: Storage> Snapshot<S> {
-    /// The runtime's name.
+    /// Returns the runtime's name.
     pub fn name(&self) -> &str {
         self.name.as_ref()
     }
 
-    /// Identifies the producer: another registry, the same program after a restart, and a process forked from this one each have
-    /// another epoch.
+    /// Returns the identifier of the producer. Two registries, two runs of a program, and a process and its fork each
+    /// have different epochs.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// When the runtime started, in nanoseconds since the Unix epoch, where it is known.
+    /// Returns the time at which the runtime started, in nanoseconds since the Unix epoch. `None` if it is not known.
     pub fn started_at(&self) -> Option<u64> {
         self.started_at
     }
 
-    /// How long after the registry was made the snapshot was taken. `None` without a clock.
+    /// Returns the time from the creation of the registry to the snapshot. `None` without a clock.
     pub fn uptime(&self) -> Option<Duration> {
         self.uptime.map(Duration::from_nanos)
     }
 
-    /// Workers of the runtime: as its probe reports, else as it was configured. A worker that no thread has run yet is counted here
-    /// and has no entry in [`workers`](Self::workers).
+    /// Returns the number of workers that the probe reports, or else the configured number. This includes workers that
+    /// no thread has run yet, which have no entry in [`workers`](Self::workers).
     pub fn num_workers(&self) -> usize {
         self.num_workers
     }
 
-    /// The sum over all workers, external threads included. A number that is not known of every one of them is `None`.
+    /// Returns the sum over all workers and external threads. A metric that is not known for every one of them is
+    /// `None`.
     pub fn total(&self) -> &Measurements<S> {
         &self.total
     }
 
-    /// The workers that a thread has run or that the runtime reports numbers of, sorted by index.
+    /// Returns the workers that a thread has run or that the runtime reports metrics for, sorted by index.
     pub fn workers(&self) -> &[WorkerSnapshot<S>] {
         self.workers.as_slice()
     }
 
-    /// The worker with this index; `None` if it has no entry in [`workers`](Self::workers).
+    /// Returns the worker with this index; `None` if it has no entry in [`workers`](Self::workers).
     pub fn worker(&self, index: usize) -> Option<&WorkerSnapshot<S>> {
         let workers = self.workers.as_slice();
         let place = workers.binary_search_by_key(&index, WorkerSnapshot::index);
         workers.get(place.ok()?)
     }
 
-    /// Polls of this runtime's tasks by threads that are not its workers, together; `None` if there were none.
+    /// Returns the metrics of all external threads together: threads that poll this runtime's tasks but are not its
+    /// workers. `None` if there are none.
     pub fn external(&self) -> Option<&WorkerSnapshot<S>> {
         self.external.as_slice().first()
     }
 
-    /// The workers, then the external threads.
+    /// Returns the workers, followed by the external threads.
     pub(crate) fn all(&self) -> impl Iterator<Item = &WorkerSnapshot<S>> {
         self.workers.as_slice().iter().chain(self.external.as_slice())
     }
 
-    /// Whether the numbers of some worker are missing.
+    /// Returns `true` if the values of some worker are missing.
     fn is_missing(&self) -> bool {
         self.all().any(WorkerSnapshot::is_missing)
     }
 }
 
-/// The runtime as a whole. `None` where the runtime does not measure the number.
+/// Metrics of the whole runtime. Each is `None` if the runtime does not measure it.
 impl<S: Storage> Snapshot<S> {
-    /// A number of the runtime as a whole.
+    /// Returns a metric of the whole runtime.
     pub fn runtime_number(&self, number: RuntimeNumber) -> Option<u64> {
         self.runtime.get(number)
     }
 
-    /// Spawns and ends of the tasks whose polls are measured.
+    /// Returns the counts of measured tasks by how they ended.
     pub fn tasks(&self) -> Option<TaskCounts> {
         self.tasks
     }
 
-    /// How long blocking closures waited to be started, in nanoseconds. `None` also if no reading of it has succeeded.
+    /// Returns the histogram of the time that blocking closures waited in the queue, in nanoseconds. `None` also if no
+    /// attempt to read it has succeeded.
     pub fn blocking_queue_wait(&self) -> Option<&HistogramSnapshot<S::Counts>> {
         self.blocking_queue_wait.as_ref()
     }
@@ -165,7 +186,7 @@ impl<S: Storage> Snapshot<S> {
 
 macro_rules! getters {
     ($($(#[$doc:meta])* $kind:ident $name:ident $variant:ident $exported:literal $unlike:literal,)*) => {
-        /// The numbers of the runtime as a whole, one by one.
+        /// Getters of the metrics of the whole runtime.
         impl<S: Storage> Snapshot<S> {
             $(
                 $(#[$doc])*

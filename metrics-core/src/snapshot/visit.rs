@@ -1,4 +1,4 @@
-//! The walk over every metric of a snapshot. Exporters are translations of it.
+//! Iteration over all metrics of a snapshot. Exporters are built on it.
 
 use super::{Measurements, Snapshot, WorkerSnapshot};
 use crate::catalog::{HistogramName, InfoMetric, METRICS, Metric, MetricSource};
@@ -14,7 +14,7 @@ use core::time::Duration;
 pub enum WorkerLabel {
     /// The worker with this index.
     Index(usize),
-    /// The threads that poll the runtime's tasks and are none of its workers.
+    /// The external threads: they poll the runtime's tasks but are not its workers.
     External,
 }
 
@@ -33,7 +33,8 @@ impl fmt::Display for WorkerLabel {
 pub struct Sample<'a, C: Counts> {
     /// The metric's row in the list.
     pub metric: &'static Metric,
-    /// The worker that it describes; `None` for the runtime as a whole, which is the sum over the workers for a worker's metric.
+    /// The worker that it describes. `None` for the whole runtime; for a per-worker metric, this is the sum over the
+    /// workers.
     pub worker: Option<WorkerLabel>,
     /// The value.
     pub value: SampleValue<'a, C>,
@@ -47,22 +48,22 @@ pub enum SampleValue<'a, C: Counts> {
     Number(u64),
     /// A histogram, in nanoseconds.
     Histogram(&'a HistogramSnapshot<C>),
-    /// What a worker is doing.
+    /// The state of a worker.
     State(WorkerState),
-    /// File and line that spawned the task which a worker polls.
+    /// The file and line that spawned the task that a worker polls.
     Location(&'a str),
     /// The thread that runs a worker.
     Thread {
-        /// The adapter's number for it.
+        /// The adapter's number for the thread.
         number: u64,
-        /// Its name; empty if it is not known.
+        /// The thread's name; empty if it is not known.
         name: &'a str,
     },
 }
 
 impl<S: Storage> Snapshot<S> {
-    /// Calls `visit` with every value that was measured, in the order of [`METRICS`]: of a metric of the workers first the sum, if it
-    /// has one, then each worker's value.
+    /// Calls `visit` with each measured value, in the order of [`METRICS`]. For a per-worker metric, the sum comes
+    /// first, if there is one, followed by each worker's value.
     pub fn visit(&self, mut visit: impl FnMut(Sample<'_, S::Counts>)) {
         for metric in METRICS {
             self.visit_metric(metric, &mut visit);
@@ -163,7 +164,7 @@ impl<S: Storage> Snapshot<S> {
     }
 }
 
-/// A histogram of the workers; `None` also for one of the runtime.
+/// Returns a histogram of the workers; `None` also for one of the runtime.
 fn histogram<S: Storage>(
     measurements: &Measurements<S>,
     name: HistogramName,

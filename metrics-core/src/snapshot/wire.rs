@@ -1,8 +1,8 @@
 //! The serialised form of snapshots and intervals.
 //!
-//! Field names are those of the one list of metrics. A `u64` is a decimal string where people and JavaScript read it and native
-//! elsewhere; durations are nanoseconds; what is not measured is null. Fixed and heap storage have the same form: what firmware
-//! writes, a host reads. `decode` reads it.
+//! Field names are those of the list of metrics. A `u64` is a decimal string in human-readable formats, for people and
+//! JavaScript, and native in others. Durations are in nanoseconds. A metric that is not measured is null. Fixed and
+//! heap storage have the same form, so a host can read what firmware writes. The module `decode` reads it.
 
 use super::measurements::WorkerNumbers;
 use super::{Interval, Snapshot, WorkerInterval, WorkerSinceError};
@@ -16,8 +16,8 @@ use core::time::Duration;
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-/// Raised when a field is renamed, removed or changes its meaning. A new field does not raise it for JSON; binary formats are read by
-/// the version that wrote them.
+/// Incremented when a field is renamed, removed or changes its meaning. For JSON, a new field does not increment it. A
+/// binary format can be read only by the version that wrote it.
 pub const SNAPSHOT_SCHEMA: u32 = 2;
 
 macro_rules! fields {
@@ -65,7 +65,7 @@ impl<S: Storage> Serialize for Snapshot<S> {
     }
 }
 
-/// A worker's index: 32 bits, which are a number in JavaScript too.
+/// A worker's index: 32 bits, which JavaScript can represent as a number.
 pub(super) mod index {
     use serde::de::{Deserialize, Deserializer};
     use serde::ser::Serializer;

@@ -7,20 +7,37 @@ use crate::live::{LocationId, WorkerState};
 use crate::storage::{Storage, Text};
 use core::time::Duration;
 
-/// A worker whose slots were being written during every try: its numbers are those of an earlier snapshot.
+/// The age of a worker's values, if its slots were being written during every attempt to read them and its values are
+/// from an earlier snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Staleness {
-    /// How long before this snapshot they were read. `None` without a clock, or if no reading has succeeded: then the numbers are
-    /// [missing](WorkerSnapshot::is_missing).
+    /// The time from the read of the values to this snapshot. `None` without a clock, or if no attempt has succeeded:
+    /// the values are [missing](WorkerSnapshot::is_missing) then.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64::duration"))]
     pub age: Option<Duration>,
 }
 
-/// One worker: the sum of the slots that serve its index, and what it is doing now.
+/// One worker in a [`Snapshot`](crate::Snapshot): its metrics, summed over the threads that serve its index, and its
+/// current state.
 ///
-/// The counters have getters here; [`measurements`](Self::measurements) gives them together with the histograms.
+/// The counters have getters here. [`measurements`](Self::measurements) returns them together with the histograms.
+///
+/// ```
+/// # #[cfg(all(feature = "alloc", feature = "record"))] {
+/// use metrics_core::{Builder, MetricSet, NoClock, RuntimeMetrics, Worker, WorkerState};
+///
+/// let registry = Builder::new().measures(MetricSet::ALL).build(NoClock).expect("the configuration is valid");
+/// let worker = Worker::lease(registry.clone(), 0).expect("a slot is free");
+/// worker.park();
+///
+/// let snapshot = RuntimeMetrics::new(registry).snapshot();
+/// let worker = snapshot.worker(0).expect("a thread runs the worker");
+/// assert_eq!(worker.state(), Some(WorkerState::Parked));
+/// assert_eq!(worker.park_count(), Some(1));
+/// # }
+/// ```
 #[derive(Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(bound = ""))]
@@ -34,7 +51,7 @@ pub struct WorkerSnapshot<S: Storage> {
     pub(crate) spawn_location: LocationId,
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_storage::text"))]
     pub(crate) spawn_location_name: S::Text,
-    /// Nanoseconds, contained in the busy time of `measurements`.
+    /// Nanoseconds. The busy time of `measurements` includes them.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64::option"))]
     pub(crate) busy_in_progress: Option<u64>,
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64::option"))]
@@ -58,7 +75,7 @@ impl<S: Storage> Clone for WorkerSnapshot<S> {
 }
 
 impl<S: Storage> WorkerSnapshot<S> {
-    /// A worker of which nothing is known yet.
+    /// Creates a worker without known values.
     pub(crate) const fn new(index: usize) -> Self {
         Self {
             index,
@@ -75,80 +92,83 @@ impl<S: Storage> WorkerSnapshot<S> {
         }
     }
 
-    /// The worker's index. That of external threads is larger than any worker's.
+    /// Returns the worker's index. The index of external threads is larger than that of any worker.
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// What it was doing; [`WorkerState::Idle`] if no thread runs it. If two threads serve the worker, this is the state of the
-    /// thread whose record is the later.
+    /// Returns the worker's state at the time of the snapshot; [`WorkerState::Idle`] if no thread runs it. If two
+    /// threads serve the worker, this is the state from the later live record.
     ///
-    /// `None` for a worker outside its polls whose runtime can't tell which of the other states it is in.
+    /// `None` if the worker is not polling and its runtime does not report the other states.
     pub fn state(&self) -> Option<WorkerState> {
         self.state
     }
 
-    /// How long it had been doing that. `None` without a clock, or for a poll that is not timed.
+    /// Returns the time that the worker has been in this state. `None` without a clock, or for a poll that is not
+    /// timed.
     pub fn state_for(&self) -> Option<Duration> {
         self.state_for.map(Duration::from_nanos)
     }
 
-    /// The spawn location of the task that it was polling.
+    /// Returns the spawn location of the task that the worker was polling.
     pub fn spawn_location(&self) -> LocationId {
         self.spawn_location
     }
 
-    /// File and line of that location; empty where it is not known.
+    /// Returns the file and line of that location; empty if they are not known.
     pub fn spawn_location_name(&self) -> &str {
         self.spawn_location_name.as_ref()
     }
 
-    /// The part of [`busy_duration_total`](Self::busy_duration_total) that is still going on. `None` without a clock.
+    /// Returns the part of [`busy_duration_total`](Self::busy_duration_total) that belongs to the busy period in
+    /// progress. `None` without a clock.
     pub fn busy_in_progress(&self) -> Option<Duration> {
         self.busy_in_progress.map(Duration::from_nanos)
     }
 
-    /// The adapter's number for the thread that runs it.
+    /// Returns the adapter's number for the thread that runs the worker.
     pub fn thread(&self) -> Option<u64> {
         self.thread
     }
 
-    /// That thread's name; empty where it is not known.
+    /// Returns that thread's name; empty if it is not known.
     pub fn thread_name(&self) -> &str {
         self.thread_name.as_ref()
     }
 
-    /// Whether its numbers are older than the snapshot, and by how much.
+    /// Returns the age of the values if they are older than the snapshot, and `None` if they are current.
     pub fn staleness(&self) -> Option<Staleness> {
         self.stale
     }
 
-    /// Whether no reading of its slots has succeeded. All its numbers are `None` then, and so are the sums over all workers.
+    /// Returns `true` if no attempt to read the worker's slots has succeeded. Its values are all `None` then, and so
+    /// are the sums over all workers.
     pub fn is_missing(&self) -> bool {
         self.missing
     }
 
-    /// Its counters and histograms.
+    /// Returns the worker's counters and histograms.
     pub fn measurements(&self) -> &Measurements<S> {
         &self.measurements
     }
 
-    /// A number in its own unit (nanoseconds for durations), or `None` if the runtime does not measure it.
+    /// Returns a metric in its own unit (nanoseconds for durations), or `None` if the runtime does not measure it.
     pub fn counter(&self, number: WorkerNumber) -> Option<u64> {
         self.measurements.counter(number)
     }
 
-    /// The exponentially weighted mean of measured polls, alpha 1/10; `None` until the first.
+    /// Returns the exponentially weighted mean of measured polls, with alpha 1/10. `None` before the first.
     pub fn mean_poll_time(&self) -> Option<Duration> {
         self.measurements.mean_poll_time()
     }
 
-    /// How long polls took.
+    /// Returns the histogram of poll times.
     pub fn poll_time(&self) -> Option<&HistogramReading<S>> {
         self.measurements.poll_time()
     }
 
-    /// How long scheduled tasks waited for their poll.
+    /// Returns the histogram of schedule latency: the time from a task being scheduled to its poll.
     pub fn schedule_latency(&self) -> Option<&HistogramReading<S>> {
         self.measurements.schedule_latency()
     }
@@ -159,7 +179,7 @@ macro_rules! getters {
         counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
         gauges { $($(#[$gauge_doc:meta])* $gauge_kind:ident $gauge:ident $worker_gauge:ident $gauge_variant:ident $gauge_exported:literal $gauge_unlike:literal,)* }
     ) => {
-        /// The numbers, one by one. `None` where the runtime does not measure the number.
+        /// Getters of the metrics. Each is `None` if the runtime does not measure the metric.
         impl<S: Storage> WorkerSnapshot<S> {
             $(getter!($(#[$doc])* $kind $name $variant);)*
             $(getter!($(#[$gauge_doc])* $gauge_kind $gauge $gauge_variant);)*
