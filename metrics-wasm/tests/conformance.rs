@@ -1,5 +1,5 @@
-//! Each metric of the list on the two kinds of runtime that a JavaScript host has: a wrapper around its executor, and an
-//! executor with hooks. A scenario knows by how much it moves a number; what it does not name must stay where it is.
+//! Checks each metric on the two kinds of runtimes of a JavaScript host: a wrapper around its executor, and an executor with hooks.
+//! A scenario lists the metrics that it changes, and by how much. The others must not change.
 #![cfg(target_family = "wasm")]
 
 mod common;
@@ -27,7 +27,7 @@ type Task = Pin<Box<dyn Future<Output = ()>>>;
 trait Runtime {
     fn snapshot(&self) -> Snapshot;
     fn spawn(&self, task: Task);
-    /// Spawns a task that what is returned cancels.
+    /// Spawns a task. The returned function cancels it.
     fn cancellable(&self, task: Task) -> Box<dyn FnOnce()>;
 }
 
@@ -55,7 +55,7 @@ impl Runtime for Wrapped {
     }
 }
 
-/// The example executor, which calls every hook that it has an occasion for.
+/// The example executor, which calls the hooks of a worker.
 struct Hooked(RuntimeMetrics);
 
 impl Runtime for Hooked {
@@ -73,7 +73,7 @@ impl Runtime for Hooked {
     }
 }
 
-/// What the scenarios saw of each metric.
+/// Which metrics have changed, stayed the same, or were `None` in the scenarios.
 #[derive(Default)]
 struct Ledger {
     moved: BTreeSet<&'static str>,
@@ -81,7 +81,7 @@ struct Ledger {
     absent: BTreeSet<&'static str>,
 }
 
-/// Moves with time or says what goes on now: neither has a known amount.
+/// Metrics that depend on time or on the current state, so that no scenario knows their change.
 const FREE: &[&str] = &[
     "busy_duration_total",
     "busy_in_progress",
@@ -92,7 +92,7 @@ const FREE: &[&str] = &[
 ];
 
 impl Ledger {
-    /// Every metric of the list moved by what `moves` says from `before` to now, the others not at all.
+    /// Asserts that each metric changed from `before` to `after` by the amount in `moves`, or not at all.
     fn check(&mut self, scenario: &str, before: &Reading, after: &Reading, moves: &[(&'static str, u64)]) {
         let moves: BTreeMap<_, _> = moves.iter().copied().collect();
         for &Metric { name, kind, .. } in METRICS {
@@ -125,7 +125,7 @@ impl Ledger {
         }
     }
 
-    /// What is measured was seen to move and seen to stay; `None` is what the runtime does not measure.
+    /// Asserts that each measured metric has both changed and, in another scenario, not changed. Those in `constant` never change.
     fn settle(&self, constant: &[&str], unmeasured: &[&str]) {
         for &Metric { name, .. } in METRICS {
             if unmeasured.contains(&name) {
@@ -144,17 +144,17 @@ impl Ledger {
     }
 }
 
-/// One less, as counters and gauges are compared here.
+/// A change by minus one, of numbers that wrap around.
 const ONE_LESS: u64 = u64::MAX;
-/// One turn of the host in which tasks ran.
+/// The changes of one turn of the host in which tasks ran.
 const TURN: [(&str, u64); 2] = [("park_count", 1), ("park_unpark_count", 2)];
 
-/// So many polls, each of a task that was scheduled.
+/// The changes of `n` polls of scheduled tasks.
 const fn polls(n: u64) -> [(&'static str, u64); 3] {
     [("poll_count", n), ("poll_time", n), ("schedule_latency", n)]
 }
 
-/// `at_once` are the numbers of the runtime's own queue: what a spawn shows before any turn, and after it.
+/// `at_once` are the changes of the runtime's queue by a spawn, before any turn.
 async fn play(
     runtime: &dyn Runtime,
     at_once: &[(&'static str, u64)],
@@ -167,7 +167,7 @@ async fn play(
     sleep(5.0).await;
     ledger.check("rest", &before, &read(), &[]);
 
-    // A spawn shows at once, before any poll.
+    // A spawn is visible at once, before any poll.
     let before = read();
     runtime.spawn(Box::pin(yield_now()));
     let spawned = read();
@@ -205,7 +205,7 @@ async fn cancel(runtime: &dyn Runtime, ledger: &mut Ledger, last_run: &[(&'stati
     ledger.check("cancel", &before, &after, &[&moves, last_run].concat());
 }
 
-/// Every snapshot taken between polls that never rest is coherent, nothing in it goes back, and all ends are counted.
+/// Snapshots between the polls of busy tasks are coherent, no counter goes back, and all ends are counted.
 async fn under_load(runtime: &dyn Runtime) {
     const TASKS: u64 = 20;
     const YIELDS: u64 = 50;
@@ -231,7 +231,7 @@ async fn under_load(runtime: &dyn Runtime) {
     assert_eq!(last - before, TASKS * (YIELDS + 1));
 }
 
-/// What can't be counted from outside an executor, or is not there at all.
+/// The metrics that a wrapper can't measure or that the host does not have.
 const NOBODY: &[&str] = &[
     "noop_count",
     "steal_count",
@@ -255,7 +255,7 @@ const NOBODY: &[&str] = &[
     "poll_stall_count",
     "no_progress_stall_count",
 ];
-/// Facts, and what can't happen where a panic aborts.
+/// Metrics that are facts, and those that can't change if a panic aborts.
 const CONSTANT: &[&str] = &["num_workers", "started_at", "epoch", "panicked_tasks_count"];
 
 fn without(unmeasured: &[&'static str], measured: &[&str]) -> Vec<&'static str> {
@@ -276,7 +276,7 @@ async fn the_wrapper() {
     let mut ledger = play(&runtime, &at_once, &after_turn).await;
     cancel(&runtime, &mut ledger, &[]).await;
 
-    // A measured future inside a measured task: its polls are apart; as futures both were spawned and both woke.
+    // A measured future inside a measured task: its polls are nested, but both futures were spawned and woken.
     let before = Reading::of(runtime.snapshot());
     monitor.spawn_local(monitor.measure(yield_now()));
     next_turn().await;
@@ -292,7 +292,7 @@ async fn the_wrapper() {
     under_load(&runtime).await;
     ledger.settle(CONSTANT, &without(NOBODY, &["panicked_tasks_count"]));
 
-    // After the runtime is gone its numbers stay.
+    // The metrics stay when the runtime is dropped.
     next_turn().await;
     let last = Reading::of(runtime.snapshot());
     drop((runtime, monitor));
@@ -309,13 +309,13 @@ async fn the_wrapper() {
 
 #[wasm_bindgen_test]
 async fn an_executor_with_hooks() {
-    // Its scenarios count turns: none is to end early because the machine is slow.
+    // The scenarios count turns, so no turn may end early on a slow machine.
     let runtime = Hooked(microtask::install("hooked", Duration::MAX).expect("the defaults are valid"));
     let mut ledger = play(&runtime, &[], &[("local_schedule_count", 2)]).await;
-    // Its tasks are scheduled once more when they are cancelled, to be dropped in a run of their own.
+    // A cancelled task is scheduled once more, and a run of its own drops it.
     let last_run = [&polls(1)[..], &TURN, &[("local_schedule_count", 1)]].concat();
     cancel(&runtime, &mut ledger, &last_run).await;
-    // Here one is to end after every poll, so that snapshots come between them.
+    // Each turn ends after one poll, so that there are snapshots in between.
     under_load(&Hooked(
         microtask::install("loaded", Duration::ZERO).expect("the defaults are valid"),
     ))

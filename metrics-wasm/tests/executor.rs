@@ -1,5 +1,5 @@
-//! The example executor: every hook it calls moves its number, and the host gets its turn. A thread has one executor, and
-//! each test installs its own.
+//! The example executor: each hook that it calls counts, and the host gets its turn. A thread has one executor; each test installs
+//! its own.
 #![cfg(target_family = "wasm")]
 
 mod common;
@@ -14,7 +14,7 @@ use metrics_wasm::metrics_core::{TimeSource, WorkerState};
 use std::rc::Rc;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-/// No turn can spend it, however slow the machine.
+/// A budget that no turn can use up.
 const UNLIMITED: Duration = Duration::MAX;
 
 #[wasm_bindgen_test]

@@ -4,7 +4,7 @@ mod bindings;
 mod stall;
 mod watch;
 
-use crate::Monitor;
+use crate::monitor::Monitor;
 use core::cell::RefCell;
 use core::fmt;
 use core::time::Duration;

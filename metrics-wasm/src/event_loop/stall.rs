@@ -27,7 +27,7 @@ pub struct Stall {
     pub duration: Duration,
     /// Where the report comes from.
     pub source: StallSource,
-    /// Where the task was spawned whose poll it was. Unknown unless the source is a poll; see [`resolve`](crate::location::resolve).
+    /// Where the polled task was spawned. Unknown unless the source is a poll; see [`resolve`](crate::location::resolve).
     pub spawn_location: LocationId,
 }
 

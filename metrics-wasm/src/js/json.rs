@@ -1,12 +1,13 @@
-//! From a plain object with `BigInts` to JSON and back.
+//! JSON of plain objects that contain `BigInts`.
 
 use js_sys::{Array, Function, JSON, Object, Proxy, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::{JsCast, JsValue};
 
-/// `toJSON` of every object in a snapshot. JavaScript has no JSON for a `BigInt`, and `JSON.stringify` throws at one.
+/// The `toJSON` method of each object in a snapshot. `JSON.stringify` calls it; it throws on a `BigInt` itself.
 ///
-/// A function that sees its `this` can be made without compiling text, which pages may forbid, only through a proxy's trap.
+/// A closure does not receive `this`, and a Content Security Policy may forbid compiling a function from text. The trap of a proxy
+/// receives `this` without either.
 fn to_json_function() -> Option<Function> {
     let trap = Closure::<dyn Fn(JsValue, JsValue, JsValue) -> JsValue>::new(|_, this, _| copy(&this));
     let handler = Object::new();
@@ -23,7 +24,7 @@ thread_local! {
     });
 }
 
-/// Gives `object` a `toJSON` that loops, spreads and structured clones don't see.
+/// Adds `toJSON` to `object`. The property is not enumerable, so loops and structured clones skip it.
 pub(super) fn add_to_json(object: &Object) {
     TO_JSON.with(|descriptor| {
         if let Some(descriptor) = descriptor {
@@ -34,7 +35,7 @@ pub(super) fn add_to_json(object: &Object) {
     });
 }
 
-/// The same value with a decimal string for each `BigInt`.
+/// A copy of the value with a decimal string for each `BigInt`.
 fn copy(value: &JsValue) -> JsValue {
     if value.is_bigint() {
         return js_sys::BigInt::unchecked_from_js_ref(value)
@@ -60,7 +61,7 @@ fn copy(value: &JsValue) -> JsValue {
     value.clone()
 }
 
-/// A value as JSON text, whether its 64-bit integers are `BigInts`, as `snapshot()` gives them, or strings, as in JSON.
+/// The JSON text of a value. Its 64-bit integers are `BigInts`, as in `snapshot()`, or decimal strings, as in parsed JSON.
 pub(super) fn text(value: &JsValue) -> Option<String> {
     JSON::stringify(&copy(value)).ok()?.as_string()
 }

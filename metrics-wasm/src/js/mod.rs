@@ -6,8 +6,9 @@ mod value;
 
 use crate::clock::PerformanceClock;
 use crate::event_loop::{EventLoop, EventLoopSnapshot, Histogram, Stall, StallListener, StallSource};
+use crate::monitor::Monitor;
 use crate::runtime::Snapshot;
-use crate::{Monitor, location, prometheus};
+use crate::{location, prometheus};
 use core::cell::RefCell;
 use core::mem::ManuallyDrop;
 use core::time::Duration;

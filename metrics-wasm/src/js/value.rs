@@ -1,18 +1,18 @@
-//! From a Serde type to a plain JavaScript object, with a `BigInt` for every `u64`.
+//! Serialises a value to a plain JavaScript object, with a `BigInt` for each `u64`.
 
 use core::fmt::{self, Display};
 use js_sys::{Array, BigInt, Object, Reflect};
 use serde::ser::{self, Serialize};
 use wasm_bindgen::prelude::JsValue;
 
-/// Turns `value` into what JavaScript would hold: objects, arrays, strings, numbers up to 32 bits, `BigInts`, null.
+/// Converts `value` to JavaScript: objects, arrays, strings, numbers up to 32 bits, `BigInts` and null.
 ///
-/// It asks for the binary form, so that 64-bit integers arrive as integers and not as the strings they are in JSON.
+/// It reports a binary format to Serde, so that 64-bit integers are serialised as integers and not as strings.
 pub(super) fn to_js(value: &impl Serialize) -> Result<JsValue, Failed> {
     value.serialize(ToJs)
 }
 
-/// What could not be turned into a JavaScript value.
+/// The error of a value that has no form in JavaScript.
 #[derive(Debug)]
 pub(super) struct Failed(String);
 
