@@ -69,6 +69,7 @@ fn snapshots_before_and_after_a_fork_have_no_difference() {
     assert_eq!(after.since(&before).unwrap_err(), SinceError::OtherEpoch);
 }
 
+#[cfg_attr(target_arch = "wasm32", ignore = "there are no threads")]
 #[test]
 fn snapshots_of_readers_that_read_in_turn_never_go_back() {
     let registry = counting()
@@ -151,6 +152,7 @@ fn configured_workers_that_never_run_cost_nothing() {
 }
 
 /// Ten times as many slots take less than a hundred times as long, which is what they would take if each looked at all others.
+#[cfg_attr(target_arch = "wasm32", ignore = "there is no `Instant`")]
 #[test]
 fn the_cost_of_leases_snapshots_and_intervals_is_linear_in_the_slots() {
     fn seconds(slots: usize) -> f64 {
@@ -178,6 +180,7 @@ fn the_cost_of_leases_snapshots_and_intervals_is_linear_in_the_slots() {
     assert!(many < few * 60.0, "{few} s for 2,000 slots, {many} s for 20,000");
 }
 
+#[cfg_attr(target_arch = "wasm32", ignore = "there are no threads")]
 #[test]
 fn a_blocking_queue_that_could_not_be_read_is_not_empty() {
     let registry = counting()

@@ -202,6 +202,7 @@ fn a_slot_that_is_leased_again_and_idle_keeps_its_getters() {
     check(&snapshot);
 }
 
+#[cfg_attr(target_arch = "wasm32", ignore = "there are no threads")]
 #[test]
 fn live_contended_registries_keep_every_getter() {
     let registry = registry();

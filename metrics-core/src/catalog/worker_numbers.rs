@@ -39,7 +39,7 @@ macro_rules! with_worker_numbers {
                 /// Polls that returned pending because their cooperative budget was spent.
                 u64 budget_forced_yield_count worker_budget_forced_yield_count BudgetForcedYieldCount "async_runtime_worker_budget_forced_yields_total"
                     "Tokio counts budgets that reach zero, per runtime.",
-                /// Polls of the future passed to `block_on`, counted apart from the polls of spawned tasks.
+                /// Polls of the runtime's root future, counted apart from the polls of spawned tasks.
                 u64 root_polls worker_root_polls RootPolls "async_runtime_worker_root_polls_total" "New.",
                 /// Polls of measured futures inside measured tasks, counted apart from the polls of spawned tasks.
                 u64 nested_polls worker_nested_polls NestedPolls "async_runtime_worker_nested_polls_total" "New.",

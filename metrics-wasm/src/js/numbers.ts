@@ -24,7 +24,7 @@ export interface WorkerNumbers {
   overflow_tasks: Measured;
   /** Polls that returned pending because their cooperative budget was spent. */
   budget_forced_yield_count: Measured;
-  /** Polls of the future passed to `block_on`, counted apart from the polls of spawned tasks. */
+  /** Polls of the runtime's root future, counted apart from the polls of spawned tasks. */
   root_polls: Measured;
   /** Polls of measured futures inside measured tasks, counted apart from the polls of spawned tasks. */
   nested_polls: Measured;
