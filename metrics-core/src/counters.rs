@@ -1,4 +1,4 @@
-//! A worker's counters: the cells and the values, made from the table of per-worker numbers.
+//! A worker's counters: their cells and their values, generated from the table of per-worker metrics.
 
 use crate::catalog::{WorkerNumber, with_worker_numbers};
 use crate::cell::U64Cell;
@@ -9,17 +9,18 @@ macro_rules! define {
         counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
         gauges { $($gauges:tt)* }
     ) => {
-        /// The cells of one worker: a batch over [`Local`](crate::cell::Local), a slot over [`OwnedU64`](crate::cell::OwnedU64).
-        // In this order: what a poll touches is near the front.
+        /// The cells of one worker: a batch uses [`Local`](crate::cell::Local), a slot uses
+        /// [`OwnedU64`](crate::cell::OwnedU64).
+        // In this order, so that the cells that a poll accesses are near the front.
         #[repr(C)]
         #[derive(Debug, Default)]
         pub(crate) struct Counters<C> {
             $(pub(crate) $name: C,)*
-            /// When `busy_duration_total` was last settled, in ticks: what came after is the busy time in progress.
+            /// The time in ticks up to which `busy_duration_total` is complete. Busy time after it is in progress.
             pub(crate) settled_at: C,
-            /// Durations that were not recorded because the clock had stepped back.
+            /// The number of durations that were not recorded because the clock stepped back.
             pub(crate) clock_steps: C,
-            /// How many polls there were at the last park, and one more; zero before the first park.
+            /// The number of polls at the last park, plus one; zero before the first park.
             pub(crate) polls_at_park: C,
             /// The mean poll time with [`MEAN_FRACTION`] fractional bits; zero until the first measured poll.
             pub(crate) mean_poll_time: C,
@@ -44,7 +45,7 @@ macro_rules! define {
         }
 
         impl<C: U64Cell> Counters<C> {
-            /// Takes over every value of `from`.
+            /// Copies every value of `from`.
             #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
             #[inline(always)]
             pub(crate) fn copy<D: U64Cell>(&self, from: &Counters<D>) {
@@ -67,7 +68,7 @@ macro_rules! define {
                 values
             }
 
-            /// One counter; `None` for a gauge, which has no cell.
+            /// Returns one counter; `None` for a gauge, which has no cell.
             #[inline]
             pub(crate) fn get(&self, number: WorkerNumber) -> Option<u64> {
                 match number {
@@ -81,15 +82,15 @@ macro_rules! define {
 
 with_worker_numbers!(define);
 
-/// Fractional bits of the fixed-point mean.
+/// The number of fractional bits of the fixed-point mean.
 pub(crate) const MEAN_FRACTION: u32 = 8;
-/// Weight of a new sample in the mean, alpha = 1/10, with 16 fractional bits (6554 / 65536 = 0.10001).
+/// The weight of a new sample in the mean, alpha = 1/10, with 16 fractional bits (6554 / 65536 = 0.10001).
 const MEAN_ALPHA: i64 = 6554;
 const MEAN_ALPHA_BITS: u32 = 16;
-/// Samples above this (about 73 minutes) count as this in the mean, so that the product below stays in 63 bits.
+/// The mean counts longer samples (about 73 minutes) as this value, so that the product below fits in 63 bits.
 const MEAN_LIMIT: u64 = 1 << 42;
 
-/// The exponentially weighted mean after one more sample, in fixed point.
+/// Returns the exponentially weighted mean after one more sample, in fixed point.
 ///
 /// `mean += alpha * (sample - mean)`, the recurrence of S. W. Roberts, "Control chart tests based on geometric moving averages"
 /// (Technometrics 1959), seeded with the first sample. A mean of zero is "no sample yet", so it is kept at least one unit.
@@ -99,14 +100,14 @@ pub(crate) fn next_mean(mean: u64, sample: u64) -> u64 {
     if mean == 0 {
         return sample.max(1);
     }
-    // Signed, rounded and without a branch: whether a poll took longer than the mean is anybody's guess, the branch predictor's too.
+    // Signed, rounded and branch-free: whether a poll is longer than the mean is unpredictable.
     let difference = sample.wrapping_sub(mean).cast_signed();
     let half = 1 << (MEAN_ALPHA_BITS - 1);
     let step = (difference.wrapping_mul(MEAN_ALPHA).wrapping_add(half)) >> MEAN_ALPHA_BITS;
     mean.wrapping_add_signed(step).max(1)
 }
 
-/// The same after `polls` samples of one value: the mean moves by `1 - (1 - alpha)^polls` of the difference.
+/// Returns the mean after `polls` equal samples: it moves by `1 - (1 - alpha)^polls` of the difference.
 pub(crate) fn next_mean_of(mean: u64, sample: u64, mut polls: u64) -> u64 {
     if mean == 0 || polls <= 1 {
         return next_mean(mean, sample);
@@ -121,7 +122,7 @@ pub(crate) fn next_mean_of(mean: u64, sample: u64, mut polls: u64) -> u64 {
         polls >>= 1;
     }
     let sample = sample.min(MEAN_LIMIT) << MEAN_FRACTION;
-    // Four fractional bits less, so that the product stays in 63 bits.
+    // Four fractional bits fewer, so that the product fits in 63 bits.
     let difference = sample.wrapping_sub(mean).cast_signed() >> 4;
     let half = 1 << (MEAN_ALPHA_BITS - 5);
     let step = difference.wrapping_mul(one - kept).wrapping_add(half) >> (MEAN_ALPHA_BITS - 4);
@@ -131,10 +132,10 @@ pub(crate) fn next_mean_of(mean: u64, sample: u64, mut polls: u64) -> u64 {
 const _: () = assert!(MEAN_LIMIT << (MEAN_FRACTION - 4) < (i64::MAX >> MEAN_ALPHA_BITS).cast_unsigned());
 const _: () = assert!(MEAN_LIMIT << MEAN_FRACTION < (i64::MAX / MEAN_ALPHA).cast_unsigned());
 
-/// How many per-worker numbers there are.
+/// The number of per-worker metrics.
 pub(crate) const WORKER_NUMBERS: usize = WorkerNumber::ALL.len();
 
-/// The numbers of one worker at one moment; the counters are all of one submit.
+/// The values of one worker at one moment. The counters come from one submit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CounterValues {
     pub(crate) settled_at: u64,
@@ -173,7 +174,8 @@ mod tests {
             for polls in 1..100 {
                 one_by_one = next_mean(one_by_one, sample);
                 let at_once = next_mean_of(start, sample, polls);
-                // The weight is rounded down once for each bit of the number: less than 2^-12 of the way.
+                // The weight is rounded down once for each bit of the number: the error is less than 2^-12 of the
+                // difference.
                 let way = start.abs_diff(sample << MEAN_FRACTION);
                 assert!(
                     at_once.abs_diff(one_by_one) <= (way >> 12) + 64,

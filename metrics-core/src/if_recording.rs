@@ -1,9 +1,10 @@
-//! Data of a runtime or an adapter that only its hooks need, with the feature `record`: the value.
+//! With the feature `record`: the value of a type that exists only in a build that records.
 
-/// A value that exists only in a build that records: without the feature `record` it has no size and is never made.
+/// A value that exists only in a build that records. Without the feature `record` it has no size and is never created.
 ///
-/// For what a runtime keeps per task or per worker and passes to hooks. All code is compiled either way; without the feature
-/// [`get`](Self::get) returns `None` and the compiler removes what would follow.
+/// Use it for data that a runtime keeps per task or per worker only to pass it to hooks. All code is compiled either
+/// way. Without the feature, [`get`](Self::get) returns `None` and the compiler removes the code that depends on the
+/// value.
 ///
 /// ```
 /// use metrics_core::{IfRecording, RECORDING};
@@ -23,25 +24,25 @@ pub struct IfRecording<V>(V);
     reason = "without the feature `record` there is no value"
 )]
 impl<V> IfRecording<V> {
-    /// The value that `make` returns. Without the feature `record`, `make` is not called.
+    /// Creates the value with `make`. Without the feature `record`, `make` is not called.
     #[inline(always)]
     pub fn new(make: impl FnOnce() -> V) -> Self {
         Self(make())
     }
 
-    /// What `make` returns for the value, if there is one.
+    /// Maps the value with `make`, if there is one.
     #[inline(always)]
     pub fn map<U>(&self, make: impl FnOnce(&V) -> U) -> IfRecording<U> {
         IfRecording(make(&self.0))
     }
 
-    /// The value, if there is one.
+    /// Returns the value, if there is one.
     #[inline(always)]
     pub fn get(&self) -> Option<&V> {
         Some(&self.0)
     }
 
-    /// The value, if there is one.
+    /// Returns the value, if there is one.
     #[inline(always)]
     pub fn get_mut(&mut self) -> Option<&mut V> {
         Some(&mut self.0)
@@ -49,10 +50,10 @@ impl<V> IfRecording<V> {
 }
 
 impl<V, E> IfRecording<Result<V, E>> {
-    /// The value of a result, or its error.
+    /// Returns the value of a result, or its error.
     ///
     /// # Errors
-    /// The error, if there is a value and it is one.
+    /// Returns the error, if there is a value and it is an error.
     #[inline(always)]
     pub fn transpose(self) -> Result<IfRecording<V>, E> {
         self.0.map(IfRecording)

@@ -1,11 +1,12 @@
-//! Data of a runtime or an adapter that only its hooks need, without the feature `record`: nothing.
+//! Without the feature `record`: an empty replacement for a type that exists only in a build that records.
 
 use core::marker::PhantomData;
 
-/// A value that exists only in a build that records: without the feature `record` it has no size and is never made.
+/// A value that exists only in a build that records. Without the feature `record` it has no size and is never created.
 ///
-/// For what a runtime keeps per task or per worker and passes to hooks. All code is compiled either way; without the feature
-/// [`get`](Self::get) returns `None` and the compiler removes what would follow.
+/// Use it for data that a runtime keeps per task or per worker only to pass it to hooks. All code is compiled either
+/// way. Without the feature, [`get`](Self::get) returns `None` and the compiler removes the code that depends on the
+/// value.
 ///
 /// ```
 /// use metrics_core::{IfRecording, RECORDING};
@@ -17,31 +18,31 @@ use core::marker::PhantomData;
 /// let task = Task { name: IfRecording::new(|| "an expensive name".to_owned()) };
 /// assert_eq!(task.name.get().is_some(), RECORDING);
 /// ```
-// `PhantomData` gives it the auto traits that it has with a value.
+// `PhantomData` gives it the same auto traits as with a value.
 #[derive(Clone, Debug)]
 pub struct IfRecording<V>(PhantomData<V>);
 
 #[allow(clippy::unused_self, reason = "with the feature `record` the value is in it")]
 impl<V> IfRecording<V> {
-    /// The value that `make` returns. Without the feature `record`, `make` is not called.
+    /// Creates the value with `make`. Without the feature `record`, `make` is not called.
     #[inline(always)]
     pub fn new(_: impl FnOnce() -> V) -> Self {
         Self(PhantomData)
     }
 
-    /// What `make` returns for the value, if there is one.
+    /// Maps the value with `make`, if there is one.
     #[inline(always)]
     pub fn map<U>(&self, _: impl FnOnce(&V) -> U) -> IfRecording<U> {
         IfRecording(PhantomData)
     }
 
-    /// The value, if there is one.
+    /// Returns the value, if there is one.
     #[inline(always)]
     pub fn get(&self) -> Option<&V> {
         None
     }
 
-    /// The value, if there is one.
+    /// Returns the value, if there is one.
     #[inline(always)]
     pub fn get_mut(&mut self) -> Option<&mut V> {
         None
@@ -53,10 +54,10 @@ impl<V> IfRecording<V> {
     reason = "with the feature `record` there may be an error"
 )]
 impl<V, E> IfRecording<Result<V, E>> {
-    /// The value of a result, or its error.
+    /// Returns the value of a result, or its error.
     ///
     /// # Errors
-    /// The error, if there is a value and it is one.
+    /// Returns the error, if there is a value and it is an error.
     #[inline(always)]
     pub fn transpose(self) -> Result<IfRecording<V>, E> {
         Ok(IfRecording(PhantomData))

@@ -1,4 +1,4 @@
-//! A worker's slot: what it submits, who holds it, what it is doing now.
+//! A worker's slot: its submitted values, its lease and its live record.
 
 use crate::catalog::WorkerNumber;
 use crate::cell::{OwnedU64, SharedU32};
@@ -9,17 +9,18 @@ use crate::seq::SeqCount;
 use crate::sync::const_unless_loom;
 use crate::tasks::TaskCells;
 
-/// Who holds a slot: nothing yet, or a worker index and whether a worker is running on it now.
+/// The lease of a slot: vacant, or a worker index and whether a worker holds the slot now.
 ///
-/// The index never changes once set, so that a worker's sum over its slots never loses what one of them counted.
+/// The index never changes after it is set, so that the sum over a worker's slots never loses what one of them
+/// counted.
 #[derive(Debug)]
 pub(crate) struct Lease(SharedU32);
 
 const VACANT: u32 = 0;
 const LEASED: u32 = 1;
-/// Worker indices stay below this.
+/// The upper bound of worker indices, exclusive.
 pub(crate) const MAX_WORKERS: usize = (1 << 30) - 1;
-/// The index of threads that poll a runtime's tasks and are none of its workers.
+/// The index of external threads: they poll a runtime's tasks but are not its workers.
 pub(crate) const EXTERNAL: usize = MAX_WORKERS;
 
 impl Lease {
@@ -30,50 +31,50 @@ impl Lease {
     }
 
     const_unless_loom! {
-        /// Leased for good, for a slot whose one writer is fixed by the program.
+        /// Creates a lease that is never released, for a slot whose one writer is fixed by the program.
         #[cfg_attr(metrics_core_loom, allow(dead_code))]
         pub(crate) const fn fixed(worker: usize) -> Self {
             Self(SharedU32::new(tag(worker) | LEASED))
         }
     }
 
-    /// Takes a free slot that served `worker` before.
+    /// Leases a free slot that served `worker` before.
     #[cfg_attr(not(feature = "alloc"), allow(dead_code))]
     pub(crate) fn claim_again(&self, worker: usize) -> bool {
         let free = tag(worker);
         self.0.load_acquire() == free && self.0.claim(free, free | LEASED)
     }
 
-    /// Takes a free slot that served any worker before; not one of foreign threads.
+    /// Leases a free slot that served any worker before, but not one of external threads.
     #[cfg_attr(not(feature = "alloc"), allow(dead_code))]
     pub(crate) fn claim_free(&self) -> bool {
         let now = self.0.load_acquire();
         now != VACANT && now != tag(EXTERNAL) && now & LEASED == 0 && self.0.claim(now, now | LEASED)
     }
 
-    /// Takes a slot that served nobody yet, for `worker`.
+    /// Leases a vacant slot for `worker`.
     #[cfg_attr(not(feature = "alloc"), allow(dead_code))]
     pub(crate) fn claim_vacant(&self, worker: usize) -> bool {
         self.0.load_acquire() == VACANT && self.0.claim(VACANT, tag(worker) | LEASED)
     }
 
-    /// Gives the slot back. Only its holder may.
+    /// Releases the slot. Only its holder may call this.
     #[cfg_attr(not(feature = "alloc"), allow(dead_code))]
     pub(crate) fn release(&self) {
         self.0.store_release(self.0.load_acquire() & !LEASED);
     }
 
-    /// The worker it serves, if any did yet.
+    /// Returns the worker that it serves; `None` if it is vacant.
     pub(crate) fn worker(&self) -> Option<usize> {
         self.holder().worker()
     }
 
-    /// Whether a worker runs on it now.
+    /// Returns `true` if a worker holds it now.
     pub(crate) fn is_leased(&self) -> bool {
         self.holder().is_leased()
     }
 
-    /// Both at once.
+    /// Returns the worker and whether it holds the slot, from one load.
     #[inline(always)]
     pub(crate) fn holder(&self) -> Holder {
         Holder(self.0.load_acquire())
@@ -84,12 +85,12 @@ const fn tag(worker: usize) -> u32 {
     (worker as u32 + 1) << 1
 }
 
-/// Who held a slot at one moment. Two of one word are the same.
+/// The holder of a slot at one moment. Two values of one word are equal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Holder(u32);
 
 impl Holder {
-    /// The worker it serves, if any did yet.
+    /// Returns the worker that it serves; `None` if it is vacant.
     pub(crate) const fn worker(self) -> Option<usize> {
         match self.0 >> 1 {
             0 => None,
@@ -97,21 +98,22 @@ impl Holder {
         }
     }
 
-    /// Whether a worker runs on it.
+    /// Returns `true` if a worker holds it.
     pub(crate) const fn is_leased(self) -> bool {
         self.0 & LEASED != 0
     }
 }
 
-/// Everything of one worker that others read.
+/// All the data of one worker that other threads read.
 ///
-/// The lines that a reader looks at even when nothing was submitted (lease, sequence, live record, task counts)
-/// come first and fit one line of 128 bytes.
+/// The fields that a reader checks even if nothing was submitted (lease, sequence count, live record, task counts)
+/// come first and fit in one line of 128 bytes.
 ///
-/// Aligned so that two slots never share a cache line, nor a pair of lines: x86-64 prefetches pairs of 64-byte lines
-/// (Intel 64 and IA-32 Architectures Optimization Reference Manual, "Spatial Prefetcher"), and aarch64 has cores with 128-byte lines
-/// (Apple M1, and the `big` cores of big.LITTLE parts; see also Go's `internal/cpu/cpu_arm64.go`). Elsewhere lines have
-/// 64 bytes or fewer. A microcontroller has no lines to share.
+/// The alignment ensures that two slots never share a cache line or a pair of lines: x86-64 prefetches pairs of
+/// 64-byte lines (Intel 64 and IA-32 Architectures Optimization Reference Manual, "Spatial Prefetcher"), and aarch64
+/// has cores with 128-byte lines (Apple M1, and the `big` cores of big.LITTLE parts; see also Go's
+/// `internal/cpu/cpu_arm64.go`). Other targets have lines of 64 bytes or fewer. A microcontroller does not share
+/// lines.
 #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), repr(C, align(128)))]
 #[cfg_attr(
     all(
@@ -133,7 +135,7 @@ pub struct Slot<B> {
     #[cfg(not(target_os = "none"))]
     pub(crate) tasks: TaskCells,
     pub(crate) counters: Counters<OwnedU64>,
-    // A Cortex-M0 reaches 124 bytes in one instruction: what no poll touches stands further back.
+    // A Cortex-M0 reaches an offset of 124 bytes in one instruction, so fields that no poll accesses come later.
     #[cfg(target_os = "none")]
     pub(crate) lease: Lease,
     #[cfg(target_os = "none")]
@@ -171,11 +173,12 @@ impl<B> Slot<B> {
     }
 }
 
-/// How often a reader tries a slot or a live record before it makes do with what it had. A submit lasts tens of nanoseconds; a
-/// writer that is still inside after so many tries was descheduled there, or is the code that this reader interrupted.
+/// The number of attempts to read a slot or a live record before a reader keeps the value that it has. A submit lasts
+/// tens of nanoseconds. If the writer is still inside after so many attempts, it was descheduled there, or it is the
+/// code that this reader interrupted.
 pub(crate) const TRIES: u32 = 64;
 
-/// Tries `read` a bounded number of times, calling `relax` in between.
+/// Calls `read` a bounded number of times, with a call of `relax` after each failed attempt.
 pub(crate) fn read_with_retries<V>(mut read: impl FnMut() -> Option<V>, relax: impl Fn(u32)) -> Option<V> {
     for attempt in 0..TRIES {
         if let Some(value) = read() {
@@ -186,9 +189,9 @@ pub(crate) fn read_with_retries<V>(mut read: impl FnMut() -> Option<V>, relax: i
     None
 }
 
-/// A worker wrote the number through every try to read it.
+/// The error of a read during which the worker was writing the value in every attempt.
 ///
-/// Only on targets without 64-bit atomics: on the others a number is one load.
+/// It occurs only on targets without 64-bit atomics. On all others, a value is one load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SlotBusy;
@@ -204,21 +207,22 @@ impl core::fmt::Display for SlotBusy {
 impl core::error::Error for SlotBusy {}
 
 impl<B: BucketCells> Slot<B> {
-    /// One counter as last submitted; 0 for a gauge, which has no cell.
+    /// Returns one counter as last submitted; 0 for a gauge, which has no cell.
     ///
     /// # Errors
-    /// [`SlotBusy`], where a cell has two halves and the worker wrote them through every try.
+    /// Returns [`SlotBusy`] if a cell has two words and the worker was writing them during every attempt.
     #[inline]
     pub(crate) fn counter(&self, number: WorkerNumber, relax: impl Fn(u32)) -> Result<u64, SlotBusy> {
         let read = || self.counters.get(number).unwrap_or(0);
         if OwnedU64::IS_WHOLE {
-            // Ordering: relaxed. One counter needs no other: a cell with one writer never goes back for a reader.
+            // Ordering: relaxed. A single counter publishes no other data, and a cell with one writer never goes back
+            // for a reader.
             return Ok(read());
         }
         read_with_retries(|| self.seq.try_read(read), relax).ok_or(SlotBusy)
     }
 
-    /// All counters as last submitted, of one submit.
+    /// Returns all counters as last submitted, from one submit.
     pub(crate) fn counters(&self, relax: impl Fn(u32)) -> Option<CounterValues> {
         read_with_retries(|| self.seq.try_read(|| self.counters.read()), relax)
     }

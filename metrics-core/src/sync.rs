@@ -1,14 +1,13 @@
-//! The only file that names an atomic type: everything else takes them from here.
+//! The only file that names an atomic type. All other files import atomics from here.
 //!
 //! Exactly one of three sources is compiled: the target's own atomics, loom's for the models, or, without the feature
-//! `record`, cells that keep nothing. Cells that many writers share come from `portable-atomic` (see [`crate::cell`]);
-//! everything hot is single-writer and needs no more than 32-bit loads and stores, which every target that Rust supports
-//! has.
+//! `record`, cells that store nothing. Many-writer cells come from `portable-atomic` (see [`crate::cell`]). Everything
+//! on a hot path is single-writer and needs only 32-bit loads and stores, which every target that Rust supports has.
 
 #[cfg(all(feature = "record", not(metrics_core_loom)))]
 #[allow(clippy::disallowed_types, reason = "this is where they come from")]
 mod imp {
-    // Aliases, not imports: clippy sees through an import and would complain wherever one is used.
+    // Aliases, not imports: clippy sees through an import and reports each use.
     #[cfg(all(target_has_atomic = "64", not(metrics_core_halves)))]
     pub(crate) type AtomicU64 = core::sync::atomic::AtomicU64;
     pub(crate) type AtomicU32 = core::sync::atomic::AtomicU32;
@@ -17,8 +16,8 @@ mod imp {
 
     pub(crate) use core::hint::spin_loop;
 
-    /// Many-writer cells. With compare-and-swap they are native or portable-atomic's fallback; without, they exist
-    /// only under the feature `critical-section`, by whose word the final binary chooses an implementation.
+    /// Many-writer cells. With compare-and-swap, they are native or portable-atomic's fallback. Without it, they exist
+    /// only with the feature `critical-section`, whose implementation the final binary chooses.
     #[cfg(any(target_has_atomic = "ptr", feature = "critical-section"))]
     pub(crate) use portable_atomic::AtomicU32 as SharedAtomicU32;
 }
@@ -28,22 +27,22 @@ mod imp {
 mod imp {
     pub(crate) use core::cell::Cell;
 
-    /// What a writer knows without asking: no part of the model, and so no access that loom sees.
+    /// State that only the writer uses. It is not part of the model, so loom does not see its accesses.
     pub(crate) type Remembered = core::sync::atomic::AtomicU64;
 
     #[cfg(not(metrics_core_halves))]
     pub(crate) use loom::sync::atomic::AtomicU64;
     pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU32 as SharedAtomicU32, Ordering, fence};
 
-    /// A model makes progress on a retry only by letting another thread run.
+    /// In a model, a retry makes progress only if another thread runs.
     pub(crate) use loom::thread::yield_now as spin_loop;
 
-    /// What models are made of.
+    /// The types that models use.
     #[cfg(test)]
     pub(crate) use loom::{model::Builder as Model, thread};
 }
 
-/// Without the feature `record`: cells without size that drop what is stored and read zero, so that code written over them
+/// The cells without the feature `record`: they have no size, drop stores and read zero, so that code over them
 /// compiles to nothing.
 ///
 /// A compare-and-swap succeeds, so no loop may wait for a cell to change.
@@ -159,21 +158,21 @@ mod imp {
 
 pub(crate) use imp::*;
 
-/// Whether the hooks record: `true` with the feature `record`, which is on by default.
+/// Whether the hooks record: `true` with the feature `record`, which is enabled by default.
 ///
-/// Without the feature the same types and methods compile to nothing: a hook adds no instruction, a measured future is as
-/// large as the future alone, no thread is started, no clock is read, and every getter of a metric returns `None`.
-/// Configurations are still checked, and a registry still has its name and its number of workers.
+/// Without the feature, the same types and methods compile to nothing: a hook adds no instruction, a measured future
+/// is as large as the future alone, no thread is started, no clock is read, and every getter of a metric returns
+/// `None`. Configurations are still checked, and a registry still has its name and its number of workers.
 ///
-/// The binary decides. Features are additive: if one crate of a build names `record`, all of them record. A library
-/// therefore depends on this crate with `default-features = false` and never names `record`. To make a build fail that
-/// decides otherwise than you expect, assert it:
+/// The binary decides. Features are additive: if one crate of a build enables `record`, all of them record. A library
+/// therefore depends on this crate with `default-features = false` and never enables `record`. Assert the setting to
+/// make a build fail if it differs from what you expect:
 ///
 /// ```
 /// const _: () = assert!(metrics_core::RECORDING, "the dashboards of this service need metrics");
 /// ```
 ///
-/// `cargo tree --edges features --invert metrics-core` shows which crate switched it on.
+/// `cargo tree --edges features --invert metrics-core` shows the crate that enabled it.
 pub const RECORDING: bool = cfg!(any(feature = "record", metrics_core_loom));
 
 /// A `const fn`, except in models: loom's atomics have no const constructors.

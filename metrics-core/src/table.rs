@@ -1,4 +1,4 @@
-//! Snapshots as tables of text, without floating point and without a heap.
+//! Snapshots as text tables, without floating point and without a heap.
 
 use crate::live::WorkerState;
 use core::fmt::{self, Write};
@@ -7,20 +7,20 @@ use crate::histogram::HistogramSnapshot;
 use crate::snapshot::{HistogramReading, Snapshot, WorkerSnapshot};
 use crate::storage::Storage;
 
-/// A [`Snapshot`] as a table, a row a worker, to be written with [`core::fmt`].
+/// Formats a [`Snapshot`] as a table with one row per worker, for [`core::fmt`].
 ///
 /// ```text
 /// loop        state       busy     polls     parks  mean poll   longest   latency
 /// worker 0    parked    41.3 %     20000       100    12.3 us   48.1 us    1.2 us
 /// ```
 ///
-/// Busy time is a share of the time since the registry's start. A figure that was not measured is `-`; a row marked `~` could
-/// not be read and shows what the snapshot had of it before.
+/// Busy time is a share of the time since the registry was built. A value that was not measured is `-`. A row marked
+/// `~` could not be read and shows the previous values of the snapshot.
 #[derive(Debug)]
 pub struct Table<'a, S: Storage>(&'a Snapshot<S>);
 
 impl<S: Storage> Snapshot<S> {
-    /// The workers as a table.
+    /// Returns the workers as a table.
     pub fn table(&self) -> Table<'_, S> {
         Table(self)
     }
@@ -69,9 +69,9 @@ impl<S: Storage> Table<'_, S> {
     }
 }
 
-/// `part` of `whole` in thousandths, rounded to the nearest.
+/// Returns `part` of `whole` in thousandths, rounded to the nearest.
 pub(crate) fn permille(part: u64, whole: u64) -> Option<u32> {
-    // Both are brought into 32 bits, so that neither the product nor a 32-bit target's division is long.
+    // Both are reduced to 32 bits, so that neither the product nor the division of a 32-bit target is long.
     let shift = (u64::BITS - whole.leading_zeros()).saturating_sub(u32::BITS);
     let (part, whole) = ((part >> shift).min(u64::from(u32::MAX)), whole >> shift);
     let thousandths = (part * 1_000 + whole / 2).checked_div(whole)?;
@@ -82,7 +82,7 @@ pub(crate) fn mark(stale: bool) -> char {
     if stale { '~' } else { ' ' }
 }
 
-/// Thousandths as per cent.
+/// Formats thousandths as a percentage.
 pub(crate) struct Share(pub(crate) Option<u32>);
 
 impl fmt::Display for Share {
@@ -97,7 +97,7 @@ impl fmt::Display for Share {
     }
 }
 
-/// A duration in the unit that leaves up to four digits before the point.
+/// Formats a duration in the unit that leaves up to four digits before the decimal point.
 pub(crate) struct Nanos(pub(crate) Option<u64>);
 
 impl fmt::Display for Nanos {
@@ -112,7 +112,7 @@ impl fmt::Display for Nanos {
             1_000_000..1_000_000_000 => (1_000_000, "ms"),
             _ => (1_000_000_000, "s"),
         };
-        // 20 digits, a point, a digit and a unit at most.
+        // 20 digits, a decimal point, a digit and a unit at most.
         let _ = if unit == 1 {
             write!(text, "{nanos} {name}")
         } else {
@@ -122,7 +122,7 @@ impl fmt::Display for Nanos {
     }
 }
 
-/// A count that may not be there.
+/// Formats a count that may be absent.
 struct Count(Option<u64>);
 
 impl fmt::Display for Count {

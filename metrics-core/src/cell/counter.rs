@@ -1,15 +1,15 @@
-//! A counter with one writer that readers see at once, without a sequence count around it.
+//! A single-writer counter that readers see at once, without a sequence count.
 
 use super::WholeU64;
 use crate::sync::const_unless_loom;
 #[cfg(metrics_core_loom)]
 use crate::sync::{Ordering, Remembered};
 
-/// A counter with one writer, coherent for any reader on every target, without waiting on either side.
+/// A single-writer counter that is consistent for any reader on every target. Neither side waits.
 #[derive(Debug)]
 pub(crate) struct OwnedCounter(
     WholeU64,
-    /// What the writer stored last, in models.
+    /// In models, the value that the writer stored last.
     #[cfg(metrics_core_loom)]
     Remembered,
 );
@@ -25,7 +25,7 @@ impl OwnedCounter {
         }
     }
 
-    /// A counter that stands at `value` already, for a model of the carry.
+    /// Creates a counter with the value `value`, for a model of the carry.
     #[cfg(all(test, metrics_core_loom))]
     pub(crate) fn starting_at(value: u64) -> Self {
         let counter = Self::new();
@@ -34,16 +34,16 @@ impl OwnedCounter {
         counter
     }
 
-    /// Adds one. Only the writer may call it.
+    /// Adds one. Only the writer may call this.
     #[cfg(not(metrics_core_loom))]
     #[inline(always)]
     pub(crate) fn increment_release(&self) {
         self.0.store_release(self.0.own().wrapping_add(1));
     }
 
-    /// The same in a model. loom looks for another order of two accesses by the last one to an atomic alone: the writer's
-    /// load of its own value would stand before the reader's, and no order would be tried in which the store comes between
-    /// the reader's load of this counter and its next one.
+    /// The `inc` of a model. loom derives alternative orders of two accesses only from the last access to an atomic. If
+    /// that is the writer's load of its own value, loom tries no order in which the store comes between the reader's
+    /// load of this counter and its next one.
     #[cfg(metrics_core_loom)]
     pub(crate) fn increment_release(&self) {
         let value = self.1.load(Ordering::Relaxed).wrapping_add(1);
@@ -53,8 +53,8 @@ impl OwnedCounter {
 
     #[inline(always)]
     pub(crate) fn load_acquire(&self) -> u64 {
-        // In the middle of a carry the count stood at exactly `high << 32` on its way, so this is a value that it had: no
-        // reader waits, none sees a count go back.
+        // In the middle of a carry, the count passed exactly `high << 32`, so this is a value that it had: no reader
+        // waits, and no reader sees the count decrease.
         self.0.load_acquire().unwrap_or_else(|high| u64::from(high) << 32)
     }
 }

@@ -1,4 +1,4 @@
-//! The cells that numbers live in, by who may write them.
+//! The cells that hold values, by their writers.
 //!
 //! - [`Local`]: one owner, no atomics. A batch is made of these.
 //! - [`OwnedU64`], [`OwnedU32`]: one writer, any number of readers; loads and stores only. A slot is made of these. Where the target
@@ -28,45 +28,45 @@ pub(crate) use shared_counter::SharedCounter;
 pub(crate) use tick_stamp::Stamp;
 pub(crate) use whole::WholeU64;
 
-/// A batch's cell: plain memory of one owner.
+/// A batch's cell: plain memory with one owner.
 pub(crate) type Local = Cell<u64>;
 
 /// A cell with one writer.
 pub(crate) trait U64Cell {
     /// The 32-bit cell of the same family.
     type Narrow: U32Cell;
-    /// A cell for what only a batch remembers.
+    /// A cell for a value that only a batch keeps.
     type Kept: U64Cell + Default + core::fmt::Debug;
 
     fn get(&self) -> u64;
     fn set(&self, value: u64);
 
-    /// The low 32 bits, which on a 32-bit target is one load.
+    /// The low 32 bits, which take one load on a 32-bit target.
     #[inline(always)]
     fn low(&self) -> u32 {
         self.get() as u32
     }
 
-    /// Wrapping, because recording never panics; 2^64 events are out of reach.
+    /// Wraps, because recording never panics; 2^64 events do not occur in practice.
     #[inline(always)]
     fn add(&self, n: u64) {
         self.set(self.get().wrapping_add(n));
     }
 }
 
-/// A bucket's count in place: one writer, counting one at a time.
+/// The count of a bucket in place, with one writer that counts one sample at a time.
 pub trait BucketCell: core::fmt::Debug + 'static {
-    /// An empty bucket.
+    /// Creates an empty bucket.
     const EMPTY: Self;
-    /// The count at which a bucket stays, more than 64 bits ever reach if they are 64.
+    /// The count at which a bucket is full. A 64-bit bucket never reaches it in practice.
     const FULL: u64;
-    /// The count.
+    /// Returns the count.
     fn count(&self) -> u64;
-    /// One more sample, or none if it is full.
+    /// Adds one sample, unless the bucket is full.
     fn count_one(&self);
 }
 
-// Constructors of loom's cells are not const, and models keep no buckets in place.
+// Constructors of loom's cells are not const, and models have no buckets in place.
 #[cfg(not(metrics_core_loom))]
 impl BucketCell for OwnedU64 {
     const EMPTY: Self = Self::new(0);
@@ -99,7 +99,7 @@ impl BucketCell for OwnedU32 {
     }
 }
 
-/// The cell of what is not kept: no memory, always zero.
+/// The cell of a value that is not kept: no memory, always zero.
 #[derive(Debug, Default)]
 pub(crate) struct Nothing;
 
@@ -116,7 +116,7 @@ impl U64Cell for Nothing {
     fn set(&self, _: u64) {}
 }
 
-/// The same in 32 bits, for what needs no more: one load on every target.
+/// The 32-bit form, for values that fit: one load on every target.
 pub(crate) trait U32Cell: Default + core::fmt::Debug {
     fn get(&self) -> u32;
     fn set(&self, value: u32);

@@ -42,7 +42,7 @@ mod repr {
     use super::{Relaxed, const_unless_loom};
     use crate::sync::AtomicU32;
 
-    /// Low half, high half. A load may see one half of two values: the sequence count around it says so.
+    /// The low word and the high word. A load may see words of two values; the sequence count around it detects that.
     #[derive(Debug)]
     pub(super) struct Repr(AtomicU32, AtomicU32);
 
@@ -75,13 +75,14 @@ mod repr {
 
 /// A `u64` with one writer, guarded by its slot's sequence count.
 ///
-/// Loads and stores only, on every target: no compare-and-swap, no critical section. On a target without 64-bit
-/// atomics it is two halves, and a value is whole only when the sequence count did not move around the load.
+/// It needs only loads and stores on every target: no compare-and-swap and no critical section. On a target without
+/// 64-bit atomics it has two words, and a value is consistent only if the sequence count did not change around the
+/// load.
 #[derive(Debug)]
 pub struct OwnedU64(repr::Repr);
 
 impl OwnedU64 {
-    /// Whether one load yields a value that was stored, without the sequence count.
+    /// Whether one load returns a value that was stored, without the sequence count.
     pub(crate) const IS_WHOLE: bool = repr::Repr::IS_WHOLE;
 
     const_unless_loom! {
@@ -97,7 +98,7 @@ impl Default for OwnedU64 {
     }
 }
 
-// Ordering: relaxed on both sides. The fences of `SeqCount`, which every load and store of this cell lies between,
+// Ordering: relaxed on both sides. Every load and store of this cell lies between the fences of `SeqCount`, which
 // order them.
 impl U64Cell for OwnedU64 {
     type Narrow = OwnedU32;
@@ -119,7 +120,7 @@ impl U64Cell for OwnedU64 {
     }
 }
 
-/// The same in 32 bits.
+/// The 32-bit form of [`OwnedU64`].
 #[derive(Debug)]
 pub struct OwnedU32(AtomicU32);
 

@@ -1,4 +1,4 @@
-//! Cells that many threads, cores or interrupts write. Nothing on a worker's hot path uses them.
+//! Cells that many threads, cores or interrupts write. No worker's hot path uses them.
 
 #[cfg(any(target_has_atomic = "ptr", feature = "critical-section", metrics_core_loom))]
 mod imp {
@@ -6,9 +6,9 @@ mod imp {
 
     /// A sum with many writers, in two 32-bit words.
     ///
-    /// A 64-bit read-modify-write takes a lock on targets without 64-bit compare-and-swap, and an interrupt would spin for good
-    /// on a lock that is held. A load is whole only if no add overlaps it, so whoever adds counts the adds. The sum stays at
-    /// `u64::MAX` once its high word is full.
+    /// On targets without 64-bit compare-and-swap, a 64-bit read-modify-write operation takes a lock, and an interrupt
+    /// would spin forever on a lock that is held. A load is consistent only if no add overlaps it, so callers that add
+    /// must count the adds. The sum stays at `u64::MAX` once its high word is full.
     #[derive(Debug)]
     pub struct SharedSum {
         low: SharedAtomicU32,
@@ -32,7 +32,7 @@ mod imp {
             let high = ((n >> 32) as u32).saturating_add(carry.into());
             if high != 0 {
                 let add = |value: u32| Some(value.saturating_add(high));
-                // It never fails: the closure never returns `None`.
+                // This never fails: the closure never returns `None`.
                 let _ = self.high.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
             }
         }
@@ -87,10 +87,10 @@ mod imp {
             self.0.fetch_add(n, Ordering::AcqRel).wrapping_add(n)
         }
 
-        /// Whether `from` was replaced by `to`, by this call.
+        /// Replaces `from` with `to`. Returns `true` if this call replaced it.
         pub(crate) fn claim(&self, from: u32, to: u32) -> bool {
-            // Ordering: acquire, pairs with `store_release`: the new holder sees all that the last one wrote. Release,
-            // for a reader that finds the slot through the new value.
+            // Ordering: acquire, pairs with `store_release`: the new holder sees everything that the last one wrote.
+            // Release, for a reader that finds the slot through the new value.
             self.0
                 .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
                 .is_ok()
@@ -98,13 +98,13 @@ mod imp {
     }
 }
 
-/// Without compare-and-swap and without a critical section there are no many-writer cells: they read `None` and
-/// a claim never succeeds. Nothing pretends to count.
+/// Without compare-and-swap and without a critical section, there are no many-writer cells: loads return `None` and a
+/// claim never succeeds.
 #[cfg(not(any(target_has_atomic = "ptr", feature = "critical-section", metrics_core_loom)))]
 mod imp {
     use crate::sync::{AtomicU32, Ordering};
 
-    /// A sum that nobody can add to here.
+    /// A sum that no thread can add to on this target.
     #[derive(Debug)]
     pub struct SharedSum(());
 

@@ -1,19 +1,19 @@
-//! A counter with many writers that any of them may interrupt.
+//! A many-writer counter, where a writer may interrupt another.
 
 #[cfg(any(target_has_atomic = "ptr", feature = "critical-section", metrics_core_loom))]
 mod imp {
     use crate::sync::{Ordering, SharedAtomicU32, const_unless_loom};
 
-    /// 64 bits made of two 32-bit words, without a lock.
+    /// A 64-bit count made of two 32-bit words, without a lock.
     ///
-    /// A 64-bit read-modify-write is no alternative on a microcontroller with 32-bit compare-and-swap only: what
-    /// portable-atomic falls back to there is a spin lock, on which an interrupt that came while the lock was held would
-    /// spin for good.
+    /// On a microcontroller with only 32-bit compare-and-swap, a 64-bit read-modify-write operation is no alternative:
+    /// portable-atomic falls back to a spin lock, and an interrupt that preempts the holder of the lock would spin
+    /// forever.
     ///
-    /// `low` counts modulo 2^32; `halves` counts how often it passed a multiple of 2^31, and is moved on by whoever
-    /// makes `low` pass one. Its parity is the top bit of `low` unless somebody is just between the two, so that a
-    /// reader sees whether it has to add that one itself. (The same trick as [`ExtendedCounter`](crate::extend::ExtendedCounter)'s.)
-    /// It can err only if 2^31 counts happen between two instructions of a writer.
+    /// `low` counts modulo 2^32. `halves` counts how often it passed a multiple of 2^31; the writer that makes `low`
+    /// pass one increments it. Its parity equals the top bit of `low`, unless a writer is between the two steps, so a
+    /// reader can detect that and add the missing half itself. ([`ExtendedCounter`](crate::extend::ExtendedCounter)
+    /// uses the same method.) It can fail only if 2^31 counts happen between two instructions of a writer.
     #[derive(Debug)]
     pub(crate) struct SharedCounter {
         low: SharedAtomicU32,
@@ -44,19 +44,21 @@ mod imp {
         /// Adds less than 2^31, and so passes at most one multiple of it.
         #[inline]
         fn add_part(&self, n: u32) {
-            // Ordering: release, pairs with the acquire of `low` in `load_acquire`: who sees this count sees what went
-            // before it.
+            // Ordering: release, pairs with the acquire of `low` in `load_acquire`: a reader that sees this count sees
+            // everything before it.
             let before = self.low.fetch_add(n, Ordering::Release);
             if (before ^ before.wrapping_add(n)) >> 31 != 0 {
-                // Ordering: release, pairs with the acquire of `halves` below: who sees this half sees a `low` in it.
+                // Ordering: release, pairs with the acquire of `halves` below: a reader that sees this half sees a
+                // `low` in it.
                 self.halves.fetch_add(1, Ordering::Release);
             }
         }
 
-        /// `None` where there are no many-writer cells.
+        /// Returns `None` if there are no many-writer cells.
         #[allow(clippy::unnecessary_wraps)]
         pub(crate) fn load_acquire(&self) -> Option<u64> {
-            // Ordering: acquire, pairs with the releases above. `halves` first: it is then never ahead of `low`.
+            // Ordering: acquire, pairs with the releases above. `halves` is loaded first, so it is never ahead of
+            // `low`.
             let halves = self.halves.load(Ordering::Acquire);
             let low = self.low.load(Ordering::Acquire);
             let halves = halves.wrapping_add((low >> 31) ^ (halves & 1));
@@ -71,10 +73,10 @@ mod imp {
     }
 }
 
-/// Without compare-and-swap and without a critical section: reads `None`, as every many-writer cell.
+/// Without compare-and-swap and without a critical section, this returns `None`, like every many-writer cell.
 #[cfg(not(any(target_has_atomic = "ptr", feature = "critical-section", metrics_core_loom)))]
 mod imp {
-    /// A counter that nobody can write here.
+    /// A counter that no thread can write on this target.
     #[derive(Debug)]
     pub(crate) struct SharedCounter(());
 
@@ -134,7 +136,7 @@ mod tests {
     #[test]
     fn a_reader_between_the_two_words_of_a_count_sees_it_whole() {
         let counter = SharedCounter::new();
-        // `low` has passed the half or the whole; `halves` has not been moved on yet.
+        // `low` has passed the half or the whole; `halves` has not been incremented yet.
         for (low, halves, value) in [
             (0x8000_0000, 0, 0x8000_0000_u64),
             (0, 1, 0x1_0000_0000),

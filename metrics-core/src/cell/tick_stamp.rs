@@ -1,4 +1,5 @@
-//! A time that any thread or interrupt sets and another takes, without a read-modify-write and without a lock.
+//! A time that any thread or interrupt sets and another takes, without a read-modify-write operation and without a
+//! lock.
 
 #[cfg(all(target_has_atomic = "64", not(metrics_core_halves)))]
 mod whole {
@@ -17,7 +18,8 @@ mod whole {
 
         #[inline]
         pub(crate) fn is_set(&self) -> bool {
-            // Ordering: relaxed, here and below. The value is data of its own; whatever moves the task orders everything else.
+            // Ordering: relaxed, here and below. The value publishes no other data; the queue of the task orders
+            // everything else.
             self.0.load(Ordering::Relaxed) != 0
         }
 
@@ -39,8 +41,8 @@ mod whole {
     }
 }
 
-/// Two 32-bit words, for targets without 64-bit atomics. What would stand in for those is a lock, on which an interrupt that
-/// came while it was held would spin for good.
+/// Two 32-bit words, for targets without 64-bit atomics. The alternative is a lock, and an interrupt that preempts the
+/// holder of the lock would spin forever.
 #[cfg(any(
     all(test, not(metrics_core_loom)),
     not(all(target_has_atomic = "64", not(metrics_core_halves)))
@@ -48,10 +50,11 @@ mod whole {
 mod words {
     use crate::sync::{AtomicU32, Ordering, const_unless_loom};
 
-    /// The low 31 bits of the ticks above a bit that says that it is set; and bits 28 to 59 of them.
+    /// One word has the low 31 bits of the ticks above a bit that marks it as set. The other has bits 28 to 59 of
+    /// them.
     ///
-    /// Three bits are in both words: the words of two times that were set at once, one on either side of a carry, don't match, and
-    /// then there is no time. Times with equal bits there are within 2^28 ticks or multiples of 2^31 apart.
+    /// Three bits are in both words: the words of two times that were set at once, on either side of a carry, don't
+    /// match, and then there is no time. Times with equal bits there are within 2^28 ticks or multiples of 2^31 apart.
     #[derive(Debug)]
     pub(crate) struct Stamp {
         low: AtomicU32,
@@ -79,7 +82,7 @@ mod words {
         pub(crate) fn set(&self, ticks: u64) {
             let ticks = ticks.max(1);
             self.high.store((ticks >> HIGH_SHIFT) as u32, Ordering::Relaxed);
-            // Ordering: release, pairs with the acquire in `take`: the high word is there.
+            // Ordering: release, pairs with the acquire in `take`: a reader that sees this word sees the high word.
             self.low.store((ticks as u32) << 1 | SET, Ordering::Release);
         }
 
@@ -127,7 +130,7 @@ mod words {
             assert_eq!(stamp.take(), Some(1), "zero is kept as one");
         }
 
-        /// An interrupt that sets the stamp between the two stores of the code it interrupts.
+        /// An interrupt that sets the stamp between the two stores of the interrupted code.
         #[test]
         fn the_words_of_two_times_around_a_carry_are_none() {
             let stamp = Stamp::new();

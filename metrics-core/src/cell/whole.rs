@@ -1,4 +1,4 @@
-//! A 64-bit cell with one writer that a reader loads whole, or learns that it could not.
+//! A 64-bit single-writer cell. A reader loads a consistent value or detects that it could not.
 
 use crate::sync::{Ordering, const_unless_loom};
 
@@ -7,7 +7,7 @@ mod imp {
     use super::{Ordering, const_unless_loom};
     use crate::sync::AtomicU64;
 
-    /// 64 bits with one writer.
+    /// A 64-bit value with one writer.
     #[derive(Debug)]
     pub(crate) struct WholeU64(AtomicU64);
 
@@ -18,7 +18,7 @@ mod imp {
             }
         }
 
-        /// The value, for the writer.
+        /// Returns the value, for the writer.
         #[cfg_attr(metrics_core_loom, allow(dead_code))]
         #[inline(always)]
         pub(crate) fn own(&self) -> u64 {
@@ -28,8 +28,8 @@ mod imp {
 
         #[inline(always)]
         pub(crate) fn store_release(&self, value: u64) {
-            // Ordering: release, pairs with the acquire in `load_acquire`: a reader that sees this value sees what was
-            // stored before it.
+            // Ordering: release, pairs with the acquire in `load_acquire`: a reader that sees this value sees
+            // everything stored before it.
             self.0.store(value, Ordering::Release);
         }
 
@@ -47,10 +47,10 @@ mod imp {
     use super::{Ordering, const_unless_loom};
     use crate::sync::AtomicU32;
 
-    /// 64 bits with one writer: the high half twice, around the low one.
+    /// A 64-bit value with one writer: the high word is stored twice, around the low word.
     ///
-    /// The writer stores first, low, last; a reader loads last, low, first, so that equal high halves prove that the high half
-    /// did not change in between. It changes once in 2^32 ticks or counts.
+    /// The writer stores `first`, `low`, `last`; a reader loads `last`, `low`, `first`. Equal high words therefore
+    /// prove that the high word did not change in between. It changes once in 2^32 ticks or counts.
     #[derive(Debug)]
     pub(crate) struct WholeU64 {
         high_first: AtomicU32,
@@ -70,7 +70,7 @@ mod imp {
             }
         }
 
-        /// The value, for the writer.
+        /// Returns the value, for the writer.
         #[cfg_attr(metrics_core_loom, allow(dead_code))]
         #[inline(always)]
         pub(crate) fn own(&self) -> u64 {
@@ -87,14 +87,15 @@ mod imp {
                 // Ordering: release, pairs with the acquire of `low` in `load_acquire`.
                 self.low.store(value as u32, Ordering::Release);
             } else {
-                // Ordering: each release orders the store before it; the acquires in `load_acquire` go the other way.
+                // Ordering: each release orders the store before it; `load_acquire` loads in the opposite order.
                 self.high_first.store(high, Ordering::Release);
                 self.low.store(value as u32, Ordering::Release);
                 self.high_last.store(high, Ordering::Release);
             }
         }
 
-        /// The value, or only its high half if that was just changing: the value is then on its way to one with that high half.
+        /// Returns the value, or only its high word if that was changing: the value then moves to one with that high
+        /// word.
         #[inline(always)]
         pub(crate) fn load_acquire(&self) -> Result<u64, u32> {
             // Ordering: each acquire pairs with a release in `store_release`, in the opposite order.

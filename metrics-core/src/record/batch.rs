@@ -1,4 +1,4 @@
-//! A worker's own side: plain memory, no atomics, submitted by a submit.
+//! A worker's own data: plain memory without atomics, which a submit writes to the slot.
 
 use super::bucket_cells::CHUNK;
 use super::buckets::HeapBuckets;
@@ -10,7 +10,7 @@ use crate::histogram::HistogramConfig;
 use crate::sync::Cell;
 use alloc::boxed::Box;
 
-/// All that a worker keeps to itself between two submits.
+/// The data that a worker keeps between two submits.
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) counters: Counters<Local>,
@@ -19,12 +19,12 @@ pub(crate) struct Batch {
     pub(crate) schedule_latency: Option<BatchHistogram>,
 }
 
-/// A pending count at half its range asks for a submit, which leaves as many records again before it could be full.
+/// A pending count at half its range requests a submit. As many records again fit before it is full.
 const HALF: u8 = 0x80;
 /// Lanes whose chunks have their bits in one word. A layout with more is wide.
 const COUNTS_PER_WORD: usize = CHUNK * u64::BITS as usize;
 
-/// What was recorded since the last submit.
+/// The records since the last submit.
 ///
 /// A bucket's count since then is one byte: a pending count that gets half full asks for a submit at the end of the poll. That
 /// makes the batch a sixth of the slot's size. Sum, minimum and maximum are totals, so a submit stores them as
@@ -49,7 +49,7 @@ struct Wide {
 }
 
 impl BatchHistogram {
-    /// An empty batch that goes on from the totals of `slot`.
+    /// Creates an empty batch that continues from the totals of `slot`.
     pub(crate) fn new(slot: &SlotHistogram<HeapBuckets>) -> Self {
         let (sum, min, max) = slot.extremes();
         let buckets = slot.capacity();
@@ -74,7 +74,8 @@ impl BatchHistogram {
         }
     }
 
-    /// Adds what was recorded since the last time to `slot`. Costs what was touched, not what was configured.
+    /// Adds the records since the last submit to `slot`. The cost depends on the chunks touched, not on the configured
+    /// buckets.
     #[inline(always)]
     pub(crate) fn submit(&self, slot: &SlotHistogram<HeapBuckets>) {
         slot.settle(self.sum.get(), self.min.get(), self.max.get());
@@ -232,7 +233,7 @@ fn submit_chunk(pending: &[Cell<u8>], cells: &[OwnedU64]) {
     }
 }
 
-/// The last chunk, if the pending counts don't fill it.
+/// The last chunk, if it has fewer pending counts than a whole chunk.
 #[cold]
 #[inline(never)]
 fn submit_rest(pending: &[Cell<u8>], slot: &SlotHistogram<HeapBuckets>) {
@@ -265,7 +266,7 @@ impl RecordValue for BatchHistogram {
 }
 
 impl Batch {
-    /// A batch that goes on from the totals in a slot.
+    /// Creates a batch that continues from the totals in a slot.
     pub(crate) fn resume(counters: &Counters<OwnedU64>) -> Self {
         let batch = Self {
             counters: Counters::default(),

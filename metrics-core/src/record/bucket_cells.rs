@@ -1,23 +1,23 @@
-//! The cells of a histogram's buckets, and the blocks that a reader passes over while none of their buckets was touched.
+//! The cells of a histogram's buckets.
 
 use core::ops::Range;
 
-/// Where a slot keeps its bucket counts: on a heap, in an array, or in narrower cells for small chips.
+/// The bucket counts of a slot: on a heap, in an array, or in narrower cells for small chips.
 ///
-/// Sealed by its cells: only this crate can make one.
+/// Sealed by its cells: only this crate can create one.
 pub trait BucketCells {
-    /// Whether touched blocks of buckets are noted, so that a reader passes over the others. Few buckets are read
-    /// sooner than a bit is set.
+    /// Whether touched segments of buckets are marked, so that a reader skips the others. For few buckets, reading all
+    /// is faster than setting a bit.
     const GROUPED: bool;
-    /// How many buckets there is room for.
+    /// The number of buckets that it holds.
     fn capacity(&self) -> usize;
-    /// A block has `2^block_shift` buckets.
+    /// A segment has `2^block_shift` buckets.
     fn block_shift(&self) -> u32;
-    /// The count of bucket `i`, zero past the end.
+    /// Returns the count of bucket `i`; zero past the end.
     fn get(&self, i: usize) -> u64;
-    /// Adds one to bucket `i`; nothing past the end.
+    /// Adds one to bucket `i`. Does nothing past the end.
     fn add_one(&self, i: usize);
-    /// Copies the counts of each block whose bit is set.
+    /// Copies the counts of each segment whose bit is set.
     #[inline(always)]
     fn copy(&self, blocks: u64, to: &mut [u64]) {
         for block in each_block(blocks, self.block_shift(), to.len()) {
@@ -30,10 +30,10 @@ pub trait BucketCells {
     }
 }
 
-/// Buckets that are submitted together. Heap storage comes in whole chunks; no other is submitted into.
+/// Buckets that a batch submits to. Heap storage has only whole chunks, and no other storage has a batch.
 pub(crate) const CHUNK: usize = 8;
 
-/// Buckets in place take one sample at a time: nobody submits a batch into them.
+/// Buckets in place take one sample at a time: no batch submits to them.
 #[cfg(not(metrics_core_loom))]
 impl<B: crate::cell::BucketCell, const BUCKETS: usize> BucketCells for [B; BUCKETS] {
     const GROUPED: bool = false;
@@ -61,20 +61,20 @@ impl<B: crate::cell::BucketCell, const BUCKETS: usize> BucketCells for [B; BUCKE
     }
 }
 
-/// Buckets of a block are `2^block_shift`: as few as let 64 bits cover them all, and at least a chunk.
+/// A segment has `2^block_shift` buckets: as few as 64 bits can cover, and at least a chunk.
 pub(crate) const fn block_shift(buckets: usize) -> u32 {
     let bits = usize::BITS - (buckets.saturating_sub(1) / u64::BITS as usize).leading_zeros();
     let chunk = CHUNK.trailing_zeros();
     if bits < chunk { chunk } else { bits }
 }
 
-/// The bit of the block that a bucket is in.
+/// The bit of the segment that contains a bucket.
 #[inline(always)]
 pub(super) fn bit(bucket: usize, shift: u32) -> u64 {
     1_u64.wrapping_shl((bucket >> shift) as u32)
 }
 
-/// The numbers of the bits that are set.
+/// Iterates over the numbers of the set bits.
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 #[inline(always)]
 pub(crate) fn each_bit(mut bits: u64) -> impl Iterator<Item = usize> {
@@ -85,7 +85,7 @@ pub(crate) fn each_bit(mut bits: u64) -> impl Iterator<Item = usize> {
     })
 }
 
-/// The buckets of each block whose bit is set.
+/// Iterates over the buckets of each segment whose bit is set.
 #[inline(always)]
 pub(crate) fn each_block(mut bits: u64, shift: u32, buckets: usize) -> impl Iterator<Item = Range<usize>> {
     core::iter::from_fn(move || {

@@ -1,4 +1,4 @@
-//! Bucket counts on a heap.
+//! Bucket counts on the heap.
 
 use super::bucket_cells::{BucketCells, CHUNK, block_shift, each_bit, each_block};
 use crate::cell::{OwnedU64, U64Cell};
@@ -12,7 +12,7 @@ pub struct HeapBuckets {
 }
 
 impl HeapBuckets {
-    /// Cells for so many buckets, each zero.
+    /// Creates this many cells with the value zero.
     pub(crate) fn new(buckets: usize) -> Self {
         Self {
             cells: (0..buckets).map(|_| OwnedU64::new(0)).collect(),
@@ -20,7 +20,7 @@ impl HeapBuckets {
         }
     }
 
-    /// The cells that a submit adds to.
+    /// Returns the cells that a submit adds to.
     #[inline(always)]
     pub(super) fn cells(&self) -> &[OwnedU64] {
         &self.cells
@@ -45,7 +45,7 @@ impl BucketCells for HeapBuckets {
         self.cells.get(i).map_or(0, OwnedU64::get)
     }
 
-    // Perf (row 8): whole chunks are copied without a loop, and most layouts have blocks of one chunk.
+    // Perf (row 8): whole chunks are copied without a loop, and most layouts have segments of one chunk.
     #[inline(always)]
     fn copy(&self, blocks: u64, to: &mut [u64]) {
         let copy = |cells: &[OwnedU64], to: &mut [u64]| {

@@ -1,4 +1,4 @@
-//! The hooks of a worker, written once over both kinds of cells.
+//! The hooks of a worker, written once for both kinds of cells.
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod partial;
@@ -13,71 +13,74 @@ use crate::sync::const_unless_loom;
 use crate::time::{TimeScale, TimeSource, Timestamp};
 use core::time::Duration;
 
-/// What a worker knows about the task it is about to poll.
+/// The data that a worker has about the task that it is about to poll.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PollStart {
-    /// When the task became scheduled: at its spawn, or at the first wake since its last poll
-    /// ([`WakeStamp`](crate::WakeStamp)). Without it the poll has no schedule latency.
+    /// The time at which the task became scheduled: at its spawn, or at the first wake since its last poll
+    /// ([`WakeStamp`](crate::WakeStamp)). Without it, the poll has no schedule latency.
     pub scheduled_at: Option<Timestamp>,
-    /// Where the task was spawned.
+    /// The spawn location of the task.
     pub spawn_location: LocationId,
 }
 
-/// What a hook measured, whether or not a histogram keeps it: a poll's duration at its end, its schedule latency at its start.
+/// The duration that a hook measured, whether or not a histogram keeps it: the poll's duration at its end, or its
+/// schedule latency at its start.
 ///
-/// Nothing where the poll was not measured: its switch is off, another poll was drawn, or the clock stepped back.
+/// It is empty if the poll was not measured: its switch is off, sampling did not select it, or the clock stepped back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recorded(Option<u64>);
 
 impl Recorded {
     pub(crate) const NOTHING: Self = Self(None);
 
-    /// The recorded nanoseconds.
+    /// Returns the recorded nanoseconds.
     #[inline(always)]
     pub const fn nanos(self) -> Option<u64> {
         self.0
     }
 
-    /// The recorded duration.
+    /// Returns the recorded duration.
     #[inline(always)]
     pub fn duration(self) -> Option<Duration> {
         self.0.map(Duration::from_nanos)
     }
 }
 
-/// What a hook leaves to its caller.
+/// The work that a hook leaves to its caller.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcome {
-    /// Whether the batch is to be submitted.
+    /// Whether the caller must submit the batch.
     pub(crate) due: bool,
     pub(crate) recorded: Recorded,
 }
 
-/// Takes one value; says whether the batch wants to be submitted before long.
+/// Records one value. Returns `true` if the batch requests a submit soon.
 pub(crate) trait RecordValue {
-    /// Whether the mean poll time is kept beside. On a processor without a widening multiplication it would cost as much
-    /// as the histogram.
+    /// Whether the mean poll time is kept in addition. On a processor without a widening multiplication, it would cost
+    /// as much as the histogram.
     const MEAN: bool;
 
     fn record(&self, config: &HistogramConfig, value: u64) -> bool;
 }
 
-/// What the hooks remember from one call to the next.
+/// The state that the hooks keep from one call to the next.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub(crate) struct HooksState<C: U64Cell> {
     flags: C::Narrow,
-    /// When the poll in progress began; after it, the last clock reading. [`CAN_REUSE`] and [`RECENT`] say what it is good for.
+    /// The start of the poll in progress, or else the last timestamp. [`CAN_REUSE`] and [`RECENT`] define how it may
+    /// be used.
     last_timestamp: C,
-    /// When the last measured poll began.
+    /// The start of the last measured poll.
     poll_started_at: C::Kept,
     busy_since: C,
-    /// `poll_count` when busy time was last settled: those from here on share the busy time in progress.
+    /// `poll_count` at the time up to which busy time is complete. The polls since then share the busy time in
+    /// progress.
     polls_at_settle: C::Kept,
     submitted_at: C,
-    /// The switches as they were last taken over.
+    /// The switches that were latched last.
     latched: C,
-    /// Which polls are measured.
+    /// Selects the polls that are measured.
     sampling: Sampling<C::Narrow>,
 }
 
@@ -99,63 +102,63 @@ impl HooksState<OwnedU64> {
     }
 }
 
-/// No interval ever passes.
+/// An interval that never passes.
 pub(crate) const NEVER: u64 = u64::MAX;
 
-/// Between `start_processing_scheduled_tasks` and its end. The lowest bit, as in the two states that it tells apart.
+/// Set from `start_processing_scheduled_tasks` to its end. The lowest bit, as in the two states that it distinguishes.
 const BUSY: u32 = 1;
-/// The last timestamp is the end of a poll, and no hook was called since: the next poll, or the end of processing, takes it for
-/// its own.
+/// The last timestamp is the end of a poll, and no hook was called since: the next poll, or the end of processing,
+/// reuses it.
 const CAN_REUSE: u32 = 1 << 1;
-/// Between `start_poll` and `end_poll`.
+/// Set from `start_poll` to `end_poll`.
 const POLLING: u32 = 1 << 2;
-/// The poll going on is measured, whatever the switches say by its end.
+/// The poll in progress is measured, whatever the switches are at its end.
 const MEASURED: u32 = 1 << 3;
 /// The poll time of every poll is measured.
 const EVERY_POLL: u32 = 1 << 4;
 /// The schedule latency of every poll is measured.
 const EVERY_LATENCY: u32 = 1 << 5;
-/// The last timestamp was taken since the worker began to process tasks, outside a poll: busy time is settled up to it.
+/// The last timestamp was taken outside a poll since the worker began to run tasks. Busy time is complete up to it.
 const RECENT: u32 = 1 << 6;
-/// A pending count of the batch is half full, or a submit in the middle of a poll left the latencies: the next chance to submit is
-/// taken.
+/// A pending count of the batch is half full, or a submit in the middle of a poll left out the latencies: submit at
+/// the next opportunity.
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 const FULL: u32 = 1 << 8;
-/// One poll in so many is measured by at least one of the histograms: the poll's start draws.
+/// At least one of the histograms samples polls: the start of a poll must decide whether to measure it.
 const RANDOM: u32 = 1 << 7;
-/// Anything is timed.
+/// Something is timed.
 const TIMED: u32 = EVERY_POLL | EVERY_LATENCY | RANDOM;
 
-/// A poll without a reading submits all the same if its number is a multiple of this. A submit costs tens of nanoseconds,
-/// so the share of a poll is under one, and a worker busy with everything switched off stays visible.
+/// A poll without a timestamp submits if its number is a multiple of this. A submit costs tens of nanoseconds, so the
+/// share of one poll is below one, and a busy worker stays visible with everything switched off.
 const UNTIMED_POLLS: u64 = 64;
 
-/// The flags as one hook reads them.
+/// The flags, as read once by a hook.
 #[derive(Clone, Copy)]
 pub(crate) struct Flags(u32);
 
 impl Flags {
-    /// Whether a poll's start has more to do than to time every poll.
+    /// Returns `true` if the start of a poll has more to do than to time every poll.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     #[inline(always)]
     pub(crate) fn is_sampling(self) -> bool {
         self.0 & (EVERY_LATENCY | RANDOM) != 0
     }
 
-    /// Whether a poll goes on that is measured.
+    /// Returns `true` during a measured poll.
     #[inline(always)]
     pub(crate) fn is_measured(self) -> bool {
         self.0 & MEASURED != 0
     }
 
-    /// Whether a poll's end has more to do than to count an untimed poll.
+    /// Returns `true` if the end of a poll has more to do than to count an untimed poll.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     #[inline(always)]
     pub(crate) fn asks_more(self) -> bool {
         self.0 & (MEASURED | FULL) != 0
     }
 
-    /// Whether the batch asked for a submit.
+    /// Returns `true` if the batch requested a submit.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     #[inline(always)]
     pub(crate) fn is_full(self) -> bool {
@@ -163,7 +166,7 @@ impl Flags {
     }
 }
 
-/// A worker's cells and its clock, put together for the length of one hook.
+/// A worker's cells and its clock, borrowed for one hook.
 pub(crate) struct Hooks<'a, C: U64Cell, H, T> {
     pub(crate) counters: &'a Counters<C>,
     pub(crate) state: &'a HooksState<C>,
@@ -172,9 +175,9 @@ pub(crate) struct Hooks<'a, C: U64Cell, H, T> {
     pub(crate) schedule_latency: Option<(&'a HistogramConfig, &'a H)>,
     pub(crate) clock: &'a T,
     pub(crate) scale: &'a TimeScale,
-    /// Whether the clock is there at all.
+    /// Whether the clock is available.
     pub(crate) timed: bool,
-    /// Ticks after which a poll's end submits.
+    /// The number of ticks after which the end of a poll submits.
     pub(crate) interval: u64,
 }
 
@@ -184,12 +187,12 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.clock.now().ticks()
     }
 
-    /// A reading for a change of state, or [`UNTIMED`] without a clock.
+    /// Returns a timestamp for a change of state, or [`UNTIMED`] without a clock.
     fn read(&self) -> u64 {
         if self.timed { self.now() } else { UNTIMED }
     }
 
-    /// Takes over the switches. A poll that goes on keeps what it began with.
+    /// Latches the switches. A poll in progress keeps those with which it started.
     #[inline(always)]
     pub(crate) fn latch(&self, options: Latched) {
         if self.state.latched.get() != options.bits() {
@@ -214,7 +217,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.state.flags.set(self.state.flags.get() & !TIMED | modes);
     }
 
-    /// Adds the busy time up to `now` to the settled total.
+    /// Adds the busy time up to `now` to the total.
     fn settle(&self, now: u64) {
         let (later, earlier) = (
             Timestamp::from_ticks(now),
@@ -231,8 +234,8 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         }
     }
 
-    /// The clock stepped back to `now`: busy time since it was last settled is not known, and begins anew.
-    // By its parts: a call that takes the address of the hooks would make them exist in memory.
+    /// Restarts busy time at `now`, because the clock stepped back: the busy time in progress is not known.
+    // Passes the parts: a call that takes the address of the hooks would make them exist in memory.
     #[cold]
     #[inline(never)]
     fn clock_stepped(counters: &Counters<C>, state: &HooksState<C>, live: &Live, now: u64) {
@@ -253,7 +256,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.state.polls_at_settle.set(self.counters.poll_count.get());
         self.state.poll_started_at.set(UNTIMED);
         let mut recent = 0;
-        // A poll in progress keeps its beginning.
+        // A poll in progress keeps its start.
         if flags & POLLING == 0 && self.timed {
             self.state.last_timestamp.set(now);
             recent = RECENT;
@@ -305,9 +308,9 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.live.enter(WorkerState::Searching, self.read());
     }
 
-    /// So many ticks since the last hook were not the worker's own: another one had preempted it.
+    /// Excludes the given ticks since the last hook, in which another worker had preempted this one.
     ///
-    /// Every time mark moves on by them, as if the clock had stood still.
+    /// Every stored time moves forward by them, as if the clock had stopped.
     #[cfg(not(metrics_core_loom))]
     #[inline(always)]
     pub(crate) fn exclude(&self, ticks: u64) {
@@ -317,20 +320,20 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         }
     }
 
-    /// Something happened since the last reading that belongs to no poll: the next poll takes a reading of its own.
+    /// Marks an event since the last timestamp that belongs to no poll: the next poll reads the clock again.
     #[inline(always)]
     pub(crate) fn discard_last_timestamp(&self) {
         self.state.flags.set(self.state.flags.get() & !CAN_REUSE);
     }
 
-    /// Counts what happened outside the hooks of a poll.
+    /// Counts an event outside the hooks of a poll.
     #[inline(always)]
     pub(crate) fn count(&self, cell: impl FnOnce(&Counters<C>) -> &C, n: u64) {
         cell(self.counters).add(n);
         self.discard_last_timestamp();
     }
 
-    /// Says whether the batch is to be submitted at the poll's end.
+    /// Returns `true` if the batch must be submitted at the end of the poll.
     #[cfg(not(metrics_core_loom))]
     #[inline(always)]
     pub(crate) fn start_poll(&self, start: PollStart) -> Outcome {
@@ -345,13 +348,13 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         }
     }
 
-    /// The flags, read once for the whole of a hook: the compiler can't know that nobody else writes a slot's cell.
+    /// Reads the flags once for a whole hook: the compiler can't know that a slot's cell has no other writer.
     #[inline(always)]
     pub(crate) fn flags(&self) -> Flags {
         Flags(self.state.flags.get())
     }
 
-    /// The start of a poll where every poll's time is measured, or nothing is.
+    /// Starts a poll if every poll's time is measured, or nothing is.
     #[inline(always)]
     pub(crate) fn start_plain_poll(&self, Flags(flags): Flags, spawn_location: LocationId) {
         if flags & EVERY_POLL == 0 {
@@ -365,7 +368,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.begin_live(spawn_location, since);
     }
 
-    /// Which histograms measure the poll that begins.
+    /// Returns the histograms that measure the poll that starts.
     #[inline(always)]
     fn draw(&self, flags: u32) -> Draw {
         if flags & RANDOM != 0 {
@@ -377,7 +380,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         }
     }
 
-    /// The start of any other. Says whether the batch is to be submitted at the poll's end.
+    /// Starts any other poll. Returns `true` if the batch must be submitted at the end of the poll.
     #[inline(always)]
     pub(crate) fn start_sampled_poll(&self, Flags(flags): Flags, start: PollStart) -> Outcome {
         let draw = self.draw(flags);
@@ -411,7 +414,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         outcome
     }
 
-    /// The end of the last poll, or a reading if anything happened since.
+    /// Returns the end of the last poll, or reads the clock if anything happened since.
     #[inline(always)]
     fn reading_at_start(&self, flags: u32) -> u64 {
         if flags & (CAN_REUSE | BUSY) == CAN_REUSE | BUSY {
@@ -427,7 +430,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.live.start_poll(spawn_location, since);
     }
 
-    /// Says whether the batch is to be submitted now.
+    /// Returns `true` if the batch must be submitted now.
     #[inline(always)]
     pub(crate) fn end_poll(&self) -> Outcome {
         let flags = self.flags();
@@ -441,7 +444,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         }
     }
 
-    /// The end of a poll that is not measured, if there is one. Says whether the batch is to be submitted, after
+    /// Ends a poll that is not measured, if there is one. Returns `true` if the batch must be submitted, after
     /// [`settle_untimed_polls`](Self::settle_untimed_polls).
     #[inline(always)]
     pub(crate) fn end_untimed_poll(&self, Flags(flags): Flags) -> bool {
@@ -453,7 +456,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         polls.is_multiple_of(UNTIMED_POLLS)
     }
 
-    /// Gives the number of the poll that ended.
+    /// Counts the poll that ended and returns its number.
     #[inline(always)]
     fn count_poll(&self, flags: u32) -> u64 {
         let polls = self.counters.poll_count.get().wrapping_add(1);
@@ -462,7 +465,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         polls
     }
 
-    /// The end of a measured poll. Says whether the batch is to be submitted now.
+    /// Ends a measured poll. Returns `true` if the batch must be submitted now.
     #[inline(always)]
     pub(crate) fn end_measured_poll(&self, Flags(flags): Flags) -> Outcome {
         self.count_poll(flags);
@@ -475,7 +478,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         match self.scale.checked_nanos(later, earlier) {
             Some(nanos) => {
                 self.mean(nanos);
-                // Not `is_some_and`: its closure would be compiled apart where two calls share it.
+                // Not `is_some_and`: the compiler would outline the closure that two calls share.
                 if let Some((config, histogram)) = self.poll_time {
                     full = histogram.record(config, nanos);
                 }
@@ -493,13 +496,13 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         }
     }
 
-    /// Whether the interval has passed.
+    /// Returns `true` if the submit interval has passed.
     #[inline(always)]
     fn is_due(&self, now: u64) -> bool {
         let submitted = &self.state.submitted_at;
         if cfg!(not(target_has_atomic = "ptr")) {
-            // In place nothing is submitted, only settled, and never later than an interval that fits 32 bits: a
-            // worker that did nothing for 2^32 ticks may settle one interval late.
+            // In place there is no submit, only an update of busy time, at most one interval late, and an interval
+            // fits in 32 bits: a worker that did nothing for 2^32 ticks may update one interval late.
             (now as u32).wrapping_sub(submitted.low()) >= self.interval as u32
         } else {
             now.wrapping_sub(submitted.get()) >= self.interval
@@ -514,7 +517,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         }
     }
 
-    /// Where no poll is timed, those of a stretch of busy time count as equally long.
+    /// If no poll is timed, the polls of a busy period count as equally long.
     fn mean_of_untimed_polls(&self, busy: u64) {
         if !H::MEAN {
             return;
@@ -530,9 +533,9 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         }
     }
 
-    /// One reading settles the busy time, so that it moves on a worker that never parks.
-    // Inlined, though rare: a call would take the address of the hooks, which then had to exist in memory. On a Cortex-M0
-    // that costs a tenth of every poll.
+    /// Updates busy time from one timestamp, so that it grows on a worker that never parks.
+    // Inlined, although rare: a call would take the address of the hooks, which then had to exist in memory. On a
+    // Cortex-M0 that costs a tenth of every poll.
     #[inline(always)]
     pub(crate) fn settle_untimed_polls(&self) -> bool {
         if self.timed {
@@ -543,7 +546,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         true
     }
 
-    /// Before a submit: settles the busy time as far as a reading is at hand, and takes over the switches.
+    /// Prepares a submit: updates busy time as far as a timestamp is available, and latches the switches.
     pub(crate) fn before_submit(&self, options: Latched) {
         if self.state.flags.get() & RECENT != 0 {
             let now = self.state.last_timestamp.get();

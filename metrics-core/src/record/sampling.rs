@@ -1,11 +1,11 @@
-//! Which polls a histogram measures when it measures one in so many.
+//! Selects the polls that a histogram measures if it samples them.
 
 use crate::cell::{OwnedU32, U32Cell};
 use crate::sync::const_unless_loom;
 
-/// Chooses the polls that the two histograms measure.
+/// Selects the polls that the two histograms measure.
 ///
-/// Counting to `n` would measure every `n`th poll: of two tasks that take turns, always the same one. So the number of polls from one
+/// Measuring every `n`th poll would always select the same one of two tasks that alternate. So the distance from one
 /// measured poll to the next is drawn uniformly from `1..=2n - 1`, which is `n` on average.
 #[derive(Debug, Default)]
 pub(crate) struct Sampling<C> {
@@ -14,7 +14,7 @@ pub(crate) struct Sampling<C> {
     schedule_latency: Countdown<C>,
 }
 
-/// The polls to be measured by each histogram.
+/// The next polls that each histogram measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Draw {
     pub(crate) poll_time: bool,
@@ -35,25 +35,25 @@ impl Sampling<OwnedU32> {
 }
 
 impl<C: U32Cell> Sampling<C> {
-    /// Begins the sequence of `seed`, which must not be zero.
+    /// Starts the random sequence with `seed`, which must not be zero.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub(crate) fn seed(&self, seed: u32) {
         self.random.0.set(seed);
     }
 
-    /// Whether any poll's time is measured.
+    /// Returns `true` if any poll's time is measured.
     pub(crate) fn measures_poll_time(&self) -> bool {
         self.poll_time.one_in.get() != 0
     }
 
-    /// Takes over the switches: 0 measures nothing, 1 every poll, n one in n.
+    /// Sets the sampling: 0 measures no poll, 1 every poll, and n one poll in n.
     pub(crate) fn set(&self, poll_time: u32, schedule_latency: u32) {
         self.poll_time.set(poll_time, &self.random);
         self.schedule_latency.set(schedule_latency, &self.random);
     }
 
-    /// Whether to measure the next poll. Histograms that measure the same share of polls measure the same polls.
-    // Outlined: hooks call it only where a switch is `OneIn`.
+    /// Returns whether to measure the next poll. Histograms with the same sampling measure the same polls.
+    // Outlined: hooks call it only if a switch is `OneIn`.
     #[inline(never)]
     pub(crate) fn draw(&self) -> Draw {
         let poll_time = self.poll_time.is_next(&self.random);
@@ -72,7 +72,7 @@ impl<C: U32Cell> Sampling<C> {
 #[derive(Debug, Default)]
 struct Countdown<C> {
     one_in: C,
-    /// Polls up to the next one that is measured, itself included.
+    /// The distance to the next measured poll.
     left: C,
 }
 
@@ -117,8 +117,8 @@ impl<C: U32Cell> XorShift<C> {
         x
     }
 
-    /// Uniform in `1..=2 * one_in - 1`.
-    // Outlined: it is rare, and `draw` would have it twice.
+    /// Returns a uniform value in `1..=2 * one_in - 1`.
+    // Outlined: it is rare, and `draw` would contain it twice.
     #[cold]
     #[inline(never)]
     fn distance(&self, one_in: u32) -> u32 {
@@ -129,13 +129,13 @@ impl<C: U32Cell> XorShift<C> {
     }
 }
 
-/// The seed of a worker: another one for each worker and each registry, the same for the same two.
+/// Returns the seed of a worker: different for each worker and each registry, and the same for the same two.
 pub(crate) const fn seed(epoch: u64, worker: u64) -> u32 {
     // The finalizer of MurmurHash3 (A. Appleby, 2011): neighbouring inputs give unrelated seeds.
     let mut x = epoch ^ worker.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     x = (x ^ (x >> 33)).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
     x = (x ^ (x >> 33)).wrapping_mul(0xC4CE_B9FE_1A85_EC53);
-    // The sequence of zero is zeros.
+    // The sequence of zero is all zeros.
     match (x >> 32) as u32 {
         0 => 1,
         seed => seed,
@@ -158,8 +158,8 @@ mod tests {
         sampling
     }
 
-    /// Two tasks that take turns: no mean is further off than 1 %. Nor than 4 % if one poll in `n` is the long one: with an eighth of
-    /// 125,000 samples the standard error of the mean is 0.75 %.
+    /// Two alternating tasks: no mean is off by more than 1 %. If one poll in `n` is the long one, no mean is off by
+    /// more than 4 %: with an eighth of 125,000 samples, the standard error of the mean is 0.75 %.
     #[test]
     fn the_mean_of_a_periodic_load_is_within_one_percent() {
         const LONG: u64 = 10_000_000;

@@ -1,4 +1,4 @@
-//! A histogram with many writers, for what happens off the workers and seldom.
+//! A histogram with many writers, for rare events outside the workers.
 
 use crate::cell::{SharedSum, SharedU32};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -6,18 +6,18 @@ use crate::histogram::values_of_short_code;
 use crate::histogram::{HistogramConfig, short_code};
 use crate::sync::{Ordering, const_unless_loom, fence};
 
-/// Bucket counts with many writers, which never wait: threads or interrupts.
+/// Bucket counts with many writers, which never wait. Writers may be threads or interrupts.
 ///
-/// A record counts itself in `begun`, changes the cells, and counts itself in `ended`. A reading that finds as many begun
-/// after it as had ended before it has seen exactly those records, whole; any other is thrown away. It is fooled if a multiple of
-/// 2^32 records happen during it.
+/// A record increments `begun`, changes the cells, and increments `ended`. If `begun` after a read equals `ended`
+/// before it, the read has seen exactly those records, each complete. Any other read is discarded. A reader is wrong
+/// only if a multiple of 2^32 records happen during its read.
 #[derive(Debug)]
 pub(crate) struct SharedHistogram<B> {
     buckets: B,
     begun: SharedU32,
     ended: SharedU32,
     sum: SharedSum,
-    /// Codes of values; `u32::MAX`, which is above any, and 0 before the first record.
+    /// Codes of values. Before the first record they are `u32::MAX`, which is above any code, and 0.
     min: SharedU32,
     max: SharedU32,
 }
@@ -42,7 +42,7 @@ impl<B> SharedHistogram<B> {
     pub(crate) fn record(&self, cells: fn(&B) -> &[SharedSum], config: &HistogramConfig, value: u64) {
         self.begun.add(1);
         // Ordering: release fence, pairs with the acquire fence in `try_read`: a reader that saw any change below sees
-        // this record begun.
+        // that this record has begun.
         fence(Ordering::Release);
         self.sum.add_relaxed(value);
         let code = short_code(value);
@@ -51,11 +51,13 @@ impl<B> SharedHistogram<B> {
         if let Some(bucket) = cells(&self.buckets).get(config.index(value)) {
             bucket.add_relaxed(1);
         }
-        // Ordering: `add` releases, pairs with the acquire in `try_read`: a reader that sees this record ended sees all of it.
+        // Ordering: `add` releases, pairs with the acquire in `try_read`: a reader that sees that this record has
+        // ended sees all of it.
         self.ended.add(1);
     }
 
-    /// One try to read the buckets, and sum, minimum and maximum of the same records. `None` if one was going on.
+    /// Tries once to read the buckets with the sum, minimum and maximum of the same records. `None` if a record was in
+    /// progress.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub(crate) fn try_read(
         &self,
@@ -82,7 +84,7 @@ impl<B> SharedHistogram<B> {
     }
 }
 
-/// The minimum rounded down and the maximum rounded up, each within the bucket that it is in.
+/// Returns the minimum rounded down and the maximum rounded up, each within its own bucket.
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 fn extremes(config: &HistogramConfig, buckets: &[u64], min: u32, max: u32) -> Option<(u64, u64)> {
     let lowest = config.bucket_range(buckets.iter().position(|&count| count != 0)?)?;

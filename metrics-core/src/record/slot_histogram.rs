@@ -1,4 +1,4 @@
-//! The slot's side of a histogram: cells with one writer, under the slot's sequence count.
+//! The slot's side of a histogram: single-writer cells under the slot's sequence count.
 
 use super::bucket_cells::{BucketCells, bit};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -9,12 +9,12 @@ use crate::histogram::HistogramConfig;
 use crate::sync::const_unless_loom;
 use core::fmt::Debug;
 
-/// Bucket counts with their sum, minimum and maximum. The count of samples is the sum of the buckets, so the two
-/// can't disagree.
+/// Bucket counts with their sum, minimum and maximum. The count of samples is the sum of the buckets, so the two can't
+/// disagree.
 #[derive(Debug)]
 pub(crate) struct SlotHistogram<B> {
     buckets: B,
-    /// One bit for each block of buckets that was ever touched, so that a reader passes over the others.
+    /// One bit for each segment of buckets that was ever touched, so that a reader skips the others.
     blocks: OwnedU64,
     sum: OwnedU64,
     min: OwnedU64,
@@ -35,27 +35,27 @@ impl<B> SlotHistogram<B> {
     }
 }
 
-/// What a batch submits into.
+/// The target of a batch's submit.
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 impl SlotHistogram<HeapBuckets> {
-    /// How many buckets there is room for.
+    /// Returns the number of buckets that it holds.
     pub(crate) fn capacity(&self) -> usize {
         self.buckets.capacity()
     }
 
-    /// The cells of the buckets. Whoever adds to them marks them.
+    /// Returns the cells of the buckets. A caller that adds to them must mark them.
     #[inline(always)]
     pub(crate) fn cells(&self) -> &[OwnedU64] {
         self.buckets.cells()
     }
 
-    /// Notes for readers which blocks were touched.
+    /// Marks the segments that were touched, for readers.
     #[inline(always)]
     pub(crate) fn mark(&self, blocks: u64) {
         self.blocks.set(self.blocks.get() | blocks);
     }
 
-    /// Takes over sum, minimum and maximum.
+    /// Stores the sum, minimum and maximum.
     #[inline(always)]
     pub(crate) fn settle(&self, sum: u64, min: u64, max: u64) {
         self.sum.set(sum);
@@ -65,7 +65,7 @@ impl SlotHistogram<HeapBuckets> {
 }
 
 impl<B> SlotHistogram<B> {
-    /// Out of line, since a select of two 64-bit values would cost every record more than a branch.
+    /// Outlined, because a select between two 64-bit values would cost every record more than a branch.
     #[cold]
     #[inline(never)]
     fn saturate(&self) {
@@ -74,7 +74,7 @@ impl<B> SlotHistogram<B> {
 }
 
 impl<B: BucketCells> SlotHistogram<B> {
-    /// Notes for readers that a bucket was touched.
+    /// Marks a bucket as touched, for readers.
     #[inline(always)]
     fn mark_bucket(&self, bucket: usize) {
         let block = self.bit(bucket);
@@ -84,17 +84,17 @@ impl<B: BucketCells> SlotHistogram<B> {
         }
     }
 
-    /// Sum, minimum and maximum as they stand.
+    /// Returns the current sum, minimum and maximum.
     pub(crate) fn extremes(&self) -> (u64, u64, u64) {
         (self.sum.get(), self.min.get(), self.max.get())
     }
 
-    /// One bucket's count.
+    /// Returns the count of one bucket.
     pub(crate) fn bucket(&self, i: usize) -> u64 {
         self.buckets.get(i)
     }
 
-    /// Copies the counts of every block that was ever touched, and returns the bits of those blocks.
+    /// Copies the counts of every segment that was ever touched, and returns the bits of those segments.
     #[inline(always)]
     pub(crate) fn read(&self, counts: &mut [u64]) -> u64 {
         let touched = if B::GROUPED { self.blocks.get() } else { u64::MAX };
@@ -102,18 +102,19 @@ impl<B: BucketCells> SlotHistogram<B> {
         touched
     }
 
-    /// The bit of the block that a bucket is in.
+    /// The bit of the segment that contains a bucket.
     #[inline(always)]
     pub(crate) fn bit(&self, bucket: usize) -> u64 {
         bit(bucket, self.buckets.block_shift())
     }
 }
 
-/// Recording straight into the slot, for a writer inside a write section.
+/// Records directly in the slot, for a writer inside a write section.
 impl<B: BucketCells> RecordValue for SlotHistogram<B> {
     const MEAN: bool = false;
 
-    // Outlined: both histograms share it. Inlined twice, it takes a Cortex-M0 420 bytes of flash more and no instruction less.
+    // Outlined: both histograms share it. Inlined twice, it costs 420 more bytes of flash on a Cortex-M0 and saves no
+    // instruction.
     #[inline(never)]
     fn record(&self, config: &HistogramConfig, value: u64) -> bool {
         let i = config.index(value);

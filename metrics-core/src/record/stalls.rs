@@ -1,15 +1,15 @@
-//! The stalls that a runtime's watchdog has found: how many of each kind.
+//! The number of stalls of each kind that a runtime's watchdog has found.
 
 use crate::cell::{SharedCounter, SharedU32};
 
-/// How a stall was detected.
+/// The way in which a stall was detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum StallKind {
-    /// A worker, or an external thread, is in one poll.
+    /// A worker, or an external thread, has been in one poll for too long.
     Poll,
-    /// A worker is awake, in no poll that is measured, and shows no progress.
+    /// A worker is awake, in no measured poll, and makes no progress.
     NoProgress,
 }
 
@@ -24,12 +24,12 @@ impl StallKind {
 /// Counts by kind, written by one watchdog at a time.
 #[derive(Debug)]
 pub(crate) struct StallCells {
-    /// A bit for each kind that a watchdog has ever looked for, and [`WATCHED`].
+    /// One bit for each kind that a watchdog has ever counted, and [`WATCHED`].
     watch: SharedU32,
     counts: [SharedCounter; StallKind::COUNT],
 }
 
-/// A watchdog records at present.
+/// A watchdog counts stalls now.
 const WATCHED: u32 = 1 << 31;
 
 impl StallCells {
@@ -56,7 +56,7 @@ impl StallCells {
         }
     }
 
-    /// Only the watchdog that began calls it, so nothing else changes the word meanwhile.
+    /// Only the watchdog that started the watch calls this, so no other thread changes the word.
     pub(crate) fn end_watch(&self) {
         self.watch.store_release(self.watch.load_acquire() & !WATCHED);
     }
@@ -65,7 +65,7 @@ impl StallCells {
         self.counts[kind as usize].increment_release();
     }
 
-    /// `None` unless a watchdog has looked for this kind.
+    /// Returns `None` unless a watchdog has counted this kind.
     pub(crate) fn get(&self, kind: StallKind) -> Option<u64> {
         let looked_for = self.watch.load_acquire() & kind.bit() != 0;
         looked_for

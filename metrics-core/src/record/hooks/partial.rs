@@ -1,6 +1,6 @@
-//! Hooks for hosts that call only some of them: a wrapper on a foreign executor tells whole polls.
+//! Hooks for adapters that call only some of them: a wrapper on an executor without hooks reports whole polls.
 //!
-//! Only a [`Worker`](crate::Worker) has these; a microcontroller's executor calls every hook.
+//! Only a [`Worker`](crate::Worker) has these. A microcontroller's executor calls every hook.
 
 use super::{BUSY, CAN_REUSE, FULL, Hooks, POLLING, PollStart, RECENT, RecordValue};
 use crate::cell::{U32Cell, U64Cell};
@@ -8,18 +8,18 @@ use crate::live::{UNTIMED, WorkerState};
 use crate::time::{TimeSource, Timestamp};
 
 impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
-    /// Begins the worker's own sequence of random numbers.
+    /// Starts the worker's own random sequence.
     pub(crate) fn seed_sampling(&self, seed: u32) {
         self.state.sampling.seed(seed);
     }
 
-    /// Whether a poll is open.
+    /// Returns `true` during a poll.
     #[inline(always)]
     pub(crate) fn is_polling(&self) -> bool {
         self.state.flags.get() & POLLING != 0
     }
 
-    /// Ticks of the poll that ended last, if it was measured.
+    /// Returns the ticks of the last poll, if it was measured.
     #[inline(always)]
     pub(crate) fn last_poll(&self) -> Option<u64> {
         let started = self.state.poll_started_at.get();
@@ -29,7 +29,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             .flatten()
     }
 
-    /// Notes whether a pending count asks for a submit, and says whether one had asked before.
+    /// Notes whether a pending count requests a submit. Returns `true` if one had already requested it.
     pub(crate) fn ask_for_submit(&self, ask: bool) -> bool {
         let flags = self.state.flags.get();
         self.state
@@ -38,7 +38,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         flags & FULL != 0
     }
 
-    /// Busy time ended with the last reading; what came after it is not known, and counts for nothing.
+    /// Ends busy time at the last timestamp. The time after it is not known and does not count.
     pub(crate) fn end_busy_at_last_timestamp(&self) {
         let flags = self.state.flags.get();
         if flags & BUSY == 0 {
@@ -53,7 +53,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.live.enter(WorkerState::Searching, since);
     }
 
-    /// A poll that is over, told by its two readings. Says whether the batch is to be submitted before long.
+    /// Records a poll that has ended, from its two timestamps. Returns `true` if the batch must be submitted soon.
     pub(crate) fn record_poll(&self, start: PollStart, started: Timestamp, ended: Timestamp) -> bool {
         self.count(|counters| &counters.poll_count, 1);
         let draw = self.draw(self.state.flags.get());
