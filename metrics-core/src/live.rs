@@ -258,8 +258,11 @@ impl Live {
             self.since.store_release(since);
             TIMED_BIT
         };
-        if state == WorkerState::Running {
-            self.busy_since.store_release(since);
+        match state {
+            // A poll goes on in the busy time that the worker began before it, if it did.
+            WorkerState::Polling => {}
+            WorkerState::Running => self.busy_since.store_release(since),
+            _ => self.busy_since.store_release(UNTIMED),
         }
         self.store_word(self.next_number() | timed | state.bits());
     }

@@ -407,7 +407,10 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
     #[inline]
     pub fn inc_root_polls(&self) {
         self.hooks().count(|counters| &counters.root_polls, 1);
-        self.slot.live.progress();
+        // The number of a transition stands for the whole of a poll.
+        if !self.is_polling() {
+            self.slot.live.progress();
+        }
     }
 
     /// Counts a poll of a measured future inside a measured task.
@@ -485,7 +488,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
                 batch.submit(slot);
             }
         });
-        slot.live.set_submitted(in_poll);
+        slot.live.set_submitted(self.is_polling());
     }
 }
 

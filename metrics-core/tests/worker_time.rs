@@ -307,3 +307,27 @@ fn a_schedule_latency_over_a_clock_step_is_not_recorded() {
     // The latency, and busy time that began before the step.
     assert_eq!(worker.clock_steps(), 2);
 }
+
+#[test]
+fn a_poll_after_a_park_is_not_busy_since_before_the_park() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let mut reader = metrics.reader();
+    let worker = Worker::lease(registry, 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    clock.advance(1_000);
+    worker.end_processing_scheduled_tasks();
+    worker.park();
+    reader.read();
+    clock.advance(3_600_000);
+    worker.unpark();
+    worker.start_poll(PollStart::default());
+    clock.advance(10);
+    let snapshot = reader.read();
+    assert_eq!(
+        snapshot.worker(0).unwrap().busy_duration_total(),
+        Some(Duration::from_nanos(1_010)),
+        "the time before the park and that of the poll"
+    );
+}

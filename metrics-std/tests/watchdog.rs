@@ -50,6 +50,22 @@ fn only(stalls: Vec<Stall>) -> Stall {
 }
 
 #[test]
+fn a_root_poll_inside_a_poll_starts_no_new_stall() {
+    let (clock, metrics, workers) = runtime();
+    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
+    let worker = &workers[0];
+    worker.start_poll(PollStart::default());
+    let mut reports = Vec::new();
+    for _ in 0..3 {
+        clock.advance(millis(30));
+        worker.inc_root_polls();
+        reports.extend(scan(&mut scanner));
+    }
+    assert_eq!(only(reports).phase, StallPhase::Ongoing);
+    assert_eq!(metrics.poll_stall_count(), Some(1));
+}
+
+#[test]
 fn a_long_poll_is_told_while_it_lasts_and_when_it_is_over() {
     let (clock, metrics, workers) = runtime();
     let mut scanner = StallScanner::new(&metrics, THRESHOLD);

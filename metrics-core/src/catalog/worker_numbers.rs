@@ -13,7 +13,7 @@ macro_rules! with_worker_numbers {
             counters {
                 /// Time the worker was neither parked nor searching for work; includes queue handling between polls.
                 Duration busy_duration_total worker_total_busy_duration BusyDurationTotal "async_runtime_worker_busy_seconds_total"
-                    "Settled time only, from one source; a poll that hands its worker away keeps its time; without a clock it is none.",
+                    "Includes the time in progress; a poll that hands its worker away keeps its time; absent without a clock.",
                 /// Times the worker parked: it blocked until there was work.
                 u64 park_count worker_park_count ParkCount "async_runtime_worker_parks_total" "",
                 /// Parks and unparks together: odd means parked.

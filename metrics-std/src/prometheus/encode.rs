@@ -112,7 +112,7 @@ fn push(to: &mut Vec<Series>, runtime: &str, sample: &Sample<'_, Vec<u64>>, shap
             }
         }
         SampleValue::Location(location) => one(Some(("location", location)), Value::Count(1)),
-        // Not exported: the numbers of threads are never used again, so that they would make series without bound.
+        // Not exported: each thread has a number of its own, so that series would grow without bound.
         _ => {}
     }
 }

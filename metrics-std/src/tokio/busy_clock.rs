@@ -24,6 +24,8 @@ const PARKED: u64 = u64::MAX;
 
 /// Tries to read before the reader gives up its processor: a write takes nanoseconds.
 const SPINS: u32 = 16;
+/// Tries of a read in all.
+const TRIES: u32 = 64;
 
 /// A worker's busy time at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +86,15 @@ impl BusyClock {
 
     /// The busy time up to now. It never decreases.
     pub(super) fn read(&self, registry: &Registry) -> BusyTime {
-        let (settled, since) = self.read_stretch();
+        // A writer that is in the middle of a write through every try was descheduled, or lost in a fork.
+        let Some((settled, since)) = self.read_stretch() else {
+            let settled = self.largest.load(Ordering::Relaxed);
+            return BusyTime {
+                settled,
+                in_progress: 0,
+                is_parked: false,
+            };
+        };
         let in_progress = match since {
             PARKED => 0,
             since => registry
@@ -101,9 +111,9 @@ impl BusyClock {
         }
     }
 
-    fn read_stretch(&self) -> (u64, u64) {
-        let mut tries = 0;
-        loop {
+    /// Settled time and the start of the stretch; `None` if a write is going on through every one of a bounded number of tries.
+    fn read_stretch(&self) -> Option<(u64, u64)> {
+        for tries in 0..TRIES {
             // Ordering: acquire, with the last store in `write`.
             let seq = self.seq.load(Ordering::Acquire);
             let stretch = (
@@ -113,15 +123,15 @@ impl BusyClock {
             // Ordering: acquire, with the fence in `write`.
             fence(Ordering::Acquire);
             if seq.is_multiple_of(2) && self.seq.load(Ordering::Relaxed) == seq {
-                return stretch;
+                return Some(stretch);
             }
-            tries += 1;
             if tries < SPINS {
                 core::hint::spin_loop();
             } else {
                 std::thread::yield_now();
             }
         }
+        None
     }
 }
 

@@ -149,7 +149,7 @@ fn a_terminal_is_given_back() {
     // Into the alternate screen, what is drawn there (spaces between words are skipped), and out of it; then the summary.
     let parts = [
         "\x1b[?1049h",
-        "q ends",
+        "ends",
         "worker   busy",
         "schedule",
         "\x1b[?1049l",
