@@ -33,31 +33,29 @@ impl Timestamp {
 ///   [`available`](Self::available) for its whole life: a registry reads them once, at construction.
 ///
 /// ```
-/// use core::sync::atomic::{AtomicU32, Ordering};
 /// use core::time::Duration;
 /// use metrics_core::{TimeSource, Timestamp};
+/// use std::time::Instant;
 ///
-/// /// A hardware timer that counts milliseconds.
-/// static MILLIS: AtomicU32 = AtomicU32::new(0);
+/// /// Nanoseconds since it was made.
+/// struct Elapsed(Instant);
 ///
-/// struct Timer;
-///
-/// impl TimeSource for Timer {
+/// impl TimeSource for Elapsed {
 ///     fn now(&self) -> Timestamp {
-///         Timestamp::from_ticks(MILLIS.load(Ordering::Relaxed).into())
+///         Timestamp::from_ticks(self.0.elapsed().as_nanos() as u64)
 ///     }
 ///
 ///     fn ticks_per_second(&self) -> u64 {
-///         1_000
+///         1_000_000_000
 ///     }
 ///
 ///     fn resolution(&self) -> Duration {
-///         Duration::from_millis(1)
+///         Duration::from_nanos(1)
 ///     }
 /// }
 ///
-/// MILLIS.store(5, Ordering::Relaxed);
-/// assert_eq!(Timer.now().ticks(), 5);
+/// let clock = Elapsed(Instant::now());
+/// assert!(clock.now() <= clock.now());
 /// ```
 pub trait TimeSource {
     /// Returns the current time.
