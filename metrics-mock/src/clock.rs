@@ -1,12 +1,12 @@
-//! A clock that only the test moves.
+//! [`ManualClock`]: a clock that only the test advances.
 
 use core::time::Duration;
 use metrics_core::{TimeScale, TimeSource, Timestamp};
 use portable_atomic::{AtomicU64, Ordering};
 
-/// A clock that stands still until the test moves it. Each test owns its own, so parallel tests don't affect each other.
+/// A clock that advances only when the test advances it. Each test creates its own, so parallel tests do not affect each other.
 ///
-/// Share it by reference or in an `Arc`: both are [`TimeSource`]s.
+/// Share it by reference or in an `Arc`. Both implement [`TimeSource`].
 ///
 /// ```
 /// use core::time::Duration;
@@ -27,12 +27,12 @@ pub struct ManualClock {
 const NANOS: u64 = 1_000_000_000;
 
 impl ManualClock {
-    /// A clock of nanosecond ticks, standing at zero.
+    /// Creates a clock of nanosecond ticks that reads zero.
     pub const fn new() -> Self {
         Self::with_rate(NANOS)
     }
 
-    /// A clock of any rate, standing at zero: 32 768 for a watch crystal, for example. With a rate of zero it is unavailable.
+    /// Creates a clock of any rate that reads zero, such as 32,768 for a watch crystal. With a rate of zero it is unavailable.
     pub const fn with_rate(ticks_per_second: u64) -> Self {
         Self {
             ticks: AtomicU64::new(0),
@@ -41,7 +41,7 @@ impl ManualClock {
         }
     }
 
-    /// A clock that reports that it is unavailable, as in a browser without `performance`.
+    /// Creates a clock that reports that it is unavailable, as in a browser without `performance`.
     pub const fn unavailable() -> Self {
         Self {
             ticks: AtomicU64::new(0),
@@ -50,14 +50,14 @@ impl ManualClock {
         }
     }
 
-    /// Moves time on by a duration, rounded down to ticks.
+    /// Advances the clock by a duration, rounded down to ticks.
     pub fn advance(&self, duration: Duration) {
         self.advance_ticks(TimeScale::new(self.ticks_per_second).ticks_of(duration));
     }
 
-    /// Moves time on by this many ticks, at most to the last one.
+    /// Advances the clock by this many ticks, at most to `u64::MAX`.
     pub fn advance_ticks(&self, ticks: u64) {
-        // Ordering: relaxed, here and below: the ticks are the only thing that is shared.
+        // Ordering: relaxed, here and below: no other data depends on the ticks.
         let _ = self
             .ticks
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
@@ -65,7 +65,7 @@ impl ManualClock {
             });
     }
 
-    /// Sets the reading, also to an earlier one, which a real clock must never give.
+    /// Sets the reading. It may be earlier than the last one, although a real clock must never step back.
     pub fn set_ticks(&self, ticks: u64) {
         self.ticks.store(ticks, Ordering::Relaxed);
     }

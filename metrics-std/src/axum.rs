@@ -1,13 +1,13 @@
-//! axum: an accept loop whose connections are measured.
+//! Serves axum routers and measures the tasks of the connections.
 //!
-//! `axum::serve` spawns its connections with `tokio::spawn`, which nothing can measure on stable Rust. [`serve`] takes the same
+//! `axum::serve` spawns its connections with `tokio::spawn`, whose tasks can't be measured on stable Rust. [`serve`] takes the same
 //! listeners and routers, and spawns through a [`Spawner`].
 //!
 //! # `WebSockets` and other upgrades
 //!
-//! The task of a connection ends when the connection is upgraded. What runs on the upgraded connection is spawned by axum, in
-//! `WebSocketUpgrade::on_upgrade`, or by the handler. On stable Rust only a handler can have it measured: wrap the callback's future by
-//! [`Spawner::measure`].
+//! The task of a connection ends when the connection is upgraded. axum (in `WebSocketUpgrade::on_upgrade`) or the handler spawns the
+//! task that uses the upgraded connection. To measure that task on stable Rust, wrap the callback's future with [`Spawner::measure`] in
+//! the handler.
 //!
 //! ```ignore
 //! async fn chat(upgrade: WebSocketUpgrade, State(spawner): State<Spawner>) -> Response {
@@ -15,8 +15,8 @@
 //! }
 //! ```
 //!
-//! The wait for the upgrade, before the callback is called, is not measured. Neither is anything that a handler or a library spawns
-//! by `tokio::spawn`. Under `--cfg tokio_unstable` all of it is.
+//! The wait for the upgrade, before the callback is called, is not measured, nor are tasks that a handler or a library spawns with
+//! `tokio::spawn`. Under `--cfg tokio_unstable` all of them are measured.
 
 use core::future::{Future, IntoFuture, poll_fn};
 use core::panic::Location;
@@ -39,15 +39,15 @@ use tower_service::Service as _;
 
 use crate::tokio::Spawner;
 
-/// What a task of a server does, with its type forgotten.
+/// The boxed future of a server's task.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Serves `router` to every connection of `listener`, over HTTP/1 and HTTP/2. Connections can be upgraded; see the
-/// [module's documentation](self) for what is measured then.
+/// Serves `router` to every connection of `listener`, over HTTP/1 and HTTP/2. Connections can be upgraded; the
+/// [module documentation](self) describes what is measured then.
 ///
-/// Each connection is one task spawned through `spawner`, and so is each stream of an HTTP/2 connection. Their spawn location, as
-/// a stall report shows it, is the call of `serve`. Handlers find the peer's address as
-/// [`ConnectInfo`], as with axum's `into_make_service_with_connect_info`.
+/// Each connection and each stream of an HTTP/2 connection is one task spawned through `spawner`. Stall reports show the call of `serve`
+/// as its spawn location. Handlers can extract the peer's address as [`ConnectInfo`], as with axum's
+/// `into_make_service_with_connect_info`.
 ///
 /// ```no_run
 /// use axum::{Router, routing::get};
@@ -80,7 +80,7 @@ pub fn serve<L: Listener>(listener: L, router: Router, spawner: &Spawner) -> Ser
     }
 }
 
-/// A server that runs once it is awaited. Made by [`serve`].
+/// A server that runs when it is awaited. Returned by [`serve`].
 #[must_use = "a server does nothing unless it is awaited"]
 pub struct Serve<L> {
     listener: L,
@@ -90,16 +90,16 @@ pub struct Serve<L> {
 }
 
 impl<L> Serve<L> {
-    /// Passes the future of every task through `wrap`: to give it a tracing span, to count it, to limit it.
+    /// Passes the future of every task through `wrap`, for example to add a tracing span or a limit.
     ///
-    /// `wrap` runs in the first poll of the new task, so that a panic in it ends that task only, and its time is part of that
-    /// poll. Costs an allocation per task.
+    /// `wrap` runs in the first poll of the new task: a panic in it ends only that task, and its time counts as poll time. This costs one
+    /// allocation per task.
     pub fn wrap_tasks(mut self, wrap: impl Fn(Task) -> Task + Send + Sync + 'static) -> Self {
         self.spawner.wrap = Some(Arc::new(wrap));
         self
     }
 
-    /// Stops accepting once `signal` is ready, lets every connection finish what it is answering, and then ends.
+    /// Stops accepting when `signal` completes, and ends when every connection has finished its requests in progress.
     pub fn with_graceful_shutdown(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
         self.signal = Box::pin(signal);
         self
@@ -119,7 +119,7 @@ where
             mut signal,
         } = self;
         let mut builder = auto::Builder::new(spawner.clone());
-        // WebSockets over HTTP/2 need it.
+        // WebSockets over HTTP/2 need this.
         builder.http2().enable_connect_protocol();
         let graceful = GracefulShutdown::new();
         loop {
@@ -142,7 +142,7 @@ where
                 .into_owned();
             let connection = graceful.watch(connection);
             spawner.execute(async move {
-                // A peer that breaks off is its own business, and ends its own task only.
+                // An error of one connection, such as a disconnect, ends only its own task.
                 drop(connection.await);
             });
         }
@@ -159,8 +159,8 @@ where
     type Output = io::Result<()>;
     type IntoFuture = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
-    /// Never an error: axum's [`Listener`] waits and tries again when accepting fails. The type is that of
-    /// `axum::serve`, which this replaces.
+    /// Never returns an error: axum's [`Listener`] waits and retries when accepting fails. The output type is that of `axum::serve`, so
+    /// that `serve` is a drop-in replacement.
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             self.run().await;
@@ -177,12 +177,12 @@ impl<L> core::fmt::Debug for Serve<L> {
     }
 }
 
-/// A spawner whose tasks all have one spawn location: hyper's own call of `execute` says nothing to a user.
+/// A spawner whose tasks all have one spawn location. The location of hyper's call of `execute` would not help a user.
 #[derive(Clone)]
 struct SpawnAt {
     spawner: Spawner,
     spawn_location: &'static Location<'static>,
-    /// What the user makes of each task.
+    /// The function that the user passed to [`Serve::wrap_tasks`].
     wrap: Option<Arc<dyn Fn(Task) -> Task + Send + Sync>>,
 }
 

@@ -1,4 +1,4 @@
-//! Types of a server, and how a runtime's metrics are made.
+//! The types that this crate uses for a runtime's metrics, and the functions that build them.
 
 use core::fmt;
 use std::sync::Arc;
@@ -13,22 +13,22 @@ use crate::Clock;
 use crate::process_probe::ProcessProbe;
 use crate::record::target::RecordingTarget;
 
-/// One runtime's metrics, on the heap and by this crate's clock.
+/// The storage of one runtime's metrics: on the heap, timed by this crate's [`Clock`].
 pub type Registry = metrics_core::Registry<HeapStorage, Clock>;
-/// The recording side of one worker thread.
+/// Records the events of one worker thread. A scheduler calls its hooks.
 pub type Worker = metrics_core::Worker<Arc<Registry>>;
-/// A reader's handle on one runtime: cheap to clone, usable from any thread, and no reason for the runtime to live.
+/// Reads the metrics of one runtime. It is cheap to clone, works on any thread, and does not keep the runtime alive.
 pub type RuntimeMetrics = metrics_core::RuntimeMetrics<Arc<Registry>, ProcessProbe>;
-/// All of one runtime's numbers at one moment.
+/// The values of all metrics of one runtime at one moment.
 pub type Snapshot = metrics_core::Snapshot<HeapStorage>;
 
-/// Why a runtime's metrics, or the runtime itself, could not be made.
+/// The error of the functions that build a runtime's metrics, or the runtime itself.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The description can't work.
+    /// The configuration is invalid.
     Config(ConfigError),
-    /// A worker could not be given a slot.
+    /// A worker could not lease a slot.
     Lease(LeaseError),
     /// The runtime could not be built: the operating system refused a thread or a driver.
     Runtime(std::io::Error),
@@ -47,7 +47,7 @@ impl fmt::Display for BuildError {
 impl core::error::Error for BuildError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            // Their text is that of this error.
+            // `Display` prints the inner error's text, so the source is the one after it.
             Self::Config(error) => error.source(),
             Self::Lease(error) => error.source(),
             Self::Runtime(error) => Some(error),
@@ -73,17 +73,39 @@ impl From<std::io::Error> for BuildError {
     }
 }
 
-/// Makes the metrics of a runtime whose scheduler calls the hooks: the reader, and a [`Worker`] for each worker thread.
+/// Builds the metrics of a runtime whose scheduler calls the hooks: a reader, and one [`Worker`] per worker thread.
 ///
-/// Each thread takes its worker, [`enter`](crate::enter)s it if it also polls wrapped futures, and calls its hooks. `probe` is what
-/// readers ask the runtime itself, such as the depth of its queues; [`NoProbe`] where it is asked nothing. Start time and
-/// epoch are set to now.
+/// Move each worker to its thread and call its hooks there. If the thread also polls [`Measured`](crate::Measured) futures, call
+/// [`enter`](crate::enter) first.
 ///
-/// A pool whose threads come and go leases its workers itself, by [`Worker::lease_any`] with a clone of
-/// [`RuntimeMetrics::registry`](metrics_core::RuntimeMetrics::registry): a slot that one thread gave back goes on from its totals for the next.
+/// ```
+/// use metrics_std::{Builder, Clock, MetricSet, NoProbe, PollStart};
+///
+/// let builder = Builder::new().name("mine").workers(1).measures(MetricSet::ALL);
+/// let (metrics, mut workers) = metrics_std::build(builder, Clock::new(), NoProbe)?;
+/// let worker = workers.remove(0);
+/// std::thread::spawn(move || {
+///     worker.start_processing_scheduled_tasks();
+///     worker.start_poll(PollStart::default());
+///     // Poll a task here.
+///     worker.end_poll();
+///     worker.park();
+/// })
+/// .join()
+/// .unwrap();
+/// assert_eq!(metrics.poll_count(), Ok(Some(1)));
+/// # Ok::<(), metrics_std::BuildError>(())
+/// ```
+///
+/// Readers query `probe` for values that the runtime itself knows, such as the depth of its queues. Pass [`NoProbe`] if there are none.
+/// This function sets the start time to now and derives the epoch from it.
+///
+/// A pool whose number of threads varies leases its workers itself: call [`Worker::lease_any`] with a clone of
+/// [`RuntimeMetrics::registry`](metrics_core::RuntimeMetrics::registry). A slot that a thread gives back keeps its totals, and the next
+/// thread adds to them.
 ///
 /// # Errors
-/// [`BuildError::Config`] where the description can't work.
+/// Returns [`BuildError::Config`] if the configuration is invalid.
 pub fn build(
     description: Builder<'_>,
     clock: Clock,
@@ -96,21 +118,30 @@ pub fn build(
     Ok((reader(&Arc::new(RecordingTarget::new(registry)), probe), workers))
 }
 
-/// Makes the metrics of an executor that calls no hooks: all that is known comes from [`Measured`](crate::Measured) futures.
+/// Builds metrics for an executor that calls no hooks. Only [`Measured`](crate::Measured) futures are recorded.
 ///
-/// Each thread that polls one gets a slot, and so a row in a snapshot, for as long as it lives. Nobody tells when such a thread falls
-/// idle, so every poll's end submits, and parks and busy time read `None`. Start time and epoch are set to now; what
-/// the description says of workers, counters and the submit interval is replaced by what such an executor has.
+/// ```
+/// use metrics_std::{Builder, Clock, Measured, build_wrapped};
+///
+/// let metrics = build_wrapped(Builder::new().name("images"), Clock::new())?;
+/// futures::executor::block_on(Measured::task(&metrics, async {}));
+/// assert_eq!(metrics.poll_count(), Ok(Some(1)));
+/// # Ok::<(), metrics_std::BuildError>(())
+/// ```
+///
+/// Each thread that polls a measured future leases a slot until it ends, and appears in snapshots as a worker. No hook reports that such
+/// a thread becomes idle, so the end of every poll submits, and parks and busy time are `None`. This function sets the start time to now
+/// and derives the epoch from it. It replaces the workers, the measured metrics and the submit interval of `description`.
 ///
 /// # Errors
-/// [`BuildError::Config`] where the description can't work.
+/// Returns [`BuildError::Config`] if the configuration is invalid.
 pub fn build_wrapped(description: Builder<'_>, clock: Clock) -> Result<RuntimeMetrics, BuildError> {
     let polls = MetricSet::worker(&[
         WorkerNumber::PollCount,
         WorkerNumber::RootPolls,
         WorkerNumber::NestedPolls,
     ]);
-    // The executor has tasks that no wrapper sees.
+    // The executor may have tasks that are not wrapped, so the number of alive tasks is not known.
     let tasks = MetricSet::TASKS.without(MetricSet::runtime(&[RuntimeNumber::NumAliveTasks]));
     let description = description
         .workers(1)
@@ -125,9 +156,9 @@ fn reader(target: &Arc<RecordingTarget>, probe: impl Probe + Send + Sync + 'stat
     RuntimeMetrics::with_probe(Arc::clone(&target.registry), probe)
 }
 
-/// With a start time, from which the core makes an epoch that no other registry of this machine has.
+/// Sets the start time. The core derives an epoch from it that no other registry of this machine has.
 pub(crate) fn stamped(description: Builder<'_>) -> Builder<'_> {
-    // A clock before 1970 leaves the core to make the epoch from the reading of the registry's clock.
+    // If the system clock is before 1970, the core derives the epoch from the registry's clock.
     let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else {
         return description;
     };

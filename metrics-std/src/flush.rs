@@ -1,4 +1,4 @@
-//! Waiting until readers see what has happened.
+//! [`flush`] waits until readers see all recorded polls.
 
 use core::fmt;
 use core::panic::Location;
@@ -11,15 +11,11 @@ use metrics_core::{LiveThread, Transition, WorkerState};
 use crate::record::{thread, thread_leases};
 use crate::{RuntimeMetrics, location};
 
-/// Tries before the caller sleeps between two looks: a worker that parks or ends a poll submits within microseconds.
+/// Number of tries before the caller sleeps between tries: a worker that parks or ends a poll submits within microseconds.
 const YIELDS: u32 = 64;
 const SLEEP: Duration = Duration::from_micros(100);
 
-/// Waits until readers see every poll that had begun before this call. For tests, and for a last look before a process ends.
-///
-/// Workers submit in batches: when they park, and at the end of a poll once the submit interval has passed. A getter right after an
-/// `.await` can therefore miss the last polls of a worker that has not parked yet. This function submits what the calling thread has
-/// recorded itself, and waits for the other threads. In a task, the poll that calls it is not waited for.
+/// Waits until readers see every poll that began before this call. Use it in tests, and before the last read of a process.
 ///
 /// ```
 /// use core::time::Duration;
@@ -34,9 +30,13 @@ const SLEEP: Duration = Duration::from_micros(100);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// Workers submit in batches: when they park, and at the end of a poll once the submit interval has passed. A getter called right after
+/// an `.await` can therefore miss the last polls of a worker that has not parked yet. This function submits the batch of the calling
+/// thread and waits for the other threads. If a task calls it, it does not wait for the current poll of that task.
+///
 /// # Errors
-/// [`FlushError`] if after `timeout` a thread has not submitted. It is still in a poll, or it runs other work, or nothing drives its
-/// runtime: a current-thread runtime submits when the thread that drove it calls this function.
+/// Returns [`FlushError`] if a thread has not submitted within `timeout`: it is still in a poll, it runs other work, or no thread drives
+/// its runtime. A current-thread runtime submits when the thread that last drove it calls this function.
 pub fn flush(metrics: &RuntimeMetrics, timeout: Duration) -> Result<(), FlushError> {
     let began = Instant::now();
     if let Some(lease) = thread_leases::find(metrics.registry())
@@ -50,7 +50,7 @@ pub fn flush(metrics: &RuntimeMetrics, timeout: Duration) -> Result<(), FlushErr
         .filter(|thread| Some(thread.thread) != here);
     let mut pending: Vec<_> = others.filter_map(|thread| Pending::of(&thread)).collect();
     for tries in 0.. {
-        // A thread that has given its slot back submitted before.
+        // A thread submits before it gives its slot back.
         let threads: Vec<_> = metrics.live_threads().collect();
         let waiting = |pending: &Pending| threads.iter().find(|thread| pending.is_still(thread));
         pending.retain(|pending| waiting(pending).is_some());
@@ -69,12 +69,12 @@ pub fn flush(metrics: &RuntimeMetrics, timeout: Duration) -> Result<(), FlushErr
     Ok(())
 }
 
-/// What a flush waits for in one slot.
+/// The slot of a thread that has not submitted yet.
 struct Pending {
     slot: usize,
-    /// The last submit at the time of the call. The next one has all polls that had ended by then.
+    /// The last submit before the call. The next submit includes all polls that ended before the call.
     submitted: Transition,
-    /// The poll that was in progress.
+    /// The poll that was in progress at the call.
     poll: Option<Transition>,
 }
 
@@ -96,17 +96,17 @@ impl Pending {
     }
 }
 
-/// A thread did not submit within the timeout of [`flush`].
+/// The error of [`flush`]: a thread did not submit within the timeout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlushError {
-    /// The index of its worker; `None` if it is not one of the runtime's workers.
+    /// The index of the thread's worker, or `None` if the thread is not one of the runtime's workers.
     pub worker: Option<usize>,
-    /// The name of the thread, if it has one and still runs.
+    /// The name of the thread, or `None` if it has no name or has ended.
     pub thread: Option<Arc<str>>,
-    /// Whether it is in a poll.
+    /// Whether the thread is in a poll.
     pub is_polling: bool,
-    /// Where the task that it polls was spawned, if that is known.
+    /// The spawn location of the task that the thread polls, if known.
     pub location: Option<&'static Location<'static>>,
 }
 
@@ -145,7 +145,7 @@ impl fmt::Display for FlushError {
                 location.line()
             )?;
         }
-        f.write_str("; wait until the poll has ended, or allow more time")
+        f.write_str("; wait until the poll ends, or use a longer timeout")
     }
 }
 

@@ -1,22 +1,22 @@
-//! Async runtime metrics for server runtimes.
+//! Measures async runtimes on servers: polls, schedule latency, busy time, parks, tasks and stalls.
 //!
-//! For whom, and where to begin:
-//! - a service on Tokio: `tokio::TokioAdapter` builds the runtime, `tokio::Spawner` spawns on it, `axum::serve` serves
-//!   through it (features `tokio`, `axum`);
-//! - futures on any other executor: [`build_wrapped`] and [`Measured`];
-//! - the author of a runtime: [`build`], one [`Worker`] per thread, and [`enter`] for wrapped futures polled there.
+//! Where to begin:
+//! - A service on Tokio builds its runtime with `tokio::TokioAdapter`, spawns with `tokio::Spawner` and serves HTTP with
+//!   `axum::serve` (features `tokio` and `axum`).
+//! - A program on any other executor calls [`build_wrapped`] and wraps its futures in [`Measured`].
+//! - A runtime calls [`build`] and the hooks of one [`Worker`] per thread. It also calls [`enter`] on threads that poll wrapped futures.
 //!
-//! Each gives a [`RuntimeMetrics`], the reader's handle. Everything of `metrics-core` is here too, so that one
+//! All three return a [`RuntimeMetrics`], the handle through which metrics are read. This crate re-exports `metrics-core`, so one
 //! dependency is enough.
 //!
 //! # Features
-//! - `record` (default): the hooks record. Without it this crate has the same types and methods, which do nothing: see [`RECORDING`].
-//! - `tsc` (default): the CPU's cycle counter as the clock, where it is invariant.
-//! - `tokio`: the adapter for Tokio. `--cfg tokio_unstable` adds what Tokio shows only then.
-//! - `hyper`: the adapter's spawner as hyper's executor.
-//! - `axum`: an accept loop whose connections are measured.
-//! - `prometheus`: Prometheus and OpenMetrics text, and with `axum` an endpoint for them.
-//! - `serde`: snapshots and intervals as JSON or whatever else serde writes.
+//! - `record` (default): the hooks record. Without it, the types and methods are unchanged and record nothing: see [`RECORDING`].
+//! - `tsc` (default): uses the CPU's cycle counter as the clock if it is invariant.
+//! - `tokio`: adds the adapter for Tokio. `--cfg tokio_unstable` adds the metrics that Tokio reports only under that flag.
+//! - `hyper`: implements hyper's executor for the adapter's spawner.
+//! - `axum`: adds an accept loop that measures its connections.
+//! - `prometheus`: writes Prometheus and OpenMetrics text, and adds an endpoint for axum if `axum` is enabled.
+//! - `serde`: serializes snapshots and intervals.
 
 mod build;
 mod clock;
@@ -39,7 +39,7 @@ pub mod tokio;
 pub use build::{BuildError, Registry, RuntimeMetrics, Snapshot, Worker, build, build_wrapped};
 pub use clock::{Clock, InstantClock, TscClock};
 pub use flush::{FlushError, flush};
-/// The core, for what runtimes and exporters need beyond the names below.
+/// The core crate. Runtimes and exporters find the less common types there.
 pub use metrics_core;
 pub use metrics_core::{
     BlockingStart, Builder, ConfigError, HeapStorage, HistogramConfig, HistogramError, HistogramInterval,
@@ -52,7 +52,7 @@ pub use process_probe::ProcessProbe;
 pub use record::{EnterGuard, Measured, enter};
 pub use runtimes::{NameTaken, Runtimes};
 
-/// The snippets of the READMEs compile and run.
+/// Compiles and runs the examples of the READMEs.
 #[cfg(all(doctest, feature = "axum", feature = "prometheus"))]
 mod readme {
     #[doc = include_str!("../README.md")]

@@ -1,6 +1,6 @@
-//! Spawn locations: a source location as a 32-bit number, small enough for the live record, and back.
+//! Interns spawn locations: maps a source location to a 32-bit number, which fits in the live record, and back.
 //!
-//! A program has as many locations as it has places that spawn, so the table only grows to that.
+//! The table has one entry per place in the program that spawns, so its size is bounded.
 
 use core::panic::Location;
 use std::collections::BTreeMap;
@@ -9,7 +9,8 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 use metrics_core::{LocationId, RECORDING};
 use portable_atomic::{AtomicU32, AtomicUsize, Ordering};
 
-/// Every location of this process. Two [`Location`]s of one place (a generic function instantiated twice) have one number.
+/// All interned locations of this process. Equal [`Location`]s at different addresses (a generic function instantiated twice) have one
+/// number.
 struct Locations {
     numbers: BTreeMap<&'static Location<'static>, u32>,
     locations: Vec<&'static Location<'static>>,
@@ -20,11 +21,11 @@ static LOCATIONS: RwLock<Locations> = RwLock::new(Locations {
     locations: Vec::new(),
 });
 
-/// What every thread looks up without a lock: hash tables by address, each twice as large as the one before. Entries are
+/// Hash tables keyed by address, which every thread reads without a lock. Each table is twice as large as the one before. Entries are
 /// added under the lock of [`LOCATIONS`] and never change.
 static TABLES: [Table; 20] = [const { Table::new() }; 20];
 
-/// Entries of the first table; a power of two.
+/// Number of entries of the first table, a power of two.
 const FIRST: usize = 256;
 
 /// An open-addressing table that is at most half full.
@@ -33,7 +34,7 @@ struct Table {
     used: AtomicUsize,
 }
 
-/// The address of a location, or zero, and its number.
+/// The address of a location, or zero if the entry is empty, and its number.
 struct Entry {
     address: AtomicUsize,
     number: AtomicU32,
@@ -47,20 +48,20 @@ impl Table {
         }
     }
 
-    /// The entries from the one that `address` hashes to, each once. Their number is a power of two.
+    /// Iterates once over all entries, starting at the one that `address` hashes to. `entries.len()` is a power of two.
     #[inline]
     fn probe(entries: &[Entry], address: usize) -> impl Iterator<Item = &Entry> {
-        // Locations lie next to each other in memory: their high product bits spread them over the table.
+        // Locations lie next to each other in memory: the high bits of the product spread them over the table.
         let hash = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let start = (hash >> 32) as usize & (entries.len() - 1);
         entries[start..].iter().chain(&entries[..start])
     }
 
-    /// The number of the location at `address`.
+    /// Returns the number of the location at `address`.
     #[inline]
     fn find(entries: &[Entry], address: usize) -> Option<u32> {
         for entry in Self::probe(entries, address) {
-            // Ordering: acquire, pairs with the release in `insert`: the number of this address is there.
+            // Ordering: acquire, pairs with the release in `insert`: the number of this address is visible.
             match entry.address.load(Ordering::Acquire) {
                 0 => return None,
                 found if found == address => return Some(entry.number.load(Ordering::Relaxed)),
@@ -70,7 +71,7 @@ impl Table {
         None
     }
 
-    /// Adds a location unless the table is half full. The caller holds the lock, so there is one writer.
+    /// Adds a location unless the table is half full, and returns whether it was added. The caller holds the lock, so there is one writer.
     fn insert(&self, size: usize, address: usize, number: u32) -> bool {
         let entries = self.entries.get_or_init(|| {
             let entry = || Entry {
@@ -79,7 +80,7 @@ impl Table {
             };
             (0..size).map(|_| entry()).collect()
         });
-        // Ordering: relaxed, here and below: only the holder of the lock looks at it.
+        // Ordering: relaxed, here and below: only the holder of the lock accesses it.
         let used = self.used.load(Ordering::Relaxed);
         if used >= size / 2 {
             return false;
@@ -97,9 +98,9 @@ impl Table {
     }
 }
 
-/// The number of this source location: the same for the same place, for as long as the process lives.
+/// Returns the number of a source location, which stays the same until the process ends.
 ///
-/// Costs a few nanoseconds once any thread has seen the place, however many places there are. The first time takes a lock.
+/// The first call for a location takes a lock. Later calls, from any thread, take a few nanoseconds, however many locations there are.
 #[inline]
 pub fn intern(location: &'static Location<'static>) -> LocationId {
     if !RECORDING {
@@ -123,7 +124,7 @@ fn add(location: &'static Location<'static>) -> u32 {
     let number = if let Some(&number) = known.numbers.get(location) {
         number
     } else {
-        // Numbers start at 1, zero being `LocationId::UNKNOWN`. No program has 2^32 places that spawn.
+        // Numbers start at 1, because zero is `LocationId::UNKNOWN`. No program has 2^32 places that spawn.
         let Ok(number) = u32::try_from(known.locations.len() + 1) else {
             return LocationId::UNKNOWN.as_u32();
         };
@@ -133,7 +134,7 @@ fn add(location: &'static Location<'static>) -> u32 {
     };
     let address = core::ptr::from_ref(location).addr();
     for (size, table) in TABLES.iter().enumerate().map(|(n, table)| (FIRST << n, table)) {
-        // Another thread may have added it before this one had the lock.
+        // Another thread may have added it before this thread acquired the lock.
         let entries = table.entries.get();
         let known = entries.and_then(|entries| Table::find(entries, address));
         if known.is_some() || table.insert(size, address, number) {
@@ -143,7 +144,8 @@ fn add(location: &'static Location<'static>) -> u32 {
     number
 }
 
-/// The source location with this number; `None` for [`LocationId::UNKNOWN`] and for a number that was never assigned here.
+/// Returns the source location with this number. Returns `None` for [`LocationId::UNKNOWN`] and for numbers that this process has not
+/// assigned.
 pub fn resolve(spawn_location: LocationId) -> Option<&'static Location<'static>> {
     let index = spawn_location.as_u32().checked_sub(1)?;
     let known = LOCATIONS.read().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! What a reader asks: the runtime, and this process for the names of threads and spawn locations.
+//! [`ProcessProbe`]: answers a reader's queries from the runtime, and names threads and spawn locations.
 
 use core::fmt;
 use std::sync::Arc;
@@ -9,18 +9,19 @@ use crate::location;
 use crate::record::target::RecordingTarget;
 use crate::record::thread;
 
-/// Tries at a slot in the middle of a write before the reader gives up its processor: a submit takes tens of nanoseconds, so
-/// a writer that is still inside was descheduled.
+/// Number of spins on a slot that is being written before the reader yields its processor. A submit takes tens of nanoseconds, so a
+/// writer that takes longer has been descheduled.
 const SPINS: u32 = 16;
 
-/// The probe of every reader of this crate: a runtime's own, whatever its type, and the names this process knows.
+/// The probe of the readers that this crate builds. It forwards to the runtime's probe, whatever its type, and resolves the names of
+/// threads and spawn locations of this process.
 #[derive(Clone)]
 pub struct ProcessProbe {
     target: Arc<RecordingTarget>,
     /// The process that built the runtime.
     process: u32,
     probe: Arc<dyn Probe + Send + Sync>,
-    /// Kept here because every getter of a worker looks at it.
+    /// Cached because every getter of a worker reads it.
     worker_numbers: MetricSet,
 }
 
@@ -87,7 +88,7 @@ impl Probe for ProcessProbe {
     fn fork_id(&self) -> u64 {
         match std::process::id() {
             process if process == self.process => 0,
-            // Spread over all bits, so that it changes no epoch into one of another registry.
+            // The bits are spread, so that the id does not turn one registry's epoch into another's.
             process => u64::from(process).wrapping_mul(0x9E37_79B9_7F4A_7C15),
         }
     }

@@ -1,4 +1,4 @@
-//! Several named runtimes of one process, to be found by code that did not build them.
+//! A list of named runtimes, so that code that did not build a runtime can find its metrics.
 
 use core::fmt;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
@@ -7,29 +7,29 @@ use metrics_core::{Probe, RegistryRef, RuntimeMetrics};
 
 use crate::{ProcessProbe, Registry};
 
-/// A list of runtimes by name. Cheap to clone; clones share the list.
-///
-/// A runtime is listed only if your code adds it: a registry, its wrappers and its exporters work without. The list holds
-/// readers, which keep no runtime alive.
-///
-/// [`new`](Self::new) makes a list of the readers that this crate makes. For those of another registry or probe, name both types:
-/// `Runtimes::<R, P>::default()`.
+/// A list of runtimes by name, for code that has no reader of its own. Clones share the list.
 ///
 /// ```
 /// use metrics_std::{Builder, Clock, Runtimes, build_wrapped};
 ///
 /// let metrics = build_wrapped(Builder::new().name("images"), Clock::new())?;
 /// Runtimes::process().add(&metrics)?;
-/// // In a library that was passed nothing:
+/// // Elsewhere in the process, such as in a library:
 /// let found = Runtimes::process().get("images").unwrap();
 /// assert_eq!(found.poll_count(), Ok(Some(0)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// The list contains only the runtimes that your code adds. Recording and exporting do not need it. It holds readers, which do not keep
+/// their runtimes alive.
+///
+/// [`new`](Self::new) returns a list of the readers that this crate builds. For readers of another registry or probe, name both types:
+/// `Runtimes::<R, P>::default()`.
 pub struct Runtimes<R: RegistryRef = Arc<Registry>, P = ProcessProbe>(Arc<RwLock<Vec<RuntimeMetrics<R, P>>>>);
 
 static PROCESS: LazyLock<Runtimes> = LazyLock::new(Runtimes::new);
 
-/// A runtime of that name is in the list already.
+/// The error of [`Runtimes::add`]: the list already contains a runtime with this name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NameTaken {
@@ -41,7 +41,7 @@ impl fmt::Display for NameTaken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "a runtime named {:?} is listed already: give each its own name, or remove the first",
+            "a runtime named {:?} is already listed: give each runtime its own name, or remove the first one",
             self.name
         )
     }
@@ -50,22 +50,22 @@ impl fmt::Display for NameTaken {
 impl core::error::Error for NameTaken {}
 
 impl Runtimes {
-    /// An empty list, apart from that of the process.
+    /// Creates an empty list, independent of the [process](Self::process) list.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The one list of this process, shared by everything in it that wants one.
+    /// Returns the list that all code in this process shares.
     pub fn process() -> &'static Self {
         &PROCESS
     }
 }
 
 impl<R: RegistryRef, P: Probe + Clone> Runtimes<R, P> {
-    /// Lists a runtime under its name.
+    /// Adds a runtime under the name of its registry.
     ///
     /// # Errors
-    /// [`NameTaken`] if a runtime of that name is listed.
+    /// Returns [`NameTaken`] if the list already contains a runtime with that name.
     pub fn add(&self, metrics: &RuntimeMetrics<R, P>) -> Result<(), NameTaken> {
         let mut list = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if list.iter().any(|listed| listed.name() == metrics.name()) {
@@ -77,20 +77,20 @@ impl<R: RegistryRef, P: Probe + Clone> Runtimes<R, P> {
         Ok(())
     }
 
-    /// Removes a runtime from the list and returns its reader, which still works.
+    /// Removes a runtime from the list and returns its reader, which remains usable. Returns `None` if no runtime has this name.
     pub fn remove(&self, name: &str) -> Option<RuntimeMetrics<R, P>> {
         let mut list = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let place = list.iter().position(|listed| listed.name() == name)?;
         Some(list.remove(place))
     }
 
-    /// The reader of the runtime of that name.
+    /// Returns a reader of the runtime with this name.
     pub fn get(&self, name: &str) -> Option<RuntimeMetrics<R, P>> {
         let list = self.0.read().unwrap_or_else(PoisonError::into_inner);
         list.iter().find(|listed| listed.name() == name).cloned()
     }
 
-    /// Every reader, in the order in which they were added.
+    /// Returns a reader of every listed runtime, in the order in which they were added.
     pub fn all(&self) -> Vec<RuntimeMetrics<R, P>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,4 +1,4 @@
-//! The scripted runtime: what happens off its workers, and time.
+//! The scripted runtime: its clock, and events outside its workers.
 
 mod probe;
 mod script;
@@ -20,20 +20,19 @@ use metrics_core::{
 use crate::ManualClock;
 use script::{Queue, Script};
 
-/// A runtime that does what a test says, and records it through the hooks that a real runtime calls.
+/// A scripted runtime for tests. It records each step of the script through the hooks that a real runtime calls.
 ///
-/// It runs no future and starts no thread. The test spawns tasks, polls them for a duration, parks workers; the counters,
-/// histograms and live records of the workers' registry move as they would in a runtime that did the same. The crate's documentation
-/// has an example.
+/// It runs no futures and starts no threads. The test spawns tasks, polls them for a duration and parks workers. The counters,
+/// histograms and live records change as they would in a real runtime. The crate documentation has an example.
 ///
-/// # What holds
-/// - Time stands still unless the test moves it: by [`advance`](Self::advance), by a method that takes a [`Duration`], or by
-///   the clock itself. A poll of 3 ms is recorded as 3 ms.
-/// - Each method changes the metrics that it names and no others.
-/// - Readers see what a worker recorded when they would in production: after a park, an unpark, or a poll that ends
-///   later than the submit interval. [`flush`](Self::flush) shows everything at once.
-/// - A step that no runtime could take panics with a message that says what to do instead: a poll of a task that is not
-///   scheduled, or on a worker that is parked, for example.
+/// # Guarantees
+/// - Time advances only when the test advances it: by [`advance`](Self::advance), by a method that takes a [`Duration`], or through
+///   the clock. A poll of 3 ms is recorded as 3 ms.
+/// - Each method changes only the metrics that its documentation names.
+/// - A worker's records become visible to readers as in production: after a park, an unpark, or a poll that ends later than the
+///   submit interval. [`flush`](Self::flush) makes all records visible.
+/// - An impossible step panics with a message that suggests a valid one, for example a poll of a task that is not scheduled, or on a
+///   parked worker.
 pub struct MockRuntime<R: RegistryRef<Storage = HeapStorage>> {
     workers: Vec<Worker<R>>,
     clock: Arc<ManualClock>,
@@ -41,12 +40,12 @@ pub struct MockRuntime<R: RegistryRef<Storage = HeapStorage>> {
 }
 
 impl<R: RegistryRef<Storage = HeapStorage>> MockRuntime<R> {
-    /// A runtime of these workers, whose registry reads `clock`. All of them are awake and have no task.
+    /// Creates a runtime of these workers, whose registry reads `clock`. All workers are unparked and have no tasks.
     ///
     /// With `metrics-std`, pass the workers that `metrics_std::build(.., Clock::custom(Arc::clone(&clock)), ..)` returned.
     ///
     /// # Panics
-    /// If recording is off ([`RECORDING`]), if there is no worker, if the workers belong to several registries, or if
+    /// Panics if recording is off ([`RECORDING`]), if there are no workers, if the workers belong to several registries, or if
     /// their registry has another clock.
     #[track_caller]
     pub fn new(workers: Vec<Worker<R>>, clock: Arc<ManualClock>) -> Self {
@@ -54,19 +53,19 @@ impl<R: RegistryRef<Storage = HeapStorage>> MockRuntime<R> {
         Self::with_probe(workers, clock, &probe)
     }
 
-    /// The same, with a probe that reports the depths of the runtime's queues.
+    /// Creates a runtime whose queue depths `probe` reports. Otherwise behaves as [`new`](Self::new).
     ///
     /// # Panics
-    /// As [`new`](Self::new), and if the probe was made for another number of workers.
+    /// Panics as [`new`](Self::new) does, and if the probe was created for another number of workers.
     #[track_caller]
     pub fn with_probe(workers: Vec<Worker<R>>, clock: Arc<ManualClock>, probe: &MockProbe) -> Self {
         Self::make(true, workers, clock, probe)
     }
 
-    /// A runtime for the tests of a build that records nothing: the same steps, after which every metric is `None`.
+    /// Creates a runtime for tests of a build without recording. All steps are valid, and every metric remains `None`.
     ///
     /// # Panics
-    /// As [`new`](Self::new), but if recording is on.
+    /// Panics as [`new`](Self::new) does, but if recording is on instead of off.
     #[track_caller]
     pub fn without_recording(workers: Vec<Worker<R>>, clock: Arc<ManualClock>) -> Self {
         let probe = MockProbe::new(workers.len());
@@ -114,10 +113,10 @@ impl<R: RegistryRef<Storage = HeapStorage>> MockRuntime<R> {
         }
     }
 
-    /// The worker at this position among those that the runtime was made of.
+    /// Returns the worker at this position in the vector that was passed to [`new`](Self::new).
     ///
     /// # Panics
-    /// If there is none.
+    /// Panics if there is no such worker.
     #[track_caller]
     pub fn worker(&self, position: usize) -> MockWorker<'_, R> {
         let workers = self.workers.len();
@@ -131,12 +130,12 @@ impl<R: RegistryRef<Storage = HeapStorage>> MockRuntime<R> {
         }
     }
 
-    /// Lets time pass: queued tasks wait, polls and parks in progress last longer.
+    /// Advances the clock. Queued tasks wait meanwhile, and polls and parks in progress continue.
     pub fn advance(&self, duration: Duration) {
         self.clock.advance(duration);
     }
 
-    /// Spawns a task from a thread that is no worker. It waits in the global queue.
+    /// Spawns a task from a thread that is not a worker. The task is added to the global queue.
     ///
     /// Changes `spawned_tasks_count` and `remote_schedule_count`.
     pub fn spawn(&self, location: LocationId) -> TaskId {
@@ -146,13 +145,13 @@ impl<R: RegistryRef<Storage = HeapStorage>> MockRuntime<R> {
         id
     }
 
-    /// Wakes a task from a thread that is no worker. Unless it is scheduled already, it waits in the global queue; a task
-    /// that is being polled does so after that poll.
+    /// Wakes a task from a thread that is not a worker. Adds it to the global queue unless it is already scheduled; if it is being polled,
+    /// it is added after that poll.
     ///
     /// Changes `remote_schedule_count` if the task was not scheduled.
     ///
     /// # Panics
-    /// If the task has ended.
+    /// Panics if the task has ended.
     #[track_caller]
     pub fn wake(&self, task: TaskId) {
         if self.script().wake(task, Queue::Global, self.clock.now()) {
@@ -160,19 +159,19 @@ impl<R: RegistryRef<Storage = HeapStorage>> MockRuntime<R> {
         }
     }
 
-    /// Cancels a task from a thread that is no worker. [`MockWorker::end`] ends one on a worker.
+    /// Cancels a task from a thread that is not a worker. [`MockWorker::end`] ends a task on a worker.
     ///
     /// Changes `cancelled_tasks_count`.
     ///
     /// # Panics
-    /// If the task has ended or is being polled.
+    /// Panics if the task has ended or is being polled.
     #[track_caller]
     pub fn cancel(&self, task: TaskId) {
         self.script().end_task(task);
         self.shared().task_ended(TaskEnd::Cancelled);
     }
 
-    /// Starts a closure on the blocking pool after it has been queued for this long.
+    /// Starts a closure on the blocking pool after it was queued for this duration.
     ///
     /// Changes `blocking_queue_wait`.
     pub fn block(&self, queued: Duration) {
@@ -184,7 +183,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> MockRuntime<R> {
         });
     }
 
-    /// Submits every worker's batch, so that a snapshot has all that was recorded.
+    /// Submits every worker's batch, so that snapshots include everything that was recorded.
     pub fn flush(&self) {
         for worker in &self.workers {
             worker.submit();
@@ -200,7 +199,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> MockRuntime<R> {
     }
 }
 
-/// Whether `worker` reads `clock`: a tick forward and back shows in both.
+/// Returns whether `worker` reads `clock`, by moving `clock` one tick forward and back.
 fn reads<R: RegistryRef<Storage = HeapStorage>>(worker: &Worker<R>, clock: &ManualClock) -> bool {
     let now = clock.now();
     let other = now.ticks() ^ 1;

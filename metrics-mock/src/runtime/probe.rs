@@ -1,4 +1,4 @@
-//! The depths of the scripted runtime's queues, for its readers.
+//! Reports the queue depths of the scripted runtime.
 
 use alloc::{sync::Arc, vec::Vec};
 use metrics_core::{MetricSet, Probe, RuntimeNumber, WorkerNumber};
@@ -18,7 +18,7 @@ pub(super) struct Depths {
 }
 
 impl MockProbe {
-    /// The probe of a runtime with this many workers. Until there is the runtime, its queues are empty.
+    /// Creates the probe of a runtime with this many workers. The queues are empty until the runtime is created.
     pub fn new(workers: usize) -> Self {
         let local = (0..workers).map(|_| Depth::default()).collect();
         let global = Depth::default();
@@ -41,12 +41,12 @@ impl Probe for MockProbe {
     }
 }
 
-/// The number of tasks in a queue. The script changes it, any thread reads it.
+/// The number of tasks in a queue. The script writes it; any thread reads it.
 #[derive(Debug, Default)]
 pub(super) struct Depth(AtomicU64);
 
 impl Depth {
-    // Ordering: relaxed throughout: a depth orders nothing else.
+    // Ordering: relaxed throughout: no other data depends on a depth.
     fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

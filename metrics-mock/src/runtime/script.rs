@@ -1,4 +1,4 @@
-//! What the scripted runtime knows: where each task is and what each worker does. Every transition is checked here.
+//! The state of the scripted runtime: the queue of each task and the activity of each worker. It checks every transition.
 
 use alloc::{sync::Arc, vec, vec::Vec};
 use core::fmt;
@@ -33,7 +33,7 @@ struct Scheduled {
 
 #[derive(Clone, Copy)]
 enum Place {
-    /// Until it is woken.
+    /// Waits for a wake.
     Waiting,
     Queued(Scheduled),
     /// A wake during the poll schedules the next one.

@@ -1,4 +1,4 @@
-//! What happens on a worker of the scripted runtime.
+//! The workers of the scripted runtime.
 
 use core::fmt;
 use core::time::Duration;
@@ -9,8 +9,8 @@ use super::{MockRuntime, TaskId, script::Queue};
 /// A worker of a [`MockRuntime`].
 ///
 /// # Panics
-/// Each method panics if the worker can't take that step now: while it is parked, or in a poll where the method needs it
-/// between two. Methods that take a task panic if the task has ended.
+/// Each method panics if the worker can't take that step now: if it is parked, or in a poll when the method must be called between
+/// two polls. Methods that take a task panic if the task has ended.
 pub struct MockWorker<'a, R: RegistryRef<Storage = HeapStorage>> {
     pub(super) runtime: &'a MockRuntime<R>,
     pub(super) position: usize,
@@ -31,8 +31,8 @@ impl<'a, R: RegistryRef<Storage = HeapStorage>> MockWorker<'a, R> {
         id
     }
 
-    /// Wakes a task from this worker. Unless it is scheduled already, it waits in this worker's queue; a task that is
-    /// being polled does so after that poll.
+    /// Wakes a task from this worker. Adds it to this worker's queue unless it is already scheduled; if it is being polled, it is added
+    /// after that poll.
     ///
     /// Changes `local_schedule_count` if the task was not scheduled.
     #[track_caller]
@@ -44,7 +44,8 @@ impl<'a, R: RegistryRef<Storage = HeapStorage>> MockWorker<'a, R> {
         }
     }
 
-    /// Polls a task for this long: [`start_poll`](Self::start_poll), time, [`end_poll`](Self::end_poll).
+    /// Polls a task for this duration: calls [`start_poll`](Self::start_poll), advances the clock, and calls
+    /// [`end_poll`](Self::end_poll).
     #[track_caller]
     pub fn poll(&self, task: TaskId, duration: Duration) {
         self.start_poll(task);
@@ -52,18 +53,18 @@ impl<'a, R: RegistryRef<Storage = HeapStorage>> MockWorker<'a, R> {
         self.end_poll();
     }
 
-    /// Starts a poll of a task in this worker's queue or in the global one. The worker is busy from now on.
+    /// Starts a poll of a task in this worker's queue or in the global queue. The worker is then busy.
     ///
-    /// Changes `schedule_latency`, and the live record.
+    /// Changes `schedule_latency` and the live record.
     #[track_caller]
     pub fn start_poll(&self, task: TaskId) {
         let start = self.runtime.script().start_poll(self.position, task);
-        // Also discards the timestamp of the last poll's end: time that passed since is not part of this poll.
+        // Also discards the timestamp of the last poll's end: the time since then is not part of this poll.
         self.hooks().start_processing_scheduled_tasks();
         self.hooks().start_poll(start);
     }
 
-    /// Ends the poll in progress. The task waits for a wake, or for its next poll if there was one.
+    /// Ends the poll in progress. The task then waits for its next poll if it was woken during this one, else for a wake.
     ///
     /// Changes `poll_count`, `poll_time` and `mean_poll_time`.
     #[track_caller]
@@ -72,7 +73,7 @@ impl<'a, R: RegistryRef<Storage = HeapStorage>> MockWorker<'a, R> {
         self.hooks().end_poll();
     }
 
-    /// The task that is being polled has used up its budget: it will return `Pending` and wants another poll.
+    /// Records that the polled task has spent its budget: it is going to return `Pending` and is scheduled for another poll.
     ///
     /// Changes `budget_forced_yield_count`, and `local_schedule_count` if the task was not scheduled.
     #[track_caller]
@@ -82,7 +83,7 @@ impl<'a, R: RegistryRef<Storage = HeapStorage>> MockWorker<'a, R> {
         self.wake(task);
     }
 
-    /// Ends a task between two of its polls.
+    /// Ends a task that is not being polled.
     ///
     /// Changes `completed_tasks_count`, `cancelled_tasks_count` or `panicked_tasks_count`.
     #[track_caller]
@@ -93,7 +94,7 @@ impl<'a, R: RegistryRef<Storage = HeapStorage>> MockWorker<'a, R> {
         self.hooks().task_ended(end);
     }
 
-    /// Polls the root future of a `block_on` for this long. It is no task: the time is busy time and no poll time.
+    /// Polls the root future of a `block_on` for this duration. It is not a task: the duration counts as busy time, not as poll time.
     ///
     /// Changes `root_polls`.
     #[track_caller]
@@ -116,7 +117,7 @@ impl<'a, R: RegistryRef<Storage = HeapStorage>> MockWorker<'a, R> {
         self.hooks().inc_steal_operations();
     }
 
-    /// Moves these tasks, for which the worker's queue has no room, into the global one.
+    /// Moves these tasks, for which the worker's queue has no room, to the global queue.
     ///
     /// Changes `overflow_count` by one and `overflow_tasks` by the number of tasks.
     #[track_caller]
@@ -125,7 +126,7 @@ impl<'a, R: RegistryRef<Storage = HeapStorage>> MockWorker<'a, R> {
         self.hooks().inc_overflow_count(tasks.len() as u64);
     }
 
-    /// The worker has no task left and searches for some: it is not busy until its next poll.
+    /// Records that the worker has no task left and searches for some. It is not busy until its next poll.
     ///
     /// Changes `busy_duration_total`.
     #[track_caller]
@@ -134,7 +135,7 @@ impl<'a, R: RegistryRef<Storage = HeapStorage>> MockWorker<'a, R> {
         self.stop_being_busy();
     }
 
-    /// Parks the worker. Readers see all that it recorded.
+    /// Parks the worker. Readers then see everything that it has recorded.
     ///
     /// Changes `park_count`, `park_unpark_count` and `busy_duration_total`, and `noop_count` if the worker has polled nothing since
     /// its last park.
@@ -154,7 +155,7 @@ impl<'a, R: RegistryRef<Storage = HeapStorage>> MockWorker<'a, R> {
         self.hooks().unpark();
     }
 
-    /// Parks the worker for this long: [`park`](Self::park), time, [`unpark`](Self::unpark).
+    /// Parks the worker for this duration: calls [`park`](Self::park), advances the clock, and calls [`unpark`](Self::unpark).
     #[track_caller]
     pub fn park_for(&self, duration: Duration) {
         self.park();
@@ -168,12 +169,12 @@ impl<'a, R: RegistryRef<Storage = HeapStorage>> MockWorker<'a, R> {
         self.hooks().end_processing_scheduled_tasks();
     }
 
-    /// Submits the worker's batch. In the middle of a poll, that is all up to its start.
+    /// Submits the worker's batch. During a poll, the batch includes everything up to the start of that poll.
     pub fn submit(&self) {
         self.hooks().submit();
     }
 
-    /// The recording side of the worker, for hooks that the script has no method for.
+    /// Returns the underlying worker, for hooks that have no method here.
     pub fn hooks(&self) -> &'a Worker<R> {
         &self.runtime.workers[self.position]
     }

@@ -1,13 +1,13 @@
-//! The operating system's monotonic clock.
+//! [`InstantClock`] reads the operating system's monotonic clock.
 
 use core::time::Duration;
 
 use metrics_core::{TimeSource, Timestamp};
 
-/// `std::time::Instant` as nanoseconds since this clock was made.
+/// Reads `std::time::Instant` as nanoseconds since the clock was created.
 ///
-/// Clones share the starting point, so their readings compare; two clocks made apart do not. On
-/// `wasm32-unknown-unknown` the standard library has no clock, and this one says that it is not available.
+/// Clones share the starting point, so their timestamps are comparable. Timestamps of separately created clocks are not. On
+/// `wasm32-unknown-unknown` the standard library has no clock, and [`available`](TimeSource::available) returns `false`.
 #[derive(Clone, Copy, Debug)]
 pub struct InstantClock(base::Base);
 
@@ -23,7 +23,7 @@ mod base {
             Self(std::time::Instant::now())
         }
 
-        /// Nanoseconds since it was made; 584 years fit.
+        /// Returns the nanoseconds since the clock was created. 64 bits hold 584 years.
         #[inline]
         pub(super) fn elapsed(self) -> u64 {
             self.0.elapsed().as_nanos() as u64
@@ -31,7 +31,7 @@ mod base {
     }
 }
 
-/// `Instant::now()` would panic.
+/// `Instant::now()` panics on this target.
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod base {
     pub(super) const AVAILABLE: bool = false;
@@ -51,7 +51,7 @@ mod base {
 }
 
 impl InstantClock {
-    /// A clock that starts now.
+    /// Creates a clock that starts now.
     pub fn new() -> Self {
         Self(base::Base::new())
     }
@@ -66,7 +66,7 @@ impl Default for InstantClock {
 impl TimeSource for InstantClock {
     #[inline]
     fn now(&self) -> Timestamp {
-        // A stamp of zero means "not stamped".
+        // Zero means "not stamped".
         Timestamp::from_ticks(self.0.elapsed() + 1)
     }
 

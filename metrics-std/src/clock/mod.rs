@@ -1,19 +1,18 @@
-//! Clocks of a server: the CPU's cycle counter where it can be trusted, the operating system's clock elsewhere.
+//! The clocks of this crate: the CPU's cycle counter if it is invariant, else the operating system's clock.
 //!
-//! | clock | a reading costs | resolution | rate |
+//! | clock | cost of a reading | resolution | rate |
 //! |---|---|---|---|
-//! | [`TscClock`] | one `rdtsc` (about 10 ns on a 2.6 GHz virtual machine) | a tick | measured once a process against the OS clock |
-//! | [`InstantClock`] | one `clock_gettime` (about 25 ns there) | a nanosecond at best | exact |
+//! | [`TscClock`] | one `rdtsc` (about 10 ns on a 2.6 GHz virtual machine) | a tick | calibrated once per process against the OS clock |
+//! | [`InstantClock`] | one `clock_gettime` (about 25 ns on that machine) | a nanosecond at best | exact |
 //!
 //! # What is not promised
 //!
-//! **Order between threads.** A reading is not ordered against memory accesses, nor against the reading of another core: on
-//! x86-64 an unfenced `rdtsc` was seen up to 2 us behind one already read on the other core. Every difference of two readings
-//! goes through [`TimeScale`](metrics_core::TimeScale), which saturates at zero, so that a wake stamped on one core and polled
-//! on another within that time reads as a latency of zero, never as a huge one. Within one thread readings never go back.
-//!
-//! **Wall-clock rate for ever.** The counter's rate is calibrated once (to about 20 parts in a million) and not corrected
-//! afterwards, so it suits durations, not calendars.
+//! - **Order between threads.** A reading is not ordered against memory accesses, nor against readings of other cores: on x86-64 an
+//!   unfenced `rdtsc` was measured up to 2 us behind an earlier one on another core. [`TimeScale`](metrics_core::TimeScale) computes all
+//!   differences and saturates at zero, so a wake on one core and a poll on another within that time give a latency of zero, not a huge
+//!   one. Within one thread, readings never decrease.
+//! - **Wall-clock rate.** The counter's rate is calibrated once (to about 20 parts per million) and not corrected afterwards. It is meant
+//!   for durations, not for dates.
 
 mod instant;
 mod source;
@@ -30,10 +29,7 @@ use self::source::Source;
 pub use self::instant::InstantClock;
 pub use self::tsc::TscClock;
 
-/// The clock of a registry: the best one here, or one of your own.
-///
-/// Every registry of this crate is over this one type, so that a runtime, its wrappers and its reader agree without a type
-/// parameter. Choosing costs one predicted branch a reading.
+/// The clock of a registry: the best clock of the machine, or a custom [`TimeSource`].
 ///
 /// ```
 /// use metrics_std::{Clock, TimeSource};
@@ -42,28 +38,31 @@ pub use self::tsc::TscClock;
 /// let earlier = clock.now();
 /// assert!(clock.now() >= earlier);
 /// ```
+///
+/// Every registry of this crate uses this type, so that runtimes, wrappers and readers need no type parameter for the clock. This costs
+/// one predicted branch per reading.
 #[derive(Clone)]
 pub struct Clock(IfRecording<Source>);
 
 impl Clock {
-    /// The best clock of this machine: [`TscClock`] where the CPU's counter is invariant, else [`InstantClock`].
+    /// Creates the best clock of this machine: a [`TscClock`] if the CPU's counter is invariant, else an [`InstantClock`].
     ///
-    /// The first call in a process calibrates the counter, which takes between half a millisecond and 200 ms.
+    /// The first call in a process calibrates the counter, which takes between 0.5 and 200 ms.
     pub fn new() -> Self {
         Self(IfRecording::new(Source::best))
     }
 
-    /// The operating system's monotonic clock, whatever the CPU could do.
+    /// Creates a clock that reads the operating system's monotonic clock on every machine.
     pub fn instant() -> Self {
         InstantClock::new().into()
     }
 
-    /// Any other time source, such as a clock that a test moves by hand.
+    /// Creates a clock from any time source, such as a manual clock in a test.
     pub fn custom(source: impl TimeSource + Send + Sync + 'static) -> Self {
         Self(IfRecording::new(|| Source::Custom(Arc::new(source))))
     }
 
-    /// Whether durations by the operating system's clock can be compared with those by this one.
+    /// Returns whether durations of this clock are comparable with those of the operating system's clock.
     #[cfg(feature = "tokio")]
     pub(crate) fn is_real_time(&self) -> bool {
         self.0

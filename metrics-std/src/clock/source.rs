@@ -1,4 +1,4 @@
-//! The time source that a [`Clock`](super::Clock) reads.
+//! The time source of a [`Clock`](super::Clock).
 
 use core::time::Duration;
 use std::sync::Arc;

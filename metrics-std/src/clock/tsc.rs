@@ -1,4 +1,4 @@
-//! The CPU's cycle counter, calibrated by [`quanta`](https://docs.rs/quanta).
+//! [`TscClock`] reads the CPU's cycle counter, which [`quanta`](https://docs.rs/quanta) calibrates.
 
 #[cfg(all(feature = "tsc", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod imp {
@@ -6,29 +6,29 @@ mod imp {
 
     use metrics_core::{TimeSource, Timestamp};
 
-    /// The x86-64 time stamp counter or the `AArch64` virtual counter, as raw ticks with a measured rate.
+    /// Reads the x86-64 time stamp counter or the `AArch64` virtual counter as raw ticks of a calibrated rate.
     ///
-    /// A reading is the bare instruction: no fence, no conversion. Only differences are ever converted, by the registry.
+    /// A reading is a single instruction, without a fence or a conversion. The registry converts differences to nanoseconds.
     #[derive(Clone, Debug)]
     pub struct TscClock {
         counter: quanta::Clock,
         ticks_per_second: u64,
     }
 
-    /// A span of raw ticks long enough to show the calibrated ratio to ten digits, and short enough for its nanoseconds to
-    /// fit 64 bits down to a 1 MHz counter.
+    /// A number of raw ticks that is large enough to give the calibrated ratio to ten digits, and small enough for its nanoseconds to
+    /// fit in 64 bits with a 1 MHz counter.
     const SPAN: u64 = 1 << 50;
     const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
     impl TscClock {
-        /// The counter, or `None` where this CPU has none that runs at one rate through every sleep state, where this
-        /// architecture has none at all, or without the feature `tsc`.
+        /// Creates the clock. Returns `None` if the CPU has no counter with a constant rate in every sleep state, and without the feature
+        /// `tsc`.
         ///
-        /// The first call in a process calibrates it against the operating system's clock, for 0.5 to 200 ms.
+        /// The first call in a process calibrates the counter against the operating system's clock, which takes between 0.5 and 200 ms.
         pub fn new() -> Option<Self> {
             let counter = quanta::Clock::new();
-            // quanta does not show its ratio, but applies it to any span. A ratio of one is its own fallback to the OS clock
-            // (or a counter of exactly 1 GHz, for which that clock is as good).
+            // quanta does not expose its ratio, but applies it to any span. A ratio of one means that quanta uses the OS clock, or a
+            // counter of exactly 1 GHz, for which the OS clock is as good.
             let nanos = counter.delta_as_nanos(0, SPAN);
             if nanos == 0 || nanos == SPAN {
                 return None;
@@ -52,7 +52,7 @@ mod imp {
         }
 
         fn resolution(&self) -> Duration {
-            // Rounded up: a duration of zero would say "exact".
+            // Rounded up, because a duration of zero means "exact".
             Duration::from_nanos((NANOS_PER_SECOND as u64).div_ceil(self.ticks_per_second.max(1)))
         }
     }
@@ -64,13 +64,13 @@ mod imp {
 
     use metrics_core::{TimeSource, Timestamp};
 
-    /// The CPU's cycle counter. This build has none: [`new`](Self::new) is always `None`.
+    /// The CPU's cycle counter. In this build [`new`](Self::new) always returns `None`.
     #[derive(Clone, Debug)]
     pub struct TscClock(core::convert::Infallible);
 
     impl TscClock {
-        /// The counter, or `None` where this CPU has none that runs at one rate through every sleep state, where this
-        /// architecture has none at all, or without the feature `tsc`.
+        /// Creates the clock. Returns `None` if the CPU has no counter with a constant rate in every sleep state, and without the feature
+        /// `tsc`.
         pub fn new() -> Option<Self> {
             None
         }

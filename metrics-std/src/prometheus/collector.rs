@@ -1,4 +1,4 @@
-//! The collector: from snapshots to `prometheus-client`'s encoder.
+//! [`RuntimeCollector`] passes snapshots to `prometheus-client`'s encoder.
 
 use super::encode::{Shape, encode};
 use super::reading::{Exported, Listed, Source};
@@ -10,21 +10,7 @@ use metrics_core::{HeapStorage, Probe, RECORDING, RegistryRef, RuntimeMetrics};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
-/// Exports the metrics of one runtime or of several.
-///
-/// Register one collector with a `prometheus-client` registry, [of all](Self::of_all) runtimes of the process or with every
-/// runtime [added](Self::with_runtime) to it: a family must not come from two collectors. Each scrape takes one snapshot of each runtime; nothing is reset, so any number of scrapers
-/// see the same numbers and don't disturb each other. The runtime is not kept alive by it. A [`Probe`] that scrapes the exporter which
-/// is reading it gets an error.
-///
-/// A metric that a runtime does not measure is left out. Each has the name of
-/// [`Metric::exported`](metrics_core::Metric::exported), with durations in seconds. The label `runtime` is the registry's name.
-///
-/// Metrics of the workers are exported as sums over the workers. [`each_worker`](Self::each_worker) exports each worker's own
-/// instead, and with them what has no sum, such as a worker's state.
-///
-/// A histogram has at most [`DEFAULT_BUCKETS`](Self::DEFAULT_BUCKETS) buckets. Their edges depend on the layout alone, so that
-/// histograms of several processes can be added up. `le` is inclusive.
+/// Exports the metrics of one or more runtimes through a `prometheus-client` registry.
 ///
 /// ```
 /// use metrics_core::{Builder, RuntimeMetrics};
@@ -42,13 +28,28 @@ use prometheus_client::encoding::DescriptorEncoder;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// Register only one collector per `prometheus-client` registry, because two collectors must not export the same metric. Build it
+/// [from a list](Self::of_all) of runtimes, or [add](Self::with_runtime) each runtime to it.
+///
+/// A scrape takes one snapshot per runtime and resets nothing, so several scrapers do not affect each other. The collector does not keep
+/// a runtime alive. A [`Probe`] that scrapes the collector that is reading it gets an error.
+///
+/// A metric that a runtime does not measure is left out. Each metric has the name of
+/// [`Metric::exported`](metrics_core::Metric::exported) and the label `runtime`, the registry's name. Durations are in seconds.
+///
+/// Worker metrics are exported as sums over the workers. Call [`each_worker`](Self::each_worker) to export them per worker instead,
+/// including those that have no sum, such as a worker's state.
+///
+/// A histogram has at most [`DEFAULT_BUCKETS`](Self::DEFAULT_BUCKETS) buckets. Their bounds depend only on the histogram's layout, so
+/// histograms of several processes can be added. `le` is inclusive.
 pub struct RuntimeCollector {
     sources: Vec<Box<dyn Source>>,
     max_buckets: usize,
     each_worker: bool,
 }
 
-/// Two runtimes of one name: their series could not be told apart.
+/// The error of [`RuntimeCollector::with_runtime`]: the collector already exports a runtime with this name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DuplicateName {
     /// The name.
@@ -59,7 +60,7 @@ impl fmt::Display for DuplicateName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "a runtime named {:?} is exported already: give each registry a name of its own",
+            "a runtime named {:?} is already exported: give each registry its own name",
             self.name
         )
     }
@@ -68,10 +69,10 @@ impl fmt::Display for DuplicateName {
 impl core::error::Error for DuplicateName {}
 
 impl RuntimeCollector {
-    /// The most buckets that a histogram is exported with unless [`max_buckets`](Self::max_buckets) says otherwise.
+    /// The default of [`max_buckets`](Self::max_buckets).
     pub const DEFAULT_BUCKETS: usize = 20;
 
-    /// A collector of one runtime's metrics.
+    /// Creates a collector that exports one runtime.
     pub fn new<R, P>(metrics: RuntimeMetrics<R, P>) -> Self
     where
         R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
@@ -80,8 +81,7 @@ impl RuntimeCollector {
         Self::of(Exported::new(metrics))
     }
 
-    /// A collector of every runtime that is in the list when somebody scrapes, those added later included: with
-    /// [`Runtimes::process`], of every runtime that the process lists.
+    /// Creates a collector that exports every runtime that the list contains at the time of the scrape, including those added later.
     ///
     /// ```
     /// use metrics_std::prometheus::RuntimeCollector;
@@ -92,7 +92,7 @@ impl RuntimeCollector {
     /// let mut exported = Registry::default();
     /// exported.register_collector(Box::new(RuntimeCollector::of_all(Runtimes::process())));
     ///
-    /// // Wherever a runtime is built, by the adapter for Tokio or as here:
+    /// // Where a runtime is built, with the adapter for Tokio or as here:
     /// let metrics = build_wrapped(Builder::new().name("images"), Clock::new())?;
     /// Runtimes::process().add(&metrics)?;
     /// # Ok(())
@@ -114,11 +114,11 @@ impl RuntimeCollector {
         }
     }
 
-    /// Exports another runtime too.
+    /// Adds a runtime to those that the collector exports.
     ///
     /// # Errors
-    /// [`DuplicateName`] if one of that name is exported already. Of a list ([`of_all`](Self::of_all)) that gets
-    /// one of that name later, that one is left out.
+    /// Returns [`DuplicateName`] if the collector already exports a runtime with that name. If a runtime with that name is added later to
+    /// the list of [`of_all`](Self::of_all), that one is exported in place of this one.
     pub fn with_runtime<R, P>(mut self, metrics: RuntimeMetrics<R, P>) -> Result<Self, DuplicateName>
     where
         R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
@@ -137,20 +137,20 @@ impl RuntimeCollector {
         self.sources.iter().flat_map(|source| source.names()).collect()
     }
 
-    /// Exports histograms with at most so many buckets, the one up to `+Inf` included.
+    /// Limits the number of buckets of an exported histogram, including the one up to `+Inf`.
     ///
-    /// Fewer make a scrape smaller and quantiles coarser. Change it and `le` changes for every series: queries that
-    /// reach back over the change see two sets of buckets.
+    /// Fewer buckets make scrapes smaller and quantiles less precise. A change of the limit changes `le` for every series: queries over a
+    /// range that includes the change see two sets of buckets.
     #[must_use]
     pub fn max_buckets(mut self, max_buckets: NonZeroUsize) -> Self {
         self.max_buckets = max_buckets.get();
         self
     }
 
-    /// Exports the metrics of each worker in place of the sums over the workers. The label `worker` is its index, or `external` for the
-    /// threads that poll the runtime's tasks and are none of its workers.
+    /// Exports worker metrics per worker instead of as sums. The label `worker` is the worker's index, or `external` for the threads that
+    /// poll the runtime's tasks but are not its workers.
     ///
-    /// The page grows with the number of workers: histograms make up most of it.
+    /// The size of a scrape grows with the number of workers. Histograms make up most of it.
     #[must_use]
     pub fn each_worker(mut self, yes: bool) -> Self {
         self.each_worker = yes;
@@ -172,11 +172,11 @@ thread_local! {
     static ENCODING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// This thread collects, until it is dropped.
+/// Marks this thread as encoding, until it is dropped.
 struct Encoding;
 
 impl Encoding {
-    /// `None` within another one: a probe scrapes the exporter that is asking it, and would be asked again, without end.
+    /// Returns `None` if this thread is already encoding: a probe that scrapes the exporter that reads it would recurse without end.
     fn begin() -> Option<Self> {
         (!ENCODING.replace(true)).then_some(Self)
     }

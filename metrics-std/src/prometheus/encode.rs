@@ -1,4 +1,4 @@
-//! From the walk over a snapshot to `prometheus-client`'s encoder.
+//! Encodes the samples of snapshots with `prometheus-client`'s encoder.
 
 use core::fmt;
 use core::time::Duration;
@@ -10,10 +10,10 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
-/// Names of labels and their values.
+/// Label names and values.
 type Labels = Vec<(&'static str, String)>;
 
-/// How the metrics of the workers are exported.
+/// How histograms and worker metrics are exported.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
     pub(super) max_buckets: usize,
@@ -21,7 +21,8 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// Whether a sample is exported: a worker's own or the sum over the workers, never both, so that a query may add them up.
+    /// Returns whether a sample is exported. Either the workers' samples or their sums are exported, never both, so that queries can add
+    /// all series of a metric.
     fn includes(self, sample: &Sample<'_, Vec<u64>>) -> bool {
         let is_of_workers = sample.metric.scope == MetricScope::Worker;
         sample.metric.exported.is_some() && (!is_of_workers || sample.worker.is_some() == self.each_worker)
@@ -40,12 +41,12 @@ enum Value {
     Histogram {
         sum: f64,
         count: u64,
-        /// The largest value of each bucket and its samples.
+        /// The largest value of each bucket and its number of samples.
         buckets: Vec<(f64, u64)>,
     },
 }
 
-/// Writes every metric that one of the snapshots has a value of. The series of a metric stand together, whichever runtime they are of.
+/// Writes every metric for which one of the snapshots has a value. The series of one metric are written together, for all runtimes.
 pub(super) fn encode<'a>(
     snapshots: impl IntoIterator<Item = &'a Snapshot<HeapStorage>>,
     shape: Shape,
@@ -56,7 +57,7 @@ pub(super) fn encode<'a>(
         let mut families = METRICS.iter().zip(&mut families);
         let mut family = families.next();
         snapshot.visit(|sample| {
-            // The walk is in the order of the list.
+            // `visit` follows the order of `METRICS`.
             while family
                 .as_ref()
                 .is_some_and(|(metric, _)| metric.name != sample.metric.name)
@@ -112,12 +113,12 @@ fn push(to: &mut Vec<Series>, runtime: &str, sample: &Sample<'_, Vec<u64>>, shap
             }
         }
         SampleValue::Location(location) => one(Some(("location", location)), Value::Count(1)),
-        // Not exported: each thread has a number of its own, so that series would grow without bound.
+        // Thread numbers are not exported: each thread has its own, so the number of series would be unbounded.
         _ => {}
     }
 }
 
-/// `None` for a limit of 0, which the collector's type rules out.
+/// Returns `None` for a limit of 0, which the collector's type rules out.
 fn downsampled(histogram: &HistogramSnapshot<Vec<u64>>, max_buckets: usize) -> Option<Value> {
     let buckets = histogram.downsample(max_buckets).ok()?;
     Some(Value::Histogram {
@@ -126,7 +127,7 @@ fn downsampled(histogram: &HistogramSnapshot<Vec<u64>>, max_buckets: usize) -> O
         buckets: buckets
             .iter()
             .map(|(range, count)| {
-                // `le` includes its value: the largest that the bucket holds, not the start of the next.
+                // `le` is inclusive: it is the largest value of the bucket, not the start of the next one.
                 let le = range.end.map_or(f64::INFINITY, |_| in_seconds(range.largest()));
                 (le, count)
             })
@@ -138,7 +139,7 @@ fn in_seconds(nanos: u64) -> f64 {
     Duration::from_nanos(nanos).as_secs_f64()
 }
 
-/// Writes a metric. The encoder appends the unit to the name, and the suffix of the type.
+/// Writes a metric. The encoder appends the unit and the suffix of the type to the name.
 fn write_family(
     metric: &Metric,
     name: &str,

@@ -8,11 +8,10 @@ use axum::routing::{MethodRouter, get};
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 
-/// Answers `GET` with the whole registry, in the format that [`Format::negotiate`] finds in the request.
+/// Returns a handler that answers `GET` with the whole registry, in the format that [`Format::negotiate`] chooses.
 ///
-/// The page is made anew for each request, from snapshots taken then: two scrapers never see or disturb each
-/// other's numbers. The work happens in the handler's poll and so on a worker of the runtime that serves it; it
-/// shows in that runtime's own poll times.
+/// The handler takes new snapshots for each request, so several scrapers do not affect each other. It encodes within one poll on a
+/// worker of the runtime that serves it, so the work appears in that runtime's poll times.
 ///
 /// ```
 /// use metrics_std::prometheus::endpoint;
@@ -29,7 +28,7 @@ where
 }
 
 fn page(registry: &Registry, headers: &HeaderMap) -> Response {
-    // Several lines of one header mean the same as one line with commas (RFC 9110, 5.3).
+    // Several lines of one header are equivalent to one line with commas (RFC 9110, 5.3).
     let lines = headers.get_all(header::ACCEPT).iter();
     let accept: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
     let format = Format::negotiate(Some(&accept.join(",")));
@@ -38,13 +37,13 @@ fn page(registry: &Registry, headers: &HeaderMap) -> Response {
         Ok(()) => (
             [
                 (header::CONTENT_TYPE, format.content_type()),
-                // One address answers in two formats: a cache between us must not mix them up.
+                // One address answers in two formats, and a cache must not confuse them.
                 (header::VARY, "accept"),
             ],
             Body::from(body),
         )
             .into_response(),
-        // A collector in the registry failed. Half a page would look like counters that vanished.
+        // A collector in the registry failed. In an incomplete response, counters would seem to have vanished.
         Err(_) => (
             StatusCode::INTERNAL_SERVER_ERROR,
             "a metric could not be encoded\n",

@@ -1,4 +1,4 @@
-//! Which of the two text formats a scraper wants, and writing a registry in it.
+//! [`Format`] selects one of two text formats by a scraper's request, and writes a registry in it.
 
 use super::text::TextWriter;
 use core::fmt::{self, Write};
@@ -6,11 +6,10 @@ use mediatype::{MediaTypeList, Name, ReadParams, names};
 use prometheus_client::encoding::text::{encode, encode_registry};
 use prometheus_client::registry::Registry;
 
-/// A text format of a `/metrics` page.
+/// The text format of a `/metrics` response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// The Prometheus text format, version 0.0.4: what every scraper reads, and what is sent unless the scraper
-    /// asks for more.
+    /// The Prometheus text format, version 0.0.4, which every scraper reads. It is the default.
     #[default]
     Text,
     /// OpenMetrics 1.0.0.
@@ -18,18 +17,18 @@ pub enum Format {
 }
 
 impl Format {
-    /// Picks the format from an HTTP request's `Accept` header, by its weights (RFC 9110, 12.5.1).
+    /// Chooses the format by the weights of an HTTP request's `Accept` header (RFC 9110, 12.5.1).
     ///
-    /// OpenMetrics must be asked for by name: a wildcard, no header, a header that can't be read, and one that
-    /// accepts neither format all give [`Format::Text`], because a page in a format that wasn't asked for still
-    /// tells its reader more than an error 406. Asked for both with one weight, a scraper gets OpenMetrics.
+    /// Returns [`Format::OpenMetrics`] only if the header names it, with at least the weight of the text format. Otherwise returns
+    /// [`Format::Text`]: also for a wildcard, a missing or malformed header, and a header that accepts neither format, because a response
+    /// in another format is more useful than an error 406.
     pub fn negotiate(accept: Option<&str>) -> Self {
         let (mut open_metrics, mut text) = (Weight::default(), Weight::default());
         for range in MediaTypeList::new(accept.unwrap_or_default()).flatten() {
             let (q, version) = (range.get_param(names::Q), range.get_param(VERSION));
             let weight = Weight::of(q.as_ref().map(|q| q.unquoted_str()).as_deref());
             let version = version.as_ref().map(|version| version.unquoted_str());
-            // 0.0.1 is the draft that became 1.0.0; what is written is valid under both.
+            // 0.0.1 is the draft that became 1.0.0. The output is valid under both.
             if (range.ty, range.subty) == (names::APPLICATION, OPEN_METRICS)
                 && matches!(version.as_deref(), None | Some("1.0.0" | "0.0.1"))
             {
@@ -47,7 +46,7 @@ impl Format {
         }
     }
 
-    /// The `Content-Type` that names this format to the scraper.
+    /// Returns the value of the `Content-Type` header for this format.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
@@ -55,12 +54,12 @@ impl Format {
         }
     }
 
-    /// Writes everything in `registry`, whoever registered it, to `out`.
+    /// Writes all metrics of `registry` to `out`, including those of the application.
     ///
     /// # Errors
     ///
-    /// Only those of `out`, or of a collector or metric in the registry. Writing to a `String` with this crate's
-    /// collectors never fails.
+    /// Returns the errors of `out` and of the collectors and metrics in the registry. Writing to a `String` with this crate's collectors
+    /// never fails.
     pub fn write<W: Write>(self, out: &mut W, registry: &Registry) -> fmt::Result {
         match self {
             Self::OpenMetrics => encode(out, registry),
@@ -76,12 +75,12 @@ impl Format {
 const OPEN_METRICS: Name<'_> = Name::new_unchecked("openmetrics-text");
 const VERSION: Name<'_> = Name::new_unchecked("version");
 
-/// An `Accept` weight in thousandths, the finest that RFC 9110 allows. 0 (also: not mentioned) is not acceptable.
+/// An `Accept` weight in thousandths, the finest that RFC 9110 allows. A format with weight 0, or not mentioned, is not acceptable.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Weight(u16);
 
 impl Weight {
-    /// No `q` is a weight of 1; one that isn't a number from 0 to 1 is taken for 0.
+    /// Parses a weight. Without a `q` it is 1; if `q` is not a number from 0 to 1, it is 0.
     fn of(q: Option<&str>) -> Self {
         let Some(q) = q else {
             return Self(1000);

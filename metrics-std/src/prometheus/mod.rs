@@ -1,8 +1,8 @@
-//! Export to Prometheus and to whatever reads OpenMetrics.
+//! Exports metrics to Prometheus and to scrapers that read OpenMetrics.
 //!
-//! A [`RuntimeCollector`] is registered with a `prometheus-client` registry, beside what the application exports of its own.
-//! A page is written in the [`Format`] that the scraper asked for; with feature `axum`, `endpoint` is a handler that does
-//! both.
+//! Register a [`RuntimeCollector`] with a `prometheus-client` registry, which may also contain the application's own metrics. A
+//! [`Format`] writes the registry as text. With the feature `axum`, `endpoint` returns a handler that chooses the format and writes the
+//! registry.
 
 mod collector;
 mod encode;

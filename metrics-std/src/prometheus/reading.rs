@@ -1,22 +1,21 @@
-//! The runtimes that are exported, and how a scrape reads them.
+//! The runtimes that a collector exports, and how a scrape reads them.
 
 use crate::{Runtimes, Snapshot};
 use metrics_core::{HeapStorage, Probe, RegistryRef, RuntimeMetrics, SnapshotReader};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// One runtime or several that can be read, whatever their registries and probes are.
+/// One or more runtimes to read, whatever the types of their registries and probes.
 pub(super) trait Source: Send + Sync {
     /// The names of the runtimes.
     fn names(&self) -> Vec<String>;
-    /// Adds a snapshot of each.
+    /// Appends one snapshot per runtime.
     fn read(&self, to: &mut Vec<Snapshot>);
 }
 
-/// A runtime and its readers, so that no counter goes back from one scrape to the next.
+/// A runtime and its readers. Reusing a reader ensures that no counter decreases from one scrape to the next.
 pub(super) struct Exported<R: RegistryRef<Storage = HeapStorage>, P> {
     metrics: RuntimeMetrics<R, P>,
-    /// One for each scrape that has been going on at the same time. The lock is not held while the probe is called, which
-    /// may wait for another scrape.
+    /// One reader per concurrent scrape. The lock is not held during a call of the probe, which may wait for another scrape.
     readers: Mutex<Vec<SnapshotReader<R, P>>>,
 }
 
@@ -52,7 +51,7 @@ where
     }
 }
 
-/// Whatever is in a list of runtimes when somebody scrapes.
+/// The runtimes that a list contains at the time of a scrape.
 pub(super) struct Listed<R: RegistryRef<Storage = HeapStorage>, P> {
     list: Runtimes<R, P>,
     exported: Mutex<Vec<Arc<Exported<R, P>>>>,
@@ -72,7 +71,7 @@ where
     R: RegistryRef<Storage = HeapStorage>,
     P: Probe + Clone,
 {
-    /// What is listed now, with what the last scrape saw of it.
+    /// Returns the runtimes that are listed now, with the readers of the last scrape.
     fn exported(&self) -> Vec<Arc<Exported<R, P>>> {
         let mut exported = self.exported.lock().unwrap_or_else(PoisonError::into_inner);
         let listed = self.list.all().into_iter().map(|metrics| {

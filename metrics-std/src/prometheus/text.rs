@@ -1,9 +1,8 @@
-//! The Prometheus text format 0.0.4, derived from the OpenMetrics text that `prometheus-client` writes.
+//! Converts the OpenMetrics text that `prometheus-client` writes to the Prometheus text format 0.0.4.
 //!
-//! `prometheus-client` writes OpenMetrics only (its issue 51), while a plain `curl`, `promtool check metrics` and
-//! every older scraper read 0.0.4. The samples of the two formats are the same lines; what differs is how a family
-//! describes itself. The rules are those of the exposition formats' documents, and the ones that the reference
-//! Python client's `generate_latest` follows:
+//! `prometheus-client` writes only OpenMetrics (its issue 51), but `promtool check metrics` and older scrapers read only 0.0.4. The lines
+//! of the samples are the same in both formats; the descriptions of a metric differ. The rules are those of the specifications of the
+//! two formats and of the reference Python client's `generate_latest`:
 //!
 //! | OpenMetrics | 0.0.4 |
 //! |---|---|
@@ -20,12 +19,12 @@ use core::fmt::{self, Write};
 
 /// Takes OpenMetrics text in pieces of any size and writes the text format 0.0.4 to `out`.
 ///
-/// Text is held back to the end of its line, so call [`finish`](Self::finish) after the last piece.
+/// It buffers text up to the end of the line, so call [`finish`](Self::finish) after the last piece.
 pub(super) struct TextWriter<'a, W: Write> {
     out: &'a mut W,
     /// The line being received.
     line: String,
-    /// The last `# HELP` line, which waits for the family's type: the type decides the name it is written under.
+    /// The last `# HELP` line. It is written after the type is read, because the name in it depends on the type.
     help: Option<String>,
 }
 
@@ -38,7 +37,7 @@ impl<'a, W: Write> TextWriter<'a, W> {
         }
     }
 
-    /// Writes what was held back: a last line without its newline, and a `# HELP` that no type followed.
+    /// Writes the buffered text: a last line without a newline, and a `# HELP` line that no type follows.
     pub(super) fn finish(mut self) -> fmt::Result {
         self.end_line()?;
         self.flush_help("")
@@ -47,7 +46,7 @@ impl<'a, W: Write> TextWriter<'a, W> {
     fn end_line(&mut self) -> fmt::Result {
         let line = core::mem::take(&mut self.line);
         let result = self.rewrite(&line);
-        // The buffer goes back for the next line: one allocation serves the whole text.
+        // Reuses the buffer for the next line.
         self.line = line;
         self.line.clear();
         result
@@ -73,7 +72,7 @@ impl<'a, W: Write> TextWriter<'a, W> {
             return writeln!(self.out, "# TYPE {name}{suffix} {kind}");
         }
         if line.is_empty() || line.starts_with('#') {
-            // `# UNIT` and `# EOF`: 0.0.4 knows neither.
+            // 0.0.4 has neither `# UNIT` nor `# EOF`.
             return Ok(());
         }
         self.flush_help("")?;
@@ -101,7 +100,7 @@ impl<W: Write> Write for TextWriter<'_, W> {
     }
 }
 
-/// A sample line without the exemplar that may follow its value.
+/// Returns a sample line without the exemplar that may follow its value.
 ///
 /// An exemplar starts at the first ` # ` that is not inside a quoted label value.
 fn without_exemplar(line: &str) -> &str {

@@ -1,4 +1,4 @@
-//! Making a runtime's own worker the current one of a thread.
+//! [`enter`] makes a runtime's worker the current worker of a thread.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -12,10 +12,10 @@ use super::target::RecordingTarget;
 use super::thread_leases;
 use crate::Worker;
 
-/// Keeps a worker the current one of this thread. Returned by [`enter`].
+/// Keeps a worker the current worker of this thread. Returned by [`enter`].
 ///
-/// It dereferences to the [`Worker`], whose hooks the scheduler's loop goes on calling. Dropping it submits the worker's batch and
-/// gives the slot back.
+/// It dereferences to the [`Worker`], so that the scheduler can call its hooks. Dropping it submits the worker's batch and gives the slot
+/// back.
 pub struct EnterGuard {
     lease: Rc<Lease>,
     /// Keeps the registry owned while the worker is entered.
@@ -24,9 +24,10 @@ pub struct EnterGuard {
     _thread: PhantomData<*const ()>,
 }
 
-/// Makes `worker` the current one of this thread, for wrappers of the same registry that are polled here.
+/// Makes `worker` the current worker of this thread: [`Measured`](crate::Measured) futures of its registry that this thread polls are
+/// recorded in it.
 ///
-/// For the author of a runtime, at the top of a worker thread:
+/// A runtime calls it at the start of a worker thread:
 ///
 /// ```
 /// use metrics_std::{Builder, Clock, MetricSet, NoProbe, PollStart};
@@ -49,8 +50,8 @@ pub struct EnterGuard {
 /// # Ok::<(), metrics_std::BuildError>(())
 /// ```
 ///
-/// While the runtime has a poll open on it ([`Worker::start_poll`]), wrappers polled inside count as nested and add no
-/// poll of their own; between polls they count as tasks.
+/// During a poll that the runtime has started ([`Worker::start_poll`]), measured futures count as nested polls. Between polls they count
+/// as tasks.
 pub fn enter(worker: Worker) -> EnterGuard {
     let target = RecordingTarget::new(Arc::clone(worker.registry()));
     let options = LeaseOptions {
@@ -58,7 +59,7 @@ pub fn enter(worker: Worker) -> EnterGuard {
         ..LeaseOptions::polls_only(ThreadRole::Any)
     };
     let lease = Rc::new(Lease::new(worker, &target, options));
-    // On a thread that is ending, wrappers don't find the worker: they lease a slot or share the external row.
+    // On a thread that is ending, wrappers can't find the worker: they lease a slot or record in the external row.
     let _ = thread_leases::push(&lease);
     EnterGuard {
         lease,

@@ -1,4 +1,4 @@
-//! The slot that threads share which can't have one of their own.
+//! The external row: the slot that threads without a slot of their own share.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,19 +6,19 @@ use metrics_core::{PollStart, Timestamp};
 
 use crate::{Registry, Worker};
 
-/// The external row of a registry: polls on threads that are ending, or for which no slot is left. A lock guards it.
+/// The external row of a registry. It records polls on threads that are ending or for which no slot is left. A lock guards it.
 #[derive(Default)]
 pub(crate) struct ExternalRow(Mutex<Shared>);
 
 #[derive(Default)]
 struct Shared {
     worker: Option<Worker>,
-    /// The threads in the middle of a poll.
+    /// The threads that are in a poll.
     polling: Vec<ThreadMark>,
 }
 
 impl ExternalRow {
-    /// A poll begins on this thread. Returns whether it is the outermost there.
+    /// Starts a poll on this thread. Returns whether it is the outermost one.
     #[cold]
     pub(crate) fn start_poll(&self) -> bool {
         let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -30,7 +30,7 @@ impl ExternalRow {
         outermost
     }
 
-    /// Records the outermost poll of this thread, which has ended.
+    /// Ends and records the outermost poll of this thread.
     pub(crate) fn end_poll(
         &self,
         registry: &Arc<Registry>,
@@ -46,7 +46,7 @@ impl ExternalRow {
         self.record(registry, |worker| worker.record_poll(start, started, ended));
     }
 
-    /// Records something on the row's worker, and submits.
+    /// Calls `record` with the row's worker, and submits.
     #[cold]
     pub(crate) fn record(&self, registry: &Arc<Registry>, record: impl FnOnce(&Worker)) {
         let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,11 +61,11 @@ impl ExternalRow {
 }
 
 thread_local! {
-    /// Its address identifies the thread. It has no destructor, so it is accessible until the thread is gone.
+    /// Its address identifies the thread. It has no destructor, so it is accessible until the thread has ended.
     static MARK: u8 = const { 0 };
 }
 
-/// A running thread, also one that is ending and has neither number nor name any more.
+/// Identifies a running thread, also one that is ending and no longer has a number or a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ThreadMark(usize);
 

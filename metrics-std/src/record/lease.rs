@@ -1,4 +1,4 @@
-//! A slot leased by a thread, and the polls that it records there.
+//! A slot that a thread has leased, and the polls that it records there.
 
 use core::cell::Cell;
 use std::sync::Arc;
@@ -10,46 +10,46 @@ use super::target::RecordingTarget;
 use super::thread::{self, ThreadNumber};
 use crate::{Registry, Worker};
 
-/// A slot leased by this thread.
+/// A slot that this thread has leased.
 pub(crate) struct Lease {
     pub(crate) worker: Worker,
-    /// Held by the tasks that this thread spawns: a reference count that other threads touch less often.
+    /// Held by the tasks that this thread spawns, because other threads touch its reference count less often.
     pub(crate) target: Arc<RecordingTarget>,
     pub(crate) options: LeaseOptions,
-    /// Measured tasks being polled on this thread, one inside the other.
+    /// Number of measured tasks that this thread is polling, one inside the other.
     depth: Cell<u32>,
-    /// The poll that the runtime's own hooks have open, and how it would end now.
+    /// The end of the poll that the runtime's hooks have started, as known so far; `None` between such polls.
     hooked: Cell<Option<PollEnd>>,
-    /// Dropped after the worker, whose slot has the number until then.
+    /// Dropped after the worker, whose slot contains the number until then.
     _thread: Option<ThreadNumber>,
 }
 
 /// How a poll ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PollEnd {
-    /// The task goes on.
+    /// The task returned `Pending`.
     Pending,
     /// The task returned `Ready`, or panicked.
     Last,
 }
 
-/// What the worker counts a poll as.
+/// How the worker counts a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OpenPoll {
-    /// A poll of a task.
+    /// As a poll of a task.
     Outermost,
-    /// Nothing: the runtime's own hooks count it.
+    /// Not at all: the runtime's hooks count it.
     Hooked,
-    /// A nested poll, inside that of another measured task.
+    /// As a nested poll, inside the poll of another measured task.
     Nested,
 }
 
 /// Whether the thread still runs the worker that it leased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AfterPoll {
-    /// It does.
+    /// The thread still runs the worker.
     Keep,
-    /// Another thread has leased the worker during the poll.
+    /// Another thread leased the worker during the poll.
     Release,
 }
 
@@ -57,7 +57,7 @@ impl Lease {
     pub(crate) fn new(worker: Worker, target: &RecordingTarget, options: LeaseOptions) -> Self {
         let thread = thread::current();
         worker.set_thread(thread.as_ref().map_or(0, ThreadNumber::get));
-        // A first poll that stalls has a thread to name.
+        // A stall report of the first poll needs the thread's number.
         worker.submit();
         if options.reports_parks {
             worker.start_processing_scheduled_tasks();
@@ -72,23 +72,23 @@ impl Lease {
         }
     }
 
-    /// Whether this thread is in a poll, which ends in this slot whatever becomes of the thread.
+    /// Returns whether this thread is in a poll. That poll ends in this slot, even if the thread loses its worker.
     pub(crate) fn is_in_poll(&self) -> bool {
         self.depth.get() > 0 || self.hooked.get().is_some()
     }
 
-    /// A measured task is about to be polled.
+    /// Starts a poll of a measured task.
     #[inline]
     pub(crate) fn start_poll(&self, start: PollStart) -> OpenPoll {
         let depth = self.depth.get();
         self.depth.set(depth + 1);
         if depth == 0 && !self.worker.is_polling() {
-            // What happened since the last reading is not known here.
+            // The time since the last timestamp may include other work.
             self.worker.discard_last_timestamp();
             self.worker.start_poll(start);
             OpenPoll::Outermost
         } else if depth == 0 && self.hooked.get().is_some() {
-            // The runtime's hook reported a location in the library that spawned on the user's behalf.
+            // The runtime's hook reported a location inside the library that spawned the task for the user.
             self.worker.set_spawn_location(start.spawn_location);
             OpenPoll::Hooked
         } else {
@@ -97,7 +97,7 @@ impl Lease {
         }
     }
 
-    /// The poll has ended. Call it through [`thread_leases::end_poll`](super::thread_leases::end_poll).
+    /// Ends a poll. Call it through [`thread_leases::end_poll`](super::thread_leases::end_poll).
     #[inline]
     pub(super) fn end_poll(&self, open: OpenPoll, end: PollEnd) -> AfterPoll {
         self.depth.set(self.depth.get() - 1);
@@ -134,7 +134,7 @@ impl Lease {
         }
     }
 
-    /// The thread may have handed its worker over during the poll, and then passes no other hook.
+    /// Submits because the thread may have handed its worker over during the poll, after which it calls no other hook.
     #[cold]
     fn submit_after_long_poll(&self) -> AfterPoll {
         let is_latest = self.is_latest();
@@ -149,13 +149,13 @@ impl Lease {
         }
     }
 
-    /// Whether no other thread has leased the worker since.
+    /// Returns whether no other thread has leased the worker since.
     fn is_latest(&self) -> bool {
         let runtime = self.target.runtime.as_deref();
         runtime.is_none_or(|runtime| runtime.is_latest(&self.options))
     }
 
-    /// A root future was polled on this thread.
+    /// Counts a poll of a root future on this thread.
     pub(crate) fn count_root_poll(&self) {
         self.worker.inc_root_polls();
         if !self.worker.is_polling() {
@@ -167,30 +167,30 @@ impl Lease {
         Arc::ptr_eq(self.worker.registry(), registry)
     }
 
-    /// Whether nobody can read what would be recorded here.
+    /// Returns whether no reader can see further records of this lease.
     pub(super) fn is_orphaned(&self) -> bool {
         !self.target.has_owner() && Arc::strong_count(&self.target) == 1
     }
 }
 
-/// Polls that the runtime's own hooks report.
+/// Polls that the runtime's hooks report.
 #[allow(dead_code, reason = "not every runtime reports them")]
 impl Lease {
-    /// The runtime is about to poll a task.
+    /// Starts a poll that a hook reports.
     pub(crate) fn start_hooked_poll(&self, start: PollStart) {
         self.worker.discard_last_timestamp();
         self.worker.start_poll(start);
         self.hooked.set(Some(PollEnd::Pending));
     }
 
-    /// The task of the open poll has ended.
+    /// Notes that the task of the current poll has ended.
     pub(crate) fn end_hooked_task(&self) {
         if self.hooked.get().is_some() {
             self.hooked.set(Some(PollEnd::Last));
         }
     }
 
-    /// The poll has ended. Call it through [`thread_leases::end_hooked_poll`](super::thread_leases::end_hooked_poll).
+    /// Ends a poll that a hook reports. Call it through [`thread_leases::end_hooked_poll`](super::thread_leases::end_hooked_poll).
     pub(super) fn end_hooked_poll(&self) -> AfterPoll {
         self.hooked
             .take()
@@ -200,7 +200,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // The time since the last reading belongs to the thread that runs the worker now.
+        // The time since the last timestamp belongs to the thread that runs the worker now.
         if !self.is_latest() {
             self.worker.end_busy_at_last_timestamp();
         }

@@ -1,7 +1,7 @@
-//! Recording: where the polls of measured futures go, and the wrapper that measures them.
+//! Records the polls of measured futures.
 //!
-//! A measured task keeps a [`target::RecordingTarget`]. Each of its polls finds the [`lease::Lease`] that the polling thread has of a
-//! slot of that registry, or leases one. A runtime that knows its own threads plugs in through [`runtime_leases::RuntimeLeases`].
+//! A measured task keeps a [`target::RecordingTarget`]. Each of its polls finds the [`lease::Lease`] of the polling thread for a slot of
+//! that registry, or leases one. The adapter of a runtime implements [`runtime_leases::RuntimeLeases`].
 
 mod enter;
 mod external;

@@ -1,7 +1,7 @@
-//! Counting a spawn once the runtime has accepted the task.
+//! Counts a spawn after the runtime has accepted the task.
 //!
-//! A runtime that has shut down refuses a task by dropping its future within the call that spawns it. Such a task was never one of the
-//! runtime's: it counts neither as spawned nor as ended.
+//! A runtime that has shut down refuses a task: it drops the future within the call that spawns it. Such a task counts neither as spawned
+//! nor as ended.
 
 use core::cell::Cell;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::runtime_leases::PolledBy;
 use super::target::RecordingTarget;
 use super::thread_leases;
 
-/// A spawn that this thread is in the middle of.
+/// The state of the spawn that this thread performs.
 #[derive(Clone, Copy)]
 enum Spawn {
     None,
@@ -24,7 +24,7 @@ thread_local! {
     static SPAWN: Cell<Spawn> = const { Cell::new(Spawn::None) };
 }
 
-/// Ends a spawn, also when it panics.
+/// Restores the state of the outer spawn when it is dropped, also when the spawn panics.
 struct Restore(Spawn);
 
 impl Drop for Restore {
@@ -33,7 +33,7 @@ impl Drop for Restore {
     }
 }
 
-/// Calls `spawn`, which hands a measured future to a runtime, and counts the task unless it was refused.
+/// Calls `spawn`, which passes a measured future to a runtime, and counts the task unless the runtime refuses it.
 pub(crate) fn count_accepted<T>(
     target: &Arc<RecordingTarget>,
     polled_by: PolledBy,
@@ -51,8 +51,7 @@ pub(crate) fn count_accepted<T>(
     spawned
 }
 
-/// A measured future that was never polled is about to be dropped on this thread. Returns whether the spawn in progress is refused by
-/// that.
+/// Notes that this thread is about to drop a measured future that was never polled. Returns whether this refuses the spawn in progress.
 pub(crate) fn refuse() -> bool {
     let refused = matches!(SPAWN.get(), Spawn::InProgress);
     if refused {

@@ -1,4 +1,4 @@
-//! [`RecordingTarget`]: what a measured task keeps to find where its polls are recorded.
+//! [`RecordingTarget`]: a measured task keeps it to find where its polls are recorded.
 
 use std::sync::{Arc, Weak};
 
@@ -8,44 +8,45 @@ use super::external::ExternalRow;
 use super::runtime_leases::RuntimeLeases;
 use crate::Registry;
 
-/// A registry, and how the threads of its runtime relate to the workers.
+/// A registry, and the assignment of its runtime's threads to workers.
 ///
-/// It holds nothing of the runtime itself, so that whatever the runtime holds can hold it.
+/// It holds no part of the runtime, so that tasks and hooks, which the runtime holds, can hold it.
 #[derive(Clone)]
 pub(crate) struct RecordingTarget {
     pub(crate) registry: Arc<Registry>,
-    /// `None` for an executor that no adapter knows.
+    /// `None` for an executor without an adapter.
     pub(crate) runtime: Option<Arc<dyn RuntimeLeases>>,
     pub(crate) external: Arc<ExternalRow>,
-    /// Alive tasks of local executors.
+    /// Number of alive tasks of local executors.
     pub(crate) local_tasks: Arc<AtomicUsize>,
     /// Held by the runtime, its readers and its spawners, but not by the leases of threads.
     _owner: Option<Arc<Owner>>,
     owners: Weak<Owner>,
 }
 
-/// While one is alive, the registry may still be read or recorded into.
+/// Its reference count is the number of owners. While there is one, the registry may still be read or recorded into.
 struct Owner;
 
-/// How many registries have lost their last owner.
+/// Number of registries that have lost their last owner.
 static ORPHANED: AtomicUsize = AtomicUsize::new(0);
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // Ordering: release, with the acquire in `orphaned_registries`: a thread that sees the new count finds the owner gone.
+        // Ordering: release, pairs with the acquire in `orphaned_registries`: a thread that sees the new count sees no owner.
         ORPHANED.fetch_add(1, Ordering::Release);
     }
 }
 
-/// How many registries of this process have lost their last owner. A thread gives its slots in them back when the number changes.
+/// Returns the number of registries of this process that have lost their last owner. When it changes, a thread gives back its slots in
+/// them.
 #[inline]
 pub(crate) fn orphaned_registries() -> usize {
-    // Ordering: acquire, with the release in `Owner::drop`.
+    // Ordering: acquire, pairs with the release in `Owner::drop`.
     ORPHANED.load(Ordering::Acquire)
 }
 
 impl RecordingTarget {
-    /// The target of tasks on any executor, or on one that calls the hooks of its workers.
+    /// Creates a target for tasks on an executor without an adapter.
     pub(crate) fn new(registry: Arc<Registry>) -> Self {
         let owner = Arc::new(Owner);
         Self {
@@ -58,7 +59,7 @@ impl RecordingTarget {
         }
     }
 
-    /// The target of tasks on a runtime that an adapter knows.
+    /// Creates a target for tasks on a runtime with an adapter.
     pub(crate) fn with_runtime(registry: Arc<Registry>, runtime: Arc<dyn RuntimeLeases>) -> Self {
         Self {
             runtime: Some(runtime),
@@ -66,7 +67,7 @@ impl RecordingTarget {
         }
     }
 
-    /// A copy for the lease of a thread, which does not own the registry.
+    /// Returns a copy for the lease of a thread. The copy does not own the registry.
     pub(crate) fn for_lease(&self) -> Self {
         Self {
             _owner: None,
@@ -74,7 +75,7 @@ impl RecordingTarget {
         }
     }
 
-    /// Whether anything but leases, and the tasks spawned on their threads, holds this target.
+    /// Returns whether this target has an owner: a holder other than leases and the tasks spawned on their threads.
     pub(crate) fn has_owner(&self) -> bool {
         self.owners.strong_count() > 0
     }

@@ -1,19 +1,19 @@
-//! Threads by number: what a slot can hold of the thread that runs its worker, and the name it stands for.
+//! Numbers threads, so that a slot can identify the thread that runs its worker, and resolves numbers to names.
 //!
-//! A number is used once, so that a reader never shows the name of one thread for another.
+//! Each number is assigned once, so a reader never shows the name of one thread for another.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use portable_atomic::{AtomicU64, Ordering};
 
-/// The numbers that are in use, with the name of the thread if it has one.
+/// The numbers in use, each with the name of its thread if it has one.
 static THREADS: RwLock<BTreeMap<u64, Option<Arc<str>>>> = RwLock::new(BTreeMap::new());
 
-/// The number of the next thread. Zero is a slot's "no thread".
+/// The number of the next thread. In a slot, zero means "no thread".
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
-/// The number of a thread. Its name is forgotten when the last clone is dropped.
+/// The number of a thread. Its name is removed when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct ThreadNumber(Arc<Held>);
 
@@ -23,7 +23,7 @@ struct Held(u64);
 impl ThreadNumber {
     fn new() -> Self {
         let name = std::thread::current().name().map(Arc::from);
-        // Ordering: relaxed, only the numbers have to differ.
+        // Ordering: relaxed: the numbers only have to differ.
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let mut threads = THREADS.write().unwrap_or_else(PoisonError::into_inner);
         threads.insert(number, name);
@@ -48,12 +48,12 @@ thread_local! {
     static NUMBER: ThreadNumber = ThreadNumber::new();
 }
 
-/// The number of the calling thread; `None` once the thread is ending.
+/// Returns the number of the calling thread, or `None` if the thread is ending.
 pub(crate) fn current() -> Option<ThreadNumber> {
     NUMBER.try_with(ThreadNumber::clone).ok()
 }
 
-/// The name of the thread that has this number; `None` if it has ended or never had a name.
+/// Returns the name of the thread with this number, or `None` if the thread has ended or has no name.
 pub(crate) fn name(number: u64) -> Option<Arc<str>> {
     THREADS
         .read()

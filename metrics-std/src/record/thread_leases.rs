@@ -1,8 +1,8 @@
 //! The leases of a thread, one for each registry whose tasks it polls.
 //!
-//! A wrapper uses only a lease of its own registry. Finding none, it leases a slot for the thread, which gives it back when it ends.
-//! A lease is held by reference count during a poll, so that nothing here stays borrowed across the poll, and a poll ends in the slot
-//! of the thread that started it.
+//! A wrapper uses only a lease of its own registry. If there is none, it leases a slot, which the thread gives back when it ends. A poll
+//! holds its lease by reference count, so that the list is not borrowed during the poll, and the poll ends in the slot in which it
+//! started.
 
 use core::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -18,11 +18,11 @@ use crate::{Registry, Worker};
 
 thread_local! {
     static LEASES: RefCell<Vec<Rc<Lease>>> = const { RefCell::new(Vec::new()) };
-    /// [`orphaned_registries`] as this thread last saw it.
+    /// The last value of [`orphaned_registries`] that this thread has read.
     static SEEN_ORPHANED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The slot in which a poll on this thread is recorded. `None` if the thread can't have one.
+/// Returns the lease of the slot in which a poll on this thread is recorded, or `None` if the thread can't have one.
 #[inline]
 pub(crate) fn lease_for_poll(target: &RecordingTarget, polled_by: PolledBy) -> Option<Rc<Lease>> {
     release_orphaned();
@@ -31,7 +31,7 @@ pub(crate) fn lease_for_poll(target: &RecordingTarget, polled_by: PolledBy) -> O
         (None, Some(lease)) => Some(lease),
         (None, None) => lease(target, LeaseOptions::polls_only(ThreadRole::Any)),
         (Some(runtime), Some(lease))
-            // A thread in the middle of a poll keeps the slot in which that poll began.
+            // During a poll, a thread keeps the slot in which that poll began.
             if lease.is_in_poll() || runtime.is_current(&lease.options, polled_by) =>
         {
             Some(lease)
@@ -40,7 +40,7 @@ pub(crate) fn lease_for_poll(target: &RecordingTarget, polled_by: PolledBy) -> O
     }
 }
 
-/// Leases a slot for what the thread is to the runtime now, and gives back one for what it was.
+/// Gives back the slot of the thread's former role, and leases a slot for its current role.
 #[cold]
 fn lease_anew(target: &RecordingTarget, polled_by: PolledBy) -> Option<Rc<Lease>> {
     release(&target.registry);
@@ -48,7 +48,7 @@ fn lease_anew(target: &RecordingTarget, polled_by: PolledBy) -> Option<Rc<Lease>
     lease(target, options)
 }
 
-/// This thread's lease of that registry, if it has one.
+/// Returns this thread's lease for a registry, if it has one.
 #[inline]
 pub(crate) fn find(registry: &Arc<Registry>) -> Option<Rc<Lease>> {
     LEASES
@@ -64,10 +64,10 @@ pub(crate) fn find(registry: &Arc<Registry>) -> Option<Rc<Lease>> {
         .flatten()
 }
 
-/// Leases a slot for this thread. `None` if its thread-locals are gone, or the registry is full.
+/// Leases a slot for this thread. Returns `None` if its thread-locals are destroyed or the registry is full.
 #[cold]
 fn lease(target: &RecordingTarget, options: LeaseOptions) -> Option<Rc<Lease>> {
-    // Checked first: a lease that can't be kept would be given back at once.
+    // Checked first, because a lease that can't be stored would be given back at once.
     LEASES.try_with(|_| ()).ok()?;
     let registry = Arc::clone(&target.registry);
     let worker = match options.role {
@@ -81,16 +81,16 @@ fn lease(target: &RecordingTarget, options: LeaseOptions) -> Option<Rc<Lease>> {
     Some(lease)
 }
 
-/// The most leases that a thread keeps which no hook ends. An idle thread does not notice that a registry has lost its last owner, and
-/// keeps its memory.
+/// Maximum number of leases per thread that no hook or guard ends. An idle thread does not notice that a registry has lost its last owner,
+/// and keeps its memory.
 const MOST_KEPT: usize = 16;
 
-/// Gives back the oldest lease, if there are too many. The thread leases a slot anew when it polls there again.
+/// Gives back the oldest lease if there are too many. The thread leases a slot again when it next polls a task of that registry.
 #[cold]
 fn release_surplus() {
     let surplus = LEASES.try_with(|leases| {
         let mut leases = leases.try_borrow_mut().ok()?;
-        // The threads of other runtimes give theirs back by hooks and guards.
+        // Hooks and guards give back the leases with `SubmitPolicy::Interval`.
         let is_kept = |lease: &Rc<Lease>| lease.options.submit != SubmitPolicy::Interval;
         if leases.iter().filter(|lease| is_kept(lease)).count() <= MOST_KEPT {
             return None;
@@ -105,7 +105,7 @@ fn release_surplus() {
     drop(surplus);
 }
 
-/// Makes a lease the current one of its registry. `None` if the thread's leases are gone, or in the middle of a change.
+/// Makes a lease the current one of its registry. Returns `None` if the thread's leases are destroyed or being changed.
 pub(super) fn push(lease: &Rc<Lease>) -> Option<()> {
     let push = |leases: &RefCell<Vec<_>>| {
         leases
@@ -116,7 +116,7 @@ pub(super) fn push(lease: &Rc<Lease>) -> Option<()> {
     LEASES.try_with(push).ok()?
 }
 
-/// The poll of a measured task in this slot has ended.
+/// Ends the poll of a measured task in this slot.
 #[inline]
 pub(crate) fn end_poll(lease: &Lease, open: OpenPoll, end: PollEnd) {
     if lease.end_poll(open, end) == AfterPoll::Release {
@@ -124,7 +124,7 @@ pub(crate) fn end_poll(lease: &Lease, open: OpenPoll, end: PollEnd) {
     }
 }
 
-/// The poll that the runtime's own hooks had open on this thread has ended.
+/// Ends the poll that the runtime's hooks have started on this thread.
 #[allow(dead_code, reason = "not every runtime reports its polls")]
 pub(crate) fn end_hooked_poll(lease: &Lease) {
     if lease.end_hooked_poll() == AfterPoll::Release {
@@ -132,15 +132,15 @@ pub(crate) fn end_hooked_poll(lease: &Lease) {
     }
 }
 
-/// A target with the same registry whose reference count other threads touch less often, if this thread has a lease.
+/// Returns the lease's target if this thread has a lease, because other threads touch its reference count less often, else `target`.
 pub(crate) fn thread_local_handle(target: &Arc<RecordingTarget>) -> Arc<RecordingTarget> {
     find(&target.registry).map_or_else(|| Arc::clone(target), |lease| Arc::clone(&lease.target))
 }
 
-/// A task was accepted on this thread.
+/// Counts a task that was spawned on this thread.
 pub(crate) fn count_spawn(target: &Arc<RecordingTarget>, polled_by: PolledBy) {
     if polled_by == PolledBy::LocalExecutor {
-        // Ordering: relaxed, here and in `count_end`: the number is all that is shared.
+        // Ordering: relaxed, here and in `count_end`: no other data depends on the number.
         target.local_tasks.fetch_add(1, Ordering::Relaxed);
     }
     match find(&target.registry) {
@@ -149,7 +149,7 @@ pub(crate) fn count_spawn(target: &Arc<RecordingTarget>, polled_by: PolledBy) {
     }
 }
 
-/// A task ended on this thread.
+/// Counts a task that ended on this thread.
 pub(crate) fn count_end(target: &Arc<RecordingTarget>, polled_by: PolledBy, end: TaskEnd) {
     if polled_by == PolledBy::LocalExecutor {
         target.local_tasks.fetch_sub(1, Ordering::Relaxed);
@@ -160,12 +160,12 @@ pub(crate) fn count_end(target: &Arc<RecordingTarget>, polled_by: PolledBy, end:
     }
 }
 
-/// Gives back this thread's leases of that registry. A poll keeps its own until it ends.
+/// Gives back this thread's leases for a registry. A poll in progress keeps its lease until it ends.
 pub(crate) fn release(registry: &Arc<Registry>) {
     release_where(|lease| lease.is_of(registry));
 }
 
-/// Gives back this thread's slots in registries that have lost their last owner, if there are new ones.
+/// Gives back this thread's slots in orphaned registries if a registry has lost its last owner since the last call.
 #[inline]
 fn release_orphaned() {
     let orphaned = orphaned_registries();
@@ -177,7 +177,7 @@ fn release_orphaned() {
 #[cold]
 fn release_orphaned_now(orphaned: usize) {
     release_where(|lease| lease.is_orphaned() && !lease.is_in_poll());
-    // A poll that goes on keeps its slot, so that a measured future inside it counts as nested. The next poll looks again.
+    // A poll in progress keeps its slot, so that a measured future inside it counts as nested. The next poll checks again.
     let kept = LEASES.try_with(|leases| {
         let leases = leases.try_borrow();
         leases.is_ok_and(|leases| leases.iter().any(|lease| lease.is_orphaned()))
@@ -195,6 +195,6 @@ pub(super) fn release_where(matches: impl Fn(&Lease) -> bool) {
         };
         leases.extract_if(.., |lease| matches(lease)).collect()
     });
-    // Dropped outside the borrow: giving a slot back reads a clock, which may be the user's.
+    // Dropped outside the borrow: giving back a slot reads the clock, which may be the user's code.
     drop(released);
 }

@@ -1,4 +1,4 @@
-//! Building a Tokio runtime that is measured.
+//! [`TokioAdapter`] builds measured Tokio runtimes.
 
 use std::sync::Arc;
 
@@ -16,10 +16,22 @@ use crate::process_probe::ProcessProbe;
 use crate::record::runtime_leases::RuntimeLeases;
 use crate::record::target::RecordingTarget;
 
-/// Builds Tokio runtimes that are measured.
+/// Builds a measured Tokio runtime from a Tokio builder, and a reader of its metrics.
 ///
-/// With nothing said: a runtime named `main`, the machine's best clock, and histograms of poll time, schedule latency and blocking-queue
-/// wait in the default layout.
+/// ```
+/// use metrics_std::tokio::{Spawner, TokioAdapter};
+/// use tokio::runtime::Builder;
+///
+/// let adapter = TokioAdapter::builder().name("api");
+/// let (runtime, metrics) = adapter.build(Builder::new_multi_thread().enable_all())?;
+/// let spawner = Spawner::new(runtime.handle(), &metrics);
+/// runtime.block_on(spawner.spawn(async {}))?;
+/// assert_eq!(metrics.completed_tasks_count(), Some(1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// By default the runtime is named `main` and uses the best clock of the machine ([`Clock::new`]). Poll time, schedule latency and
+/// blocking-queue wait each have a histogram in the default layout.
 #[must_use = "an adapter does nothing until `build` is called"]
 pub struct TokioAdapter<'a> {
     description: Builder<'a>,
@@ -28,7 +40,7 @@ pub struct TokioAdapter<'a> {
 }
 
 impl<'a> TokioAdapter<'a> {
-    /// An adapter with every default.
+    /// Creates an adapter with the default configuration.
     pub fn builder() -> Self {
         let description = Builder::new()
             .poll_time(HistogramConfig::DEFAULT)
@@ -41,22 +53,22 @@ impl<'a> TokioAdapter<'a> {
         }
     }
 
-    /// The runtime's name, by which exporters tell several apart.
+    /// Sets the name by which exporters distinguish this runtime from others. The default is `main`.
     pub fn name(mut self, name: &'a str) -> Self {
         self.description = self.description.name(name);
         self
     }
 
-    /// What is measured and how: histograms, sampling, the submit interval.
+    /// Changes the configuration of the metrics: histograms, sampling, the submit interval.
     ///
-    /// It changes the description that this adapter starts from. What that says of workers and of what the runtime supplies is replaced by what
-    /// Tokio has.
+    /// `change` receives the adapter's current configuration. [`build`](Self::build) replaces the workers and the measured metrics in it
+    /// by those of Tokio.
     pub fn configure(mut self, change: impl FnOnce(Builder<'a>) -> Builder<'a>) -> Self {
         self.description = change(self.description);
         self
     }
 
-    /// The clock, by default [`Clock::new`].
+    /// Sets the clock. The default is [`Clock::new`].
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = Some(clock);
         self
@@ -128,13 +140,13 @@ impl<'a> TokioAdapter<'a> {
         self
     }
 
-    /// Builds the runtime of either flavour that `builder` describes, and its reader.
+    /// Builds the runtime that `builder` describes, of either flavour, and a reader of its metrics.
     ///
-    /// The builder's hooks become the adapter's, those of threads and, under `--cfg tokio_unstable`, those of tasks. They are taken
-    /// off again, so that another runtime from the same builder calls none: callbacks belong to the runtime of their adapter.
+    /// The adapter replaces the builder's thread hooks and, under `--cfg tokio_unstable`, its task hooks. It removes its hooks before it
+    /// returns, so that another runtime from the same builder does not call them.
     ///
     /// # Errors
-    /// [`BuildError::Config`] where the description can't work, [`BuildError::Runtime`] where Tokio could not build the runtime.
+    /// Returns [`BuildError::Config`] if the configuration is invalid, and [`BuildError::Runtime`] if Tokio can't build the runtime.
     pub fn build(
         self,
         builder: &mut tokio::runtime::Builder,
@@ -145,13 +157,13 @@ impl<'a> TokioAdapter<'a> {
         Ok((runtime, metrics))
     }
 
-    /// The same for a [`LocalRuntime`], whose tasks need not be `Send`.
+    /// Builds a [`LocalRuntime`], whose tasks need not be `Send`, and a reader of its metrics. Otherwise behaves as [`build`](Self::build).
     ///
     /// # Errors
-    /// As [`build`](Self::build).
+    /// Returns the errors of [`build`](Self::build).
     ///
     /// # Panics
-    /// If `builder` is one of the multi-thread flavour, as Tokio's `build_local` does.
+    /// Panics if `builder` is of the multi-thread flavour, as Tokio's `build_local` does.
     pub fn build_local(
         self,
         builder: &mut tokio::runtime::Builder,
@@ -163,7 +175,7 @@ impl<'a> TokioAdapter<'a> {
         Ok((runtime, metrics))
     }
 
-    /// Hands the hooks to Tokio. They hold the recording target and nothing of the runtime, which holds them.
+    /// Installs the hooks in Tokio's builder. The hooks hold the recording target. They must not hold the runtime, which holds them.
     fn install(
         self,
         builder: &mut tokio::runtime::Builder,
@@ -197,7 +209,7 @@ impl core::fmt::Debug for TokioAdapter<'_> {
     }
 }
 
-/// The numbers that hooks and wrappers measure. Tokio reports others itself.
+/// The metrics that hooks and wrappers measure. Tokio itself reports the others.
 fn measured() -> MetricSet {
     MetricSet::worker(&[
         WorkerNumber::ParkCount,

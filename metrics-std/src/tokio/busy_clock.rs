@@ -1,4 +1,4 @@
-//! The busy time of one worker, whichever threads run it.
+//! Measures the busy time of one worker, which several threads may run in turn.
 
 use metrics_core::{TimeSource, Timestamp};
 use portable_atomic::{AtomicU64, Ordering, fence};
@@ -7,32 +7,32 @@ use crate::Registry;
 
 /// Measures the time during which a worker is not parked.
 ///
-/// It belongs to the worker's index, not to a thread or a lease: Tokio calls the hooks around a park on the thread that holds the
-/// worker's core, so that there is one writer at a time, and the hand-over of the core orders the writes of two of them.
+/// It belongs to the worker's index, not to a thread or a lease. Tokio calls the hooks around a park on the thread that holds the
+/// worker's core, so there is one writer at a time, and handing the core over orders the writes of successive threads.
 pub(super) struct BusyClock {
-    /// Odd while `settled` and `since` are written.
+    /// Odd while a thread writes `settled` and `since`.
     seq: AtomicU64,
     /// Nanoseconds up to the last park.
     settled: AtomicU64,
-    /// When the stretch in progress began, in ticks; [`PARKED`] if there is none.
+    /// The ticks at which the busy period in progress began, or [`PARKED`].
     since: AtomicU64,
-    /// The largest busy time that was read. A reader's clock may be ahead of the reading with which a stretch ends.
+    /// The largest busy time returned so far. A reader's clock may be ahead of the timestamp with which a busy period ends.
     largest: AtomicU64,
 }
 
 const PARKED: u64 = u64::MAX;
 
-/// Tries to read before the reader gives up its processor: a write takes nanoseconds.
+/// Number of tries before the reader yields its processor: a write takes nanoseconds.
 const SPINS: u32 = 16;
-/// Tries of a read in all.
+/// Total number of tries of a read.
 const TRIES: u32 = 64;
 
 /// A worker's busy time at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BusyTime {
-    /// Nanoseconds without the stretch in progress.
+    /// Nanoseconds of the busy periods that have ended.
     pub(super) settled: u64,
-    /// Nanoseconds of the stretch in progress.
+    /// Nanoseconds of the busy period in progress.
     pub(super) in_progress: u64,
     pub(super) is_parked: bool,
 }
@@ -44,7 +44,7 @@ impl BusyTime {
 }
 
 impl BusyClock {
-    /// A worker that is busy from `since` on.
+    /// Creates the clock of a worker that is busy from `since` on.
     pub(super) fn new(since: Timestamp) -> Self {
         Self {
             seq: AtomicU64::new(0),
@@ -54,12 +54,12 @@ impl BusyClock {
         }
     }
 
-    /// The worker has been unparked.
+    /// Starts a busy period: the worker has been unparked.
     pub(super) fn start(&self, now: Timestamp) {
         self.write(|| self.since.store(now.ticks(), Ordering::Relaxed));
     }
 
-    /// The worker is about to park, or has ended.
+    /// Ends the busy period: the worker is about to park, or has ended.
     pub(super) fn stop(&self, registry: &Registry, now: Timestamp) {
         // Ordering: relaxed, here and in `write`: one thread writes at a time, and the hand-over of the worker orders them.
         let since = self.since.load(Ordering::Relaxed);
@@ -77,16 +77,16 @@ impl BusyClock {
     fn write(&self, write: impl FnOnce()) {
         let seq = self.seq.load(Ordering::Relaxed);
         self.seq.store(seq.wrapping_add(1), Ordering::Relaxed);
-        // Ordering: release, with the acquire fence in `read`: a reader that sees a value of this write sees the odd number too.
+        // Ordering: release, pairs with the acquire fence in `read_stretch`: a reader that sees a value of this write sees the odd `seq`.
         fence(Ordering::Release);
         write();
-        // Ordering: release, with the acquire load in `read`: a reader that sees this number sees the values.
+        // Ordering: release, pairs with the acquire load in `read_stretch`: a reader that sees this `seq` sees the values.
         self.seq.store(seq.wrapping_add(2), Ordering::Release);
     }
 
-    /// The busy time up to now. It never decreases.
+    /// Returns the busy time up to now. Successive values never decrease.
     pub(super) fn read(&self, registry: &Registry) -> BusyTime {
-        // A writer that is in the middle of a write through every try was descheduled, or lost in a fork.
+        // A writer that is still writing after the last try was descheduled, or does not exist in this forked process.
         let Some((settled, since)) = self.read_stretch() else {
             let settled = self.largest.load(Ordering::Relaxed);
             return BusyTime {
@@ -102,7 +102,7 @@ impl BusyClock {
                 .nanos(registry.clock().now(), Timestamp::from_ticks(since)),
         };
         let total = settled.wrapping_add(in_progress);
-        // Ordering: relaxed, the one value is all that readers share.
+        // Ordering: relaxed: readers share nothing but this value.
         let largest = self.largest.fetch_max(total, Ordering::Relaxed).max(total);
         BusyTime {
             settled,
@@ -111,16 +111,16 @@ impl BusyClock {
         }
     }
 
-    /// Settled time and the start of the stretch; `None` if a write is going on through every one of a bounded number of tries.
+    /// Returns the settled time and the start of the busy period, or `None` if a write was in progress at every try.
     fn read_stretch(&self) -> Option<(u64, u64)> {
         for tries in 0..TRIES {
-            // Ordering: acquire, with the last store in `write`.
+            // Ordering: acquire, pairs with the last store in `write`.
             let seq = self.seq.load(Ordering::Acquire);
             let stretch = (
                 self.settled.load(Ordering::Relaxed),
                 self.since.load(Ordering::Relaxed),
             );
-            // Ordering: acquire, with the fence in `write`.
+            // Ordering: acquire, pairs with the fence in `write`.
             fence(Ordering::Acquire);
             if seq.is_multiple_of(2) && self.seq.load(Ordering::Relaxed) == seq {
                 return Some(stretch);

@@ -1,4 +1,4 @@
-//! The callbacks of a runtime: the user's, and those that record.
+//! The callbacks of a runtime: those of the user and those that record.
 
 use tokio::runtime::Builder;
 
@@ -7,7 +7,7 @@ use super::thread_hooks::ThreadHooks;
 
 pub(super) type Callback = Box<dyn Fn() + Send + Sync>;
 
-/// Callbacks by event, each list in the order in which it is called.
+/// The callbacks of each event, in call order.
 #[derive(Default)]
 pub(super) struct Callbacks {
     pub(super) start: Vec<Callback>,
@@ -19,7 +19,7 @@ pub(super) struct Callbacks {
 }
 
 impl Callbacks {
-    /// Adds those that record. A worker is busy from before the user's unpark callbacks to after the user's park callbacks.
+    /// Adds the callbacks that record. A worker is busy from before the user's unpark callbacks to after the user's park callbacks.
     pub(super) fn record(&mut self, hooks: &ThreadHooks) {
         let start = hooks.clone();
         self.start.insert(0, Box::new(move || start.start()));
@@ -33,7 +33,7 @@ impl Callbacks {
         self.tasks.record(&hooks.target);
     }
 
-    /// Hands the callbacks to Tokio until the guard is dropped. The builder keeps what it has for events without any.
+    /// Installs the callbacks in Tokio's builder until the guard is dropped. For an event without callbacks, the builder keeps its own.
     pub(super) fn install(self, builder: &mut Builder) -> Installed<'_> {
         let mut installed = Installed::new(builder);
         if !self.start.is_empty() {

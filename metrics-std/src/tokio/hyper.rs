@@ -1,6 +1,6 @@
-//! hyper: the [`Spawner`] as an executor, so that what hyper spawns is measured.
+//! Implements hyper's executor for the [`Spawner`], so that the tasks that hyper spawns are measured.
 //!
-//! hyper spawns a task for each stream of an HTTP/2 connection through the executor it is given:
+//! hyper spawns one task per stream of an HTTP/2 connection through its executor:
 //!
 //! ```
 //! use hyper_util::server::conn::auto;

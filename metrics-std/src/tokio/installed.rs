@@ -1,12 +1,12 @@
-//! The callbacks that a builder has for one build.
+//! Installs callbacks in a Tokio builder for one build.
 
 use tokio::runtime::Builder;
 
-/// Replaces what an event calls by a callback that does nothing: Tokio's builder can't take one off.
+/// Replaces the callback of an event by one that does nothing: Tokio's builder can't remove a callback.
 type Remover = fn(&mut Builder) -> &mut Builder;
 
-/// A builder that has our callbacks. The drop, also after a build that failed or panicked, takes them off, so that the next runtime
-/// from the same builder does not call them.
+/// A builder with the adapter's callbacks installed. Dropping it removes them, also after a failed or panicking build, so that the next
+/// runtime from the same builder does not call them.
 pub(super) struct Installed<'b> {
     pub(super) builder: &'b mut Builder,
     removers: Vec<Remover>,

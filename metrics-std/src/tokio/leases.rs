@@ -1,9 +1,9 @@
-//! Which Tokio worker a thread runs, and whether it still does.
+//! Tracks which Tokio worker a thread runs, and whether it still runs it.
 //!
-//! The worker index that Tokio reports is no owner. A task that calls `block_in_place` hands its worker over to another thread, and
-//! until its poll returns both threads have the same index; afterwards the first one goes back to the pool and may run any other
-//! worker, without a hook in between. So the leases of each worker are numbered, and a thread whose lease is not the latest gives its
-//! slot back.
+//! The worker index that Tokio reports does not identify an owner. A task that calls `block_in_place` hands its worker over to another
+//! thread, and until its poll returns both threads have the same index. Afterwards the first thread returns to the pool and may run any
+//! other worker, without a hook in between. The leases of each worker are therefore numbered, and a thread whose lease is not the latest
+//! gives its slot back.
 
 use core::any::Any;
 use core::time::Duration;
@@ -18,37 +18,37 @@ use crate::Registry;
 use crate::record::runtime_leases::{LeaseOptions, PolledBy, RuntimeLeases, SubmitPolicy, ThreadRole};
 use crate::record::target::RecordingTarget;
 
-/// A poll of at least this long may have handed its worker over, and is submitted at its end. Waking the thread that takes a worker
-/// over takes longer than this.
+/// A poll of at least this duration may have handed its worker over, so its end submits. Waking the thread that takes over a worker
+/// takes longer than this.
 const HAND_OVER: Duration = Duration::from_micros(20);
 
-/// What the hooks and wrappers of a Tokio runtime know of it. It holds no handle, because the runtime holds the hooks.
+/// The leases of a Tokio runtime, shared by its hooks and wrappers. It must not hold a handle, because the runtime holds the hooks.
 pub(super) struct TokioLeases {
     registry: Arc<Registry>,
     info: OnceLock<RuntimeInfo>,
-    /// The runtime is a `LocalRuntime`.
+    /// Whether the runtime is a `LocalRuntime`.
     is_local: bool,
-    /// Threads of the runtime that have started and not ended: workers and the blocking pool.
+    /// Number of running threads of the runtime: workers and the blocking pool.
     threads: AtomicU64,
     /// [`HAND_OVER`] in ticks.
     hand_over_ticks: u64,
 }
 
-/// What is known once the runtime is built, or one of its threads runs.
+/// Facts about the runtime, available once it is built or one of its threads runs.
 struct RuntimeInfo {
     id: Id,
     /// The hooks of a worker thread report all of its parks, and it runs nothing else in between.
     reports_parks: bool,
     submit: SubmitPolicy,
-    /// The number of the latest lease of each worker.
+    /// The number of the latest lease, per worker.
     generations: Box<[AtomicU64]>,
-    /// The busy time of each worker; none where the hooks don't report all parks.
+    /// The busy time per worker; empty if the hooks don't report all parks.
     busy: Box<[BusyClock]>,
 }
 
 impl RuntimeInfo {
     fn of(runtime: &Handle, registry: &Registry) -> Self {
-        // Nothing drives a current-thread runtime between two calls of `block_on`, and no hook reports that.
+        // Between two calls of `block_on` no thread drives a current-thread runtime, and no hook reports that.
         let reports_parks = runtime.runtime_flavor() != RuntimeFlavor::CurrentThread;
         let num_workers = runtime.metrics().num_workers();
         let now = registry.clock().now();
@@ -80,13 +80,13 @@ impl TokioLeases {
         }
     }
 
-    /// The leases behind a target, if its runtime is one of Tokio's.
+    /// Returns the leases behind a target, if its runtime is a Tokio runtime.
     pub(super) fn of(target: &RecordingTarget) -> Option<&Self> {
         let runtime: &dyn Any = target.runtime.as_deref()?;
         runtime.downcast_ref()
     }
 
-    /// The runtime has been built.
+    /// Stores the facts about the runtime once it is built.
     pub(super) fn set_runtime(&self, runtime: &Handle) {
         self.info.get_or_init(|| RuntimeInfo::of(runtime, &self.registry));
     }
@@ -95,11 +95,11 @@ impl TokioLeases {
         self.info.get().is_some_and(|info| info.id == runtime.id())
     }
 
-    /// What is known of the runtime, on one of its threads.
+    /// Returns the facts about the runtime. Call it on one of its threads.
     fn info_here(&self) -> Option<&RuntimeInfo> {
         match self.info.get() {
             Some(info) => Some(info),
-            // A worker thread can be faster than the thread that builds its runtime.
+            // A worker thread may run before the thread that builds the runtime has called `set_runtime`.
             None => Handle::try_current().ok().map(|runtime| {
                 self.info
                     .get_or_init(|| RuntimeInfo::of(&runtime, &self.registry))
@@ -107,7 +107,7 @@ impl TokioLeases {
         }
     }
 
-    /// The busy time of a worker. `None` if it is not measured here, or without a clock.
+    /// Returns the busy time of a worker, or `None` if it is not measured here or the registry has no clock.
     pub(super) fn busy(&self, worker: usize) -> Option<BusyTime> {
         let clock = self.info.get()?.busy.get(worker)?;
         self.registry.is_timed().then(|| clock.read(&self.registry))
@@ -117,20 +117,20 @@ impl TokioLeases {
         self.is_local
     }
 
-    /// Whether any thread of the runtime runs.
+    /// Returns whether any thread of the runtime runs.
     pub(super) fn is_running(&self) -> bool {
-        // Ordering: relaxed, nothing is read on the strength of it.
+        // Ordering: relaxed: no other data depends on the count.
         self.threads.load(Ordering::Relaxed) > 0
     }
 
-    /// The worker that this thread runs is about to park.
+    /// Ends the busy period of the worker that this thread runs, which is about to park.
     pub(super) fn stop_busy(&self) {
         if let Some(busy) = self.busy_here() {
             busy.stop(&self.registry, self.registry.clock().now());
         }
     }
 
-    /// The worker that this thread runs has been unparked.
+    /// Starts a busy period of the worker that this thread runs, which has been unparked.
     pub(super) fn start_busy(&self) {
         if let Some(busy) = self.busy_here() {
             busy.start(self.registry.clock().now());
@@ -142,13 +142,13 @@ impl TokioLeases {
     }
 
     pub(super) fn thread_started(&self) {
-        // Ordering: relaxed, the thread that starts another one orders their counts.
+        // Ordering: relaxed: starting a thread orders its increment after those of the thread that starts it.
         self.threads.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// No hook reports that a worker ends. The last thread of a runtime ends with it, and no worker runs any more.
+    /// Ends all busy periods when the last thread of the runtime stops. No hook reports that a single worker ends.
     pub(super) fn thread_stopped(&self) {
-        // Ordering: acquire and release, between the threads that end: the last one writes after all the others.
+        // Ordering: acquire and release, pairs with itself on the other threads: the last thread writes after all others.
         if self.threads.fetch_sub(1, Ordering::AcqRel) == 1
             && let Some(info) = self.info.get()
         {
@@ -183,7 +183,7 @@ impl RuntimeLeases for TokioLeases {
         let info = self.info_here()?;
         Some(LeaseOptions {
             role,
-            // Ordering: relaxed. A generation orders nothing; the lease of the slot does.
+            // Ordering: relaxed: a generation orders no other access; leasing the slot does.
             generation: info.generations.get(index)?.fetch_add(1, Ordering::Relaxed) + 1,
             reports_parks: info.reports_parks,
             submit: info.submit,
@@ -203,7 +203,7 @@ impl RuntimeLeases for TokioLeases {
         };
         let info = self.info.get();
         let latest = info.and_then(|info| info.generations.get(index));
-        // Ordering: relaxed, as in `lease_options`: a generation read late only keeps the slot for another poll.
+        // Ordering: relaxed, as in `lease_options`: a stale generation only keeps the slot for another poll.
         latest.is_some_and(|latest| latest.load(Ordering::Relaxed) == options.generation)
     }
 

@@ -1,19 +1,19 @@
-//! Tokio's own numbers under the names of this library.
+//! Maps this crate's metrics to the methods of Tokio's `RuntimeMetrics`.
 
 use metrics_core::{RuntimeNumber, WorkerNumber};
 use tokio::runtime::RuntimeMetrics;
 
-/// A number of the runtime as Tokio reports it.
+/// Returns a runtime metric as Tokio reports it.
 pub(super) fn runtime(metrics: &RuntimeMetrics, number: RuntimeNumber) -> Option<u64> {
     Some(match number {
         RuntimeNumber::NumAliveTasks => metrics.num_alive_tasks() as u64,
         RuntimeNumber::GlobalQueueDepth => metrics.global_queue_depth() as u64,
         #[cfg(target_has_atomic = "64")]
         RuntimeNumber::NumParkedWorkers => (0..metrics.num_workers())
-            // Odd means parked.
+            // An odd count means parked.
             .filter(|&worker| !metrics.worker_park_unpark_count(worker).is_multiple_of(2))
             .count() as u64,
-        // The task hooks show them all.
+        // The task hooks measure every task.
         #[cfg(tokio_unstable)]
         RuntimeNumber::CoveredTasks => metrics.num_alive_tasks() as u64,
         #[cfg(tokio_unstable)]
@@ -24,8 +24,7 @@ pub(super) fn runtime(metrics: &RuntimeMetrics, number: RuntimeNumber) -> Option
         RuntimeNumber::BlockingQueueDepth => metrics.blocking_queue_depth() as u64,
         #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
         RuntimeNumber::RemoteScheduleCount => metrics.remote_schedule_count(),
-        // Tokio reports 0 where there is no driver. A runtime that has one and never registered anything is taken for one
-        // without.
+        // Tokio reports 0 if there is no driver. A runtime whose driver has never registered anything is treated as one without.
         #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
         RuntimeNumber::IoDriverFdRegisteredCount
         | RuntimeNumber::IoDriverFdDeregisteredCount
@@ -44,7 +43,7 @@ pub(super) fn runtime(metrics: &RuntimeMetrics, number: RuntimeNumber) -> Option
     })
 }
 
-/// A number of a worker as Tokio reports it.
+/// Returns a worker metric as Tokio reports it.
 pub(super) fn worker(metrics: &RuntimeMetrics, worker: usize, number: WorkerNumber) -> Option<u64> {
     if worker >= metrics.num_workers() {
         return None;

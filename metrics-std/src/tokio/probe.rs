@@ -1,4 +1,4 @@
-//! The numbers that Tokio counts itself, read when a reader asks.
+//! Reads the metrics that Tokio itself counts.
 
 use metrics_core::{MetricSet, Probe, ProbedState, RuntimeNumber, WorkerNumber};
 use portable_atomic::Ordering;
@@ -11,12 +11,12 @@ use super::sentinel::Watched;
 use super::thread_hooks::ThreadHooks;
 use crate::record::target::RecordingTarget;
 
-/// Tokio's own numbers. Held by readers only; once the runtime has shut down, nothing of it is held.
+/// Reports Tokio's own metrics. Only readers hold it. After the runtime has shut down, it holds no part of the runtime.
 pub(super) struct TokioProbe {
     watched: Arc<Watched>,
     target: Arc<RecordingTarget>,
     leases: Arc<TokioLeases>,
-    /// The clock of the registry and Tokio's measure the same time.
+    /// Whether the registry's clock measures the same time as Tokio's.
     is_real_time: bool,
 }
 
@@ -30,16 +30,16 @@ impl TokioProbe {
         }
     }
 
-    /// A number that changes with the worker's parks and with the busy time that Tokio settles, while the worker makes progress. Tokio's
-    /// busy time stands still during a poll.
+    /// Returns a number that changes whenever the worker parks or Tokio updates its busy time, so while the worker makes progress.
+    /// Tokio does not update the busy time during a poll.
     fn progress(&self, worker: usize) -> Option<u64> {
-        // Both only grow, so a sum that stands still shows that both do.
+        // Both only increase, so an unchanged sum shows that neither has changed.
         let parks = self.watched.worker(worker, WorkerNumber::ParkUnparkCount)?;
         let busy = self.watched.worker(worker, WorkerNumber::BusyDurationTotal)?;
         Some(busy.wrapping_add(parks))
     }
 
-    /// Tokio's own busy time, where it can be compared with the other times of the registry. It loses what precedes a
+    /// Returns Tokio's own busy time if it is comparable with the other times of the registry. It lacks the time that precedes a
     /// `block_in_place`.
     fn comparable_busy(&self, worker: usize) -> Option<u64> {
         self.watched
@@ -48,7 +48,7 @@ impl TokioProbe {
     }
 }
 
-/// The per-worker numbers that are not counted in the slots of threads. Without 64-bit atomics (`wide`) Tokio keeps no counter.
+/// The per-worker metrics that are not counted in the slots of threads. Tokio has counters only with 64-bit atomics (`wide`).
 fn worker_numbers(wide: bool) -> MetricSet {
     let mut numbers = MetricSet::worker(&[WorkerNumber::BusyDurationTotal]);
     if wide {
@@ -81,7 +81,7 @@ impl Probe for TokioProbe {
         let value = self.watched.runtime(number)?;
         Some(match number {
             RuntimeNumber::NumAliveTasks | RuntimeNumber::CoveredTasks => {
-                // Ordering: relaxed, the number is all that is shared.
+                // Ordering: relaxed: no other data depends on the number.
                 value + self.target.local_tasks.load(Ordering::Relaxed) as u64
             }
             _ => value,
@@ -103,7 +103,7 @@ impl Probe for TokioProbe {
     fn worker_state(&self, worker: usize) -> Option<ProbedState> {
         if let Some(busy) = self.leases.busy(worker) {
             return Some(ProbedState {
-                // The clock of a worker that no thread runs is stopped too.
+                // The clock is also stopped if no thread runs the worker.
                 parked: self.leases.is_running().then_some(busy.is_parked),
                 busy: Some(busy.settled),
                 in_progress: Some(busy.in_progress),
@@ -112,7 +112,7 @@ impl Probe for TokioProbe {
         }
         let parks = self.watched.worker(worker, WorkerNumber::ParkUnparkCount)?;
         Some(ProbedState {
-            // Odd means parked. Even means awake, or that no thread drives the runtime.
+            // An odd count means parked. An even count means awake, or that no thread drives the runtime.
             parked: (!parks.is_multiple_of(2)).then_some(true),
             busy: self.comparable_busy(worker),
             in_progress: None,

@@ -1,7 +1,7 @@
-//! Learning that a Tokio runtime has shut down: a task that never completes, which the runtime then drops.
+//! Detects that a Tokio runtime has shut down: it spawns a task that never completes, which the runtime drops at shutdown.
 //!
-//! Tokio's numbers are read through a handle, which keeps the runtime's memory and the descriptors of its drivers. So the handle is
-//! dropped at the shutdown, and what had been counted until then is kept.
+//! Tokio's metrics are read through a handle, which keeps the runtime's memory and the descriptors of its drivers alive. At shutdown the
+//! last values are stored and the handle is dropped.
 
 use core::future::Future;
 use core::pin::Pin;
@@ -14,17 +14,17 @@ use tokio::runtime::{Handle, RuntimeMetrics};
 
 use super::numbers;
 
-/// Tokio's numbers of a runtime, while it runs and afterwards, without the sentinel.
+/// Tokio's metrics of a runtime, while it runs and afterwards. The sentinel task is not counted.
 pub(super) struct Watched {
     state: RwLock<State>,
-    /// Whether the sentinel has left the queue that it was spawned into.
+    /// Whether the sentinel has been polled, and so has left the queue it was spawned into.
     polled: AtomicBool,
 }
 
 enum State {
     /// The runtime may be running.
     Running(RuntimeMetrics),
-    /// It has shut down.
+    /// The runtime has shut down.
     Ended(LastNumbers),
 }
 
@@ -44,7 +44,7 @@ impl Watched {
         watched
     }
 
-    /// Reads while the runtime can't end.
+    /// Reads the state under the lock, so that the runtime can't end meanwhile.
     fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
         read(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -56,7 +56,7 @@ impl Watched {
         })
     }
 
-    /// After the end the counters stay, the queue is empty, and no other number is known.
+    /// Returns a runtime metric. After the end, counters keep their last values, the queue depth is 0, and all other metrics are `None`.
     pub(super) fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
         self.read(|state| match state {
             State::Running(metrics) => {
@@ -84,14 +84,14 @@ impl Watched {
             RuntimeNumber::NumAliveTasks
             | RuntimeNumber::CoveredTasks
             | RuntimeNumber::RemoteScheduleCount => true,
-            // Ordering: relaxed. It only tells whether the task has been taken from the queue.
+            // Ordering: relaxed: no other data depends on the flag.
             RuntimeNumber::GlobalQueueDepth => !self.polled.load(Ordering::Relaxed),
             _ => false,
         };
         value.saturating_sub(u64::from(counted))
     }
 
-    /// The runtime shuts down: keeps what it has counted and drops its handle.
+    /// Stores the last values of the counters and drops the runtime's handle.
     fn end(&self) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let State::Running(metrics) = &*state else {
@@ -109,13 +109,13 @@ impl Watched {
         let workers = (0..metrics.num_workers()).map(counters).collect();
         let ended = State::Ended(LastNumbers { runtime, workers });
         let running = core::mem::replace(&mut *state, ended);
-        // The handle may be the last one, so it is dropped without the lock.
+        // The handle may be the last one, so it is dropped outside the lock.
         drop(state);
         drop(running);
     }
 }
 
-/// The task. It holds its own runtime's handle until that runtime drops it.
+/// The sentinel task. It holds the handle of its own runtime until that runtime drops it.
 struct Sentinel(Arc<Watched>);
 
 impl Future for Sentinel {
@@ -139,7 +139,7 @@ fn spawn(runtime: &Handle, sentinel: Sentinel) {
     drop(runtime.spawn(sentinel));
 }
 
-/// The spawn location of every sentinel, by which the task hooks know them.
+/// The spawn location of every sentinel. The task hooks identify sentinels by it.
 #[cfg(tokio_unstable)]
 static LOCATION: std::sync::OnceLock<&'static core::panic::Location<'static>> = std::sync::OnceLock::new();
 
@@ -154,7 +154,7 @@ fn spawn(runtime: &Handle, sentinel: Sentinel) {
     spawn_here(runtime, sentinel);
 }
 
-/// Whether a task is a sentinel, which users' hooks don't see.
+/// Returns whether a task is a sentinel. The user's callbacks are not called for it.
 #[cfg(tokio_unstable)]
 pub(super) fn is_sentinel(meta: &tokio::runtime::TaskMeta<'_>) -> bool {
     LOCATION

@@ -1,4 +1,4 @@
-//! Spawning what is measured.
+//! [`Spawner`] spawns measured tasks.
 
 use core::future::Future;
 use core::panic::Location;
@@ -14,19 +14,31 @@ use crate::record::spawning;
 use crate::record::target::RecordingTarget;
 use crate::{Measured, RuntimeMetrics};
 
-/// Whether Tokio would box a value of this type before it makes a task of it. The thresholds are those of Tokio 1.54.
+/// Returns whether Tokio boxes a future of this type when it is spawned. The thresholds are those of Tokio 1.54.
 ///
-/// Boxing has to happen in the function that the user calls, before the future is wrapped: without optimisation every function that a
-/// future passes through has a copy of it on the stack. For the same reason callers decide in a `const` block: the branch that is not
-/// taken is then not compiled, and the frame has no room for its copies.
+/// The function that the user calls must box the future before it wraps it: without optimisation every function that passes a future on
+/// has a copy of it on its stack. Callers evaluate this function in a `const` block for the same reason: the branch that is not taken is
+/// then not compiled, and the stack frame has no room for its copies.
 const fn is_large<T>() -> bool {
     size_of::<T>() > if cfg!(debug_assertions) { 2_048 } else { 16_384 }
 }
 
-/// Spawns measured tasks on a Tokio runtime. Cheap to clone.
+/// Spawns measured tasks on a Tokio runtime. It is cheap to clone.
 ///
-/// Each method does what Tokio's of the same name does. The spawn location that stall reports and live records show is the caller of
-/// that method.
+/// ```
+/// use metrics_std::tokio::{Spawner, TokioAdapter};
+/// use tokio::runtime::Builder;
+///
+/// let (runtime, metrics) = TokioAdapter::builder().build(&mut Builder::new_current_thread())?;
+/// let spawner = Spawner::new(runtime.handle(), &metrics);
+/// let answer = runtime.block_on(spawner.spawn(async { 6 * 7 }))?;
+/// assert_eq!(answer, 42);
+/// assert_eq!(metrics.spawned_tasks_count(), Some(1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Each method spawns as Tokio's function of that name does. Stall reports and live records show the caller of the method as the spawn
+/// location.
 #[derive(Clone)]
 pub struct Spawner {
     runtime: Handle,
@@ -35,11 +47,11 @@ pub struct Spawner {
 }
 
 impl Spawner {
-    /// A spawner onto `runtime` that reports to `metrics`.
+    /// Creates a spawner that spawns on `runtime` and records in `metrics`.
     ///
-    /// The two belong together where both come from one call of [`TokioAdapter::build`](super::TokioAdapter::build). For a runtime that was
-    /// built elsewhere, such as by `#[tokio::main]`, [`build_wrapped`](crate::build_wrapped) gives metrics that know the polls of what is
-    /// spawned here, and nothing of the runtime.
+    /// Pass the runtime and the metrics that one call of [`TokioAdapter::build`](super::TokioAdapter::build) returned. For a runtime that
+    /// was built elsewhere, such as by `#[tokio::main]`, pass the metrics of [`build_wrapped`](crate::build_wrapped): they record the tasks
+    /// spawned through this spawner, and nothing else of the runtime.
     pub fn new(runtime: &Handle, metrics: &RuntimeMetrics) -> Self {
         let target = Arc::clone(metrics.probe().target());
         let is_of_runtime = TokioLeases::of(&target).is_some_and(|leases| leases.is_of(runtime));
@@ -54,7 +66,7 @@ impl Spawner {
         }
     }
 
-    /// Spawns a task, as `Handle::spawn`.
+    /// Spawns a measured task, as `Handle::spawn`.
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -68,7 +80,7 @@ impl Spawner {
         }
     }
 
-    /// [`spawn`](Self::spawn) with the spawn location of somebody else's call.
+    /// Spawns a task as [`spawn`](Self::spawn) does, with this spawn location instead of the caller.
     #[cfg(feature = "axum")]
     #[track_caller]
     pub(crate) fn spawn_at<F>(
@@ -97,11 +109,11 @@ impl Spawner {
         spawning::count_accepted(&self.target, self.polled_by, || self.runtime.spawn(future))
     }
 
-    /// Spawns a task that stays on this thread, as `tokio::task::spawn_local`: on the current `LocalSet` or `LocalRuntime`, whichever
-    /// runtime this spawner is for.
+    /// Spawns a measured task on the current `LocalSet` or `LocalRuntime`, as `tokio::task::spawn_local`. It does not use the runtime of
+    /// this spawner.
     ///
     /// # Panics
-    /// Outside a `LocalSet` and a `LocalRuntime`, as Tokio does.
+    /// Panics outside a `LocalSet` and a `LocalRuntime`, as Tokio does.
     #[track_caller]
     pub fn spawn_local<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -125,7 +137,7 @@ impl Spawner {
         F: Future + 'static,
         F::Output: 'static,
     {
-        // The tasks of a local runtime are among those that it counts, the tasks of a `LocalSet` are not.
+        // A local runtime counts its own tasks. Tokio does not count the tasks of a `LocalSet`.
         let polled_by = match TokioLeases::of(&self.target) {
             Some(leases) if leases.is_local() => PolledBy::Unknown,
             _ => PolledBy::LocalExecutor,
@@ -134,7 +146,7 @@ impl Spawner {
         spawning::count_accepted(&self.target, polled_by, || tokio::task::spawn_local(future))
     }
 
-    /// Spawns a task into a set, as `JoinSet::spawn_on`.
+    /// Spawns a measured task in `set`, as `JoinSet::spawn_on`.
     #[track_caller]
     pub fn spawn_in<F>(&self, set: &mut JoinSet<F::Output>, future: F) -> AbortHandle
     where
@@ -165,7 +177,7 @@ impl Spawner {
         })
     }
 
-    /// Runs a closure on the blocking pool, as `Handle::spawn_blocking`, and measures how long it waited for a thread.
+    /// Runs a closure on the blocking pool, as `Handle::spawn_blocking`, and measures how long it waits for a thread.
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, closure: F) -> JoinHandle<R>
     where
@@ -175,7 +187,7 @@ impl Spawner {
         if self.target.registry.blocking_queue_wait_config().is_none() {
             return self.runtime.spawn_blocking(closure);
         }
-        // The closure that is spawned holds these beside the user's.
+        // The spawned closure captures these.
         if const { is_large::<(Arc<RecordingTarget>, Timestamp, F)>() } {
             self.spawn_blocking_small(Box::new(closure))
         } else {
@@ -201,13 +213,13 @@ impl Spawner {
         })
     }
 
-    /// Measures a future that is to be spawned by something else, such as a library that takes a future: it counts as a task.
+    /// Wraps a future that other code spawns, such as a library. It counts as a task, spawned now.
     #[track_caller]
     pub fn measure<F>(&self, future: F) -> Measured<F> {
         Measured::counted(&self.target, future, Location::caller())
     }
 
-    /// The runtime it spawns on.
+    /// Returns the handle of the runtime on which this spawner spawns.
     pub fn handle(&self) -> &Handle {
         &self.runtime
     }

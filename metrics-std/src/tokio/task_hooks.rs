@@ -1,4 +1,4 @@
-//! Every task of a runtime, by Tokio's unstable task hooks.
+//! Records every task of a runtime through Tokio's unstable task hooks.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::record::thread_leases;
 
 type TaskCallback = Box<dyn Fn(&TaskMeta<'_>) + Send + Sync>;
 
-/// Callbacks by event, each list in the order in which it is called.
+/// The callbacks of each event, in call order.
 #[derive(Default)]
 pub(super) struct TaskCallbacks {
     pub(super) spawn: Vec<TaskCallback>,
@@ -24,7 +24,7 @@ pub(super) struct TaskCallbacks {
 }
 
 impl TaskCallbacks {
-    /// Adds those that record.
+    /// Adds the callbacks that record.
     pub(super) fn record(&mut self, target: &Arc<RecordingTarget>) {
         let before = Arc::clone(target);
         self.before_poll.push(Box::new(move |meta| {
@@ -56,7 +56,7 @@ impl TaskCallbacks {
         );
     }
 
-    /// Hands the callbacks to Tokio.
+    /// Installs the callbacks in Tokio's builder.
     pub(super) fn install(self, installed: &mut Installed<'_>) {
         if !self.spawn.is_empty() {
             installed
@@ -94,7 +94,7 @@ fn call(callbacks: &[TaskCallback], meta: &TaskMeta<'_>) {
     }
 }
 
-/// When Tokio scheduled the task, by our clock. Tokio reports how long ago that was.
+/// Returns when Tokio scheduled the task, as a timestamp of the registry's clock. Tokio reports how long ago that was.
 fn scheduled_at(target: &RecordingTarget, meta: &TaskMeta<'_>) -> Option<Timestamp> {
     let registry = &target.registry;
     if !registry.clock().is_real_time() {

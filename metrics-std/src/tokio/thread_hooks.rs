@@ -1,4 +1,4 @@
-//! What a worker records in Tokio's thread hooks.
+//! Records the events of worker threads through Tokio's thread hooks.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::record::runtime_leases::PolledBy;
 use crate::record::target::RecordingTarget;
 use crate::record::thread_leases;
 
-/// What the thread hooks of one runtime need.
+/// The thread hooks of one runtime.
 #[derive(Clone)]
 pub(super) struct ThreadHooks {
     pub(super) target: Arc<RecordingTarget>,
@@ -15,7 +15,7 @@ pub(super) struct ThreadHooks {
 }
 
 impl ThreadHooks {
-    /// The thread is about to block until there is work.
+    /// Records that the thread is about to block until there is work.
     pub(super) fn park(&self) {
         if let Some(lease) = thread_leases::lease_for_poll(&self.target, PolledBy::Runtime) {
             lease.worker.park();
@@ -23,7 +23,7 @@ impl ThreadHooks {
         self.leases.stop_busy();
     }
 
-    /// The thread has woken up.
+    /// Records that the thread has woken up.
     pub(super) fn unpark(&self) {
         self.leases.start_busy();
         if let Some(lease) = thread_leases::lease_for_poll(&self.target, PolledBy::Runtime) {
@@ -34,12 +34,12 @@ impl ThreadHooks {
         }
     }
 
-    /// The thread has started.
+    /// Records that the thread has started.
     pub(super) fn start(&self) {
         self.leases.thread_started();
     }
 
-    /// The thread is about to end.
+    /// Records that the thread is about to end.
     pub(super) fn stop(&self) {
         thread_leases::release(&self.target.registry);
         self.leases.thread_stopped();

@@ -1,4 +1,4 @@
-//! The watchdog's threads and the guard that ends them.
+//! The watchdog's threads, and the guard that ends them.
 
 use core::convert::Infallible;
 use core::fmt;
@@ -13,36 +13,46 @@ use metrics_core::{Probe, RECORDING, RegistryRef, RuntimeMetrics};
 
 use super::{Stall, StallScanner};
 
-/// How long a drop waits for the threads to end.
+/// How long dropping a [`Watchdog`] waits for its threads to end.
 const DROP_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Reports that wait for the callback. One that finds the queue full is not delivered.
+/// Maximum number of reports that wait for the callback. Further reports are not delivered.
 const QUEUE: usize = 64;
 
-/// Watches for stalls until it is dropped. Made by [`watch_stalls`].
+/// Watches for stalls until it is dropped. Returned by [`watch_stalls`].
 ///
-/// Dropping it ends the watch and waits up to 100 ms for a callback that is running; [`shutdown`](Self::shutdown) waits as long as
-/// you say. The callback may drop its own watchdog. In a forked child, which has none of its parent's threads, both do
-/// nothing.
-#[must_use = "dropping it ends the watch"]
+/// ```
+/// use core::time::Duration;
+/// use metrics_std::watchdog::watch_stalls;
+/// use metrics_std::{Builder, Clock, build_wrapped};
+///
+/// let metrics = build_wrapped(Builder::new(), Clock::new())?;
+/// let watchdog = watch_stalls(&metrics, Duration::from_millis(20), |stall| eprintln!("{stall}"))?;
+/// watchdog.shutdown(Duration::from_secs(10))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Dropping it stops the watchdog and waits up to 100 ms for a running callback. [`shutdown`](Self::shutdown) waits for a timeout of
+/// your choice. The callback may drop its own watchdog. In a forked child, which does not have its parent's threads, both do nothing.
+#[must_use = "dropping it stops the watchdog"]
 pub struct Watchdog(Option<Threads>);
 
-/// What is needed to end the threads and to see that they have ended. They are detached: joining one could block for ever.
+/// Ends the threads and waits for them. The threads are detached, because joining one could block without end.
 struct Threads {
     /// The scanning thread ends when this is dropped, and the callback thread follows.
     stop: Sender<Infallible>,
     /// Disconnected once both have ended.
     ended: Receiver<Infallible>,
     callback: ThreadId,
-    /// The process that has the threads.
+    /// The process in which the threads run.
     process: u32,
 }
 
-/// The callback was still running when [`Watchdog::shutdown`] stopped waiting.
+/// The error of [`Watchdog::shutdown`]: the callback was still running after the timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownTimeout {
-    /// How long it waited.
+    /// The timeout that was passed to [`Watchdog::shutdown`].
     pub timeout: Duration,
 }
 
@@ -59,17 +69,27 @@ impl fmt::Display for ShutdownTimeout {
 
 impl core::error::Error for ShutdownTimeout {}
 
-/// Reports every poll of at least `threshold`: once while it goes on, and once when it is over.
+/// Calls `callback` for every poll of at least `threshold`: once during the poll and once when it is over.
 ///
-/// A thread named `stall-watchdog` scans the workers four times in every threshold, but at most every millisecond and at least every
-/// 100 ms. It keeps neither the runtime nor its workers alive. A threshold of zero reports every poll that a scan finds.
+/// ```
+/// use core::time::Duration;
+/// use metrics_std::watchdog::watch_stalls;
+/// use metrics_std::{Builder, Clock, build_wrapped};
 ///
-/// The callback runs on a second thread, `stall-callback`, so that one that blocks delays only later reports: up to 64 are queued,
-/// and further ones are not delivered. A panic in the callback is caught, after the panic hook has reported it, and the
-/// callback is called again for the next report.
+/// let metrics = build_wrapped(Builder::new(), Clock::new())?;
+/// let _watchdog = watch_stalls(&metrics, Duration::from_millis(20), |stall| eprintln!("{stall}"))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A thread named `stall-watchdog` scans the workers four times per threshold, with a period between 1 and 100 ms. It does not keep the
+/// runtime or its workers alive. With a threshold of zero, every poll that a scan finds is reported.
+///
+/// The callback runs on a second thread, `stall-callback`. A callback that blocks delays only later reports: up to 64 reports are queued,
+/// and further reports are not delivered. If the callback panics, the panic hook reports the panic, and the callback is called again for
+/// the next report.
 ///
 /// # Errors
-/// If the operating system refuses a thread.
+/// Returns an error if the operating system can't create a thread.
 pub fn watch_stalls<R, P>(
     metrics: &RuntimeMetrics<R, P>,
     threshold: Duration,
@@ -90,11 +110,11 @@ where
     let (reports, reported) = mpsc::sync_channel::<Stall>(QUEUE);
     let scanning = running.clone();
     let deliver = move || {
-        // Locals are dropped in reverse order: the callback is gone before the guard sees the end.
+        // Locals are dropped in reverse order: the callback is dropped before the guard sees the end.
         let _running = running;
         let mut callback = callback;
         for stall in reported {
-            // The panic hook has reported a panic by then.
+            // The panic hook has already reported the panic.
             let _ = catch_unwind(AssertUnwindSafe(|| callback(&stall)));
         }
     };
@@ -109,7 +129,7 @@ where
     };
     let spawn = |name: &str| thread::Builder::new().name(name.into());
     let callback = spawn("stall-callback").spawn(deliver)?.thread().id();
-    // If this fails, the closure is dropped with `reports`, which ends the other thread.
+    // If this fails, `reports` is dropped with the closure, which ends the other thread.
     spawn("stall-watchdog").spawn(scan)?;
     Ok(Watchdog(Some(Threads {
         stop,
@@ -120,10 +140,10 @@ where
 }
 
 impl Watchdog {
-    /// Ends the watch and waits up to `timeout` for the callback to return.
+    /// Stops the watchdog and waits up to `timeout` for the callback to return.
     ///
     /// # Errors
-    /// [`ShutdownTimeout`] if it did not. Reports that are already queued may still be delivered later.
+    /// Returns [`ShutdownTimeout`] if the callback does not return in time. Reports in the queue may then still be delivered.
     pub fn shutdown(mut self, timeout: Duration) -> Result<(), ShutdownTimeout> {
         self.end(timeout)
     }
@@ -133,7 +153,7 @@ impl Watchdog {
             return Ok(());
         };
         if threads.process != std::process::id() {
-            // In a forked child the channels may have been locked by a thread that is not there.
+            // In a forked child, a thread that no longer exists may have locked the channels.
             core::mem::forget(threads);
             return Ok(());
         }

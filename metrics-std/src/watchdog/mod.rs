@@ -1,7 +1,4 @@
-//! Stall detection: reports a worker that is stuck in one poll, while it is stuck.
-//!
-//! A stall is a single poll over a threshold, seen in the worker's live record, which needs no help from the worker. A worker
-//! that does millions of short polls without ever parking does not stall.
+//! Detects stalls: reports a worker that is stuck in one poll, while it is stuck.
 //!
 //! ```
 //! use core::time::Duration;
@@ -16,20 +13,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The stalls found are counted in the registry
+//! A stall is a single poll that lasts longer than a threshold. The watchdog finds it in the worker's live record and needs no
+//! cooperation of the worker. A worker that executes millions of short polls without parking does not stall.
+//!
+//! The registry counts the stalls
 //! ([`poll_stall_count`](metrics_core::RuntimeMetrics::poll_stall_count),
-//! [`no_progress_stall_count`](metrics_core::RuntimeMetrics::no_progress_stall_count)), so that snapshots and exporters show them. Of several
-//! watchdogs of one runtime, the first one counts.
+//! [`no_progress_stall_count`](metrics_core::RuntimeMetrics::no_progress_stall_count)), so snapshots and exporters include them. If a
+//! runtime has several watchdogs, only the first one counts.
 //!
 //! # What is not promised
 //!
-//! - A stall is reported at the first scan past the threshold, and its end at the first scan after it: a quarter of the threshold late at
-//!   most, if the operating system lets the watchdog run.
-//! - A poll that began while nothing was timed (poll time switched off, or not sampled) is timed from the first scan that saw it.
-//! - A clock that steps back hides the time before the step that no scan saw. Such a stall says so ([`Stall::clock_stepped`]).
-//! - Of polls that no wrapper sees, only [`StallKind::NoProgress`] is known, and only on a multi-thread Tokio runtime: its worker is not
-//!   parked, and Tokio's own busy time for it stands still. Tokio moves that once in `event_interval` polls (61 by default), so
-//!   it can be as many short polls as one long.
+//! - A stall is reported at the first scan past the threshold, and its end at the first scan after it. If the operating system lets the
+//!   watchdog run, both are at most one scan period late.
+//! - If poll time is switched off or the poll is not sampled, the duration is measured from the first scan that sees the poll.
+//! - If the clock steps back, the time between the last scan and the step is lost. [`Stall::clock_stepped`] is then `true`.
+//! - Polls that no wrapper measures are reported only as [`StallKind::NoProgress`], and only on a multi-thread Tokio runtime: the worker
+//!   is not parked, and its busy time as reported by Tokio does not advance. Tokio updates that once per `event_interval` polls (61 by
+//!   default), so such a stall may be many short polls instead of one long poll.
 
 mod guard;
 mod scanner;

@@ -1,4 +1,4 @@
-//! Finding stalls in the live records of a runtime's threads.
+//! [`StallScanner`] finds stalls in the live records of a runtime's threads.
 
 use core::fmt;
 use core::time::Duration;
@@ -14,26 +14,26 @@ use metrics_core::{
 use super::{Stall, StallKind, StallPhase};
 use crate::InstantClock;
 
-/// Two cores may disagree about the time by a few microseconds. A poll that begins further in the future than this began before the
-/// clock stepped back.
+/// The clocks of two cores may differ by a few microseconds. A poll whose start is further than this in the future began before the clock
+/// stepped back.
 const CLOCK_SKEW: Duration = Duration::from_millis(1);
 
-/// Scans a runtime's workers for stalls, each time [`scan`](Self::scan) is called.
+/// Scans a runtime's workers for stalls when [`scan`](Self::scan) is called.
 ///
-/// [`watch_stalls`](super::watch_stalls) calls it from a thread; a test calls it directly.
+/// [`watch_stalls`](super::watch_stalls) calls it on a thread of its own. Use it directly in tests, or to scan on your own thread.
 pub struct StallScanner<R: RegistryRef, P> {
     metrics: RuntimeMetrics<R, P>,
     runtime: Arc<str>,
     threshold: Duration,
-    /// In place of the registry's clock where that does not work.
+    /// Used if the registry has no clock.
     own_clock: Option<InstantClock>,
     scale: TimeScale,
     last_scan: Option<Timestamp>,
-    /// What each slot was last seen doing.
+    /// The activity of each slot at the last scan.
     slots: BTreeMap<usize, Watched>,
-    /// The poll that each slot was last seen in or after, where its start is not known, and when it was first seen so.
+    /// The slots whose last transition has no known time, each with the scan that first saw that transition.
     undated: BTreeMap<usize, Undated>,
-    /// Kept for its memory.
+    /// Kept to reuse its allocation.
     threads: Vec<LiveThread>,
     counts: Option<Counts<R>>,
 }
@@ -49,23 +49,23 @@ struct Undated {
 struct Watched {
     activity: Activity,
     since: Timestamp,
-    /// What had passed when the clock stepped back; `since` then is the scan that noticed it.
+    /// The duration before the clock stepped back; `since` is then the time of the scan that detected the step.
     before_step: Duration,
     clock_stepped: bool,
-    /// Where the task of the poll was spawned, as far as that is known yet.
+    /// The spawn location of the polled task, if known so far.
     spawn_location: LocationId,
     worker: Option<usize>,
     thread: u64,
     reported: bool,
 }
 
-/// What must stay the same for a stall to be one.
+/// The activity of a slot. It is a stall if it stays equal for the threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Activity {
     Poll {
         transition: Transition,
     },
-    /// Between two polls that are seen, with the runtime's own signs of progress.
+    /// Between two measured polls, with the progress that the runtime reports.
     Between {
         transition: Transition,
         progress: u64,
@@ -73,7 +73,7 @@ enum Activity {
 }
 
 impl<R: RegistryRef, P: Probe + Clone> StallScanner<R, P> {
-    /// A scanner for polls of at least `threshold`.
+    /// Creates a scanner for polls of at least `threshold`.
     pub fn new(metrics: &RuntimeMetrics<R, P>, threshold: Duration) -> Self {
         let registry = metrics.registry();
         let own_clock = (!registry.is_timed()).then(InstantClock::new);
@@ -106,7 +106,7 @@ impl<R: RegistryRef, P: Probe + Clone> StallScanner<R, P> {
 }
 
 impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
-    /// Looks at every worker once. Reports each stall when it is first seen past the threshold, and once more when it is over.
+    /// Checks every worker once. Calls `report` for each stall when it is first seen past the threshold, and again when it is over.
     pub fn scan(&mut self, mut report: impl FnMut(&Stall)) {
         let mut threads = core::mem::take(&mut self.threads);
         threads.clear();
@@ -157,14 +157,14 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
             }
             self.slots.insert(thread.slot, watched);
         }
-        // Threads that gave back their slot, or gave away their worker.
+        // These threads have given back their slot or handed over their worker.
         for (_, gone) in before {
             self.close(Some(gone), now, &mut report);
         }
         self.threads = threads;
     }
 
-    /// The clock stepped back from `last` or later to `now`. Keeps what had passed by the last scan, and goes on from `now`.
+    /// Adjusts to a clock that stepped back to `now`: keeps the durations up to the last scan and continues from `now`.
     fn rebase(&mut self, last: Timestamp, now: Timestamp) {
         for watched in self.slots.values_mut() {
             let passed = Duration::from_nanos(self.scale.nanos(last, watched.since));
@@ -177,8 +177,8 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
         }
     }
 
-    /// A poll whose start is not known counts from the first scan that saw it, and falls accordingly before or after
-    /// what another thread of the same worker does. So does what follows it.
+    /// Sets `since` of transitions whose time is not known to the first scan that saw them. This also orders them against the
+    /// transitions of other threads of the same worker.
     fn date(&mut self, threads: &mut [LiveThread], now: Timestamp) {
         let mut before = core::mem::take(&mut self.undated);
         let latest = now.ticks().saturating_add(self.scale.ticks_of(CLOCK_SKEW));
@@ -200,13 +200,13 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
         }
     }
 
-    /// What a thread is doing that could be a stall, and since when.
+    /// Returns the activity of a thread that could be a stall, and its start.
     fn activity(&self, thread: &LiveThread, now: Timestamp) -> Option<(Activity, Timestamp)> {
         let live = &thread.live;
         let transition = live.transition;
         match live.state {
             WorkerState::Polling => Some((Activity::Poll { transition }, live.since.unwrap_or(now))),
-            // Only a worker whose parks are known is ever seen running.
+            // A worker has this state only if its parks are known.
             WorkerState::Running => {
                 let progress = self.progress(thread.worker?)?;
                 Some((Activity::Between { transition, progress }, now))
@@ -215,7 +215,7 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
         }
     }
 
-    /// The runtime's own sign of progress. `None` if there is none, or if the worker may be parked.
+    /// Returns the progress that the runtime reports. Returns `None` if it reports none or the worker may be parked.
     fn progress(&self, worker: usize) -> Option<u64> {
         let state = self.metrics.probe().worker_state(worker)?;
         state.progress.filter(|_| state.parked == Some(false))
@@ -258,7 +258,7 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
     }
 }
 
-/// The right to count the stalls of a registry, until it is dropped. One scanner has it at a time.
+/// Permission to count the stalls of a registry, until it is dropped. Only one scanner has it at a time.
 struct Counts<R: RegistryRef>(R);
 
 impl<R: RegistryRef> Counts<R> {
@@ -285,15 +285,15 @@ impl<R: RegistryRef, P> fmt::Debug for StallScanner<R, P> {
     }
 }
 
-/// What `write` writes; `None` if that is nothing.
+/// Returns the text that `write` writes, or `None` if it writes nothing.
 fn text(write: impl FnOnce(&mut String) -> fmt::Result) -> Option<Arc<str>> {
     let mut text = String::new();
     write(&mut text).ok()?;
     (!text.is_empty()).then(|| Arc::from(text))
 }
 
-/// Whether no other thread has taken over this one's worker since. A thread that gave its worker away in the middle of a poll
-/// (`block_in_place`) may go on as long as it likes.
+/// Returns whether no other thread has taken over this thread's worker. A thread that handed its worker over during a poll
+/// (`block_in_place`) does not block it, so its poll is not a stall.
 fn holds_its_worker(thread: &LiveThread, all: &[LiveThread]) -> bool {
     thread.worker.is_none()
         || !all

@@ -1,4 +1,4 @@
-//! What a stall report contains.
+//! [`Stall`]: the report of a stall.
 
 use core::fmt;
 use core::time::Duration;
@@ -7,37 +7,36 @@ use std::time::SystemTime;
 
 use metrics_core::StallKind;
 
-/// One stall, reported when it is found and again when it is over.
+/// A stall, reported when it is found and again when it is over.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stall {
-    /// Whether it goes on.
+    /// Whether the stall is still in progress.
     pub phase: StallPhase,
-    /// How it was detected.
+    /// How the stall was detected.
     pub kind: StallKind,
     /// The runtime's name.
     pub runtime: Arc<str>,
-    /// The worker's index; `None` for an external thread, which polls the runtime's tasks and is none of its workers.
+    /// The worker's index, or `None` for an external thread, which polls the runtime's tasks but is not one of its workers.
     pub worker: Option<usize>,
-    /// The name of the thread; `None` if it has none, or has ended.
+    /// The name of the thread, or `None` if it has no name or has ended.
     pub thread: Option<Arc<str>>,
-    /// File and line at which the task was spawned; `None` where that is not known.
+    /// The file and line at which the task was spawned, or `None` if unknown.
     pub spawn_location: Option<Arc<str>>,
-    /// When it began, by the system's clock.
+    /// When the stall began, by the system clock.
     pub began: SystemTime,
-    /// How long it has lasted; once it is over, up to the scan that found it over. A lower bound if
-    /// [`clock_stepped`](Self::clock_stepped).
+    /// The duration up to the scan that reports it. It is a lower bound if [`clock_stepped`](Self::clock_stepped).
     pub lasted: Duration,
     /// Whether the registry's clock stepped back during the stall, so that part of its duration is unknown.
     pub clock_stepped: bool,
 }
 
-/// Whether a stall goes on.
+/// Whether a stall is still in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StallPhase {
-    /// It has passed the threshold and goes on.
+    /// The stall has passed the threshold and is in progress.
     Ongoing,
-    /// It is over.
+    /// The stall is over.
     Over,
 }
 

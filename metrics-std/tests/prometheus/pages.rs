@@ -243,7 +243,7 @@ fn two_runtimes_of_one_name_are_refused() {
     let error = error.expect_err("the names are the same").to_string();
     assert_eq!(
         error,
-        "a runtime named \"main\" is exported already: give each registry a name of its own"
+        "a runtime named \"main\" is already exported: give each registry its own name"
     );
 }
 

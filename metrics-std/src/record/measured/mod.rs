@@ -21,8 +21,7 @@ use super::thread_leases;
 use crate::RuntimeMetrics;
 
 pin_project! {
-    /// A future and what is measured of it: polls, how long each took, and how long each waited since the wake that
-    /// asked for it.
+    /// Measures a future on any executor: counts its polls and times each poll and the wait before it.
     ///
     /// ```
     /// use metrics_std::{Builder, Clock, HistogramConfig, Measured, MetricSet, NoProbe};
@@ -39,33 +38,34 @@ pin_project! {
     ///
     /// # Where a poll is recorded
     ///
-    /// In the current worker of the thread, if it is one of the same registry ([`enter`](crate::enter), or a Tokio worker
-    /// under the adapter). Otherwise in a slot leased for the thread, which it keeps until it ends. A thread that can
-    /// have none, because it is ending, records under a lock in the row of foreign threads.
+    /// If the thread has a current worker of the same registry (set by [`enter`](crate::enter), or a Tokio worker with the adapter), the
+    /// poll is recorded there. Otherwise the thread leases a slot and keeps it until it ends. A thread that can't lease a slot, because
+    /// it is ending or no slot is left, records in the shared row of external threads, under a lock.
     ///
     /// # What counts
     ///
-    /// - A [`task`](Self::task) counts as spawned when it is made and as ended once: completed when it returns `Ready`, panicked
-    ///   when a poll of it panics, cancelled when it is dropped before either. Wrap a future once: a wrapper inside a
-    ///   wrapped task is another task, whose polls are counted as nested and not timed.
-    /// - A [`root`](Self::root) counts its polls as root polls, and nothing else.
-    /// - A wake during a poll counts for the next one. Of several wakes the first counts. A poll that nobody asked for,
-    ///   as by a `select!` that polls all its branches, has no latency.
+    /// - A [`task`](Self::task) counts as spawned when it is wrapped, and as ended once: completed when it returns `Ready`, panicked
+    ///   when one of its polls panics, cancelled when it is dropped before either. Wrap a future once: a wrapper inside a wrapped task
+    ///   is another task, whose polls are counted as nested polls and not timed.
+    /// - A [`root`](Self::root) counts only its polls, as root polls.
+    /// - Schedule latency is the time from the first wake since the last poll began to the next poll. A poll without a wake has none, such
+    ///   as a poll by a `select!` that polls all its branches.
     ///
     /// # Cost
     ///
-    /// Two clock readings a poll and one a wake: a wrapper can't see what happened between two polls, so it reads at both
-    /// ends. One thread-local access, no lock and no allocation a poll; a task's first poll allocates its waker.
+    /// Each poll takes two clock readings, because a wrapper does not know what happens between two polls, and one thread-local access.
+    /// It takes no lock and does not allocate, except that the first poll of a task allocates its waker. Each wake takes one clock
+    /// reading.
     ///
     /// # What is not promised
     ///
-    /// The waker is kept inside the future, as by any future that stores its own: an executor that frees a task only when its last
-    /// waker is gone, and never drops the futures it forgot, keeps such a task for ever.
+    /// The future stores a clone of its executor's waker. An executor that frees a task only when its last waker is dropped, and never
+    /// drops the future itself, therefore leaks the task.
     #[must_use = "futures do nothing unless they are polled"]
     pub struct Measured<F> {
         #[pin]
         future: F,
-        // Dropped after the future, so that the end is counted once everything of it is gone.
+        // Dropped after the future, so that the end is counted after all parts of the future are dropped.
         task: IfRecording<Task>,
     }
 
@@ -79,13 +79,13 @@ pin_project! {
 }
 
 impl<F> Measured<F> {
-    /// Measures a future that is about to be spawned as a task. Its spawn location is the caller's.
+    /// Wraps a future that is about to be spawned as a task. Its spawn location is the caller's.
     #[track_caller]
     pub fn task(metrics: &RuntimeMetrics, future: F) -> Self {
         Self::counted(metrics.probe().target(), future, Location::caller())
     }
 
-    /// Measures a future that a thread blocks on, which is no task.
+    /// Wraps a future that a thread blocks on. Its polls count as root polls, not as polls of a task.
     pub fn root(metrics: &RuntimeMetrics, future: F) -> Self {
         Self {
             future,
@@ -93,7 +93,7 @@ impl<F> Measured<F> {
         }
     }
 
-    /// Measures a future whose spawn counts now.
+    /// Wraps a future and counts its spawn.
     pub(crate) fn counted(
         target: &Arc<RecordingTarget>,
         future: F,
@@ -105,7 +105,7 @@ impl<F> Measured<F> {
         Self::uncounted(target, future, location, PolledBy::Unknown)
     }
 
-    /// Measures a future whose spawn is counted by [`spawning::count_accepted`](super::spawning::count_accepted).
+    /// Wraps a future. [`spawning::count_accepted`](super::spawning::count_accepted) counts its spawn.
     pub(crate) fn uncounted(
         target: &Arc<RecordingTarget>,
         future: F,

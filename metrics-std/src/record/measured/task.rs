@@ -1,4 +1,4 @@
-//! The life of one measured future.
+//! The state of one measured future, and the recording of its polls and its end.
 
 use core::fmt;
 use core::panic::Location;
@@ -16,17 +16,17 @@ use crate::record::target::RecordingTarget;
 use crate::record::thread_leases;
 use crate::{Worker, location};
 
-/// What the wrapper keeps of the future.
+/// The state that the wrapper keeps for its future.
 pub(super) struct Task {
     stage: Stage,
-    /// `None` for a root future, which is no task, and for one that its runtime has refused.
+    /// `None` for a root future, which is not a task, and for a task that its runtime has refused.
     life: Option<TaskLife>,
     polled_by: PolledBy,
     spawn_location: LocationId,
 }
 
 enum Stage {
-    /// Scheduled since its spawn, or never to be stamped.
+    /// Before the first poll, with the time of the spawn. If wakes are not stamped, the task stays in this stage, without a time.
     Fresh(Arc<RecordingTarget>, Option<Timestamp>),
     Polled(TaskWaker),
 }
@@ -111,7 +111,7 @@ impl Task {
         inner(cx)
     }
 
-    /// When the task became scheduled, for the poll that begins now.
+    /// Returns when the task became scheduled for the poll that begins now.
     #[inline]
     fn take_stamp(&mut self) -> Option<Timestamp> {
         match &mut self.stage {
@@ -136,7 +136,7 @@ impl Task {
         }
         let polled = match &mut self.stage {
             Stage::Polled(waker) => inner(&mut waker.context(cx.waker())),
-            // Schedule latency is not measured: wakes are not stamped.
+            // Schedule latency is not measured, so wakes are not stamped.
             Stage::Fresh(..) => inner(cx),
         };
         let life = self.life.as_mut();
@@ -146,7 +146,7 @@ impl Task {
 }
 
 impl Task {
-    /// The future is about to be dropped.
+    /// Notes that the future is about to be dropped.
     #[inline]
     pub(super) fn start_drop(&mut self) {
         if let Some(life) = &mut self.life {
@@ -183,7 +183,7 @@ impl fmt::Debug for Task {
     }
 }
 
-/// A poll in a slot of this thread, ended by the drop, also when the poll panics.
+/// A poll in a slot of this thread. Dropping it ends the poll, also when the poll panics.
 struct LeasedPoll {
     lease: Rc<Lease>,
     open: OpenPoll,
@@ -209,7 +209,7 @@ impl Drop for LeasedPoll {
     }
 }
 
-/// A poll of a root future, counted by the drop, also when the poll panics.
+/// A poll of a root future. Dropping it counts the poll, also when the poll panics.
 struct RootPoll<'a> {
     target: &'a RecordingTarget,
     lease: Option<Rc<Lease>>,
@@ -226,12 +226,12 @@ impl Drop for RootPoll<'_> {
     }
 }
 
-/// A poll on a thread that can't have a slot, recorded by the drop, also when the poll panics.
+/// A poll on a thread that can't lease a slot. Dropping it records the poll, also when the poll panics.
 struct ExternalPoll {
     target: Arc<RecordingTarget>,
     start: PollStart,
     started: Timestamp,
-    /// Not inside another poll of the same runtime.
+    /// Whether it is not inside another poll of the same runtime.
     outermost: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The waker that a measured future sees: it stamps the time of a wake, then wakes the task.
+//! The waker that a measured future receives. It stamps the time of a wake, then wakes the task.
 
 use core::task::{Context, Waker};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use metrics_core::{Timestamp, WakeStamp};
 
 use crate::record::target::RecordingTarget;
 
-/// What a task's wakers share.
+/// The state that the clones of a task's waker share.
 struct Stamping {
     target: Arc<RecordingTarget>,
     /// The executor's waker.
@@ -16,11 +16,11 @@ struct Stamping {
     stamp: Stamp,
 }
 
-/// Where the first wake since the last poll is noted.
+/// The cell that contains the time of the first wake since the last poll.
 enum Stamp {
     Here(WakeStamp),
-    /// The executor changed the task's waker. What still holds an earlier one may wake the task all the same, so every waker
-    /// of a task stamps the first one's cell.
+    /// The executor changed the task's waker. Clones of an earlier waker can still wake the task, so every waker of a task stamps the
+    /// cell of the first one.
     In(Arc<Stamping>),
 }
 
@@ -51,7 +51,7 @@ impl Wake for Stamping {
     }
 }
 
-/// A task's waker, made at its first poll and kept for as long as the executor's own stays the same.
+/// A task's waker. It is created at the first poll and kept while the executor's waker stays the same.
 pub(super) struct TaskWaker {
     shared: Arc<Stamping>,
     waker: Waker,
@@ -78,13 +78,13 @@ impl TaskWaker {
         &self.shared.target
     }
 
-    /// When the task was first woken since the last call.
+    /// Returns when the task was first woken since the last call.
     #[inline]
     pub(super) fn take(&self) -> Option<Timestamp> {
         self.shared.stamp().take()
     }
 
-    /// A context that wakes through this waker to `inner`.
+    /// Returns a context whose waker stamps the wake and then wakes `inner`.
     #[inline]
     pub(super) fn context(&mut self, inner: &Waker) -> Context<'_> {
         if !self.shared.inner.will_wake(inner) {
