@@ -1,4 +1,4 @@
-//! Running a program while its output is read line by line, with a limit on its time.
+//! Runs a program with a time limit and reads its output line by line.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-/// What happens while a program runs.
+/// An event of a running program.
 pub(crate) enum Event<'a> {
-    /// It wrote a line, to its standard output or to its standard error.
+    /// The program wrote a line to its standard output or standard error.
     Line(&'a str),
-    /// A second passed in which it wrote nothing.
+    /// The program wrote nothing for a second.
     Quiet,
 }
 
@@ -29,13 +29,13 @@ impl Outcome {
     }
 }
 
-/// The process group of the program now running, for the handler of Ctrl-C.
+/// The process group of the running program, for the Ctrl-C handler.
 static RUNNING: Mutex<Option<u32>> = Mutex::new(None);
 
-/// Runs `command` to its end, or kills it and what it started after `limit`.
+/// Runs `command` to its end, or kills it and its child processes after `limit`.
 ///
-/// It has no standard input and is the leader of a process group of its own: a test that hangs is a grandchild, and
-/// killing cargo alone would leave it behind. Ctrl-C is passed on to that group.
+/// The command has no standard input and leads its own process group: a test that hangs is a grandchild, and
+/// killing only cargo would leave it running. Ctrl-C is forwarded to that group.
 pub(crate) fn watch(
     mut command: Command,
     limit: Duration,
@@ -51,7 +51,7 @@ pub(crate) fn watch(
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child = command.spawn().with_context(|| format!("can't start `{what}`"))?;
-    // The command holds the writing ends: while they are open, the pipe has no end.
+    // The command holds the write ends of the pipe: reading ends only when they are closed.
     drop(command);
     *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(child.id());
 
@@ -73,7 +73,7 @@ pub(crate) fn watch(
         match lines.recv_timeout(Duration::from_secs(1)) {
             Ok(line) => on_event(Event::Line(&line)),
             Err(RecvTimeoutError::Timeout) => {
-                // A service that a test left behind keeps the pipe open after its parent is gone.
+                // A service that a test left running keeps the pipe open after its parent has ended.
                 if let Some(status) = child.try_wait()? {
                     break Outcome::Exited(status);
                 }
@@ -100,7 +100,7 @@ fn reap(child: &mut Child) -> Result<()> {
     Ok(())
 }
 
-/// Ends a whole process group. The shell's own `kill` is there even where no `kill` program is installed.
+/// Kills a process group. The shell has a built-in `kill` even if no `kill` program is installed.
 fn kill_group(leader: u32) {
     let _ = Command::new("sh")
         .args(["-c", &format!("kill -KILL -{leader}")])
@@ -110,7 +110,7 @@ fn kill_group(leader: u32) {
 fn pass_on_ctrl_c() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // Without a handler Ctrl-C still ends this program; only the group would stay behind.
+        // Without a handler, Ctrl-C still ends this program, but not the group.
         let _ = ctrlc::set_handler(|| {
             if let Some(leader) = *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) {
                 kill_group(leader);

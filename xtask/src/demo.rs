@@ -1,6 +1,6 @@
-//! `cargo xtask demo`: the package `demo`, in release.
+//! `cargo xtask demo`: builds and runs the package `demo` in release mode.
 
-// The demo's own flags, so that a wrong one is an error before the release build and not after it.
+// Parses the demo's own flags, so that a wrong flag is reported before the release build.
 #[allow(dead_code, reason = "they are passed on as they were typed")]
 #[path = "../../tests/demo/src/cli.rs"]
 mod cli;
@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 
 use crate::toolchain::Toolchain;
 
-/// Builds the demo and becomes it.
+/// Builds the demo and replaces this process with it.
 pub(crate) fn run() -> Result<ExitCode> {
     let mut command = Toolchain::host().cargo(&["run", "--release", "--package", "demo", "--"]);
     // The program's name and the subcommand come first.
@@ -22,7 +22,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     become_it(command)
 }
 
-/// The terminal, its Ctrl-C and the exit code are the demo's from here on, with nothing of ours in between.
+/// The demo now owns the terminal, handles Ctrl-C and sets the exit code.
 #[cfg(unix)]
 fn become_it(mut command: Command) -> Result<ExitCode> {
     let error = std::os::unix::process::CommandExt::exec(&mut command);

@@ -1,4 +1,4 @@
-//! The command line, in one place.
+//! The command line of all commands.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// What a wrong command line exits with, as `clap` and most Unix tools do.
+/// The exit status for a wrong command line, as in `clap` and most Unix tools.
 pub(crate) const BAD_USAGE: u8 = 2;
 
-/// What a command exits with that ran to its end.
+/// The exit status of a command that completes.
 pub(crate) fn exit_code(success: bool) -> ExitCode {
     if success {
         ExitCode::SUCCESS
@@ -31,100 +31,100 @@ struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Measure every comparison with its peers side by side, and judge the goals
+    /// Measure every comparison side by side with its peers and check the goals
     Bench(Bench),
-    /// Watch an axum service on Tokio live, under real load
+    /// Show live metrics of an axum service on Tokio under real load
     Demo(crate::demo::Cli),
-    /// Run firmware in QEMU, show its table of tasks, and weigh what metrics cost it
+    /// Run firmware in QEMU, show its task table and measure the cost of metrics
     Firmware(crate::firmware::Cli),
-    /// Prove the numbers on every kind of target: run the rows of the test matrix
+    /// Run the test matrix on every kind of target
     TestMatrix(TestMatrix),
-    /// Check what a machine can check about the tree: documents, manifests, lengths of files
+    /// Check documents, manifests and file lengths
     Tidy(Tidy),
-    /// Break every invariant on purpose, one after the other, and require a test to notice
+    /// Break each invariant in turn and check that a test fails
     Mutate(Mutate),
-    /// Count the instructions of one executor without metrics and with them
+    /// Count the instructions of an executor with and without metrics
     ZeroCost,
-    /// Build the npm package for JavaScript hosts, test what is made of it, measure what it costs
+    /// Build, test and measure the npm package for JavaScript hosts
     Wasm(Wasm),
-    /// Build and serve the dashboard over a workload in the page
+    /// Build and serve the dashboard with a workload in the page
     WasmDemo(WasmDemo),
 }
 
 #[derive(Args)]
 pub(crate) struct Bench {
-    /// Fewer and shorter rounds: under two minutes once built
+    /// Run fewer and shorter rounds: under two minutes after the build
     #[arg(long)]
     pub(crate) quick: bool,
     /// Count instructions only, and compare them with the committed counts of this compiler
     #[arg(long)]
     pub(crate) instructions: bool,
-    /// Commit the instruction counts of this run instead of comparing them
+    /// Write the instruction counts of this run instead of comparing them
     #[arg(long, requires = "instructions")]
     pub(crate) bless: bool,
     /// Write the rows to this file as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Only these rows, or groups of rows
+    /// Run only these rows or groups of rows
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
 }
 
 #[derive(Args)]
 pub(crate) struct TestMatrix {
-    /// Show the rows, their targets and what they prove, and run nothing
+    /// List the rows, their targets and purposes, and run nothing
     #[arg(long)]
     pub(crate) list: bool,
-    /// Run only this row; may be given again
+    /// Run only this row; can be repeated
     #[arg(long = "row", value_name = "NAME")]
     pub(crate) rows: Vec<String>,
     /// Write the results to this file as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Install nothing; a row that lacks something is skipped
+    /// Install nothing and skip rows that lack a requirement
     #[arg(long)]
     pub(crate) no_install: bool,
-    /// A row that can't run is a failure
+    /// Treat a row that can't run as a failure
     #[arg(long)]
     pub(crate) require_all: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct Tidy {
-    /// Put right what a machine can put right
+    /// Fix the problems that can be fixed automatically
     #[arg(long)]
     pub(crate) fix: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct Mutate {
-    /// Show the mutations and what they break, and run nothing
+    /// List the mutations and the invariants that they break, and run nothing
     #[arg(long)]
     pub(crate) list: bool,
-    /// Run only this mutation; may be given again
+    /// Run only this mutation; can be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) only: Vec<String>,
 }
 
 #[derive(Args)]
 pub(crate) struct Wasm {
-    /// Run these tests in place of building the package; may be given again
+    /// Run these tests instead of building the package; can be repeated
     #[arg(long = "test", value_name = "WHAT")]
     pub(crate) tests: Vec<WasmTest>,
     /// Let the page's test write docs/dashboard.png, the picture of the READMEs
     #[arg(long, requires = "tests")]
     pub(crate) picture: bool,
-    /// Measure what a wrapped poll costs, in Node and in Chromium
+    /// Measure the cost of a wrapped poll in Node and in Chromium
     #[arg(long, conflicts_with = "tests")]
     pub(crate) bench: bool,
-    /// Write what was measured to this file as JSON
+    /// Write the results to this file as JSON
     #[arg(long, value_name = "FILE", requires = "bench")]
     pub(crate) json: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum WasmTest {
-    /// What metrics add to the module of a small app
+    /// The size that metrics add to the module of a small app
     Size,
     /// The npm package in Node, and its types
     Package,
@@ -139,9 +139,9 @@ pub(crate) struct WasmDemo {
     pub(crate) port: u16,
 }
 
-/// Parses the command line; an error has been printed when this returns `Err`.
+/// Parses the command line. If it returns `Err`, it has printed the error.
 ///
-/// A mistake is told in one line: whoever made it wants to know what was wrong, and `--help` has the rest.
+/// Prints an error in one line, without the usage that `--help` prints.
 pub(crate) fn parse() -> Result<Command, ExitCode> {
     match Cli::try_parse() {
         Ok(cli) => Ok(cli.command),

@@ -1,10 +1,10 @@
-//! Counting tests from what a test harness prints.
+//! Counts tests in the output of a test harness.
 
 use core::ops::AddAssign;
 
 use serde::Serialize;
 
-/// How many tests ran, and how they ended.
+/// The number of tests by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Tally {
     pub(crate) passed: u64,
@@ -13,9 +13,9 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Adds what `line` says, if it is the closing line of a test run.
+    /// Adds the counts of `line` if it is the summary line of a test run.
     ///
-    /// Three forms are known: that of `cargo test` and of `wasm-bindgen-test-runner`
+    /// Three forms are supported: that of `cargo test` and of `wasm-bindgen-test-runner`
     /// (`test result: ok. 3 passed; 0 failed; 0 ignored; ...`), the plain one that this program and the firmware
     /// print (`3 passed, 0 failed`, alone on its line), and that of a fuzz target which ran for its time and found nothing
     /// (`Done 12345 runs in 31 second(s)`), one test.
@@ -32,7 +32,7 @@ impl Tally {
         }
     }
 
-    /// Counts a check of this program as a test, and prints how it ended.
+    /// Counts a check of this program as a test, and prints its result.
     pub(crate) fn check(&mut self, what: &str, holds: bool) {
         println!("{}: {what}", if holds { "ok" } else { "FAILED" });
         self.passed += u64::from(holds);
@@ -52,7 +52,7 @@ impl AddAssign for Tally {
     }
 }
 
-/// The closing line in the plain form.
+/// Returns the summary line in the plain form.
 impl core::fmt::Display for Tally {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{} passed, {} failed", self.passed, self.failed)?;

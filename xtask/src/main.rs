@@ -1,6 +1,6 @@
-//! Every command a person runs on this workspace. `cargo xtask --help` lists them.
+//! The commands for developing this workspace. `cargo xtask --help` lists them.
 //!
-//! A command is a variant in `flags.rs` and a file (or folder) of its own; `main` only hands over.
+//! Each command is a variant in `flags.rs` and a file or directory of its own. `main` only dispatches.
 
 #![allow(
     clippy::std_instead_of_core,

@@ -1,4 +1,4 @@
-//! What cargo knows about the packages of the workspace.
+//! Reads `cargo metadata`.
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -15,7 +15,7 @@ pub(crate) fn all(flags: &[&str]) -> Result<Value> {
     serde_json::from_slice(&output.stdout).context("cargo metadata gave no JSON")
 }
 
-/// What cargo knows about a member of the workspace.
+/// The metadata of a member of the workspace.
 pub(crate) fn package(name: &str) -> Result<Value> {
     let metadata = all(&["--no-deps"])?;
     let mut packages = metadata["packages"].as_array().into_iter().flatten();

@@ -1,4 +1,4 @@
-//! What a row needs beside the source tree: how to see whether it is there, and how to get it.
+//! The requirements of a row: how to detect whether they are installed, and how to install them.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -8,14 +8,14 @@ use std::process::{Command, Stdio};
 use crate::toolchain::{DEBIAN_PACKAGES, Toolchain, output};
 use crate::workspace;
 
-/// One thing that a row needs.
+/// A requirement of a row.
 #[derive(Clone, Copy)]
 pub(crate) enum Need {
-    /// A program, and the Debian package that has it.
+    /// A program, and the Debian package that contains it.
     Program { name: &'static str, apt: &'static str },
-    /// A file, and the Debian package that has it.
+    /// A file, and the Debian package that contains it.
     File { path: &'static str, apt: &'static str },
-    /// A module of Debian's Python, and the Debian package that has it.
+    /// A module of Debian's Python, and the Debian package that contains it.
     Python { module: &'static str, apt: &'static str },
     /// A compiler that can build for a triple.
     Compiler(&'static str),
@@ -26,24 +26,24 @@ pub(crate) enum Need {
     },
     /// rustup's nightly toolchain.
     Nightly,
-    /// A program from crates.io, built under `target/tools`; this version of it if it can be had.
+    /// A program from crates.io, built under `target/tools`, in this version if it is available.
     CargoTool {
         name: &'static str,
         version: &'static str,
     },
-    /// wasm-bindgen's command-line tools, which must be of exactly the version that `Cargo.lock` has.
+    /// wasm-bindgen's command-line tools, in exactly the version of `Cargo.lock`.
     WasmBindgen,
-    /// A package of npm in exactly this version, put under `target/tools`.
+    /// An npm package in exactly this version, installed under `target/tools`.
     Npm {
         name: &'static str,
         version: &'static str,
     },
 }
 
-/// A way to get something.
+/// A way to install a requirement.
 pub(crate) enum Fix {
     Apt(Vec<&'static str>),
-    /// A command of a program, in several ways, the one to be preferred first.
+    /// The ways to install a program with one command, in order of preference.
     Run(&'static str, Vec<Vec<String>>),
 }
 
@@ -68,7 +68,7 @@ impl Need {
         Self::CargoTool { name, version }
     }
 
-    /// Whether it is there.
+    /// Returns whether the requirement is installed.
     pub(crate) fn is_met(&self) -> bool {
         match self {
             Self::Program { name, .. } => on_path(name),
@@ -95,7 +95,7 @@ impl Need {
         }
     }
 
-    /// The ways to get it, the one to be preferred first.
+    /// Returns the ways to install it, in order of preference.
     pub(crate) fn fixes(&self) -> Vec<Fix> {
         let rustup =
             |args: &[&str]| Fix::Run("rustup", vec![args.iter().map(|&arg| arg.to_owned()).collect()]);
@@ -115,7 +115,7 @@ impl Need {
                 "--profile",
                 "minimal",
             ])],
-            // The newest release may lack in a mirror, and a lock file may name something yanked.
+            // A mirror may lack the newest release, and a lock file may name a yanked version.
             Self::CargoTool { name, version } => {
                 let ways = vec![
                     cargo_install(&["--locked", "--version", version, name]),
@@ -152,7 +152,7 @@ impl Need {
 }
 
 impl Fix {
-    /// Whether this machine lets us: apt is for root on Debian, and rustup may be told to install nothing.
+    /// Returns whether this machine allows it: apt needs root on Debian, and rustup may be configured not to install.
     pub(crate) fn is_allowed(&self) -> bool {
         match self {
             Self::Apt(_) => {
@@ -169,7 +169,7 @@ impl Fix {
         }
     }
 
-    /// The command for a person to type.
+    /// Returns the command that a user can run.
     pub(crate) fn command(&self) -> String {
         match self {
             Self::Apt(packages) => format!("sudo apt-get install {}", packages.join(" ")),
@@ -178,11 +178,11 @@ impl Fix {
     }
 }
 
-/// Gets what is missing of `needs` as far as this machine lets us, saying first what is about to be installed.
+/// Installs the missing requirements as far as this machine allows, and prints each command first.
 ///
-/// A failure is not one here: whoever needed the thing looks again, and says how a person can get it.
+/// A failed installation is not an error here: the caller checks again and prints the commands for the user.
 pub(crate) fn install(needs: &[Need]) {
-    // A second round for a need whose preferred way was allowed but failed.
+    // The second round tries the next way for a requirement whose preferred way failed.
     for round in 0..2 {
         let fixes: Vec<Fix> = needs
             .iter()
@@ -207,7 +207,7 @@ pub(crate) fn install(needs: &[Need]) {
     }
 }
 
-/// The commands that would get what is missing of `needs`.
+/// Returns the commands that install the missing requirements.
 pub(crate) fn missing(needs: &[Need]) -> Vec<String> {
     let missing = needs.iter().filter(|need| !need.is_met());
     missing
@@ -218,13 +218,13 @@ pub(crate) fn missing(needs: &[Need]) -> Vec<String> {
 fn apt(packages: &[&str]) {
     let apt_get = || {
         let mut command = Command::new("apt-get");
-        // Another apt may be at work on a machine that was just started.
+        // On a machine that has just started, another apt process may be running.
         command
             .args(["-qq", "-o", "DPkg::Lock::Timeout=600"])
             .env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
-    // A new machine knows no package at all before its first update.
+    // A new machine has no package lists before its first update.
     announce(apt_get().arg("update"));
     announce(
         apt_get()
@@ -233,7 +233,7 @@ fn apt(packages: &[&str]) {
     );
 }
 
-/// Says what is run, runs it, and passes on what it complains about.
+/// Prints a command, runs it, and prints its errors.
 fn announce(command: &mut Command) -> bool {
     let words: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy()).collect();
     println!(
@@ -251,7 +251,7 @@ fn announce(command: &mut Command) -> bool {
 }
 
 fn cargo_install(args: &[&str]) -> Vec<String> {
-    // Unoptimised: these tools run for seconds and would compile for minutes.
+    // Unoptimised: these tools run for seconds, and an optimised build takes minutes.
     let tools = workspace::tools_dir();
     let root = tools
         .strip_prefix(workspace::root())

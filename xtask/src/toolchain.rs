@@ -1,6 +1,6 @@
-//! Which compiler builds for a target on this machine.
+//! Finds a toolchain on this machine that builds for a target.
 //!
-//! Two kinds of machine are served alike: one where rustup installed the target's standard library, and one where the
+//! Two kinds of machine are supported: one where rustup installed the target's standard library, and one where the
 //! library is built from the compiler's own sources (`-Zbuild-std`), such as Debian's `rustc-web` with `rust-web-src`.
 
 use std::env;
@@ -19,10 +19,10 @@ pub(crate) const DEBIAN_PACKAGES: &[&str] = &[
     "lld-22",
 ];
 
-/// A cargo, and what it must be told so that it builds for one target.
+/// A cargo, and the flags with which it builds for one target.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Toolchain {
-    /// The program, and what comes before cargo's own arguments (`rustup run nightly cargo`).
+    /// The program and the arguments before cargo's own (`rustup run nightly cargo`).
     cargo: Vec<OsString>,
     pub(crate) env: Vec<(String, OsString)>,
     /// Flags that follow the subcommand.
@@ -88,7 +88,7 @@ impl Toolchain {
             command.arg(subcommand).args(&self.flags).args(rest);
         }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        // `cargo run`, which started this program, names the libraries of its own compiler, which are not for others.
+        // `cargo run` sets the library path of its own compiler, which must not reach other compilers.
         command.env_remove("LD_LIBRARY_PATH");
         command
     }
@@ -129,7 +129,7 @@ fn has_sources(rustc: &str) -> bool {
     })
 }
 
-/// What a program prints, if it is there and succeeds.
+/// Returns the output of a program, if it is installed and succeeds.
 pub(crate) fn output(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program)
         .args(args)

@@ -1,4 +1,5 @@
-//! `cargo xtask zero-cost`: without the feature `record` a program with hooks runs the instructions of one without metrics.
+//! `cargo xtask zero-cost`: checks that without the feature `record`, a program with hooks executes the same instructions as one
+//! without metrics.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use crate::libtest::Tally;
 use crate::toolchain::Toolchain;
 use crate::workspace;
 
-/// A program of `tests/zero-cost`, and how many times the bare one's instructions it may run without the feature `record`.
+/// A program of `tests/zero-cost`, and the maximum ratio of its instructions without the feature `record` to those of the bare program.
 struct Program {
     side: &'static str,
     what: &'static str,
@@ -29,7 +30,7 @@ const PROGRAMS: &[Program] = &[
         what: "a loop with a worker in a static",
         limit: 1.0,
     },
-    // The spawner keeps a reference to its registry, and which runtime it spawns on.
+    // The spawner stores a reference to its registry and the kind of runtime that it spawns on.
     Program {
         side: "tokio",
         what: "tasks spawned on Tokio through the spawner",
@@ -54,7 +55,7 @@ pub(crate) fn run() -> Result<ExitCode> {
             count(&off, "hooked")?,
             count(&on, "hooked")?,
         );
-        // A program that does not cost more with recording on has no hooks in its loop.
+        // If recording adds no instructions, the loop contains no hooks.
         let holds = off <= bare * limit && on > bare;
         let what = format!(
             "{what}: instructions per poll: bare {bare:.2}, off {off:.2}, on {on:.2}; off at most {limit} of bare"
@@ -65,7 +66,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     Ok(exit_code(tally.failed == 0))
 }
 
-/// Builds the programs with these features and returns their directory. Two builds would replace each other's in one.
+/// Builds the programs with these features and returns their directory. Each build has its own, so that none replaces another.
 fn build(name: &str, features: &[&str]) -> Result<PathBuf> {
     let target = workspace::target_dir().join("zero-cost").join(name);
     let status = Toolchain::host()
@@ -74,7 +75,7 @@ fn build(name: &str, features: &[&str]) -> Result<PathBuf> {
         .arg("--target-dir")
         .arg(&target)
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        // How a crate is cut into units decides what is inlined, and the cut follows the names of types.
+        // The codegen units affect inlining, and the names of types affect the codegen units, so there is only one.
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
         .env("RUSTFLAGS", "")
         .status()?;

@@ -1,4 +1,4 @@
-//! `cargo xtask test-matrix`: the numbers are right on every kind of target, and switching off costs nothing.
+//! `cargo xtask test-matrix`: checks that metrics are correct on every kind of target, and cost nothing when recording is off.
 //!
 //! The rows are data, in [`rows`].
 
@@ -18,7 +18,7 @@ use report::Report;
 use row::{Row, Verdict};
 use rows::ROWS;
 
-/// Runs the rows that were asked for, all if none was.
+/// Runs the selected rows, or all rows if none is selected.
 pub(crate) fn run(flags: &TestMatrix) -> Result<ExitCode> {
     if let Some(unknown) = flags
         .rows

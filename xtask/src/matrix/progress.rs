@@ -1,4 +1,4 @@
-//! Showing that a row is alive: the last line of output on a terminal, a line a minute elsewhere.
+//! Shows the progress of a row: the last line of output on a terminal, else one line per minute.
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -56,7 +56,7 @@ impl Progress {
         let seconds = self.started.elapsed().as_secs();
         if self.terminal {
             print!("\r\x1b[K    {seconds} s: {}", self.last_line);
-            // A status line that doesn't arrive is no reason to fail a row.
+            // A status line that can't be written must not fail a row.
             let _ = io::stdout().flush();
         } else {
             println!("    {seconds} s: {}", self.last_line);
@@ -69,7 +69,7 @@ impl Progress {
         }
     }
 
-    /// What a failed row printed: which tests failed, and the end. The first failure is seldom near the end.
+    /// Returns the relevant output of a failed row: the failed tests and the last lines. The first failure is rarely near the end.
     pub(super) fn show_tail(log: &Path) {
         let text = fs::read_to_string(log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();

@@ -1,4 +1,4 @@
-//! What the matrix tells: a line a row while it runs, a table and a JSON file at the end.
+//! The output of the matrix: one line per row while it runs, and a table and a JSON file at the end.
 
 use core::time::Duration;
 use std::fs;
@@ -26,7 +26,7 @@ impl Report {
         }
     }
 
-    /// Why it did not pass, empty if it did.
+    /// Why the row did not pass, or empty if it passed.
     fn reason(&self) -> String {
         match &self.verdict {
             Verdict::Passed => String::new(),
@@ -58,7 +58,7 @@ pub(super) fn list(rows: &[&Row]) {
     print_table(["row", "target", "what it proves"], &cells.collect::<Vec<_>>());
 }
 
-/// The table, and below it what went wrong and the line that counts all tests.
+/// Returns the table, followed by the failures and the total number of tests.
 pub(super) fn table(reports: &[Report]) {
     let cells = reports.iter().map(|report| {
         [

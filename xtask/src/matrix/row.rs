@@ -1,4 +1,4 @@
-//! A row of the matrix: what it is, and how it runs.
+//! A row of the matrix, and how it runs.
 
 use core::time::Duration;
 use std::env;
@@ -18,17 +18,17 @@ use crate::targets::Target;
 use crate::toolchain::Toolchain;
 use crate::workspace;
 
-/// No step takes this long even cold and on two slow cores; one that does hangs.
+/// Even without a cache and on two slow cores, a step takes less than this, so one that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// A row: it passes if every step does.
+/// A row. It passes if all of its steps pass.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) target: &'static Target,
     pub(crate) proves: &'static str,
-    /// Without these it can't run. What the target needs comes on top.
+    /// The requirements without which it can't run, in addition to those of its target.
     pub(crate) needs: &'static [Need],
-    /// Tests that use these do without where they lack, and prove less; `--require-all` wants them.
+    /// Optional requirements: tests that use them check less without them. `--require-all` makes them mandatory.
     pub(crate) wants: &'static [Need],
     pub(crate) steps: &'static [Step],
 }
@@ -36,16 +36,16 @@ pub(crate) struct Row {
 /// How a row ended.
 pub(crate) enum Verdict {
     Passed,
-    /// Why.
+    /// The reason.
     Failed(String),
-    /// The commands that would enable it.
+    /// The commands that enable it.
     Skipped(Vec<String>),
 }
 
 /// One command of a row.
 pub(crate) struct Step {
     tool: Tool,
-    /// Separated by blanks.
+    /// Separated by spaces.
     args: &'static str,
     more_args: &'static str,
     env: &'static [(&'static str, &'static str)],
@@ -62,7 +62,7 @@ enum Tool {
 }
 
 impl Step {
-    /// `cargo ARGS` with whatever the row's target needs.
+    /// `cargo ARGS` with the flags of the row's target.
     pub(crate) const fn cargo(args: &'static str) -> Self {
         Self::of(Tool::Cargo, args)
     }
@@ -87,17 +87,17 @@ impl Step {
         }
     }
 
-    /// The same step with these arguments behind its own.
+    /// Appends these arguments.
     pub(crate) const fn args(self, more_args: &'static str) -> Self {
         Self { more_args, ..self }
     }
 
-    /// The same step with these environment variables. With `RUSTFLAGS` the row builds in a directory of its own.
+    /// Sets these environment variables. With `RUSTFLAGS`, the row builds in a directory of its own.
     pub(crate) const fn env(self, env: &'static [(&'static str, &'static str)]) -> Self {
         Self { env, ..self }
     }
 
-    /// The same step, failing on the compiler's warnings. `RUSTFLAGS` would do so as well and build everything again.
+    /// Makes compiler warnings errors. `RUSTFLAGS` would also do that, but would rebuild everything.
     pub(crate) const fn without_warnings(self) -> Self {
         Self {
             warnings_fail: true,
@@ -111,7 +111,7 @@ impl Step {
             .chain(self.more_args.split_whitespace())
     }
 
-    /// The command in short; the log has it in full.
+    /// Returns a short form of the command. The log contains the full command.
     fn shown(&self) -> String {
         let env = self
             .env
@@ -150,7 +150,7 @@ impl Step {
             .env("PATH", path_with_tools())
             .envs(self.env.iter().copied());
         if let Some(dir) = row.own_target_dir(self) {
-            // Built once and thrown away: nothing is gained by debug information and incremental state.
+            // The artefacts are used once, so debug information and incremental state are not needed.
             command
                 .env("CARGO_TARGET_DIR", dir)
                 .env("CARGO_INCREMENTAL", "0")
@@ -161,7 +161,7 @@ impl Step {
 }
 
 impl Row {
-    /// What a row is before its target, needs and steps are said.
+    /// Creates a row without a target, requirements and steps.
     pub(crate) const fn new(name: &'static str, target: &'static Target, proves: &'static str) -> Self {
         Self {
             name,
@@ -177,13 +177,13 @@ impl Row {
         self.target.triple.unwrap_or("host")
     }
 
-    /// Everything that it needs or wants.
+    /// Returns all mandatory and optional requirements.
     pub(crate) fn needs(&self) -> impl Iterator<Item = Need> {
         self.required().chain(self.wants.iter().copied())
     }
 
     fn required(&self) -> impl Iterator<Item = Need> {
-        // What runs and links a foreign target is of no use where that target is this machine.
+        // A row for this machine does not need the linker and runner of a cross target.
         let compiler = self.target.compiler();
         let of_target = if compiler.is_some() {
             self.target.needs
@@ -197,7 +197,7 @@ impl Row {
             .chain(compiler)
     }
 
-    /// Runs it. What it prints goes to a log file; a failure shows the end of that.
+    /// Runs the row. Its output goes to a log file. A failure shows the end of the log.
     pub(crate) fn run(&self, require_all: bool) -> Result<(Verdict, Tally)> {
         let mut tests = Tally::default();
         let needs: Vec<Need> = if require_all {
@@ -216,7 +216,7 @@ impl Row {
         for step in self.steps {
             let mut command = step.command(self)?;
             if require_all {
-                // Tests that compare with a program from outside then fail where it lacks.
+                // Tests that compare with an external program then fail if it is not installed.
                 command.env("REQUIRE_ALL", "1");
             }
             let shown = step.shown();
@@ -226,7 +226,7 @@ impl Row {
             let mut warnings = 0;
             let outcome = children::watch(command, LIMIT, |event| match event {
                 Event::Line(line) => {
-                    // The log is a help, not the result: a full disk fails elsewhere and says so.
+                    // A log that can't be written does not fail the row: a full disk also fails the build, with a clear error.
                     let _ = writeln!(log, "{line}");
                     tests.add_line(line);
                     warnings += usize::from(step.warnings_fail && line.starts_with("warning: "));
@@ -236,7 +236,7 @@ impl Row {
             })?;
             progress.clear();
             if !outcome.success() || warnings > 0 {
-                // A build that failed reports no failing test.
+                // A failed build reports no failed tests.
                 tests.failed = tests.failed.max(before.failed + 1);
                 let why = match outcome {
                     Outcome::Exited(_) if outcome.success() => {
@@ -249,7 +249,7 @@ impl Row {
                 return Ok((Verdict::Failed(why), tests));
             }
         }
-        // A filter or a `cfg` that leaves nothing looks like success to cargo.
+        // cargo succeeds even if a filter or a `cfg` leaves no tests.
         let tests_something = |step: &Step| {
             ["test ", "fuzz run "]
                 .iter()
@@ -268,11 +268,11 @@ impl Row {
         Ok(dir.join(self.name).with_extension("log"))
     }
 
-    /// Where a step builds if not in the ordinary directory: changed flags there would rebuild everything, twice.
+    /// The target directory of a step with changed flags. In the shared directory they would rebuild everything, twice.
     fn own_target_dir(&self, step: &Step) -> Option<PathBuf> {
         let base = workspace::target_dir().join("matrix");
         if matches!(step.tool, Tool::Xtask) {
-            // A command knows its directories, and finds its tools there.
+            // An xtask command sets its own directories and finds its tools there.
             return None;
         }
         if step.env.iter().any(|(name, _)| *name == "RUSTFLAGS") || matches!(step.tool, Tool::Nightly) {
@@ -283,14 +283,14 @@ impl Row {
     }
 }
 
-/// The search path with the matrix's own tools first.
+/// Returns the search path with the matrix's tools first.
 fn path_with_tools() -> OsString {
     let rest = env::var_os("PATH").unwrap_or_default();
     let dirs = core::iter::once(workspace::tools_dir().join("bin")).chain(env::split_paths(&rest));
     env::join_paths(dirs).unwrap_or(rest)
 }
 
-/// A command with all that it is told through its environment, so that it can be repeated by hand.
+/// Formats a command with its environment, so that a user can repeat it.
 fn in_full(command: &Command) -> String {
     let env = command.get_envs().filter_map(|(name, value)| {
         let name = name.to_str().filter(|&name| name != "PATH")?;

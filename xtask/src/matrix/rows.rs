@@ -1,7 +1,7 @@
-//! The rows of the test matrix, as data. A new one is an entry here.
+//! The rows of the test matrix, as data. Add an entry to add a row.
 //!
-//! Rows on this machine share `target/`, rows for other targets `target/matrix/cross`, so what one row built serves the
-//! next; a step with `RUSTFLAGS` builds in `target/matrix/<row>`.
+//! Rows for this machine share `target/` and rows for other targets share `target/matrix/cross`, so that a row reuses the artefacts of
+//! earlier rows. A step with `RUSTFLAGS` builds in `target/matrix/<row>`.
 
 use super::row::{Row, Step};
 use crate::needs::Need;
@@ -20,7 +20,7 @@ pub(super) static ROWS: &[Row] = &[
         ],
         steps: &[
             Step::cargo("fmt --all --check"),
-            // Outside the workspace, each for a toolchain of its own.
+            // These packages are outside the workspace. Each has its own toolchain.
             Step::cargo("fmt --check --manifest-path tests/fuzz/Cargo.toml"),
             Step::cargo("fmt --check --manifest-path tests/firmware/cortex-m0/Cargo.toml"),
             Step::cargo("fmt --check --manifest-path tests/firmware/cortex-m3/Cargo.toml"),
@@ -56,7 +56,7 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         needs: &[
             Need::Nightly,
-            // libFuzzer is C++.
+            // libFuzzer is written in C++.
             Need::program("c++", "g++"),
             Need::CargoTool {
                 name: "cargo-fuzz",
@@ -225,20 +225,20 @@ pub(super) static ROWS: &[Row] = &[
     },
 ];
 
-/// Everything but what only a final binary may choose: an implementation of critical sections, a logger for `defmt`.
+/// All features except those that only a final binary may select: a critical-section implementation and a logger for `defmt`.
 const HOST_TESTS: &str = "test --workspace --no-fail-fast --features \
      metrics-core/alloc,metrics-core/serde,metrics-std/axum,metrics-std/prometheus,metrics-std/serde";
 
-/// The tests of a build that records nothing. Never with `--workspace`, which unites the features of its members.
+/// The tests of a build without recording. `--workspace` would unify the features of the members and switch recording on.
 const OFF_TESTS: &str = "test --package tests --no-default-features --no-fail-fast";
 
-/// None, one and two at a time: what breaks is most often a pair, and all combinations take more than twice as long. `default`
-/// is a name for features that are combined by their own names.
+/// No feature, each feature and each pair: most failures involve a pair, and all combinations take more than twice as long. `default`
+/// is left out because its features are combined individually.
 const FEATURES: &str =
     "hack check --workspace --feature-powerset --depth 2 --exclude-features default --no-dev-deps";
 const ALL_FEATURES: &str = "hack check --workspace --all-features --no-dev-deps";
 
-/// Core's unit and integration tests. Its doc tests are the same on every target, and the host row runs them.
+/// Core's unit and integration tests. Its doc tests do not depend on the target, and the host row runs them.
 /// Exhaustive domains take minutes under emulation and in Node unless the code is optimised a little.
 const CORE_TESTS: &str = "test --package metrics-core --features alloc,serde --lib --tests --no-fail-fast \
      --config profile.dev.package.metrics-core.opt-level=1";
@@ -246,14 +246,14 @@ const CORE_TESTS: &str = "test --package metrics-core --features alloc,serde --l
 /// metrics-std's own tests of wrappers, watchdog and the Tokio adapter, with threads.
 const STD_TESTS: &str = "test --package metrics-std --features tokio --lib --tests --no-fail-fast";
 
-/// The same of metrics-wasm, with its API for JavaScript.
+/// metrics-wasm's own tests, with its API for JavaScript.
 const WASM_TESTS: &str = "test --package metrics-wasm --all-features --lib --tests --no-fail-fast";
 
-/// The same of a build that records nothing.
+/// metrics-wasm's tests in a build without recording.
 const WASM_OFF_TESTS: &str = "test --package metrics-wasm --no-default-features --features js --test off";
 
-/// Where the runner of WebAssembly tests runs them, and for how many seconds at most: its default, 5 for the
-/// browser's driver to start, is too few on a busy machine.
+/// The host in which the runner of WebAssembly tests runs them, and its timeout in seconds. The default of 5 for the
+/// browser's driver to start is too short on a busy machine.
 const IN_A_PAGE: &[(&str, &str)] = &[
     ("WASM_BINDGEN_USE_BROWSER", "1"),
     ("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "300"),
@@ -265,17 +265,17 @@ const IN_A_WORKER: &[(&str, &str)] = &[
     ("WASM_BINDGEN_TEST_TIMEOUT", "300"),
 ];
 
-/// Core and no more, where a warning that only this target gives is an error.
+/// Builds only core. Warnings are errors, so that warnings specific to this target are found.
 const BUILD_CORE: &str = "rustc --package metrics-core --lib -- -D warnings";
 
-/// The same with what firmware may switch on.
+/// Builds only core, with the features that firmware may enable.
 const BUILD_CORE_FULL: &str =
     "rustc --package metrics-core --lib --features critical-section,serde,defmt -- -D warnings";
 
-/// The models. loom needs optimised code to get through them in seconds.
+/// The loom models. They take seconds with optimised code.
 const MODELS: &str = "test --package metrics-core --features alloc --profile loom --lib models";
 
 const TOKIO_UNSTABLE: &[(&str, &str)] = &[("RUSTFLAGS", "--cfg tokio_unstable")];
 
-/// One fuzz target for a bounded time, with debug assertions. There is no unsafe code for a sanitizer to watch.
+/// One fuzz target for a bounded time, with debug assertions. There is no unsafe code, so no sanitizer is needed.
 const FUZZ: &str = "fuzz run --fuzz-dir tests/fuzz --target-dir target/matrix/fuzz --sanitizer none -a";

@@ -1,7 +1,6 @@
-//! `cargo xtask mutate`: every invariant has a test that fails when it is broken.
+//! `cargo xtask mutate`: checks that a test fails when an invariant is broken.
 //!
-//! Each patch under `tests/mutations/` breaks something on purpose, in a copy of the tree, and names the test that must
-//! notice.
+//! Each patch under `tests/mutations/` breaks an invariant in a copy of the tree, and names the test that must fail.
 
 mod patch;
 mod tree;
@@ -19,7 +18,7 @@ use crate::workspace;
 use patch::{DIR, Expect, Mutation, TestCommand};
 use tree::Tree;
 
-/// A broken protocol may wait for ever; the tests here take seconds.
+/// A broken protocol may wait without end. The tests themselves take seconds.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
 pub(crate) fn run(flags: &Mutate) -> Result<ExitCode> {
@@ -44,7 +43,7 @@ pub(crate) fn run(flags: &Mutate) -> Result<ExitCode> {
     }
 
     let tree = Tree::copy()?;
-    // All patches first: that one does not fit is known at once, and the rest may take minutes.
+    // Checks all patches first, so that one that does not apply is reported before the tests, which may take minutes.
     let mut stale = 0;
     for mutation in &mutations {
         match tree.apply(mutation) {
@@ -96,9 +95,9 @@ pub(crate) fn run(flags: &Mutate) -> Result<ExitCode> {
     Ok(exit_code(tally.failed == 0))
 }
 
-/// Runs every test that is to fail on the tree as it is: one that fails there, or is not there, proves nothing.
+/// Runs the named tests on the unmodified tree: a test that fails or does not exist there proves nothing.
 ///
-/// Returns the mutations that can't be judged, with the reason.
+/// Returns the mutations that can't be evaluated, with the reason.
 fn check_unbroken(tree: &Tree, mutations: &[Mutation]) -> Result<BTreeMap<String, String>> {
     let mut by_command: BTreeMap<&TestCommand, Vec<(&Mutation, &str)>> = BTreeMap::new();
     for mutation in mutations {
@@ -135,7 +134,7 @@ fn check_unbroken(tree: &Tree, mutations: &[Mutation]) -> Result<BTreeMap<String
     Ok(problems)
 }
 
-/// What is wrong with a mutation that has been applied; nothing if it was caught.
+/// Returns why an applied mutation was not caught, or `None` if it was.
 fn verdict(tree: &Tree, mutation: &Mutation) -> Result<Option<String>> {
     let (run, caught) = match &mutation.expect {
         Expect::Fails(test) => {
@@ -162,7 +161,7 @@ fn verdict(tree: &Tree, mutation: &Mutation) -> Result<Option<String>> {
     Ok(Some(format!("{why}\n{}", run.tail())))
 }
 
-/// What a run of some tests showed.
+/// The result of a test run.
 struct Run {
     outcome: Outcome,
     passed: Vec<String>,
@@ -185,7 +184,7 @@ impl Run {
     }
 }
 
-/// Runs the tests of these names, all tests of the command if there are none.
+/// Runs the tests with these names, or all tests of the command if there are no names.
 fn run_tests(tree: &Tree, test_command: &TestCommand, names: &[&str]) -> Result<Run> {
     let mut command = Command::new("cargo");
     command
@@ -195,7 +194,7 @@ fn run_tests(tree: &Tree, test_command: &TestCommand, names: &[&str]) -> Result<
     if !names.is_empty() {
         command.args(["--", "--exact"]).args(names);
     }
-    // Flags that differ would rebuild each other's artefacts in one directory.
+    // In a shared directory, builds with different flags would replace each other's artefacts.
     let slug: String = test_command
         .env
         .iter()

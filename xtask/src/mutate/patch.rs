@@ -1,4 +1,4 @@
-//! A mutation: a patch whose header says what it breaks and which test must notice.
+//! A mutation: a patch whose header names the invariant that it breaks and the test that must fail.
 
 use std::fs;
 
@@ -6,20 +6,20 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::workspace;
 
-/// Where the patches are, from the top of the tree. The format is described in the `README.md` there.
+/// The directory of the patches, relative to the root of the tree. Its `README.md` describes the format.
 pub(super) const DIR: &str = "tests/mutations";
 
 #[derive(Debug)]
 pub(super) struct Mutation {
-    /// The file's name without `.patch`.
+    /// The file name without `.patch`.
     pub(super) name: String,
     /// The invariant that it breaks.
     pub(super) breaks: String,
-    /// How.
+    /// The description of the change.
     pub(super) how: String,
     pub(super) command: TestCommand,
     pub(super) expect: Expect,
-    /// The whole file, which `git apply` takes as it is.
+    /// The whole file, which `git apply` accepts unchanged.
     pub(super) text: String,
 }
 
@@ -34,11 +34,11 @@ pub(super) struct TestCommand {
 pub(super) enum Expect {
     /// The tree compiles and this test fails.
     Fails(String),
-    /// The compiler refuses it, saying this.
+    /// The compiler rejects it with this message.
     Refused(String),
 }
 
-/// Every mutation of the tree, those with the same command together.
+/// Returns every mutation of the tree, grouped by command.
 pub(super) fn all() -> Result<Vec<Mutation>> {
     let dir = workspace::root().join(DIR);
     let mut mutations = Vec::new();

@@ -1,4 +1,4 @@
-//! A copy of the tree in which mutations are applied, so that nobody's work is touched.
+//! A copy of the tree to which mutations are applied, so that the working tree is not modified.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,14 +17,14 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Brings the copy up to date with the tree as it is, committed or not. Only what differs is written: the time of a
-    /// file tells cargo whether to build it again.
+    /// Updates the copy from the working tree, including uncommitted changes. Only files that differ are written, because cargo
+    /// rebuilds a file by its modification time.
     pub(super) fn copy() -> Result<Self> {
         let dir = workspace::target_dir().join("mutate/tree");
         fs::create_dir_all(&dir).with_context(|| format!("can't make {}", dir.display()))?;
         let shell = Shell::new()?;
         shell.change_dir(&dir);
-        // A repository of its own: inside another one `git apply` ignores what it takes for files of that.
+        // The copy is a repository of its own: inside another repository, `git apply` ignores files that it does not track.
         if !dir.join(".git").exists() {
             cmd!(shell, "git init --quiet").quiet().run()?;
         }
@@ -41,7 +41,7 @@ impl Tree {
         &self.dir
     }
 
-    /// Applies a mutation. A patch that does not fit the tree any more is an error: nobody knows what it would prove.
+    /// Applies a mutation. Returns an error if the patch does not apply to the tree.
     pub(super) fn apply(&self, mutation: &Mutation) -> Result<()> {
         let mut git = Command::new("git")
             .args(["apply", "--whitespace=nowarn", "-"])
@@ -50,7 +50,7 @@ impl Tree {
             .stderr(Stdio::piped())
             .spawn()
             .context("can't start git")?;
-        // Dropped at once: the end of its input is what git waits for.
+        // Dropped at once, because git waits for the end of its input.
         git.stdin
             .take()
             .context("git has no input")?
@@ -66,7 +66,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Takes a mutation back.
+    /// Reverts a mutation.
     pub(super) fn revert(&self, mutation: &Mutation) -> Result<()> {
         let sides = mutation.text.lines().filter_map(|line| {
             line.strip_prefix("--- a/")
@@ -96,14 +96,14 @@ impl Tree {
     }
 }
 
-/// The files in `dir` that git knows or would add.
+/// Returns the files in `dir` that git tracks or would add.
 fn list(dir: &Path) -> Result<BTreeSet<String>> {
     let shell = Shell::new()?;
     shell.change_dir(dir);
     let listed = cmd!(shell, "git ls-files --cached --others --exclude-standard")
         .quiet()
         .read()?;
-    // What was deleted but not yet committed is still listed; a link to a directory is no file.
+    // Git still lists files whose deletion is not committed, and a link to a directory is not a file.
     Ok(listed
         .lines()
         .filter(|path| dir.join(path).is_file())

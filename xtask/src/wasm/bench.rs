@@ -1,4 +1,4 @@
-//! What a wrapped poll costs in Node and in Chromium, as JSON for the benchmark report.
+//! Measures the cost of a wrapped poll in Node and in Chromium, as JSON for the benchmark report.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::build::{Source, module};
 use super::node;
 use crate::workspace;
 
-/// Measures, prints the numbers, and writes them to `target/bench/wasm.json` and to `json`.
+/// Measures, prints the results, and writes them to `target/bench/wasm.json` and to `json`.
 pub(super) fn run(json: Option<&Path>) -> Result<()> {
     let source = Source {
         cargo: &["build", "--package", "metrics-wasm", "--example", "bench"],
@@ -29,7 +29,7 @@ pub(super) fn run(json: Option<&Path>) -> Result<()> {
         bail!("bench.mjs: {}", output.status);
     }
     let text = String::from_utf8(output.stdout).context("bench.mjs printed no text")?;
-    // Where the benchmark report looks for it.
+    // The benchmark report reads this file.
     let kept = workspace::target_dir().join("bench/wasm.json");
     for file in [Some(kept.as_path()), json].into_iter().flatten() {
         if let Some(dir) = file.parent() {

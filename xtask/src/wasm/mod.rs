@@ -19,7 +19,7 @@ use crate::targets::WASM32;
 use crate::workspace;
 
 pub(crate) const NODE: Need = Need::program("node", "nodejs");
-/// Chromium and its driver, which are of one version.
+/// Chromium and its driver. Their versions must match.
 pub(crate) const CHROMIUM: &[Need] = &[
     Need::program("chromium", "chromium"),
     Need::program("chromedriver", "chromium-driver"),

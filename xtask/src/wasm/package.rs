@@ -19,7 +19,7 @@ pub(super) fn dir() -> PathBuf {
     workspace::target_dir().join("wasm")
 }
 
-/// A package that was built.
+/// A built package.
 pub(super) struct Package {
     dir: PathBuf,
     raw: usize,
