@@ -1,5 +1,5 @@
-//! A worker's histogram by itself, for the benchmark that compares it with histogram libraries. Not part of the API: it is
-//! there under `--cfg metrics_core_bench` only.
+//! A worker's histogram in isolation, for the benchmark that compares it with histogram libraries. Not part of the
+//! API: it exists only with `--cfg metrics_core_bench`.
 
 use crate::histogram::HistogramConfig;
 use crate::record::{BatchHistogram, HeapBuckets, RecordValue, SlotHistogram};
@@ -13,7 +13,7 @@ pub struct BatchAndSlot {
 }
 
 impl BatchAndSlot {
-    /// Empty, of this layout.
+    /// Creates an empty histogram with this layout.
     pub fn new(config: HistogramConfig) -> Self {
         let slot = SlotHistogram::new(HeapBuckets::new(config.num_buckets()));
         Self {
@@ -23,7 +23,7 @@ impl BatchAndSlot {
         }
     }
 
-    /// Records one value, and submits when the batch asks for it: exactly what a worker does at a poll's end.
+    /// Records one value, and submits if the batch requests it, exactly as a worker does at the end of a poll.
     #[inline]
     pub fn record(&self, value: u64) {
         if self.batch.record(&self.config, value) {
@@ -31,13 +31,13 @@ impl BatchAndSlot {
         }
     }
 
-    /// Records one value into the batch alone.
+    /// Records one value in the batch only.
     #[inline]
     pub fn touch(&self, value: u64) -> bool {
         self.batch.record(&self.config, value)
     }
 
-    /// Publishes the batch, as a submit does.
+    /// Submits the batch.
     #[inline]
     pub fn submit(&self) {
         self.batch.submit(&self.slot);

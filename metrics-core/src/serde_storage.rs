@@ -1,4 +1,4 @@
-//! Text of any storage, serialised alike: what fixed storage writes, heap storage reads.
+//! Serialisation of text, which all storages share: heap storage can read what fixed storage writes.
 
 use crate::storage::Text;
 use core::fmt;
@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use serde::de::{Deserializer, Error, Visitor};
 use serde::ser::Serializer;
 
-/// Text of any storage as a string; what does not fit is cut.
+/// Serialises text of any storage as a string. Text that does not fit is truncated.
 pub(crate) mod text {
     use super::{Deserializer, Error, PhantomData, Serializer, Text, Visitor, fmt};
 

@@ -1,4 +1,4 @@
-//! A `u64` on the wire: a string of decimal digits where people and JavaScript read it, native elsewhere.
+//! The serialised form of a `u64`: a string of decimal digits in human-readable formats, and native in others.
 //!
 //! A JSON number is a double to most readers, and sums of nanoseconds pass `2^53` within days. For
 //! `#[serde(with = "crate::serde_u64")]`; for an `Option<u64>`, `"crate::serde_u64::option"`.
@@ -8,7 +8,7 @@ use core::fmt;
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-/// A `u64` in this form where no field attribute can be put, as within a sequence.
+/// A `u64` in this form, for places without field attributes, such as elements of a sequence.
 #[derive(Clone, Copy)]
 pub(crate) struct U64(pub(crate) u64);
 
@@ -42,7 +42,7 @@ impl Visitor<'_> for Digits {
     }
 
     fn visit_str<E: Error>(self, string: &str) -> Result<u64, E> {
-        // `parse` would take a sign as well.
+        // `parse` would also accept a sign.
         let digits = string.bytes().all(|byte| byte.is_ascii_digit());
         let value = if digits { string.parse().ok() } else { None };
         value.ok_or_else(|| E::invalid_value(Unexpected::Str(string), &self))
@@ -60,7 +60,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 }
 
 pub(crate) mod option {
-    //! The same for an `Option<u64>`: null, or whatever the format has, where it is `None`.
+    //! The form of an `Option<u64>`: `None` is null, or its equivalent in the format.
 
     use serde::de::{Deserialize, Deserializer};
     use serde::ser::{Serialize, Serializer};
@@ -78,7 +78,8 @@ pub(crate) mod option {
 }
 
 pub(crate) mod duration {
-    //! An `Option<Duration>` as its nanoseconds; one that is longer than a `u64` of them becomes the longest.
+    //! The form of an `Option<Duration>`: its nanoseconds. A duration that does not fit in a `u64` is truncated to
+    //! `u64::MAX`.
 
     use super::option;
     use core::time::Duration;

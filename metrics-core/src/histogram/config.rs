@@ -1,4 +1,4 @@
-//! Which values share a bucket: the layout, chosen at run time, checked once.
+//! The layout of a histogram, which maps values to buckets. It is chosen at run time and checked once.
 
 use core::fmt;
 
@@ -8,36 +8,47 @@ use super::layout::HistogramLayout;
 use super::limits;
 use super::range::BucketRange;
 
-/// Fraction bits of the quotient that stands in for a division by a linear bucket's width: 16 bits of
-/// bucket number (see [`HistogramConfig::MAX_BUCKETS`]) and these fill 63 bits, so the product never wraps.
+/// Fractional bits of the quotient that replaces a division by the width of a linear bucket: 16 bits of bucket number
+/// (see [`HistogramConfig::MAX_BUCKETS`]) and these need 63 bits, so the product never wraps.
 const RECIPROCAL_BITS: u32 = 47;
 
-/// How a value between the first and the last bucket finds its own.
+/// The computation of a bucket between the first and the last.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Rule {
-    /// H2, and powers of two, which are H2 of precision 0.
+    /// H2, and powers of two, which are H2 with precision 0.
     Log { power_of_two: bool },
     /// `((value >> shift) * reciprocal) >> RECIPROCAL_BITS` is the bucket or one less.
     Linear { shift: u32, reciprocal: u64 },
 }
 
-/// The layout of a histogram: which values share a bucket.
+/// The layout of a histogram: it maps each value to a bucket.
 ///
-/// Chosen at run time, checked once when made, infallible afterwards: [`index`](Self::index) takes any `u64`.
-/// Three layouts: [`linear`](Self::linear), [`power_of_two`](Self::power_of_two) and [`h2`](Self::h2), the
-/// default. In each the first bucket starts at 0 and the last one reaches infinity, so that no value is lost.
+/// ```
+/// use metrics_core::HistogramConfig;
 ///
-/// Two configurations are equal when their kind and their buckets are. Parameters are rounded to bucket edges
-/// as Tokio's `LogHistogram` rounds them, so different parameters can give equal configurations.
+/// // Ten buckets of 100 ns; the last one has no upper bound.
+/// let config = HistogramConfig::linear(100, 10)?;
+/// assert_eq!(config.index(250), 2);
+/// assert_eq!(config.index(u64::MAX), 9);
+/// assert!(HistogramConfig::linear(0, 10).is_err());
+/// # Ok::<(), metrics_core::HistogramError>(())
+/// ```
 ///
-/// The H2 layout is described at <https://h2histogram.org>. Its index of a value `v` is, with
-/// `h = floor(log2(v | 2^p))` and `w = h - p`, `(w << p) + (v >> w)`; what lies below the bucket of `min` or
-/// above `max` is folded into the first and the last bucket.
+/// A configuration is checked once, at construction: [`index`](Self::index) accepts any `u64` and never fails. There
+/// are three layouts: [`linear`](Self::linear), [`power_of_two`](Self::power_of_two) and [`h2`](Self::h2), the
+/// default. In each, the first bucket starts at 0 and the last one has no upper bound, so no value is lost.
+///
+/// Two configurations are equal if their kinds and their buckets are equal. Parameters are rounded to bucket edges as
+/// Tokio's `LogHistogram` rounds them, so different parameters may give equal configurations.
+///
+/// <https://h2histogram.org> describes the H2 layout. The index of a value `v` is `(w << p) + (v >> w)`, with `h =
+/// floor(log2(v | 2^p))` and `w = h - p`. Values below the bucket of `min` belong to the first bucket, and values
+/// above `max` to the last.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HistogramConfig {
-    /// Values below are in bucket 0. The width, if linear.
+    /// Smaller values are in bucket 0. For a linear layout, the width.
     first_end: u64,
-    /// Values from here up are in the last bucket.
+    /// Values from here on are in the last bucket.
     last_start: u64,
     groups: Groups,
     /// The untruncated index of bucket 0; 0 if linear.
@@ -47,28 +58,28 @@ pub struct HistogramConfig {
 }
 
 impl HistogramConfig {
-    /// H2, 100 ns to 60 s at precision 2 (a bucket is at most 25 % of its lower bound wide): 119 buckets, with
-    /// the bounds of Tokio's `LogHistogram::default()`.
+    /// H2, 100 ns to 60 s with precision 2 (a bucket is at most 25 % of its lower bound wide): 119 buckets, with the
+    /// bounds of Tokio's `LogHistogram::default()`.
     ///
-    /// The edges rounded outwards: the first bucket ends at 96 ns, the last one starts at about 60.1 s.
+    /// The edges are rounded outwards: the first bucket ends at 96 ns, and the last one starts at about 60.1 s.
     pub const DEFAULT: Self = Self::h2_of_checked(100, 60_000_000_000, 2);
 
-    /// The finest H2 precision, as Tokio's: a bucket is at most 2^-10 (0.098 %) of its lower bound wide.
+    /// The highest H2 precision, as in Tokio: a bucket is at most 2^-10 (0.098 %) of its lower bound wide.
     pub const MAX_PRECISION: u32 = limits::MAX_PRECISION;
 
-    /// The most buckets of any layout. The largest H2 layout needs 56 320.
+    /// The largest number of buckets of any layout. The largest H2 layout needs 56 320.
     pub const MAX_BUCKETS: usize = limits::MAX_BUCKETS;
 
-    /// The H2 (base-2 log-linear) layout: each power of two is split into `2^precision` buckets of equal width.
+    /// Creates an H2 (base-2 log-linear) layout, which splits each power of two into `2^precision` buckets of equal
+    /// width.
     ///
-    /// Everything below `min` shares the first bucket, which ends at or below `min`; the last bucket starts at
-    /// the first edge at or above `max` and reaches infinity. Between, a bucket is never wider than
-    /// `2^-precision` of its lower bound, nor narrower than 1. With a `max` beyond the last edge of all,
-    /// nothing is cut off.
+    /// All values below `min` share the first bucket, which ends at or below `min`. The last bucket starts at the
+    /// first edge at or above `max` and has no upper bound. Between them, a bucket is at most `2^-precision` of its
+    /// lower bound wide, but at least 1. A `max` beyond the last edge truncates nothing.
     ///
     /// # Errors
     ///
-    /// [`HistogramError::PrecisionTooHigh`] above [`MAX_PRECISION`](Self::MAX_PRECISION),
+    /// Returns [`HistogramError::PrecisionTooHigh`] above [`MAX_PRECISION`](Self::MAX_PRECISION), and
     /// [`HistogramError::MinNotBelowMax`] if `min >= max`.
     pub const fn h2(min: u64, max: u64, precision: u32) -> Result<Self, HistogramError> {
         if precision > Self::MAX_PRECISION {
@@ -83,13 +94,13 @@ impl HistogramConfig {
         Ok(Self::h2_of_checked(min, max, precision))
     }
 
-    /// `buckets` buckets of one `width`, the last of which reaches infinity.
+    /// Creates a layout of `buckets` buckets of equal `width`. The last one has no upper bound.
     ///
     /// # Errors
     ///
-    /// [`HistogramError::ZeroBuckets`], [`HistogramError::ZeroWidth`], [`HistogramError::TooManyBuckets`]
-    /// above [`MAX_BUCKETS`](Self::MAX_BUCKETS), [`HistogramError::UnreachableBuckets`] if the last bucket
-    /// would start above `u64::MAX`.
+    /// Returns [`HistogramError::ZeroBuckets`], [`HistogramError::ZeroWidth`], [`HistogramError::TooManyBuckets`]
+    /// above [`MAX_BUCKETS`](Self::MAX_BUCKETS), or [`HistogramError::UnreachableBuckets`] if the last bucket would
+    /// start above `u64::MAX`.
     pub const fn linear(width: u64, buckets: usize) -> Result<Self, HistogramError> {
         if let Err(error) = Self::check_buckets(width, buckets) {
             return Err(error);
@@ -103,7 +114,7 @@ impl HistogramConfig {
                 reachable: reachable as usize,
             });
         };
-        // The value is cut to 32 bits before the multiplication.
+        // The value is truncated to 32 bits before the multiplication.
         let shift = (64 - last_start.leading_zeros()).saturating_sub(32);
         // floor(2^(47 + shift) / width) without 128 bits: where the numerator would not fit, both sides lose the
         // same bits, and the width (then above 2^(15 + shift)) rounds up so that the quotient never is too big.
@@ -120,16 +131,17 @@ impl HistogramConfig {
         })
     }
 
-    /// `buckets` buckets, each as wide as all before it together: Tokio's legacy log scale.
+    /// Creates a layout of `buckets` buckets, each as wide as all buckets below it together: Tokio's legacy log scale.
     ///
-    /// The first one is `first_bucket` wide, rounded up to a power of two; the last one reaches infinity.
+    /// The width of the first bucket is `first_bucket`, rounded up to a power of two. The last bucket has no upper
+    /// bound.
     ///
     /// # Errors
     ///
-    /// [`HistogramError::ZeroBuckets`], [`HistogramError::ZeroWidth`], [`HistogramError::FirstBucketTooWide`]
-    /// above `2^63`, [`HistogramError::UnreachableBuckets`] if the last bucket would start above `u64::MAX`.
+    /// Returns [`HistogramError::ZeroBuckets`], [`HistogramError::ZeroWidth`], [`HistogramError::FirstBucketTooWide`]
+    /// above `2^63`, or [`HistogramError::UnreachableBuckets`] if the last bucket would start above `u64::MAX`.
     pub const fn power_of_two(first_bucket: u64, buckets: usize) -> Result<Self, HistogramError> {
-        // No limit of its own: more than 65 buckets never fit into 64 bits.
+        // No separate limit: more than 65 buckets never fit in 64 bits.
         if let Err(error) = Self::check_buckets(first_bucket, if buckets == 0 { 0 } else { 1 }) {
             return Err(error);
         }
@@ -176,9 +188,9 @@ impl HistogramConfig {
         Ok(())
     }
 
-    /// `min < max` and `precision <= MAX_PRECISION` are the caller's.
+    /// The caller ensures `min < max` and `precision <= MAX_PRECISION`.
     const fn h2_of_checked(min: u64, max: u64, precision: u32) -> Self {
-        // One bucket below that of `min` stays, to hold what is below it.
+        // One bucket below that of `min` remains for smaller values.
         let groups = Groups::of(precision);
         let offset = full_index(min, groups).saturating_sub(1);
         // The first bucket that starts at or above `max`, if there is one.
@@ -197,13 +209,13 @@ impl HistogramConfig {
         }
     }
 
-    /// Number of buckets, from 1 to [`MAX_BUCKETS`](Self::MAX_BUCKETS).
+    /// Returns the number of buckets, from 1 to [`MAX_BUCKETS`](Self::MAX_BUCKETS).
     #[inline]
     pub const fn num_buckets(&self) -> usize {
         self.last as usize + 1
     }
 
-    /// The bucket of `value`; always less than [`num_buckets`](Self::num_buckets).
+    /// Returns the bucket of `value`. It is always less than [`num_buckets`](Self::num_buckets).
     #[inline]
     pub const fn index(&self, value: u64) -> usize {
         let index = self.index_fast(value);
@@ -213,16 +225,17 @@ impl HistogramConfig {
         index
     }
 
-    /// The same as [`index`](Self::index) up to the last bucket; past it are values of the last bucket, and all of a linear
-    /// layout. Whoever has as many counts as there are buckets asks [`index`](Self::index) for what finds none.
-    // No branch: where a clock reading precedes it, more selects than one would wait for the reading.
+    /// Returns the same as [`index`](Self::index) below the last bucket, and an index past the last bucket for its
+    /// values and for all values of a linear layout. A caller with one count per bucket calls [`index`](Self::index)
+    /// if the lookup fails.
+    // Branch-free: after a clock read, more than one select would wait for the result of the read.
     #[inline]
     pub(crate) const fn index_fast(&self, value: u64) -> usize {
-        // What is below the first bucket's end has an index of at most `offset`.
+        // Values below the end of the first bucket have an index of at most `offset`.
         full_index(value, self.groups).saturating_sub(self.offset) as usize
     }
 
-    /// The last bucket of a logarithmic layout, and every one of a linear layout.
+    /// Returns the index in the last bucket of a logarithmic layout, and in every bucket of a linear layout.
     #[cold]
     #[inline(never)]
     const fn index_apart(&self, value: u64) -> usize {
@@ -242,7 +255,7 @@ impl HistogramConfig {
         }
     }
 
-    /// The values of bucket `index`; `None` if there is no such bucket.
+    /// Returns the range of values of a bucket; `None` if there is no such bucket.
     pub const fn bucket_range(&self, index: usize) -> Option<BucketRange> {
         let last = self.last as usize;
         if index > last {
@@ -259,7 +272,7 @@ impl HistogramConfig {
         })
     }
 
-    /// Where a bucket starts; `index` must not be above `last`.
+    /// Returns the start of a bucket; `index` must not be above `last`.
     const fn bucket_start(&self, index: u32) -> u64 {
         if index == 0 {
             return 0;
@@ -270,9 +283,9 @@ impl HistogramConfig {
         }
     }
 
-    /// The kind and its parameters. Making a configuration of them gives an equal one.
+    /// Returns the kind and its parameters. A configuration created from them is equal to this one.
     ///
-    /// The parameters are not always those that were asked for: they are the edges that these were rounded to.
+    /// The parameters may differ from those requested: they are the edges to which those were rounded.
     pub const fn layout(&self) -> HistogramLayout {
         let buckets = self.last + 1;
         match self.rule {
@@ -296,10 +309,10 @@ impl HistogramConfig {
         }
     }
 
-    /// The width of a bucket over its lower bound, at most: `2^-precision` for H2, 1 for powers of two, `None`
-    /// for linear buckets, whose error is absolute.
+    /// Returns the largest ratio of a bucket's width to its lower bound: `2^-precision` for H2, 1 for powers of two,
+    /// and `None` for linear buckets, whose error is absolute.
     ///
-    /// Holds between the first and the last bucket only. Buckets of width 1 are exact whatever this says.
+    /// It applies only between the first and the last bucket. Buckets of width 1 are exact.
     pub const fn relative_error(&self) -> Option<f64> {
         match self.rule {
             Rule::Log { .. } => Some(1.0 / (1_u32 << self.groups.precision) as f64),
@@ -307,8 +320,8 @@ impl HistogramConfig {
         }
     }
 
-    /// Bucket 0 in a grid that all layouts of this kind and precision share, and whether the grid is
-    /// logarithmic, so that only power-of-two steps on it nest.
+    /// Returns the position of bucket 0 in a grid that all layouts of this kind and precision share, and whether the
+    /// grid is logarithmic, so that only power-of-two steps on it nest.
     pub(super) const fn grid(&self) -> (u32, bool) {
         match self.rule {
             Rule::Log { .. } => (self.offset, true),
@@ -318,7 +331,7 @@ impl HistogramConfig {
 }
 
 impl Default for HistogramConfig {
-    /// [`HistogramConfig::DEFAULT`].
+    /// Returns [`HistogramConfig::DEFAULT`].
     fn default() -> Self {
         Self::DEFAULT
     }

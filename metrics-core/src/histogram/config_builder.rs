@@ -1,16 +1,16 @@
-//! A histogram's configuration from durations and wishes.
+//! A builder of histogram configurations from durations.
 
 use core::time::Duration;
 
 use super::config::HistogramConfig;
 use super::error::HistogramError;
 
-/// The precision that a greatest error never goes below, as in Tokio's builder; also the default.
+/// The lowest precision that a maximum error gives, as in Tokio's builder. It is also the default.
 const DEFAULT_PRECISION: u32 = 2;
 
-/// Makes a [`HistogramConfig`]: of the H2 layout unless told otherwise.
+/// Builds a [`HistogramConfig`], with the H2 layout by default.
 ///
-/// Nothing is checked, and nothing computed, before [`build`](Self::build).
+/// All parameters are checked by [`build`](Self::build), before any arithmetic.
 ///
 /// ```
 /// use core::time::Duration;
@@ -43,7 +43,7 @@ enum Precision {
 }
 
 impl HistogramConfig {
-    /// A builder, which as it stands makes [`HistogramConfig::DEFAULT`].
+    /// Creates a builder. Without further calls, it builds [`HistogramConfig::DEFAULT`].
     pub const fn builder() -> HistogramConfigBuilder {
         HistogramConfigBuilder {
             min_value: None,
@@ -57,61 +57,62 @@ impl HistogramConfig {
 }
 
 impl HistogramConfigBuilder {
-    /// H2: durations below this one need not be told apart. 100 ns by default; 0 tells all apart.
+    /// Sets the shortest duration that an H2 layout resolves. The default is 100 ns; 0 resolves all.
     pub const fn min_value(mut self, duration: Duration) -> Self {
         self.min_value = Some(duration);
         self
     }
 
-    /// H2: durations above this one need not be told apart. 60 s by default.
+    /// Sets the longest duration that an H2 layout resolves. The default is 60 s.
     pub const fn max_value(mut self, duration: Duration) -> Self {
         self.max_value = Some(duration);
         self
     }
 
-    /// H2: a bucket's width over its lower bound, at most; above 0 and below 1. Takes the smallest precision
-    /// `p` with `2^-p <= max_error`, but never less than 2 (25 %), as Tokio's builder does.
+    /// Sets the largest ratio of an H2 bucket's width to its lower bound, above 0 and below 1. The builder uses the
+    /// smallest precision `p` with `2^-p <= max_error`, but at least 2 (25 %), as Tokio's builder does.
     ///
-    /// Replaces [`precision_exact`](Self::precision_exact).
+    /// This replaces [`precision_exact`](Self::precision_exact).
     pub const fn max_error(mut self, max_error: f64) -> Self {
         self.precision = Some(Precision::MaxError(max_error));
         self
     }
 
-    /// H2: splits each power of two into `2^precision` buckets. 2 by default, 10 at most.
+    /// Splits each power of two into `2^precision` buckets in an H2 layout. The default is 2 and the maximum is 10.
     ///
-    /// Replaces [`max_error`](Self::max_error).
+    /// This replaces [`max_error`](Self::max_error).
     pub const fn precision_exact(mut self, precision: u32) -> Self {
         self.precision = Some(Precision::Exact(precision));
         self
     }
 
-    /// Buckets of one width instead of H2. See [`HistogramConfig::linear`].
+    /// Selects buckets of equal width instead of H2. See [`HistogramConfig::linear`].
     pub const fn linear(mut self, width: Duration, buckets: usize) -> Self {
         self.linear = Some((width, buckets));
         self
     }
 
-    /// Each bucket twice as wide as the one before instead of H2. See [`HistogramConfig::power_of_two`].
+    /// Selects buckets that double in width instead of H2. See [`HistogramConfig::power_of_two`].
     pub const fn power_of_two(mut self, first_bucket: Duration, buckets: usize) -> Self {
         self.power_of_two = Some((first_bucket, buckets));
         self
     }
 
-    /// Refuses a layout of more buckets than this.
+    /// Rejects a layout with more buckets than this.
     pub const fn max_buckets(mut self, max_buckets: usize) -> Self {
         self.max_buckets = Some(max_buckets);
         self
     }
 
-    /// The configuration.
+    /// Builds the configuration.
     ///
     /// # Errors
     ///
-    /// Those of [`HistogramConfig::h2`], [`HistogramConfig::linear`] and [`HistogramConfig::power_of_two`], and
-    /// [`HistogramError::DurationTooLong`], [`HistogramError::MaxErrorOutOfRange`],
-    /// [`HistogramError::MaxErrorTooSmall`], [`HistogramError::TooManyBuckets`] above
-    /// [`max_buckets`](Self::max_buckets), [`HistogramError::MixedLayouts`].
+    /// Returns the errors of [`HistogramConfig::h2`], [`HistogramConfig::linear`] and
+    /// [`HistogramConfig::power_of_two`], and [`HistogramError::DurationTooLong`],
+    /// [`HistogramError::MaxErrorOutOfRange`], [`HistogramError::MaxErrorTooSmall`],
+    /// [`HistogramError::TooManyBuckets`] above [`max_buckets`](Self::max_buckets), or
+    /// [`HistogramError::MixedLayouts`].
     pub fn build(&self) -> Result<HistogramConfig, HistogramError> {
         let h2 = self.min_value.is_some() || self.max_value.is_some() || self.precision.is_some();
         let config = match (self.linear, self.power_of_two) {
@@ -137,7 +138,7 @@ impl HistogramConfigBuilder {
         match self.precision {
             None => Ok(DEFAULT_PRECISION),
             Some(Precision::Exact(precision)) => Ok(precision),
-            // Written so that a NaN is refused too.
+            // This form rejects a NaN too.
             Some(Precision::MaxError(error)) if !(error > 0.0 && error < 1.0) => {
                 Err(HistogramError::MaxErrorOutOfRange)
             }

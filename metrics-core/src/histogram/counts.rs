@@ -1,10 +1,10 @@
-//! Where a snapshot keeps its bucket counts.
+//! Storage of a snapshot's bucket counts.
 
 use core::fmt::Debug;
 
 use super::error::CapacityError;
 
-/// Storage of the bucket counts of a snapshot: `Vec<u64>` with feature `alloc`, `heapless::Vec<u64, N>` without.
+/// Stores the bucket counts of a snapshot: `Vec<u64>` with the feature `alloc`, `heapless::Vec<u64, N>` without.
 ///
 /// # Implementing
 ///
@@ -14,19 +14,19 @@ use super::error::CapacityError;
 /// - It MUST NOT allocate to become shorter, nor to become as long again as it once was.
 /// - [`Default`] MUST be empty and MUST NOT allocate.
 ///
-/// Nothing here panics if an implementation breaks this, but the numbers are wrong then.
+/// If an implementation breaks these rules, nothing panics, but the numbers are wrong.
 pub trait Counts: Clone + Debug + Default + PartialEq {
-    /// Makes it hold `len` counts.
+    /// Resizes the storage to `len` counts.
     ///
     /// # Errors
     ///
-    /// [`CapacityError`] if there is no room for so many.
+    /// Returns a [`CapacityError`] if there is no room for that many.
     fn try_resize(&mut self, len: usize) -> Result<(), CapacityError>;
 
-    /// The counts, by bucket.
+    /// Returns the counts by bucket.
     fn as_slice(&self) -> &[u64];
 
-    /// The counts, by bucket, to be changed.
+    /// Returns the counts by bucket, mutably.
     fn as_mut_slice(&mut self) -> &mut [u64];
 }
 
@@ -74,7 +74,7 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// What [`Counts`] demands.
+    /// The rules of [`Counts`].
     fn check<C: Counts>() {
         let mut counts = C::default();
         assert!(counts.as_slice().is_empty());

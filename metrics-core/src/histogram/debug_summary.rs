@@ -1,4 +1,4 @@
-//! Histograms for a programmer's eye: how many samples and how large, not hundreds of counts.
+//! `Debug` output of histograms: the number of samples and their range, without the counts.
 
 use super::counts::Counts;
 use super::difference::HistogramInterval;

@@ -1,4 +1,4 @@
-//! What a histogram recorded between two of its states.
+//! The samples that a histogram recorded between two snapshots.
 
 use super::config::HistogramConfig;
 use super::counts::Counts;
@@ -8,12 +8,11 @@ use super::quantile::{self, Quantile, Samples};
 use super::range::{BucketRange, ValueBounds};
 use super::snapshot::{HistogramSnapshot, add_counts};
 
-/// The samples that a histogram took between two snapshots.
+/// The samples that a histogram recorded between two snapshots.
 ///
-/// Counts and sum are exact (the sum as long as that of the later snapshot isn't saturated). The smallest and
-/// largest value are not recorded per interval, so of these only bounds are known: the edges of the lowest and
-/// highest bucket that grew, tightened by the extremes of all samples. Where the interval set a new extreme, the
-/// bounds are exact.
+/// Counts and sum are exact, unless the sum of the later snapshot is saturated. The minimum and the maximum of an
+/// interval are not recorded, so only bounds of them are known: the edges of the lowest and highest bucket that grew,
+/// tightened by the extremes of all samples. If the interval set a new extreme, the bounds are exact.
 #[derive(Clone, PartialEq)]
 pub struct HistogramInterval<C> {
     config: HistogramConfig,
@@ -22,7 +21,7 @@ pub struct HistogramInterval<C> {
     extremes: Option<Extremes>,
 }
 
-/// What is known of the smallest and the largest sample.
+/// The bounds of the smallest and the largest sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Extremes {
     pub(super) min: ValueBounds,
@@ -30,16 +29,16 @@ pub(super) struct Extremes {
 }
 
 impl<C: Counts> HistogramSnapshot<C> {
-    /// What was recorded since an earlier state of the same histogram.
+    /// Returns the samples recorded since an earlier state of the same histogram.
     ///
     /// # Errors
     ///
-    /// [`HistogramSinceError`] if the layouts differ or `earlier` isn't an earlier state.
+    /// Returns a [`HistogramSinceError`] if the layouts differ or `earlier` is not an earlier state.
     pub fn since(&self, earlier: &Self) -> Result<HistogramInterval<C>, HistogramSinceError> {
         self.since_saturating(earlier, u64::MAX)
     }
 
-    /// The difference where a bucket that has reached `full` counts no more: what the other buckets and the sum show is kept.
+    /// Returns the difference for buckets that stop counting at `full`: the other buckets and the sum are kept.
     pub(crate) fn since_saturating(
         &self,
         earlier: &Self,
@@ -80,7 +79,7 @@ impl<C: Counts> HistogramInterval<C> {
             lower: min,
             upper: max,
         };
-        // An extreme that moved moved to a sample of the interval.
+        // An extreme that changed is a sample of the interval.
         let min_bounds = if min < was_min {
             ValueBounds::exact(min)
         } else {
@@ -92,7 +91,7 @@ impl<C: Counts> HistogramInterval<C> {
             bounds
         };
         let extremes = match occupied(&config, counts.as_slice()) {
-            // Samples in a full bucket are in the sum and in the extremes, and in no count.
+            // Samples in a full bucket are in the sum and in the extremes, but in no count.
             Some(_) if is_full => Some(Extremes {
                 min: min_bounds,
                 max: max_bounds,
@@ -102,7 +101,7 @@ impl<C: Counts> HistogramInterval<C> {
                 min: min_bounds.within(lowest).ok_or(not_earlier)?,
                 max: max_bounds.within(highest).ok_or(not_earlier)?,
             }),
-            // Nothing can have changed without a sample.
+            // Nothing can change without a sample.
             None if sum != 0 || (min, max) != (was_min, was_max) => return Err(not_earlier),
             None => None,
         };
@@ -114,7 +113,7 @@ impl<C: Counts> HistogramInterval<C> {
         })
     }
 
-    /// For the wire: the parts are checked there.
+    /// Creates an interval from decoded parts, which the decoder checks.
     #[cfg(feature = "serde")]
     pub(super) fn from_parts(
         config: HistogramConfig,
@@ -130,58 +129,57 @@ impl<C: Counts> HistogramInterval<C> {
         }
     }
 
-    /// The layout of the buckets.
+    /// Returns the layout of the buckets.
     pub fn config(&self) -> &HistogramConfig {
         &self.config
     }
 
-    /// Number of samples. Adds up the counts.
+    /// Returns the number of samples, which it adds up from the counts.
     pub fn count(&self) -> u64 {
         quantile::count(self.buckets())
     }
 
-    /// Sum of the values, in their unit.
+    /// Returns the sum of the values, in their unit.
     pub fn sum(&self) -> u64 {
         self.sum
     }
 
-    /// What is known of the smallest value; `None` if there is no sample.
+    /// Returns the bounds of the smallest value; `None` if there is no sample.
     pub fn min(&self) -> Option<ValueBounds> {
         self.extremes.map(|extremes| extremes.min)
     }
 
-    /// What is known of the largest value; `None` if there is no sample.
+    /// Returns the bounds of the largest value; `None` if there is no sample.
     pub fn max(&self) -> Option<ValueBounds> {
         self.extremes.map(|extremes| extremes.max)
     }
 
-    /// The mean of the values; `None` if there is no sample.
+    /// Returns the mean of the values; `None` if there is no sample.
     pub fn mean(&self) -> Option<f64> {
         quantile::mean(self.sum, self.count())
     }
 
-    /// The counts, by bucket: [`HistogramConfig::num_buckets`] of them.
+    /// Returns the counts by bucket. There are [`HistogramConfig::num_buckets`] of them.
     pub fn buckets(&self) -> &[u64] {
         self.counts.as_slice()
     }
 
-    /// Every bucket's range and count, in ascending order, empty buckets included.
+    /// Iterates over the ranges and counts of all buckets in ascending order, including empty ones.
     pub fn iter(&self) -> impl Iterator<Item = (BucketRange, u64)> + '_ {
         let buckets = self.buckets().iter().enumerate();
         buckets.filter_map(|(index, &count)| Some((self.config.bucket_range(index)?, count)))
     }
 
-    /// A quantile from 0 to 1, [as defined there](Quantile); `None` if there is no sample or `quantile` is not
-    /// in that range.
+    /// Returns a [quantile](Quantile) from 0 to 1; `None` if there is no sample or `quantile` is out of range.
     pub fn quantile(&self, quantile: f64) -> Option<Quantile> {
         let mut out = [None];
         self.quantiles(&[quantile], &mut out);
         out[0]
     }
 
-    /// Several quantiles at once, `quantiles[i]` into `out[i]`: one pass over the buckets if they ascend.
+    /// Computes several quantiles, `quantiles[i]` into `out[i]`, in one pass over the buckets if they ascend.
     ///
-    /// What `out` has beyond `quantiles` becomes `None`; what it lacks is not answered.
+    /// Further elements of `out` become `None`. Further elements of `quantiles` are ignored.
     pub fn quantiles(&self, quantiles: &[f64], out: &mut [Option<Quantile>]) {
         match self.extremes {
             Some(Extremes { min, max }) => {
@@ -197,11 +195,12 @@ impl<C: Counts> HistogramInterval<C> {
         }
     }
 
-    /// Adds the samples of another interval: of another worker, or of the time before or after.
+    /// Adds the samples of another interval, such as one of another worker or another time.
     ///
     /// # Errors
     ///
-    /// [`HistogramMergeError`] if the layouts differ or the samples are too many. It is as before then.
+    /// Returns a [`HistogramMergeError`] if the layouts differ or there are too many samples. `self` is unchanged
+    /// then.
     pub fn merge<D: Counts>(&mut self, other: &HistogramInterval<D>) -> Result<(), HistogramMergeError> {
         add_counts(
             &self.config,
@@ -226,18 +225,18 @@ impl<C: Counts> HistogramInterval<C> {
         Ok(())
     }
 
-    /// The same samples in at most `max_buckets` buckets. See [`HistogramSnapshot::downsample`].
+    /// Returns the samples in at most `max_buckets` buckets. See [`HistogramSnapshot::downsample`].
     ///
     /// # Errors
     ///
-    /// [`HistogramError::ZeroBuckets`] if `max_buckets` is 0.
+    /// Returns [`HistogramError::ZeroBuckets`] if `max_buckets` is 0.
     pub fn downsample(&self, max_buckets: usize) -> Result<DownsampledHistogram<'_>, HistogramError> {
         DownsampledHistogram::new(&self.config, self.buckets(), max_buckets)
     }
 }
 
 impl<C: Counts> From<HistogramSnapshot<C>> for HistogramInterval<C> {
-    /// Everything that was recorded: the interval since the histogram was empty. The extremes are exact.
+    /// Returns all samples as an interval that starts with an empty histogram. The extremes are exact.
     fn from(snapshot: HistogramSnapshot<C>) -> Self {
         let extremes = snapshot.min().zip(snapshot.max()).map(|(min, max)| Extremes {
             min: ValueBounds::exact(min),
@@ -253,7 +252,7 @@ impl<C: Counts> From<HistogramSnapshot<C>> for HistogramInterval<C> {
     }
 }
 
-/// The lowest and the highest bucket that hold a sample.
+/// Returns the lowest and the highest bucket with a sample.
 pub(super) fn occupied(config: &HistogramConfig, counts: &[u64]) -> Option<(BucketRange, BucketRange)> {
     let lowest = counts.iter().position(|&count| count != 0)?;
     let highest = counts.iter().rposition(|&count| count != 0)?;

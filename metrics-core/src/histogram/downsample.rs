@@ -1,4 +1,4 @@
-//! Fewer, wider buckets for those who can't take them all.
+//! Merging of buckets, for exporters that can't send them all.
 
 use core::iter;
 use core::num::NonZeroUsize;
@@ -8,19 +8,19 @@ use super::error::HistogramError;
 use super::quantile;
 use super::range::BucketRange;
 
-/// A histogram's samples in fewer buckets: each is some neighbouring buckets together, so its bounds are true
-/// bounds. Borrowed from the histogram, which keeps sum, minimum, maximum and quantiles.
+/// A histogram's samples in fewer buckets. Each bucket merges some neighbouring buckets of the histogram, so its
+/// bounds are exact. It borrows from the histogram, which provides sum, minimum, maximum and quantiles.
 ///
-/// The edges follow from the layout and the limit alone, never from the samples. H2 and power-of-two buckets are
-/// merged in runs of a power of two, aligned to the grid that all layouts of one precision share: histograms of
-/// different range have common edges, so that they can be added up by their edges, and a smaller limit gives a
-/// subset of the edges. That can leave the result with as few as half of the buckets allowed. The last bucket,
-/// which reaches infinity, stays by itself unless the limit is 1.
+/// The edges depend only on the layout and the limit, never on the samples. H2 and power-of-two buckets are merged in
+/// runs of a power of two, aligned to the grid that all layouts of one precision share. Histograms with different
+/// ranges therefore have common edges and can be added up by them, and a smaller limit gives a subset of the edges.
+/// The result may have as few as half of the buckets allowed. The last bucket has no upper bound and is never merged,
+/// unless the limit is 1.
 #[derive(Clone, Copy, Debug)]
 pub struct DownsampledHistogram<'a> {
     config: &'a HistogramConfig,
     counts: &'a [u64],
-    /// How many places on the grid a bucket spans; `None` if one bucket holds everything.
+    /// The number of grid positions per bucket; `None` if one bucket holds everything.
     run: Option<NonZeroUsize>,
 }
 
@@ -35,13 +35,13 @@ impl<'a> DownsampledHistogram<'a> {
             1 => None,
             _ if config.grid().1 => {
                 let mut run = NonZeroUsize::MIN;
-                // Ends at the latest when the whole grid is one run, which makes two buckets.
+                // This ends at the latest when the whole grid is one run, which makes two buckets.
                 while num_buckets(config, run) > max_buckets {
                     run = run.saturating_add(run.get());
                 }
                 Some(run)
             }
-            // All buckets but the last share what is left of the limit; there may be none but the last.
+            // All buckets but the last share the rest of the limit. There may be no bucket but the last.
             _ => {
                 let run = (config.num_buckets() - 1).div_ceil(max_buckets - 1);
                 Some(NonZeroUsize::new(run).unwrap_or(NonZeroUsize::MIN))
@@ -50,12 +50,12 @@ impl<'a> DownsampledHistogram<'a> {
         Ok(Self { config, counts, run })
     }
 
-    /// Number of buckets: at least 1, at most the limit that was given.
+    /// Returns the number of buckets: at least 1, and at most the given limit.
     pub fn num_buckets(&self) -> usize {
         self.run.map_or(1, |run| num_buckets(self.config, run))
     }
 
-    /// Every bucket's range and count, in ascending order, empty buckets included.
+    /// Iterates over the ranges and counts of all buckets in ascending order, including empty ones.
     pub fn iter(&self) -> impl Iterator<Item = (BucketRange, u64)> + 'a {
         let this = *self;
         let mut next = 0;
@@ -75,7 +75,7 @@ impl<'a> DownsampledHistogram<'a> {
         })
     }
 
-    /// The layout's bucket after those that share one with bucket `first`.
+    /// Returns the layout's first bucket after those merged with bucket `first`.
     fn end_of_run(&self, first: usize) -> usize {
         let last = self.config.num_buckets() - 1;
         let offset = self.config.grid().0 as usize;
@@ -87,7 +87,7 @@ impl<'a> DownsampledHistogram<'a> {
     }
 }
 
-/// Number of buckets in runs of `run` places on the grid, with the last bucket by itself.
+/// Returns the number of buckets with runs of `run` grid positions and a separate last bucket.
 fn num_buckets(config: &HistogramConfig, run: NonZeroUsize) -> usize {
     let offset = config.grid().0 as usize;
     match config.num_buckets() - 1 {

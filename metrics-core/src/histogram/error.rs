@@ -1,4 +1,4 @@
-//! Every way in which a histogram's configuration or arithmetic can be wrong.
+//! Errors of histogram configuration and arithmetic.
 
 use core::error::Error;
 use core::fmt;
@@ -6,57 +6,58 @@ use core::fmt;
 use super::layout::HistogramLayout;
 use super::limits::{MAX_COUNT, MAX_PRECISION};
 
-/// Why a histogram's configuration can't work. Nothing was computed from it before it was refused.
+/// An error in a histogram's configuration. It is detected before any arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum HistogramError {
-    /// No bucket was asked for.
+    /// The number of buckets is 0.
     ZeroBuckets,
-    /// Linear buckets, or the first of the power-of-two buckets, of width 0.
+    /// The width of linear buckets, or of the first power-of-two bucket, is 0.
     ZeroWidth,
     /// `min` is not below `max`.
     MinNotBelowMax {
-        /// The smallest value to tell apart.
+        /// The smallest value to resolve.
         min: u64,
-        /// The largest value to tell apart.
+        /// The largest value to resolve.
         max: u64,
     },
-    /// An H2 precision above the limit.
+    /// The H2 precision exceeds the limit.
     PrecisionTooHigh {
-        /// What was asked for.
+        /// The precision requested.
         precision: u32,
         /// [`HistogramConfig::MAX_PRECISION`](super::HistogramConfig::MAX_PRECISION).
         limit: u32,
     },
-    /// A greatest error outside of 0 to 1, both excluded.
+    /// The maximum error is not between 0 and 1, both excluded.
     MaxErrorOutOfRange,
-    /// A greatest error that would need a precision above the limit.
+    /// The maximum error needs a precision above the limit.
     MaxErrorTooSmall,
-    /// More buckets than the limit, which is [`HistogramConfig::MAX_BUCKETS`](super::HistogramConfig::MAX_BUCKETS) or the caller's own.
+    /// The number of buckets exceeds [`HistogramConfig::MAX_BUCKETS`](super::HistogramConfig::MAX_BUCKETS) or the
+    /// caller's own limit.
     TooManyBuckets {
-        /// How many the layout needs.
+        /// The number of buckets that the layout needs.
         required: usize,
-        /// How many it may have.
+        /// The number of buckets allowed.
         limit: usize,
     },
-    /// Buckets that no `u64` can fall into: the last one would start above `u64::MAX`.
+    /// No `u64` can fall into some buckets: the last one would start above `u64::MAX`.
     UnreachableBuckets {
-        /// How many were asked for.
+        /// The number of buckets requested.
         buckets: usize,
-        /// How many of that width there can be.
+        /// The largest possible number of buckets of that width.
         reachable: usize,
     },
-    /// The first of the power-of-two buckets can't be rounded up to a power of two.
+    /// The width of the first power-of-two bucket can't be rounded up to a power of two.
     FirstBucketTooWide {
-        /// What was asked for.
+        /// The width requested.
         first_bucket: u64,
-        /// The widest possible.
+        /// The largest possible width.
         limit: u64,
     },
-    /// A duration of more nanoseconds than a `u64` holds (584 years).
+    /// A duration exceeds the nanoseconds that a `u64` holds (584 years).
     DurationTooLong,
-    /// A builder was given a linear or power-of-two layout and H2 parameters, or both of the former.
+    /// A builder has a linear or power-of-two layout and H2 parameters, or both a linear and a power-of-two layout.
     MixedLayouts,
 }
 
@@ -115,13 +116,13 @@ impl fmt::Display for HistogramError {
 
 impl Error for HistogramError {}
 
-/// A histogram has more buckets than its storage can hold.
+/// A histogram has more buckets than its storage holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CapacityError {
-    /// How many buckets were to be stored.
+    /// The number of buckets to store.
     pub required: usize,
-    /// How many there is room for, now.
+    /// The number of buckets that the storage holds.
     pub capacity: usize,
 }
 
@@ -137,7 +138,7 @@ impl fmt::Display for CapacityError {
 
 impl Error for CapacityError {}
 
-/// Why two histograms can't be added up. The one to be added to is as it was.
+/// An error from adding two histograms. The first one is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -170,20 +171,20 @@ impl fmt::Display for HistogramMergeError {
 
 impl Error for HistogramMergeError {}
 
-/// Why a histogram can't be subtracted from another.
+/// An error from subtracting two histograms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum HistogramSinceError {
-    /// Their buckets differ.
+    /// The histograms have different buckets.
     LayoutMismatch {
-        /// Of the later one.
+        /// The layout of the later histogram.
         expected: HistogramLayout,
-        /// Of the one that was to be the earlier.
+        /// The layout of the other histogram.
         found: HistogramLayout,
     },
-    /// What was to be the earlier one is no earlier state of the other: a count or the sum would go back, or
-    /// they do not fit together.
+    /// The other histogram is not an earlier state of this one: a count or the sum would decrease, or they are
+    /// inconsistent.
     NotEarlier,
 }
 

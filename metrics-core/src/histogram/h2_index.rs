@@ -1,17 +1,18 @@
-//! The index of a value in an H2 layout, and where the bucket of an index starts.
+//! The index of a value in an H2 layout, and the start of the bucket with an index.
 
-/// How values share the buckets of an H2 layout where nothing is folded into the first or the last one.
+/// The parameters of an H2 layout, before values are folded into the first or the last bucket.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Groups {
     /// The first value of the second group: `2^precision`.
     unit: u64,
     pub(super) precision: u32,
-    /// Buckets of a group: `2^precision`.
+    /// The number of buckets in a group: `2^precision`.
     buckets: u32,
 }
 
 impl Groups {
-    /// What gives every value an index above that of any bucket: at least 11 (31 less 20) groups of 2^20 buckets.
+    /// A precision that gives every value an index above that of any bucket: at least 11 (31 less 20) groups of 2^20
+    /// buckets.
     pub(super) const NONE: Self = Self {
         unit: 1 << 31,
         precision: 20,
@@ -27,20 +28,20 @@ impl Groups {
     }
 }
 
-/// The H2 index of a value.
-// Not `ilog2`, which keeps a panic for 0 where the compiler can't see that the argument isn't.
+/// Returns the H2 index of a value.
+// Not `ilog2`, which keeps a panic for 0 if the compiler can't see that the argument isn't 0.
 #[allow(clippy::manual_ilog2)]
 #[inline]
 pub(super) const fn full_index(value: u64, groups: Groups) -> u32 {
     let (unit, precision) = (groups.unit, groups.precision);
-    // A 32-bit machine has no use for 64-bit shifts while values are short (4 s in nanoseconds).
+    // Short values (up to 4 s in nanoseconds) need no 64-bit shifts on a 32-bit machine.
     if cfg!(target_pointer_width = "32") && value <= u32::MAX as u64 {
         return full_index_32(value as u32, unit as u32, precision);
     }
     // Nothing says that `unit` is not zero, on purpose: x86-64's `bsr` leaves its target as it is for zero, so it waits for
     // what was there before, and one index for the last, unless the compiler has to put something there first.
     let group = ((value | unit).leading_zeros() ^ 63) - precision;
-    // A product and not a shift, which has but one register for its count on x86.
+    // A product instead of a shift, which can take its count only from one register on x86.
     group * groups.buckets + (value >> group) as u32
 }
 
@@ -50,12 +51,12 @@ const fn full_index_32(value: u32, unit: u32, precision: u32) -> u32 {
     (group << precision) + (value >> group)
 }
 
-/// The number of the highest bit set; 0 for 0.
+/// Returns the number of the highest set bit; 0 for 0.
 #[allow(clippy::manual_ilog2)]
 #[inline]
 const fn top_bit(value: u32) -> u32 {
-    // A Cortex-M0 has no instruction that counts leading zeros, and calls a function that takes twice as long as this. What
-    // has compare-and-swap has that instruction too, nearly always.
+    // A Cortex-M0 has no instruction that counts leading zeros, and calls a function that takes twice as long as this.
+    // Nearly all processors with compare-and-swap have that instruction.
     if cfg!(target_has_atomic = "ptr") {
         31 - (value | 1).leading_zeros()
     } else {
@@ -63,7 +64,8 @@ const fn top_bit(value: u32) -> u32 {
     }
 }
 
-/// The same in three steps, written out (optimised for size, a loop would stay one), and a look at a table.
+/// Returns the number of the highest set bit in three steps, unrolled (optimised for size, a loop would remain), and a
+/// table lookup.
 #[inline]
 const fn halve(mut value: u32) -> u32 {
     const OF_FOUR_BITS: [u8; 16] = [0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3];
@@ -83,22 +85,23 @@ const fn halve(mut value: u32) -> u32 {
     bit + OF_FOUR_BITS[value as usize & 15] as u32
 }
 
-/// The inverse: where the bucket of that index starts.
+/// Returns the start of the bucket with that index, the inverse of the index.
 pub(super) const fn full_start(index: u32, precision: u32) -> u64 {
     let group = (index >> precision).saturating_sub(1);
     ((index - (group << precision)) as u64) << group
 }
 
-/// Significant bits, less one, of a value in 32 bits.
+/// The number of significant bits, less one, of a value in 32 bits.
 const SHORT_PRECISION: u32 = 26;
 
-/// A value in 32 bits, for extremes that many threads move without a 64-bit compare-and-swap. A greater value never has a lesser
-/// code. Exact below 2^27, which is 134 ms in nanoseconds; above, values that agree in their first 27 bits have one code.
+/// Encodes a value in 32 bits, for extremes that many threads update without a 64-bit compare-and-swap. A greater
+/// value never has a smaller code. The code is exact below 2^27, which is 134 ms in nanoseconds. Above, values that
+/// agree in their first 27 bits share a code.
 pub(crate) const fn short_code(value: u64) -> u32 {
     full_index(value, Groups::of(SHORT_PRECISION))
 }
 
-/// The least and the greatest value with this code.
+/// Returns the smallest and the largest value with this code.
 #[cfg(any(test, all(feature = "alloc", target_has_atomic = "ptr")))]
 pub(crate) const fn values_of_short_code(code: u32) -> (u64, u64) {
     let (start, next) = (
@@ -109,7 +112,7 @@ pub(crate) const fn values_of_short_code(code: u32) -> (u64, u64) {
     (start, next.wrapping_sub(1))
 }
 
-/// The index of `u64::MAX`.
+/// Returns the index of `u64::MAX`.
 pub(super) const fn top_index(precision: u32) -> u32 {
     ((65 - precision) << precision) - 1
 }
@@ -121,7 +124,7 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// The twin for 32-bit machines is not called on the machine that runs the tests.
+    /// The version for 32-bit machines is not called on the machine that runs the tests.
     #[test]
     fn short_values_have_the_same_index_on_32_bit_machines() {
         for precision in 0..=MAX_PRECISION {

@@ -2,38 +2,39 @@
 
 /// A histogram's kind and parameters, as [`HistogramConfig::layout`](super::HistogramConfig::layout) describes them.
 ///
-/// Values are whatever the histogram records; nanoseconds everywhere in this crate.
+/// Values have the unit of the recorded values, which is nanoseconds everywhere in this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum HistogramLayout {
-    /// Buckets of one width.
+    /// Buckets of equal width.
     Linear {
-        /// Width of a bucket.
+        /// The width of a bucket.
         #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
         width: u64,
-        /// Number of buckets, the last one (which reaches infinity) included.
+        /// The number of buckets, including the last, which has no upper bound.
         buckets: u32,
     },
-    /// Each bucket twice as wide as the one before: Tokio's legacy log scale.
+    /// Buckets that double in width: Tokio's legacy log scale.
     PowerOfTwo {
-        /// Width of the first bucket, a power of two.
+        /// The width of the first bucket, a power of two.
         #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
         first_bucket: u64,
-        /// Number of buckets, the last one (which reaches infinity) included.
+        /// The number of buckets, including the last, which has no upper bound.
         buckets: u32,
     },
-    /// Base-2 log-linear: each power of two split into `2^precision` equal buckets.
+    /// Base-2 log-linear: each power of two is split into `2^precision` equal buckets.
     H2 {
-        /// Everything below shares the first bucket; 0 where the first bucket holds nothing but 0.
+        /// All smaller values share the first bucket. 0 if the first bucket holds only 0.
         #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
         min: u64,
-        /// The last bucket starts here and reaches infinity; `u64::MAX` where nothing is cut off at the top.
+        /// The start of the last bucket, which has no upper bound. `u64::MAX` if the layout is not truncated at the
+        /// top.
         #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
         max: u64,
-        /// Logarithm of the number of buckets to a power of two.
+        /// The base-2 logarithm of the number of buckets per power of two.
         precision: u32,
     },
 }

@@ -1,7 +1,7 @@
-//! Histograms: how values are put into buckets, and what can be told from the counts afterwards.
+//! Histograms: the mapping of values to buckets, and statistics from the counts.
 //!
-//! [`HistogramConfig`] is the layout, [`HistogramSnapshot`] the counts with their sum, minimum and maximum, and
-//! [`HistogramInterval`] the difference of two snapshots. Values are `u64` without a unit; this crate records
+//! [`HistogramConfig`] is the layout, [`HistogramSnapshot`] holds the counts with their sum, minimum and maximum, and
+//! [`HistogramInterval`] is the difference of two snapshots. Values are `u64` without a unit; this crate records
 //! nanoseconds.
 //!
 //! ```

@@ -1,45 +1,45 @@
-//! Quantiles from counts, with what is known and not known about them.
+//! Quantiles from bucket counts, with bounds on their error.
 
 use super::config::HistogramConfig;
 use super::range::ValueBounds;
 
-/// A quantile of a histogram: the value of one sample, known to lie within its bucket.
+/// A quantile of a histogram: the value of one sample, with bounds from its bucket.
 ///
-/// The quantile `q` of `n` samples is the sample of rank `k` when they are sorted, the smallest being of rank 1.
-/// `k` is the smallest rank, 1 or more, of which `k / n >= q` holds in `f64`: so 0 is the smallest sample, 1 the
-/// largest, 0.5 of an even number the lower of the two in the middle, and 0.9 of ten the ninth. Exact to the
-/// rank up to `2^53` samples.
+/// The quantile `q` of `n` samples is the sample of rank `k` in sorted order, where the smallest sample has rank 1.
+/// `k` is the smallest rank of at least 1 for which `k / n >= q` holds in `f64`: 0 is the smallest sample, 1 the
+/// largest, 0.5 of an even number the lower of the two in the middle, and 0.9 of ten the ninth. The rank is exact up
+/// to `2^53` samples.
 ///
-/// The sample itself lies in `lower..=upper`, for certain: these are the bounds of its bucket, tightened by the
-/// smallest and largest value recorded. The layout limits how far apart they are
-/// ([`HistogramConfig::relative_error`]), except in the first and the last bucket.
+/// The sample is guaranteed to lie in `lower..=upper`: these are the bounds of its bucket, tightened by the smallest
+/// and largest recorded value. Except in the first and the last bucket, the layout limits their distance
+/// ([`HistogramConfig::relative_error`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Quantile {
-    /// The sample is not below.
+    /// The lower bound of the sample.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub lower: u64,
-    /// The sample is not above.
+    /// The upper bound of the sample.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub upper: u64,
-    /// Where the sample would be if the bucket's samples were spread evenly over these bounds. Nothing is
-    /// promised but that it lies within them.
+    /// The position of the sample if the bucket's samples were spread evenly over these bounds. It is only guaranteed
+    /// to lie within them.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub estimate: u64,
 }
 
-/// What quantiles are computed from.
+/// The data from which quantiles are computed.
 pub(super) struct Samples<'a> {
     pub(super) config: &'a HistogramConfig,
     pub(super) counts: &'a [u64],
-    /// What is known of the smallest and the largest sample.
+    /// The bounds of the smallest and the largest sample.
     pub(super) min: ValueBounds,
     pub(super) max: ValueBounds,
 }
 
 impl Samples<'_> {
-    /// Answers `quantiles[i]` in `out[i]`, in one pass over the buckets if they ascend.
+    /// Computes `quantiles[i]` into `out[i]`, in one pass over the buckets if they ascend.
     pub(super) fn quantiles(&self, quantiles: &[f64], out: &mut [Option<Quantile>]) {
         out.fill(None);
         let total = count(self.counts);
@@ -63,7 +63,7 @@ impl Samples<'_> {
         }
     }
 
-    /// The `position`-th of the `count` samples in bucket `index`, `rank`-th of all.
+    /// Returns the `position`-th of the `count` samples in bucket `index`. Its rank among all samples is `rank`.
     fn sample(&self, index: usize, position: u64, count: u64, rank: u64, total: u64) -> Option<Quantile> {
         let known = if rank == 1 {
             self.min
@@ -88,18 +88,18 @@ impl Samples<'_> {
     }
 }
 
-/// The samples in all buckets.
+/// Returns the number of samples in all buckets.
 pub(super) fn count(counts: &[u64]) -> u64 {
     counts.iter().fold(0, |sum, &count| sum.saturating_add(count))
 }
 
-/// The mean, if there are samples.
+/// Returns the mean, if there are samples.
 pub(super) fn mean(sum: u64, count: u64) -> Option<f64> {
     (count != 0).then(|| sum as f64 / count as f64)
 }
 
-/// The rank of a quantile, from 1 to `total`; `None` if there is no sample or no such quantile.
-// Neither factor of what is cast is negative.
+/// Returns the rank of a quantile, from 1 to `total`; `None` if there is no sample or the quantile is out of range.
+// Neither factor of the cast value is negative.
 #[allow(clippy::cast_sign_loss)]
 fn rank(quantile: f64, total: u64) -> Option<u64> {
     if total == 0 || !(0.0..=1.0).contains(&quantile) {
@@ -109,7 +109,7 @@ fn rank(quantile: f64, total: u64) -> Option<u64> {
         return Some(total);
     }
     let reached = |rank: u64| rank as f64 / total as f64 >= quantile;
-    // The product is off by a rounding, so the rank by at most one, either way.
+    // The product is off by one rounding, so the rank is off by at most one in either direction.
     let mut rank = (quantile * total as f64) as u64;
     if rank > 0 && reached(rank - 1) {
         rank -= 1;

@@ -1,4 +1,4 @@
-//! The serialised form of configurations, snapshots and intervals; the same for every storage.
+//! The serialised form of configurations, snapshots and intervals, which all storages share.
 //!
 //! - A configuration is its [layout](HistogramLayout): kind and parameters.
 //! - A snapshot is `config`, `count`, `sum`, `min`, `max`, `buckets`: the last as pairs of index and count of the
@@ -6,9 +6,9 @@
 //! - An interval is the same with `min` and `max` as `lower` and `upper`.
 //!
 //! A `u64` is a string of decimal digits in human-readable formats, as in [`serde_u64`](crate::serde_u64).
-//! Deserialising trusts nothing: parameters are checked as when a configuration is made, a bucket must exist and
-//! come after the one before, the counts must add up to `count`, and sum, minimum and maximum must be possible
-//! for these buckets.
+//! Deserialising validates everything: parameters are checked as in a constructor, each bucket must exist and come
+//! after the one before, the counts must add up to `count`, and sum, minimum and maximum must be possible for these
+//! buckets.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -42,7 +42,7 @@ impl<'de> Deserialize<'de> for HistogramConfig {
 
 const IMPOSSIBLE: &str = "sum, minimum or maximum is not possible for these buckets";
 
-/// Both kinds of histogram, borrowed: `E` is what is known of an extreme.
+/// Both kinds of histogram, borrowed. `E` is the form of an extreme.
 #[derive(serde::Serialize)]
 struct Borrowed<'a, E> {
     config: HistogramConfig,
@@ -64,7 +64,7 @@ struct Owned<E, C> {
     buckets: Sparse<C>,
 }
 
-/// Counts as pairs of index and count, without those of 0.
+/// Counts as pairs of index and count, without zero counts.
 struct Sparse<C>(C);
 
 impl Serialize for Sparse<&[u64]> {
@@ -97,7 +97,7 @@ impl<'de, C: Counts> Visitor<'de> for Pairs<C> {
         let mut counts = C::default();
         while let Some((index, U64(count))) = seq.next_element::<(u32, U64)>()? {
             let index = index as usize;
-            // What the configuration allows is not known yet where a map came in another order.
+            // The limits of the configuration are not known yet if a map has another order.
             if index >= HistogramConfig::MAX_BUCKETS {
                 return Err(A::Error::custom(format_args!(
                     "no histogram has a bucket {index}"
@@ -116,7 +116,7 @@ impl<'de, C: Counts> Visitor<'de> for Pairs<C> {
 }
 
 impl<E, C: Counts> Owned<E, C> {
-    /// Checks what both kinds have in common, with `bounds` telling what is known of an extreme.
+    /// Checks the properties that both kinds share. `bounds` returns the bounds of an extreme.
     fn check<D: Error>(
         self,
         bounds: impl Fn(E) -> ValueBounds,
@@ -175,7 +175,7 @@ impl<E, C: Counts> Owned<E, C> {
     }
 }
 
-/// The sum of as many samples, if each were this value.
+/// The sum of this many samples, if each had this value.
 fn times(count: u64, value: u64) -> u128 {
     u128::from(count) * u128::from(value)
 }
@@ -199,7 +199,7 @@ impl<'de, C: Counts> Deserialize<'de> for HistogramSnapshot<C> {
         let wire = Owned::<U64, C>::deserialize(deserializer)?;
         let (config, counts, sum, extremes) = wire.check(|U64(value)| ValueBounds::exact(value))?;
         let (min, max) = extremes.map_or((u64::MAX, 0), |known| (known.min.lower, known.max.lower));
-        // Not so of an interval: its sum is too small where that of the snapshots was saturated.
+        // This does not hold for an interval: its sum is too small if the sum of a snapshot was saturated.
         let count = quantile::count(counts.as_slice());
         if u128::from(sum) < times(count, min).min(u128::from(u64::MAX)) {
             return Err(D::Error::custom(IMPOSSIBLE));

@@ -1,4 +1,4 @@
-//! A histogram's counts, with the sum, the minimum and the maximum of the same samples.
+//! A histogram's counts, with the sum, minimum and maximum of the same samples.
 
 use super::config::HistogramConfig;
 use super::counts::Counts;
@@ -8,34 +8,43 @@ use super::limits;
 use super::quantile::{self, Quantile, Samples};
 use super::range::{BucketRange, ValueBounds};
 
-/// A histogram: a count for each bucket of a [`HistogramConfig`], and the sum, minimum and maximum of the same
-/// samples.
+/// A histogram: a count for each bucket of a [`HistogramConfig`], and the sum, minimum and maximum of the samples.
+/// Snapshots contain it, and a single thread can record into it.
 ///
-/// Also a histogram to record into, for one thread.
+/// ```
+/// use metrics_core::{HistogramConfig, HistogramSnapshot};
 ///
-/// The number of samples is the sum of the counts, added up when asked for; merging and deserialising refuse more
-/// than [`MAX_COUNT`](Self::MAX_COUNT), so that recording can't overflow it. The sum of the values saturates at
-/// `u64::MAX` (584 years of nanoseconds), and so then do the sum and the mean of an interval that ends there;
-/// nothing else does.
+/// let mut waits = HistogramSnapshot::<heapless::Vec<u64, 128>>::new(HistogramConfig::DEFAULT)?;
+/// waits.record(1_500);
+/// waits.record(2_500);
+/// assert_eq!(waits.count(), 2);
+/// assert_eq!(waits.mean(), Some(2_000.0));
+/// # Ok::<(), metrics_core::histogram::CapacityError>(())
+/// ```
+///
+/// The number of samples is computed from the counts. Merging and deserialising reject more than
+/// [`MAX_COUNT`](Self::MAX_COUNT) samples, so that recording can't overflow it. The sum of the values saturates at
+/// `u64::MAX` (584 years of nanoseconds), and so do the sum and the mean of an interval that ends there. Nothing else
+/// saturates.
 #[derive(Clone, PartialEq)]
 pub struct HistogramSnapshot<C> {
     config: HistogramConfig,
     counts: C,
     sum: u64,
-    /// `u64::MAX` and 0 while there is no sample.
+    /// `u64::MAX` and 0 while there are no samples.
     min: u64,
     max: u64,
 }
 
 impl<C: Counts> HistogramSnapshot<C> {
-    /// The most samples that histograms can be merged to.
+    /// The largest number of samples after a merge.
     pub const MAX_COUNT: u64 = limits::MAX_COUNT;
 
-    /// An empty histogram.
+    /// Creates an empty histogram.
     ///
     /// # Errors
     ///
-    /// [`CapacityError`] if the storage can't hold [`HistogramConfig::num_buckets`] counts.
+    /// Returns a [`CapacityError`] if the storage can't hold [`HistogramConfig::num_buckets`] counts.
     pub fn new(config: HistogramConfig) -> Result<Self, CapacityError> {
         let mut counts = C::default();
         counts.try_resize(config.num_buckets())?;
@@ -48,11 +57,11 @@ impl<C: Counts> HistogramSnapshot<C> {
         })
     }
 
-    /// Makes it an empty histogram of this layout, in the storage that it has.
+    /// Clears the histogram and sets its layout, and keeps its storage.
     ///
     /// # Errors
     ///
-    /// [`CapacityError`] if that storage can't be made large enough. It is as before then.
+    /// Returns a [`CapacityError`] if the storage can't be made large enough. `self` is unchanged then.
     pub fn reset(&mut self, config: HistogramConfig) -> Result<(), CapacityError> {
         self.counts.try_resize(config.num_buckets())?;
         self.counts.as_mut_slice().fill(0);
@@ -61,13 +70,13 @@ impl<C: Counts> HistogramSnapshot<C> {
         Ok(())
     }
 
-    /// Records one sample. Never panics; takes any value.
+    /// Records one sample of any value. Never panics.
     #[inline]
     pub fn record(&mut self, value: u64) {
         self.record_many(value, 1);
     }
 
-    /// Records `count` samples of one value, such as the ticks that a late timer missed. Costs as much as one sample.
+    /// Records `count` samples of one value, such as the ticks that a late timer missed, at the cost of one sample.
     #[inline]
     pub fn record_many(&mut self, value: u64, count: u32) {
         if count == 0 {
@@ -76,7 +85,8 @@ impl<C: Counts> HistogramSnapshot<C> {
         let count = u64::from(count);
         let index = self.config.index(value);
         if let Some(bucket) = self.counts.as_mut_slice().get_mut(index) {
-            // Starts at `MAX_COUNT` at most, so half of the range is left: 2^31 records of the largest count.
+            // The count is at most `MAX_COUNT` at the start, so half of the range is left: 2^31 records of the largest
+            // count.
             *bucket = bucket.saturating_add(count);
             self.sum = self.sum.saturating_add(value.saturating_mul(count));
             if value < self.min {
@@ -88,60 +98,59 @@ impl<C: Counts> HistogramSnapshot<C> {
         }
     }
 
-    /// The layout of the buckets.
+    /// Returns the layout of the buckets.
     pub fn config(&self) -> &HistogramConfig {
         &self.config
     }
 
-    /// Number of samples. Adds up the counts.
+    /// Returns the number of samples, which it adds up from the counts.
     pub fn count(&self) -> u64 {
         quantile::count(self.buckets())
     }
 
-    /// Sum of the values, in their unit; saturates at `u64::MAX`.
+    /// Returns the sum of the values, in their unit. It saturates at `u64::MAX`.
     pub fn sum(&self) -> u64 {
         self.sum
     }
 
-    /// The smallest value recorded; `None` while there is no sample.
+    /// Returns the smallest recorded value; `None` if there is no sample.
     pub fn min(&self) -> Option<u64> {
         (self.min <= self.max).then_some(self.min)
     }
 
-    /// The largest value recorded; `None` while there is no sample.
+    /// Returns the largest recorded value; `None` if there is no sample.
     pub fn max(&self) -> Option<u64> {
         (self.min <= self.max).then_some(self.max)
     }
 
-    /// The mean of the values; `None` while there is no sample.
+    /// Returns the mean of the values; `None` if there is no sample.
     pub fn mean(&self) -> Option<f64> {
         quantile::mean(self.sum, self.count())
     }
 
-    /// The counts, by bucket: [`HistogramConfig::num_buckets`] of them.
+    /// Returns the counts by bucket. There are [`HistogramConfig::num_buckets`] of them.
     pub fn buckets(&self) -> &[u64] {
         self.counts.as_slice()
     }
 
-    /// Every bucket's range and count, in ascending order, empty buckets included.
+    /// Iterates over the ranges and counts of all buckets in ascending order, including empty ones.
     pub fn iter(&self) -> impl Iterator<Item = (BucketRange, u64)> + '_ {
         let buckets = self.buckets().iter().enumerate();
         buckets.filter_map(|(index, &count)| Some((self.config.bucket_range(index)?, count)))
     }
 
-    /// A quantile from 0 to 1, [as defined there](Quantile); `None` if there is no sample or `quantile` is not
-    /// in that range.
+    /// Returns a [quantile](Quantile) from 0 to 1; `None` if there is no sample or `quantile` is out of range.
     ///
-    /// The quantiles 0 and 1 are the minimum and the maximum, exactly.
+    /// The quantiles 0 and 1 are exactly the minimum and the maximum.
     pub fn quantile(&self, quantile: f64) -> Option<Quantile> {
         let mut out = [None];
         self.quantiles(&[quantile], &mut out);
         out[0]
     }
 
-    /// Several quantiles at once, `quantiles[i]` into `out[i]`: one pass over the buckets if they ascend.
+    /// Computes several quantiles, `quantiles[i]` into `out[i]`, in one pass over the buckets if they ascend.
     ///
-    /// What `out` has beyond `quantiles` becomes `None`; what it lacks is not answered.
+    /// Further elements of `out` become `None`. Further elements of `quantiles` are ignored.
     pub fn quantiles(&self, quantiles: &[f64], out: &mut [Option<Quantile>]) {
         Samples {
             config: &self.config,
@@ -156,7 +165,8 @@ impl<C: Counts> HistogramSnapshot<C> {
     ///
     /// # Errors
     ///
-    /// [`HistogramMergeError`] if the layouts differ or the samples are too many. It is as before then.
+    /// Returns a [`HistogramMergeError`] if the layouts differ or there are too many samples. `self` is unchanged
+    /// then.
     pub fn merge<D: Counts>(&mut self, other: &HistogramSnapshot<D>) -> Result<(), HistogramMergeError> {
         add_counts(
             &self.config,
@@ -168,17 +178,17 @@ impl<C: Counts> HistogramSnapshot<C> {
         Ok(())
     }
 
-    /// The same samples in at most `max_buckets` buckets, neighbours merged: for an exporter that must not ship
-    /// them all. The edges follow from the layout alone, so they are the same from one scrape to the next.
+    /// Returns the samples in at most `max_buckets` buckets, with neighbouring buckets merged, for an exporter that
+    /// can't send all of them. The edges depend only on the layout, so they don't change from one scrape to the next.
     ///
     /// # Errors
     ///
-    /// [`HistogramError::ZeroBuckets`] if `max_buckets` is 0.
+    /// Returns [`HistogramError::ZeroBuckets`] if `max_buckets` is 0.
     pub fn downsample(&self, max_buckets: usize) -> Result<DownsampledHistogram<'_>, HistogramError> {
         DownsampledHistogram::new(&self.config, self.buckets(), max_buckets)
     }
 
-    /// For the wire: the parts are checked there.
+    /// Creates a snapshot from decoded parts, which the decoder checks.
     #[cfg(feature = "serde")]
     pub(super) fn from_parts(config: HistogramConfig, counts: C, sum: u64, min: u64, max: u64) -> Self {
         Self {
@@ -190,33 +200,33 @@ impl<C: Counts> HistogramSnapshot<C> {
         }
     }
 
-    /// For what refills a snapshot in place: whoever changes the counts sets the totals too.
+    /// Returns the counts, to refill a snapshot in place. A caller that changes them must set the totals too.
     pub(crate) fn buckets_mut(&mut self) -> &mut [u64] {
         self.counts.as_mut_slice()
     }
 
-    /// Sets the totals to those of the counts; `min` is `u64::MAX` and `max` 0 if there is no sample.
+    /// Sets the totals that belong to the counts; `min` is `u64::MAX` and `max` is 0 if there is no sample.
     pub(crate) fn set_totals(&mut self, sum: u64, min: u64, max: u64) {
         (self.sum, self.min, self.max) = (sum, min, max);
     }
 
-    /// Takes more samples into the totals: their sum, minimum and maximum.
+    /// Adds the sum, minimum and maximum of more samples to the totals.
     pub(crate) fn widen(&mut self, sum: u64, min: u64, max: u64) {
         self.set_totals(self.sum.saturating_add(sum), self.min.min(min), self.max.max(max));
     }
 
-    /// Gives the storage back.
+    /// Returns the storage.
     pub(super) fn into_counts(self) -> C {
         self.counts
     }
 
-    /// The minimum and maximum as they are kept: `u64::MAX` and 0 if there is no sample.
+    /// Returns the stored minimum and maximum: `u64::MAX` and 0 if there is no sample.
     pub(super) fn raw_extremes(&self) -> (u64, u64) {
         (self.min, self.max)
     }
 }
 
-/// Adds bucket to bucket, or changes nothing.
+/// Adds the counts bucket by bucket, or changes nothing.
 pub(super) fn add_counts(
     config: &HistogramConfig,
     counts: &mut [u64],

@@ -1,4 +1,4 @@
-//! A slot's lease: one holder at a time, and the next one goes on from the last one's totals.
+//! A slot's lease: one holder at a time, and the next holder continues from the last one's totals.
 
 use super::explore;
 use crate::cell::{OwnedU64, U64Cell};
@@ -6,7 +6,7 @@ use crate::slot::Lease;
 use crate::sync::thread;
 use alloc::sync::Arc;
 
-/// Leases the slot if it is free, counts one event with a load and a store as an only writer may, and gives it back.
+/// Leases the slot if it is free, counts one event with a load and a store as a single writer does, and releases it.
 fn work(slot: &(Lease, OwnedU64), claim: impl Fn(&Lease) -> bool) -> u64 {
     if !claim(&slot.0) {
         return 0;

@@ -1,7 +1,7 @@
-//! The live record: location and time are of the poll that the record names, and no age is overstated.
+//! The live record: location and time belong to the poll that the record identifies, and no age is too large.
 //!
-//! The models take the protocol as a parameter. [`Live`] passes them; copies of it that lack one part each fail one, with the
-//! message that the part is there to prevent.
+//! The models take the protocol as a parameter. [`Live`] passes them. Each copy that lacks one part fails one of them,
+//! with the message for the property that the part ensures.
 
 use super::{explore, whole};
 use crate::cell::WholeU64;
@@ -9,7 +9,7 @@ use crate::live::{Live, LocationId, WorkerState};
 use crate::sync::{AtomicU32, Ordering, fence, thread};
 use alloc::sync::Arc;
 
-/// What a reader saw. The transitions of a fresh record are numbered from 1.
+/// The values that a reader saw. The transitions of a new record are numbered from 1.
 struct Seen {
     number: u32,
     state: WorkerState,
@@ -52,7 +52,7 @@ impl Protocol for Live {
     }
 }
 
-/// The protocol again, with every part a parameter.
+/// A copy of the protocol, with every part as a parameter.
 struct Parts<
     const RELEASE_FENCE: bool,
     const RELEASE_WORD: bool,
@@ -143,7 +143,7 @@ impl<const RF: bool, const RW: bool, const SE: bool, const AF: bool, const SL: b
 const OTHER_POLL: &str = "location and time are of the poll that the word names";
 const TOO_OLD: &str = "no state is older than its word";
 
-/// Two polls in a row, the `n`th of location `n` since `n`, while a reader looks.
+/// Two consecutive polls, while a reader reads. The `n`th has location `n` and starts at `n`.
 fn a_poll_has_its_own_location<P: Protocol>() {
     explore(3, || {
         let live = Arc::new(P::new());
@@ -173,7 +173,7 @@ fn a_poll_has_its_own_location<P: Protocol>() {
     });
 }
 
-/// Parked, searching and parked again while a reader looks.
+/// Parked, searching and parked again, while a reader reads.
 fn a_state_is_never_older_than_it_is<P: Protocol>() {
     explore(3, || {
         let live = Arc::new(P::new());
@@ -247,7 +247,7 @@ fn without_the_release_of_the_word_it_overstates_an_age() {
     a_state_is_never_older_than_it_is::<Parts<true, false, true, true, true>>();
 }
 
-/// A record that was read while the worker was parked is not taken for current once the worker has been awake.
+/// A record that was read while the worker was parked is not taken as current after the worker has been awake.
 #[test]
 fn a_record_read_before_two_changes_is_not_current() {
     explore(3, || {
@@ -268,7 +268,7 @@ fn a_record_read_before_two_changes_is_not_current() {
     });
 }
 
-/// A reader that sees everything submitted sees what was submitted.
+/// A reader that sees everything as submitted sees the submitted values.
 #[test]
 fn what_is_seen_as_submitted_was_stored() {
     explore(3, || {
@@ -279,7 +279,7 @@ fn what_is_seen_as_submitted_was_stored() {
             let (live, polls) = &*worker;
             for poll in 1..=2 {
                 live.start_poll(LocationId::from_u32(1), 1);
-                // In the middle of a poll the batch has only the polls before.
+                // In the middle of a poll, the batch has only the earlier polls.
                 polls.store(poll - 1, Ordering::Relaxed);
                 live.set_submitted(true);
                 live.end_poll(true);

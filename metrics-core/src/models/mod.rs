@@ -18,7 +18,7 @@ mod worker_submit;
 
 use crate::sync::Model;
 
-/// Explores `model` with up to so many preemptions of running threads.
+/// Explores `model` with up to this many preemptions of running threads.
 ///
 /// Musuvathi and Qadeer, "Iterative context bounding for systematic testing of multithreaded programs" (PLDI 2007), found
 /// that most concurrency bugs show with two.
@@ -28,7 +28,7 @@ fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     builder.check(model);
 }
 
-/// A value whose halves differ from those of every other: a torn one is none of these.
+/// A value whose two words differ from those of every other value, so that a torn value equals none of them.
 const fn whole(n: u64) -> u64 {
     n << 32 | n
 }

@@ -1,7 +1,7 @@
-//! The sequence count: a reader gets one whole write, an earlier or a later one, or nothing.
+//! The sequence count: a reader gets one complete write, earlier or later, or nothing.
 //!
-//! The model takes the protocol as a parameter. [`SeqCount`] passes it; copies of it that lack one fence or ordering each fail it,
-//! which shows that the model would notice.
+//! The model takes the protocol as a parameter. [`SeqCount`] passes it. Each copy that lacks one fence or ordering
+//! fails it, which shows that the model detects the defect.
 
 use super::{explore, whole};
 use crate::cell::{OwnedU64, U64Cell};
@@ -29,7 +29,7 @@ impl Protocol for SeqCount {
     }
 }
 
-/// The protocol again, with every fence and ordering a parameter.
+/// A copy of the protocol, with every fence and ordering as a parameter.
 struct Parts<
     const RELEASE_FENCE: bool,
     const RELEASE_END: bool,
@@ -70,7 +70,7 @@ impl<const RF: bool, const RE: bool, const AB: bool, const AF: bool> Protocol fo
     }
 }
 
-/// Two cells that always hold the same, written twice while a reader looks twice.
+/// Two cells that always hold equal values, written twice while a reader reads twice.
 fn a_read_is_whole<P: Protocol>() {
     explore(3, || {
         let slot = Arc::new((P::new(), OwnedU64::new(0), OwnedU64::new(0)));

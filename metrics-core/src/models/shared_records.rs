@@ -1,4 +1,4 @@
-//! A histogram that several threads record into, against a reader.
+//! A histogram that several threads record into, while a reader reads.
 
 use super::explore;
 use crate::cell::SharedSum;
@@ -18,7 +18,7 @@ fn config() -> HistogramConfig {
     HistogramConfig::linear(1, 1).unwrap()
 }
 
-/// Each value makes the sum carry into its high word, or adds to that.
+/// Each value makes the sum carry into its high word, or adds to that word.
 const VALUES: [u64; 2] = [u32::MAX as u64, 5 << 32 | 7];
 
 fn check(read: Option<(u64, u64, u64)>, samples: u64) {

@@ -1,4 +1,4 @@
-//! A submit against a read: the histogram of a snapshot counts what its counter says.
+//! A submit during a read: the histogram of a snapshot has as many samples as its counter.
 
 use super::{explore, whole};
 use crate::cell::{OwnedU64, U64Cell};
@@ -23,7 +23,7 @@ impl Small {
         }
     }
 
-    /// Publishes that the `n`th poll fell into a bucket.
+    /// Submits that the `n`th poll fell into a bucket.
     fn submit(&self, n: u64, bucket: usize) {
         self.seq.write(|| {
             self.polls.set(n);
@@ -47,7 +47,7 @@ impl Small {
 fn samples_are_the_sum_of_the_buckets_and_the_polls() {
     explore(2, || {
         let slot = Arc::new(Small::new());
-        // The second submit is the one that races: loom tries every mix of old and new halves for the reader.
+        // The second submit races: loom tries every mix of old and new words for the reader.
         slot.submit(1, 0);
         let worker = Arc::clone(&slot);
         let worker = thread::spawn(move || {

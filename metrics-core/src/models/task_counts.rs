@@ -1,4 +1,4 @@
-//! Spawns and ends: alive is never negative, wherever a task began and ended.
+//! Spawns and ends: the number of alive tasks is never negative, wherever a task begins and ends.
 
 use super::explore;
 use crate::cell::{OwnedCounter, SharedCounter};
@@ -6,7 +6,7 @@ use crate::sync::{AtomicU32, Ordering, thread};
 use crate::{Builder, MetricSet, NoClock, TaskEnd, Worker};
 use alloc::sync::Arc;
 
-/// One worker spawns tasks and another ends them, while somebody counts.
+/// One worker spawns tasks and another ends them, while a reader counts.
 fn alive_is_never_negative(
     spawn: impl Fn(&Worker<Arc<crate::Registry<crate::HeapStorage, NoClock>>>) + Send + Sync + Copy + 'static,
 ) {
@@ -18,7 +18,7 @@ fn alive_is_never_negative(
             .unwrap();
         let spawner = Worker::lease(Arc::clone(&registry), 0).unwrap();
         let ender = Worker::lease(Arc::clone(&registry), 1).unwrap();
-        // How a task gets to another worker: through a queue, whose push happens before its pop.
+        // A task reaches another worker through a queue, whose push happens before its pop.
         let queue = Arc::new(AtomicU32::new(0));
         let pushes = Arc::clone(&queue);
         let spawner = thread::spawn(move || {
@@ -51,7 +51,7 @@ fn spawned_on_no_worker() {
     alive_is_never_negative(|worker| worker.registry().shared().task_spawned());
 }
 
-/// A slot is used from its lease on: who sees a task end that was spawned there looks there for the spawn.
+/// A slot is read from its lease on: a reader that sees the end of a task that was spawned there also reads the spawn.
 #[test]
 fn spawned_on_a_worker_that_was_just_leased() {
     explore(2, || {

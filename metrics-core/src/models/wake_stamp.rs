@@ -1,4 +1,4 @@
-//! A task's wake stamp: the first wake since the last poll wins, and is taken once.
+//! A task's wake stamp: the first wake since the last poll is kept, and taken once.
 
 use super::explore;
 use crate::stamp::WakeStamp;
@@ -25,7 +25,8 @@ fn a_wake_is_taken_once() {
     });
 }
 
-/// Two wakes on either side of a carry between the words: the poll gets one of the two times, or none, and no mix of them.
+/// Two wakes on either side of a carry between the words: the poll gets one of the two times, or none, but no mix of
+/// them.
 #[test]
 fn a_time_is_one_that_was_set() {
     const TIMES: [u64; 2] = [(1 << 31) - 1, 1 << 31];

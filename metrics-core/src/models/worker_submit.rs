@@ -1,4 +1,4 @@
-//! The real worker over a real registry: a getter against submits, switches flipped in the middle of a poll.
+//! The real worker over a real registry: a getter during submits, and switches changed in the middle of a poll.
 
 use super::explore;
 use crate::histogram::HistogramConfig;
@@ -8,7 +8,7 @@ use crate::{Builder, MetricSet, NoProbe, PollStart, RuntimeMetrics, Sampling, Wo
 use alloc::sync::Arc;
 use core::time::Duration;
 
-/// A clock that stands still: what is modelled is who sees what, not how long it took.
+/// A clock that does not move: the models check visibility, not durations.
 struct Still;
 
 impl TimeSource for Still {
@@ -71,11 +71,11 @@ fn a_switch_in_mid_poll_loses_no_sample_and_invents_none() {
             registry.switches().set_poll_time(Sampling::Off);
             registry.switches().set_poll_time(Sampling::Every);
         });
-        // The switch in force is taken over by a submit; what a poll began with, it ends with.
+        // A submit latches the current switch; a poll keeps the one with which it started.
         let mut measured = 0;
         for _ in 0..3 {
             worker.start_poll(PollStart::default());
-            // A poll that is measured says since when it lasts.
+            // A measured poll has a start time.
             let since = metrics.live(0).and_then(|live| live.since);
             measured += u64::from(since.is_some());
             worker.submit();

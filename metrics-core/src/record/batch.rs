@@ -21,19 +21,19 @@ pub(crate) struct Batch {
 
 /// A pending count at half its range requests a submit. As many records again fit before it is full.
 const HALF: u8 = 0x80;
-/// Lanes whose chunks have their bits in one word. A layout with more is wide.
+/// The number of pending counts whose chunks have their bits in one word. A layout with more is wide.
 const COUNTS_PER_WORD: usize = CHUNK * u64::BITS as usize;
 
 /// The records since the last submit.
 ///
-/// A bucket's count since then is one byte: a pending count that gets half full asks for a submit at the end of the poll. That
-/// makes the batch a sixth of the slot's size. Sum, minimum and maximum are totals, so a submit stores them as
-/// they are; the count is the sum of the buckets.
+/// A pending count, the count of a bucket since then, is one byte: when it is half full, it requests a submit at the end
+/// of the poll. The batch is therefore a sixth of the slot's size. Sum, minimum and maximum are totals, so a submit
+/// stores them unchanged; the count is the sum of the buckets.
 #[derive(Debug)]
 pub(crate) struct BatchHistogram {
-    /// One for each bucket, no more; none if the layout is wide. So whatever does not go the quick way is found past their end.
+    /// One for each bucket, or empty if the layout is wide. An index past the end therefore selects the slow path.
     pending: Box<[Cell<u8>]>,
-    /// A bit for each chunk touched since the last submit; of a wide layout for each two words of such bits.
+    /// One bit for each chunk touched since the last submit; in a wide layout, for each two words of such bits.
     chunks: Cell<u64>,
     sum: Cell<u64>,
     min: Cell<u64>,
@@ -41,7 +41,7 @@ pub(crate) struct BatchHistogram {
     wide: Option<Box<Wide>>,
 }
 
-/// The same for more chunks than have their bits in one word.
+/// The pending counts of a layout whose chunks have their bits in several words.
 #[derive(Debug)]
 struct Wide {
     pending: Box<[Cell<u8>]>,
@@ -112,9 +112,9 @@ impl BatchHistogram {
         false
     }
 
-    /// A value whose pending count is not found the quick way: of a wide layout, which goes on from its index, of a linear one, or of the
-    /// last bucket.
-    // Cold for the caller's sake, whose quick way keeps its registers.
+    /// Records a value whose pending count the fast index does not find: in a wide layout, which continues from its index,
+    /// in a linear layout, or in the last bucket.
+    // Cold, so that the fast path of the caller keeps its registers.
     #[cold]
     #[inline(never)]
     fn record_outlined(&self, config: &HistogramConfig, value: u64, i: usize) -> bool {
@@ -143,12 +143,13 @@ impl BatchHistogram {
         self.record_in(pending_count, value)
     }
 
-    /// A pending count that is half full has counted one more: it asks for a submit, and nobody came for it yet if it asks again.
+    /// Records one more in a pending count that is half full, which requests a submit. A second request means that the first
+    /// was not served.
     #[cold]
     #[inline(never)]
     fn record_late(&self, pending_count: &Cell<u8>, value: u64) -> bool {
-        // Nobody submitted for 126 records past the request if it is full. It stays one below, so that it never comes round:
-        // the neighbours and the totals stay right.
+        // A full pending count means that no submit followed for 126 records after the request. It stays one below the
+        // maximum and never wraps, so the other buckets and the totals stay correct.
         if pending_count.get() == u8::MAX {
             pending_count.set(u8::MAX - 1);
         } else {
@@ -179,13 +180,13 @@ impl BatchHistogram {
     }
 }
 
-/// Words of chunks' bits that share a bit: the widest layout has 128.
+/// The number of words of chunk bits that share a bit: the widest layout has 128 words.
 const WORDS_OF_A_BIT: usize = 2;
 
 const _: () = assert!(HistogramConfig::MAX_BUCKETS <= COUNTS_PER_WORD * WORDS_OF_A_BIT * u64::BITS as usize);
 
 impl Wide {
-    /// A pending count, whose chunk it notes, and that chunk's word in `words`.
+    /// Returns a pending count, and marks its chunk and the chunk's word in `words`.
     #[inline(always)]
     fn touch(&self, i: usize, words: &Cell<u64>) -> Option<&Cell<u8>> {
         let pending_count = self.pending.get(i)?;
@@ -221,8 +222,8 @@ impl Wide {
     }
 }
 
-/// Does not ask which pending counts are zero: polls of one kind fall into neighbouring buckets, and a branch for each would be
-/// guessed wrong.
+/// Does not check which pending counts are zero: similar polls fall into neighbouring buckets, and a branch for each would
+/// be mispredicted.
 #[inline(always)]
 fn submit_chunk(pending: &[Cell<u8>], cells: &[OwnedU64]) {
     for (pending_count, cell) in pending.iter().zip(cells) {
@@ -242,7 +243,7 @@ fn submit_rest(pending: &[Cell<u8>], slot: &SlotHistogram<HeapBuckets>) {
     submit_chunk(pending, cells);
 }
 
-/// Notes that a pending count's chunk was touched. Every record does: to ask first whether it is noted costs as much.
+/// Marks a pending count's chunk as touched. Every record does, because a check whether it is marked costs as much.
 #[inline(always)]
 fn touch(chunks: &Cell<u64>, i: usize) {
     let chunk = 1_u64.wrapping_shl((i / CHUNK) as u32);
@@ -295,7 +296,7 @@ mod tests {
         (0..slot.capacity()).map(|i| slot.bucket(i)).collect()
     }
 
-    /// One bucket short of a chunk, a whole number of chunks, the most that is not wide and the least that is, linear layouts
+    /// One bucket less than a chunk, a whole number of chunks, the largest layout that is not wide and the smallest that is, linear layouts
     /// that are narrow and wide, and the largest of all.
     fn layouts() -> [HistogramConfig; 7] {
         [
@@ -322,7 +323,7 @@ mod tests {
             let mut expected = alloc::vec![1; layout.num_buckets()];
             *expected.last_mut().unwrap() += 1;
             assert_eq!(counts(&slot), expected, "{layout:?}");
-            // What was touched is forgotten, and found again.
+            // The marks of touched chunks are cleared, and set again.
             batch.record(&layout, u64::MAX);
             batch.record(&layout, 0);
             batch.submit(&slot);

@@ -1,4 +1,4 @@
-//! Slots in a `static`: as many as a const parameter says, no heap, const-constructed.
+//! Slots in a `static`: their number is a const parameter, and there is no heap.
 
 use super::sealed::Sealed;
 use super::{SharedSum, Storage};
@@ -9,22 +9,23 @@ use crate::slot::{Lease, Slot};
 use core::fmt::Debug;
 use core::mem::{forget, replace};
 
-/// How wide the buckets of [`StaticStorage`] storage count. Sealed: [`Buckets64`] and [`Buckets32`] are all there are.
+/// The width of the bucket counts of [`StaticStorage`]. This trait is sealed: [`Buckets64`] and [`Buckets32`]
+/// implement it.
 pub trait BucketWidth: Debug + 'static {
     /// The cell of one bucket.
     #[doc(hidden)]
     type Cell: BucketCell;
 }
 
-/// Buckets that count in 64 bits and are never full.
+/// 64-bit bucket counts, which are never full.
 #[derive(Clone, Copy, Debug)]
 pub struct Buckets64;
 
-/// Buckets that count in 32 bits, for small chips: half the RAM.
+/// 32-bit bucket counts for small chips, which use half the RAM.
 ///
-/// A bucket that is full, after 2^32 - 1 samples, stays so: it never starts over. The histogram then has fewer samples than
-/// were measured, and says so ([`HistogramReading::is_saturated`](crate::HistogramReading::is_saturated)); sum, minimum and
-/// maximum go on in 64 bits.
+/// A bucket stays full after 2^32 - 1 samples and never starts over. The histogram then has fewer samples than were
+/// measured and reports that ([`HistogramReading::is_saturated`](crate::HistogramReading::is_saturated)). Sum, minimum
+/// and maximum continue in 64 bits.
 #[derive(Clone, Copy, Debug)]
 pub struct Buckets32;
 
@@ -36,19 +37,19 @@ impl BucketWidth for Buckets32 {
     type Cell = OwnedU32;
 }
 
-/// Storage for `WORKERS` workers with histograms of up to `BUCKETS` buckets, usable from a `static`.
+/// Storage for `WORKERS` workers with histograms of up to `BUCKETS` buckets, for a registry in a `static`.
 ///
-/// `C` is how wide the buckets count: [`Buckets64`] or, for small chips, [`Buckets32`].
+/// `C` is the width of the bucket counts: [`Buckets64`] or, for small chips, [`Buckets32`].
 ///
-/// Each slot has one writer that the program fixes ([`StaticWorker`](crate::StaticWorker)); a snapshot holds
+/// Each slot has one writer that the program fixes ([`StaticWorker`](crate::StaticWorker)). A snapshot holds
 /// [`heapless`] vectors of the same capacity.
 #[derive(Debug)]
 pub struct StaticStorage<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth = Buckets64> {
     slots: [StaticSlot<BUCKETS, C>; WORKERS],
 }
 
-/// A slot and what its hooks remember, which on a heap lies in the worker's batch.
-// In this order what every poll touches lies together, at the front: see `Registry`.
+/// A slot and the state of its hooks, which on a heap is in the worker's batch.
+// With this field order, everything that each poll accesses is together at the front: see `Registry`.
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct StaticSlot<const BUCKETS: usize, C: BucketWidth> {
@@ -56,7 +57,7 @@ pub(crate) struct StaticSlot<const BUCKETS: usize, C: BucketWidth> {
     pub(crate) slot: Slot<[C::Cell; BUCKETS]>,
 }
 
-/// Longest name that a snapshot of fixed storage keeps, in bytes.
+/// The longest name in a snapshot of fixed storage, in bytes.
 const NAME_BYTES: usize = 24;
 
 impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> StaticStorage<WORKERS, BUCKETS, C> {
@@ -66,7 +67,7 @@ impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> StaticStorage<W
         while i < WORKERS {
             slots[i].slot.lease = Lease::fixed(i);
             slots[i].state = HooksState::new(sampling_seed(0, i as u64));
-            // Forgotten, not dropped: that the vacant slot's `None` needs no destructor, a constant can't know.
+            // Forgotten, not dropped: a constant can't know that the `None` of a vacant slot needs no destructor.
             if poll_time {
                 let empty = Some(SlotHistogram::new([const { C::Cell::EMPTY }; BUCKETS]));
                 forget(replace(&mut slots[i].slot.poll_time, empty));

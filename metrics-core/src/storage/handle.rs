@@ -1,10 +1,10 @@
-//! What a worker keeps of its slot on the heap.
+//! A worker's handle to its slot on the heap.
 
 use super::HeapSlot;
 use alloc::sync::Arc;
 use core::ops::Deref;
 
-/// A slot, kept alive by whoever leased it.
+/// A slot, kept alive by the worker that leased it.
 #[derive(Debug)]
 pub(crate) struct SlotHandle {
     segment: Arc<[HeapSlot]>,

@@ -1,11 +1,11 @@
-//! What a worker keeps of its slot without the feature `record`: nothing, so that no hook looks for it.
+//! A worker's handle to its slot without the feature `record`: empty, so that no hook accesses a slot.
 
 use super::HeapSlot;
 use crate::slot::{Lease, Slot};
 use alloc::sync::Arc;
 use core::ops::Deref;
 
-/// Any slot serves where none keeps anything.
+/// Any slot works, because none stores anything.
 static SLOT: HeapSlot = Slot::new(Lease::vacant(), None, None);
 
 #[derive(Debug)]

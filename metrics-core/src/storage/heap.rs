@@ -1,4 +1,4 @@
-//! Slots on the heap, in segments: a lease past the last one makes more, and nothing ever moves.
+//! Slots on the heap, in segments: a lease past the last slot allocates more, and no slot ever moves.
 
 use super::handle::SlotHandle;
 use super::sealed::Sealed;
@@ -20,36 +20,37 @@ pub(crate) type HeapSlot = Slot<HeapBuckets>;
 
 /// Growable storage behind an `Arc`, for targets with an allocator and pointer-sized compare-and-swap.
 ///
-/// Slots come in segments, each as large as all before it, so that a reader finds them without a lock and a slot never moves.
-/// Memory grows with the threads that ran workers at the same time, never with what was only configured.
+/// Slots are in segments, each as large as all segments before it, so that a reader finds them without a lock and a
+/// slot never moves. Memory grows with the number of threads that run workers at the same time, and not with the
+/// configuration.
 #[derive(Debug)]
 pub struct HeapStorage {
     segments: [OnceBox<Arc<[HeapSlot]>>; SEGMENTS],
-    /// The first segment: a getter of one worker looks here first.
+    /// The first segment. The getter of one worker looks here first.
     own: Arc<[HeapSlot]>,
     first: usize,
-    /// Slots up to the last one that was ever leased: a reader looks at no others.
+    /// The number of slots up to the last one that was ever leased. Readers read no others.
     used: SharedU32,
-    /// At least as many slots as were given back and not leased again.
+    /// At least the number of slots that were released and not leased again.
     free: SharedU32,
-    /// Not 0 once some slot serves a worker that has another index than the slot.
+    /// Nonzero once some slot serves a worker whose index differs from the slot's.
     has_strays: SharedU32,
-    /// Buckets of a slot's histograms; `None` for one that was never switched on.
+    /// The number of buckets in a slot's histograms; `None` for a histogram that is not configured.
     poll_time: Option<usize>,
     schedule_latency: Option<usize>,
 }
 
-/// What is configured and never used must not be paid for: a registry of more workers begins with slots for so many.
+/// The initial number of slots for registries with more workers: configured workers that never run cost no memory.
 const MOST_AT_FIRST: usize = 128;
 
-/// Slots that no worker was given yet.
+/// Slots that no worker has leased yet.
 fn vacant(slots: usize, poll_time: Option<usize>, schedule_latency: Option<usize>) -> Arc<[HeapSlot]> {
     let histogram = |buckets: Option<usize>| buckets.map(|n| SlotHistogram::new(HeapBuckets::new(n)));
     let slot = || Slot::new(Lease::vacant(), histogram(poll_time), histogram(schedule_latency));
     (0..slots).map(|_| slot()).collect()
 }
 
-/// Segments double, so these hold more threads than an operating system starts.
+/// Segments double in size, so these hold more threads than an operating system starts.
 const SEGMENTS: usize = 20;
 
 impl HeapStorage {
@@ -57,7 +58,7 @@ impl HeapStorage {
         let first = first.clamp(1, MOST_AT_FIRST);
         let own = vacant(first, poll_time, schedule_latency);
         let segments = [const { OnceBox::new() }; SEGMENTS];
-        // The list is new, so that no other thread has set it.
+        // The list is new, so no other thread has set it.
         let _ = segments[0].set(Box::new(Arc::clone(&own)));
         Self {
             segments,
@@ -71,7 +72,7 @@ impl HeapStorage {
         }
     }
 
-    /// The segment, made if it was not there.
+    /// Returns the segment, and allocates it if it does not exist.
     fn segment(&self, number: usize) -> Option<&Arc<[HeapSlot]>> {
         let cell = self.segments.get(number)?;
         Some(cell.get_or_init(|| {
@@ -80,9 +81,9 @@ impl HeapStorage {
         }))
     }
 
-    /// The first slot made so far that `claim`, which takes none that was never leased, takes.
+    /// Returns the first existing slot that `claim` takes. `claim` takes no vacant slot.
     pub(crate) fn find(&self, claim: impl Fn(&Lease) -> bool) -> Option<SlotHandle> {
-        // While no slot is free, a lease costs the same however many there are.
+        // While no slot is free, the cost of a lease does not depend on their number.
         if self.free.load_acquire() == 0 {
             return None;
         }
@@ -96,14 +97,14 @@ impl HeapStorage {
         found
     }
 
-    /// Gives a slot back. Only its holder may.
+    /// Releases a slot. Only its holder may call this.
     pub(crate) fn release(&self, lease: &Lease) {
-        // Before it can be leased again, so that the number is never too low.
+        // This comes before the slot can be leased again, so that the number is never too low.
         let _ = self.free.add(1);
         lease.release();
     }
 
-    /// The slot with this number, if it was made.
+    /// Returns the slot with this number, if it exists.
     #[inline(always)]
     pub(crate) fn at(&self, slot: usize) -> Option<&HeapSlot> {
         let number = self.chunk_of(slot);
@@ -113,7 +114,7 @@ impl HeapStorage {
             .get(slot - self.slots_before(number))
     }
 
-    /// The number of the segment that a slot is in.
+    /// Returns the number of the segment that contains a slot.
     #[inline(always)]
     fn chunk_of(&self, slot: usize) -> usize {
         match slot / self.first {
@@ -122,7 +123,7 @@ impl HeapStorage {
         }
     }
 
-    /// The number of slots in the segments before this one.
+    /// Returns the number of slots in the segments before this one.
     fn slots_before(&self, number: usize) -> usize {
         match number {
             0 => 0,
@@ -130,7 +131,7 @@ impl HeapStorage {
         }
     }
 
-    /// Takes a slot that served no worker yet, for `worker`.
+    /// Leases a vacant slot for `worker`.
     pub(crate) fn claim_vacant(&self, worker: usize) -> Option<SlotHandle> {
         self.find_or_grow(|lease, number| {
             let is_claimed = lease.claim_vacant(worker);
@@ -141,8 +142,8 @@ impl HeapStorage {
         })
     }
 
-    /// Before anything is counted in the first `slots` slots. Who sees a task end that was spawned there sees this too, so
-    /// that a reader which sums the spawns after the ends finds the spawn.
+    /// Called before anything is counted in the first `slots` slots. A reader that sees the end of a task that was
+    /// spawned there also sees this, so a reader that sums the spawns after the ends finds the spawn.
     fn use_slots(&self, slots: usize) {
         let slots = u32::try_from(slots).unwrap_or(u32::MAX);
         loop {
@@ -153,9 +154,9 @@ impl HeapStorage {
         }
     }
 
-    /// The first slot that `claim` takes, asked with its number; slots are made until it takes one.
+    /// Returns the first slot that `claim` takes with its number. Allocates slots until it takes one.
     pub(crate) fn find_or_grow(&self, claim: impl Fn(&Lease, usize) -> bool) -> Option<SlotHandle> {
-        // Those before served some worker: `use_slots` comes after a claim, and claims are made in order.
+        // The slots before these served some worker: `use_slots` comes after a claim, and claims are made in order.
         let first = self.used.load_acquire() as usize;
         for number in self.chunk_of(first)..SEGMENTS {
             let segment = self.segment(number)?;
@@ -202,7 +203,8 @@ impl Sealed for HeapStorage {
 
     #[inline]
     fn only_slot(&self, worker: usize) -> Option<&HeapSlot> {
-        // Ordering: acquire, pairs with the release of `claim_vacant`: who knows of a count in a stray slot finds the slot.
+        // Ordering: acquire, pairs with the release of `claim_vacant`: a reader that knows of a count in such a slot
+        // finds the slot.
         if self.has_strays.load_acquire() != 0 {
             return None;
         }
@@ -219,7 +221,7 @@ impl Sealed for HeapStorage {
     }
 }
 
-/// A value that derefs to itself, where fixed storage has a reference.
+/// A value that dereferences to itself, where fixed storage has a reference.
 #[derive(Debug)]
 pub struct Inline<V>(pub(crate) V);
 
@@ -232,7 +234,7 @@ impl<V> Deref for Inline<V> {
     }
 }
 
-/// Boxed many-writer buckets.
+/// Many-writer buckets in a box.
 #[derive(Debug)]
 pub struct SharedBuckets(Box<[SharedSum]>);
 

@@ -1,4 +1,4 @@
-//! Where slots and snapshots live: on the heap, growing, or in a `static` of fixed capacity.
+//! The storage of slots and snapshots: on the heap, where it grows, or in a `static` with fixed capacity.
 
 #[cfg(not(metrics_core_loom))]
 mod fixed_slots;
@@ -25,19 +25,20 @@ pub use heap::HeapStorage;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use heap::{HeapSlot, Inline, SharedBuckets};
 
-/// How a registry's slots and its snapshots are stored. Sealed: [`StaticStorage`] and, with the feature `alloc`, `HeapStorage` are all there are.
+/// The storage of a registry's slots and of its snapshots. This trait is sealed: [`StaticStorage`] and, with the
+/// feature `alloc`, `HeapStorage` implement it.
 pub trait Storage: sealed::Sealed + Debug + 'static {
-    /// Bucket counts in a snapshot.
+    /// The bucket counts in a snapshot.
     type Counts: Counts;
-    /// A list in a snapshot, an entry a slot or a worker.
+    /// A list in a snapshot, with one entry per slot or worker.
     type Rows<V: Clone + Debug>: Rows<V>;
-    /// The entry of external threads in a snapshot: room for none where the program fixes every writer.
+    /// The entry of external threads in a snapshot. It is always empty if the program fixes every writer.
     type External<V: Clone + Debug>: Rows<V>;
-    /// Text in a snapshot: the name of a runtime or a thread. Cut where it is full.
+    /// Text in a snapshot, such as the name of a runtime or a thread. It is truncated if it is full.
     type Text: Text;
 }
 
-/// What only this crate may see of a storage.
+/// The parts of a storage that only this crate uses.
 pub(crate) mod sealed {
     use super::{BucketCells, Debug, SharedSum, Slot};
     use crate::live::{LiveRecord, Transition};
@@ -45,13 +46,13 @@ pub(crate) mod sealed {
     use core::ops::Deref;
 
     pub trait Sealed {
-        /// A slot's bucket counts.
+        /// The bucket counts of a slot.
         type Buckets: BucketCells + Debug;
         /// The runtime's name in a registry.
         type Name: AsRef<str> + Debug;
-        /// Where a registry keeps what never changes.
+        /// The storage of the part of a registry that never changes.
         type RegistryInfo: Deref<Target = RegistryInfo<Self::Name>> + Debug;
-        /// The cells that only a host has.
+        /// The cells that exist only under an operating system.
         type Host: Debug;
         /// Bucket counts with many writers.
         type SharedBuckets: Debug;
@@ -59,55 +60,56 @@ pub(crate) mod sealed {
         /// The count at which a bucket is full.
         const BUCKET_FULL: u64 = u64::MAX;
 
-        /// Whether a slot may serve a worker that has another index than the slot.
+        /// Whether a slot may serve a worker whose index differs from the slot's.
         const HAS_STRAYS: bool;
 
-        /// The slots made so far: vacant, free and leased.
+        /// Returns the existing slots: vacant, free and leased.
         fn slots(&self) -> impl Iterator<Item = &Slot<Self::Buckets>>;
 
-        /// The slot that serves this worker, if it is known to be the only one.
+        /// Returns the slot that serves this worker, if it is known to be the only one.
         fn only_slot(&self, worker: usize) -> Option<&Slot<Self::Buckets>>;
 
-        /// Whether a slot has everything that had ended by this record: always, where hooks write the slot itself.
+        /// Returns `true` if a slot has everything that had ended at the time of this record. It is always true if
+        /// hooks write directly to the slot.
         fn is_submitted(_: &Slot<Self::Buckets>, _: &LiveRecord) -> bool {
             true
         }
 
-        /// The last poll or state up to which a slot has everything.
+        /// Returns the last poll or state for which the slot has everything.
         fn submitted(_: &Slot<Self::Buckets>, live: &LiveRecord) -> Transition {
             live.transition
         }
 
-        /// The cells that only a host has, if this storage has them.
+        /// Returns the cells that exist only under an operating system, if this storage has them.
         fn host(host: &Self::Host) -> Option<&HostCells<Self::SharedBuckets>>;
 
-        /// The cells of many-writer buckets.
+        /// Returns the cells of many-writer buckets.
         fn shared_buckets(buckets: &Self::SharedBuckets) -> &[SharedSum];
     }
 }
 
-/// A list that may have a fixed capacity.
+/// A list whose capacity may be fixed.
 pub trait Rows<V>: Default + Clone + Debug {
-    /// A list without entries.
+    /// Creates an empty list.
     const EMPTY: Self;
-    /// Appends.
+    /// Appends an entry.
     ///
     /// # Errors
-    /// Gives the value back if the list is full.
+    /// Returns the entry if the list is full.
     fn try_push(&mut self, value: V) -> Result<(), V>;
-    /// The entries.
+    /// Returns the entries.
     fn as_slice(&self) -> &[V];
-    /// The entries, to change.
+    /// Returns the entries, mutably.
     fn as_mut_slice(&mut self) -> &mut [V];
-    /// Forgets every entry.
+    /// Removes all entries.
     fn clear(&mut self);
 }
 
-/// Text that may have a fixed capacity.
+/// Text whose capacity may be fixed.
 pub trait Text: Default + Clone + Debug + PartialEq + Write + AsRef<str> {
-    /// No text.
+    /// Creates an empty text.
     const EMPTY: Self;
-    /// Forgets the text, keeping its memory.
+    /// Clears the text and keeps its memory.
     fn clear(&mut self);
 }
 
