@@ -39,13 +39,13 @@ async fn a_snapshot_is_a_plain_object_with_the_schema_of_servers() {
     }
     next_turn().await;
     let snapshot = metrics.snapshot().ok().expect("a snapshot");
-    assert_eq!(get(&snapshot, "schema").as_f64(), Some(1.0));
+    assert_eq!(get(&snapshot, "schema").as_f64(), Some(2.0));
     assert_eq!(get(&snapshot, "name").as_string().as_deref(), Some("main"));
-    let polls = big(&snapshot, "total.counters.poll_count");
-    assert_eq!(polls - big(&before, "total.counters.poll_count"), 6);
+    let polls = big(&snapshot, "total.numbers.poll_count");
+    assert_eq!(polls - big(&before, "total.numbers.poll_count"), 6);
     assert_eq!(polls, big(&snapshot, "total.poll_time.histogram.count"));
     assert!(
-        get(&snapshot, "total.counters.steal_count").is_null(),
+        get(&snapshot, "total.numbers.steal_count").is_null(),
         "not measured is null"
     );
     assert_eq!(
@@ -64,7 +64,7 @@ async fn a_snapshot_is_a_plain_object_with_the_schema_of_servers() {
     // metrics-core reads the JSON.
     let back: metrics_wasm::Snapshot = serde_json::from_str(&text).unwrap();
     assert_eq!(back.total().poll_count(), Some(polls));
-    let part = JSON::stringify(&get(&snapshot, "workers.0.measurements.counters")).unwrap();
+    let part = JSON::stringify(&get(&snapshot, "workers.0.measurements.numbers")).unwrap();
     assert!(
         part.as_string()
             .unwrap()
@@ -83,9 +83,9 @@ async fn an_interval_starts_at_an_earlier_snapshot_or_its_json() {
     sleep(30.0).await;
     for previous in [before, JSON::parse(&text).unwrap()] {
         let interval = metrics.since(&previous).expect("an interval");
-        assert_eq!(big(&interval, "total.counters.poll_count"), 2);
+        assert_eq!(big(&interval, "total.numbers.poll_count"), 2);
         assert_eq!(big(&interval, "total.poll_time.count"), 2);
-        assert_eq!(big(&interval, "spawned_tasks_count"), 1);
+        assert_eq!(big(&interval, "tasks.spawned"), 1);
         assert_eq!(big(&interval, "self_wake_count"), 1);
         assert!(big(&interval, "wall") >= 20_000_000);
         assert!(get(&interval, "event_loop.busy_ratio").as_f64().is_some());
