@@ -52,7 +52,7 @@ fn seen() -> (Option<u64>, Option<u64>, Option<Staleness>) {
 }
 
 #[test]
-fn a_reader_inside_a_write_section_keeps_what_it_had() {
+fn a_reader_inside_a_write_keeps_its_last_values() {
     let worker = METRICS.worker(0).unwrap();
     worker.start_processing_scheduled_tasks();
     // Before anything was ever read.

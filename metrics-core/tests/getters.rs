@@ -47,7 +47,7 @@ impl Probe for Everything {
 }
 
 #[test]
-fn getters_and_snapshot_agree_on_what_the_runtime_reports() {
+fn getters_and_snapshot_agree_on_reported_metrics() {
     static REGISTRY: Registry<StaticStorage<2, 8>, NoClock> = Registry::new(&DESCRIPTION, NoClock);
     let worker = REGISTRY.worker(0).unwrap();
     worker.inc_budget_forced_yield_count();
@@ -77,7 +77,7 @@ fn getters_and_snapshot_agree_on_what_the_runtime_reports() {
 }
 
 #[test]
-fn getters_and_snapshot_agree_on_what_the_hooks_count() {
+fn getters_and_snapshot_agree_on_counted_metrics() {
     static REGISTRY: Registry<StaticStorage<2, 8>, TestClock> = Registry::new(&DESCRIPTION, TestClock::new());
     let worker = REGISTRY.worker(1).unwrap();
     worker.task_spawned();

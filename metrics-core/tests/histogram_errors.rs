@@ -179,7 +179,7 @@ fn two_layouts_at_once() {
 }
 
 #[test]
-fn the_builder_makes_what_was_asked_for() {
+fn the_builder_builds_the_requested_layout() {
     let builder = HistogramConfig::builder();
     let micro = Duration::from_micros(1);
     assert_eq!(

@@ -71,7 +71,7 @@ fn configs() -> impl Strategy<Value = HistogramConfig> {
 }
 
 #[test]
-fn an_empty_histogram_says_nothing() {
+fn an_empty_histogram_has_no_statistics() {
     let empty = recorded(HistogramConfig::DEFAULT, &[]);
     assert_eq!(
         (empty.count(), empty.sum(), empty.min(), empty.max()),
@@ -87,7 +87,7 @@ fn an_empty_histogram_says_nothing() {
 }
 
 #[test]
-fn the_largest_values_saturate_the_sum_alone() {
+fn the_largest_values_saturate_only_the_sum() {
     let snapshot = recorded(HistogramConfig::DEFAULT, &[0, u64::MAX, u64::MAX, u64::MAX - 1]);
     assert_eq!((snapshot.count(), snapshot.sum()), (4, u64::MAX));
     assert_eq!((snapshot.min(), snapshot.max()), (Some(0), Some(u64::MAX)));
@@ -254,7 +254,7 @@ fn merged_intervals_keep_the_tighter_bounds() {
 }
 
 #[test]
-fn what_is_not_earlier_is_refused() {
+fn a_state_that_is_not_earlier_is_rejected() {
     let config = HistogramConfig::linear(100, 10).unwrap();
     let since = |later: &[u64], earlier: &[u64]| {
         recorded(config, later)

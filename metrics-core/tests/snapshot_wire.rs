@@ -63,7 +63,7 @@ fn facts(snapshot: &Snapshot<HeapStorage>) -> String {
 }
 
 #[test]
-fn text_and_binary_give_back_what_was_written() {
+fn text_and_binary_round_trip() {
     let (_, snapshot) = heap();
     let text: Snapshot<HeapStorage> = serde_json::from_str(&facts(&snapshot)).unwrap();
     let binary: Snapshot<HeapStorage> = postcard::from_bytes(&to_binary(&snapshot)).unwrap();
@@ -198,7 +198,7 @@ const DESCRIPTION: StaticRegistryConfig<2, 20> = match Builder::new()
 static METRICS: InRam = Registry::new(&DESCRIPTION, TestClock::new());
 
 #[test]
-fn what_a_static_registry_writes_a_host_reads() {
+fn a_host_reads_what_a_static_registry_writes() {
     let worker = METRICS.worker(1).unwrap();
     assert!(METRICS.worker(2).is_none());
     worker.start_processing_scheduled_tasks();
@@ -237,7 +237,7 @@ fn what_a_static_registry_writes_a_host_reads() {
 }
 
 #[test]
-fn an_interval_with_a_full_bucket_keeps_what_is_known() {
+fn an_interval_with_a_full_bucket_keeps_the_other_values() {
     type Narrow = Snapshot<StaticStorage<2, 20, Buckets32>>;
     let snapshot = |polls: u64, other: u64, sum: u64| -> Narrow {
         let (_, snapshot) = heap();

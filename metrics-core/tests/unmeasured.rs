@@ -10,7 +10,7 @@ use metrics_core::{Builder, MetricSet, NoClock, PollStart, RuntimeMetrics, Worke
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
-fn what_no_probe_answers_is_none() {
+fn a_number_without_a_probe_is_none() {
     let registry = Builder::new()
         .measures(MetricSet::NONE)
         .build(Hand::default())

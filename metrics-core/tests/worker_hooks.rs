@@ -14,7 +14,7 @@ use metrics_core::{
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
-fn a_turn_of_the_loop_moves_every_number_by_what_happened() {
+fn one_iteration_of_the_loop_counts_every_event() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());
@@ -76,7 +76,7 @@ fn a_turn_of_the_loop_moves_every_number_by_what_happened() {
 }
 
 #[test]
-fn a_park_without_a_poll_is_a_noop_but_not_the_first() {
+fn a_park_without_a_poll_is_a_noop_except_the_first() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());
@@ -252,7 +252,7 @@ fn dynamic_pools_reuse_the_slots_of_threads_that_ended() {
 }
 
 #[test]
-fn a_switch_is_taken_over_between_polls_and_keeps_what_was_measured() {
+fn a_switch_is_latched_between_polls_and_keeps_earlier_samples() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());
@@ -307,7 +307,7 @@ fn switched_off_a_busy_worker_still_submits() {
 }
 
 #[test]
-fn tasks_are_seen_at_once_and_alive_is_what_is_left() {
+fn tasks_are_visible_at_once_and_alive_is_spawned_minus_ended() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());
@@ -328,7 +328,7 @@ fn tasks_are_seen_at_once_and_alive_is_what_is_left() {
 }
 
 #[test]
-fn an_interval_is_what_happened_in_it() {
+fn an_interval_has_only_its_own_events() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());
@@ -442,7 +442,7 @@ fn every_bucket_of_a_wide_layout_is_submitted() {
 }
 
 #[test]
-fn a_snapshot_debugs_to_what_was_measured_and_to_no_buckets() {
+fn debug_of_a_snapshot_shows_measured_values_without_buckets() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());
@@ -549,7 +549,7 @@ fn a_park_without_a_poll_is_a_noop_across_leases() {
 }
 
 #[test]
-fn hooks_return_what_they_recorded() {
+fn hooks_return_the_recorded_durations() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let worker = Worker::lease(registry.clone(), 0).unwrap();
@@ -576,7 +576,7 @@ fn hooks_return_what_they_recorded() {
 }
 
 #[test]
-fn a_worker_reads_what_it_has_not_submitted() {
+fn a_worker_reads_its_own_unsubmitted_counts() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());

@@ -26,7 +26,7 @@ fn spawned_at(spawn_location: u32) -> PollStart {
 }
 
 #[test]
-fn foreign_threads_have_a_row_of_their_own_and_count_in_the_total() {
+fn external_threads_have_their_own_row_and_count_in_the_total() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());
@@ -62,7 +62,7 @@ fn foreign_threads_have_a_row_of_their_own_and_count_in_the_total() {
 }
 
 #[test]
-fn a_poll_told_afterwards_counts_like_one_that_was_watched() {
+fn a_poll_recorded_afterwards_counts_like_any_other() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());
@@ -125,7 +125,7 @@ fn a_thread_that_left_its_worker_is_not_busy_since() {
 }
 
 #[test]
-fn the_thread_that_took_a_worker_over_tells_what_it_does() {
+fn the_thread_that_took_over_a_worker_shows_its_state() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());
@@ -227,7 +227,7 @@ fn an_untimed_poll_is_not_hidden_by_a_thread_that_polls_nothing() {
 }
 
 #[test]
-fn who_never_processes_is_busy_in_its_polls_only() {
+fn a_worker_that_never_reports_processing_is_busy_only_in_polls() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());
@@ -242,7 +242,7 @@ fn who_never_processes_is_busy_in_its_polls_only() {
 }
 
 #[test]
-fn busy_time_that_nobody_settles_is_not_in_progress_either() {
+fn unreported_busy_time_is_not_in_progress() {
     let clock = Hand::default();
     let registry = Builder::new()
         .measures(MetricSet::worker(&[WorkerNumber::PollCount]))
@@ -264,7 +264,7 @@ impl Probe for Covers {
 }
 
 #[test]
-fn a_runtime_may_know_better_what_is_covered() {
+fn a_probe_overrides_the_covered_tasks() {
     let registry = registry(&Hand::default());
     registry.shared().task_spawned();
     registry.shared().task_ended(TaskEnd::Completed);
@@ -295,7 +295,7 @@ impl Probe for &Parks {
 }
 
 #[test]
-fn what_a_runtime_tells_no_more_stays_and_what_it_never_told_is_not_zero() {
+fn a_value_no_longer_reported_stays_and_one_never_reported_is_none() {
     let parks = Parks::default();
     let metrics = RuntimeMetrics::with_probe(registry(&Hand::default()), &parks);
     let mut reader = metrics.reader();
@@ -335,7 +335,7 @@ impl Probe for &Counts {
 }
 
 #[test]
-fn what_a_runtime_told_of_itself_does_not_go_back_to_ours() {
+fn a_reported_counter_does_not_fall_back_to_the_hooks() {
     let runtime = Counts(Cell::new(Some(1_000)));
     let metrics = RuntimeMetrics::with_probe(registry(&Hand::default()), &runtime);
     let mut reader = metrics.reader();
@@ -365,7 +365,7 @@ fn a_poll_that_was_not_measured_has_no_length() {
 }
 
 #[test]
-fn nothing_is_charged_for_the_time_when_all_was_off() {
+fn time_with_all_switches_off_is_not_recorded() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());
@@ -395,7 +395,7 @@ fn nothing_is_charged_for_the_time_when_all_was_off() {
 }
 
 #[test]
-fn the_time_of_a_poll_that_outlived_its_switch_is_settled_at_its_end() {
+fn a_poll_that_outlives_its_switch_is_busy_time_at_its_end() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());
@@ -430,7 +430,7 @@ fn the_time_of_a_poll_that_outlived_its_switch_is_settled_at_its_end() {
 }
 
 #[test]
-fn a_poll_keeps_its_beginning_whatever_its_thread_does_meanwhile() {
+fn hooks_in_the_middle_of_a_poll_keep_its_start() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());

@@ -13,7 +13,7 @@ use metrics_core::{
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
-fn busy_time_is_settled_once_however_often_it_is_submitted() {
+fn busy_time_counts_once_however_often_it_is_submitted() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());
@@ -40,7 +40,7 @@ fn busy_time_is_settled_once_however_often_it_is_submitted() {
 }
 
 #[test]
-fn time_over_a_parked_worker_is_nobodys() {
+fn time_while_parked_is_not_busy() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());
@@ -63,7 +63,7 @@ fn time_over_a_parked_worker_is_nobodys() {
 }
 
 #[test]
-fn what_happened_between_two_polls_is_in_neither() {
+fn work_between_two_polls_is_in_neither() {
     let clock = Hand::default();
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_how_often_it_must_be_read() {
+    fn half_period_is_the_longest_time_between_two_reads() {
         let clock = ExtendedCounter::new((|| 0) as fn() -> u32, 64_000_000);
         assert_eq!(clock.half_period(), Some(Duration::from_micros(33_554_432)));
         assert_eq!(

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn no_value_has_a_quick_index_where_groups_are_none() {
+    fn a_layout_without_groups_has_no_fast_index() {
         for bit in 0..64 {
             for value in [0, 1 << bit, (1 << bit) - 1, u64::MAX >> bit] {
                 assert!(full_index(value, Groups::NONE) as usize >= MAX_BUCKETS);

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_quantile_has_no_rank() {
+    fn an_invalid_quantile_has_no_rank() {
         for quantile in [
             -0.1,
             1.1,

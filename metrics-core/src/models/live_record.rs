@@ -270,7 +270,7 @@ fn a_record_read_before_two_changes_is_not_current() {
 
 /// A reader that sees everything as submitted sees the submitted values.
 #[test]
-fn what_is_seen_as_submitted_was_stored() {
+fn a_record_seen_as_submitted_was_stored() {
     explore(3, || {
         // The live record of a slot, and a counter that its submits store.
         let slot = Arc::new((Live::new(), AtomicU32::new(0)));

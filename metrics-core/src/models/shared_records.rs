@@ -37,7 +37,7 @@ fn check(read: Option<(u64, u64, u64)>, samples: u64) {
 }
 
 #[test]
-fn a_reading_is_of_whole_records() {
+fn a_read_sees_whole_records() {
     explore(2, || {
         let histogram = Arc::new(SharedHistogram::new(
             [SharedSum::new(0)].into_iter().collect::<Cells>(),

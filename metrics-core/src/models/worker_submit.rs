@@ -56,7 +56,7 @@ fn a_getter_never_goes_back() {
 }
 
 #[test]
-fn a_switch_in_mid_poll_loses_no_sample_and_invents_none() {
+fn a_switch_in_the_middle_of_a_poll_neither_loses_nor_adds_samples() {
     explore(3, || {
         let config = HistogramConfig::linear(1, 2).unwrap();
         let registry = Builder::new()

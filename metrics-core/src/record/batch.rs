@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_asks_at_half_and_never_comes_round() {
+    fn a_pending_count_requests_a_submit_at_half_and_never_wraps() {
         for layout in layouts() {
             let (batch, slot) = histogram(&layout);
             for n in 1..=300 {

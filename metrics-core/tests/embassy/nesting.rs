@@ -27,7 +27,7 @@ fn spawned<const E: usize>() -> Player<E, 8> {
 }
 
 #[test]
-fn a_poll_excludes_what_preempted_it() {
+fn a_poll_excludes_preemption() {
     let player = spawned::<3>();
     player.play(&[
         (0, PollStart(THREAD)),
@@ -116,7 +116,7 @@ fn three_deep_each_is_charged_once() {
 }
 
 #[test]
-fn what_runs_while_an_executor_is_idle_takes_nothing_from_it() {
+fn an_idle_executor_is_not_preempted() {
     let player = spawned::<3>();
     player.play(&[
         (0, PollStart(THREAD)),
@@ -161,7 +161,7 @@ fn preemption_between_two_polls_is_in_neither() {
 }
 
 #[test]
-fn a_wait_in_the_queue_includes_what_preempted() {
+fn a_wait_in_the_queue_includes_preemption() {
     let player = spawned::<3>();
     player.play(&[
         (0, PollStart(THREAD)),
@@ -245,7 +245,7 @@ fn one_executor_alone_is_never_preempted() {
 /// An interrupt executor may run in the midst of a hook, wherever that reads the clock. All that is taken from the
 /// executor beneath is taken once, whichever reading it was.
 #[test]
-fn an_interrupt_in_the_midst_of_any_hook_is_charged_once() {
+fn an_interrupt_inside_any_hook_is_charged_once() {
     let mut interrupted = 0;
     for reading in 0..64 {
         let player = spawned::<3>();
