@@ -127,7 +127,7 @@ mod tests {
         }
         let (mut life, _) = polled(&[true]);
         life.start_poll();
-        assert_eq!(dropped(life, true, true), None, "it panicked when polled again");
+        assert_eq!(dropped(life, true, true), None, "the second poll panicked");
     }
 
     #[test]

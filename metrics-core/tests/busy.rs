@@ -62,7 +62,7 @@ fn a_reader_inside_a_write_keeps_its_last_values() {
     assert_eq!(seen(), (None, None, Some(Staleness { age: None })));
     let unread = SEEN.with_borrow(Clone::clone);
     let total = unread.total();
-    assert_eq!(total.poll_count(), None, "nothing is known, which is not nothing");
+    assert_eq!(total.poll_count(), None, "an unknown value is not zero");
     assert!(total.poll_time().is_none());
     assert_eq!(total.mean_poll_time(), None);
     assert_eq!(unread.worker(0).unwrap().busy_in_progress(), None);

@@ -129,7 +129,7 @@ fn a_sparse_index_costs_one_entry() {
         .iter()
         .map(metrics_core::WorkerSnapshot::index)
         .collect();
-    assert_eq!(indices, [7, 100_000], "sorted, and nothing in between");
+    assert_eq!(indices, [7, 100_000], "sorted, without gaps");
     assert_eq!(snapshot.worker(100_000).unwrap().poll_count(), Some(1));
     assert!(snapshot.worker(99_999).is_none());
     let interval = snapshot.since(&before).unwrap();

@@ -64,7 +64,10 @@ fn check(snapshot: &Snapshot<HeapStorage>, index: usize, seen: &mut [u64; 2]) {
         return assert_eq!(*seen, [0; 2]);
     };
     let Some(polls) = worker.counter(WorkerNumber::PollCount) else {
-        assert!(worker.is_missing() && *seen == [0; 2], "what was read once stays");
+        assert!(
+            worker.is_missing() && *seen == [0; 2],
+            "a value that was read stays"
+        );
         return;
     };
     let parks = worker.counter(WorkerNumber::ParkCount).unwrap();
@@ -73,10 +76,14 @@ fn check(snapshot: &Snapshot<HeapStorage>, index: usize, seen: &mut [u64; 2]) {
         return;
     };
     let histogram = poll_time.histogram();
-    assert_eq!(histogram.count(), polls, "a sample a poll, submitted together");
+    assert_eq!(
+        histogram.count(),
+        polls,
+        "one sample per poll, submitted together"
+    );
     assert_eq!(histogram.buckets().iter().sum::<u64>(), polls);
     assert_eq!(polls, poll_time.polls());
-    assert!(histogram.sum() >= polls * 37, "each poll took a step at least");
+    assert!(histogram.sum() >= polls * 37, "each poll takes at least one step");
     // A turn is submitted at its park: nothing in between is seen while no poll lasts as long as the interval.
     assert!(polls >= parks * POLLS_OF_A_TURN, "{polls} polls, {parks} parks");
     assert!(

@@ -179,7 +179,7 @@ fn no_snapshot_has_more_samples_than_polls() {
         let snapshot = metrics.snapshot();
         let total = snapshot.total();
         let latencies = total.schedule_latency().unwrap();
-        assert_eq!(latencies.samples(), latencies.polls(), "none is lost");
+        assert_eq!(latencies.samples(), latencies.polls(), "no count is lost");
     }
 }
 
@@ -563,7 +563,7 @@ fn hooks_return_the_recorded_durations() {
     assert_eq!(latency.duration(), Some(Duration::from_nanos(30)));
     clock.advance(200);
     assert_eq!(worker.end_poll().nanos(), Some(200));
-    assert_eq!(worker.end_poll().nanos(), None, "there is no poll to end");
+    assert_eq!(worker.end_poll().nanos(), None, "no poll is open");
     assert_eq!(worker.start_poll(PollStart::default()).nanos(), None);
     clock.step_back(10);
     assert_eq!(worker.end_poll().nanos(), None, "the clock stepped back");

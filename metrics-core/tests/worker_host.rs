@@ -42,14 +42,14 @@ fn external_threads_have_their_own_row_and_count_in_the_total() {
     }
     let snapshot = metrics.snapshot();
     assert_eq!(snapshot.external().unwrap().poll_count(), Some(1));
-    assert_eq!(snapshot.workers().len(), 1, "it is no worker");
+    assert_eq!(snapshot.workers().len(), 1, "it is not a worker");
     assert_eq!(snapshot.total().poll_count(), Some(2));
     let foreign = snapshot.external().unwrap();
-    assert_eq!(foreign.busy_in_progress(), None, "nobody settles its busy time");
+    assert_eq!(foreign.busy_in_progress(), None, "no hook reports its busy time");
     assert_eq!(foreign.busy_duration_total(), None);
     assert_eq!((foreign.park_count(), foreign.park_unpark_count()), (None, None));
     assert_eq!((foreign.steal_count(), foreign.root_polls()), (None, Some(0)));
-    assert_eq!(snapshot.total().park_count(), Some(0), "that of the workers");
+    assert_eq!(snapshot.total().park_count(), Some(0), "the workers' sum");
 
     drop(outside);
     let again = Worker::lease_external(registry).unwrap();
@@ -181,10 +181,18 @@ fn a_thread_that_lost_its_worker_is_busy_in_its_own_poll_only() {
     took.park();
     clock.advance(30);
     let in_progress = || metrics.snapshot().worker(0).unwrap().busy_in_progress();
-    assert_eq!(in_progress(), Some(Duration::from_nanos(40)), "its poll goes on");
+    assert_eq!(
+        in_progress(),
+        Some(Duration::from_nanos(40)),
+        "its poll is in progress"
+    );
     lost.end_poll();
     clock.advance(1_000);
-    assert_eq!(in_progress(), Some(Duration::ZERO), "no hook tells that it left");
+    assert_eq!(
+        in_progress(),
+        Some(Duration::ZERO),
+        "no hook reports that it left"
+    );
     took.start_processing_scheduled_tasks();
     clock.advance(7);
     assert_eq!(in_progress(), Some(Duration::from_nanos(7)));
@@ -306,11 +314,15 @@ fn a_value_no_longer_reported_stays_and_one_never_reported_is_none() {
     };
     assert_eq!(counts(), (None, None, None));
     parks.of[0].set(Some(5));
-    assert_eq!(counts(), (Some(5), None, None), "the sum of all is not known");
+    assert_eq!(
+        counts(),
+        (Some(5), None, None),
+        "the sum over all workers is not known"
+    );
     parks.of[1].set(Some(2));
     assert_eq!(counts(), (Some(5), Some(2), Some(7)));
     parks.of[0].set(None);
-    assert_eq!(counts(), (Some(5), Some(2), Some(7)), "a counter never goes back");
+    assert_eq!(counts(), (Some(5), Some(2), Some(7)), "a counter never decreases");
     parks.gone.set(true);
     parks.of[1].set(None);
     assert_eq!(counts(), (Some(5), Some(2), Some(7)));

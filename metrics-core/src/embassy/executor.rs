@@ -1,16 +1,16 @@
-//! One executor: its state, where its time went, and what preempted it.
+//! One executor: its state, its times, and its preemption.
 
 use crate::cell::{OwnedU64, SharedU32, U64Cell};
 use crate::seq::SeqCount;
 use crate::sync::{AtomicU32, Ordering, const_unless_loom};
 
-/// What an executor is doing, as its hooks told.
+/// The state of an executor, from its hooks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum ExecutorState {
-    /// It was never polled.
+    /// Never polled.
     #[default]
     New,
     /// Waiting to be polled.
@@ -43,21 +43,22 @@ impl ExecutorState {
 
 /// No executor, row or core.
 pub(super) const NONE: u32 = u32::MAX;
-/// What runs between `task_exec_begin` and its end: a task without a row.
+/// A task without a row, between `task_exec_begin` and its end.
 pub(super) const OVERFLOW: u32 = u32::MAX - 1;
-/// The same: a task that had ended, of which nothing is polled.
+/// A task that had ended, between `task_exec_begin` and its end: nothing is polled.
 pub(super) const ENDED: u32 = u32::MAX - 2;
 
-/// The cells of one executor. All but `id` and `taken_from` are private to its own context and guarded by `seq`.
+/// The cells of one executor. All except `id` and `taken_from` are private to its own context and guarded by `seq`.
 #[derive(Debug)]
 pub(super) struct Executor<const EXECUTORS: usize> {
-    /// embassy's number with the lowest bit set (an address has it clear), or zero while the slot is free. `known` is a copy
-    /// for all who only look: on a target without compare-and-swap the first is read in a critical section.
+    /// embassy's number with the lowest bit set (an address has it clear), or zero while the slot is free. `known` is
+    /// a copy for all contexts that only read: on a target without compare-and-swap, `id` is read in a critical
+    /// section.
     id: SharedU32,
     known: AtomicU32,
     seq: SeqCount,
     state: AtomicU32,
-    /// When the state began, and what had been taken from the executor by then.
+    /// The start of the state, and the ticks taken from the executor up to then.
     since: OwnedU64,
     taken_since: OwnedU64,
     idle: OwnedU64,
@@ -69,19 +70,19 @@ pub(super) struct Executor<const EXECUTORS: usize> {
     overflow_polls: OwnedU64,
     overflow_active: OwnedU64,
     overflow_longest: OwnedU64,
-    /// The row of what is being polled.
+    /// The row of the task being polled.
     current: AtomicU32,
-    /// The core it is polled on and the executor it preempted there, while it is polled.
+    /// While it is polled: the core on which it is polled, and the executor that it preempted there.
     core: AtomicU32,
     beneath: AtomicU32,
-    /// When it began to be polled.
+    /// The start of its poll.
     entered: OwnedU64,
-    /// What this executor has taken from each other one by preempting it, and how often it wrote that.
+    /// The ticks that this executor has taken from each other one by preemption, and the number of writes of each.
     taken_from: [OwnedU64; EXECUTORS],
     charges: AtomicU32,
 }
 
-/// A coherent reading of an executor, in ticks.
+/// A consistent read of an executor, in ticks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ExecutorValues {
     pub(super) state: ExecutorState,
@@ -96,19 +97,19 @@ pub(super) struct ExecutorValues {
     pub(super) overflow_longest: u64,
 }
 
-/// A clock reading with what had been taken from an executor by then.
+/// A timestamp with the ticks taken from an executor up to then.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     pub(super) now: u64,
     pub(super) taken: u64,
 }
 
-/// What went by in the state that an executor left.
+/// The time in the state that an executor left.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Passed {
-    /// Ticks of its own.
+    /// Its own ticks.
     pub(super) own: u64,
-    /// Ticks that others took in the meantime.
+    /// The ticks that other executors took in the meantime.
     pub(super) taken: u64,
 }
 
@@ -140,17 +141,19 @@ impl<const EXECUTORS: usize> Executor<EXECUTORS> {
         }
     }
 
-    /// embassy's number of the executor that holds the slot, with its lowest bit set; zero if none does.
+    /// Returns embassy's number of the executor that holds the slot, with its lowest bit set; zero if the slot is
+    /// free.
     #[inline(always)]
     pub(super) fn id(&self) -> u32 {
-        // Ordering: relaxed, here and below: the number carries nothing with it. What it names was zero from the start.
+        // Ordering: relaxed, here and below: the number publishes no other data. The cells that it names were zero
+        // from the start.
         match self.known.load(Ordering::Relaxed) {
             0 => self.id.load_acquire(),
             id => id,
         }
     }
 
-    /// Whether the slot is that of the executor with this number.
+    /// Returns `true` if the slot belongs to the executor with this number.
     #[inline(always)]
     pub(super) fn is(&self, id: u32) -> bool {
         self.id() == id
@@ -164,7 +167,7 @@ impl<const EXECUTORS: usize> Executor<EXECUTORS> {
         claimed
     }
 
-    /// Enters `state`; the time since the last change goes to the state that it leaves.
+    /// Enters `state`, and adds the time since the last change to the state that it leaves.
     #[inline]
     pub(super) fn enter(&self, state: ExecutorState, moment: Moment) -> Passed {
         let wall = moment.now.saturating_sub(self.since.get());
@@ -176,7 +179,8 @@ impl<const EXECUTORS: usize> Executor<EXECUTORS> {
         self.seq.write(|| {
             // Ordering: relaxed, within the sequence count.
             match ExecutorState::from_bits(self.state.load(Ordering::Relaxed)) {
-                // Nobody is preempted who does not run: what runs while this executor is idle takes nothing from it.
+                // Only a running executor is preempted: code that runs while this executor is idle takes nothing from
+                // it.
                 ExecutorState::Idle => self.idle.add(wall),
                 ExecutorState::Scheduling => {
                     self.scheduling.add(passed.own);
@@ -195,7 +199,7 @@ impl<const EXECUTORS: usize> Executor<EXECUTORS> {
         passed
     }
 
-    /// A poll of a task without a row ended.
+    /// Counts the end of a poll of a task without a row.
     pub(super) fn end_overflow_poll(&self, ticks: u64) {
         self.seq.write(|| {
             self.overflow_polls.add(1);
@@ -206,12 +210,13 @@ impl<const EXECUTORS: usize> Executor<EXECUTORS> {
         });
     }
 
-    /// A task without a row ended.
+    /// Counts the end of a task without a row.
     pub(super) fn end_overflow(&self) {
         self.seq.write(|| self.overflow_ended.add(1));
     }
 
-    /// Tasks without a row that ended here. For contexts that can't interrupt this executor, or make do with one less.
+    /// Returns the number of tasks without a row that ended here. For contexts that can't interrupt this executor, or
+    /// accept a count that is one too low.
     pub(super) fn overflow_ended(&self) -> u64 {
         self.overflow_ended.get()
     }
@@ -234,14 +239,14 @@ impl<const EXECUTORS: usize> Executor<EXECUTORS> {
         )
     }
 
-    /// It is being polled on `core`, above `beneath`, since `entered`.
+    /// Marks the executor as polled on `core`, above `beneath`, since `entered`.
     pub(super) fn preempt(&self, core: u32, beneath: u32, entered: u64) {
         self.core.store(core, Ordering::Relaxed);
         self.beneath.store(beneath, Ordering::Relaxed);
         self.entered.set(entered);
     }
 
-    /// How long it has been polled by `now`.
+    /// Returns the time that it has been polled at `now`.
     pub(super) fn polled_for(&self, now: u64) -> u64 {
         now.saturating_sub(self.entered.get())
     }
@@ -271,7 +276,7 @@ impl<const EXECUTORS: usize> Executor<EXECUTORS> {
         self.taken_from.get(beneath).map_or(0, U64Cell::get)
     }
 
-    /// One try to read what the executor's context writes; `None` if it is just being written.
+    /// Tries once to read the data that the executor's context writes; `None` during a write.
     pub(super) fn try_read(&self) -> Option<ExecutorValues> {
         self.seq.try_read(|| ExecutorValues {
             state: ExecutorState::from_bits(self.state.load(Ordering::Relaxed)),

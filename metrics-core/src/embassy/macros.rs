@@ -1,13 +1,14 @@
-//! The macro that defines the hooks in the user's binary.
+//! The macro that defines the hooks in the final binary.
 
 /// Defines embassy-executor's seven trace hooks for an [`EmbassyMetrics`](crate::embassy::EmbassyMetrics) in a `static`.
 ///
-/// Invoke it once in the final binary, which enables embassy-executor's feature `trace` (version 0.10). The functions have
-/// names that the linker must find, so the macro emits `#[unsafe(no_mangle)]`; two definitions in one binary fail to link.
+/// Invoke it once in the final binary, which enables embassy-executor's feature `trace` (version 0.10). The linker
+/// must find the functions by name, so the macro emits `#[unsafe(no_mangle)]`. Two definitions in one binary fail to
+/// link.
 ///
-/// Several cores with an executor each need the number of the core that a hook runs on, from zero:
-/// `embassy_trace!(METRICS, core = || usize::from(my_core_number()))`. Without it everything is taken to run on one core, where
-/// an executor that begins while another runs has preempted it.
+/// If several cores run executors, pass the number of the core that a hook runs on, from zero:
+/// `embassy_trace!(METRICS, core = || usize::from(my_core_number()))`. Without it, everything is assumed to run on one
+/// core, where an executor that starts while another runs has preempted it.
 ///
 /// ```no_run,standalone_crate
 /// # #[cfg(feature = "embassy-time")]

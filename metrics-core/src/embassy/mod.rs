@@ -1,8 +1,8 @@
-//! embassy: the whole vocabulary from its seven trace hooks.
+//! Metrics of embassy executors, from embassy's seven trace hooks.
 //!
-//! embassy-executor's `trace` feature calls seven functions that the final binary must define.
-//! [`embassy_trace!`](crate::embassy_trace) defines them for an [`EmbassyMetrics`] in a `static`, which keeps one worker of a
-//! [`Registry`] for each executor, where each executor's time went, and a table of tasks.
+//! embassy-executor's feature `trace` calls seven functions that the final binary must define.
+//! [`embassy_trace!`](crate::embassy_trace) defines them for an [`EmbassyMetrics`] in a `static`, which contains a
+//! [`Registry`] with one worker per executor, the times of each executor, and a table of tasks.
 //!
 //! ```text
 //!  waker, any context, any core            executor's own context                     reader
@@ -13,26 +13,28 @@
 //!                                          executor_idle   ──► idle       ┘
 //! ```
 //!
-//! # What embassy really does, and what becomes of it
+//! # How embassy's hooks are interpreted
 //!
-//! - **Ids are truncated addresses and come back.** A task's storage is a `static`, so the same id is the same task spawned again:
-//!   its row goes on counting, and says how often it was spawned and how often it ended.
-//! - **A task's end is reported inside its last poll**, after others may already have spawned it again. Spawns and ends are counted apart, and
-//!   the poll is charged when it ends.
-//! - **A wake of a queued task is not reported.** So every report is one stay in the queue, and leads to one poll.
-//! - **A task that is woken during its last poll, or after it, is queued once more**, and taken off without anything
-//!   being polled. Its row knows that it has ended: no poll is counted. (Of tasks without a row that is known only while none of
-//!   them is alive; else such a visit counts as one short poll.)
-//! - **An interrupt executor preempts another.** What it took is no part of the other's polls, nor of its busy time; it is
-//!   `preempted`. While an executor has nothing to do it is idle, whoever else runs on its core.
-//! - **A wake may come from an interrupt or another core.** It writes cells of its own and touches nothing that a sequence count
-//!   guards. The waker is not wrapped.
-//! - **Interrupt handlers that run no executor can't be seen.** Their time belongs to whatever they interrupted.
+//! - **Ids are truncated addresses and are reused.** A task's storage is a `static`, so the same id is the same task
+//!   spawned again. Its row continues to count, and shows how often it was spawned and how often it ended.
+//! - **A task's end is reported inside its last poll**, possibly after another context has spawned it again. Spawns
+//!   and ends are counted separately, and the poll is recorded when it ends.
+//! - **A wake of a queued task is not reported.** Every report is therefore one wait in the queue, and leads to one
+//!   poll.
+//! - **A task that is woken during its last poll, or after it, is queued once more**, and removed from the queue
+//!   without a poll. Its row records that it has ended, so no poll is counted. (For tasks without a row, this is known
+//!   only while none of them is alive. Otherwise, it counts as one short poll.)
+//! - **An interrupt executor preempts another executor.** The time that it takes is not part of the other's polls or
+//!   busy time; it is `preempted`. An executor without work is idle, whatever else runs on its core.
+//! - **A wake may come from an interrupt or another core.** It writes only its own cells, and no data that a sequence
+//!   count guards. The waker is not wrapped.
+//! - **Interrupt handlers that run no executor are not visible.** Their time belongs to the code that they
+//!   interrupted.
 //!
-//! # Tasks that don't fit
+//! # Tasks without a row
 //!
-//! A task gets a row when it is first spawned and keeps it. The tasks that come when all rows are taken share one:
-//! their polls, active time, longest poll and wakes are summed there, and nothing is lost but who had which.
+//! A task gets a row when it is first spawned and keeps it. Tasks that are spawned after all rows are taken share one
+//! row, which sums their polls, active time, longest poll and wakes. Only their distribution over the tasks is lost.
 
 mod executor;
 mod macros;
@@ -61,7 +63,7 @@ use crate::time::TimeSource;
 use executor::{Executor, NONE};
 use task_row::Row;
 
-/// The numbers that embassy's trace hooks measure, for [`Builder::measures`](crate::Builder::measures).
+/// The metrics that embassy's trace hooks measure, for [`Builder::measures`](crate::Builder::measures).
 pub const MEASURED: MetricSet = MetricSet::worker(&[
     WorkerNumber::BusyDurationTotal,
     WorkerNumber::ParkCount,
@@ -71,20 +73,21 @@ pub const MEASURED: MetricSet = MetricSet::worker(&[
 ])
 .union(MetricSet::TASKS);
 
-/// How often a pair of readings is tried that an interrupt executor may come between.
+/// The number of attempts to read a pair of values that an interrupt executor may come between.
 const READS: u32 = 4;
 
-/// Everything that [`embassy_trace!`](crate::embassy_trace) feeds, for a `static`.
+/// The target of the hooks that [`embassy_trace!`](crate::embassy_trace) defines, for a `static`.
 ///
-/// - `EXECUTORS`: executors that are told apart, each a worker of the registry in the order in which they first spawn
-///   or are polled. Hooks of further ones are not counted, but for spawns and ends of their tasks.
-/// - `TASKS`: rows of the table. embassy's tasks are statics, so a program knows how many it has: a `#[task]` counts its
-///   `pool_size`.
-/// - `BUCKETS`: capacity of the histograms, and `C`: how wide their buckets count.
+/// - `EXECUTORS`: the number of executors that are measured separately. Each is a worker of the registry, in the order
+///   in which they first spawn or are polled. Hooks of further executors count only the spawns and ends of their
+///   tasks.
+/// - `TASKS`: the number of rows in the table. embassy's tasks are statics, so their number is known: a `#[task]`
+///   counts with its `pool_size`.
+/// - `BUCKETS`: the capacity of the histograms. `C`: the width of their bucket counts.
 ///
-/// The hooks are public, for hosts that are no embassy and for tests that replay a recorded sequence. Their contract is
-/// embassy's: `poll_start`, `task_exec_begin`, `task_exec_end`, `task_end` and `executor_idle` of one executor come
-/// from one context at a time.
+/// The hooks are public, for executors other than embassy's and for tests that replay a recorded sequence. Their
+/// contract is embassy's: one context at a time calls `poll_start`, `task_exec_begin`, `task_exec_end`, `task_end` and
+/// `executor_idle` of one executor.
 #[derive(Debug)]
 pub struct EmbassyMetrics<
     T,
@@ -98,7 +101,7 @@ pub struct EmbassyMetrics<
     rows: [Row; TASKS],
     /// The executor that runs on each core.
     tops: [AtomicU32; EXECUTORS],
-    /// Spawns and wakes of the tasks that found no row.
+    /// Spawns and wakes of the tasks without a row.
     overflow_spawned: SharedCounter,
     overflow_wakes: SharedCounter,
 }
@@ -106,7 +109,7 @@ pub struct EmbassyMetrics<
 impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize, C: BucketWidth>
     EmbassyMetrics<T, EXECUTORS, TASKS, BUCKETS, C>
 {
-    /// Around a registry with a worker for each executor.
+    /// Creates the metrics over a registry with one worker per executor.
     pub const fn new(registry: Registry<StaticStorage<EXECUTORS, BUCKETS, C>, T>) -> Self {
         Self {
             registry,
@@ -118,12 +121,12 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         }
     }
 
-    /// The registry, with a worker for each executor.
+    /// Returns the registry, which has one worker per executor.
     pub fn registry(&self) -> &Registry<StaticStorage<EXECUTORS, BUCKETS, C>, T> {
         &self.registry
     }
 
-    /// A reader of the registry: the same vocabulary as on every other runtime.
+    /// Returns a reading handle on the registry, with the same metrics as for every other runtime.
     pub fn metrics(
         &'static self,
     ) -> RuntimeMetrics<&'static Registry<StaticStorage<EXECUTORS, BUCKETS, C>, T>> {

@@ -1,4 +1,4 @@
-//! One task of the table: who writes which cell, and when.
+//! One task of the table: its cells, and the context that writes each.
 
 use crate::cell::{OwnedCounter, OwnedU64, SharedU32, U64Cell};
 use crate::seq::SeqCount;
@@ -6,34 +6,36 @@ use crate::sync::{AtomicU32, Ordering, const_unless_loom};
 
 const FREE: u32 = 0;
 const TAKEN: u32 = 1;
-/// A row's owner: nobody yet, or (from 1 on) an executor by its index.
+/// The owner of a row: 0 for a free row, or an executor's index from 1 on.
 const NOBODY: u32 = 0;
 
-/// The figures of one task on one executor.
+/// The metrics of one task on one executor.
 ///
-/// A row belongs to a pair of executor and task for good: embassy's tasks live in statics, so an id that comes back is
-/// the same task spawned again, and its counters go on. There are three kinds of cells, and each has one writer at a time:
+/// A row belongs to one pair of executor and task forever: embassy's tasks are in statics, so a repeated id is the
+/// same task spawned again, and its counters continue. There are three kinds of cells, and each has one writer at a
+/// time:
 ///
-/// - by whoever spawns the task (`spawned`): embassy lets nobody spawn a task that has not ended;
-/// - by whoever wakes it (`wakes`, `stamps`): embassy's queued flag lets one wake through until the task is taken off the run
-///   queue, and the next wake is ordered after that;
-/// - by the executor's own context (everything under `seq`).
+/// - the context that spawns the task writes `spawned`: embassy allows no spawn of a task that has not ended;
+/// - the context that wakes it writes `wakes` and `stamps`: embassy's queued flag allows one wake until the task is
+///   removed from the run queue, and the next wake is ordered after that;
+/// - the executor's own context writes everything under `seq`.
 ///
-/// So a wake, which may come from an interrupt or from another core, never touches what the sequence count guards,
-/// and nothing needs compare-and-swap but the claim of a fresh row.
+/// A wake, which may come from an interrupt or from another core, therefore never accesses the data that the sequence
+/// count guards. Only the claim of a free row needs compare-and-swap.
 #[derive(Debug)]
 pub(super) struct Row {
-    /// Who takes a row swaps this; nobody looks at it once there is an owner.
+    /// Swapped to claim the row. It is not read once the row has an owner.
     claim: SharedU32,
     owner: AtomicU32,
     task: AtomicU32,
     spawned: OwnedCounter,
     wakes: OwnedCounter,
-    /// When the task was queued, for its even and its odd wakes. The flag is cleared just before `task_exec_begin`, so that a
-    /// wake may come between; it finds the other stamp, and the one after it can't come before this poll has ended.
+    /// The times at which the task was queued, for its even and its odd wakes. The flag is cleared just before
+    /// `task_exec_begin`, so a wake may come in between. It uses the other stamp, and the wake after it can't come
+    /// before this poll has ended.
     stamps: [OwnedU64; 2],
     seq: SeqCount,
-    /// Times the task was taken off the queue: its parity names the stamp of the next time.
+    /// The number of times the task was removed from the queue. Its parity selects the stamp of the next time.
     taken: OwnedU64,
     polling: AtomicU32,
     polls: OwnedU64,
@@ -43,7 +45,7 @@ pub(super) struct Row {
     longest: OwnedU64,
 }
 
-/// A coherent reading of a row, in ticks.
+/// A consistent read of a row, in ticks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RowValues {
     pub(super) polling: bool,
@@ -54,12 +56,12 @@ pub(super) struct RowValues {
     pub(super) longest: u64,
 }
 
-/// What is known when a task was taken off the queue.
+/// The data known when a task is removed from the queue.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taken {
-    /// When it was queued, in ticks.
+    /// The time at which it was queued, in ticks.
     pub(super) queued_at: u64,
-    /// Whether there is a future to poll: a task that was woken after its end is queued once more and not polled.
+    /// Whether there is a future to poll. A task that was woken after its end is queued once more and not polled.
     pub(super) alive: bool,
 }
 
@@ -85,21 +87,21 @@ impl Row {
         }
     }
 
-    /// Whose row it is, as (executor's index, task), once that is known.
+    /// Returns the owner of the row as (executor's index, task), once it is known.
     #[inline]
     pub(super) fn key(&self) -> Option<(usize, u32)> {
-        // Ordering: acquire, pairs with the release in `try_claim`: the task's id is there.
+        // Ordering: acquire, pairs with the release in `try_claim`: the task's id is visible.
         let owner = self.owner.load(Ordering::Acquire);
-        // Ordering: relaxed, stored once before the owner was.
+        // Ordering: relaxed, stored once before the owner.
         (owner != NOBODY).then(|| (owner as usize - 1, self.task.load(Ordering::Relaxed)))
     }
 
-    /// Whether nobody has taken the row, or is about to.
+    /// Returns `true` if no context has claimed the row, or is claiming it.
     pub(super) fn is_free(&self) -> bool {
         self.claim.load_acquire() == FREE
     }
 
-    /// Makes a free row that of `task` on the executor with this index.
+    /// Claims a free row for `task` on the executor with this index.
     pub(super) fn try_claim(&self, executor: usize, task: u32) -> bool {
         let claimed = self.claim.claim(FREE, TAKEN);
         if claimed {
@@ -110,12 +112,12 @@ impl Row {
         claimed
     }
 
-    /// The task was spawned.
+    /// Counts a spawn of the task.
     pub(super) fn spawn(&self) {
         self.spawned.increment_release();
     }
 
-    /// The task is about to be queued.
+    /// Stamps the task, which is about to be queued.
     #[inline]
     pub(super) fn wake(&self, now: u64) {
         let [even, odd] = &self.stamps;
@@ -125,11 +127,12 @@ impl Row {
             odd
         };
         stamp.set(now);
-        // Ordering: release, pairs with the acquire in `take`: who sees the wake counted sees its stamp.
+        // Ordering: release, pairs with the acquire in `take`: a reader that sees the count of the wake sees its
+        // stamp.
         self.wakes.increment_release();
     }
 
-    /// The task was taken off the queue.
+    /// Removes the task from the queue.
     #[inline]
     pub(super) fn take(&self, now: u64) -> Taken {
         let taken = self.taken.get();
@@ -152,7 +155,7 @@ impl Row {
         Taken { queued_at, alive }
     }
 
-    /// Its poll ended after so many ticks of its own.
+    /// Records a poll that ended, with its own ticks.
     #[inline]
     pub(super) fn end_poll(&self, ticks: u64) {
         self.seq.write(|| {
@@ -165,7 +168,7 @@ impl Row {
         });
     }
 
-    /// The task ended, inside its last poll.
+    /// Counts the end of the task, which comes inside its last poll.
     pub(super) fn end(&self) {
         self.seq.write(|| self.ended.add(1));
     }
@@ -178,7 +181,7 @@ impl Row {
         self.spawned.load_acquire()
     }
 
-    /// One try to read what the executor writes; `None` if it is just being written.
+    /// Tries once to read the data that the executor writes; `None` during a write.
     pub(super) fn try_read(&self) -> Option<RowValues> {
         self.seq.try_read(|| RowValues {
             polling: self.polling.load(Ordering::Relaxed) != 0,

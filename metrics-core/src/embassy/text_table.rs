@@ -1,4 +1,4 @@
-//! The reading as a table of text, without floating point.
+//! A snapshot as a text table, without floating point.
 
 use core::fmt;
 
@@ -7,7 +7,7 @@ use super::trace_snapshot::{ExecutorRow, TraceRows, TraceSnapshot};
 use crate::storage::Rows;
 use crate::table::{Nanos, Share, mark, permille};
 
-/// A [`TraceSnapshot`] with names for its tasks, to be written with [`core::fmt`].
+/// Formats a [`TraceSnapshot`] as a table with task names, for [`core::fmt`].
 ///
 /// ```text
 /// executor 0     idle  71.9 %  poll  26.6 %  schedule   0.4 %  preempted   1.1 %      388 polls
@@ -16,8 +16,8 @@ use crate::table::{Nanos, Share, mark, permille};
 ///   0x2000_9e30      0.1 %     0.0 %        50        50    12.3 us
 /// ```
 ///
-/// Shares are of all the time since the executor's first poll. A figure that was not measured is `-`; a row marked `~` was being
-/// written and shows what the snapshot before had.
+/// Shares are relative to the time since the executor's first poll. A value that was not measured is `-`. A row marked
+/// `~` was being written and shows the values of the previous snapshot.
 #[derive(Debug)]
 pub struct Table<'a, S: TraceRows> {
     snapshot: &'a TraceSnapshot<S>,
@@ -25,8 +25,8 @@ pub struct Table<'a, S: TraceRows> {
 }
 
 impl<S: TraceRows> TraceSnapshot<S> {
-    /// The table, with names for tasks by their number (`SpawnToken::id`). A task without one shows its number: the low 32
-    /// bits of its address, which the program's symbols explain.
+    /// Returns the table, with the names of tasks by their number (`SpawnToken::id`). A task without a name shows its
+    /// number: the low 32 bits of its address, which the program's symbols explain.
     pub fn table<'a>(&'a self, names: &'a [(u32, &'a str)]) -> Table<'a, S> {
         Table {
             snapshot: self,

@@ -3,20 +3,19 @@
 use crate::time::{TimeSource, Timestamp};
 use core::time::Duration;
 
-/// The program's embassy-time driver.
+/// The program's embassy-time driver as a clock.
 ///
-/// That driver extends its hardware counter to 64 bits by itself, as
-/// [`embassy_time_driver::Driver::now`] demands; when and where it does so is the driver's affair, and no reading here
-/// is needed for it. The rate is the one that embassy's `tick-hz-*` features chose for the whole program. Calling `now` before the
-/// driver was started gives zero.
+/// The driver itself extends its hardware counter to 64 bits, as [`embassy_time_driver::Driver::now`] requires,
+/// without help from this type. embassy's `tick-hz-*` features choose the rate for the whole program. A call of `now`
+/// before the driver is started returns zero.
 ///
 /// With a coarse rate, such as 32 768 Hz, a poll shorter than a tick counts as zero or one tick: totals are right on
-/// average, single polls are not. [`resolution`](TimeSource::resolution) says what to expect.
+/// average, but single polls are not. [`resolution`](TimeSource::resolution) returns the tick.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EmbassyClock;
 
 impl EmbassyClock {
-    /// Ticks in one second, for [`Builder::describe`](crate::Builder::describe).
+    /// The number of ticks per second, for [`Builder::describe`](crate::Builder::describe).
     pub const TICKS_PER_SECOND: u64 = embassy_time_driver::TICK_HZ;
     /// The length of a tick, rounded up to a nanosecond.
     pub const RESOLUTION: Duration = Duration::from_nanos(1_000_000_000_u64.div_ceil(Self::TICKS_PER_SECOND));

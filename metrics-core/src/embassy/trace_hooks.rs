@@ -12,10 +12,11 @@ use crate::tasks::TaskEnd;
 use crate::time::{TimeSource, Timestamp};
 use core::time::Duration;
 
-/// The lowest bit of an executor's number, an address, is clear: setting it tells the number from "no executor".
+/// The lowest bit of an executor's number, which is an address, is clear. It is set to distinguish the number from "no
+/// executor".
 const CLAIMED: u32 = 1;
 
-/// A clock that stands at a reading.
+/// A clock that always returns the same timestamp.
 struct At(u64);
 
 impl TimeSource for At {
@@ -24,7 +25,7 @@ impl TimeSource for At {
         Timestamp::from_ticks(self.0)
     }
 
-    // The rate was read from the registry's clock when that was made; nobody asks this one.
+    // The rate was read from the registry's clock at construction, so this is never called.
     fn ticks_per_second(&self) -> u64 {
         0
     }
@@ -37,26 +38,27 @@ impl TimeSource for At {
 impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize, C: BucketWidth>
     EmbassyMetrics<T, EXECUTORS, TASKS, BUCKETS, C>
 {
-    /// `_embassy_trace_poll_start`: `executor` begins to run its queue, on the core with this number.
+    /// `_embassy_trace_poll_start`: `executor` starts to run its queue, on the core with this number.
     ///
-    /// On one core an executor that begins while another runs has preempted it, and takes its time from it. Cores must
-    /// be numbered from zero; one whose number is not below `EXECUTORS` is not watched for preemption.
+    /// On one core, an executor that starts while another runs has preempted it and takes its time from it. Number the
+    /// cores from zero. Preemption is not measured on a core whose number is not below `EXECUTORS`.
     pub fn poll_start(&'static self, executor: u32, core: usize) {
         let Some((index, this)) = self.executor_or_claim(executor) else {
             return;
         };
         let top = self.tops.get(core).filter(|_| EXECUTORS > 1);
-        // Nothing charges an executor that does not run, so this needs no second look.
+        // No executor charges one that does not run, so one read is enough.
         let before = self.taken_from(index);
-        // Ordering: relaxed, here and below: this core only, and an interrupt puts back what it found.
+        // Ordering: relaxed, here and below: only this core uses it, and an interrupt restores the value that it
+        // found.
         let beneath = top.map_or(NONE, |top| top.load(Ordering::Relaxed));
         if let Some(top) = top {
             top.store(index as u32, Ordering::Relaxed);
         }
         let moment = self.moment(index);
         if top.is_some() {
-            // An interrupt before the store charged the executor beneath. One between the store and the reading
-            // charged this one, which had not yet begun: pass it on.
+            // An interrupt before the store charged the executor beneath. An interrupt between the store and the clock
+            // read charged this one, which had not started yet: pass the charge on.
             this.preempt(core as u32, beneath, moment.now);
             this.charge(beneath as usize, moment.taken.saturating_sub(before));
         }
@@ -80,7 +82,8 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         }
     }
 
-    /// `_embassy_trace_task_ready_begin`: `task` is about to be queued: at its spawn, or by a waker in any context on any core.
+    /// `_embassy_trace_task_ready_begin`: `task` is about to be queued, at its spawn or by a waker in any context on
+    /// any core.
     pub fn task_ready_begin(&'static self, executor: u32, task: u32) {
         match self
             .executor(executor)
@@ -91,7 +94,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         }
     }
 
-    /// `_embassy_trace_task_exec_begin`: `executor` has taken `task` off its queue and polls it.
+    /// `_embassy_trace_task_exec_begin`: `executor` has removed `task` from its queue and polls it.
     pub fn task_exec_begin(&'static self, executor: u32, task: u32) {
         let Some((index, this)) = self.executor(executor) else {
             return;
@@ -111,7 +114,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         let passed = this.enter(ExecutorState::Polling, moment);
         self.record(index, moment.now, |_, hooks| {
             hooks.exclude(passed.taken);
-            // The reading is this poll's: what embassy did since the last one ended is scheduling.
+            // The timestamp belongs to this poll: embassy's work since the last poll ended is scheduling.
             hooks.discard_last_timestamp();
             hooks.start_poll(PollStart {
                 scheduled_at: queued_at.filter(|_| self.registry.is_timed()),
@@ -142,8 +145,8 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         }
     }
 
-    /// `_embassy_trace_task_end`: `task` ended. embassy calls this inside the task's last poll, when the task may already have been
-    /// spawned again by somebody else.
+    /// `_embassy_trace_task_end`: `task` ended. embassy calls this inside the task's last poll, when another context
+    /// may already have spawned the task again.
     pub fn task_end(&'static self, executor: u32, task: u32) {
         match self.executor(executor) {
             Some((index, this)) => {
@@ -159,8 +162,8 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         }
     }
 
-    /// `_embassy_trace_executor_idle`: `executor` has run its queue once. It is idle; the core is, too, unless this
-    /// executor had preempted another.
+    /// `_embassy_trace_executor_idle`: `executor` has run its queue once. It is idle. So is the core, unless this
+    /// executor had preempted another one.
     pub fn executor_idle(&'static self, executor: u32) {
         let Some((index, this)) = self.executor(executor) else {
             return;
@@ -169,7 +172,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         let passed = this.enter(ExecutorState::Idle, moment);
         self.record(index, moment.now, |worker, hooks| {
             hooks.exclude(passed.taken);
-            // What embassy did since its last poll ended is scheduling, and the reading after it is at hand.
+            // embassy's work since its last poll ended is scheduling, and the timestamp after it is available.
             hooks.discard_last_timestamp();
             hooks.end_processing();
             hooks.park();
@@ -180,8 +183,8 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             let leaving = self.moment(index);
             this.charge(beneath as usize, this.polled_for(leaving.now));
             top.store(beneath, Ordering::Relaxed);
-            // An interrupt between the reading and the store charged this executor, which is leaving: pass it on. From
-            // here on an interrupt charges the executor beneath by itself.
+            // An interrupt between the clock read and the store charged this executor, which is leaving: pass the
+            // charge on. From here on, an interrupt charges the executor beneath directly.
             this.charge(
                 beneath as usize,
                 self.taken_from(index).saturating_sub(leaving.taken),
@@ -189,7 +192,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         }
     }
 
-    /// Whether any of the tasks without a row is alive.
+    /// Returns `true` if any of the tasks without a row is alive.
     fn overflow_alive(&self) -> bool {
         let ended = self
             .executors
@@ -200,7 +203,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             .is_some_and(|spawned| spawned > ended)
     }
 
-    /// Writes an executor's worker, by a reading that was taken already.
+    /// Writes an executor's worker, with a timestamp that was already taken.
     #[inline(always)]
     fn record(
         &'static self,
@@ -222,7 +225,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         }
     }
 
-    /// What has been taken from an executor by those that preempted it.
+    /// Returns the ticks that other executors have taken from an executor by preemption.
     #[inline]
     fn taken_from(&self, index: usize) -> u64 {
         self.executors
@@ -237,9 +240,11 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             .fold(0, |sum, other| sum.wrapping_add(other.charges()))
     }
 
-    /// The time, and what had been taken from an executor by then: read again if something was charged in between.
+    /// Returns the time and the ticks taken from an executor up to then. They are read again if anything was charged
+    /// in between.
     ///
-    /// That happens when an interrupt executor runs between the two, so a second time is rare; the last of [`READS`] tries
+    /// That happens if an interrupt executor runs between the two reads, so a second attempt is rare. The last of
+    /// [`READS`] attempts is used as it is.
     /// is taken as it is.
     #[inline]
     fn moment(&self, index: usize) -> Moment {
@@ -269,7 +274,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         }
     }
 
-    /// The slot of an executor that a hook named before.
+    /// Returns the slot of an executor that a hook named before.
     #[inline]
     fn executor(&self, id: u32) -> Option<(usize, &Executor<EXECUTORS>)> {
         self.executors
@@ -278,16 +283,16 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             .find(|(_, executor)| executor.is(id | CLAIMED))
     }
 
-    /// The slot of an executor, taken for it the first time; `None` when there are more executors than slots.
+    /// Returns the slot of an executor, and claims it the first time; `None` if there are more executors than slots.
     fn executor_or_claim(&self, id: u32) -> Option<(usize, &Executor<EXECUTORS>)> {
-        // Two contexts may name the same executor for the first time at once. Both go through the slots in order, so
-        // the one that loses a slot looks whether it lost it to the other.
+        // Two contexts may name the same executor for the first time concurrently. Both go through the slots in order,
+        // so the one that loses a slot checks whether it lost it to the other.
         self.executors.iter().enumerate().find(|(_, executor)| {
             executor.is(id | CLAIMED) || executor.try_claim(id | CLAIMED) || executor.is(id | CLAIMED)
         })
     }
 
-    /// Rows from where a task's would be in an empty table.
+    /// Iterates over the rows, from the one where a task's row would be in an empty table.
     #[inline]
     fn probe(&self, task: u32) -> impl Iterator<Item = (usize, &Row)> {
         // Fibonacci hashing (Knuth, TAOCP 3, 6.4) of an address; 32-bit arithmetic and no division.
@@ -302,7 +307,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         for (number, row) in self.probe(task) {
             match row.key() {
                 Some(key) if key == (executor, task) => return Some((number, row)),
-                // Rows are never given back, so the task's can't lie behind one that nobody has taken.
+                // Rows are never released, so the task's row can't come after a free one.
                 None if row.is_free() => return None,
                 _ => {}
             }
@@ -310,9 +315,9 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         None
     }
 
-    /// The task's row, taken for it the first time; `None` when the table is full.
+    /// Returns the task's row, and claims it the first time; `None` if the table is full.
     ///
-    /// Nobody else claims a row for the same task meanwhile: embassy lets one context at a time spawn it.
+    /// No other context claims a row for the same task concurrently: embassy allows one context at a time to spawn it.
     fn row_or_claim(&self, executor: usize, task: u32) -> Option<(usize, &Row)> {
         self.row(executor, task)
             .or_else(|| self.probe(task).find(|(_, row)| row.try_claim(executor, task)))

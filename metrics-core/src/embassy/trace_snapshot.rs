@@ -1,4 +1,4 @@
-//! Reading: where each executor's time went, and the table of tasks.
+//! Snapshots of the times of each executor, and of the table of tasks.
 
 use core::fmt::Debug;
 
@@ -15,35 +15,35 @@ use crate::time::{TimeScale, TimeSource, Timestamp};
 
 /// One executor.
 ///
-/// Times are nanoseconds since the executor's first poll, each of one clock reading with the others. Without a clock
-/// they are all zero, and [`share`](Self::share) is `None`.
+/// Times are in nanoseconds since the executor's first poll, from the same clock read. Without a clock they are all
+/// zero, and [`share`](Self::share) is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ExecutorRow {
     /// embassy's number for it, with the lowest bit set.
     pub id: u32,
-    /// What it is doing.
+    /// Its state.
     pub state: ExecutorState,
-    /// How long it had nothing to do.
+    /// The time without work.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub idle: u64,
-    /// How long it ran its queue, between polls.
+    /// The time that it ran its queue, between polls.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub scheduling: u64,
-    /// How long it polled tasks.
+    /// The time that it polled tasks.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub polling: u64,
-    /// How long executors that preempted it ran while it had something to do.
+    /// The time that executors that preempted it ran while it had work.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub preempted: u64,
-    /// How long it has been in its present state; not yet part of the four above.
+    /// The time in its current state, which is not part of the four above yet.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub in_progress: u64,
-    /// Polls that ended.
+    /// The number of polls that ended.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub polls: u64,
-    /// It was being written just now: the figures are those of the snapshot before, or zero if there was none.
+    /// Whether it was being written: the values are those of the previous snapshot, or zero if there was none.
     pub stale: bool,
 }
 
@@ -56,63 +56,63 @@ pub struct TaskRow {
     pub executor: u32,
     /// embassy's number for the task: `SpawnToken::id`, the low 32 bits of the address of its storage.
     pub task: u32,
-    /// How often it was spawned.
+    /// The number of spawns.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub spawned: u64,
-    /// How often it ended.
+    /// The number of ends.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub ended: u64,
-    /// How often it was queued: by its spawn, and by each wake that found it not queued.
+    /// The number of times it was queued: by its spawn, and by each wake while it was not queued.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub wakes: u64,
-    /// Polls that ended.
+    /// The number of polls that ended.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub polls: u64,
-    /// Nanoseconds in polls, less what preempted them.
+    /// Nanoseconds in polls, without preemption.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub active: u64,
-    /// Nanoseconds in the run queue, until the poll began.
+    /// Nanoseconds in the run queue, until the poll started.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub waiting: u64,
-    /// The longest poll in nanoseconds, less what preempted it.
+    /// The longest poll in nanoseconds, without preemption.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub longest: u64,
-    /// It is being polled.
+    /// Whether it is being polled.
     pub polling: bool,
-    /// It was being written just now: the figures are those of the snapshot before, or zero if there was none.
+    /// Whether it was being written: the values are those of the previous snapshot, or zero if there was none.
     pub stale: bool,
 }
 
-/// The tasks that found no row, together.
+/// The tasks without a row, in total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct OverflowRow {
-    /// How often one of them was spawned.
+    /// The number of spawns.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub spawned: u64,
-    /// How often one of them ended.
+    /// The number of ends.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub ended: u64,
-    /// How often one of them was queued.
+    /// The number of times a task was queued.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub wakes: u64,
-    /// Polls that ended.
+    /// The number of polls that ended.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub polls: u64,
-    /// Nanoseconds in polls, less what preempted them.
+    /// Nanoseconds in polls, without preemption.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub active: u64,
-    /// The longest poll in nanoseconds, less what preempted it.
+    /// The longest poll in nanoseconds, without preemption.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub longest: u64,
 }
 
-/// How a [`TraceSnapshot`] holds its rows.
+/// The storage of a [`TraceSnapshot`]'s rows.
 pub trait TraceRows: Clone + Debug {
-    /// A row an executor.
+    /// One row per executor.
     type Executors: Rows<ExecutorRow>;
-    /// A row a task.
+    /// One row per task.
     type Tasks: Rows<TaskRow>;
 }
 
@@ -125,7 +125,7 @@ impl<const EXECUTORS: usize, const TASKS: usize> TraceRows for FixedTrace<EXECUT
     type Tasks = heapless::Vec<TaskRow, TASKS>;
 }
 
-/// Rows in vectors: what a host decodes a microcontroller's snapshot into, whatever capacity that had.
+/// Rows in vectors. A host decodes a microcontroller's snapshot into these, whatever its capacity.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Copy, Debug)]
 pub struct HeapTrace;
@@ -136,9 +136,10 @@ impl TraceRows for HeapTrace {
     type Tasks = alloc::vec::Vec<TaskRow>;
 }
 
-/// An owned reading of executors and tasks.
+/// A snapshot of executors and tasks.
 ///
-/// Each row is coherent in itself; two rows are read one after the other. Formats as a table with [`core::fmt::Display`].
+/// Each row is consistent in itself, but two rows are read one after the other. It formats as a table with
+/// [`core::fmt::Display`].
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
@@ -149,11 +150,11 @@ impl TraceRows for HeapTrace {
     ))
 )]
 pub struct TraceSnapshot<S: TraceRows> {
-    /// A row an executor, in the order of the registry's workers.
+    /// One row per executor, in the order of the registry's workers.
     pub executors: S::Executors,
-    /// A row a task that has one.
+    /// One row per task that has a row.
     pub tasks: S::Tasks,
-    /// The tasks that have none, together.
+    /// The tasks without a row, in total.
     pub overflow: OverflowRow,
 }
 
@@ -168,7 +169,7 @@ impl<S: TraceRows> Default for TraceSnapshot<S> {
 }
 
 impl ExecutorRow {
-    /// Nanoseconds that the row accounts for: all the time since the executor's first poll.
+    /// Returns the sum of the row's times in nanoseconds: the time since the executor's first poll.
     pub fn total(&self) -> u64 {
         [
             self.idle,
@@ -181,14 +182,14 @@ impl ExecutorRow {
         .fold(0, u64::saturating_add)
     }
 
-    /// The part of all its time that the executor spent in `state`, in thousandths; `None` if no time has passed.
+    /// Returns the share of its time that the executor spent in `state`, in thousandths; `None` if no time has passed.
     ///
-    /// The state that it is in now counts with the time in progress. What preempted it is in none of them.
+    /// The time in progress counts for the current state. Preemption counts for no state.
     pub fn share(&self, state: ExecutorState) -> Option<u32> {
         permille(self.spent(state), self.total())
     }
 
-    /// Nanoseconds in `state`, the time in progress included.
+    /// Returns the nanoseconds in `state`, including the time in progress.
     pub fn spent(&self, state: ExecutorState) -> u64 {
         let settled = match state {
             ExecutorState::New => 0,
@@ -201,7 +202,7 @@ impl ExecutorRow {
 }
 
 impl<S: TraceRows> TraceSnapshot<S> {
-    /// The row of a task on the executor with this index.
+    /// Returns the row of a task on the executor with this index.
     pub fn task(&self, executor: u32, task: u32) -> Option<&TaskRow> {
         self.tasks
             .as_slice()
@@ -209,10 +210,10 @@ impl<S: TraceRows> TraceSnapshot<S> {
             .find(|row| row.executor == executor && row.task == task)
     }
 
-    /// What happened since `earlier`, a snapshot of the same program's run.
+    /// Returns the change since `earlier`, a snapshot of the same run of the program.
     ///
-    /// Counts and times are differences, the time in progress is counted into its state, and [`longest`](TaskRow::longest) and
-    /// states are those of this snapshot. A row that `earlier` lacks is taken whole.
+    /// Counts and times are differences, the time in progress counts for its state, and [`longest`](TaskRow::longest)
+    /// and states are those of this snapshot. A row that `earlier` lacks is included as it is.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut interval = self.clone();
@@ -263,18 +264,18 @@ impl<S: TraceRows> TraceSnapshot<S> {
 impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize, C: BucketWidth>
     EmbassyMetrics<T, EXECUTORS, TASKS, BUCKETS, C>
 {
-    /// Executors and tasks now.
+    /// Takes a snapshot of executors and tasks.
     pub fn trace(&self) -> TraceSnapshot<FixedTrace<EXECUTORS, TASKS>> {
         let mut snapshot = TraceSnapshot::default();
         self.trace_into(&mut snapshot);
         snapshot
     }
 
-    /// The same into a snapshot taken before, for a caller that can't spare the stack, or that reads from an interrupt.
+    /// Takes a snapshot into an existing one, for a caller that can't spare the stack or that reads from an interrupt.
     ///
-    /// A row that is just being written keeps the figures that `snapshot` had for it and is marked stale. That can happen only
-    /// to a reader that interrupted an executor or runs on another core. Where `snapshot` can hold fewer rows than there are, the last
-    /// are left out.
+    /// A row that is being written keeps its values in `snapshot` and is marked stale. That can happen only to a
+    /// reader that interrupts an executor or runs on another core. If `snapshot` can hold fewer rows than there are,
+    /// the last ones are left out.
     pub fn trace_into<S: TraceRows>(&self, snapshot: &mut TraceSnapshot<S>) {
         let scale = self.registry.scale();
         let now = if self.registry.is_timed() {
@@ -306,7 +307,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
                 row.polls = polls;
             }
         }
-        // Read after the ends, so that no more tasks seem to have ended than were spawned.
+        // Read after the ends, so that no more tasks appear to have ended than were spawned.
         overflow.spawned = self.overflow_spawned.load_acquire().unwrap_or(0);
         overflow.wakes = self.overflow_wakes.load_acquire().unwrap_or(0);
         snapshot.overflow.advance(&overflow);
@@ -343,7 +344,8 @@ impl ExecutorRow {
 
 impl TaskRow {
     fn read(&mut self, row: &Row, scale: &TimeScale) {
-        // The ends before the spawns, and the polls before the wakes, so that neither pair is ever the wrong way round.
+        // The ends are read before the spawns, and the polls before the wakes, so that neither pair is ever
+        // inconsistent.
         let values = read_with_retries(|| row.try_read(), relax);
         self.wakes = row.wakes();
         self.spawned = row.spawned();
@@ -367,7 +369,7 @@ impl OverflowRow {
         self.longest = self.longest.max(scale.nanos_of(values.overflow_longest));
     }
 
-    /// Takes over what is newer: an executor that was being written contributed nothing, and no count goes back.
+    /// Takes newer values: an executor that was being written contributed nothing, and no count decreases.
     fn advance(&mut self, to: &Self) {
         self.spawned = self.spawned.max(to.spawned);
         self.ended = self.ended.max(to.ended);
@@ -378,12 +380,12 @@ impl OverflowRow {
     }
 }
 
-/// Between two tries: another core may be writing.
+/// Waits between two attempts: another core may be writing.
 fn relax(_: u32) {
     spin_loop();
 }
 
-/// The entry at `index`, appended if it is the next.
+/// Returns the entry at `index`, and appends it if it is the next.
 fn at<V: Clone + Default>(rows: &mut impl Rows<V>, index: usize) -> Option<&mut V> {
     if index == rows.as_slice().len() {
         rows.try_push(V::default()).ok()?;

@@ -1,4 +1,4 @@
-//! A free-running counter that wraps, extended by whoever reads it.
+//! A free-running counter that wraps, extended to 64 bits by its readers.
 
 use core::time::Duration;
 
@@ -6,15 +6,15 @@ use super::step;
 use crate::sync::{AtomicU32, Ordering, const_unless_loom};
 use crate::time::{TimeSource, Timestamp};
 
-/// A hardware counter that runs freely, counts up and wraps after [`BITS`](Self::BITS) bits.
+/// A hardware counter that counts up without interruption and wraps after [`BITS`](Self::BITS) bits.
 ///
-/// An implementation of [`read`](Self::read) MUST give the counter of one and the same timer wherever it is called, and
-/// MUST NOT panic or block. A counter that counts down is inverted first (`!value`).
+/// An implementation of [`read`](Self::read) MUST return the counter of the same timer wherever it is called, and MUST
+/// NOT panic or block. Invert a counter that counts down (`!value`).
 pub trait FreeRunning {
-    /// How many bits the counter has, 2 to 32. A value outside is taken for the nearest inside.
+    /// The width of the counter in bits, from 2 to 32. A value out of this range is clamped.
     const BITS: u32 = 32;
 
-    /// The counter's present value. Bits above [`BITS`](Self::BITS) are ignored.
+    /// Returns the current value of the counter. Bits above [`BITS`](Self::BITS) are ignored.
     fn read(&self) -> u32;
 }
 
@@ -24,24 +24,24 @@ impl FreeRunning for fn() -> u32 {
     }
 }
 
-/// A wrapping counter extended to 64 bits by its readers.
+/// Extends a wrapping hardware counter to 64 bits. Every read extends it.
 ///
-/// It remembers in which half of which period it was last read; a reading that finds the counter in the next half
-/// moves that on. Two readings at once (an interrupt within a reading, or two cores) move it to the same value, so nothing is
-/// locked and nothing is lost.
+/// It stores the half period of the last read. A read that finds the counter in the next half increments it.
+/// Concurrent reads (an interrupt during a read, or two cores) store the same value, so it needs no lock and loses
+/// nothing.
 ///
 /// # Contract
 ///
-/// - It MUST be read at least once in every half period: every 2^31 ticks of a 32-bit counter, which is 33 s at 64 MHz.
-///   A worker that polls or parks that often is enough; firmware that sleeps longer reads it from a timer.
-///   [`half_period`](Self::half_period) says how long that is.
-/// - A reading MUST NOT be interrupted for half a period.
-/// - The counter must run from before the first reading on. It need not start at zero: the first half period is recognised.
+/// - It MUST be read at least once in every half period: every 2^31 ticks of a 32-bit counter, which is 33 s at 64
+///   MHz. A worker that polls or parks this often is enough. Firmware that sleeps longer must read it from a timer.
+///   [`half_period`](Self::half_period) returns this time.
+/// - A read MUST NOT be interrupted for half a period.
+/// - The counter must run before the first read. It need not start at zero: the first half period is recognised.
 ///
 /// The extended value wraps after 2^(31 + [`BITS`](FreeRunning::BITS)) ticks: never, for a 32-bit counter.
 #[derive(Debug)]
 pub struct ExtendedCounter<C> {
-    /// Half periods that have gone by. Its parity is the counter's top bit at the last reading.
+    /// The number of half periods that have passed. Its parity is the counter's top bit at the last read.
     halves: AtomicU32,
     ticks_per_second: u32,
     counter: C,
@@ -49,7 +49,7 @@ pub struct ExtendedCounter<C> {
 
 impl<C> ExtendedCounter<C> {
     const_unless_loom! {
-        /// Extends `counter`, which counts `ticks_per_second`.
+        /// Creates a clock from `counter`, which counts `ticks_per_second`.
         pub const fn new(counter: C, ticks_per_second: u32) -> Self {
             Self { halves: AtomicU32::new(0), ticks_per_second, counter }
         }
@@ -66,25 +66,25 @@ impl<C: FreeRunning> ExtendedCounter<C> {
     };
     const MASK: u32 = u32::MAX >> (32 - Self::BITS);
 
-    /// The extended value.
+    /// Returns the extended value.
     #[inline]
     pub fn ticks(&self) -> u64 {
-        // Ordering: acquire, pairs with the release below: the counter is read after the half period that it is compared
-        // with was stored, so that it is at most one half ahead of it.
+        // Ordering: acquire, pairs with the release below: the counter is read after the store of the half period with
+        // which it is compared, so it is at most one half ahead.
         let seen = self.halves.load(Ordering::Acquire);
         let count = self.counter.read() & Self::MASK;
         let ahead = (count >> (Self::BITS - 1)) ^ (seen & 1);
         let halves = seen.wrapping_add(ahead);
         if ahead != 0 {
-            // Ordering: release, pairs with the acquire above. Another reading in the same half stores the same value. One
-            // that was interrupted between its load and this store may put the count back by one; the next reading in
-            // that half puts it right again.
+            // Ordering: release, pairs with the acquire above. Another read in the same half stores the same value. A
+            // read that was interrupted between its load and this store may set the count back by one; the next read
+            // in that half corrects it.
             self.halves.store(halves, Ordering::Release);
         }
         u64::from(halves >> 1) << Self::BITS | u64::from(count)
     }
 
-    /// The longest time that may pass between two readings; `None` without a rate.
+    /// Returns the longest time allowed between two reads; `None` without a rate.
     pub fn half_period(&self) -> Option<Duration> {
         let nanos = (1_000_000_000_u64 << (Self::BITS - 1)).checked_div(u64::from(self.ticks_per_second))?;
         Some(Duration::from_nanos(nanos))
@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
 
-    /// A counter of any width whose true 64-bit value the test holds; `at_read` runs inside a reading.
+    /// A counter of any width whose true 64-bit value the test holds; `at_read` runs inside a read.
     struct Fake<'a, const BITS: u32> {
         truth: Cell<u64>,
         at_read: Cell<Option<&'a dyn Fn()>>,
@@ -175,7 +175,8 @@ mod tests {
 
     #[test]
     fn a_reading_nested_in_a_reading_sees_the_same_wrap() {
-        // The interrupt comes between the load of the half and the reading of the counter, at every distance from the edge.
+        // The interrupt comes between the load of the half and the read of the counter, at every distance from the
+        // edge.
         for before in [0x7FFF_FFF0_u64, 0xFFFF_FFF0, 0x1_7FFF_FFF0, 0x1_FFFF_FFF0] {
             let fake = Fake::<32>::new();
             let clock = ExtendedCounter::new(&fake, 1);

@@ -1,14 +1,14 @@
-//! Clocks of microcontrollers: short hardware counters extended to 64 bits.
+//! Clocks for microcontrollers: short hardware counters extended to 64 bits.
 //!
-//! Two kinds of counter, by what the hardware offers:
+//! There are two types, for two kinds of hardware counter:
 //!
-//! - [`ExtendedCounter`]: a counter that runs freely and wraps (DWT `CYCCNT`, a 32-bit or 16-bit timer). *Any reading*
-//!   extends it; no interrupt is needed as long as it is read twice in each of its periods.
-//! - [`PeriodicCounter`]: a counter that interrupts at every wrap (`SysTick`). *Its interrupt* extends it, however seldom it
-//!   is read.
+//! - [`ExtendedCounter`]: for a counter that runs freely and wraps (DWT `CYCCNT`, a 32-bit or 16-bit timer). *Each
+//!   read* extends it. It needs no interrupt, as long as it is read twice in each of its periods.
+//! - [`PeriodicCounter`]: for a counter that interrupts at every wrap (`SysTick`). *Its interrupt* extends it, however
+//!   rarely it is read.
 //!
-//! Both need loads and stores only: no compare-and-swap, no critical section, on every target. A reading may be taken
-//! in thread mode and in any interrupt, nested in another reading at any point.
+//! Both need only loads and stores: no compare-and-swap and no critical section, on every target. They may be read in
+//! thread mode and in any interrupt, and a read may interrupt another read at any point.
 
 mod free_running;
 mod periodic;
@@ -18,7 +18,7 @@ pub use periodic::{PeriodicCounter, PeriodicTimer};
 
 use core::time::Duration;
 
-/// The step of a clock with this rate, rounded up to a whole nanosecond.
+/// Returns the step of a clock with this rate, rounded up to a whole nanosecond.
 fn step(ticks_per_second: u32) -> Duration {
     if ticks_per_second == 0 {
         Duration::ZERO

@@ -1,4 +1,4 @@
-//! A counter that interrupts at every wrap, extended by that interrupt.
+//! A counter that interrupts at every wrap, extended to 64 bits by that interrupt.
 
 use core::time::Duration;
 
@@ -7,34 +7,34 @@ use crate::cell::OwnedCounter;
 use crate::sync::const_unless_loom;
 use crate::time::{TimeSource, Timestamp};
 
-/// A timer that starts over after a fixed number of ticks and raises an interrupt when it does.
+/// A timer that restarts after a fixed number of ticks and raises an interrupt when it does.
 ///
 /// An implementation:
 ///
-/// - MUST give [`elapsed`](Self::elapsed) from 0 to [`period`](Self::period) - 1, the ticks since it last started over. A timer
-///   that counts down, such as `SysTick`, is turned round: `reload - current`;
-/// - MUST say in [`is_wrap_pending`](Self::is_wrap_pending) that it has started over and the interrupt's handler has not yet begun. On a
-///   Cortex-M that is `SCB::is_pendst_pending()`;
+/// - MUST return a value from 0 to [`period`](Self::period) - 1 from [`elapsed`](Self::elapsed): the ticks since its
+///   last restart. For a timer that counts down, such as `SysTick`, this is `reload - current`;
+/// - MUST return `true` from [`is_wrap_pending`](Self::is_wrap_pending) if it has restarted and the interrupt's
+///   handler has not begun yet. On a Cortex-M this is `SCB::is_pendst_pending()`;
 /// - MUST NOT panic or block.
 pub trait PeriodicTimer {
     /// Ticks in one period: `reload + 1` for `SysTick`.
     fn period(&self) -> u32;
 
-    /// Ticks since the timer last started over.
+    /// Returns the ticks since the last restart.
     fn elapsed(&self) -> u32;
 
-    /// Whether it has started over since its interrupt was last handled.
+    /// Returns `true` if the timer has restarted since its interrupt was last handled.
     fn is_wrap_pending(&self) -> bool;
 }
 
-/// A [`PeriodicTimer`] extended to 64 bits by its interrupt.
+/// Extends a [`PeriodicTimer`] to 64 bits. The timer's interrupt extends it.
 ///
 /// # Contract
 ///
-/// - The timer's interrupt handler MUST call [`on_wrap`](Self::on_wrap) before anything else, exactly once for each interrupt, and nothing
-///   else may call it.
-/// - No context that reads this clock may preempt that handler before it did: give the timer the highest
-///   priority of those contexts. (On reset every Cortex-M interrupt has the same priority, so nothing preempts anything.)
+/// - The timer's interrupt handler MUST call [`on_wrap`](Self::on_wrap) first, exactly once per interrupt, and no
+///   other code may call it.
+/// - No context that reads this clock may preempt that handler before the call: give the timer the highest priority of
+///   those contexts. (After a reset, all Cortex-M interrupts have the same priority, so none preempts another.)
 /// - Interrupts MUST NOT be masked for a whole period, or that period is lost.
 #[derive(Debug)]
 pub struct PeriodicCounter<C> {
@@ -45,25 +45,25 @@ pub struct PeriodicCounter<C> {
 
 impl<C> PeriodicCounter<C> {
     const_unless_loom! {
-        /// Extends `timer`, which counts `ticks_per_second`.
+        /// Creates a clock from `timer`, which counts `ticks_per_second`.
         pub const fn new(timer: C, ticks_per_second: u32) -> Self {
             Self { wraps: OwnedCounter::new(), ticks_per_second, timer }
         }
     }
 }
 
-/// A reading is repeated when the interrupt came in its midst, which it does once a period: a second repetition means that the
-/// period is about as short as a reading, where no answer is better than another.
+/// A read is repeated if the interrupt came during it, which happens once per period. A second repetition means that
+/// the period is about as short as a read; then no result is better than another.
 const TRIES: u32 = 3;
 
 impl<C: PeriodicTimer> PeriodicCounter<C> {
-    /// The timer has started over: called by its interrupt handler.
+    /// Counts a restart of the timer. Call this from its interrupt handler.
     #[inline]
     pub fn on_wrap(&self) {
         self.wraps.increment_release();
     }
 
-    /// The extended value.
+    /// Returns the extended value.
     #[inline]
     pub fn ticks(&self) -> u64 {
         let period = u64::from(self.timer.period());
@@ -72,7 +72,7 @@ impl<C: PeriodicTimer> PeriodicCounter<C> {
             let wraps = self.wraps.load_acquire();
             let mut elapsed = u64::from(self.timer.elapsed());
             if self.timer.is_wrap_pending() {
-                // It started over before `elapsed` was read or after: read again, this is after.
+                // The timer restarted before or after `elapsed` was read. A second read is after the restart.
                 elapsed = period + u64::from(self.timer.elapsed());
             }
             ticks = wraps.wrapping_mul(period).wrapping_add(elapsed);
@@ -113,13 +113,14 @@ mod tests {
 
     const PERIOD: u64 = 100;
 
-    /// A timer whose true value the test holds. Every look at the hardware may let time pass or the interrupt run.
+    /// A timer whose true value the test holds. On every access to the hardware, time may pass or the interrupt may
+    /// run.
     #[derive(Default)]
     struct Fake {
         truth: Cell<u64>,
         handled: Cell<u64>,
         masked: Cell<bool>,
-        /// Ticks that pass before each of the next looks.
+        /// The ticks that pass before each of the next accesses.
         passing: Cell<[u64; 3]>,
     }
 
@@ -177,7 +178,7 @@ mod tests {
                     let back = Cell::new(None);
                     let clock = PeriodicCounter::new(Handle(&fake, &back), 1_000);
                     back.set(Some(&clock));
-                    // Some periods go by with nobody reading.
+                    // No read happens in some periods.
                     for period in 1..=7 {
                         fake.truth.set(period * PERIOD);
                         clock.timer.interrupt();

@@ -29,8 +29,8 @@ fn a_released_slot_goes_on_from_its_totals() {
         for thread in threads {
             leases += thread.join().unwrap();
         }
-        assert!(leases >= 2, "the first to come finds it free");
-        assert_eq!(slot.1.get(), leases, "no lease lost the count of another");
+        assert!(leases >= 2, "the first lease finds it free");
+        assert_eq!(slot.1.get(), leases, "no lease loses the count of another");
         assert_eq!(slot.0.worker(), Some(0));
         assert!(!slot.0.is_leased());
     });

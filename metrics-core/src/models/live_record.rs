@@ -140,7 +140,7 @@ impl<const RF: bool, const RW: bool, const SE: bool, const AF: bool, const SL: b
     }
 }
 
-const OTHER_POLL: &str = "location and time are of the poll that the word names";
+const OTHER_POLL: &str = "location and time belong to the poll in the word";
 const TOO_OLD: &str = "no state is older than its word";
 
 /// Two consecutive polls, while a reader reads. The `n`th has location `n` and starts at `n`.
@@ -218,25 +218,25 @@ fn the_copy_with_every_part_holds() {
 }
 
 #[test]
-#[should_panic(expected = "location and time are of the poll that the word names")]
+#[should_panic(expected = "location and time belong to the poll in the word")]
 fn without_the_release_fence_it_names_another() {
     a_poll_has_its_own_location::<Parts<false, true, true, true, true>>();
 }
 
 #[test]
-#[should_panic(expected = "location and time are of the poll that the word names")]
+#[should_panic(expected = "location and time belong to the poll in the word")]
 fn without_the_stored_end_it_names_another() {
     a_poll_has_its_own_location::<Parts<true, true, false, true, true>>();
 }
 
 #[test]
-#[should_panic(expected = "location and time are of the poll that the word names")]
+#[should_panic(expected = "location and time belong to the poll in the word")]
 fn without_the_acquire_fence_it_names_another() {
     a_poll_has_its_own_location::<Parts<true, true, true, false, true>>();
 }
 
 #[test]
-#[should_panic(expected = "location and time are of the poll that the word names")]
+#[should_panic(expected = "location and time belong to the poll in the word")]
 fn without_the_second_load_it_names_another() {
     a_poll_has_its_own_location::<Parts<true, true, true, true, false>>();
 }

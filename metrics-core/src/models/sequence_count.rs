@@ -86,9 +86,9 @@ fn a_read_is_whole<P: Protocol>() {
         let mut last = 0;
         for _ in 0..2 {
             if let Some((first, second)) = slot.0.try_read(|| (slot.1.get(), slot.2.get())) {
-                assert_eq!(first, second, "one write, whole");
-                assert_eq!(first, whole(first & 3), "both halves of one value");
-                assert!(first >= last, "never back");
+                assert_eq!(first, second, "one complete write");
+                assert_eq!(first, whole(first & 3), "both words of one value");
+                assert!(first >= last, "the value never decreases");
                 last = first;
             }
         }

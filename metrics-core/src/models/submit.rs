@@ -55,7 +55,7 @@ fn samples_are_the_sum_of_the_buckets_and_the_polls() {
         });
         if let Some((polls, buckets, sum)) = slot.read() {
             assert_eq!(buckets[0] + buckets[1], polls);
-            assert_eq!(sum, whole(polls), "the sum of the same samples, both halves");
+            assert_eq!(sum, whole(polls), "the sum of the same samples, in both words");
         }
         worker.join().unwrap();
         assert_eq!(slot.read(), Some((2, [1, 1], whole(2))));
@@ -75,6 +75,6 @@ fn two_readers_do_not_disturb_each_other() {
         }
         worker.join().unwrap();
         assert!(other.join().unwrap().is_none_or(|polls| polls <= 1));
-        assert_eq!(slot.read(), Some((1, [1, 0], whole(1))), "nobody reset anything");
+        assert_eq!(slot.read(), Some((1, [1, 0], whole(1))), "no value was reset");
     });
 }

@@ -366,7 +366,11 @@ mod tests {
             batch.submit(&slot);
             let i = layout.index(1);
             assert_eq!(slot.bucket(i), 254);
-            assert_eq!(slot.extremes(), (254, 1, 1), "the totals are of the same samples");
+            assert_eq!(
+                slot.extremes(),
+                (254, 1, 1),
+                "the totals belong to the same samples"
+            );
             assert!(!batch.record(&layout, 1));
         }
     }

@@ -206,7 +206,7 @@ mod tests {
         }
         sampling.set(4, 1);
         let every = (0..1_000).all(|_| sampling.draw().schedule_latency);
-        assert!(every, "another share is drawn by itself");
+        assert!(every, "a different sampling is drawn separately");
     }
 
     #[test]

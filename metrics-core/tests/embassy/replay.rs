@@ -35,14 +35,14 @@ pub(crate) struct Player<const E: usize, const N: usize> {
 impl<const E: usize, const N: usize> Player<E, N> {
     pub(crate) fn new() -> Self {
         let clock: &'static TestClock = Box::leak(Box::new(TestClock::with_rate(1_000_000)));
-        let layout = HistogramConfig::power_of_two(1_000, BUCKETS).expect("a layout that fits");
+        let layout = HistogramConfig::power_of_two(1_000, BUCKETS).expect("the layout fits");
         let description: StaticRegistryConfig<E, BUCKETS> = Builder::new()
             .measures(MEASURED)
             .name("embassy")
             .poll_time(layout)
             .schedule_latency(layout)
             .describe(clock.ticks_per_second(), clock.resolution())
-            .expect("a registry that fits");
+            .expect("the registry fits");
         let registry = Registry::new(Box::leak(Box::new(description)), clock);
         Self {
             clock,
