@@ -175,7 +175,7 @@ impl LiveRecord {
     pub(crate) fn busy_since(&self) -> u64 {
         match (self.state.is_busy(), self.busy_since, self.since) {
             (false, ..) => UNTIMED,
-            // A worker that never says when it processes tasks is busy in its polls.
+            // A worker that never reports when it runs tasks is busy in its polls.
             (true, UNTIMED, Some(since)) => since.ticks(),
             (true, since, _) => since,
         }
@@ -377,8 +377,8 @@ impl Live {
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     #[inline(always)]
     pub(crate) fn is_still(&self, read: &LiveRecord) -> bool {
-        // Ordering: relaxed. An older word than the newest is what a moment ago was, and nothing else is read by it but a
-        // location that `set_spawn_location` stored, which is compared itself.
+        // Ordering: relaxed. An older word is the state of a moment ago. The only other value that is read is a location that
+        // `set_spawn_location` stored, which is compared itself.
         let word = self.word.load(Ordering::Relaxed);
         word >> NUMBER_SHIFT == read.transition.0
             && word & STATE_MASK == read.state.bits()

@@ -82,11 +82,11 @@ impl core::error::Error for LeaseError {}
 /// 1. [`park`](Self::park), just before the thread blocks. Ends busy time and submits.
 /// 2. [`unpark`](Self::unpark), just after the thread wakes. Submits.
 /// 3. [`start_processing_scheduled_tasks`](Self::start_processing_scheduled_tasks), before the worker runs tasks. Busy
-/// time begins.
+///    time begins.
 /// 4. [`start_poll`](Self::start_poll), before each poll of a spawned task.
 /// 5. [`end_poll`](Self::end_poll), after it. Submits once the interval has passed.
 /// 6. [`end_processing_scheduled_tasks`](Self::end_processing_scheduled_tasks), when the worker has no tasks left and
-/// searches for work or runs the driver. Busy time ends.
+///    searches for work or runs the driver. Busy time ends.
 ///
 /// # Clock reads
 ///

@@ -1,5 +1,6 @@
-//! A reader that interrupts a write section, as an interrupt handler may: it gets the last good state, marked stale, and a
-//! later read succeeds. The interruption is a clock that runs the reader, since a direct worker reads its clock inside the section.
+//! A reader that interrupts a write, as an interrupt handler may: it gets the last good values, marked stale, and a
+//! later read succeeds. The interruption is a clock that runs the reader, because a static worker reads its clock
+//! inside the write.
 #![cfg(not(metrics_core_loom))]
 #![allow(missing_docs)]
 
@@ -55,7 +56,7 @@ fn seen() -> (Option<u64>, Option<u64>, Option<Staleness>) {
 fn a_reader_inside_a_write_keeps_its_last_values() {
     let worker = METRICS.worker(0).unwrap();
     worker.start_processing_scheduled_tasks();
-    // Before anything was ever read.
+    // Before the first successful read.
     worker.start_poll(PollStart::default());
     METRICS.clock().interrupt_at(0, read);
     worker.end_poll();

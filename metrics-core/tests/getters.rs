@@ -1,4 +1,4 @@
-//! The getters of a reader: one source per number, and a read that no submit disturbs.
+//! The getters of a reader: one source per metric, and reads that no submit disturbs.
 #![cfg(not(metrics_core_loom))]
 #![allow(missing_docs)]
 
@@ -29,7 +29,7 @@ const DESCRIPTION: StaticRegistryConfig<2, 8> = match Builder::new()
     Err(_) => panic!("two workers fit"),
 };
 
-/// Reports every number itself, each another.
+/// Reports every metric itself, each with a different value.
 struct Everything;
 
 impl Probe for Everything {
@@ -110,7 +110,7 @@ std::thread_local! {
     static READ: Cell<Option<Result<Option<u64>, SlotBusy>>> = const { Cell::new(None) };
 }
 
-/// A static worker reads its clock inside its write section, where this runs as an interrupt would.
+/// A static worker reads its clock inside its write, where this runs as an interrupt would.
 #[test]
 fn a_counter_that_is_being_written_is_read_or_busy_but_never_unmeasured() {
     let worker = BUSY.worker(0).unwrap();

@@ -1,4 +1,4 @@
-//! Every way in which a configuration can be wrong has its error, and none panics.
+//! Every invalid configuration has its error, and none panics.
 
 use core::time::Duration;
 
@@ -58,7 +58,7 @@ fn min_not_below_max() {
         );
     }
     let builder = HistogramConfig::builder();
-    // Below the minimum that it has by default.
+    // Below the default minimum.
     let error = HistogramError::MinNotBelowMax { min: 100, max: 50 };
     assert_eq!(builder.max_value(Duration::from_nanos(50)).build(), Err(error));
     let error = HistogramError::MinNotBelowMax { min: 100, max: 0 };
@@ -205,7 +205,7 @@ fn the_builder_builds_the_requested_layout() {
         h2.max_error(0.9).build(),
         HistogramConfig::h2(1_000, 1_000_000_000, 2)
     );
-    // The later of the two counts.
+    // The later of the two calls applies.
     assert_eq!(
         h2.max_error(0.01).precision_exact(3).build(),
         h2.precision_exact(3).build()
@@ -247,7 +247,7 @@ fn different_layouts() {
     );
 }
 
-/// A message says what is wrong, the bound, and what to do.
+/// A message states the error, the limit, and the remedy.
 #[test]
 fn messages_have_bound_and_remedy() {
     let config = HistogramConfig::linear(1, 2).unwrap().layout();

@@ -1,4 +1,4 @@
-//! The layouts against lists of edges that are made here, from their definition and in 128 bits.
+//! The layouts, compared with lists of edges that are computed here from their definition in 128 bits.
 
 #[cfg(target_has_atomic = "64")]
 use histogram::Histogram;
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// All the first values of the buckets of an untruncated H2 histogram.
+/// The first values of all buckets of an untruncated H2 histogram.
 fn h2_edges(precision: u32) -> Vec<u128> {
     let mut edges: Vec<u128> = (0..1 << precision).collect();
     for octave in precision..64 {
@@ -20,7 +20,8 @@ fn h2_edges(precision: u32) -> Vec<u128> {
 /// The first values of the buckets of a layout that starts and ends as Tokio's does.
 fn truncated(edges: &[u128], min: u64, max: u64) -> Vec<u128> {
     let (min, max) = (u128::from(min), u128::from(max));
-    // The bucket of `min` stays, whatever is below is one bucket; the first edge at or above `max` is the last.
+    // The bucket of `min` stays, and all smaller values share one bucket. The first edge at or above `max` is the
+    // last.
     let kept = edges.iter().copied().filter(|&edge| edge > 0);
     let first = kept.clone().filter(|&edge| edge <= min).max().unwrap_or(1);
     let last = kept
@@ -33,7 +34,7 @@ fn truncated(edges: &[u128], min: u64, max: u64) -> Vec<u128> {
         .collect()
 }
 
-/// Every bucket has these edges, and the edges' neighbours and the largest value are found in their bucket.
+/// Every bucket has these edges, and the edges, their neighbours and the largest value are in their buckets.
 fn assert_edges(config: HistogramConfig, edges: &[u128]) {
     assert_eq!(config.num_buckets(), edges.len(), "{config:?}");
     for (index, &start) in edges.iter().enumerate() {
@@ -50,7 +51,7 @@ fn assert_edges(config: HistogramConfig, edges: &[u128]) {
     }
     assert_eq!(config.bucket_range(edges.len()), None);
     assert_eq!(config.bucket_range(usize::MAX), None);
-    // The parameters that it tells make the same again.
+    // The reported parameters give an equal layout.
     assert_eq!(
         HistogramConfig::try_from(config.layout()),
         Ok(config),
@@ -58,7 +59,7 @@ fn assert_edges(config: HistogramConfig, edges: &[u128]) {
     );
 }
 
-/// Every value up to a limit is in the bucket that the edges say.
+/// Every value up to a limit is in the bucket that the edges define.
 fn assert_values(config: HistogramConfig, edges: &[u128], limit: u64) {
     let mut index = 0;
     for value in 0..=limit {
@@ -136,7 +137,7 @@ fn every_small_linear_layout() {
     }
 }
 
-/// The multiplication that stands in for the division, at all edges of the widest and longest layouts.
+/// The multiplication that replaces the division, at all edges of the widest and longest layouts.
 #[test]
 fn linear_layouts_divide_exactly_at_every_edge() {
     let most = HistogramConfig::MAX_BUCKETS;
@@ -244,7 +245,7 @@ fn nothing_truncated_is_the_histogram_crates() {
     }
 }
 
-/// What a bucket's width is called in the documentation, for all layouts that promise it.
+/// The documented relation between a bucket's width and its lower bound, for all layouts that guarantee it.
 #[test]
 fn a_bucket_is_never_wider_than_the_relative_error() {
     let configs = (0..=10).map(|precision| HistogramConfig::h2(3, 1 << 40, precision).unwrap());
@@ -262,7 +263,7 @@ fn a_bucket_is_never_wider_than_the_relative_error() {
     assert_eq!(HistogramConfig::linear(5, 5).unwrap().relative_error(), None);
 }
 
-/// Values of every magnitude alike, where `any::<u64>()` has hardly a small one.
+/// Values of every magnitude with equal probability; `any::<u64>()` hardly generates a small one.
 fn magnitudes() -> impl Strategy<Value = u64> {
     (any::<u64>(), 0..64_u32).prop_map(|(value, shift)| value >> shift)
 }

@@ -1,4 +1,4 @@
-//! What a histogram says about its samples, against the samples themselves.
+//! The statistics of a histogram, compared with those of the samples themselves.
 
 #[cfg(target_has_atomic = "64")]
 use histogram::Histogram;
@@ -22,12 +22,12 @@ fn recorded(config: HistogramConfig, values: &[u64]) -> Snapshot {
     snapshot
 }
 
-/// The sample of the smallest rank that reaches `permille`, from the samples.
+/// The sample of the smallest rank that reaches `permille`, computed from the samples.
 fn exact(sorted: &[u64], permille: usize) -> u64 {
     sorted[(permille * sorted.len()).div_ceil(1000).max(1) - 1]
 }
 
-/// That a quantile holds the exact one, and is no wider than its bucket.
+/// Checks that a quantile contains the exact one and is no wider than its bucket.
 fn assert_quantile(config: &HistogramConfig, quantile: Quantile, exact: u64) -> Result<(), TestCaseError> {
     let Quantile {
         lower,
@@ -50,7 +50,7 @@ fn sum(values: &[u64]) -> u64 {
         .fold(0, |sum: u64, &value| sum.saturating_add(value))
 }
 
-/// Values of every magnitude alike.
+/// Values of every magnitude with equal probability.
 fn values(count: core::ops::Range<usize>) -> impl Strategy<Value = Vec<u64>> {
     prop::collection::vec(
         (any::<u64>(), 0..64_u32).prop_map(|(value, shift)| value >> shift),
@@ -106,7 +106,7 @@ fn several_quantiles_in_any_order() {
         assert_eq!(out, snapshot.quantile(quantile));
     }
     assert_eq!(out[4], None);
-    // The rank just below the bucket that answered the one before.
+    // The rank just below the bucket of the previous quantile.
     let one_each = recorded(
         HistogramConfig::linear(1, 20).unwrap(),
         &(0..10).collect::<Vec<_>>(),
@@ -117,17 +117,17 @@ fn several_quantiles_in_any_order() {
         pair.map(|quantile| quantile.map(|quantile| quantile.estimate)),
         [Some(7), Some(6)]
     );
-    // Left over from before.
+    // A value from an earlier call.
     let mut out = [out[0]; 8];
     snapshot.quantiles(&quantiles[..2], &mut out);
     assert_eq!(out[2..], [None; 6]);
-    // Fewer answers than questions.
+    // Fewer outputs than quantiles.
     let mut out = [None; 1];
     snapshot.quantiles(&quantiles, &mut out);
     assert_eq!(out[0], snapshot.quantile(0.9));
 }
 
-/// Samples spread evenly over a bucket are estimated where they are.
+/// Samples spread evenly over a bucket are estimated at their positions.
 #[test]
 fn estimates_are_spread_over_a_bucket() {
     let values: Vec<u64> = (0..100).collect();
@@ -138,7 +138,7 @@ fn estimates_are_spread_over_a_bucket() {
     }
 }
 
-/// A sample alone in a part of its bucket is estimated in the middle of that part.
+/// A single sample in a part of its bucket is estimated in the middle of that part.
 #[test]
 fn estimates_are_in_the_middle_of_their_part() {
     let snapshot = recorded(HistogramConfig::linear(100, 2).unwrap(), &[10, 70, 90]);
@@ -196,7 +196,7 @@ fn an_interval_knows_extremes_that_it_set() {
         }
         later.since(&earlier).unwrap()
     };
-    // Both moved; neither did; in the bucket of an extreme of the lifetime.
+    // Both extremes changed; neither changed; a sample is in the bucket of an extreme of the lifetime.
     let interval = later(&[120, 350, 777]);
     assert_eq!(
         (interval.min(), interval.max()),
@@ -212,12 +212,12 @@ fn an_interval_knows_extremes_that_it_set() {
         (interval.min(), interval.max()),
         (bounds(250, 299), bounds(500, 550))
     );
-    // The quantiles 0 and 1 are as well known as the extremes.
+    // The quantiles 0 and 1 are as exact as the extremes.
     let last = interval.quantile(1.0).unwrap();
     assert_eq!((last.lower, last.upper), (500, 550));
 }
 
-/// The smallest of two is at most the lesser of both upper bounds, and so on.
+/// The smallest of two samples is at most the lower of both upper bounds, and likewise for the other bounds.
 #[test]
 fn merged_intervals_keep_the_tighter_bounds() {
     let config = HistogramConfig::linear(100, 10).unwrap();
@@ -263,8 +263,8 @@ fn a_state_that_is_not_earlier_is_rejected() {
     };
     let refused = Err(HistogramSinceError::NotEarlier);
     assert_eq!(since(&[150, 250], &[150]), Ok(1));
-    // The other way round; another bucket; the same bucket, but less of a sum; extremes that would go back;
-    // a sum that grew without a sample.
+    // In reverse order; another bucket; the same bucket with a smaller sum; extremes that would go back; a sum that
+    // increased without a sample.
     assert_eq!(since(&[150], &[150, 250]), refused);
     assert_eq!(since(&[150, 350], &[250]), refused);
     assert_eq!(since(&[100, 101], &[199, 150]), refused);
@@ -277,7 +277,7 @@ fn a_state_that_is_not_earlier_is_rejected() {
 fn merging_stops_at_the_limit() {
     let config = HistogramConfig::linear(10, 2).unwrap();
     let mut snapshot = recorded(config, &[5]);
-    // Doubled up to the limit, which it may reach.
+    // Doubled up to the limit, which is allowed.
     for _ in 0..63 {
         let same = snapshot.clone();
         snapshot.merge(&same).unwrap();
@@ -289,7 +289,7 @@ fn merging_stops_at_the_limit() {
         Err(HistogramMergeError::CountOverflow)
     );
     assert_eq!(snapshot, before);
-    // Recording goes on, and quantiles of so many are answered.
+    // Recording continues, and quantiles of this many samples are computed.
     snapshot.record(17);
     assert_eq!(snapshot.count(), Snapshot::MAX_COUNT + 1);
     assert_eq!(
@@ -299,7 +299,7 @@ fn merging_stops_at_the_limit() {
     assert_eq!(snapshot.quantile(1.0).map(|last| last.estimate), Some(17));
 }
 
-/// The edges are those of the layout, whatever was recorded, and a smaller limit takes only edges away.
+/// The edges depend only on the layout, and a smaller limit only removes edges.
 #[test]
 fn downsampled_edges_are_stable_and_nest() {
     let all = [
@@ -339,7 +339,7 @@ fn downsampled_edges_are_stable_and_nest() {
                 "{config:?} {limit}"
             );
             if limit > 1 {
-                // What reaches infinity is what did before.
+                // The last bucket is still the one without an upper bound.
                 let last = config.bucket_range(config.num_buckets() - 1).unwrap();
                 assert_eq!(ranges[ranges.len() - 1], last);
             }
@@ -354,7 +354,7 @@ fn downsampled_edges_are_stable_and_nest() {
     }
 }
 
-/// Histograms of different range have the same edges where both have any.
+/// Histograms of different range have the same edges where both have edges.
 #[test]
 fn downsampled_edges_are_shared_between_ranges() {
     let starts = |config| -> Vec<u64> {
@@ -369,7 +369,7 @@ fn downsampled_edges_are_shared_between_ranges() {
     let one = starts(HistogramConfig::DEFAULT);
     let other = starts(HistogramConfig::h2(10_000, 100_000_000_000, 2).unwrap());
     assert_eq!(one.len(), 17);
-    // Multiples of two octaves; but for the first bucket and the one that reaches infinity.
+    // Multiples of two octaves, except for the first and the last bucket.
     assert_eq!(one[..4], [0, 128, 512, 2048]);
     assert!(
         other[1..other.len() - 1]
@@ -459,7 +459,7 @@ proptest! {
         }
     }
 
-    /// Of two workers, or of two times.
+    /// Two workers, or two intervals.
     #[test]
     fn merged_intervals_hold_all(
         config in configs(), one in values(0..20), two in values(0..20), three in values(0..20),
@@ -492,7 +492,7 @@ proptest! {
         prop_assert!(interval.downsample(limit).unwrap().iter().eq(downsampled.iter()));
     }
 
-    /// Quantiles that are binary fractions: of others the rank may differ by the rounding of a product.
+    /// Quantiles that are binary fractions: the rank of others may differ by the rounding of a product.
     #[cfg(target_has_atomic = "64")]
     #[test]
     fn untruncated_is_the_histogram_crates(values in values(1..200)) {

@@ -1,4 +1,4 @@
-//! The serialised forms: every way round, the same for every storage, and nothing wrong is let in.
+//! The serialised forms: they round-trip, are the same for every storage, and reject invalid input.
 
 use metrics_core::histogram::{HistogramConfig, HistogramInterval, HistogramSnapshot};
 use proptest::prelude::*;
@@ -21,7 +21,7 @@ fn recorded(values: &[u64]) -> HistogramSnapshot<Fixed> {
 
 #[test]
 fn json_is_as_documented() {
-    // 2^53 + 1 is the first integer that a double does not have.
+    // 2^53 + 1 is the first integer that a double can't represent.
     let snapshot = recorded(&[12, 15, (1 << 53) + 1]);
     let json = concat!(
         r#"{"config":{"linear":{"width":"10","buckets":4}},"count":"3","sum":"9007199254741020","#,
@@ -71,7 +71,7 @@ fn a_configuration_is_its_parameters() {
         let bytes = postcard::to_slice(&config, &mut buffer).unwrap();
         assert_eq!(postcard::from_bytes::<HistogramConfig>(bytes).unwrap(), config);
     }
-    // Requested parameters do as well as rounded ones.
+    // Requested parameters are accepted like rounded ones.
     let asked = r#"{"h2":{"min":"100","max":"60000000000","precision":2}}"#;
     assert_eq!(
         serde_json::from_str::<HistogramConfig>(asked).unwrap(),
@@ -123,7 +123,7 @@ fn a_wrong_snapshot_is_refused() {
     };
     let read = |json: &str| serde_json::from_str::<HistogramSnapshot<Fixed>>(json);
     let extremes = r#""min":"12","max":"25""#;
-    // The fields in another order, and a count of 0, do no harm.
+    // Fields in another order and a count of 0 are accepted.
     let right = read(&json("2", "37", extremes, r#"[[0,"0"],[1,"1"],[2,"1"]]"#)).unwrap();
     assert_eq!(right, recorded(&[12, 25]));
 
@@ -182,7 +182,7 @@ fn a_wrong_snapshot_is_refused() {
         let error = read(&wrong).unwrap_err().to_string();
         assert!(error.contains(reason), "{wrong}: {error}");
     }
-    // An interval's bounds must be bounds.
+    // The lower bound of an interval must not be above the upper bound.
     let bounds = |lower: u64, upper: u64| {
         let extremes =
             format!(r#""min":{{"lower":"{lower}","upper":"{upper}"}},"max":{{"lower":"20","upper":"25"}}"#);
@@ -208,7 +208,7 @@ fn a_sum_that_saturated_is_possible() {
 }
 
 proptest! {
-    /// What a microcontroller writes is read by a server, and the other way.
+    /// A server reads what a microcontroller writes, and the other way round.
     #[test]
     fn every_way_round_is_the_same(
         earlier in prop::collection::vec((any::<u64>(), 0..64_u32), 0..30),
@@ -244,7 +244,7 @@ proptest! {
         prop_assert_eq!(&serde_json::from_str::<HistogramInterval<Fixed>>(&json).unwrap(), &fixed);
     }
 
-    /// Whatever the bytes are, the answer is a histogram that holds together or an error.
+    /// Any bytes decode to a consistent histogram or to an error.
     #[test]
     fn any_bytes_are_read_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..80), kind in 0..3_u8) {
         if let Some(first) = bytes.first_mut() {
@@ -257,7 +257,7 @@ proptest! {
         }
     }
 
-    /// One byte of a good message changed.
+    /// One changed byte in a valid message.
     #[test]
     fn a_damaged_message_is_read_or_refused(at in any::<prop::sample::Index>(), bit in 0..8_u32) {
         let snapshot = recorded(&[1, 12, 12, 25, 1 << 40]);

@@ -1,4 +1,4 @@
-//! Buckets that count in 32 bits: the same histogram in less RAM, and honest about a bucket that is full.
+//! 32-bit bucket counts: the same histogram in less RAM, which reports a full bucket.
 
 #[path = "common/clock.rs"]
 mod clock;
@@ -13,7 +13,7 @@ use metrics_core::{
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// The smallest layout that there is a use for.
+/// The smallest useful layout.
 const BUCKETS: usize = 8;
 
 const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1, BUCKETS) {
@@ -55,6 +55,7 @@ fn narrow_buckets_take_half_the_memory() {
     type Wide = Registry<StaticStorage<1, 64>, NoClock>;
     type Narrow = Registry<StaticStorage<1, 64, Buckets32>, NoClock>;
     let saved = size_of::<Wide>() - size_of::<Narrow>();
-    // Two histograms of 64 buckets, 4 bytes less each; a server's slot is rounded to pairs of cache lines.
+    // Two histograms of 64 buckets with 4 bytes less per bucket. A server's slot is rounded up to pairs of cache
+    // lines.
     assert!(saved.abs_diff(2 * 64 * 4) < 128, "{saved}");
 }

@@ -1,4 +1,4 @@
-//! One writer per slot: a lease can't be copied, and no two threads can hold it at once.
+//! One writer per slot: a lease can't be copied, and two threads can't hold it at once.
 #![cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
 #![allow(missing_docs)]
 
@@ -21,7 +21,7 @@ fn every_lease_has_a_slot_of_its_own() {
         .build(NoClock)
         .unwrap();
     let metrics = RuntimeMetrics::new(registry.clone());
-    // Of one index, of another, of any, of none: no two of them may share a slot.
+    // Of one index, of another, of any, and of an external thread: no two of them may share a slot.
     let lease = |index| Worker::lease(registry.clone(), index).unwrap();
     let workers: Vec<Leased> = (0..3)
         .flat_map(|_| {
@@ -37,7 +37,7 @@ fn every_lease_has_a_slot_of_its_own() {
     slots.dedup();
     assert_eq!(slots.len(), workers.len());
 
-    // Two that shared one would each submit its own total over the other's.
+    // Two workers with one slot would overwrite each other's totals.
     for worker in &workers {
         worker.inc_root_polls();
     }

@@ -1,4 +1,4 @@
-//! Readers: what they return for workers that come, go and can't be read, and which snapshots they compare.
+//! Readers: the values of workers that start, end and can't be read, and the snapshots that can be compared.
 #![cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
 #![allow(missing_docs)]
 
@@ -48,7 +48,7 @@ fn snapshots_of_two_registries_of_one_name_have_no_difference() {
     assert_eq!(other.since(&one).unwrap_err(), SinceError::OtherEpoch);
 }
 
-/// A probe in a process, or in one that was forked from it.
+/// A probe in a process, or in a process forked from it.
 struct Forked(Cell<u64>);
 
 impl Probe for &Forked {
@@ -151,7 +151,8 @@ fn configured_workers_that_never_run_cost_nothing() {
     }
 }
 
-/// Ten times as many slots take less than a hundred times as long, which is what they would take if each looked at all others.
+/// Ten times as many slots take less than a hundred times as long, which would be the time if each slot checked all
+/// others.
 #[cfg_attr(target_arch = "wasm32", ignore = "there is no `Instant`")]
 #[test]
 fn the_cost_of_leases_snapshots_and_intervals_is_linear_in_the_slots() {

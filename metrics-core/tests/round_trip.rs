@@ -1,4 +1,5 @@
-//! Every getter of a snapshot returns the same after it was serialised and read again, and hostile input is refused within a limit.
+//! Every getter of a snapshot returns the same value after serialisation, and hostile input is rejected within a
+//! limit.
 #![cfg(all(
     feature = "alloc",
     feature = "serde",
@@ -26,7 +27,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 type Shared = Arc<Registry<HeapStorage, TestClock>>;
 
-/// Reports gauges, and names for what it is asked.
+/// Reports gauges and names.
 #[derive(Clone, Copy)]
 struct Names;
 
@@ -245,7 +246,7 @@ fn live_contended_registries_keep_every_getter() {
     });
 }
 
-/// A snapshot of so many workers, all of which look alike.
+/// A snapshot of this many equal workers.
 fn copies(workers: u32, config: HistogramConfig) -> serde_json::Value {
     let registry = Builder::new()
         .epoch(1)
@@ -266,12 +267,12 @@ fn copies(workers: u32, config: HistogramConfig) -> serde_json::Value {
     json
 }
 
-/// The same in binary: the length of the list, and its workers one after the other.
+/// Such a snapshot in binary: the length of the list, followed by its workers.
 fn binary_copies(workers: u32, config: HistogramConfig) -> Vec<u8> {
     let snapshot =
         |workers| -> Snapshot<HeapStorage> { serde_json::from_value(copies(workers, config)).unwrap() };
     let (none, one) = (binary(&snapshot(0)), binary(&snapshot(1)));
-    // Without external threads the list is last but for one byte.
+    // Without external threads, the list is last except for one byte.
     let start = none.len() - 2;
     let worker = &one[start + 1..one.len() - 1];
     let varint = |mut n: u32| {

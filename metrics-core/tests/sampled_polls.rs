@@ -1,4 +1,4 @@
-//! One poll in so many: what is measured stands for what is not, also where the load is periodic.
+//! Sampling: the measured polls represent the others, even if the load is periodic.
 #![cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
 #![allow(missing_docs)]
 

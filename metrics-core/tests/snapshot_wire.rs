@@ -1,4 +1,4 @@
-//! The serialised snapshot: what is written is what is read, in text and in binary, on heap and fixed storage.
+//! The serialised snapshot round-trips, in text and in binary, on heap and fixed storage.
 #![cfg(all(
     feature = "alloc",
     feature = "serde",
@@ -57,7 +57,7 @@ fn to_binary(snapshot: &impl serde::Serialize) -> Vec<u8> {
     postcard::to_slice(snapshot, &mut buffer).unwrap().to_vec()
 }
 
-/// Everything that a reader can ask of a snapshot, as text.
+/// The values of all getters of a snapshot, as text.
 fn facts(snapshot: &Snapshot<HeapStorage>) -> String {
     serde_json::to_string_pretty(snapshot).unwrap()
 }

@@ -1,4 +1,4 @@
-//! Which time a poll of a worker in a `static` is charged with.
+//! The time that a poll of a worker in a `static` includes.
 #![allow(missing_docs)]
 
 #[path = "common/clock.rs"]
@@ -32,7 +32,7 @@ type Static = StaticWorker<TestClock, 1, BUCKETS>;
 
 type Hook = fn(Static);
 
-/// What an executor may report between two polls.
+/// The hooks that an executor may call between two polls.
 const BETWEEN: &[(&str, Hook)] = &[
     ("discard_last_timestamp", |worker| worker.discard_last_timestamp()),
     ("local schedule", |worker| worker.inc_local_schedule_count()),

@@ -1,5 +1,5 @@
-//! Workers on threads of their own under a reader that never pauses: on every target with threads, each state that it
-//! sees is one that was submitted whole.
+//! Workers on their own threads while a reader never pauses: on every target with threads, each state that it sees
+//! comes from one submit.
 #![cfg(all(
     feature = "alloc",
     target_has_atomic = "ptr",
@@ -21,7 +21,7 @@ const WORKERS: usize = 3;
 const TURNS: u64 = 3_000;
 const POLLS_OF_A_TURN: u64 = 7;
 
-/// Every reading is a step later than the one before, on whichever thread.
+/// Every timestamp is one step later than the one before, on any thread.
 #[derive(Default)]
 struct Steps(AtomicU32);
 
@@ -57,7 +57,7 @@ fn work(registry: Shared, index: usize) {
     }
 }
 
-/// What must hold in every state of a worker, however the reader's loads fell among the worker's stores.
+/// The invariants of every state of a worker, however the reader's loads and the worker's stores interleave.
 fn check(snapshot: &Snapshot<HeapStorage>, index: usize, seen: &mut [u64; 2]) {
     // A thread that has not leased its worker yet has no entry.
     let Some(worker) = snapshot.worker(index) else {
@@ -84,7 +84,8 @@ fn check(snapshot: &Snapshot<HeapStorage>, index: usize, seen: &mut [u64; 2]) {
     assert_eq!(histogram.buckets().iter().sum::<u64>(), polls);
     assert_eq!(polls, poll_time.polls());
     assert!(histogram.sum() >= polls * 37, "each poll takes at least one step");
-    // A turn is submitted at its park: nothing in between is seen while no poll lasts as long as the interval.
+    // Each iteration is submitted at its park. No state in between is visible while no poll lasts as long as the
+    // interval.
     assert!(polls >= parks * POLLS_OF_A_TURN, "{polls} polls, {parks} parks");
     assert!(
         [polls, parks]
@@ -96,7 +97,7 @@ fn check(snapshot: &Snapshot<HeapStorage>, index: usize, seen: &mut [u64; 2]) {
     *seen = [polls, parks];
 }
 
-/// The total moves by what each worker's numbers moved, also where a try was repeated.
+/// The total changes by the sum of the workers' changes, even if an attempt was repeated.
 fn check_total(snapshot: &Snapshot<HeapStorage>) {
     let total = snapshot.total();
     let Some(polls) = total.counter(WorkerNumber::PollCount) else {

@@ -1,4 +1,4 @@
-//! What nobody measures reads `None`, never 0, from every getter.
+//! A metric that is not measured is `None`, never 0, from every getter.
 #![cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
 #![allow(missing_docs)]
 

@@ -1,4 +1,4 @@
-//! What hooks measure where no histogram is kept: durations for their caller, and the mean.
+//! The measurements of hooks without a histogram: durations for their caller, and the mean.
 #![cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
 #![allow(missing_docs)]
 
@@ -75,13 +75,13 @@ fn the_mean_of_untimed_polls_is_that_of_their_busy_time() {
     worker.end_processing_scheduled_tasks();
     worker.park();
     assert_eq!(mean(&registry), Some(700));
-    // A worker that waits for work has no polls, and time that it is not busy belongs to none.
+    // A worker that waits for work has no polls, and the time in which it is not busy belongs to no poll.
     clock.advance(1_000_000);
     worker.unpark();
     worker.start_processing_scheduled_tasks();
     worker.park();
     assert_eq!(mean(&registry), Some(700));
-    // Ten polls weigh as much as they would one by one: 1 - 0.9^10 = 0.651.
+    // Ten polls have the weight of ten single ones: 1 - 0.9^10 = 0.651.
     worker.unpark();
     worker.start_processing_scheduled_tasks();
     for _ in 0..10 {

@@ -1,4 +1,4 @@
-//! The hooks of a worker, by a clock driven by hand: every figure is exact.
+//! The hooks of a worker, with a clock that the test controls: every value is exact.
 #![cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
 #![allow(missing_docs)]
 
@@ -23,7 +23,7 @@ fn one_iteration_of_the_loop_counts_every_event() {
     worker.start_processing_scheduled_tasks();
     let scheduled_at = Some(worker.now());
     clock.advance(300);
-    // The first poll reads the clock: what its batch did before belongs to no poll.
+    // The first poll reads the clock: the work before it in its batch belongs to no poll.
     worker.start_poll(PollStart {
         scheduled_at,
         spawn_location: LocationId::from_u32(7),
@@ -116,7 +116,7 @@ fn many_records_of_one_bucket_are_all_counted() {
     let metrics = RuntimeMetrics::new(registry.clone());
     let worker = Worker::lease(registry, 0).unwrap();
     for _ in 0..10_000 {
-        // Never an end: each start records a latency of the same bucket.
+        // Without an end: each start records a latency in the same bucket.
         worker.start_poll(PollStart {
             scheduled_at: Some(worker.now()),
             spawn_location: LocationId::UNKNOWN,
@@ -126,7 +126,7 @@ fn many_records_of_one_bucket_are_all_counted() {
         poll(&worker, &clock, 0);
     }
     for _ in 0..10_000 {
-        // Polls told afterwards, with nobody who submits.
+        // Polls recorded afterwards, without a submit.
         worker.record_poll(PollStart::default(), worker.now(), worker.now());
     }
     worker.submit();
@@ -136,7 +136,7 @@ fn many_records_of_one_bucket_are_all_counted() {
     assert_eq!(total.poll_time().unwrap().samples(), 20_000);
 }
 
-/// Every way to call the hooks of two polls and the submits around and inside them, up to so many calls.
+/// Every way to call the hooks of two polls and the submits around and inside them, up to this many calls.
 #[test]
 fn no_snapshot_has_more_samples_than_polls() {
     const CALLS: u32 = 5;
@@ -415,7 +415,7 @@ fn a_refreshed_snapshot_equals_a_fresh_one() {
 
 #[test]
 fn every_bucket_of_a_wide_layout_is_submitted() {
-    // More buckets than a word has bits for their chunks, and no multiple of anything.
+    // More buckets than a word has bits for their chunks, and not a multiple of the chunk size.
     let clock = Hand::default();
     let layout = HistogramConfig::linear(1_000, 1_333).unwrap();
     let registry = Builder::new()
@@ -504,7 +504,7 @@ fn every_poll_start_and_change_of_state_is_a_transition() {
     assert_eq!(different.len(), seen.len());
 }
 
-/// What follows an untimed poll has no time of its own: the time of an earlier state would overstate its age.
+/// The state after an untimed poll has no time of its own: the time of an earlier state would overstate its age.
 #[test]
 fn the_end_of_an_untimed_poll_has_no_age() {
     let clock = Hand::default();
@@ -523,7 +523,7 @@ fn the_end_of_an_untimed_poll_has_no_age() {
     assert_eq!((live.state, live.since), (WorkerState::Searching, None));
 }
 
-/// The next lease of a slot goes on where the last one stopped: only the very first park has none before it.
+/// The next lease of a slot continues from the last one: only the very first park has no park before it.
 #[test]
 fn a_park_without_a_poll_is_a_noop_across_leases() {
     let clock = Hand::default();

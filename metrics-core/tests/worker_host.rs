@@ -1,4 +1,4 @@
-//! What hosts need that call only some of the hooks: threads that are no workers, workers that change hands.
+//! Runtimes that call only some of the hooks: external threads, and workers that move between threads.
 #![cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
 #![allow(missing_docs)]
 
@@ -120,7 +120,7 @@ fn a_thread_that_left_its_worker_is_not_busy_since() {
     assert_eq!(
         metrics.worker_total_busy_duration(0).unwrap(),
         Some(Duration::from_nanos(300)),
-        "the million nanoseconds after it are nobody's"
+        "the million nanoseconds after it belong to no poll"
     );
 }
 
@@ -281,7 +281,7 @@ fn a_probe_overrides_the_covered_tasks() {
     assert_eq!(metrics.snapshot().covered_tasks(), Some(9));
 }
 
-/// Counts parks itself, as long as it lives.
+/// Counts parks itself, as long as the runtime lives.
 #[derive(Default)]
 struct Parks {
     of: [Cell<Option<u64>>; 2],
@@ -333,7 +333,7 @@ fn a_value_no_longer_reported_stays_and_one_never_reported_is_none() {
     );
 }
 
-/// Counts for the runtime as a whole, as long as it lives.
+/// Counts for the whole runtime, as long as it lives.
 #[derive(Default)]
 struct Counts(Cell<Option<u64>>);
 
@@ -369,7 +369,7 @@ fn a_poll_that_was_not_measured_has_no_length() {
     let seldom = u32::MAX.try_into().unwrap();
     registry.switches().set_poll_time(Sampling::OneIn(seldom));
     worker.submit();
-    // Past a submit of its own, which untimed polls make now and then.
+    // Past a submit of its own, which untimed polls cause from time to time.
     for _ in 0..200 {
         poll(&worker, &clock, 100);
         assert_eq!(worker.last_poll(), None);
@@ -386,7 +386,7 @@ fn time_with_all_switches_off_is_not_recorded() {
     for switched_on in [20, 30] {
         registry.switches().set_poll_time(Sampling::Off);
         registry.switches().set_schedule_latency(Sampling::Off);
-        // The switch comes while a poll that is measured goes on, the first time while none does.
+        // The switch changes during a measured poll; the first time, during an unmeasured one.
         worker.start_poll(PollStart::default());
         worker.submit();
         clock.advance(7);
@@ -426,7 +426,7 @@ fn a_poll_that_outlives_its_switch_is_busy_time_at_its_end() {
     assert_eq!(row.busy_duration_total(), Some(Duration::from_micros(10)));
     assert_eq!(row.poll_time().unwrap().histogram().sum(), 10_000);
 
-    // A second start in a row begins an untimed poll, as its record says.
+    // A second start in a row begins an untimed poll, as its record shows.
     registry.switches().set_poll_time(Sampling::Every);
     worker.submit();
     worker.start_poll(PollStart::default());

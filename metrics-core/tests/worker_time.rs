@@ -1,4 +1,4 @@
-//! Whose time is whose: busy time is settled once, a poll is charged with what belongs to it, and no duration is too long.
+//! Busy time and poll times: each time counts once, a poll includes only its own time, and no duration is too long.
 #![cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
 #![allow(missing_docs)]
 
@@ -28,7 +28,7 @@ fn busy_time_counts_once_however_often_it_is_submitted() {
         assert_eq!(
             metrics.snapshot().worker(0).unwrap().busy_in_progress(),
             Some(Duration::ZERO),
-            "what is settled is in progress no more"
+            "completed busy time is not in progress"
         );
     }
     worker.end_processing_scheduled_tasks();
@@ -45,7 +45,7 @@ fn time_while_parked_is_not_busy() {
     let registry = registry(&clock);
     let metrics = RuntimeMetrics::new(registry.clone());
     let worker = Worker::lease(registry, 0).unwrap();
-    // A runtime may go to sleep without saying that it ran out of tasks.
+    // A runtime may block without a report that it ran out of tasks.
     for round in 1..=3 {
         worker.start_processing_scheduled_tasks();
         poll(&worker, &clock, 100);
@@ -71,7 +71,7 @@ fn work_between_two_polls_is_in_neither() {
     worker.start_processing_scheduled_tasks();
     poll(&worker, &clock, 10);
     clock.advance(3);
-    // Nothing was said: the three belong to the second poll.
+    // No hook was called: the three nanoseconds belong to the second poll.
     poll(&worker, &clock, 10);
     clock.advance(500);
     worker.discard_last_timestamp();
@@ -92,7 +92,7 @@ fn work_between_two_polls_is_in_neither() {
 
 type Hook = fn(&Worker<Shared>);
 
-/// What a scheduler may report between two polls.
+/// The hooks that a scheduler may call between two polls.
 const BETWEEN: &[(&str, Hook)] = &[
     ("discard_last_timestamp", |worker| worker.discard_last_timestamp()),
     ("root poll", |worker| worker.inc_root_polls()),
@@ -227,7 +227,8 @@ fn no_duration_is_too_long_and_no_sum_comes_round() {
     assert_eq!(poll_time.histogram().min(), Some(1));
 }
 
-/// A clock that steps back leaves what it measured unknown: the poll is counted, and no duration of it is recorded.
+/// If the clock steps back, the durations across the step are not known: the poll is counted, and its duration is not
+/// recorded.
 #[test]
 fn a_poll_over_a_clock_step_has_no_duration() {
     let clock = Hand::default();
@@ -253,7 +254,7 @@ fn a_poll_over_a_clock_step_has_no_duration() {
     assert_eq!(worker.clock_steps(), 1);
     assert_eq!(total.busy_duration_total(), Some(Duration::from_nanos(100)));
 
-    // What begins after the step is measured again, and busy time goes on.
+    // Everything that begins after the step is measured again, and busy time continues.
     clock.advance(50);
     poll(&worker, &clock, 30);
     let snapshot = metrics.snapshot();
@@ -304,7 +305,7 @@ fn a_schedule_latency_over_a_clock_step_is_not_recorded() {
     let total = snapshot.total();
     assert_eq!(total.schedule_latency().unwrap().samples(), 0);
     assert_eq!(total.poll_time().unwrap().histogram().sum(), 10);
-    // The latency, and busy time that began before the step.
+    // The latency, and the busy time that began before the step.
     assert_eq!(worker.clock_steps(), 2);
 }
 

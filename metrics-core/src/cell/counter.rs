@@ -41,9 +41,9 @@ impl OwnedCounter {
         self.0.store_release(self.0.own().wrapping_add(1));
     }
 
-    /// The `inc` of a model. loom derives alternative orders of two accesses only from the last access to an atomic. If
-    /// that is the writer's load of its own value, loom tries no order in which the store comes between the reader's
-    /// load of this counter and its next one.
+    /// The `increment_release` of a model. loom derives alternative orders of two accesses only from the last access
+    /// to an atomic. If that is the writer's load of its own value, loom tries no order in which the store comes
+    /// between the reader's load of this counter and its next one.
     #[cfg(metrics_core_loom)]
     pub(crate) fn increment_release(&self) {
         let value = self.1.load(Ordering::Relaxed).wrapping_add(1);

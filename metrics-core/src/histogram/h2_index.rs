@@ -38,8 +38,9 @@ pub(super) const fn full_index(value: u64, groups: Groups) -> u32 {
     if cfg!(target_pointer_width = "32") && value <= u32::MAX as u64 {
         return full_index_32(value as u32, unit as u32, precision);
     }
-    // Nothing says that `unit` is not zero, on purpose: x86-64's `bsr` leaves its target as it is for zero, so it waits for
-    // what was there before, and one index for the last, unless the compiler has to put something there first.
+    // The compiler must not know that `unit` is not zero: x86-64's `bsr` leaves its target unchanged for zero, so it
+    // would wait for the target's previous value, and each index for the one before it. Otherwise the compiler first
+    // writes to the target.
     let group = ((value | unit).leading_zeros() ^ 63) - precision;
     // A product instead of a shift, which can take its count only from one register on x86.
     group * groups.buckets + (value >> group) as u32

@@ -43,7 +43,7 @@ fn a_time_is_one_that_was_set() {
         for taken in [first, stamp.take()].into_iter().flatten() {
             assert!(
                 TIMES.contains(&taken.ticks()),
-                "a time that nobody set: {taken:?}"
+                "a time that no wake set: {taken:?}"
             );
         }
     });

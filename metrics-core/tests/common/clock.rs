@@ -1,5 +1,5 @@
 //! The clock of this crate's tests.
-// Not every test that takes this in uses all of it.
+// Not every test that includes this file uses all of it.
 #![allow(dead_code)]
 
 use core::fmt;
@@ -10,20 +10,20 @@ use std::sync::Mutex;
 
 type Interrupt = Box<dyn FnOnce() + Send>;
 
-/// A clock that only the test moves. It counts its readings, and one of them can be interrupted.
+/// A clock that only the test moves. It counts its reads, and one read can be interrupted.
 // `metrics_mock::ManualClock` depends on the crate under test.
 pub(crate) struct TestClock {
     // Ordering: relaxed throughout: one thread drives the clock.
     ticks: AtomicU64,
     ticks_per_second: u64,
     readings: AtomicU64,
-    /// The number of the reading that is interrupted.
+    /// The number of the read that is interrupted.
     interrupted: AtomicU64,
     interrupt: Mutex<Option<Interrupt>>,
 }
 
 impl TestClock {
-    /// A clock of nanoseconds.
+    /// Creates a clock of nanoseconds.
     pub(crate) const fn new() -> Self {
         Self::with_rate(1_000_000_000)
     }
@@ -42,7 +42,7 @@ impl TestClock {
         self.ticks.fetch_add(ticks, Ordering::Relaxed);
     }
 
-    /// Sets the clock back, which a real one must never do.
+    /// Sets the clock back, which a real clock must never do.
     pub(crate) fn step_back(&self, ticks: u64) {
         self.ticks.fetch_sub(ticks, Ordering::Relaxed);
     }
@@ -51,17 +51,17 @@ impl TestClock {
         self.ticks.store(ticks, Ordering::Relaxed);
     }
 
-    /// The ticks, without a reading.
+    /// Returns the ticks without a read.
     pub(crate) fn ticks(&self) -> u64 {
         self.ticks.load(Ordering::Relaxed)
     }
 
-    /// How often the clock was read.
+    /// Returns the number of reads.
     pub(crate) fn readings(&self) -> u64 {
         self.readings.load(Ordering::Relaxed)
     }
 
-    /// Calls `interrupt` during a reading; 0 is the next one.
+    /// Calls `interrupt` during a read; 0 is the next one.
     pub(crate) fn interrupt_at(&self, reading: u64, interrupt: impl FnOnce() + Send + 'static) {
         *self.interrupt.lock().expect("no interrupt panics") = Some(Box::new(interrupt));
         self.interrupted

@@ -1,5 +1,5 @@
 //! A clock that only the test moves, and a registry on it.
-// Not every test that takes this in uses all of it.
+// Not every test that includes this file uses all of it.
 #![allow(dead_code)]
 
 mod clock;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(crate) type Hand = Arc<TestClock>;
 pub(crate) type Shared = Arc<Registry<HeapStorage, Hand>>;
 
-/// Two workers, with both histograms.
+/// Two workers with both histograms.
 pub(crate) fn registry(clock: &Hand) -> Shared {
     Builder::new()
         .measures(MetricSet::ALL)
@@ -22,7 +22,7 @@ pub(crate) fn registry(clock: &Hand) -> Shared {
         .unwrap()
 }
 
-/// A poll that takes so long.
+/// A poll with this duration.
 pub(crate) fn poll(worker: &Worker<Shared>, clock: &Hand, nanos: u64) {
     worker.start_poll(PollStart::default());
     clock.advance(nanos);

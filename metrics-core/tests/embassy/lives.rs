@@ -1,4 +1,5 @@
-//! What tasks do: they are spawned, woken, polled, end inside their last poll, and come back under the same number.
+//! The lives of tasks: they are spawned, woken and polled, end inside their last poll, and are spawned again with the
+//! same number.
 
 use core::time::Duration;
 use metrics_core::WorkerState;
@@ -14,14 +15,14 @@ const A: u32 = 0x2000_1000;
 const B: u32 = 0x2000_2000;
 const C: u32 = 0x2000_3000;
 
-/// A task is spawned and queued at 0, and its executor begins to poll: what most lives begin with.
+/// The usual start of a life: a task is spawned and queued at 0, and its executor starts to poll.
 fn queued<const N: usize>() -> Player<1, N> {
     let player = Player::new();
     player.play(&[(0, New(E, A)), (0, Ready(E, A)), (0, PollStart(E))]);
     player
 }
 
-/// A first and last poll of that task, which waited 5 us and runs 15 to its end.
+/// The first and last poll of that task, which waited 5 us and ends after 15.
 const LAST_POLL: &[Event] = &[
     (5, Begin(E, A)),
     (20, TaskEnd(E, A)),
@@ -217,7 +218,7 @@ fn a_wake_of_a_task_that_has_ended_is_no_poll() {
     let player = queued::<4>();
     player.play(&[
         (5, Begin(E, A)),
-        // Woken during its last poll: queued once more, though there is nothing to poll.
+        // Woken during its last poll: queued once more, although there is nothing to poll.
         (10, Ready(E, A)),
         (20, TaskEnd(E, A)),
         (25, End(E, A)),

@@ -1,4 +1,4 @@
-//! The embassy hooks, replayed on the host by a clock that stands still until it is told to move.
+//! The embassy hooks, replayed on the host with a clock that only the test moves.
 #![cfg(not(metrics_core_loom))]
 #![allow(missing_docs)]
 

@@ -155,7 +155,7 @@ fn preemption_between_two_polls_is_in_neither() {
     );
     let snapshot = player.snapshot();
     let worker = snapshot.worker(0).expect("a worker");
-    // A worker's poll begins where the last one ended: what embassy does in between is part of it, what preempted is not.
+    // A worker's poll starts where the last one ended: embassy's work in between is part of it, preemption is not.
     assert_eq!(worker.poll_time().expect("a poll time").histogram().count(), 2);
     assert_eq!(worker.busy_duration_total(), Some(Duration::from_micros(45)));
 }
@@ -242,8 +242,8 @@ fn one_executor_alone_is_never_preempted() {
     );
 }
 
-/// An interrupt executor may run in the midst of a hook, wherever that reads the clock. All that is taken from the
-/// executor beneath is taken once, whichever reading it was.
+/// An interrupt executor may run inside a hook, wherever the hook reads the clock. All the ticks that it takes from
+/// the executor beneath are taken once, whichever read it interrupts.
 #[test]
 fn an_interrupt_inside_any_hook_is_charged_once() {
     let mut interrupted = 0;
@@ -258,7 +258,7 @@ fn an_interrupt_inside_any_hook_is_charged_once() {
                 (now + 1_000, Idle(URGENT)),
             ]);
         });
-        // Every hook comes 10 microseconds after the last one, however long that took.
+        // Every hook comes 10 microseconds after the last one, however long that one took.
         for hook in [
             PollStart(THREAD),
             Begin(THREAD, SLOW),

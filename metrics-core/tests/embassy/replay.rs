@@ -1,4 +1,4 @@
-//! Playing a sequence of hooks, each at a given microsecond, into an `EmbassyMetrics`.
+//! Replays a sequence of hooks, each at a given microsecond, into an `EmbassyMetrics`.
 
 #[path = "../common/clock.rs"]
 mod clock;
@@ -10,7 +10,7 @@ use metrics_core::{
     TimeSource as _,
 };
 
-/// What a hook says. Executors and tasks are embassy's numbers.
+/// The call of a hook. Executors and tasks are embassy's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hook {
     PollStart(u32),
@@ -26,7 +26,7 @@ pub(crate) type Event = (u64, Hook);
 
 pub(crate) const BUCKETS: usize = 32;
 
-/// Metrics of up to `E` executors and `N` tasks, with the clock that they go by.
+/// Metrics of up to `E` executors and `N` tasks, with their clock.
 pub(crate) struct Player<const E: usize, const N: usize> {
     clock: &'static TestClock,
     pub(crate) metrics: &'static EmbassyMetrics<&'static TestClock, E, N, BUCKETS>,
@@ -59,7 +59,7 @@ impl<const E: usize, const N: usize> Player<E, N> {
         self.clock.ticks()
     }
 
-    /// Runs `interrupt` in the midst of the clock reading with this number, counted from now.
+    /// Runs `interrupt` during the clock read with this number, counted from now.
     pub(crate) fn interrupt_at(&self, reading: u64, interrupt: impl FnOnce(&Self) + Send + 'static) {
         let player = Self {
             clock: self.clock,
@@ -113,7 +113,7 @@ impl<const E: usize, const N: usize> Player<E, N> {
     }
 }
 
-/// Microseconds as the nanoseconds that readings are in.
+/// Converts microseconds to the nanoseconds of snapshots.
 pub(crate) const fn us(micros: u64) -> u64 {
     micros * 1_000
 }
