@@ -1,35 +1,35 @@
-//! The targets that code is built for here, and what each needs. Rows, firmware and the wasm build all take them from
-//! this list, so how to reach a target is said once.
+//! The targets that this workspace builds for, with their requirements. Rows, firmware and the wasm build take them from
+//! this list.
 
 use crate::needs::Need;
 use crate::toolchain::{Toolchain, host_triple};
 
 /// A target, the linker and runner that it needs on another machine, and how much of the standard library it has.
 pub(crate) struct Target {
-    /// `None` is the machine that this runs on.
+    /// `None` for this machine.
     pub(crate) triple: Option<&'static str>,
-    /// What `-Zbuild-std` builds where no prebuilt library is installed.
+    /// The value for `-Zbuild-std` if no prebuilt library is installed.
     pub(crate) build_std: &'static str,
     pub(crate) linker: Option<&'static str>,
     pub(crate) runner: Option<&'static str>,
     pub(crate) rustflags: Option<&'static str>,
-    /// What linking and running need beside a compiler. The compiler is found by [`crate::toolchain`].
+    /// The requirements for linking and running. [`crate::toolchain`] finds the compiler.
     pub(crate) needs: &'static [Need],
 }
 
 impl Target {
-    /// Its triple if it is another than that of this machine.
+    /// Its triple, if it differs from that of this machine.
     pub(crate) fn foreign_triple(&self) -> Option<&'static str> {
         self.triple
             .filter(|triple| host_triple().as_deref() != Some(triple))
     }
 
-    /// The compiler for it, if it is not this machine.
+    /// The compiler for the target, if it is not this machine.
     pub(crate) fn compiler(&self) -> Option<Need> {
         self.foreign_triple().map(Need::Compiler)
     }
 
-    /// A toolchain for it, or `None` if nothing on this machine can build for it.
+    /// Returns a toolchain for the target, or `None` if no toolchain on this machine builds for it.
     pub(crate) fn toolchain(&self) -> Option<Toolchain> {
         let Some(triple) = self.foreign_triple() else {
             return Some(Toolchain::host());
@@ -102,7 +102,7 @@ pub(crate) static AARCH64: Target = Target {
     ],
 };
 
-/// No atomic read-modify-write instruction of any kind, and nothing to run it on: it is only built.
+/// It has no atomic read-modify-write instructions and no emulator, so it is only built.
 pub(crate) static RISCV32IMC: Target = Target {
     triple: Some("riscv32imc-unknown-none-elf"),
     build_std: "core,alloc",
@@ -131,7 +131,7 @@ pub(crate) static CORTEX_M3: Target = Target {
     needs: &[Need::program("qemu-system-arm", "qemu-system-arm")],
 };
 
-/// The runner runs tests in Node unless the crate under test asks for a browser.
+/// The runner runs tests in Node unless the crate under test selects a browser.
 pub(crate) static WASM32: Target = Target {
     triple: Some("wasm32-unknown-unknown"),
     build_std: STD,

@@ -1,7 +1,7 @@
-//! Instructions per operation: they repeat on a noisy machine, where times don't.
+//! Counts instructions per operation. Unlike times, counts are repeatable on a noisy machine.
 //!
-//! callgrind runs no vDSO, so it misses most of what `Instant::now` costs. Only sides that read no OS clock are
-//! counted: ours step a clock of their own.
+//! callgrind does not run the vDSO, so it misses most of the cost of `Instant::now`. Only sides that read no OS clock are
+//! counted. Our sides advance a clock of their own.
 
 use std::fs;
 use std::path::Path;
@@ -9,10 +9,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// The frame in the benchmark programs inside which instructions are counted.
+/// The function of the benchmark programs in which instructions are counted.
 const REGION: &str = "*measured_region*";
 
-/// Whether valgrind is installed.
+/// Returns whether valgrind is installed.
 pub(crate) fn installed() -> bool {
     Command::new("valgrind")
         .arg("--version")
@@ -22,11 +22,11 @@ pub(crate) fn installed() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// Instructions per operation of one side.
+/// Returns the instructions per operation of one side.
 pub(crate) fn count(program: &Path, side: &str, scratch: &Path) -> Result<f64> {
     fs::create_dir_all(scratch).with_context(|| format!("can't make {}", scratch.display()))?;
     let file = scratch.join(format!("{}.callgrind", side.replace('/', "-")));
-    // The environment is part of the stack's layout, and with it of what `memcpy` and friends execute.
+    // The environment affects the stack's layout, and so the instructions that functions like `memcpy` execute.
     let output = Command::new("valgrind")
         .env_clear()
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
@@ -66,7 +66,7 @@ pub(crate) fn count(program: &Path, side: &str, scratch: &Path) -> Result<f64> {
     Ok(total as f64 / ops)
 }
 
-/// The instructions of a profile: of the event `Ir`, wherever it stands among the events.
+/// Returns the instructions of a profile: the count of the event `Ir`, at any position among the events.
 ///
 /// A profile has an `events:` line that names the columns and one `summary:` or `totals:` line with their sums; older
 /// and newer releases write either or both, and several parts of one program each have their own.

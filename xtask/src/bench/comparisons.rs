@@ -1,17 +1,17 @@
-//! The comparisons as data: which sides are measured, how a row's two figures follow from them, and what it must reach.
+//! The comparisons as data: the sides that are measured, the two figures of a row and its goal.
 
 /// The builds of the benchmark programs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Build {
-    /// On stable Rust and stable Tokio: all that is ours.
+    /// Stable Rust and stable Tokio. It contains all of our sides.
     Stable,
-    /// As stable, without the feature `record`: no hook does anything.
+    /// As stable, without the feature `record`, so that no hook records.
     Off,
-    /// With `--cfg tokio_unstable`: Tokio's own histograms.
+    /// With `--cfg tokio_unstable`, for Tokio's own histograms.
     Unstable,
 }
 
-/// One measured side: a name that the benchmark program of that build knows.
+/// A measured side: a build, and a name that its benchmark program knows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Side {
     pub(super) build: Build,
@@ -42,21 +42,21 @@ pub(super) const fn unstable(name: &'static str) -> Side {
     }
 }
 
-/// A figure that follows from what one round measured.
+/// A figure computed from the measurements of one round.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Figure {
     /// A side's nanoseconds per operation.
     Of(Side),
-    /// What `with` costs more than `without`.
+    /// The nanoseconds by which `with` exceeds `without`.
     Added { with: Side, without: Side },
-    /// A side's nanoseconds, so many times over.
+    /// A side's nanoseconds times a factor.
     Times(f64, Side),
-    /// Another figure that a side's run reports by name.
+    /// Another figure that a side reports, by name.
     Extra(Side, &'static str),
 }
 
 impl Figure {
-    /// The sides it needs.
+    /// Returns the sides whose measurements it needs.
     pub(super) fn sides(self) -> impl Iterator<Item = Side> {
         let (first, second) = match self {
             Self::Of(side) | Self::Times(_, side) | Self::Extra(side, _) => (side, None),
@@ -66,21 +66,21 @@ impl Figure {
     }
 }
 
-/// What a row must reach.
+/// The goal of a row.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Goal {
-    /// Ours divided by the peer's is at most this.
+    /// Our figure divided by the peer's is at most this.
     Ratio(f64),
-    /// Ours alone is at most this, in the row's unit.
+    /// Our figure is at most this, in the row's unit.
     AtMost(f64),
-    /// Ours alone is at least this, in the row's unit.
+    /// Our figure is at least this, in the row's unit.
     AtLeast(f64),
-    /// Shown only.
+    /// The row has no goal and is only reported.
     Reported,
 }
 
 impl Goal {
-    /// Whether a row with these figures reaches it; `None` where there is no goal.
+    /// Returns whether a row with these figures reaches the goal, or `None` if there is no goal.
     pub(super) fn reached(self, ours: f64, ratio: f64) -> Option<bool> {
         match self {
             Self::Ratio(most) => Some(ratio <= most),
@@ -90,7 +90,7 @@ impl Goal {
         }
     }
 
-    /// The bound alone.
+    /// Returns the bound of the goal.
     pub(super) fn bound(self) -> Option<f64> {
         match self {
             Self::Ratio(bound) | Self::AtMost(bound) | Self::AtLeast(bound) => Some(bound),
@@ -99,35 +99,35 @@ impl Goal {
     }
 }
 
-/// Instructions of an operation, where a deterministic clock makes them repeat.
+/// The instructions of an operation, which are repeatable with a deterministic clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counted {
     pub(super) ours: Option<Figure>,
-    /// The peer's, where it reads no OS clock either.
+    /// The peer's instructions, if it reads no OS clock either.
     pub(super) peer: Option<Figure>,
 }
 
 impl Counted {
-    /// A row whose both sides read an OS clock, or that counts something else.
+    /// No counts, for a row whose sides both read an OS clock, or that does not measure time.
     pub(super) const NOTHING: Self = Self {
         ours: None,
         peer: None,
     };
 
-    /// The sides to count; without the peer's where only ours are wanted.
+    /// Returns the sides to count, with or without the peer's.
     pub(super) fn sides(self, ours_only: bool) -> impl Iterator<Item = Side> {
         let peer = self.peer.filter(|_| !ours_only);
         [self.ours, peer].into_iter().flatten().flat_map(Figure::sides)
     }
 }
 
-/// One line of the table.
+/// A line of the table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     pub(super) name: &'static str,
-    /// The number of the goal, `0` where a row is only reported.
+    /// The number of the goal, or `0` if the row is only reported.
     pub(super) number: u8,
-    /// What is done, in words.
+    /// The description of the operation.
     pub(super) work: &'static str,
     pub(super) ours: Figure,
     pub(super) peer: Figure,
@@ -137,20 +137,20 @@ pub(super) struct Row {
     pub(super) counted: Counted,
 }
 
-/// How many threads a side keeps busy.
+/// The number of threads that a side keeps busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Threads {
-    /// One, which stays on the processor that is fastest when a launch begins.
+    /// One thread, pinned to the processor that is fastest when a launch begins.
     One,
-    /// Several, wherever the system puts them.
+    /// Several threads, scheduled by the system.
     Several,
 }
 
-/// Rows whose sides take turns in the same rounds.
+/// Rows whose sides run in turn in the same rounds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Group {
     pub(super) name: &'static str,
-    /// How long one run of one side takes, in microseconds.
+    /// The duration of a run of a side, in microseconds.
     pub(super) micros: u64,
     pub(super) threads: Threads,
     pub(super) rows: &'static [Row],

@@ -1,4 +1,4 @@
-//! The committed instruction counts, and what counts as a rise.
+//! The committed instruction counts, and the tolerance for increases.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,21 +8,21 @@ use anyhow::{Context, Result};
 
 use crate::{toolchain, workspace};
 
-/// How much more than committed fails.
+/// The relative increase over the committed count that fails.
 const TOLERANCE: f64 = 0.05;
-/// A fraction of an instruction is start-up divided by operations, not a rise.
+/// The absolute tolerance: a fraction of an instruction is start-up divided by operations, not an increase.
 const NOISE: f64 = 0.5;
 
 /// Instructions per operation by side.
 pub(super) type Counts = BTreeMap<String, f64>;
-/// The whole file: by compiler and target, since both decide which instructions there are.
+/// The whole file, by compiler and target, because both determine the instructions.
 type File = BTreeMap<String, Counts>;
 
 fn path() -> PathBuf {
     workspace::root().join("tests/bench/instructions.json")
 }
 
-/// What this compiler's counts are filed under.
+/// Returns the key of this compiler's counts.
 pub(super) fn key() -> Result<String> {
     let version = toolchain::output("rustc", &["-vV"]).context("rustc -vV says nothing")?;
     let field = |name: &str| {
@@ -41,12 +41,12 @@ fn read() -> Result<File> {
     serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
 }
 
-/// The committed counts of this compiler, if there are any.
+/// Returns the committed counts of this compiler, if there are any.
 pub(super) fn committed() -> Result<Option<Counts>> {
     Ok(read()?.remove(&key()?))
 }
 
-/// Writes `counts` down as this compiler's; the counts of others stay.
+/// Writes `counts` as this compiler's, and keeps those of other compilers.
 pub(super) fn commit(counts: &Counts) -> Result<PathBuf> {
     let mut file = if path().exists() { read()? } else { File::new() };
     let rounded = counts
@@ -57,7 +57,7 @@ pub(super) fn commit(counts: &Counts) -> Result<PathBuf> {
     Ok(path())
 }
 
-/// Every side that now takes more than committed, in words; and every side that has no committed count.
+/// Returns one line per side whose count has increased, and the sides that have no committed count.
 pub(super) fn rises(now: &Counts, committed: &Counts) -> Vec<String> {
     let mut rises = Vec::new();
     for (side, count) in now {

@@ -1,4 +1,4 @@
-//! What a figure can't be read without: the machine, the versions, and how big the core is to build.
+//! The context of the figures: the machine, the versions, and the build size of the core.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::toolchain::{self, Toolchain};
 use crate::workspace;
 
-/// The peers whose versions are told.
+/// The peers whose versions are reported.
 const PEERS: &[&str] = &[
     "hdrhistogram",
     "histogram",
@@ -21,7 +21,7 @@ const PEERS: &[&str] = &[
     "tokio-metrics",
 ];
 
-/// The processor, the system and the compiler, a line each.
+/// Returns the processor, the system and the compiler, one per line.
 pub(super) fn machine() -> Vec<String> {
     let cpu = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
         let name = text.lines().find_map(|line| line.strip_prefix("model name"))?;
@@ -46,7 +46,7 @@ pub(super) fn machine() -> Vec<String> {
     ]
 }
 
-/// The peers' versions in the lock file.
+/// Returns the peers' versions in the lock file.
 pub(super) fn versions() -> Result<BTreeMap<String, String>> {
     let text = fs::read_to_string(workspace::root().join("Cargo.lock"))?;
     let mut versions = BTreeMap::new();
@@ -73,14 +73,14 @@ fn quoted<'a>(line: &'a str, key: &str) -> Option<&'a str> {
         .strip_suffix('"')
 }
 
-/// How much of a build `metrics-core` is.
+/// The build size of `metrics-core`.
 pub(super) struct Weight {
     pub(super) features: &'static str,
     pub(super) dependencies: usize,
     pub(super) seconds: f64,
 }
 
-/// Builds `metrics-core` from nothing, as a dependent would, and counts what it draws in.
+/// Builds `metrics-core` from scratch, as a dependent does, and counts its dependencies.
 pub(super) fn weigh(features: &'static str) -> Result<Weight> {
     let target = workspace::target_dir().join("bench/clean");
     if target.exists() {
@@ -113,7 +113,7 @@ pub(super) fn weigh(features: &'static str) -> Result<Weight> {
     })
 }
 
-/// Packages that building `metrics-core` compiles beside itself, build scripts and macros included.
+/// The packages that a build of `metrics-core` also compiles, including build scripts and macros.
 fn dependencies(features: &str) -> Result<usize> {
     let output = Toolchain::host()
         .cargo(&[
@@ -144,7 +144,7 @@ fn dependencies(features: &str) -> Result<usize> {
     Ok(packages.len().saturating_sub(1))
 }
 
-/// What a hook costs in a JavaScript engine.
+/// The cost of a hook in a JavaScript engine.
 #[derive(Deserialize)]
 pub(super) struct BrowserRow {
     pub(super) name: String,
@@ -152,7 +152,7 @@ pub(super) struct BrowserRow {
     pub(super) unit: String,
 }
 
-/// The rows that `cargo xtask wasm --bench` left behind, if it ran in this tree.
+/// Returns the rows that `cargo xtask wasm --bench` wrote, if it has run in this tree.
 pub(super) fn browser() -> Option<Vec<BrowserRow>> {
     #[derive(Deserialize)]
     struct Document {

@@ -1,9 +1,9 @@
-//! Every comparison and the goal it must reach.
+//! Every comparison and its goal.
 
 use super::comparisons::Figure::{Added, Extra, Of, Times};
 use super::comparisons::{Counted, Figure, Goal, Group, Row, Side, Threads, off, stable, unstable};
 
-/// A row's instructions where both sides are counted.
+/// The instructions of a row, counted for both sides.
 const fn both(ours: Figure, peer: Figure) -> Counted {
     Counted {
         ours: Some(ours),
@@ -11,7 +11,7 @@ const fn both(ours: Figure, peer: Figure) -> Counted {
     }
 }
 
-/// A row's instructions where the peer reads an OS clock, which callgrind does not see.
+/// The instructions of a row whose peer reads an OS clock, which callgrind does not count.
 const fn ours_only(ours: Figure) -> Counted {
     Counted {
         ours: Some(ours),
@@ -33,7 +33,7 @@ const TESTBED_BOTH: Figure = added(stable("testbed/both"), TESTBED);
 
 const ADAPTER: Figure = added(stable("adapter/both"), stable("tokio/poll-bare"));
 
-/// All groups, in the order in which they run and are shown.
+/// All groups, in the order in which they run and are printed.
 pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "record",
@@ -375,12 +375,12 @@ const fn snapshot(name: &'static str, work: &'static str, ours: Side, goal: f64)
         peer_name: "real Tokio's getters for the same",
         unit: "ns/snapshot",
         goal: Goal::Ratio(goal),
-        // valgrind runs 500 threads at most, and this peer has a thousand.
+        // valgrind supports at most 500 threads, and this peer has a thousand.
         counted: ours_only(Of(ours)),
     }
 }
 
-/// A row that is only reported.
+/// A row without a goal.
 const fn growth(
     name: &'static str,
     work: &'static str,

@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: every comparison side by side, and the goals they must reach.
+//! `cargo xtask bench`: measures every comparison side by side and checks the goals.
 //!
-//! The benchmark programs (`tests/bench`) hold both sides; they are built twice, on stable Tokio and with
-//! `--cfg tokio_unstable`, and stay running while this command lets their sides take turns.
+//! The benchmark programs (`tests/bench`) contain both sides. They are built on stable Tokio and with
+//! `--cfg tokio_unstable`, and keep running while this command runs their sides in turn.
 
 pub(crate) mod callgrind;
 mod comparisons;
@@ -31,7 +31,7 @@ use counts::Counts;
 use result::{Outcome, Times};
 use rounds::{Effort, Programs, Round};
 
-/// Runs the comparisons that `flags` asks for.
+/// Runs the comparisons that `flags` selects.
 pub(crate) fn run(flags: &Bench) -> Result<ExitCode> {
     let groups = selected(&flags.names)?;
     let valgrind = callgrind::installed();
@@ -106,8 +106,8 @@ pub(crate) fn run(flags: &Bench) -> Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// All rounds of every group. Each launch goes through all groups, so that a minute in which somebody else keeps the machine busy
-/// is a part of each and the whole of none.
+/// Runs all rounds of every group. Each launch runs all groups, so that other load on the machine affects a part of every group instead
+/// of all rounds of one group.
 fn take_turns(groups: &[Selected], programs: &Programs, effort: Effort) -> Result<Vec<Vec<Round>>> {
     let mut rounds = vec![Vec::new(); groups.len()];
     for launch in 0..effort.launches {
@@ -125,10 +125,10 @@ fn take_turns(groups: &[Selected], programs: &Programs, effort: Effort) -> Resul
     Ok(rounds)
 }
 
-/// A group and those of its rows that were asked for.
+/// A group and its selected rows.
 type Selected = (Group, Vec<Row>);
 
-/// The rows whose name is, or starts with, one of `names`; all of them without names.
+/// Returns the rows whose name equals or starts with one of `names`, or all rows if there are no names.
 fn selected(names: &[String]) -> Result<Vec<Selected>> {
     let wanted = |row: &Row, name: &String| {
         row.name == name
@@ -166,7 +166,7 @@ fn selected(names: &[String]) -> Result<Vec<Selected>> {
         .collect())
 }
 
-/// Builds what the groups need: each build at once costs less than finding out half-way that one fails.
+/// Builds the programs that the groups need before any measurement, so that a failed build is reported early.
 fn build(groups: &[Selected], counts_only: bool) -> Result<Programs> {
     let mut programs = Programs::new();
     for (_, rows) in groups {
@@ -191,7 +191,7 @@ fn counted_sides(rows: &[Row], ours_only: bool) -> Vec<Side> {
     sides
 }
 
-/// Counts every side, two at a time: instructions don't mind the company.
+/// Counts every side, two at a time: instruction counts do not depend on other load.
 fn count(groups: &[Selected], programs: &Programs, ours_only: bool) -> Result<BTreeMap<Side, f64>> {
     let mut sides: Vec<Side> = groups
         .iter()
@@ -227,7 +227,7 @@ fn count(groups: &[Selected], programs: &Programs, ours_only: bool) -> Result<BT
     Ok(counts)
 }
 
-/// The counts of our own sides: a peer's may change with its version and is none of the gate's business.
+/// Returns the counts of our own sides. The check ignores a peer's counts, which change with its version.
 fn ours(groups: &[Selected], counts: &BTreeMap<Side, f64>) -> Counts {
     let figures = groups
         .iter()
@@ -240,7 +240,7 @@ fn ours(groups: &[Selected], counts: &BTreeMap<Side, f64>) -> Counts {
         .collect()
 }
 
-/// Compares with the committed counts, or commits these.
+/// Compares the counts with the committed counts, or writes them.
 fn judge_counts(now: &Counts, bless: bool) -> Result<ExitCode> {
     if bless {
         println!("wrote {}", counts::commit(now)?.display());

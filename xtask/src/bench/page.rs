@@ -1,4 +1,4 @@
-//! `docs/BENCHMARKS.md`: generated from a full run, never edited.
+//! Generates `docs/BENCHMARKS.md` from a full run.
 
 use std::fmt::Write;
 use std::fs;
@@ -11,12 +11,12 @@ use super::result::{Outcome, markdown, short};
 use super::rounds::Effort;
 use crate::workspace;
 
-/// How the figures came about.
+/// The measuring method.
 const METHOD: &str = include_str!("method.md");
-/// Which goals are hard to meet, and why.
+/// The goals that are hard to meet, with the reasons.
 const LIMITS: &str = include_str!("limits.md");
 
-/// Writes the page and says where it is.
+/// Writes the page and prints its path.
 pub(super) fn write(outcomes: &[Outcome], effort: Effort) -> Result<PathBuf> {
     let path = workspace::root().join("docs/BENCHMARKS.md");
     if let Some(folder) = path.parent() {

@@ -1,4 +1,4 @@
-//! Builds the benchmark programs, and talks to them while they run.
+//! Builds the benchmark programs and exchanges requests and answers with them.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use crate::toolchain::Toolchain;
 use crate::{toolchain, workspace};
 
 const PACKAGE: &str = "bench-programs";
-/// Of the workspace's manifest: release, in one codegen unit.
+/// The profile in the workspace's manifest: release, in one codegen unit.
 const PROFILE: &str = "compare";
 
-/// Builds the program of one build and says where it is.
+/// Builds the program of one build and returns its path.
 ///
-/// Each build has a target directory of its own: the cfg reaches every dependency, and neither evicts the other.
+/// Each build has its own target directory: the cfg affects every dependency, and the builds would replace each other's artefacts.
 pub(super) fn build(build: Build) -> Result<PathBuf> {
     let (dir, flags, features): (_, _, &[&str]) = match build {
         Build::Stable => ("stable", "--cfg metrics_core_bench", &[]),
@@ -38,7 +38,7 @@ pub(super) fn build(build: Build) -> Result<PathBuf> {
         .arg(&target)
         .args(features)
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        // What is timed is what a user builds: no flags of this shell, no partial rebuilds.
+        // The program is built as a user builds it: without the flags of this shell and without incremental builds.
         .env("RUSTFLAGS", flags)
         .env_remove("CARGO_INCREMENTAL")
         .env_remove("CARGO_TARGET_DIR")
@@ -53,14 +53,14 @@ pub(super) fn build(build: Build) -> Result<PathBuf> {
         .with_extension(std::env::consts::EXE_EXTENSION))
 }
 
-/// What tells how fast a processor is just now: a side that is none of ours and that both builds have.
+/// The side that measures the current speed of a processor. It is a peer's side that both builds have.
 const PROBE: &str = "record/histogram";
 const PROBE_MICROS: u64 = 2_000;
-/// More are not tried: they would take longer than what is measured.
+/// The maximum number of processors to try: more would take longer than the measurement itself.
 const PROBED: usize = 8;
 
-/// The processor on which a program runs fastest just now: on a machine shared with others it is the one whose other thread nobody
-/// uses. `None` where there is no choice, or no `taskset` to make it.
+/// Returns the processor on which a program currently runs fastest. On a shared machine, this is the one whose sibling thread is idle.
+/// Returns `None` if there is only one processor or `taskset` is not installed.
 pub(super) fn fastest_processor(program: &Path) -> Option<usize> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     if processors == 1 || !cfg!(target_os = "linux") || toolchain::output("taskset", &["--version"]).is_none()
@@ -86,7 +86,7 @@ pub(super) struct Server {
     answers: BufReader<ChildStdout>,
 }
 
-/// One answer: nanoseconds per operation and further figures by name.
+/// An answer: nanoseconds per operation, and further figures by name.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Answer {
     pub(super) nanos: f64,
@@ -94,7 +94,7 @@ pub(super) struct Answer {
 }
 
 impl Server {
-    /// Starts `program`, which stays on `processor` if there is one; `seed` decides the memory layouts of its rounds.
+    /// Starts `program`, pinned to `processor` if there is one. `seed` determines the memory layouts of its rounds.
     pub(super) fn start(program: &Path, seed: u64, processor: Option<usize>) -> Result<Self> {
         let mut command = match processor {
             Some(number) => {
@@ -130,7 +130,7 @@ impl Server {
         parse(line.trim()).with_context(|| format!("`{side}` answered `{}`", line.trim()))
     }
 
-    /// Ends the program by ending its input.
+    /// Ends the program by closing its input.
     pub(super) fn stop(mut self) -> Result<()> {
         drop(self.requests.take());
         let status = self.child.wait()?;
@@ -143,7 +143,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // After `stop` this finds nothing to end; on an error's way out it leaves no program behind.
+        // After `stop` the program has already ended. After an error this ends it.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

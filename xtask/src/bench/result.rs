@@ -1,4 +1,4 @@
-//! What a row came to, and how it is printed and written down.
+//! The result of a row, and its output formats.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -9,27 +9,27 @@ use super::comparisons::{Figure, Goal, Row, Side};
 use super::rounds::{Round, evaluate};
 use super::stats::Spread;
 
-/// A row's outcome.
+/// The result of a row.
 pub(super) struct Outcome {
     pub(super) row: Row,
-    /// `None` if only instructions were asked for.
+    /// `None` if only instructions were counted.
     pub(super) times: Option<Times>,
     pub(super) instructions: Option<f64>,
     pub(super) peer_instructions: Option<f64>,
 }
 
-/// The figures of both sides over all rounds.
+/// The figures of both sides in all rounds.
 pub(super) struct Times {
     pub(super) ours: Spread,
     pub(super) peer: Spread,
-    /// Of the medians.
+    /// The ratio of the medians.
     pub(super) ratio: f64,
-    /// Of the two figures of each round: what a single run would have shown.
+    /// The ratios of the two figures in each round.
     pub(super) ratios: Spread,
 }
 
 impl Times {
-    /// `None` if a side reported nothing that the row needs.
+    /// Returns `None` if a side did not report a value that the row needs.
     pub(super) fn of(row: &Row, rounds: &[Round]) -> Option<Self> {
         let pairs: Vec<(f64, f64)> = rounds
             .iter()
@@ -48,13 +48,13 @@ impl Times {
 }
 
 impl Outcome {
-    /// Whether the goal is reached; `None` where there is none or nothing was timed.
+    /// Returns whether the goal is reached, or `None` if there is no goal or no time was measured.
     pub(super) fn ok(&self) -> Option<bool> {
         let times = self.times.as_ref()?;
         self.row.goal.reached(times.ours.median, times.ratio)
     }
 
-    /// The row as JSON.
+    /// Returns the row as JSON.
     pub(super) fn json(&self) -> Value {
         let times = self.times.as_ref();
         let quartiles = |spread: Spread| json!([spread.low, spread.high]);
@@ -138,7 +138,7 @@ impl Outcome {
     }
 }
 
-/// Three significant digits, and no more than anyone reads.
+/// Formats a figure with three significant digits.
 pub(super) fn short(figure: f64) -> String {
     match figure.abs() {
         size if size >= 100.0 => format!("{figure:.0}"),
@@ -148,7 +148,7 @@ pub(super) fn short(figure: f64) -> String {
     }
 }
 
-/// Names of the columns.
+/// The names of the columns.
 const HEAD: [&str; 9] = [
     "#",
     "row",
@@ -161,7 +161,7 @@ const HEAD: [&str; 9] = [
     "instructions ours / peer",
 ];
 
-/// A table for a terminal, columns aligned.
+/// Returns a table for a terminal, with aligned columns.
 pub(super) fn table(outcomes: &[Outcome]) -> String {
     let mut lines: Vec<[String; 9]> = vec![HEAD.map(String::from)];
     lines.extend(outcomes.iter().map(Outcome::cells));
@@ -183,7 +183,7 @@ pub(super) fn table(outcomes: &[Outcome]) -> String {
     text
 }
 
-/// The same as a Markdown table, with the work and the peer in words.
+/// Returns a Markdown table that describes the operation and the peer.
 pub(super) fn markdown(outcomes: &[Outcome]) -> String {
     let mut text = String::from(
         "| # | work | against | ours | peer | unit | ratio | goal | | instructions ours / peer |\n\
@@ -200,7 +200,7 @@ pub(super) fn markdown(outcomes: &[Outcome]) -> String {
     text
 }
 
-/// A figure of counted instructions; `None` unless every side was counted.
+/// Returns a figure of counted instructions, or `None` unless every side was counted.
 pub(super) fn counted(figure: Figure, counts: &BTreeMap<Side, f64>) -> Option<f64> {
     let count = |side: &Side| counts.get(side).copied();
     match figure {

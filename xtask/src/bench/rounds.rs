@@ -1,4 +1,4 @@
-//! Lets the sides of a comparison take turns, so that whatever else the machine does falls on all of them.
+//! Runs the sides of a comparison in turn, so that other load on the machine affects all of them.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -12,11 +12,11 @@ use super::programs::{Answer, Server, fastest_processor};
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Effort {
-    /// Fresh processes, each with an address space of its own.
+    /// The number of processes, each with its own address space.
     pub(super) launches: u64,
-    /// Rounds in each of them, each with an allocation layout of its own.
+    /// The number of rounds per process, each with its own allocation layout.
     pub(super) rounds: u64,
-    /// Divides the time that a group asks for.
+    /// The divisor of a group's measuring time.
     pub(super) hurry: u64,
 }
 
@@ -32,19 +32,19 @@ impl Effort {
         hurry: 2,
     };
 
-    /// All rounds of all launches.
+    /// The number of rounds of all launches.
     pub(super) fn total(self) -> u64 {
         self.launches * self.rounds
     }
 }
 
-/// What every side answered in one round.
+/// The answers of all sides in one round.
 pub(super) type Round = BTreeMap<Side, Answer>;
 
-/// Where the program of each build is.
+/// The path of the program of each build.
 pub(super) type Programs = BTreeMap<Build, PathBuf>;
 
-/// Runs the rounds of one launch that `rows` of a group need.
+/// Runs the rounds of one launch for `rows` of a group.
 pub(super) fn run(
     group: &Group,
     rows: &[Row],
@@ -70,7 +70,7 @@ pub(super) fn run(
     let mut rounds = Vec::new();
     for turn in 0..effort.rounds {
         let mut round = Round::new();
-        // Nobody is always first, and nobody always follows the same neighbour.
+        // The order changes, so that no side is always first or always follows the same side.
         let first = ((launch + turn) as usize) % sides.len();
         let (behind, ahead) = sides.split_at(first);
         let mut order: Vec<&Side> = ahead.iter().chain(behind).collect();
@@ -94,7 +94,7 @@ pub(super) fn run(
     Ok(rounds)
 }
 
-/// Every side of the rows, once each.
+/// Returns every side of the rows once.
 fn sides(rows: &[Row]) -> Vec<Side> {
     let mut sides: Vec<Side> = rows
         .iter()
@@ -105,7 +105,7 @@ fn sides(rows: &[Row]) -> Vec<Side> {
     sides
 }
 
-/// A figure in one round; `None` if a side did not report what the figure needs.
+/// Returns a figure in one round, or `None` if a side did not report a value that it needs.
 pub(super) fn evaluate(figure: Figure, round: &Round) -> Option<f64> {
     let nanos = |side: &Side| round.get(side).map(|answer| answer.nanos);
     match figure {

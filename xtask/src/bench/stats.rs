@@ -1,6 +1,6 @@
-//! Medians and quartiles: a mean would be at the mercy of every other program on the machine.
+//! Medians and quartiles. Unlike a mean, they are robust against other programs on the machine.
 
-/// The middle half of a set of figures.
+/// The median and quartiles of a set of figures.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Spread {
     pub(super) low: f64,
@@ -9,7 +9,7 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// Of at least one figure; `None` of none.
+    /// Returns `None` if there are no figures.
     pub(super) fn of(figures: &[f64]) -> Option<Self> {
         let mut sorted = figures.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -21,7 +21,7 @@ impl Spread {
     }
 }
 
-/// The figure a number of quarters into a sorted set, interpolated between its neighbours.
+/// Returns a quartile of a sorted set, interpolated between neighbours.
 fn at(sorted: &[f64], quarters: usize) -> Option<f64> {
     let place = quarters * sorted.len().checked_sub(1)?;
     let low = *sorted.get(place / 4)?;

@@ -1,4 +1,4 @@
-//! What metrics cost on a Cortex-M0: RAM, flash, instructions. Measured, held to limits, written into a document.
+//! Measures the cost of metrics on a Cortex-M0 (RAM, flash, instructions), checks it against limits and writes it into a document.
 
 use std::fmt::Write;
 use std::fs;
@@ -14,7 +14,7 @@ const DOCUMENT: &str = "docs/MICROCONTROLLERS.md";
 const BEGIN: &str = "<!-- measured: `cargo xtask firmware cortex-m0 --write` -->\n";
 const END: &str = "<!-- end of measured -->";
 
-/// One figure, with the limit it is held to, if it is.
+/// A figure and its limit, if it has one.
 struct Figure {
     what: &'static str,
     value: u64,
@@ -28,7 +28,7 @@ pub(super) struct Cost {
 }
 
 impl Cost {
-    /// From what `instructions` printed, and from the images of `size` with features.
+    /// Computes the figures from the output of `instructions` and from the images of `size` with features.
     pub(super) fn measure(said: &[String], size: impl Fn(&str) -> Result<PathBuf>) -> Result<Self> {
         let said = |what: &str| -> Result<u64> {
             let line = said
@@ -98,7 +98,7 @@ impl Cost {
         })
     }
 
-    /// For a document, and just as well for a person.
+    /// Formats the figures as a Markdown table.
     pub(super) fn table(&self) -> String {
         let mut table = String::from("| what | cost | limit |\n|---|---|---|\n");
         for Figure {
@@ -134,7 +134,7 @@ impl Cost {
         Ok(())
     }
 
-    /// The document must say what was measured. Another compiler gives other figures, which the limits bind all the same.
+    /// Checks that the document contains the measured figures. With another compiler the figures differ, and only the limits apply.
     pub(super) fn check_document(&self, write: bool) -> Result<()> {
         let path = workspace::root().join(DOCUMENT);
         let text = fs::read_to_string(&path).with_context(|| format!("no {DOCUMENT}"))?;
@@ -156,7 +156,7 @@ impl Cost {
     }
 }
 
-/// The compiler that builds for the chip here.
+/// Returns the version of the compiler that builds for the chip.
 fn compiler() -> String {
     let ours = ["rustc", "/usr/bin/rustc"].into_iter().find(|rustc| {
         let args = ["--print", "target-libdir", "--target", "thumbv6m-none-eabi"];

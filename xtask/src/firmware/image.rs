@@ -1,4 +1,4 @@
-//! What an image holds: its sections and its functions.
+//! The sections and functions of a firmware image.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,9 +12,9 @@ use object::{File, SectionKind, SymbolKind};
 pub(super) struct Image {
     /// Bytes of code and constants.
     pub(super) code: u64,
-    /// Bytes that are copied to RAM at the start.
+    /// Bytes that the startup code copies to RAM.
     pub(super) data: u64,
-    /// Bytes of RAM that are zeroed at the start, or left alone.
+    /// Bytes of RAM that the startup code zeroes or leaves uninitialised.
     pub(super) bss: u64,
     /// Functions by address.
     pub(super) functions: BTreeMap<u64, Function>,
@@ -23,7 +23,7 @@ pub(super) struct Image {
 
 pub(super) struct Function {
     pub(super) name: String,
-    /// The halfwords that are instructions, with their addresses: literals between them are left out.
+    /// The halfwords that are instructions, with their addresses. Literals between them are left out.
     pub(super) code: Vec<(u64, u16)>,
 }
 
@@ -44,12 +44,12 @@ impl Image {
         })
     }
 
-    /// All that flash has to hold.
+    /// Returns the total bytes of flash.
     pub(super) fn flash(&self) -> u64 {
         self.code + self.data
     }
 
-    /// The size of the static whose path ends like this.
+    /// Returns the size of the static whose path has this suffix.
     pub(super) fn object(&self, suffix: &str) -> Result<u64> {
         let found = self.objects.iter().find(|(name, _)| name.contains(suffix));
         found
@@ -85,7 +85,7 @@ fn functions(file: &File<'_>) -> Result<BTreeMap<u64, Function>> {
         .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() != 0);
     Ok(functions
         .map(|symbol| {
-            // The lowest bit says "Thumb" and is no part of the address.
+            // The lowest bit means "Thumb" and is not part of the address.
             let first = symbol.address() & !1;
             let code = (first..first + symbol.size())
                 .step_by(2)

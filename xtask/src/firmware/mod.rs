@@ -1,4 +1,4 @@
-//! Firmware in QEMU: builds the images of `tests/firmware`, runs them, and weighs what metrics cost them.
+//! Builds the images of `tests/firmware`, runs them in QEMU, and measures the cost of metrics.
 
 mod cost;
 mod image;
@@ -19,28 +19,28 @@ use crate::targets::{CORTEX_M0, CORTEX_M3, Target};
 use crate::toolchain::Toolchain;
 use crate::workspace;
 
-/// A run of any of the programs takes a second; one that does not end hangs.
+/// A run of each program takes a second, so one that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(60);
 /// Building one, core included, takes a minute or two on two slow cores.
 const BUILD_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 #[derive(Args)]
 pub(crate) struct Cli {
-    /// Only this one; both without
+    /// Run only this firmware (default: both)
     chip: Option<Chip>,
-    /// Write what was measured into docs/MICROCONTROLLERS.md
+    /// Write the figures into docs/MICROCONTROLLERS.md
     #[arg(long)]
     write: bool,
-    /// Install nothing that is missing
+    /// Do not install missing tools
     #[arg(long)]
     no_install: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Chip {
-    /// A hand-written loop without compare-and-swap, and what a poll costs there
+    /// A hand-written loop without compare-and-swap, and the cost of a poll in it
     CortexM0,
-    /// embassy, with an executor in an interrupt
+    /// embassy, with an executor in an interrupt handler
     CortexM3,
 }
 
@@ -67,7 +67,7 @@ impl Chip {
         }
     }
 
-    /// Builds one of its programs, optimised as it would be shipped, and says where it is.
+    /// Builds one of its programs, optimised for release, and returns its path.
     fn build(self, program: &str, features: &str) -> Result<PathBuf> {
         let Some(toolchain) = self.target().toolchain() else {
             bail!(
@@ -103,15 +103,15 @@ impl Chip {
             .join(self.target().triple.unwrap_or_default())
             .join("release")
             .join(program);
-        // The same program with other features takes its place.
+        // A later build of the program with other features replaces the file.
         let kept = built.with_file_name(format!("{program}-{features}.elf"));
         fs::copy(&built, &kept).with_context(|| format!("no image at {}", built.display()))?;
         Ok(kept)
     }
 
-    /// Runs an image to its end and gives what it printed. Its exit status must be success.
+    /// Runs an image to its end and returns its output. Its exit status must be success.
     ///
-    /// Every instruction takes 64 ns of the emulated machine's time, so that a run is the same every time.
+    /// Every instruction takes 64 ns of the emulated machine's time, so that runs are repeatable.
     fn run(self, image: &Path) -> Result<Vec<String>> {
         let mut command = Command::new("qemu-system-arm");
         command.args(["-M", self.machine(), "-nographic", "-icount", "shift=6,sleep=off"]);
@@ -121,7 +121,7 @@ impl Chip {
         let mut said = Vec::new();
         let outcome = children::watch(command, LIMIT, |event| {
             if let Event::Line(line) = event
-                // QEMU's own remark on a timer that is being set up.
+                // A message of QEMU about a timer that is being set up.
                 && line != "Timer with period zero, disabling"
             {
                 said.push(line.to_owned());
@@ -157,8 +157,8 @@ pub(crate) fn run(flags: &Cli) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The loop's own assertions, the costs within their limits, none without the feature `record`, and nothing on the hot path that masks
-/// interrupts.
+/// Checks the loop's own assertions, that the costs are within their limits and zero without the feature `record`, and that nothing on the
+/// hot path masks interrupts.
 fn cortex_m0(write: bool) -> Result<u32> {
     let chip = Chip::CortexM0;
     for line in chip.run(&chip.build("loop", "record")?)? {
@@ -185,18 +185,18 @@ fn cortex_m3() -> Result<u32> {
     }
     let output = workspace::target_dir().join("firmware/cortex-m3.txt");
     fs::write(&output, said.join("\n") + "\n")?;
-    // The same test that decodes the output kept in the tree.
+    // The test that also decodes the committed output.
     let status = Toolchain::host()
         .cargo(&["test", "--quiet", "--package", "tests", "--test", "firmware"])
         .env("FIRMWARE_OUTPUT", &output)
-        // The matrix builds for other targets elsewhere; for this machine everything is where it always is.
+        // The matrix uses another target directory for cross builds. Artefacts for this machine are in the usual one.
         .env_remove("CARGO_TARGET_DIR")
         .stdin(Stdio::null())
         .status()?;
     if !status.success() {
         bail!("the snapshot in {} and its table differ", output.display());
     }
-    // A million rounds of a stamp that an interrupt marks. With a lock in place of an atomic they don't end.
+    // Runs a million rounds of a stamp that an interrupt marks. With a lock instead of an atomic, they do not end.
     let wakes = chip.build("wakes", "record")?;
     reach::check_no_lock(&wakes)?;
     for line in chip.run(&wakes)? {

@@ -1,4 +1,4 @@
-//! Firmware without the feature `record`: its image is as large as one without metrics.
+//! Checks that without the feature `record`, a firmware image is as large as one without metrics.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use super::image::Image;
 
 /// Checks the images of `size` with each of these features, which call hooks that do not record, and with `record`.
 ///
-/// A hook that is left in an image, or that returns later than at once, makes the code longer.
+/// A hook that remains in an image, or that does more than return, makes the code longer.
 pub(super) fn check(features: &[&str], size: impl Fn(&str) -> Result<PathBuf>) -> Result<()> {
     let sizes = |features: &str| -> Result<(u64, u64, u64)> {
         let image = Image::read(&size(features)?)?;
@@ -24,7 +24,7 @@ pub(super) fn check(features: &[&str], size: impl Fn(&str) -> Result<PathBuf>) -
             "without the feature `record` hooks must add nothing to an image: see tests/firmware, `size` with {features}"
         );
     }
-    // Else the hooks would not be in the program at all.
+    // Otherwise the program does not contain the hooks.
     let (code, data, bss) = sizes("record")?;
     ensure!(
         code > bare.0 && data + bss > bare.1 + bare.2,

@@ -1,4 +1,4 @@
-//! Where a function of a Thumb image can lead, and what it must not do on the way.
+//! Finds the code that a function of a Thumb image can reach, and forbidden instructions in it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,12 +7,12 @@ use anyhow::{Result, anyhow, bail, ensure};
 
 use super::image::{Function, Image};
 
-/// What a loop calls, and what it must not find: both in `instructions`.
+/// The hot path, and a function that masks interrupts, both in the image `instructions`.
 const HOT: &str = "hot_path";
 const CONTROL: &str = "off_the_hot_path";
 
-/// Checks that nothing reachable from the hot path masks interrupts or is named for a critical section, and that the
-/// check would see it if it did.
+/// Checks that no code reachable from the hot path masks interrupts or is named after a critical section, and that the
+/// check detects such code.
 pub(super) fn check(image: &Path) -> Result<()> {
     let image = Image::read(image)?;
     let hot = offences(&image, HOT)?;
@@ -29,7 +29,7 @@ pub(super) fn check(image: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Checks that a processor with 32-bit compare-and-swap has nothing of the lock with which portable-atomic replaces a 64-bit one.
+/// Checks that an image for a processor with 32-bit compare-and-swap does not contain portable-atomic's lock for 64-bit atomics.
 pub(super) fn check_no_lock(image: &Path) -> Result<()> {
     let image = Image::read(image)?;
     let of_lock = |function: &&Function| function.name.contains("portable_atomic");
@@ -47,7 +47,7 @@ pub(super) fn check_no_lock(image: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What a function can reach that it must not, each said in a line.
+/// Returns one line for each forbidden piece of code that a function can reach.
 fn offences(image: &Image, root: &str) -> Result<Vec<String>> {
     let (&start, _) = image
         .functions
@@ -94,7 +94,7 @@ enum Step {
     Masks(u64),
 }
 
-/// What matters of a function's instructions, by the encodings of the ARMv6-M Architecture Reference Manual (DDI 0419), A6.7.
+/// The relevant instructions of a function, by the encodings of the ARMv6-M Architecture Reference Manual (DDI 0419), A6.7.
 fn steps(function: &Function) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut code = function.code.iter().copied().peekable();
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn branches_lead_where_the_assembler_says() {
-        // Each beside what llvm-mc makes of it at 0x100.
+        // Each instruction as llvm-mc assembles it at 0x100.
         assert_eq!(targets(&[0xF000, 0xF800]), [0x104], "bl #0");
         assert_eq!(targets(&[0xF7FF, 0xFFFE]), [0x100], "bl #-4");
         assert_eq!(targets(&[0xF001, 0xF91D]), [0x133E], "bl #0x123a");

@@ -1,16 +1,16 @@
-//! Documents that are made from code, so that they can't drift from it.
+//! Documents generated from code.
 
 use anyhow::Result;
 
 use super::{FIX, Problem, Source, metrics_doc, number_types, text_of, write};
 
-/// A document and what makes it.
+/// A document and its generator.
 struct Generated {
     path: &'static str,
     text: fn() -> String,
 }
 
-/// A new generated document is an entry here.
+/// Add an entry to add a generated document.
 static GENERATED: &[Generated] = &[
     Generated {
         path: "docs/METRICS.md",

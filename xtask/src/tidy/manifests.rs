@@ -1,4 +1,4 @@
-//! What every member's manifest and the top-level documents must say.
+//! Checks the members' manifests and the top-level documents.
 
 use anyhow::Result;
 
@@ -12,13 +12,13 @@ const TEST: &str = "cargo xtask test-matrix";
 /// A crate of the workspace.
 pub(super) struct Member {
     pub(super) name: String,
-    /// Relative to the top.
+    /// Relative to the root.
     dir: String,
     pub(super) published: bool,
     has_description: bool,
 }
 
-/// The members, as cargo sees them.
+/// Returns the members from `cargo metadata`.
 pub(super) fn members() -> Result<Vec<Member>> {
     let metadata = metadata::all(&["--no-deps"])?;
     let root = workspace::root().to_string_lossy().into_owned();
@@ -78,7 +78,7 @@ pub(super) fn check(sources: &[Source]) -> Result<Vec<Problem>> {
                 "add one line",
             ));
         }
-        // crates.io shows and packages what lies in the crate's own directory.
+        // crates.io shows and packages only files in the crate's own directory.
         for licence in LICENCES.iter().filter(|_| member.published) {
             let link = format!("{}/{licence}", member.dir);
             if text_of(sources, &link).is_empty() {
@@ -90,7 +90,7 @@ pub(super) fn check(sources: &[Source]) -> Result<Vec<Problem>> {
     Ok(problems)
 }
 
-/// A visitor's first command is the demo, the second the test; continuous integration runs the second.
+/// Checks that the README's first two commands are those of the demo and of the tests, and that continuous integration runs the tests.
 pub(super) fn check_commands(sources: &[Source]) -> Result<Vec<Problem>> {
     let commands: Vec<&str> = text_of(sources, "README.md")
         .lines()

@@ -1,4 +1,4 @@
-//! `docs/METRICS.md`, from the list in the code.
+//! Generates `docs/METRICS.md` from the list of metrics.
 
 use core::fmt::Write;
 

@@ -1,6 +1,6 @@
-//! `cargo xtask tidy [--fix]`: what reviewers should not have to look for. It is a test as well.
+//! `cargo xtask tidy [--fix]`: checks that need no reviewer. A test also runs them.
 //!
-//! A check is a function from the tree to its problems; each problem names the command or the edit that solves it.
+//! A check is a function from the tree to its problems. Each problem names the command or the edit that fixes it.
 
 #![allow(
     clippy::unnecessary_wraps,
@@ -24,13 +24,13 @@ use xshell::{Shell, cmd};
 use crate::flags::{Tidy, exit_code};
 use crate::workspace;
 
-/// The command that solves what a machine can solve.
+/// The command that fixes the problems that can be fixed automatically.
 const FIX: &str = "cargo xtask tidy --fix";
 
-/// What a check found.
+/// A problem that a check found.
 #[derive(Debug, PartialEq, Eq)]
 struct Problem {
-    /// File, and line where there is one.
+    /// The file, and the line if there is one.
     place: String,
     what: String,
     remedy: String,
@@ -48,7 +48,7 @@ impl Problem {
 
 /// A text file of the tree.
 struct Source {
-    /// Relative to the top, with `/`.
+    /// Relative to the root, with `/`.
     path: String,
     text: String,
 }
@@ -56,7 +56,7 @@ struct Source {
 struct Check {
     name: &'static str,
     run: fn(&[Source]) -> Result<Vec<Problem>>,
-    /// Solves what the check finds, if a machine can.
+    /// Fixes the problems of the check, if they can be fixed automatically.
     fix: Option<fn() -> Result<()>>,
 }
 
@@ -135,14 +135,14 @@ pub(crate) fn run(flags: &Tidy) -> Result<ExitCode> {
     Ok(exit_code(untidy == 0))
 }
 
-/// Every text file that git knows or would add.
+/// Returns every text file that git tracks or would add.
 fn sources() -> Result<Vec<Source>> {
     let shell = Shell::new()?;
     shell.change_dir(workspace::root());
     let listed = cmd!(shell, "git ls-files --cached --others --exclude-standard")
         .quiet()
         .read()?;
-    // A file that was deleted but not yet committed is listed still; one that is no text is nobody's source.
+    // Git still lists files whose deletion is not committed. Files that are not text are skipped.
     let read = |path: &str| fs::read_to_string(workspace::root().join(path)).ok();
     Ok(listed
         .lines()
@@ -159,13 +159,13 @@ fn read(path: &str) -> Result<String> {
     fs::read_to_string(workspace::root().join(path)).with_context(|| format!("can't read {path}"))
 }
 
-/// The text of a file of the tree; empty if there is none.
+/// Returns the text of a file of the tree, or an empty string if it does not exist.
 fn text_of<'a>(sources: &'a [Source], path: &str) -> &'a str {
     let source = sources.iter().find(|source| source.path == path);
     source.map_or("", |source| &source.text)
 }
 
-/// Writes a file, if that changes it.
+/// Writes a file if its text differs.
 fn write(path: &str, text: &str) -> Result<()> {
     let file: &Path = &workspace::root().join(path);
     if fs::read_to_string(file).is_ok_and(|old| old == text) {

@@ -1,4 +1,4 @@
-//! `metrics-wasm/src/js/numbers.ts`: the TypeScript types of the numbers in a snapshot, from the list in the code.
+//! Generates `metrics-wasm/src/js/numbers.ts`, the TypeScript types of the numbers in a snapshot, from the list of metrics.
 
 use core::fmt::Write;
 

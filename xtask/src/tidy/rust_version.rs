@@ -1,4 +1,4 @@
-//! The minimum supported Rust version is a fact about the dependencies and the code, not a wish.
+//! Checks the minimum supported Rust version against the dependencies and the code.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,7 +12,7 @@ use crate::{metadata, workspace};
 /// `1.88` and `1.88.0` are the same version.
 type Version = (u32, u32, u32);
 
-/// What our own code needs, whatever the dependencies say: chains of `let` in an `if`, in every published crate.
+/// The minimum for our own code: every published crate uses `let` chains.
 const LET_CHAINS: Version = (1, 88, 0);
 
 pub(super) fn check(_: &[Source]) -> Result<Vec<Problem>> {
@@ -52,7 +52,7 @@ pub(super) fn fix() -> Result<()> {
     )
 }
 
-/// The highest version that a default dependency of a published crate declares, and which one does.
+/// Returns the highest version that a default dependency of a published crate declares, and that dependency.
 fn needed() -> Result<(Version, String)> {
     let declared: HashMap<String, Version> = metadata::all(&[])?["packages"]
         .as_array()
@@ -76,7 +76,7 @@ fn needed() -> Result<(Version, String)> {
     let mut needed = (LET_CHAINS, "the use of let chains".to_owned());
     for member in members.iter().filter(|member| member.published) {
         let name = &member.name;
-        // Features are resolved for this package alone, so these are what a user gets who asks for nothing.
+        // Features are resolved only for this package, so these are the default dependencies of a user.
         let tree = cmd!(
             shell,
             "cargo tree --quiet --locked --package {name} --edges normal --target all --prefix none"

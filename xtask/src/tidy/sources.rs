@@ -8,10 +8,10 @@ use super::{Problem, Source};
 use crate::workspace;
 
 const MAX_LINES: usize = 600;
-/// Most files have fewer lines than this.
+/// The usual maximum number of lines of a file.
 const USUAL_LINES: usize = 400;
 
-/// Code of ours, where a concept too many shows in the length of the file. Bundled and generated code is not.
+/// Returns whether a file is our own code, to which the limits apply. Bundled and generated code is excluded.
 fn is_code(source: &Source) -> bool {
     [".rs", ".js", ".ts", ".css", ".html"]
         .iter()
@@ -47,7 +47,7 @@ pub(super) fn check_length(sources: &[Source]) -> Result<Vec<Problem>> {
     Ok(problems)
 }
 
-/// Models swap the atomics for loom's, which works only while one file names them.
+/// loom models replace the atomics, which works only if a single file names them.
 pub(super) fn check_atomics(sources: &[Source]) -> Result<Vec<Problem>> {
     const FACADE: &str = "metrics-core/src/sync.rs";
     let names = ["sync::atomic", "portable_atomic", "loom::"];
@@ -60,7 +60,7 @@ pub(super) fn check_atomics(sources: &[Source]) -> Result<Vec<Problem>> {
     ))
 }
 
-/// In Node there is no libtest: a test that is not `wasm_bindgen_test` is silently none. Models run only on a host.
+/// Node has no libtest: a test that is not a `wasm_bindgen_test` silently does not run. Models run only on a host.
 pub(super) fn check_node(sources: &[Source]) -> Result<Vec<Problem>> {
     let runs_in_node = ["wasm_bindgen_test as test", "target_arch = \"wasm32\""];
     let left_out = |source: &&Source| {
@@ -75,9 +75,9 @@ pub(super) fn check_node(sources: &[Source]) -> Result<Vec<Problem>> {
     Ok(sources.iter().filter(left_out).map(problem).collect())
 }
 
-/// Work that was put off belongs in an issue, where somebody sees it.
+/// Postponed work belongs in an issue.
 pub(super) fn check_unfinished(sources: &[Source]) -> Result<Vec<Problem>> {
-    // Put together, so that this file is not a finding.
+    // Concatenated, so that the check does not find this file.
     let marks = [
         concat!("TO", "DO"),
         concat!("FIX", "ME"),
@@ -94,7 +94,7 @@ pub(super) fn check_unfinished(sources: &[Source]) -> Result<Vec<Problem>> {
     ))
 }
 
-/// A path of the author's machine is wrong everywhere else.
+/// A path on the author's machine is wrong on every other machine.
 pub(super) fn check_paths(sources: &[Source]) -> Result<Vec<Problem>> {
     let mut needles: Vec<String> = vec!["/home/".into(), "/Users/".into(), "C:\\Users\\".into()];
     needles.push(workspace::root().to_string_lossy().into_owned());
@@ -109,7 +109,7 @@ pub(super) fn check_paths(sources: &[Source]) -> Result<Vec<Problem>> {
     ))
 }
 
-/// A problem for each line of the files that `of` picks in which `is_found` finds something.
+/// Returns a problem for each line for which `is_found` returns true, in the files that `of` selects.
 fn find(
     sources: &[Source],
     of: impl Fn(&Source) -> bool,
