@@ -1,4 +1,4 @@
-//! What proves the workspace: testbed runtime, conformance suite, models and oracles.
+//! Tests of the workspace: the testbed runtime, the conformance suite, models and oracles.
 
 pub mod conformance;
 pub mod testbed;
@@ -6,10 +6,10 @@ pub mod testbed;
 use core::future::poll_fn;
 use core::task::Poll;
 
-// The testbed names it here: the benchmark compiles the same sources once more.
+// The testbed uses it by this path, because the benchmark also compiles its sources.
 use metrics_std as metrics;
 
-/// Lets the scheduler poll something else: wakes its task during a poll and is pending once.
+/// Yields to the scheduler: wakes its task during a poll and is pending once.
 pub async fn yield_now() {
     let mut yielded = false;
     poll_fn(|cx| {

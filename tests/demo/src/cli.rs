@@ -1,9 +1,9 @@
-//! What can be asked of the demo on its command line. `cargo xtask demo` reads its flags with this file too, so that
-//! a wrong one is told before the release build and not after it.
+//! The demo's command line. `cargo xtask demo` parses its flags with this file too, so that
+//! a wrong flag is reported before the release build.
 
 use clap::Parser;
 
-/// An axum service on Tokio under real load, and what its runtime is doing.
+/// An axum service on Tokio under real load, with live metrics of its runtime.
 #[derive(Clone, Copy, Debug, Parser)]
 #[command(name = "demo", version)]
 pub(crate) struct Cli {
@@ -11,7 +11,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) seconds: Option<u64>,
 
-    /// Print one JSON document at the end and nothing else (ends after 10 seconds unless --seconds says otherwise).
+    /// Print only one JSON document at the end (without --seconds: after 10 seconds).
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -19,11 +19,11 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "P", default_value_t = 3000)]
     pub(crate) port: u16,
 
-    /// Send this many requests a second.
+    /// Send this many requests per second.
     #[arg(long, value_name = "R", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) rate: u32,
 
-    /// Run the service on this many worker threads (without it: one a processor, and at least two).
+    /// Run the service on this many worker threads (without it: one per processor, at least two).
     #[arg(long, value_name = "W", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) workers: Option<u16>,
 }

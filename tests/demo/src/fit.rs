@@ -1,6 +1,6 @@
-//! Fitting text into few columns: what does not fit is left out as a whole, so that no number loses digits.
+//! Fits text into few columns. Parts that do not fit are left out whole, so that no number loses digits.
 
-/// `text` in at most `width` characters. Cut after a whole word, and says so with an ellipsis.
+/// Shortens `text` to at most `width` characters, after a whole word, and marks that with an ellipsis.
 pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
@@ -19,7 +19,7 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     kept + "…"
 }
 
-/// `parts` in as many lines as they need, each part whole on one line.
+/// Distributes `parts` over as many lines as they need. No part is split.
 pub(crate) fn pack(parts: &[String], width: usize) -> Vec<String> {
     const GAP: &str = "   ";
     let mut lines: Vec<String> = Vec::new();
@@ -35,7 +35,7 @@ pub(crate) fn pack(parts: &[String], width: usize) -> Vec<String> {
     lines
 }
 
-/// Which columns have room in `width`, with one space between two. `wanted` has each column's width; the earlier ones of
+/// Returns the columns that have room in `width`, with one space between two. `wanted` contains the width of each column; the first ones in
 /// `priority` are placed first.
 pub(crate) fn columns<const N: usize>(wanted: [usize; N], priority: [usize; N], width: usize) -> [bool; N] {
     let mut shown = [false; N];
@@ -50,7 +50,7 @@ pub(crate) fn columns<const N: usize>(wanted: [usize; N], priority: [usize; N], 
     shown
 }
 
-/// The rows to show where only `room` of them fit: those with the largest keys, in their own order.
+/// Returns the rows to show if only `room` of them fit: those with the largest keys, in their original order.
 pub(crate) fn largest<K: PartialOrd>(keys: &[K], room: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..keys.len()).collect();
     order.sort_by(|&a, &b| {

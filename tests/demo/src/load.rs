@@ -1,7 +1,7 @@
-//! The load: real HTTP over loopback, from a thread and a runtime of its own, at a set rate.
+//! The load: HTTP requests over loopback at a fixed rate, from a thread with its own runtime.
 //!
-//! The loop is open: request `n` is due at `n / rate` whether or not the service keeps up, and its latency is counted
-//! from when it was due, so a stall shows in every request that it delayed and not only in the one it hit.
+//! The load is open-loop: request `n` is due at `n / rate` whether or not the service keeps up, and its latency is measured
+//! from that time. A stall therefore increases the latency of every request that it delays.
 
 use bytes::Bytes;
 use hdrhistogram::Histogram;
@@ -23,11 +23,11 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-/// Keep-alive connections that share the work.
+/// The number of keep-alive connections.
 const CONNECTIONS: usize = 32;
 
-/// The handlers of the service and how often each is asked for. Request `n` picks its handler by `n` alone, so every run
-/// asks for the same things in the same order.
+/// The handlers of the service and how often each is requested. The handler of request `n` depends only on `n`, so every run
+/// sends the same requests in the same order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Quick,
@@ -39,7 +39,7 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) const ALL: [Self; 4] = [Self::Quick, Self::Cpu, Self::Disk, Self::Block];
 
-    /// Of 2000 requests 1940 (97 %) are quick, 54 burn a CPU, 5 wait for the blocking pool and 1 blocks its worker.
+    /// Of 2,000 requests, 1,940 (97 %) are quick, 54 use the CPU, 5 use the blocking pool and 1 blocks its worker.
     pub(crate) fn of(n: u64) -> Self {
         match n % 2000 {
             999 => Self::Block,
@@ -82,28 +82,28 @@ impl Shared {
     }
 }
 
-/// What the load saw, from its side of the socket.
+/// The results of the load, measured by the client.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Requests {
-    /// Requests a second that were asked for.
+    /// The configured number of requests per second.
     pub(crate) rate: u32,
-    /// Requests that came due before the end.
+    /// The requests that were due before the end.
     pub(crate) due: u64,
-    /// Requests that were sent: all that were due, less those that the end found waiting for a free connection.
+    /// The requests that were sent: all that were due, except those that still waited for a free connection at the end.
     pub(crate) sent: u64,
-    /// Requests that were answered with 200, each handler apart, and in all.
+    /// The requests that were answered with 200, per handler and in total.
     pub(crate) quick: u64,
     pub(crate) cpu: u64,
     pub(crate) disk: u64,
     pub(crate) block: u64,
     pub(crate) ok: u64,
-    /// Requests that were answered with something else or not at all.
+    /// The requests that were answered with another status or not at all.
     pub(crate) failed: u64,
-    /// Time from when a request was due to the last byte of its answer.
+    /// The time from when a request is due to the last byte of its answer.
     pub(crate) latency_nanos: Latency,
 }
 
-/// Quantiles of the latency as the client saw it, in nanoseconds.
+/// Quantiles of the latency measured by the client, in nanoseconds.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Latency {
     pub(crate) p50: u64,
@@ -112,7 +112,7 @@ pub(crate) struct Latency {
 }
 
 impl Load {
-    /// Starts sending `rate` requests a second to `service`.
+    /// Starts sending `rate` requests per second to `service`.
     pub(crate) fn start(service: SocketAddr, rate: u32) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let thread = std::thread::Builder::new().name("load".into()).spawn({
@@ -127,9 +127,9 @@ impl Load {
         Ok(Self { shared, thread, rate })
     }
 
-    /// Requests answered so far.
+    /// Returns the number of requests answered so far.
     pub(crate) fn answered(&self) -> u64 {
-        // Ordering: a count that stands for itself.
+        // Ordering: relaxed: no other data depends on the count.
         let answered = self
             .shared
             .answered
@@ -138,9 +138,9 @@ impl Load {
         answered.sum()
     }
 
-    /// Sends nothing more, waits for the answers to what was sent, and closes the connections.
+    /// Stops sending, waits for the answers to the sent requests, and closes the connections.
     pub(crate) fn finish(self) -> io::Result<Requests> {
-        // Ordering: only ends loops; the join below is what orders the results.
+        // Ordering: relaxed: it only ends loops. The join below orders the results.
         self.shared.stop.store(true, Ordering::Relaxed);
         let latency = self
             .thread
@@ -166,14 +166,14 @@ impl Load {
     }
 }
 
-/// A request and when it was due.
+/// A request and the time at which it is due.
 struct Due {
     kind: Kind,
     at: Instant,
 }
 
 async fn send_all(service: SocketAddr, rate: u32, shared: Arc<Shared>) -> io::Result<Histogram<u64>> {
-    // Three digits, up to ten minutes.
+    // A resolution of three digits, up to ten minutes.
     let latency = Histogram::new_with_max(600_000_000_000, 3).map_err(io::Error::other)?;
     let latency = Rc::new(RefCell::new(latency));
     let (queue, requests) = mpsc::unbounded_channel();
@@ -209,7 +209,7 @@ async fn send_all(service: SocketAddr, rate: u32, shared: Arc<Shared>) -> io::Re
                 break;
             }
             due += 1;
-            // Ordering: a count that stands for itself; exact after the join in `Load::finish`.
+            // Ordering: relaxed: no other data depends on the count. It is exact after the join in `Load::finish`.
             shared.due.store(due, Ordering::Relaxed);
         }
     }
@@ -219,7 +219,7 @@ async fn send_all(service: SocketAddr, rate: u32, shared: Arc<Shared>) -> io::Re
     Ok(latency)
 }
 
-/// One keep-alive connection, which takes the next due request as soon as it is free.
+/// A keep-alive connection. It takes the next due request when it is free.
 struct Connection {
     service: SocketAddr,
     requests: Rc<Mutex<mpsc::UnboundedReceiver<Due>>>,
@@ -236,7 +236,7 @@ impl Connection {
             if self.shared.stopped() {
                 break;
             }
-            // Ordering: counts that stand for themselves; exact after the join in `Load::finish`.
+            // Ordering: relaxed: no other data depends on the counts. They are exact after the join in `Load::finish`.
             self.shared.sent.fetch_add(1, Ordering::Relaxed);
             let sender = match open.take() {
                 Some(sender) => Ok(sender),
@@ -264,7 +264,7 @@ async fn connect(service: SocketAddr) -> Result<SendRequest<Empty<Bytes>>, Failu
     let stream = TcpStream::connect(service).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // It ends when its sender is dropped, or with an error that the sender's next request gets too.
+    // It ends when its sender is dropped, or with an error that the sender's next request also returns.
     tokio::task::spawn_local(connection);
     Ok(sender)
 }
@@ -274,7 +274,7 @@ async fn ask(sender: &mut SendRequest<Empty<Bytes>>, kind: Kind) -> Result<(), F
     let request = Request::get(Uri::from_static(kind.path())).header(header::HOST, "localhost");
     let response = sender.send_request(request.body(Empty::new())?).await?;
     let status = response.status();
-    // A connection is free for the next request only when its answer was read to the end.
+    // A connection is free for the next request only after its answer is read to the end.
     response.into_body().collect().await?;
     if status.is_success() {
         Ok(())

@@ -1,11 +1,11 @@
-//! An axum service on stable Tokio under real load, and its runtime watched live.
+//! An axum service on stable Tokio under real load, with live metrics of its runtime.
 //!
 //! ```text
 //! cargo xtask demo [--seconds N] [--json] [--port P]
 //! ```
 //!
-//! `service.rs` is what an application would write; the rest sends the load, shows what the runtime does, and counts
-//! again, by itself, what the metrics count.
+//! `service.rs` is written as an application would be. The other files send the load, show the metrics, and count
+//! independently what the metrics count.
 
 #![allow(
     clippy::std_instead_of_core,
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// A wrong flag is told in one line. Help takes as many as it needs and is no error.
+/// A wrong flag is reported in one line. Help may take several lines and is not an error.
 fn refuse(error: &clap::Error) -> ExitCode {
     if let ErrorKind::DisplayHelp | ErrorKind::DisplayVersion = error.kind() {
         print!("{error}");
@@ -76,7 +76,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
 
 fn run(cli: Cli) -> Result<()> {
     let start = Instant::now();
-    // What can fail comes before anything is drawn.
+    // Steps that can fail come before the first drawing.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, cli.port))
         .with_context(|| format!("can't listen on 127.0.0.1:{}", cli.port))?;
     let address = listener.local_addr().context("a bound socket has no address")?;
@@ -101,13 +101,13 @@ fn run(cli: Cli) -> Result<()> {
     let shown = show.every_second(duration(&cli), &interrupted, || {
         sampler.sample(start.elapsed(), load.answered(), &stalls)
     });
-    // The terminal is given back before anything is said, whatever happened.
+    // The terminal is restored before any message is printed, also after an error.
     drop(show);
     shown?;
 
     let sent = load.finish().context("the load failed")?;
     drop(stop);
-    // A connection in the middle of a request would keep it open as long as its peer wants.
+    // A peer could otherwise keep a connection open in the middle of a request.
     let _ = runtime.block_on(async { tokio::time::timeout(PATIENCE, server).await });
     let (snapshot, independent) = at_rest(&metrics, &witness);
     let report = Report {
@@ -126,19 +126,19 @@ fn workers(cli: &Cli) -> usize {
     cli.workers.map_or_else(processors, usize::from)
 }
 
-/// How long to run; `None` for until somebody ends it. A document that nobody could wait for is written after ten seconds.
+/// Returns how long to run, or `None` to run until the user ends it. With `--json` the default is ten seconds.
 fn duration(cli: &Cli) -> Option<Duration> {
     cli.seconds.or(cli.json.then_some(10)).map(Duration::from_secs)
 }
 
-/// How long the end waits for others: for open requests, and for the runtime to be idle.
+/// How long the shutdown waits for open requests and for the runtime to become idle.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Both counts at one moment at which the runtime is idle: every worker was parked before the counts were read and is after, and
-/// nothing was polled meanwhile. A worker submits before it parks, so then both are complete.
+/// Reads both counts while the runtime is idle: every worker is parked before and after the reads, and
+/// nothing is polled in between. A worker submits before it parks, so both counts are then complete.
 ///
-/// A request that is still open may keep the runtime busy; after a while the counts are taken all the same, and may differ by
-/// what just happens.
+/// A request that is still open may keep the runtime busy. After a timeout the counts are read anyway, and may differ by
+/// the polls in progress.
 fn at_rest(metrics: &RuntimeMetrics, witness: &Witness) -> (Snapshot, Testimony) {
     let all_parked = || {
         let mut workers = (0..metrics.num_workers()).map(|worker| metrics.live(worker));
@@ -155,10 +155,10 @@ fn at_rest(metrics: &RuntimeMetrics, witness: &Witness) -> (Snapshot, Testimony)
     }
 }
 
-/// Ctrl-C, or a request to terminate, as a message. On a terminal that is drawn on, Ctrl-C is a key and never gets here.
+/// Sends a message on Ctrl-C or a termination signal. In raw mode Ctrl-C is a key and does not arrive here.
 fn on_interrupt() -> Result<Receiver<()>> {
     let (sender, interrupted) = mpsc::channel();
-    // Nobody listens any more once the end has begun, and then it needs no further asking.
+    // The receiver is dropped once the shutdown has begun. A further message is then not needed.
     let tell = move || {
         let _ = sender.send(());
     };

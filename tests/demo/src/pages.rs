@@ -1,4 +1,4 @@
-//! The dashboard's static files, compiled in: there is none to find at run time.
+//! The dashboard's static files, compiled into the program.
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -15,7 +15,7 @@ macro_rules! dashboard {
     };
 }
 
-/// Where each file is served, as what, and its text. The page finds its snapshots at `snapshot` beside it.
+/// The path, content type and text of each file. The page requests its snapshots at the relative path `snapshot`.
 const FILES: [(&str, &str, &str); 8] = [
     ("/", HTML, dashboard!("index.html")),
     ("/dashboard.js", JAVASCRIPT, dashboard!("dashboard.js")),
@@ -27,7 +27,7 @@ const FILES: [(&str, &str, &str); 8] = [
     ("/style.css", CSS, dashboard!("style.css")),
 ];
 
-/// The router of every file.
+/// Returns a router that serves the files.
 pub(crate) fn router() -> Router {
     FILES
         .into_iter()

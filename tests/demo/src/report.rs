@@ -1,4 +1,4 @@
-//! What the demo leaves behind: one JSON document, or a summary for people.
+//! The demo's report: a JSON document, or a summary as text.
 
 use crate::load::Requests;
 use crate::stalls::Stall;
@@ -7,29 +7,29 @@ use crate::witness::Testimony;
 use metrics_std::{HeapStorage, Interval, Snapshot};
 use serde::Serialize;
 
-/// The JSON document. `snapshot` and `interval` have the one schema of snapshots.
+/// The JSON document. `snapshot` and `interval` have the schema of snapshots.
 #[derive(Serialize)]
 pub(crate) struct Report {
     pub(crate) requests: RequestReport,
-    /// Everything since the start, taken after the load had ended and every worker was idle.
+    /// The metrics since the start, read after the load has ended and every worker is idle.
     pub(crate) snapshot: Snapshot,
-    /// The same without what happened before the load began.
+    /// The metrics since the load began.
     pub(crate) interval: Interval<HeapStorage>,
-    /// Every stall that was reported.
+    /// All reported stalls.
     pub(crate) stalls: Vec<Stall>,
 }
 
-/// The load as its sender saw it, and what the demo's own futures say of themselves.
+/// The load as measured by its sender, and the counts of the demo's witness.
 #[derive(Serialize)]
 pub(crate) struct RequestReport {
     #[serde(flatten)]
     pub(crate) sent: Requests,
-    /// Counted without the metrics, to compare them with.
+    /// Independent counts, for comparison with the metrics.
     pub(crate) independent: Testimony,
 }
 
 impl Report {
-    /// A few lines for people.
+    /// Returns a summary of a few lines.
     pub(crate) fn summary(&self) -> String {
         let Requests {
             sent,

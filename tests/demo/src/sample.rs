@@ -1,4 +1,4 @@
-//! From two snapshots to what is shown of the second between them.
+//! Computes the values to show from two successive snapshots.
 
 use crate::stalls::Stalls;
 use crate::view::{HistogramRow, Nanos, Quantiles, Tasks, View, WorkerRow, short_location};
@@ -8,10 +8,10 @@ use metrics_std::{
 };
 use std::time::Duration;
 
-/// Stalls that the screen has room for.
+/// The number of stalls for which the screen has room.
 const SHOWN_STALLS: usize = 8;
 
-/// Takes a snapshot a second and shows what changed since the one before.
+/// Takes one snapshot per second and computes the changes since the previous one.
 pub(crate) struct Sampler {
     metrics: RuntimeMetrics,
     address: String,
@@ -29,7 +29,7 @@ impl Sampler {
         }
     }
 
-    /// What to show now. `None` if no time has passed since the last call.
+    /// Returns the values to show now, or `None` if no time has passed since the last call.
     pub(crate) fn sample(&mut self, elapsed: Duration, requests: u64, stalls: &Stalls) -> Option<View> {
         let now = self.metrics.snapshot();
         let interval = now.since(&self.before).ok()?;
@@ -38,7 +38,7 @@ impl Sampler {
         let mut workers: Vec<WorkerRow> = workers
             .map(|(worker, interval)| row(worker.index().to_string(), worker, interval))
             .collect();
-        // Threads that are none of the runtime's workers have no interval of their own; what they are doing they do show.
+        // Threads that are not workers have no interval of their own, but their current state is shown.
         if let Some(external) = now.external() {
             workers.push(WorkerRow {
                 name: "external".to_owned(),
@@ -72,7 +72,7 @@ impl Sampler {
     }
 }
 
-/// The stalls that the watchdog has counted, of every kind that it can detect.
+/// Returns the number of stalls that the watchdog has counted, of all kinds that it can detect.
 fn stall_count(now: &Snapshot) -> Option<u64> {
     let kinds = [now.poll_stall_count(), now.no_progress_stall_count()];
     kinds.into_iter().flatten().reduce(|sum, count| sum + count)

@@ -1,4 +1,4 @@
-//! The live screen, redrawn once a second, and the one line a second that takes its place where there is no terminal.
+//! The live screen, redrawn once per second, and the line per second that replaces it if there is no terminal.
 
 use crate::fit::{columns, cut, largest, pack};
 use crate::view::{Grouped, HistogramRow, Maybe, Nanos, Quantiles, Tasks, View, WorkerRow, rate};
@@ -11,7 +11,7 @@ use ratatui::widgets::Paragraph;
 use std::io;
 use std::time::Instant;
 
-/// The terminal while the demo has it. Dropping it gives the terminal back as it was; a panic does so too, before its
+/// The terminal while the demo draws on it. Dropping it restores the terminal. A panic also restores it before its
 /// message is printed.
 pub(crate) struct Screen {
     terminal: DefaultTerminal,
@@ -30,7 +30,7 @@ impl Screen {
         Ok(())
     }
 
-    /// Waits until `deadline` and says whether a key asked for the end before that. In raw mode Ctrl-C is a key.
+    /// Waits until `deadline` and returns whether a key that ends the demo was pressed. In raw mode Ctrl-C is a key.
     pub(crate) fn quits_before(deadline: Instant) -> io::Result<bool> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -56,9 +56,9 @@ impl Drop for Screen {
     }
 }
 
-/// Columns of the busy bar where there is room.
+/// The width of the busy bar in columns, if there is room.
 const BAR: usize = 20;
-/// The least that is of use of what a worker does now.
+/// The minimum useful width of a worker's current state.
 const LEAST_NOW: usize = 16;
 
 pub(crate) fn draw(frame: &mut Frame<'_>, view: &View) {
@@ -73,7 +73,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, view: &View) {
         stalls(view.stall_count, &view.stalls, width),
         quantiles("since the start", &view.histograms, width, |row| row.since_start),
     ];
-    // In a low window the workers come first: what is below them is left out, from the end.
+    // In a low window the workers have priority: the parts below them are left out, starting with the last one.
     let room = |below: &[Vec<Line<'_>>]| {
         let lines: usize = below.iter().map(|lines| lines.len() + 1).sum();
         height.saturating_sub(title.len() + lines + 1)
@@ -91,7 +91,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, view: &View) {
     frame.render_widget(Paragraph::new(lines), frame.area());
 }
 
-/// What is drawn before the first second is over.
+/// Draws the screen of the first second.
 fn draw_start(frame: &mut Frame<'_>, address: &str) {
     let parts = [
         format!("demo on http://{address}"),
@@ -114,7 +114,7 @@ fn title(view: &View, width: usize) -> Vec<Line<'static>> {
     pack(&parts, width).into_iter().map(Line::from).collect()
 }
 
-/// The header and at most `room` rows. Where there are more workers, the busiest and how busy the others are at most.
+/// Returns the header and at most `room` rows. If there are more workers, shows the busiest and the maximum busy ratio of the others.
 fn workers(workers: &[WorkerRow], width: usize, room: usize) -> Vec<Line<'static>> {
     let (shown, others) = if workers.len() <= room {
         ((0..workers.len()).collect(), 0)
@@ -143,9 +143,9 @@ fn workers(workers: &[WorkerRow], width: usize, room: usize) -> Vec<Line<'static
     lines
 }
 
-/// The columns that a window has room for. A number is shown whole or not at all.
+/// The columns for which the window has room. A number is never truncated.
 struct WorkerTable {
-    /// Widths of name, busy ratio without bar, polls, parks, steals, and the state.
+    /// The widths of name, busy ratio without bar, polls, parks, steals and state.
     widths: [usize; 6],
     shown: [bool; 6],
     bar: usize,
@@ -156,7 +156,7 @@ impl WorkerTable {
 
     fn new(workers: &[WorkerRow], width: usize) -> Self {
         let mut widths = Self::HEADINGS.map(str::len);
-        // A row of external threads comes and goes.
+        // The row of external threads is not always present.
         widths[0] = widths[0].max("external".len());
         for worker in workers {
             for (width, cell) in widths.iter_mut().zip(cells(worker)) {
@@ -276,7 +276,7 @@ fn quantiles(
         let cells = period(row).all().map(|value| Maybe(value.map(Nanos)).to_string());
         (row.name, cells)
     }));
-    // The least widths keep both tables in line, and still from one second to the next.
+    // The minimum widths align both tables and keep the columns in place from one second to the next.
     let mut widths = ["since the start".len(), 7, 7, 7, 7, 7];
     for (name, cells) in &table {
         widths[0] = widths[0].max(name.len());
@@ -313,7 +313,7 @@ fn stalls(count: Option<u64>, stalls: &[String], width: usize) -> Vec<Line<'stat
         .collect()
 }
 
-/// The second as one line.
+/// Formats the second as one line.
 pub(crate) fn line(view: &View) -> String {
     let busy: Vec<String> = view
         .workers
@@ -416,7 +416,7 @@ mod tests {
         }
     }
 
-    /// The numbers of a text, as a reader sees them.
+    /// Returns the numbers in a text.
     fn numbers(text: &str) -> Vec<String> {
         let is_part = |c: char| c.is_ascii_digit() || c == ',' || c == '.';
         text.split(|c| !is_part(c))

@@ -1,4 +1,4 @@
-//! The service that is measured: four handlers with four kinds of work, and the pages about itself.
+//! The measured service: four handlers with four kinds of work, and the pages with its metrics.
 
 use crate::load::Kind;
 use crate::pages;
@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{RwLock, oneshot};
 use tokio::task::{JoinHandle, yield_now};
 
-/// What the CPU handler burns: noticeable, and well under any stall.
+/// The CPU time of the CPU handler: noticeable, but far below the stall threshold.
 const CPU_WORK: Duration = Duration::from_millis(2);
-/// How long the handler that does what no handler should do blocks its worker.
+/// How long the faulty handler blocks its worker.
 const BLOCKED: Duration = Duration::from_millis(60);
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Clone)]
 struct Service {
     spawner: Spawner,
@@ -31,7 +31,7 @@ struct Service {
     stock: Arc<RwLock<u64>>,
 }
 
-/// Serves `listener` with tasks that `spawner` measures, until `stop` is sent or dropped: then every connection ends once it has
+/// Serves `listener` with tasks that `spawner` measures until `stop` is sent or dropped. Then every connection ends after it has
 /// answered. `witness` counts each task too.
 pub(crate) fn start(
     listener: TcpListener,
@@ -70,7 +70,7 @@ fn router(metrics: &RuntimeMetrics, spawner: &Spawner, witness: &Witness) -> Rou
         .merge(pages::router())
 }
 
-/// A few awaits: a lock, a task of its own, a turn given to others.
+/// Awaits a lock and a spawned task, and yields once.
 async fn quick(State(service): State<Service>) -> String {
     let stock = *service.stock.read().await;
     let price = service.spawner.spawn(service.witness.watch(async move {
@@ -84,7 +84,7 @@ async fn quick(State(service): State<Service>) -> String {
     }
 }
 
-/// Work that a handler may do where it is.
+/// CPU work that is short enough for a handler.
 async fn cpu() -> String {
     let started = Instant::now();
     let mut hash = 0_u64;
@@ -96,7 +96,7 @@ async fn cpu() -> String {
     hash.to_string()
 }
 
-/// Work that belongs on the blocking pool, and goes there.
+/// Blocking work, on the blocking pool.
 async fn disk(State(service): State<Service>) -> String {
     let size = service
         .spawner
@@ -107,7 +107,7 @@ async fn disk(State(service): State<Service>) -> String {
     }
 }
 
-/// The mistake that the watchdog is for: it blocks its worker's thread, in a task of its own.
+/// The fault that the watchdog detects: it blocks its worker's thread, in a task of its own.
 async fn block(State(service): State<Service>) -> &'static str {
     let witness = service.witness.clone();
     let work = service

@@ -1,4 +1,4 @@
-//! Where each second is shown: on the terminal, as lines, or nowhere.
+//! Shows each second on the terminal, as a line, or not at all.
 
 use crate::cli::Cli;
 use crate::screen::{Screen, line};
@@ -9,18 +9,18 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
-/// How the demo shows itself while it runs.
+/// How the demo shows the metrics while it runs.
 pub(crate) enum Show {
-    /// A terminal, redrawn each second.
+    /// A terminal, redrawn once per second.
     Screen(Screen),
-    /// No terminal: a line a second.
+    /// One line per second, if there is no terminal.
     Lines,
     /// Only the document at the end.
     Silent,
 }
 
 impl Show {
-    /// On a terminal it is drawn on from here on, until this is dropped.
+    /// Starts drawing, if there is a terminal, until this is dropped.
     pub(crate) fn open(cli: &Cli, address: SocketAddr) -> Result<Self> {
         if cli.json {
             return Ok(Self::Silent);
@@ -36,7 +36,7 @@ impl Show {
         Ok(Self::Lines)
     }
 
-    /// Shows what `sample` gives, once a second, until `duration` is over or somebody ends it.
+    /// Shows the result of `sample` once per second, until `duration` is over or the user ends the demo.
     pub(crate) fn every_second(
         &mut self,
         duration: Option<Duration>,
@@ -58,7 +58,7 @@ impl Show {
         Ok(())
     }
 
-    /// Waits for `deadline`; says whether somebody ended it before.
+    /// Waits for `deadline` and returns whether the user ended the demo before it.
     fn ends_before(&self, deadline: Instant, interrupted: &Receiver<()>) -> Result<bool> {
         if let Self::Screen(_) = self {
             let asked = Screen::quits_before(deadline).context("can't read this terminal")?;
@@ -77,7 +77,7 @@ impl Show {
     }
 }
 
-/// A line on standard output, whose reader may have gone.
+/// Writes a line to standard output. Ignores errors, because the reader may have closed it.
 fn say(line: &str) -> Result<()> {
     writeln!(io::stdout(), "{line}").context("can't write to standard output")
 }

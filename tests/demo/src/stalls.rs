@@ -1,4 +1,4 @@
-//! The stalls that the watchdog reported, and when it did.
+//! Collects the stalls that the watchdog reports, with the time of each report.
 
 use crate::view::{Nanos, short_location};
 use metrics_std::RuntimeMetrics;
@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Ten times as long as a poll of the CPU handler, and a third of what the blocking one takes.
+/// Ten times the duration of a poll of the CPU handler, and a third of that of the blocking handler.
 pub(crate) const THRESHOLD: Duration = Duration::from_millis(20);
 
 /// A stall. Times are nanoseconds since the demo started.
@@ -17,12 +17,12 @@ pub(crate) struct Stall {
     pub(crate) worker: Option<usize>,
     pub(crate) thread: Option<String>,
     pub(crate) kind: &'static str,
-    /// File and line at which the task was spawned.
+    /// The file and line at which the task was spawned.
     pub(crate) spawn_location: Option<String>,
     pub(crate) began_nanos: u64,
     /// When the watchdog reported it.
     pub(crate) reported_nanos: u64,
-    /// When the watchdog saw that it was over. `None` while it goes on.
+    /// When the watchdog reported its end, or `None` while it is in progress.
     pub(crate) ended_nanos: Option<u64>,
 }
 
@@ -96,7 +96,7 @@ impl Stalls {
         }
     }
 
-    /// The last few, newest first.
+    /// Returns the last few stalls, newest first.
     pub(crate) fn last(&self, limit: usize) -> Vec<String> {
         lock(&self.0).iter().rev().take(limit).map(Stall::line).collect()
     }

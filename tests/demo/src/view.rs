@@ -1,4 +1,4 @@
-//! What the demo shows once a second, as plain values: the screen and the lines draw the same ones.
+//! The values that the demo shows once per second, on the screen or as lines.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,13 +12,13 @@ pub(crate) struct View {
     pub(crate) workers: Vec<WorkerRow>,
     pub(crate) tasks: Tasks,
     pub(crate) histograms: Vec<HistogramRow>,
-    /// Stalls since the start, as every reader of the snapshot has them.
+    /// The number of stalls since the start, from the snapshot.
     pub(crate) stall_count: Option<u64>,
-    /// The last of them, newest first.
+    /// The last stalls, newest first.
     pub(crate) stalls: Vec<String>,
 }
 
-/// One worker in the last second, and what it does now.
+/// A worker in the last second, and its current state.
 pub(crate) struct WorkerRow {
     pub(crate) name: String,
     pub(crate) busy_ratio: Option<f64>,
@@ -51,7 +51,7 @@ pub(crate) struct Quantiles {
     pub(crate) p90: Option<u64>,
     pub(crate) p99: Option<u64>,
     pub(crate) p999: Option<u64>,
-    /// The least that is known not to be exceeded by any sample.
+    /// The smallest known upper bound of all samples.
     pub(crate) max: Option<u64>,
 }
 
@@ -64,7 +64,7 @@ impl Quantiles {
     pub(crate) const HEADINGS: [&'static str; 5] = ["p50", "p90", "p99", "p99.9", "max <="];
 }
 
-/// A value that may not have been measured, which shows as a dash and never as 0.
+/// Formats a value that may not be measured: `None` is shown as a dash, not as 0.
 pub(crate) struct Maybe<T>(pub Option<T>);
 
 impl<T: fmt::Display> fmt::Display for Maybe<T> {
@@ -76,13 +76,13 @@ impl<T: fmt::Display> fmt::Display for Maybe<T> {
     }
 }
 
-/// The end of a spawn location's path, which is what tells it from others: a line of the screen has no room for more.
+/// Returns the end of a spawn location's path, which distinguishes it from others. The screen has no room for the whole path.
 pub(crate) fn short_location(spawn_location: &str) -> &str {
     let folder = spawn_location.rmatch_indices(['/', '\\']).nth(1);
     folder.map_or(spawn_location, |(at, _)| &spawn_location[at + 1..])
 }
 
-/// A number with its digits in groups of three.
+/// Formats a number with its digits in groups of three.
 pub(crate) struct Grouped(pub u64);
 
 impl fmt::Display for Grouped {
@@ -99,13 +99,13 @@ impl fmt::Display for Grouped {
     }
 }
 
-/// A rate, rounded to whole events a second.
+/// Formats a rate, rounded to whole events per second.
 pub(crate) fn rate(per_second: Option<f64>) -> Maybe<Grouped> {
     #[allow(clippy::cast_sign_loss, reason = "rates of counters are not negative")]
     Maybe(per_second.map(|rate| Grouped(rate.round() as u64)))
 }
 
-/// A time with three significant digits.
+/// Formats a time with three significant digits.
 pub(crate) struct Nanos(pub u64);
 
 impl fmt::Display for Nanos {

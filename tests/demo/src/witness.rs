@@ -1,5 +1,5 @@
-//! The independent count: every future that the demo spawns is wrapped in one of these, which counts its polls and times
-//! them with the operating system's clock. It shares nothing with the metrics it is compared with.
+//! An independent count: every future that the demo spawns is wrapped in a witness, which counts its polls and times
+//! them with the operating system's clock. It shares no code with the metrics that it is compared with.
 
 use pin_project_lite::pin_project;
 use portable_atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// Counts the polls of the futures given to [`watch`](Self::watch). Clones count together.
+/// Counts the polls of the futures passed to [`watch`](Self::watch). Clones share the counts.
 #[derive(Clone, Debug)]
 pub(crate) struct Witness(Arc<Tally>);
 
@@ -22,17 +22,17 @@ struct Tally {
     blocks: Mutex<Vec<Block>>,
 }
 
-/// When a handler blocked its worker, in nanoseconds since the demo started, by its own readings of the clock.
+/// The time during which a handler blocked its worker, in nanoseconds since the demo started, by the handler's own clock readings.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Block {
     pub(crate) began_nanos: u64,
     pub(crate) ended_nanos: u64,
 }
 
-/// What a [`Witness`] has seen.
+/// The counts of a [`Witness`].
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Testimony {
-    /// Futures that were wrapped: the tasks that the demo spawned.
+    /// The wrapped futures: the tasks that the demo spawned.
     pub(crate) tasks: u64,
     /// Calls of their `poll`.
     pub(crate) polls: u64,
@@ -43,7 +43,7 @@ pub(crate) struct Testimony {
 }
 
 impl Witness {
-    /// A witness that has seen nothing yet, of a demo that started at `start`.
+    /// Creates a witness of a demo that started at `start`.
     pub(crate) fn new(start: Instant) -> Self {
         Self(Arc::new(Tally {
             start,
@@ -54,7 +54,7 @@ impl Witness {
         }))
     }
 
-    /// Runs `work`, which blocks its worker, and remembers when that was.
+    /// Runs `work`, which blocks its worker, and stores its start and end.
     pub(crate) fn blocking(&self, work: impl FnOnce()) {
         let began_nanos = nanos(self.0.start.elapsed());
         work();
@@ -68,7 +68,7 @@ impl Witness {
 
     /// Counts and times every poll of `future`.
     pub(crate) fn watch<F: Future>(&self, future: F) -> Watched<F> {
-        // Ordering: these are counts that stand for themselves; a reader that wants them exact joins the threads first.
+        // Ordering: relaxed: no other data depends on these counts. A reader that needs exact counts joins the threads first.
         self.0.tasks.fetch_add(1, Ordering::Relaxed);
         Watched {
             future,
@@ -76,7 +76,7 @@ impl Witness {
         }
     }
 
-    /// What was seen so far. Exact once every watched task is idle.
+    /// Returns the counts so far. They are exact when every watched task is idle.
     pub(crate) fn testify(&self) -> Testimony {
         // Ordering: see `watch`.
         Testimony {

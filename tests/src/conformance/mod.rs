@@ -1,8 +1,8 @@
-//! The conformance suite: for each metric a scenario that moves it by a known amount and one that must leave it alone,
+//! The conformance suite: for each metric, a scenario that changes it by a known amount and one that must not change it,
 //! on every kind of runtime that this project supports.
 //!
-//! [`run`] plays every [scenario](scenarios::SCENARIOS) on every [`Subject`]. A scenario says what it expects of a metric; a
-//! runtime that does not measure the metric reads `None`, which is noted in the table and is no failure, unless no
+//! [`run`] runs every [scenario](scenarios::SCENARIOS) on every [`Subject`]. A scenario states the expected value of a metric. A
+//! runtime that does not measure the metric returns `None`, which is noted in the table and is not a failure, unless no
 //! runtime at all measures it.
 
 pub mod clock;
@@ -17,7 +17,7 @@ pub mod trial;
 use subject::Subject;
 use trial::{Ledger, Trial};
 
-/// Plays every scenario on every subject.
+/// Runs every scenario on every subject.
 pub fn run(subjects: &[&dyn Subject]) -> Ledger {
     let mut ledger = Ledger::default();
     for &subject in subjects {
@@ -27,7 +27,7 @@ pub fn run(subjects: &[&dyn Subject]) -> Ledger {
                 scenario,
                 ledger: &mut ledger,
             };
-            // What the runtime can't do is not played; that shows in the table as a metric that never moved.
+            // Scenarios that need an operation that the runtime lacks are skipped. The table then shows that the metric never changed.
             let _unsupported = play(&mut trial);
         }
     }

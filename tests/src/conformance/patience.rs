@@ -1,5 +1,4 @@
-//! Waiting for other threads, and not for ever: a runtime that no longer submits what it should fails its scenario instead
-//! of hanging it.
+//! Waits for other threads with a timeout: a runtime that no longer submits fails its scenario instead of hanging.
 
 use core::time::Duration;
 use std::thread;
@@ -8,10 +7,10 @@ use std::time::Instant;
 /// Far longer than any thread takes to be scheduled.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Looks again and again until it is so.
+/// Checks a condition repeatedly until it holds.
 ///
 /// # Panics
-/// If [`PATIENCE`] is over: a test that waits for `what` has its answer.
+/// Panics with `what` if the condition does not hold within [`PATIENCE`].
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {

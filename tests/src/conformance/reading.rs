@@ -1,4 +1,4 @@
-//! One number by its name in METRICS.md, out of a snapshot.
+//! Reads a metric by its name in METRICS.md from a snapshot.
 
 use core::time::Duration;
 
@@ -7,22 +7,22 @@ use metrics_core::{
     WorkerSnapshot, WorkerState,
 };
 
-/// A snapshot, read by the names of the one list; `None` of one that has nothing to say.
+/// A snapshot whose metrics can be read by name. `None` if recording is off.
 pub struct Reading(pub Option<Snapshot<HeapStorage>>);
 
 impl Reading {
-    /// A snapshot, if any number of it is not `None`: in a build that records nothing, every one is.
+    /// Wraps a snapshot if any of its metrics is not `None`. In a build without recording, all are `None`.
     pub fn of(snapshot: Snapshot<HeapStorage>) -> Self {
         let reading = Self(Some(snapshot));
         let says_something = METRICS.iter().any(|metric| reading.value(metric.name).is_some());
         Self(reading.0.filter(|_| says_something))
     }
 
-    /// A counter's or gauge's value over all workers, in nanoseconds if it is a time; a histogram's samples; how many
-    /// workers say something, for what is no number.
+    /// Returns a counter's or gauge's value over all workers, in nanoseconds if it is a time; a histogram's number of samples; or,
+    /// for a metric that is not a number, how many workers have a value.
     ///
     /// # Panics
-    /// If the name is on no list here: a row of METRICS.md that nobody reads.
+    /// Panics if this function does not know the name of a metric in METRICS.md.
     pub fn value(&self, metric: &str) -> Option<u64> {
         let snapshot = self.0.as_ref()?;
         let total = snapshot.total();
@@ -54,7 +54,7 @@ impl Reading {
                     snapshot.uptime()?.checked_sub(worker.state_for()?).unwrap(),
                 ))
             })),
-            // No runtime has no worker, and none has this epoch: it is what a snapshot of nothing has.
+            // A snapshot without data has no workers and this epoch. No runtime has either.
             "num_workers" => Some(snapshot.num_workers() as u64).filter(|&workers| workers != 0),
             "blocking_queue_wait" => snapshot.blocking_queue_wait().map(HistogramSnapshot::count),
             "started_at" => snapshot.started_at(),
@@ -63,7 +63,7 @@ impl Reading {
         }
     }
 
-    /// A histogram's sum in nanoseconds, over all workers.
+    /// Returns a histogram's sum in nanoseconds, over all workers.
     pub fn sum(&self, metric: &str) -> Option<u64> {
         let snapshot = self.0.as_ref()?;
         match metric {
@@ -88,7 +88,7 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The sum of what is measured, `None` if nothing is.
+/// Returns the sum of the measured values, or `None` if there are none.
 fn sum(values: impl Iterator<Item = Option<u64>>) -> Option<u64> {
     values.flatten().reduce(u64::wrapping_add)
 }

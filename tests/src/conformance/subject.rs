@@ -1,4 +1,4 @@
-//! What a runtime under test has to be able to do, so that one scenario runs on all of them.
+//! The interface of a runtime under test, so that one scenario runs on all of them.
 
 use core::any::Any;
 use core::future::Future;
@@ -12,12 +12,12 @@ use metrics_std::{HistogramConfig, RuntimeMetrics};
 /// A task's future.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What a scenario asks of the runtime that it starts.
+/// The configuration with which a scenario starts a runtime.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// Worker threads.
+    /// The number of worker threads.
     pub workers: usize,
-    /// The most threads of the blocking pool.
+    /// The maximum number of threads of the blocking pool.
     pub blocking_threads: usize,
     /// The layout of every histogram; `None` for none.
     pub histograms: Option<HistogramConfig>,
@@ -33,19 +33,19 @@ impl Default for Setup {
     }
 }
 
-/// Where a runtime's own number, taken over as it is, means something else than ours.
+/// A known difference: the runtime's own value has another meaning than the metric.
 pub struct Deviation {
     /// The runtimes, by name.
     pub runtimes: &'static [&'static str],
-    /// The scenario that shows it.
+    /// The scenario that shows the difference.
     pub scenario: &'static str,
-    /// What is not judged there.
+    /// The metric that the scenario does not check there.
     pub metrics: &'static [&'static str],
-    /// Why it can't be as it should.
+    /// The reason for the difference.
     pub why: &'static str,
 }
 
-/// Every difference that is known. It stands below the table.
+/// All known differences. They are listed below the table.
 pub static DEVIATIONS: &[Deviation] = &[
     Deviation {
         runtimes: &[
@@ -73,7 +73,7 @@ pub static DEVIATIONS: &[Deviation] = &[
     },
 ];
 
-/// This runtime can't do what the scenario needs.
+/// The runtime lacks an operation that the scenario needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unsupported;
 
@@ -85,43 +85,43 @@ pub trait Subject {
     /// Starts one.
     ///
     /// # Errors
-    /// If it can't have that many workers.
+    /// Returns an error if it can't have that many workers.
     fn start(&self, setup: &Setup, clock: &ManualClock) -> Result<Arc<dyn Runtime>, Unsupported>;
 }
 
 /// A started runtime.
 ///
-/// What it can't do, it says: then the scenario does not run on it.
+/// A method returns an error if the runtime lacks the operation. The scenario then does not run on it.
 pub trait Runtime: Send + Sync {
-    /// Its reader; `None` of a runtime whose reader has nothing to say at all.
+    /// Returns its reader, or `None` if recording is off.
     fn metrics(&self) -> Option<&RuntimeMetrics>;
 
-    /// Spawns a task as its users would. The handle cancels it, if it can be cancelled.
+    /// Spawns a task as a user does. The handle cancels it, if it can be cancelled.
     fn spawn(&self, task: Task) -> Box<dyn FnOnce() + Send>;
 
     /// Runs a future to its end on this thread, as a root.
     ///
     /// # Errors
-    /// If this runtime has no such way.
+    /// Returns an error if this runtime has no `block_on`.
     fn block_on(&self, root: Task) -> Result<(), Unsupported>;
 
-    /// Returns when nothing is left to run and everything was submitted.
+    /// Waits until no task is left to run and everything is submitted.
     fn settle(&self);
 
-    /// Makes worker 0 wake and park again so many times, with nothing to do. Returns how many of these parks are in
-    /// vain by the metric's definition: all, but for the first of a fresh worker.
+    /// Makes worker 0 wake and park again this many times without work. Returns how many of these parks count as noops
+    /// by the metric's definition: all except the first of a new worker.
     ///
     /// # Errors
-    /// If this runtime's workers don't park.
+    /// Returns an error if this runtime's workers do not park.
     fn park(&self, times: u64) -> Result<u64, Unsupported> {
         let _ = times;
         Err(Unsupported)
     }
 
-    /// Spawns a task whose polls are not measured, on a runtime that reports by its own signs whether its workers make progress.
+    /// Spawns a task whose polls are not measured, on a runtime that itself reports whether its workers make progress.
     ///
     /// # Errors
-    /// If every task is measured, or if there are no such signs.
+    /// Returns an error if every task is measured, or if the runtime does not report progress.
     fn spawn_unmeasured(&self, task: Task) -> Result<(), Unsupported> {
         drop(task);
         Err(Unsupported)
@@ -130,16 +130,16 @@ pub trait Runtime: Send + Sync {
     /// Runs a closure on the blocking pool.
     ///
     /// # Errors
-    /// If there is none.
+    /// Returns an error if there is no blocking pool.
     fn spawn_blocking(&self, f: Box<dyn FnOnce() + Send>) -> Result<(), Unsupported> {
         drop(f);
         Err(Unsupported)
     }
 
-    /// Runs code that blocks in the middle of a poll, handing the worker over.
+    /// Runs blocking code within a poll and hands the worker over.
     ///
     /// # Errors
-    /// If its workers can't be handed over.
+    /// Returns an error if its workers can't be handed over.
     fn block_in_place(&self, f: &mut dyn FnMut()) -> Result<(), Unsupported> {
         let _ = f;
         Err(Unsupported)
@@ -148,44 +148,44 @@ pub trait Runtime: Send + Sync {
     /// Spends one unit of the cooperative budget.
     ///
     /// # Errors
-    /// If there is no such budget.
+    /// Returns an error if there is no budget.
     fn consume_budget(&self) -> Result<Task, Unsupported> {
         Err(Unsupported)
     }
 
-    /// Operations in a budget.
+    /// The number of operations in a budget.
     fn budget(&self) -> usize {
         128
     }
 
-    /// Tasks that a local queue holds beside the LIFO slot, where it is bounded.
+    /// The capacity of a local queue without the LIFO slot, if it is bounded.
     fn local_queue_capacity(&self) -> Option<usize> {
         None
     }
 
-    /// A future that is measured by itself and awaited inside a task.
+    /// Wraps a future that is measured itself and awaited inside a task.
     ///
     /// # Errors
-    /// If only whole tasks are measured.
+    /// Returns an error if only whole tasks are measured.
     fn measured(&self, inner: Task) -> Result<Task, Unsupported> {
         drop(inner);
         Err(Unsupported)
     }
 
-    /// Registers an UDP socket with the I/O driver, until what is returned is dropped.
+    /// Registers a UDP socket with the I/O driver until the returned value is dropped.
     ///
     /// # Errors
-    /// If there is no I/O driver.
+    /// Returns an error if there is no I/O driver.
     fn register_socket(&self) -> Result<Box<dyn Any + Send>, Unsupported> {
         Err(Unsupported)
     }
 
-    /// Is busy time measured by the runtime itself, on a clock that can't be driven by hand?
+    /// Returns whether the runtime itself measures busy time, with a clock that a test can't advance.
     fn has_own_clock(&self) -> bool {
         false
     }
 
-    /// Does work that takes so long, in the time that the busy duration is measured in.
+    /// Works for this duration, as measured by the clock of the busy time.
     fn work(&self, clock: &ManualClock, duration: Duration) {
         clock.advance(duration);
     }

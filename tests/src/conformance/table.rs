@@ -1,4 +1,4 @@
-//! docs/CONFORMANCE.md: which runtime supplies which metric, as the suite found it.
+//! docs/CONFORMANCE.md: the metrics that each runtime measures, as found by the suite.
 
 use core::fmt::Write;
 use std::collections::BTreeMap;
@@ -9,10 +9,10 @@ use super::subject::{DEVIATIONS, Deviation, Subject};
 use super::trial::{Finding, Ledger};
 use metrics_core::METRICS;
 
-/// Set to anything, it makes [`check`] write the document instead of comparing it.
+/// If this variable is set, [`check`] writes the document instead of comparing it.
 pub const UPDATE: &str = "UPDATE_CONFORMANCE";
 
-/// The columns of the table, whichever build plays them. Tokio's unstable ones need a build of their own, and so does the last.
+/// The columns of the table, of all builds. Tokio's unstable columns and the last column each need a build of their own.
 pub const COLUMNS: &[&str] = &[
     "testbed, multi-thread",
     "testbed, current-thread",
@@ -48,13 +48,13 @@ UPDATE_CONFORMANCE=1 RUSTFLAGS='--cfg tokio_unstable' cargo test -p tests --test
 
 ";
 
-/// The metric's cells, one a column.
+/// The metric's cells, one per column.
 type Rows = BTreeMap<String, BTreeMap<String, String>>;
 
-/// What is wrong with the ledger and with the committed document, given what was played; or writes the document.
+/// Returns the problems of the ledger and of the committed document, or writes the document.
 ///
 /// # Panics
-/// If the document can't be read or written.
+/// Panics if the document can't be read or written.
 pub fn check(ledger: &Ledger, played: &[&dyn Subject]) -> Vec<String> {
     let committed = read(&path()).expect("docs/CONFORMANCE.md can be read");
     let mut problems = ledger.failures.clone();
@@ -97,10 +97,10 @@ pub fn check(ledger: &Ledger, played: &[&dyn Subject]) -> Vec<String> {
     problems
 }
 
-/// The problems of a build that records nothing: every metric was read where it should have moved, and each must be `None`.
+/// Returns the problems of a build without recording: each metric that a scenario should have changed must be `None`.
 ///
 /// # Panics
-/// If the document can't be read or written.
+/// Panics if the document can't be read or written.
 pub fn check_silence(ledger: &Ledger, played: &[&dyn Subject]) -> Vec<String> {
     let committed = read(&path()).expect("docs/CONFORMANCE.md can be read");
     let mut problems = ledger.failures.clone();
@@ -117,7 +117,7 @@ pub fn check_silence(ledger: &Ledger, played: &[&dyn Subject]) -> Vec<String> {
     problems
 }
 
-/// The rows with the columns that were played as they were found.
+/// Returns the rows, with the columns of the subjects that ran replaced by the results.
 fn fill(mut rows: Rows, ledger: &Ledger, played: &[&dyn Subject]) -> Rows {
     for subject in played {
         assert!(
@@ -137,7 +137,7 @@ fn fill(mut rows: Rows, ledger: &Ledger, played: &[&dyn Subject]) -> Rows {
     rows
 }
 
-/// Compares the document with what it should be, or writes it.
+/// Compares the document with the expected text, or writes it.
 fn settle(committed: &str, text: &str) -> Option<String> {
     if env::var_os(UPDATE).is_some() {
         fs::write(path(), text).expect("docs/CONFORMANCE.md can be written");
@@ -159,7 +159,7 @@ fn cell_of(finding: Finding) -> &'static str {
 }
 
 fn path() -> PathBuf {
-    // From whichever package of the workspace this is compiled in.
+    // The path does not depend on the package in which this is compiled.
     let dirs = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
     let documents = dirs.map(|dir| dir.join("docs/CONFORMANCE.md"));
     let mut found = documents.filter(|path| path.exists());
@@ -171,7 +171,7 @@ struct Document {
     rows: Rows,
 }
 
-/// The committed document.
+/// Returns the committed document.
 fn read(path: &Path) -> io::Result<Document> {
     let text = fs::read_to_string(path)?;
     let mut lines = text.lines().filter_map(cells);
@@ -184,7 +184,7 @@ fn read(path: &Path) -> io::Result<Document> {
     Ok(Document { text, rows })
 }
 
-/// The cells of a line of a table.
+/// Returns the cells of a line of a table.
 fn cells(line: &str) -> Option<Vec<String>> {
     let inner = line.strip_prefix('|')?.strip_suffix('|')?;
     Some(inner.split('|').map(|cell| cell.trim().to_owned()).collect())

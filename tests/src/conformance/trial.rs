@@ -1,4 +1,4 @@
-//! A scenario's dealings with one runtime, and the ledger of what came out.
+//! The checks of a scenario on one runtime, and the ledger of their results.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -8,28 +8,28 @@ use super::reading::Reading;
 use super::subject::{DEVIATIONS, Runtime, Setup, Subject, Task, Unsupported};
 use metrics_std::{RuntimeMetrics, Switches};
 
-/// What the scenarios found out about one metric on one runtime.
+/// The results of all scenarios for one metric on one runtime.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Finding {
-    /// It was seen to move by the known amount.
+    /// It changed by the known amount.
     pub moved: bool,
-    /// It was seen to stay where something else happened.
+    /// It did not change when something else happened.
     pub stayed: bool,
-    /// It read `None` where it should have moved.
+    /// It was `None` when it should have changed.
     pub absent: bool,
 }
 
-/// All findings, and all that was wrong.
+/// All results and failures.
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// By runtime and metric.
     pub findings: BTreeMap<(&'static str, &'static str), Finding>,
-    /// A line for each expectation that was not met.
+    /// One line per expectation that was not met.
     pub failures: Vec<String>,
 }
 
 impl Ledger {
-    /// What was found out about a metric on a runtime.
+    /// Returns the results for a metric on a runtime.
     pub fn finding(&self, subject: &'static str, metric: &'static str) -> Finding {
         self.findings.get(&(subject, metric)).copied().unwrap_or_default()
     }
@@ -43,10 +43,10 @@ pub struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// Starts a runtime and lets it come to rest.
+    /// Starts a runtime and waits until it is idle.
     ///
     /// # Errors
-    /// If this kind of runtime can't be set up so.
+    /// Returns an error if this kind of runtime does not support the configuration.
     pub fn start(&self, setup: &Setup) -> Result<Rig, Unsupported> {
         let clock = manual_clock();
         let runtime = self.subject.start(setup, &clock)?;
@@ -54,26 +54,26 @@ impl Trial<'_> {
         Ok(Rig { runtime, clock })
     }
 
-    /// The metric grew by exactly `by` from one reading to the next.
+    /// Checks that the metric increased by exactly `by` from one reading to the next.
     pub fn moves(&mut self, metric: &'static str, before: &Reading, after: &Reading, by: u64) {
         let got = grown(metric, before, after);
         self.moved(metric, got, by);
     }
 
-    /// The metric did not change from one reading to the next.
+    /// Checks that the metric did not change from one reading to the next.
     pub fn stays(&mut self, metric: &'static str, before: &Reading, after: &Reading) {
         let got = grown(metric, before, after);
         self.stayed(metric, got, 0);
     }
 
-    /// Several metrics did not change.
+    /// Checks that several metrics did not change.
     pub fn all_stay(&mut self, metrics: &[&'static str], before: &Reading, after: &Reading) {
         for metric in metrics {
             self.stays(metric, before, after);
         }
     }
 
-    /// What should have moved reads exactly `expected`.
+    /// Checks that a metric that should have changed is exactly `expected`.
     pub fn moved(&mut self, metric: &'static str, got: Option<u64>, expected: u64) {
         if self.deviates(metric) {
             return;
@@ -86,7 +86,7 @@ impl Trial<'_> {
         }
     }
 
-    /// What should not have moved reads exactly `expected`.
+    /// Checks that a metric that should not have changed is exactly `expected`.
     pub fn stayed(&mut self, metric: &'static str, got: Option<u64>, expected: u64) {
         if self.deviates(metric) {
             return;
@@ -95,7 +95,7 @@ impl Trial<'_> {
         self.finding(metric).stayed |= got == Some(expected);
     }
 
-    /// A condition that is no single number.
+    /// Checks a condition that is not a single number.
     pub fn check(&mut self, holds: bool, what: &str) {
         if !holds {
             self.ledger
@@ -113,7 +113,7 @@ impl Trial<'_> {
         }
     }
 
-    /// Is the metric known to mean something else here?
+    /// Returns whether the metric is known to have another meaning on this runtime.
     fn deviates(&self, metric: &str) -> bool {
         DEVIATIONS.iter().any(|deviation| {
             deviation.scenario == self.scenario
@@ -142,14 +142,14 @@ fn grown(metric: &str, before: &Reading, after: &Reading) -> Option<u64> {
 /// A started runtime and its clock.
 #[derive(Clone)]
 pub struct Rig {
-    /// The runtime.
+    /// Returns the runtime.
     pub runtime: Arc<dyn Runtime>,
-    /// Its clock, for durations that the scenario decides.
+    /// Returns its clock, which the scenario advances.
     pub clock: ManualClock,
 }
 
 impl Rig {
-    /// What the reader says at this moment.
+    /// Reads a snapshot now.
     pub fn read(&self) -> Reading {
         match self.runtime.metrics().map(RuntimeMetrics::snapshot) {
             Some(snapshot) => Reading::of(snapshot),
@@ -157,28 +157,28 @@ impl Rig {
         }
     }
 
-    /// The switches.
+    /// Returns the switches.
     ///
     /// # Errors
-    /// If there is nothing to switch.
+    /// Returns an error if there is nothing to switch.
     pub fn options(&self) -> Result<&Switches, Unsupported> {
         let metrics = self.runtime.metrics().ok_or(Unsupported)?;
         Ok(metrics.registry().switches())
     }
 
-    /// What the reader says once everything is at rest.
+    /// Waits until the runtime is idle and reads a snapshot.
     pub fn read_at_rest(&self) -> Reading {
         self.runtime.settle();
         self.read()
     }
 
-    /// Spawns a task from outside and lets everything come to rest.
+    /// Spawns a task from outside and waits until the runtime is idle.
     pub fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
         drop(self.runtime.spawn(boxed(task)));
         self.runtime.settle();
     }
 
-    /// Runs a task that may use the rig: to spawn, to read in mid-poll, to advance the clock.
+    /// Runs a task that may use the rig: to spawn, to read during a poll, or to advance the clock.
     pub fn run_with<F>(&self, task: impl FnOnce(Rig) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -186,10 +186,10 @@ impl Rig {
         self.run(task(self.clone()));
     }
 
-    /// Runs a task of one poll, and returns what `f` says in it.
+    /// Runs a task of one poll, and returns the result of `f`, which it calls.
     ///
     /// # Panics
-    /// If the runtime never polls the task.
+    /// Panics if the runtime never polls the task.
     pub fn in_a_poll<T: Send + 'static>(&self, f: impl FnOnce(&Rig) -> T + Send + 'static) -> T {
         let answer = Arc::new(Mutex::new(None));
         let rig = self.clone();

@@ -27,7 +27,7 @@ struct State {
     closed: bool,
 }
 
-/// What a reader may ask, all of one moment.
+/// The values for a reader, all of one moment.
 pub(super) struct Depths {
     pub(super) threads: usize,
     pub(super) idle: usize,
@@ -59,7 +59,7 @@ impl Pool {
         }
     }
 
-    /// Queues a job; true if another thread has to be started for it.
+    /// Queues a job. Returns `true` if the caller must start a thread for it.
     fn push(&self, job: Runnable<Queued>) -> bool {
         let mut state = self.state.lock().unwrap();
         if state.closed {
@@ -74,7 +74,7 @@ impl Pool {
         true
     }
 
-    /// A pool thread's life. Hook: `blocking_started` when a job is started.
+    /// Runs a pool thread until it ends. Hook: `blocking_started` when a job starts.
     fn run(&self) {
         while let Some(job) = self.next() {
             let Queued(queued_at) = *job.metadata();
@@ -102,7 +102,7 @@ impl Pool {
         }
     }
 
-    /// Lets the threads end once they are idle; what is still queued is cancelled.
+    /// Ends the threads when they are idle. Queued jobs are cancelled.
     pub(super) fn close(&self) {
         let mut state = self.state.lock().unwrap();
         state.closed = true;
@@ -113,7 +113,7 @@ impl Pool {
     }
 }
 
-/// Runs a closure on the pool. It is no task: it counts in the pool's metrics only.
+/// Runs a closure on the pool. It is not a task and counts only in the pool's metrics.
 pub(super) fn spawn<T: Send + 'static>(
     shared: &Arc<Shared>,
     f: impl FnOnce() -> T + Send + 'static,

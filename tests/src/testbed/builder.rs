@@ -8,7 +8,7 @@ use super::probe::TestbedProbe;
 use super::runtime::{Flavor, Runtime};
 use super::shared::Shared;
 
-/// How large the parts are.
+/// The sizes of the runtime's parts.
 pub(super) struct Limits {
     pub(super) flavor: Flavor,
     pub(super) workers: usize,
@@ -23,12 +23,12 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// A work-stealing runtime with so many worker threads.
+    /// Creates a builder of a work-stealing runtime with this many worker threads.
     pub fn multi_thread(workers: usize) -> Builder {
         Builder::new(Flavor::MultiThread, workers)
     }
 
-    /// A runtime whose one worker is the thread that calls `block_on`.
+    /// Creates a builder of a runtime whose only worker is the thread that calls `block_on`.
     pub fn current_thread() -> Builder {
         Builder::new(Flavor::CurrentThread, 1)
     }
@@ -46,14 +46,14 @@ impl Builder {
         }
     }
 
-    /// Tasks that a local queue holds before it overflows, beside the one in the LIFO slot. 256 by default.
+    /// Sets the capacity of a local queue without the LIFO slot. The default is 256.
     #[must_use]
     pub fn local_queue_capacity(mut self, tasks: usize) -> Builder {
         self.limits.local_queue_capacity = tasks;
         self
     }
 
-    /// The most threads that the blocking pool starts. 512 by default.
+    /// Sets the maximum number of threads of the blocking pool. The default is 512.
     #[must_use]
     pub fn max_blocking_threads(mut self, threads: usize) -> Builder {
         self.limits.blocking_threads = threads;
@@ -73,11 +73,11 @@ impl Builder {
     /// Starts the runtime on a clock.
     ///
     /// # Errors
-    /// A metrics configuration that can't work, as `InvalidInput`, and what the operating system says to the I/O
+    /// Returns `InvalidInput` if the metrics configuration is invalid, and the errors of the operating system for the I/O
     /// driver.
     pub fn build(self, clock: metrics::Clock) -> io::Result<Runtime> {
         let probe = TestbedProbe::default();
-        // Workers are leased by the threads that run them, not all at once.
+        // Each thread leases its worker when it starts to run it.
         let (metrics, _) = metrics::build(
             self.metrics.measures(self.limits.measures()),
             clock,
@@ -91,11 +91,11 @@ impl Builder {
 }
 
 impl Limits {
-    /// What this flavour measures. A reader gets `None` for the rest.
+    /// Returns the metrics that this flavour measures. Others are `None`.
     fn measures(&self) -> MetricSet {
         match self.flavor {
             Flavor::CurrentThread => MetricSet::ALL,
-            // The thread that blocks on this flavour is no worker.
+            // On this flavour, the thread that calls `block_on` is not a worker.
             Flavor::MultiThread => MetricSet::ALL.without(MetricSet::worker(&[WorkerNumber::RootPolls])),
         }
     }

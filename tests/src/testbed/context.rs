@@ -1,4 +1,4 @@
-//! What a thread is while it runs tasks: the worker's metrics, and the core that another thread may take over.
+//! The context of a thread that runs tasks: the worker's metrics, and the core that another thread may take over.
 
 use core::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -38,7 +38,7 @@ pub(super) fn with_budget<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Spends one unit, or returns `Pending` and wakes the task when none is left.
+/// Spends one unit, or returns `Pending` and wakes the task if no unit is left.
 pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
     match CURRENT.get() {
         None => Poll::Ready(()),
@@ -60,13 +60,13 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
     }
 }
 
-/// Spends one unit, yielding when none is left.
+/// Spends one unit, and yields if no unit is left.
 pub async fn consume_budget() {
     poll_fn(poll_proceed).await;
 }
 
-/// Was a resource refused since the last call? Asked at the end of each poll: spending the last unit is no forced yield,
-/// being refused one is.
+/// Returns whether a resource was refused since the last call. Called at the end of each poll: spending the last unit is not a forced
+/// yield, but a refused unit is.
 pub(super) fn take_refused() -> bool {
     match CURRENT.get() {
         Some(budget) => {

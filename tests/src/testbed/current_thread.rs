@@ -1,4 +1,4 @@
-//! The flavour with one worker, served by whichever thread calls `block_on`.
+//! The flavour with one worker, which the thread that calls `block_on` runs.
 
 use core::future::Future;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use super::coop;
 use super::shared::Shared;
 use super::worker::EVENT_INTERVAL;
 
-/// Wakes the root future: says so, and ends the worker's wait.
+/// Wakes the root future: sets its flag and ends the worker's wait.
 struct RootWaker {
     woken: AtomicBool,
     shared: Arc<Shared>,
@@ -26,7 +26,7 @@ impl Wake for RootWaker {
     fn wake_by_ref(self: &Arc<Self>) {
         // Ordering: pairs with `take`: what the waker did before is seen by the poll after.
         self.woken.store(true, Ordering::Release);
-        // The worker itself looks before it sleeps.
+        // The worker itself checks the flag before it sleeps.
         if Context::with(&self.shared, |context| context.is_none()) {
             self.shared.workers[0].unpark.unpark(&self.shared.driver);
         }
@@ -45,7 +45,7 @@ impl RootWaker {
     }
 }
 
-/// Where the worker is while nobody blocks on the runtime.
+/// Holds the worker while no thread blocks on the runtime.
 pub(super) struct CoreSlot {
     core: Mutex<Option<Core>>,
     returned: Condvar,
@@ -112,7 +112,7 @@ pub(super) fn block_on<F: Future>(shared: &Arc<Shared>, slot: &CoreSlot, root: F
             }
             let ran = run_tasks(context);
             if wake.is_woken() {
-                // A root that keeps waking itself must not keep the driver from its turn.
+                // A root that keeps waking itself must not starve the driver.
                 shared.driver.turn_now();
             } else if !ran {
                 context.metrics.end_processing_scheduled_tasks();
@@ -123,7 +123,7 @@ pub(super) fn block_on<F: Future>(shared: &Arc<Shared>, slot: &CoreSlot, root: F
     })
 }
 
-/// Runs tasks until it is time to look at the root and the driver again. False if there was none to run.
+/// Runs tasks until it is time to poll the root and the driver again. Returns `false` if there was no task.
 // Never inlined, as is `next_task`: a benchmark compiles the testbed with and without metrics, and what is inlined would depend
 // on how often each copy is called.
 #[inline(never)]

@@ -1,4 +1,4 @@
-//! The I/O driver: one `mio::Poll` that whichever worker is free waits in.
+//! The I/O driver: one `mio::Poll` in which one idle worker waits.
 
 use core::task::Waker;
 use core::time::Duration;
@@ -23,20 +23,20 @@ pub(super) struct Driver {
     metrics: Registry,
 }
 
-/// What it takes to wait for events; held by one worker at a time.
+/// The state needed to wait for events. One worker holds it at a time.
 pub(super) struct Turn {
     poll: Poll,
     events: Events,
 }
 
-/// Who waits for one source.
+/// The wakers that wait for one source.
 #[derive(Default)]
 pub(super) struct Waiters {
     reader: Mutex<Option<Waker>>,
     writer: Mutex<Option<Waker>>,
 }
 
-/// The two ways to be ready.
+/// The two kinds of readiness.
 #[derive(Clone, Copy)]
 pub(super) enum Direction {
     Read,
@@ -61,7 +61,7 @@ impl Driver {
         })
     }
 
-    /// The right to wait, if no other worker has it.
+    /// Returns the permission to wait, if no other worker has it.
     pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, Turn>> {
         self.turn.try_lock().ok()
     }
@@ -75,7 +75,7 @@ impl Driver {
 
     /// Ends the wait of the worker that is in the driver.
     pub(super) fn wake(&self) {
-        // A full pipe is as good a wake-up as any; there is nobody to tell about another error.
+        // A full pipe also wakes the worker. Other errors can't be reported here.
         let _ = self.waker.wake();
     }
 
@@ -95,7 +95,7 @@ impl Driver {
     }
 
     pub(super) fn deregister(&self, source: &mut impl Source, token: Token) {
-        // The source is going away whether or not the selector still knows it.
+        // The source is dropped whether or not the selector still knows it.
         let _ = self.registry.deregister(source);
         self.sources.lock().unwrap().remove(token.0);
         self.metrics.shared().io_deregistered();
@@ -116,7 +116,7 @@ impl Turn {
             if event.token() == WAKE {
                 continue;
             }
-            // A source that was deregistered after the selector reported it is no longer here.
+            // A source that was deregistered after the selector reported it is no longer in the slab.
             let waiters = driver.sources.lock().unwrap().get(event.token().0).cloned();
             let Some(waiters) = waiters else { continue };
             ready += 1;

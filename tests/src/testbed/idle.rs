@@ -1,12 +1,12 @@
-//! Which workers sleep and which search: wakes one worker per piece of work, never none.
+//! Tracks which workers sleep and which search, and wakes a worker when there is work.
 
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::Mutex;
 
 /// The coordination of parked and searching workers.
 ///
-/// At most half of the workers search at once. Whoever adds work wakes a sleeper only if nobody searches, because a searcher
-/// will find it; a worker looks at every queue once more after it has said that it sleeps.
+/// At most half of the workers search at once. A thread that adds work wakes a sleeping worker only if no worker searches, because a
+/// searching worker finds it. After a worker has registered as sleeping, it checks every queue once more.
 pub(super) struct Idle {
     sleepers: Mutex<Vec<usize>>,
     num_sleeping: AtomicUsize,
@@ -24,9 +24,9 @@ impl Idle {
         }
     }
 
-    /// May one more worker search?
+    /// Returns whether another worker may search.
     pub(super) fn start_searching(&self) -> bool {
-        // Ordering: a bound for throughput only; two workers that both pass it do no harm.
+        // Ordering: relaxed: the bound is only for throughput, and exceeding it by a worker does no harm.
         if 2 * self.num_searching.load(Ordering::Relaxed) >= self.num_workers {
             return false;
         }
@@ -35,13 +35,13 @@ impl Idle {
         true
     }
 
-    /// A searcher has found work. True if it was the last one: then it must wake the next searcher.
+    /// Ends a worker's search. Returns `true` if it was the last searching worker: then it must wake another one.
     pub(super) fn stop_searching(&self) -> bool {
         // Ordering: as in `start_searching`.
         self.num_searching.fetch_sub(1, Ordering::SeqCst) == 1
     }
 
-    /// A worker goes to sleep. It must look at every queue once more after this.
+    /// Registers a worker as sleeping. It must then check every queue once more.
     pub(super) fn sleep(&self, worker: usize, searching: bool) {
         let mut sleepers = self.sleepers.lock().unwrap();
         sleepers.push(worker);
@@ -50,13 +50,13 @@ impl Idle {
             self.stop_searching();
         }
         drop(sleepers);
-        // Ordering: pairs with the fence of `worker_to_notify`: either the one who adds work sees that nobody searches and
-        // this worker sleeps, or this worker's last look at the queues sees the work.
+        // Ordering: pairs with the fence in `worker_to_notify`: either the thread that adds work sees that no worker searches and
+        // this worker sleeps, or this worker's last check of the queues sees the work.
         fence(Ordering::SeqCst);
     }
 
-    /// A worker wakes by itself (an I/O event, say). False if it has been taken off the list by `worker_to_notify`
-    /// already: then it wakes as a searcher.
+    /// Registers a worker that wakes by itself, such as for an I/O event. Returns `false` if `worker_to_notify` has already removed it
+    /// from the list: then it wakes as a searching worker.
     pub(super) fn wake_by_itself(&self, worker: usize) -> bool {
         let mut sleepers = self.sleepers.lock().unwrap();
         let Some(at) = sleepers.iter().position(|&w| w == worker) else {
@@ -67,7 +67,7 @@ impl Idle {
         true
     }
 
-    /// Whom to wake after adding work: nobody while someone searches. The one named counts as searching from here on.
+    /// Returns the worker to wake after adding work, or `None` if a worker searches. The returned worker then counts as searching.
     pub(super) fn worker_to_notify(&self) -> Option<usize> {
         // Ordering: pairs with the fence of `sleep`; orders the caller's push before these two loads.
         fence(Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! A non-blocking source made into an async one.
+//! Makes a non-blocking source async.
 
 use core::future::poll_fn;
 use core::task::Poll;
@@ -23,7 +23,7 @@ impl<S: Source> Async<S> {
     /// Registers the source.
     ///
     /// # Errors
-    /// What the operating system's selector says.
+    /// Returns the errors of the operating system's selector.
     pub fn new(handle: &Handle, mut source: S) -> io::Result<Async<S>> {
         let (token, waiters) = handle.shared().driver.register(&mut source)?;
         Ok(Async {
@@ -37,7 +37,7 @@ impl<S: Source> Async<S> {
     /// Repeats a read-like operation until it does not block.
     ///
     /// # Errors
-    /// What the operation returns, `WouldBlock` excepted.
+    /// Returns the errors of the operation, except `WouldBlock`.
     pub async fn read_with<R>(&self, op: impl FnMut(&S) -> io::Result<R>) -> io::Result<R> {
         self.repeat(Direction::Read, op).await
     }
@@ -45,7 +45,7 @@ impl<S: Source> Async<S> {
     /// Repeats a write-like operation until it does not block.
     ///
     /// # Errors
-    /// What the operation returns, `WouldBlock` excepted.
+    /// Returns the errors of the operation, except `WouldBlock`.
     pub async fn write_with<R>(&self, op: impl FnMut(&S) -> io::Result<R>) -> io::Result<R> {
         self.repeat(Direction::Write, op).await
     }
@@ -53,7 +53,7 @@ impl<S: Source> Async<S> {
     async fn repeat<R>(&self, way: Direction, mut op: impl FnMut(&S) -> io::Result<R>) -> io::Result<R> {
         poll_fn(|cx| {
             std::task::ready!(coop::poll_proceed(cx));
-            // The waker goes in first: an event between the attempt and the return then wakes the task.
+            // The waker is registered first, so that an event between the attempt and the return wakes the task.
             self.waiters.wait(way, cx.waker());
             match op(&self.source) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,

@@ -31,7 +31,7 @@
 //! | | `blocking_started` | `blocking.rs` |
 //! | | `io_registered`, `io_deregistered`, `io_ready` | `driver.rs` |
 //! | | leasing a slot for the thread | `shared.rs`, called in `context.rs` |
-//! | | the probe: depths, asked for when somebody reads | `probe.rs` |
+//! | | the probe: depths, computed when a reader queries them | `probe.rs` |
 
 mod blocking;
 mod builder;
@@ -60,5 +60,5 @@ pub use multi_thread::block_in_place;
 pub use runtime::{Flavor, Handle, Runtime};
 pub use task::{JoinHandle, Meta};
 
-/// The registry as all parts hold it.
+/// The type by which all parts hold the registry.
 type Registry = Arc<metrics::Registry>;

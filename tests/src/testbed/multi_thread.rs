@@ -13,8 +13,8 @@ pub(super) fn start(shared: &Arc<Shared>, core: Core) {
     shared.start_thread(name, move || Context::enter(&worker, core, run));
 }
 
-/// A worker's life. Hooks: `start_processing_scheduled_tasks` and `end_processing_scheduled_tasks` around the time in
-/// which it has tasks; searching and waiting are not work.
+/// Runs a worker until it ends. Hooks: `start_processing_scheduled_tasks` and `end_processing_scheduled_tasks` around the time in
+/// which it has tasks. Searching and waiting do not count as busy.
 fn run(context: &Context) {
     context.metrics.start_processing_scheduled_tasks();
     while context.core.borrow().is_some() && !context.shared.is_closed() {
@@ -36,15 +36,15 @@ fn run(context: &Context) {
     drain(context);
 }
 
-/// Drops what is still queued, while this thread counts as a worker: so it counts these ends.
+/// Drops the queued tasks while this thread is a worker, so that it counts their ends.
 pub(super) fn drain(context: &Context) {
     while let Some(Some(task)) = context.with_core(|core| core.queue.pop()) {
         drop(task);
     }
 }
 
-/// Runs code that blocks. On a worker of this flavour another thread goes on with the worker meanwhile; elsewhere it
-/// just runs.
+/// Runs code that blocks. On a worker of this flavour, another thread runs the worker meanwhile. On other threads it
+/// only runs the code.
 ///
 /// The poll in progress stays with this thread, which started it, and so does its time; the other thread leases another
 /// slot under the same index.

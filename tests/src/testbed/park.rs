@@ -1,4 +1,4 @@
-//! How a worker waits: in the I/O driver if that is free, else on its own parker.
+//! Blocks a worker until there is work: in the I/O driver if that is free, else on its own parker.
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
@@ -55,9 +55,9 @@ impl Park {
 }
 
 impl Unpark {
-    /// Says where the worker is about to wait. False if it was notified meanwhile and must not wait at all.
+    /// Sets where the worker is about to wait. Returns `false` if it was notified meanwhile and must not wait.
     fn settle(&self, place: u8) -> bool {
-        // Ordering: acquire pairs with the release of `unpark`: what was queued before the notification is seen after it.
+        // Ordering: acquire, pairs with the release in `unpark`: work queued before the notification is visible after it.
         let settled = self
             .state
             .compare_exchange(EMPTY, place, Ordering::AcqRel, Ordering::Acquire)

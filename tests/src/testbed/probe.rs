@@ -1,16 +1,16 @@
-//! What the runtime answers when somebody reads: depths that are not worth a store on every push.
+//! The runtime's probe: computes queue depths when a reader queries them, so that a push stores nothing.
 
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::metrics::{MetricSet, Probe, RuntimeNumber, WorkerNumber};
 use super::shared::Shared;
 
-/// Asks a runtime for as long as anything of it lives, without keeping it alive. It is made before the runtime is.
+/// Reads from a runtime while it exists, without keeping it alive. It is created before the runtime.
 #[derive(Clone, Default)]
 pub(super) struct TestbedProbe(Arc<OnceLock<Weak<Shared>>>);
 
 impl TestbedProbe {
-    /// From here on there is somebody to ask.
+    /// Connects the probe to its runtime.
     pub(super) fn learn(&self, shared: &Arc<Shared>) {
         self.0.get_or_init(|| Arc::downgrade(shared));
     }

@@ -10,13 +10,13 @@ use super::task::Runnable;
 /// Where a scheduled task enters the queue.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entry {
-    /// The LIFO slot: the task that was woken last is polled next, while what it waits for is still in the cache.
+    /// The LIFO slot: the task that was woken last is polled next, while its data is still in the cache.
     Lifo,
-    /// The back of the queue: a task that yields, so that it can't starve its neighbours.
+    /// The back of the queue: for a task that yields, so that it does not starve other tasks.
     Back,
 }
 
-/// What a push did, which is what the metrics want to know.
+/// The result of a push, for the metrics.
 pub(super) struct Pushed {
     /// The pushed task itself stayed on this worker.
     pub(super) local: bool,
@@ -34,7 +34,7 @@ pub(super) struct LocalQueue {
     remote: Arc<Remote>,
 }
 
-/// What other threads see of a queue: they steal from it, and readers ask for its depth.
+/// The part of a queue that other threads use: they steal from it, and readers read its depth.
 pub(super) struct Remote {
     stealer: Stealer<Runnable>,
     lifo_taken: AtomicBool,
@@ -91,7 +91,7 @@ impl LocalQueue {
         }
         let mut moved = 1;
         for _ in 0..self.capacity / 2 {
-            // A thief may have been quicker.
+            // Another worker may have stolen it.
             let Some(older) = self.fifo.pop() else { break };
             global.push(older);
             moved += 1;
@@ -110,7 +110,7 @@ impl LocalQueue {
         self.take_lifo().or_else(|| self.fifo.pop())
     }
 
-    /// Makes the task in the LIFO slot stealable, for a worker that will not come back to it soon.
+    /// Makes the task in the LIFO slot stealable, because the worker does not return to it soon.
     pub(super) fn demote_lifo(&mut self, global: &Injector<Runnable>) -> Option<u64> {
         self.take_lifo().and_then(|task| self.push_back(task, global))
     }
@@ -147,7 +147,7 @@ impl LocalQueue {
     }
 
     fn submit_lifo(&self) {
-        // Ordering: a depth is a hint for a reader and orders nothing.
+        // Ordering: relaxed: no other data depends on a depth.
         self.remote
             .lifo_taken
             .store(self.lifo.is_some(), Ordering::Relaxed);
@@ -155,7 +155,7 @@ impl LocalQueue {
 }
 
 impl Remote {
-    /// Tasks waiting here, the LIFO slot included.
+    /// Returns the number of tasks in the queue, including the LIFO slot.
     pub(super) fn depth(&self) -> usize {
         // Ordering: see `submit_lifo`.
         self.stealer.len() + usize::from(self.lifo_taken.load(Ordering::Relaxed))
@@ -166,7 +166,7 @@ impl Remote {
     }
 }
 
-/// Repeats a steal that lost a race until it has an answer.
+/// Retries a steal until it does not lose a race.
 pub(super) fn retry(mut steal: impl FnMut() -> Steal<Runnable>) -> Option<Runnable> {
     loop {
         match steal() {

@@ -1,4 +1,4 @@
-//! What all threads of a runtime share, and how a task becomes scheduled.
+//! The state that all threads of a runtime share, and the scheduling of tasks.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::Waker;
@@ -25,7 +25,7 @@ use super::task::Runnable;
 pub(super) struct Shared {
     pub(super) flavor: Flavor,
     pub(super) registry: Registry,
-    /// The global queue: tasks scheduled from outside, and what local queues had no room for.
+    /// The global queue: tasks scheduled by other threads, and tasks for which local queues have no room.
     pub(super) global: Injector<Runnable>,
     pub(super) workers: Box<[WorkerHandle]>,
     pub(super) idle: Idle,
@@ -36,7 +36,7 @@ pub(super) struct Shared {
     threads: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
-/// How other threads reach a worker.
+/// The part of a worker that other threads use.
 pub(super) struct WorkerHandle {
     pub(super) queue: Arc<Remote>,
     pub(super) unpark: Unpark,
@@ -90,7 +90,7 @@ impl Shared {
     pub(super) fn lease(&self, index: usize) -> EnterGuard {
         let worker = Worker::lease(Arc::clone(&self.registry), index).expect("the storage of a server grows");
         let worker = metrics::enter(worker);
-        // At once: the first poll may be the one that blocks, and a watchdog says on which thread.
+        // Submits at once: if the first poll stalls, the watchdog reports the thread.
         worker.submit();
         worker
     }
@@ -123,14 +123,14 @@ impl Shared {
         }
     }
 
-    /// Wakes a worker for work that was just added, if nobody looks for work already.
+    /// Wakes a worker for new work, if no worker is searching.
     pub(super) fn notify(&self) {
         if let Some(worker) = self.idle.worker_to_notify() {
             self.workers[worker].unpark.unpark(&self.driver);
         }
     }
 
-    /// Is there anything that a searching worker could find?
+    /// Returns whether there is work that a searching worker could find.
     pub(super) fn has_work(&self) -> bool {
         !self.global.is_empty() || self.workers.iter().any(|worker| worker.queue.is_stealable())
     }

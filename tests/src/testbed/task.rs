@@ -1,4 +1,4 @@
-//! A task: what travels through the queues, what is measured around its future, and the handle to its output.
+//! A task: the part in the queues, the hooks around its future, and the handle to its output.
 
 use core::future::Future;
 use core::panic::Location;
@@ -15,9 +15,9 @@ use super::metrics::{LocationId, PollStart, TaskEnd, WakeStamp, Worker, location
 use super::queue::Entry;
 use super::shared::Shared;
 
-/// What the scheduler and the hooks need to know of a task, beside its future.
+/// The data of a task for the scheduler and the hooks.
 pub struct Meta {
-    /// When the task was scheduled: set by whoever wakes it, taken by the worker that polls it.
+    /// When the task was scheduled. The waker sets it and the worker that polls the task takes it.
     pub(super) scheduled: WakeStamp,
 }
 
@@ -47,7 +47,7 @@ where
             let shared = Arc::clone(shared);
             move |task: Runnable, info: ScheduleInfo| {
                 shared.registry.stamp(&task.metadata().scheduled);
-                // A task that woke itself while it ran is yielding: the others come first.
+                // A task that woke itself during its poll is yielding, so other tasks come first.
                 shared.schedule(
                     task,
                     if info.woken_while_running {
@@ -86,7 +86,7 @@ pin_project! {
     struct Measured<F> {
         #[pin]
         future: F,
-        // Where it was spawned.
+        // The spawn location.
         spawn_location: LocationId,
         // Dropped after the future: a task has ended when its destructors have run.
         alive: Alive,
@@ -129,7 +129,7 @@ impl Drop for EndPoll<'_> {
     }
 }
 
-/// Counts the task's end once, whichever way it comes to it, and takes it off the runtime's list.
+/// Counts the task's end once, however it ends, and removes it from the runtime's list.
 struct Alive {
     shared: Arc<Shared>,
     key: usize,
@@ -147,8 +147,8 @@ impl Drop for Alive {
     }
 }
 
-/// A task's output: `None` if it was cancelled; a panic of the task goes on in whoever awaits it. Dropping the handle
-/// lets the task run on.
+/// A task's output: `None` if it was cancelled. A panic of the task resumes in the task that awaits the handle. Dropping the handle
+/// detaches the task.
 pub struct JoinHandle<T, M = Meta> {
     task: Option<FallibleTask<T, M>>,
 }
@@ -165,7 +165,7 @@ impl<T, M> JoinHandle<T, M> {
         drop(self.task.take());
     }
 
-    /// Has the task come to any end?
+    /// Returns whether the task has ended.
     pub fn is_finished(&self) -> bool {
         self.task.as_ref().is_none_or(FallibleTask::is_finished)
     }

@@ -1,21 +1,21 @@
-//! What both flavours do with tasks: take the next one, run it, look after the driver, wait.
+//! The steps of a worker that both flavours share: take a task, run it, poll the driver, wait.
 
 use super::context::Context;
 use super::coop;
 use super::queue::retry;
 use super::task::Runnable;
 
-/// Tasks run between two looks at the global queue before the local one, so that neither starves.
+/// The number of tasks between two checks of the global queue before the local queue, so that neither starves.
 const GLOBAL_INTERVAL: u32 = 61;
 
-/// Tasks run between two looks at the I/O driver.
+/// The number of tasks between two polls of the I/O driver.
 pub(super) const EVENT_INTERVAL: u32 = 61;
 
-/// Tasks taken from the LIFO slot in a row, before the queue behind it gets its turn.
+/// The maximum number of tasks taken from the LIFO slot in a row, before the next one comes from the queue.
 const MAX_LIFO_POLLS: usize = 3;
 
 impl Context {
-    /// The next task of this worker's own: the local queue, then a share of the global one.
+    /// Returns the next task: from the local queue, else from the global queue.
     #[inline(never)]
     pub(super) fn next_task(&self) -> Option<Runnable> {
         let shared = &self.shared;
@@ -43,7 +43,7 @@ impl Context {
                 };
                 self.poll(next);
             }
-            // The chain is long enough: its next link waits for its turn.
+            // The maximum is reached, so the next task is queued.
             self.demote_lifo();
         });
     }
@@ -63,7 +63,7 @@ impl Context {
         self.notify();
     }
 
-    /// Now and then: events of the I/O driver, and a chance to submit for a worker that never parks. Hook: `tick`.
+    /// Periodically polls the I/O driver, and lets a worker that never parks submit. Hook: `tick`.
     pub(super) fn maintain(&self) {
         if self.with_core(|core| core.tick % EVENT_INTERVAL == 0) == Some(true) {
             self.shared.driver.turn_now();
@@ -97,7 +97,7 @@ impl Context {
         Some(task)
     }
 
-    /// The last searcher that found work wakes the next one: there may be more where this came from.
+    /// The last searching worker that finds work wakes another worker, because there may be more work.
     fn stop_searching(&self) {
         let was_last = self.with_core(|core| {
             core.searching && {
@@ -110,7 +110,7 @@ impl Context {
         }
     }
 
-    /// Wakes another worker. That takes microseconds which belong to no poll. Hook: `discard_last_timestamp`.
+    /// Wakes another worker. This takes microseconds that belong to no poll. Hook: `discard_last_timestamp`.
     fn notify(&self) {
         self.shared.notify();
         self.metrics.discard_last_timestamp();
@@ -126,7 +126,7 @@ impl Context {
         };
         shared.idle.sleep(index, searching);
         if shared.has_work() {
-            // It came while this worker went to sleep. Wakes somebody; perhaps this worker.
+            // The work was added while this worker went to sleep. Wakes a worker, possibly this one.
             shared.notify();
         }
 

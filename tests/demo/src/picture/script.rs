@@ -1,4 +1,4 @@
-//! Three seconds of a runtime with four workers, on a clock that only the script moves.
+//! Three seconds of a runtime with four workers, on a clock that only the script advances.
 
 use crate::sample::Sampler;
 use crate::stalls::{Stalls, THRESHOLD};
@@ -13,11 +13,11 @@ use metrics_std::{
 };
 use std::sync::Arc;
 
-/// In how many of the ten parts of a millisecond each worker polls a task.
+/// The number of tenths of each millisecond in which each worker polls a task.
 const LOAD: [u32; 4] = [9, 6, 4, 2];
 const PART: Duration = Duration::from_micros(100);
 
-/// What is shown after three seconds: of two stalls the first is over and the second goes on.
+/// The values shown after three seconds: of two stalls, the first is over and the second is in progress.
 pub(super) fn view() -> View {
     let mut script = Script::new();
     let mut sampler = Sampler::new(script.metrics.clone(), "127.0.0.1:3000".to_owned());
@@ -91,7 +91,7 @@ impl Script {
         Duration::from_nanos(self.clock.now().ticks())
     }
 
-    /// A tenth of a millisecond. Each worker that has work polls one request, and parks when it has no more work.
+    /// Runs a tenth of a millisecond. Each worker with work polls one request, and parks when it has no more work.
     fn part(&mut self, part: u32, blocked: Option<usize>) {
         let end = self.elapsed() + PART;
         let mut polling = Vec::new();
@@ -130,7 +130,7 @@ impl Script {
         self.runtime.advance(end.saturating_sub(self.elapsed()));
     }
 
-    /// Starts a poll on a worker that is parked.
+    /// Starts a poll on a parked worker.
     fn start_poll(&self, worker: usize, location: LocationId) -> TaskId {
         let worker = self.runtime.worker(worker);
         worker.unpark();
@@ -147,7 +147,7 @@ impl Script {
         worker.park();
     }
 
-    /// So many milliseconds. The workers that are not blocked serve requests.
+    /// Runs this many milliseconds. The workers that are not blocked serve requests.
     fn run(&mut self, milliseconds: u32, blocked: Option<usize>) {
         for _ in 0..milliseconds {
             for part in 0..10 {
@@ -161,7 +161,7 @@ impl Script {
     }
 }
 
-/// The location of the call, as a number.
+/// Returns the location of the call as a number.
 #[track_caller]
 fn here() -> LocationId {
     location::intern(Location::caller())

@@ -1,4 +1,4 @@
-//! What a terminal shows, as an SVG picture.
+//! Renders the contents of a terminal as an SVG picture.
 
 use core::fmt::Write as _;
 use ratatui::buffer::{Buffer, Cell};
@@ -27,7 +27,7 @@ pub(super) fn of(buffer: &Buffer) -> String {
     svg + "</svg>\n"
 }
 
-/// Whether two neighbours belong to one element: bars are drawn as rectangles, words as text, and gaps not at all.
+/// Returns whether two neighbours belong to one element. Bars are drawn as rectangles and words as text. Gaps are not drawn.
 fn looks_alike(a: &Cell, b: &Cell) -> bool {
     let kind = |cell: &Cell| match cell.symbol() {
         " " => 0,

@@ -1,4 +1,4 @@
-//! The scenarios, by what they are about.
+//! The scenarios, by subject.
 
 mod blocking_and_io;
 mod parks;
@@ -15,10 +15,10 @@ use super::reading::Reading;
 use super::subject::Unsupported;
 use super::trial::Trial;
 
-/// A scenario: what it shows, and how.
+/// A scenario: its description and its function.
 pub type Scenario = (&'static str, fn(&mut Trial<'_>) -> Result<(), Unsupported>);
 
-/// All of them.
+/// All scenarios.
 pub static SCENARIOS: &[&[Scenario]] = &[
     parks::SCENARIOS,
     polls::SCENARIOS,
@@ -28,7 +28,7 @@ pub static SCENARIOS: &[&[Scenario]] = &[
     traps::SCENARIOS,
 ];
 
-/// Reads until another thread has come so far. Gives up after a while, for the scenario to fail on what it read.
+/// Reads until another thread has made the expected progress. Stops after a timeout; the scenario then fails on the last value.
 fn until(read: impl Fn() -> Reading, done: impl Fn(&Reading) -> bool) -> Reading {
     let start = Instant::now();
     loop {

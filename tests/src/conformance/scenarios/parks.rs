@@ -1,4 +1,4 @@
-//! Busy time, parks, and what a worker is doing now.
+//! Busy time, parks, and the current state of a worker.
 
 use core::future::pending;
 use core::time::Duration;
@@ -38,7 +38,7 @@ fn busy_while_polling(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let grown = after
         .value("busy_duration_total")
         .map(|after| after - before.value("busy_duration_total").unwrap_or(0));
-    // A runtime that counts its busy time on its own, real, clock can't be exact: it lies between the work and the wall.
+    // If a runtime measures its busy time with its own real clock, the value lies between the work and the elapsed time.
     let real = rig.runtime.has_own_clock();
     let exact = grown.map(|nanos| {
         let busy = Duration::from_nanos(nanos);
@@ -102,7 +102,7 @@ fn busy_in_progress(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
 
 fn wake_for_nothing(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let rig = trial.start(&Setup::default())?;
-    // The first park of a fresh worker is not in vain: let it be over.
+    // The first park of a new worker does not count as a noop, so wait until it is over.
     rig.run(async {});
     let before = rig.read();
     let in_vain = rig.runtime.park(3)?;
@@ -165,7 +165,7 @@ fn parked_workers(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let others = rig.in_a_poll(|rig| {
         let workers = rig.read().value("num_workers").unwrap_or(0);
         let parked = || rig.read().value(METRIC);
-        // The others may still be looking for work.
+        // The others may still be searching.
         wait_until("the other workers park", || {
             parked().is_none_or(|parked| parked + 1 == workers)
         });
@@ -177,7 +177,7 @@ fn parked_workers(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
 
 fn thread(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let rig = trial.start(&Setup::default())?;
-    // A thread of a pool may have to run something before it is known.
+    // A thread of a pool may not be known before it has run a task.
     drop(rig.runtime.spawn(boxed(pending())));
     let (during, name) = rig.in_a_poll(|rig| (rig.read(), std::thread::current().name().map(str::to_owned)));
     let Some(snapshot) = &during.0 else {

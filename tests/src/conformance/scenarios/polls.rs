@@ -1,4 +1,4 @@
-//! Polls: how many, how long, how late, and which do not count.
+//! Polls: their number, duration and latency, and polls that do not count.
 
 use core::future::{pending, poll_fn};
 use core::task::{Poll, Waker};
@@ -58,7 +58,7 @@ fn lifo_slot(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let rig = trial.start(&Setup::default())?;
     let before = rig.read();
     rig.run_with(|rig| async move {
-        // The last one spawned is polled right after this poll, where there is a LIFO slot.
+        // With a LIFO slot, the last spawned task is polled right after this poll.
         for _ in 0..3 {
             drop(rig.runtime.spawn(boxed(async {})));
         }
@@ -105,7 +105,7 @@ fn switched_off(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     rig.in_a_poll(|rig| rig.clock.advance(3 * US));
     options.set_poll_time(Sampling::Off);
     options.set_schedule_latency(Sampling::Off);
-    // The switches are taken over when a batch is submitted: one poll may still be measured.
+    // The switches take effect when a batch is submitted, so one more poll may be measured.
     rig.run(async {});
     let before = rig.read_at_rest();
     rig.in_a_poll(|rig| rig.clock.advance(5 * US));
@@ -143,7 +143,7 @@ fn latency(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
         rig.clock.advance(2 * US);
     });
     let after = rig.read_at_rest();
-    // The poll that wakes was scheduled at rest and waited no time.
+    // The poll that wakes was scheduled on an idle worker and did not wait.
     trial.moves("schedule_latency", &before, &after, 2);
     let waited = after
         .sum("schedule_latency")

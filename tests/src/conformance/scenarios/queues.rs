@@ -1,4 +1,4 @@
-//! Where scheduled tasks go: the worker's own queue, the global one, another worker.
+//! The queues of scheduled tasks: the worker's own queue, the global queue, and steals by other workers.
 
 use std::sync::Mutex;
 use std::sync::{Arc, mpsc};
@@ -41,7 +41,7 @@ fn spawned_by_a_task(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
         &before,
         &after,
     );
-    // The task itself came from outside; its children did not.
+    // The task was spawned from outside; its children were not.
     trial.moves("remote_schedule_count", &before, &after, 1);
     Ok(())
 }
@@ -68,7 +68,7 @@ fn in_a_poll_spawn(rig: &Rig) -> (Reading, Reading) {
 fn spawned_from_outside(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let rig = trial.start(&Setup::default())?;
     let before = rig.read();
-    // The only worker is in a poll, so what comes from outside stays in the global queue.
+    // The only worker is in a poll, so tasks from outside stay in the global queue.
     let during = rig.in_a_poll(|rig| {
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -96,7 +96,7 @@ fn overflow(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let capacity = rig.runtime.local_queue_capacity().ok_or(Unsupported)?;
     let before = rig.read();
     rig.in_a_poll(move |rig| {
-        // One in the LIFO slot, the queue full behind it.
+        // One task is in the LIFO slot, and the queue is full.
         for _ in 0..=capacity {
             drop(rig.runtime.spawn(boxed(async {})));
         }
@@ -110,7 +110,7 @@ fn overflow(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     });
     let after = rig.read();
     trial.moves("overflow_count", &full, &after, 1);
-    // Half of the queue, and the task that had no room.
+    // Half of the queue, and the task for which there was no room.
     trial.moves("overflow_tasks", &full, &after, capacity as u64 / 2 + 1);
     Ok(())
 }
@@ -129,11 +129,11 @@ fn steal(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
             let (ran, done) = (Arc::clone(&ran), done.clone());
             drop(rig.runtime.spawn(boxed(async move {
                 ran.lock().unwrap().push(thread::current().id());
-                // The last one may come after the poll that waits for two.
+                // The last one may run after the poll that waits for two.
                 let _ = done.send(());
             })));
         }
-        // The one in the LIFO slot may stay; the others can only be run by the other worker while this poll lasts.
+        // The task in the LIFO slot may stay. Only the other worker can run the others during this poll.
         finished.recv_timeout(PATIENCE).unwrap();
         finished.recv_timeout(PATIENCE).unwrap();
         thread::current().id()

@@ -1,4 +1,4 @@
-//! The lives of tasks, and of the runtime itself.
+//! The lifecycle of tasks and of the runtime itself.
 
 use core::future::pending;
 use std::panic;
@@ -107,7 +107,7 @@ fn identity(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     Ok(())
 }
 
-/// Keeps a wanted panic's message out of the test's output.
+/// Suppresses the message of an expected panic in the test's output.
 fn quietly(f: impl FnOnce()) {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));

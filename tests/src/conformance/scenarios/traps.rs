@@ -1,4 +1,4 @@
-//! What a runtime's metrics have been seen to get wrong: a scenario for each trap.
+//! One scenario for each known error of runtimes' metrics.
 
 use core::time::Duration;
 use std::sync::{Arc, mpsc};
@@ -97,7 +97,7 @@ fn handed_over(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
         let (done, finished) = mpsc::channel();
         drop(rig.runtime.spawn(boxed(async move { done.send(()).unwrap() })));
         rig.clock.advance(2 * MS);
-        // Only another thread, which takes the worker over, can run the other task meanwhile.
+        // Only another thread, which takes over the worker, can run the other task meanwhile.
         let handed = rig.runtime.block_in_place(&mut || {
             finished.recv_timeout(PATIENCE).unwrap();
             rig.clock.advance(3 * MS);
@@ -106,7 +106,7 @@ fn handed_over(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
         rig.clock.advance(4 * MS);
     });
     let polls = before.value("poll_count").unwrap_or(0) + 2;
-    // The first thread submits when its poll is over, at rest or not.
+    // The first thread submits when its poll ends, whether or not the runtime is idle.
     let after = until(
         || rig.read_at_rest(),
         |reading| reading.value("poll_count").is_none_or(|count| count == polls),
@@ -162,7 +162,7 @@ fn under_load(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     Ok(())
 }
 
-/// What holds in every snapshot, at any moment.
+/// Checks the invariants of every snapshot.
 fn coherent(trial: &mut Trial<'_>, rig: &Rig) {
     let Some(snapshot) = rig.read().0 else { return };
     for worker in snapshot.workers() {
@@ -192,7 +192,7 @@ fn gone(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     };
     rig.run(async { yield_now().await });
     let before = rig.read_at_rest();
-    // The shutdown itself wakes workers, which may find their way through the last hooks.
+    // The shutdown itself wakes workers, which may still call the last hooks.
     let moves_in_shutdown = [
         "park_count",
         "park_unpark_count",
@@ -327,7 +327,7 @@ fn flipped(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     }
     let after = rig.read();
     trial.moves("poll_count", &before, &after, 3);
-    // Begun while it was on, and ended while it was off: a sample. The other way round: none.
+    // A poll that begins while it is on and ends while it is off is a sample. The reverse is not.
     trial.moves("poll_time", &before, &after, 2);
     let sum = after
         .sum("poll_time")

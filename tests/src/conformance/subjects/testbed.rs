@@ -1,4 +1,4 @@
-//! The testbed, which calls every hook itself.
+//! The testbed, which calls every hook.
 
 use core::any::Any;
 use core::future::poll_fn;
@@ -15,7 +15,7 @@ use crate::testbed::io::Async;
 use crate::testbed::{self, Builder, Flavor, coop};
 use metrics_std::{Clock, Measured, RuntimeMetrics};
 
-/// Small enough to be overflowed by hand.
+/// Small enough for a scenario to overflow.
 const QUEUE: usize = 8;
 
 /// The flavour with worker threads.
@@ -80,7 +80,7 @@ struct Testbed {
 }
 
 impl Testbed {
-    /// Is anything scheduled and not yet taken by a worker?
+    /// Returns whether a task is scheduled and not yet taken by a worker.
     fn is_anything_queued(&self) -> bool {
         let depths = (0..self.metrics.num_workers())
             .filter_map(|worker| self.metrics.worker_local_queue_depth(worker).ok());
@@ -89,7 +89,7 @@ impl Testbed {
             .any(|depth| depth != Some(0))
     }
 
-    /// How often each worker parked and unparked, if all of them are parked now.
+    /// Returns how often each worker has parked and unparked, if all of them are parked now.
     fn parked(&self) -> Option<Vec<u64>> {
         (0..self.metrics.num_workers())
             .map(|worker| {
@@ -118,7 +118,7 @@ impl Runtime for Testbed {
 
     fn block_on(&self, root: Task) -> Result<(), Unsupported> {
         match self.flavor {
-            // The thread that blocks on this flavour is no worker, so nobody counts its polls.
+            // On this flavour, the thread that calls `block_on` is not a worker, so its polls are not counted.
             Flavor::MultiThread => Err(Unsupported),
             Flavor::CurrentThread => {
                 self.runtime.block_on(root);
@@ -130,13 +130,13 @@ impl Runtime for Testbed {
     fn settle(&self) {
         match self.flavor {
             Flavor::MultiThread => wait_until("all workers say that they are parked", || {
-                // A worker submits its unpark before it takes a task, and parks when it has none. So: nothing queued,
-                // all parked, and nobody woke up between two looks.
+                // A worker submits its unpark before it takes a task, and parks when it has none. The runtime is idle if no task is queued,
+                // all workers are parked, and none has woken between two checks.
                 let parked = self.parked();
                 parked.is_some() && !self.is_anything_queued() && self.parked() == parked
             }),
             Flavor::CurrentThread => {
-                // At least one turn of the I/O driver, which comes after a poll of the root.
+                // At least one poll of the I/O driver, which follows a poll of the root.
                 let mut turned = false;
                 self.runtime.block_on(poll_fn(|cx| {
                     if core::mem::replace(&mut turned, true) && !self.is_anything_queued() {
@@ -152,7 +152,7 @@ impl Runtime for Testbed {
     fn park(&self, times: u64) -> Result<u64, Unsupported> {
         match self.flavor {
             Flavor::MultiThread => {
-                // The readiness of a socket that nobody waits for wakes the worker in the driver, for nothing.
+                // The readiness of a socket without a waiting task wakes the worker in the driver, without work.
                 for _ in 0..times {
                     let before = self.ready_events();
                     let _socket = self.register_socket()?;

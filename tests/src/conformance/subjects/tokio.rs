@@ -1,4 +1,4 @@
-//! Tokio under the adapter, both flavours. Built with `--cfg tokio_unstable` it supplies more, and is another column.
+//! Tokio with the adapter, both flavours. With `--cfg tokio_unstable` it measures more, and has another column.
 
 use core::any::Any;
 use core::future::poll_fn;
@@ -17,7 +17,7 @@ use crate::conformance::subject::{Runtime, Setup, Subject, Task, Unsupported};
 use metrics_std::tokio::{Spawner, TokioAdapter};
 use metrics_std::{Clock, Measured, RuntimeMetrics};
 
-/// Tokio's bound, which can't be set.
+/// Tokio's bound, which is fixed.
 const QUEUE: usize = 256;
 
 /// The flavour with worker threads.
@@ -83,7 +83,7 @@ fn start(mut builder: Builder, current_thread: bool, setup: &Setup, clock: &Manu
 }
 
 struct Tokio {
-    /// `None` only while it is dropped.
+    /// `None` only during its drop.
     runtime: Option<tokio::runtime::Runtime>,
     spawner: Spawner,
     metrics: RuntimeMetrics,
@@ -138,7 +138,7 @@ impl Runtime for Tokio {
             }));
             return;
         }
-        // As in the testbed: nothing queued, all parked, and nobody woke up between two looks.
+        // As in the testbed: no task is queued, all workers are parked, and none has woken between two checks.
         wait_until("all workers are parked", || {
             let parked = self.parked();
             parked.is_some() && !self.is_anything_queued() && self.parked() == parked
@@ -154,7 +154,7 @@ impl Runtime for Tokio {
                 let metrics = tokio.clone();
                 thread::spawn(move || {
                     wait_until("the worker parks", || metrics.worker_park_count(0) != before);
-                    // The root may be gone only if the test has failed already.
+                    // The root may be dropped only if the test has already failed.
                     let _ = wake.send(());
                 });
                 self.runtime().block_on(woken).expect("the other thread wakes it");
@@ -230,7 +230,7 @@ impl Runtime for Tokio {
 impl Drop for Tokio {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // The last task to end may hold the last reference, on a thread of the runtime itself.
+            // The last task to end may hold the last reference, on a thread of this runtime.
             runtime.shutdown_background();
         }
     }

@@ -1,4 +1,4 @@
-//! Executors that know nothing of metrics, through the wrappers alone.
+//! Executors without support for metrics, measured only through the wrappers.
 
 use core::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
@@ -14,7 +14,7 @@ use crate::conformance::patience::PATIENCE;
 use crate::conformance::subject::{Runtime, Setup, Subject, Task, Unsupported};
 use metrics_std::{Builder, Clock, Measured, RuntimeMetrics};
 
-/// `async-executor`, driven by hand on the scenario's thread.
+/// `async-executor`, which the scenario drives on its own thread.
 pub struct AsyncExecutor;
 
 /// `futures`' thread pool, with one thread.
@@ -54,7 +54,7 @@ impl Subject for Futures {
 
 fn build(setup: &Setup, clock: &ManualClock) -> Result<RuntimeMetrics, Unsupported> {
     if setup.workers != 1 {
-        // Nobody knows how many threads such an executor will have.
+        // The number of threads of such an executor is not known.
         return Err(Unsupported);
     }
     let description = match setup.histograms {
@@ -86,7 +86,7 @@ impl Runtime for Smol {
     }
 
     fn settle(&self) {
-        // A task's panic comes out of the tick that polled it.
+        // A task's panic propagates from the tick that polled it.
         while catch_unwind(AssertUnwindSafe(|| self.executor.try_tick())).unwrap_or(true) {}
     }
 
@@ -106,7 +106,7 @@ impl Runtime for Pool {
     }
 
     fn spawn(&self, task: Task) -> Box<dyn FnOnce() + Send> {
-        // Not by a `RemoteHandle`: letting go of one wakes its task.
+        // Not with a `RemoteHandle`: dropping one wakes its task.
         let measured = AssertUnwindSafe(Measured::task(&self.metrics, task)).catch_unwind();
         let (task, cancel) = abortable(measured);
         self.pool.spawn_ok(task.map(drop));
@@ -119,7 +119,7 @@ impl Runtime for Pool {
     }
 
     fn settle(&self) {
-        // One thread, first come, first served: if no measured task was polled between two tasks of our own, none is
+        // One thread polls tasks in order: if no measured task was polled between two tasks of our own, no task is
         // queued.
         let polls = || {
             self.metrics
@@ -145,7 +145,7 @@ impl Runtime for Pool {
     }
 }
 
-/// A task that goes on when its handle is dropped, and is cancelled when it is taken out of it.
+/// A task that is detached when its handle is dropped, and cancelled when it is taken out of its handle.
 struct Held(Option<async_executor::Task<()>>);
 
 impl Drop for Held {
