@@ -1,4 +1,4 @@
-//! A step that no runtime could take panics, and its message says what to do instead.
+//! An impossible step panics with a message that suggests a valid one.
 #![allow(missing_docs)]
 
 mod common;

@@ -1,4 +1,4 @@
-//! Wrapped futures on executors that know nothing of us, by a clock that only the test moves.
+//! Wrapped futures on executors without support for metrics, with a clock that only the test advances.
 #![allow(missing_docs)]
 
 use core::cell::RefCell;
@@ -101,7 +101,7 @@ fn futures_local_pool_polls_are_submitted_at_once() {
         }))
         .unwrap();
     pool.run_until_stalled();
-    // The thread is idle and no hook tells: nothing may be left unpublished.
+    // The thread is idle and no hook reports that, so everything must be submitted.
     assert_eq!(metrics.poll_count().unwrap(), Some(2));
     assert_eq!(metrics.covered_tasks(), Some(1));
     drop(pool);
@@ -136,7 +136,7 @@ fn the_first_wake_since_the_last_poll_counts() {
         "the spawn's poll waited nothing, this one since the first wake"
     );
 
-    // A poll that nobody asked for has no latency.
+    // A poll without a wake has no latency.
     assert!(task.as_mut().poll(&mut cx).is_pending());
     assert_eq!(sums(&metrics)[1], (350, 2));
     assert_eq!(metrics.poll_count().unwrap(), Some(3));
@@ -164,7 +164,7 @@ fn a_waker_of_an_earlier_poll_still_stamps_the_task() {
             Poll::<()>::Pending
         })
     ));
-    // Each poll comes with another waker, as from an executor that makes a new one every time.
+    // Each poll has another waker, as with an executor that creates a new one every time.
     for _ in 0..3 {
         let waker = Waker::from(Arc::new(Wakes::default()));
         assert!(task.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());

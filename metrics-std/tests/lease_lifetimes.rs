@@ -1,4 +1,4 @@
-//! Which slot a thread has for a runtime, and when it gives it back.
+//! The slots that a thread leases, and when it gives them back.
 #![allow(missing_docs)]
 
 use core::cell::RefCell;
@@ -191,13 +191,13 @@ fn a_slot_stays_as_long_as_a_poll_goes_on_in_it() {
     )
     .unwrap();
     let worker = workers.remove(0);
-    // Both futures know the registry through the worker that was entered where they were made, and is no more.
+    // Both futures hold the registry through the worker that was entered when they were created, which no longer exists.
     let outer = thread::scope(|scope| {
         let made = scope.spawn(|| {
             let entered = enter(worker);
             let inner = Measured::task(&metrics, async {});
             let outer = Measured::task(&metrics, async move {
-                // Another registry that nobody wants makes every thread look for such slots.
+                // Another registry without an owner makes every thread check for such slots.
                 drop(other);
                 inner.await;
             });

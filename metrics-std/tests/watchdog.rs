@@ -1,4 +1,4 @@
-//! Stalls, found by hand on a clock that only the test moves, and once by the real thread.
+//! Stalls, found by explicit scans with a clock that only the test advances, and once by the real thread.
 #![allow(missing_docs)]
 
 use core::future::{Future, poll_fn};

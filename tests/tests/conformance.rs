@@ -1,5 +1,5 @@
-//! Plays the conformance suite, and checks the table made from it: with the feature `record` what each runtime measures,
-//! without it that every runtime runs as with it and no metric has a number.
+//! Runs the conformance suite and checks the table of its results: with the feature `record`, the metrics that each runtime measures;
+//! without it, that every runtime runs unchanged and every metric is `None`.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ fn every_runtime_conforms() {
     let problems = if RECORDING {
         table::check(&run(subjects), subjects)
     } else {
-        // The testbed, the first two, waits for its metrics to show that it is idle.
+        // The first two are the testbed, which waits for its metrics to show that it is idle.
         let off: Vec<Off> = subjects[2..].iter().map(|&subject| Off(subject)).collect();
         let off: Vec<&dyn Subject> = off.iter().map(|subject| subject as _).collect();
         table::check_silence(&run(&off), &off)

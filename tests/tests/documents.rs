@@ -7,7 +7,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Every file below `dir`, from the top of the tree, but for build output and hidden directories.
+/// Returns every file below `dir`, relative to the root, except build output and hidden directories.
 fn files(dir: &Path, name: &str, to: &mut Vec<String>) {
     for entry in fs::read_dir(dir).expect("it can be listed") {
         let path = entry.expect("it can be read").path();
@@ -29,7 +29,7 @@ fn files(dir: &Path, name: &str, to: &mut Vec<String>) {
     }
 }
 
-/// What stands between backticks or in the brackets of a link, and looks like a file or a directory of the tree.
+/// Returns each text in backticks or in the target of a link that looks like a file or directory of the tree.
 fn named(document: &str) -> impl Iterator<Item = &str> {
     let in_code = document
         .split("```")
@@ -71,7 +71,7 @@ fn the_files_that_documents_name_exist() {
         let text = fs::read_to_string(root().join(document)).expect("it can be read");
         for name in named(&text) {
             checked += 1;
-            // Many are named from the directory of a crate or of the document.
+            // Many names are relative to the directory of a crate or of the document.
             let end = format!("/{}", name.trim_start_matches("../"));
             if !tree.iter().any(|file| file == name || file.ends_with(&end)) {
                 missing.push(format!("{document} names {name}"));

@@ -1,7 +1,7 @@
-//! embassy-executor itself, on the host, measured through its trace hooks: every count is compared with what the tasks and
-//! the program counted themselves.
+//! embassy-executor on the host, measured through its trace hooks: every count is compared with the counts of the tasks and
+//! of the program.
 //!
-//! One test, and alone in its binary: the hooks are the program's, and the executor runs one program.
+//! The binary contains one test, because the hooks are global and the executor runs one program.
 
 use core::future::{Future, poll_fn};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -42,7 +42,7 @@ static METRICS: EmbassyMetrics<ManualClock, 1, ROWS, BUCKETS> =
 
 embassy_trace!(METRICS);
 
-/// What a task knows of itself.
+/// The counts that a task keeps itself.
 struct Own {
     task: AtomicU32,
     polls: AtomicU32,
@@ -65,7 +65,7 @@ impl Own {
         let mut future = pin!(future);
         poll_fn(|cx| {
             self.polls.fetch_add(1, Ordering::Relaxed);
-            // Each poll takes a microsecond by the clock that only tasks move.
+            // Each poll takes a microsecond by the clock, which only tasks advance.
             METRICS.registry().clock().advance_ticks(1_000);
             future.as_mut().poll(cx)
         })
@@ -82,7 +82,7 @@ static RECEIVER: Own = Own::new();
 static ONCE: Own = Own::new();
 static LATE: Own = Own::new();
 static SUPERVISOR: Own = Own::new();
-/// Tasks that find no row.
+/// Tasks for which there is no row.
 static CROWD: Own = Own::new();
 
 const YIELDS: u32 = 100;
@@ -128,7 +128,7 @@ async fn once() {
     .await;
 }
 
-/// Leaves its waker behind.
+/// Stores its waker.
 #[embassy_executor::task]
 async fn late() {
     LATE.count(poll_fn(|cx| {
@@ -155,7 +155,7 @@ async fn supervisor(spawner: Spawner) {
         .count(async {
             for _ in 0..LIVES {
                 let ended = ENDED.load(Ordering::Relaxed);
-                // Its storage is free again once the task before has ended.
+                // Its storage is free after the previous task has ended.
                 let token = loop {
                     match once() {
                         Ok(token) => break token,
@@ -171,7 +171,7 @@ async fn supervisor(spawner: Spawner) {
             while ENDED.load(Ordering::Relaxed) < all {
                 yield_now().await;
             }
-            // A task that has ended: queued once more, and nothing is polled.
+            // A task that has ended is queued once more and not polled.
             let waker = LATE_WAKER.lock().expect("nobody panics holding it").take();
             waker.expect("the task ran").wake();
             yield_now().await;
@@ -198,7 +198,7 @@ fn every_count_is_what_the_program_counted() {
             spawner.spawn(YIELDER.name(yielder().expect("a free task")));
             spawner.spawn(RECEIVER.name(receiver(messages).expect("a free task")));
             spawner.spawn(LATE.name(late().expect("a free task")));
-            // The fifth row is for the task that comes and goes: it is taken before the crowd comes.
+            // The fifth row is for the short-lived task, which takes it before the other tasks are spawned.
             spawner.spawn(ONCE.name(once().expect("a free task")));
             for _ in 0..CROWD_SIZE {
                 spawner.spawn(crowd().expect("a free task"));
@@ -214,7 +214,7 @@ fn every_count_is_what_the_program_counted() {
     let lives_of_once = u64::from(LIVES) + 1;
     for (own, lives, ghosts) in [
         (&YIELDER, 1, 0..=0),
-        // A receiver that finds its sender gone ends, and the sender's own wake may come after that.
+        // A receiver ends when its sender is dropped, and the sender's own wake may come after that.
         (&RECEIVER, 1, 0..=1),
         (&ONCE, lives_of_once, 0..=0),
         (&LATE, 1, 1..=1),

@@ -1,7 +1,7 @@
-//! A microcontroller's snapshot, read on a host: the postcard that the Cortex-M3 image printed, decoded into the types of
-//! `metrics-std`, says what the table beside it says.
+//! Reads a microcontroller's snapshot on a host: decodes the postcard that the Cortex-M3 image printed into the types of
+//! `metrics-std` and compares it with the table that the image printed.
 //!
-//! `fixtures/cortex-m3.txt` is what the image printed once; `cargo xtask firmware cortex-m3` names what it has just printed.
+//! `fixtures/cortex-m3.txt` is a committed output of the image. `cargo xtask firmware cortex-m3` passes the current output.
 
 use std::env;
 use std::fs;
@@ -31,7 +31,7 @@ fn decoded(output: &str) -> (Snapshot, TraceSnapshot<HeapTrace>) {
     value
 }
 
-/// The table's lines with their words, names of tasks put aside.
+/// Returns the words of the table's lines, without the names of tasks.
 fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
 }
@@ -40,7 +40,7 @@ fn words(line: &str) -> Vec<&str> {
 fn the_decoded_trace_prints_the_same_table() {
     let output = output();
     let (_, trace) = decoded(&output);
-    // Names are the image's own: the rows come in the same order, so each name is that of its row's number.
+    // Only the image knows the names. The rows have the same order, so each name belongs to its row's number.
     let printed: Vec<&str> = output
         .lines()
         .filter(|line| line.starts_with("  ") && !line.contains("longest"))

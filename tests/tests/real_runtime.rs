@@ -1,4 +1,4 @@
-//! The testbed is a real runtime: tasks run, are stolen, cancelled and joined, sockets work, a shutdown ends everything.
+//! Tests of the testbed runtime: tasks run, are stolen, cancelled and joined; sockets work; a shutdown ends all tasks and threads.
 
 use core::future::{pending, poll_fn};
 use core::panic::AssertUnwindSafe;
@@ -68,7 +68,7 @@ fn an_idle_worker_takes_over_what_a_blocked_one_has_queued() {
             let done = done.clone();
             drop(handle.spawn(async move { done.send(()).unwrap() }));
         }
-        // The LIFO slot holds the last one; the other nine can be stolen while this poll blocks its worker.
+        // The LIFO slot holds the last task. The other nine can be stolen while this poll blocks its worker.
         for _ in 0..9 {
             finished.recv().unwrap();
         }
@@ -143,7 +143,7 @@ fn sockets_are_ready_when_the_peer_writes() {
         });
         let client = Async::new(runtime.handle(), TcpStream::connect(address).unwrap()).unwrap();
         let client = runtime.spawn(async move {
-            // Not connected yet is `NotConnected` to a write: wait for writability by asking for the peer.
+            // A write before the connection fails with `NotConnected`, so wait for writability by querying the peer's address.
             client
                 .write_with(|stream| {
                     stream
@@ -186,7 +186,7 @@ fn a_blocking_poll_hands_its_worker_over() {
     let task = runtime.spawn(async move {
         let (done, finished) = mpsc::channel();
         drop(handle.spawn(async move { done.send(11).unwrap() }));
-        // Only another thread can run that task: this one is in its poll.
+        // Only another thread can run that task, because this one is in a poll.
         block_in_place(move || finished.recv().unwrap())
     });
     assert_eq!(runtime.block_on(task), Some(11));

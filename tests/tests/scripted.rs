@@ -1,4 +1,4 @@
-//! The scripted runtime in a crate that is built with recording on, and off by `--no-default-features`.
+//! The scripted runtime in a crate that is built with recording on, and with recording off by `--no-default-features`.
 
 use core::panic::AssertUnwindSafe;
 use core::time::Duration;

@@ -1,4 +1,4 @@
-//! The same parameters give the same buckets as real Tokio's poll-time histogram. Tokio shows them only when it is built
+//! The buckets are those of Tokio's poll-time histogram with the same parameters. Tokio exposes them only if it is built
 //! with `--cfg tokio_unstable`.
 #![cfg(tokio_unstable)]
 
@@ -7,7 +7,7 @@ use core::time::Duration;
 use metrics_core::HistogramConfig;
 use tokio::runtime::{Builder, HistogramConfiguration, LogHistogram};
 
-/// Every bucket of a runtime that is configured so, in nanoseconds; Tokio's last end is the largest `u64`.
+/// Returns every bucket of a runtime with this configuration, in nanoseconds. The end of Tokio's last bucket is `u64::MAX`.
 fn tokios(configuration: HistogramConfiguration) -> Vec<(u64, u64)> {
     let runtime = Builder::new_current_thread()
         .enable_metrics_poll_time_histogram()

@@ -147,7 +147,7 @@ mod tests {
              text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
             OpenMetrics,
         );
-        // Told to use the classic format only
+        // A Prometheus server that is configured to use only the classic format
         negotiated("text/plain;version=0.0.4;q=1,*/*;q=0.1", Text);
     }
 

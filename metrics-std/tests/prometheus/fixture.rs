@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 type Held = Arc<Registry<HeapStorage, Arc<ManualClock>>>;
 
-/// What the runtime would be asked.
+/// The values that the runtime reports.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answers;
 
@@ -134,7 +134,7 @@ impl Fixture {
         runtime.advance(Duration::from_millis(60));
     }
 
-    /// A counter that the workers really counted.
+    /// A counter that the workers counted themselves.
     pub(crate) fn counter(&self, counter: WorkerNumber) -> u64 {
         self.metrics
             .counter(counter)

@@ -37,7 +37,7 @@ impl Exported {
         }
     }
 
-    /// With the defaults, and with everything that can be asked for.
+    /// With the defaults, and with every option.
     fn both() -> [Self; 2] {
         let most = |collector: RuntimeCollector| {
             collector

@@ -8,7 +8,7 @@ use metrics_std::prometheus::{Format, RuntimeCollector};
 use prometheus_client::registry::Registry;
 use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
 
-/// Scrapes once for each value that it is asked for, and remembers how that went.
+/// Scrapes once per queried value, and stores the result.
 #[derive(Default)]
 struct Scraper {
     exporter: OnceLock<Weak<Registry>>,
@@ -23,7 +23,7 @@ impl Probe for Scraper {
             return None;
         }
         let registry = self.exporter.get().and_then(Weak::upgrade);
-        // The nested scrape asks again.
+        // The nested scrape queries the probe again.
         let first = !self.asked.swap(true, Ordering::Relaxed);
         if let (Some(registry), true) = (registry, first) {
             let scrape = move || page(&registry);

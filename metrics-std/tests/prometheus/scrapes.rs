@@ -1,4 +1,4 @@
-//! What holds from one scrape to the next.
+//! The invariants from one scrape to the next.
 
 use std::collections::BTreeMap;
 use std::thread;

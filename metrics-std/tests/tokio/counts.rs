@@ -1,4 +1,4 @@
-//! What the numbers count, each moved by a known amount.
+//! Changes each metric by a known amount.
 
 use super::{build, current_thread, multi_thread, until, yields};
 use core::future::pending;
@@ -76,7 +76,7 @@ fn tasks_end_once_however_they_end() {
         assert!(panicked.await.unwrap_err().is_panic());
         drop(spawner.spawn(pending::<()>()));
     });
-    // Tokio counts a task as gone some time after it woke who waited for it, and so does what its hooks cover.
+    // Tokio counts a task as ended some time after it wakes the task that awaits it. The covered tasks behave the same.
     until(|| metrics.covered_tasks() == Some(1) && metrics.num_alive_tasks() == Some(1));
     drop(runtime);
     let tasks = metrics.tasks().unwrap();
@@ -225,7 +225,7 @@ fn busy_time_and_parks_of_the_workers_are_known_in_both_flavours() {
             runtime.block_on(async { tokio::time::sleep(Duration::from_nanos(1)).await });
         }
         if metrics.num_workers() == 1 && !cfg!(target_has_atomic = "64") {
-            // Tokio keeps no times there, and no hook tells when somebody drives the runtime.
+            // Tokio keeps no times there, and no hook reports when a thread drives the runtime.
             assert_eq!(metrics.busy_duration_total().unwrap(), None);
             assert_eq!(metrics.snapshot().total().busy_duration_total(), None);
             continue;

@@ -1,4 +1,4 @@
-//! Waiting until readers see what has happened.
+//! `flush` waits until readers see all recorded polls.
 
 use super::{build, current_thread, multi_thread, until};
 use core::future::{pending, poll_fn};

@@ -1,4 +1,4 @@
-//! Polls on threads that are not the workers one would expect.
+//! Polls on threads other than the runtime's workers.
 
 use super::{current_thread, multi_thread, yields};
 use core::future::Future;
@@ -13,7 +13,7 @@ fn a_local_set_beside_the_workers_polls_in_the_foreign_row() {
     let (runtime, metrics, spawner) = multi_thread(1);
     let local = LocalSet::new();
     local.block_on(&runtime, async { spawner.spawn_local(yields(4)).await.unwrap() });
-    // No hook tells when this thread falls idle: submitted all the same.
+    // No hook reports when this thread becomes idle, so the end of the poll submits.
     let snapshot = metrics.snapshot();
     assert_eq!(snapshot.external().unwrap().poll_count(), Some(5));
     assert_eq!(snapshot.total().poll_count(), Some(5));

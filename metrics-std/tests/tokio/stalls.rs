@@ -1,4 +1,4 @@
-//! Stalls on real workers, found by hand on a clock that only the test moves.
+//! Stalls on real workers, found by explicit scans with a clock that only the test advances.
 
 use super::{build, until};
 use core::time::Duration;

@@ -1,4 +1,4 @@
-//! What the task hooks add.
+//! The metrics that the task hooks add.
 
 use super::{build, current_thread, multi_thread, until, yields};
 use core::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! Our adapter on Tokio: what its spawner wraps, beside the same tasks spawned bare.
+//! Our adapter on Tokio: tasks that its spawner wraps, and the same tasks without a wrapper.
 
 use crate::harness::{Build, Measured, Named, Side, side, timed};
 use crate::ours::LAYOUT;

@@ -1,4 +1,4 @@
-//! The limit: what one reading of each clock costs by itself.
+//! The lower limit: the cost of a reading of each clock.
 
 use crate::harness::{Build, Measured, Named, side, timed};
 use std::hint::black_box;
@@ -6,7 +6,7 @@ use std::hint::black_box;
 /// Every clock's side.
 pub(crate) const SIDES: &[Named] = &[side("clock/tsc", TSC), side("clock/instant", INSTANT)];
 
-/// quanta's raw reading: an `rdtsc` where the time-stamp counter is invariant.
+/// quanta's raw reading: an `rdtsc` if the time-stamp counter is invariant.
 const TSC: Build = || {
     let clock = quanta::Clock::new();
     Box::new(move |ops: u64| -> Measured {

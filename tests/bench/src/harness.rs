@@ -1,27 +1,27 @@
-//! What one side of a comparison is, how it is timed, and how its memory layout is varied.
+//! A side of a comparison: how it is built and timed, and how its memory layout is varied.
 
 use std::fmt::Write;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// What one timed run of a side gave.
+/// The result of a timed run of a side.
 #[derive(Debug, Clone)]
 pub(crate) struct Measured {
-    /// The operations done: at least as many as asked for.
+    /// The number of operations, at least the requested number.
     pub(crate) ops: u64,
-    /// How long they took together.
+    /// Their total duration.
     pub(crate) elapsed: Duration,
     /// Further figures of this run, by name.
     pub(crate) extras: Vec<(&'static str, f64)>,
 }
 
 impl Measured {
-    /// Nanoseconds of one operation.
+    /// Returns the nanoseconds per operation.
     pub(crate) fn nanos_per_op(&self) -> f64 {
         self.elapsed.as_nanos() as f64 / self.ops.max(1) as f64
     }
 
-    /// The line that answers a `run` request: nanoseconds per operation, then `name=value` pairs.
+    /// Returns the answer to a `run` request: nanoseconds per operation, then `name=value` pairs.
     pub(crate) fn line(&self) -> String {
         let mut line = format!("{:.6}", self.nanos_per_op());
         for (name, value) in &self.extras {
@@ -43,17 +43,17 @@ impl<F: FnMut(u64) -> Measured> Side for F {
     }
 }
 
-/// How a side is made: called again in every round, so that no single layout decides a comparison.
+/// The constructor of a side. It is called in every round, so that no single layout determines a comparison.
 pub(crate) type Build = fn() -> Box<dyn Side>;
 
 /// A side by its name.
 #[derive(Clone, Copy)]
 pub(crate) struct Named {
-    /// `group/side`, as `cargo xtask bench` asks for it.
+    /// `group/side`, as `cargo xtask bench` requests it.
     pub(crate) name: &'static str,
     /// Makes it.
     pub(crate) build: Build,
-    /// Operations when its instructions are counted: so many that starting divides away.
+    /// The number of operations for counting instructions, large enough that the start-up is negligible.
     pub(crate) count: u64,
 }
 
@@ -124,13 +124,13 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// A layout of its own for `seed`.
+    /// Creates the layout for `seed`.
     pub(crate) fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let mut held = Vec::new();
         for _ in 0..random.below(64) {
             let block = black_box(vec![0_u8; 16 + random.below(4096) as usize]);
-            // Half of them leave a hole behind for the side to fall into.
+            // Half of them are freed, so that the side's allocations use the holes.
             if random.below(2) == 0 {
                 held.push(block);
             }
@@ -141,7 +141,7 @@ impl Layout {
         }
     }
 
-    /// Runs `side` under a stack that is deeper by this layout's amount.
+    /// Runs `side` on a stack that is deeper by this layout's amount.
     pub(crate) fn run(&self, side: &mut dyn Side, ops: u64) -> Measured {
         at_depth(self.depth, side, ops)
     }

@@ -2,7 +2,7 @@
 //! Tokio, without the feature `record`, and with `--cfg tokio_unstable`) and lets their sides alternate.
 //!
 //! ```text
-//! bench-programs list             the sides that this build has, one a line
+//! bench-programs list             the sides that this build has, one per line
 //! bench-programs serve SEED       reads `NAME MICROSECONDS` lines; answers each with nanoseconds per operation
 //! bench-programs count NAME       does a fixed number of operations once, for callgrind; prints how many it did
 //! ```

@@ -1,4 +1,4 @@
-//! What a worker weighs with both histograms: everything that exists once for each worker, and nothing else.
+//! The memory of a worker with both histograms: only what exists once per worker.
 
 use crate::harness::{Build, Measured, Named, slow_side, timed};
 use crate::ours::{LAYOUT, SetClock, registry};
@@ -11,7 +11,7 @@ pub(crate) const SIDES: &[Named] = &[
     slow_side("memory/tokio", tokio_peer::MEMORY),
 ];
 
-/// Everything that ten workers allocate, themselves included, less what two do.
+/// The allocations of ten workers, including the workers themselves, minus those of two.
 const OURS: Build = || {
     Box::new(|ops: u64| -> Measured {
         let smaller = allocated(2);
@@ -24,7 +24,7 @@ const OURS: Build = || {
     })
 };
 
-/// What `make` returns, and the bytes that this thread has allocated more once it has.
+/// Returns the result of `make`, and the bytes by which this thread's allocations have grown.
 fn bytes_of<T>(make: impl FnOnce() -> T) -> (T, i64) {
     let mut result = None;
     let info = allocation_counter::measure(|| result = Some(make()));
@@ -50,8 +50,8 @@ mod tokio_peer {
     use std::time::Instant;
     use tokio::runtime::{Builder, HistogramConfiguration, LogHistogram};
 
-    /// The buckets are measured, as what runtimes with histograms allocate more than runtimes without; the batch and
-    /// the slot around them are not to be told apart from the rest of a worker, so their declarations are repeated.
+    /// The buckets are measured as the difference between runtimes with and without histograms. The batch and
+    /// the slot around them can't be distinguished from the rest of a worker, so their declarations are repeated.
     pub(super) const MEMORY: Build = || {
         Box::new(|ops: u64| -> Measured {
             let per_worker = |histograms| {

@@ -1,4 +1,4 @@
-//! Our side of what needs no runtime: the hooks of a worker, submitting, reading.
+//! Our sides that need no runtime: the hooks of a worker, submits and reads.
 
 use metrics_core::{Builder, HeapStorage, HistogramConfig, MetricSet, Registry, TimeSource, Timestamp};
 use std::sync::Arc;
@@ -8,15 +8,15 @@ use std::time::Duration;
 /// A registry over any clock, on the heap.
 pub(crate) type Shared<T> = Arc<Registry<HeapStorage, T>>;
 
-/// A clock that a side sets, so that a poll takes exactly what it wants.
+/// A clock that a side sets, so that a poll has an exact duration.
 #[derive(Debug, Default)]
 pub(crate) struct SetClock(AtomicU64);
 
 impl SetClock {
-    /// Moves the clock on.
+    /// Advances the clock.
     #[inline]
     pub(crate) fn advance(&self, nanos: u64) {
-        // Ordering: relaxed, one thread drives it.
+        // Ordering: relaxed: only one thread uses it.
         self.0
             .store(self.0.load(Ordering::Relaxed) + nanos, Ordering::Relaxed);
     }
@@ -37,7 +37,7 @@ impl TimeSource for SetClock {
     }
 }
 
-/// A registry with both histograms of this layout that submits only when told to.
+/// Builds a registry with both histograms in this layout, which submits only on request.
 pub(crate) fn registry<T: TimeSource>(clock: T, workers: usize, layout: HistogramConfig) -> Shared<T> {
     Builder::new()
         .measures(MetricSet::ALL)
@@ -49,15 +49,15 @@ pub(crate) fn registry<T: TimeSource>(clock: T, workers: usize, layout: Histogra
         .expect("a valid configuration")
 }
 
-/// The layout that Tokio has by default too: 119 buckets.
+/// Tokio's default layout: 119 buckets.
 pub(crate) const LAYOUT: HistogramConfig = HistogramConfig::DEFAULT;
 
-/// One with 7,424 buckets.
+/// A layout with 7,424 buckets.
 pub(crate) fn wide_layout() -> HistogramConfig {
     HistogramConfig::h2(1, 60_000_000_000, 8).expect("a valid layout")
 }
 
-/// A clock of one gigahertz that moves by itself, so that what is done with its readings takes the same instructions
+/// A clock of one gigahertz that advances by itself, so that the use of its readings takes the same instructions
 /// in every run.
 #[derive(Debug, Default)]
 #[allow(

@@ -1,4 +1,4 @@
-//! What the hooks add to a poll on the testbed runtime, with 100 yielding tasks on one thread.
+//! The cost that the hooks add to a poll on the testbed runtime, with 100 yielding tasks on one thread.
 
 use crate::harness::{Build, Measured, Named, Side, side, timed};
 use crate::ours::{LAYOUT, StepClock};
@@ -8,7 +8,7 @@ use metrics_std::{Clock, RECORDING, Sampling};
 
 type Metrics = metrics_std::Builder<'static>;
 
-/// Every side of a build that records, or of one that does not.
+/// Every side of a build with recording, or of one without.
 pub(crate) const SIDES: &[Named] = if RECORDING {
     &[
         side("testbed/poll-time", POLL_TIME),

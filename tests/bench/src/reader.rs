@@ -1,4 +1,4 @@
-//! A worker that never rests, read a thousand times a second and not at all.
+//! A busy worker that is read a thousand times per second, or not at all.
 
 use crate::harness::{Build, Measured, Named, side, timed};
 use crate::ours::{LAYOUT, Shared};
@@ -58,7 +58,7 @@ const READ: Build = || {
             thread::spawn(move || read(&metrics, &stop))
         };
         let measured = timed(ops, || polls(&worker, ops));
-        // Ordering: relaxed, the join below orders everything.
+        // Ordering: relaxed: the join below orders all accesses.
         stop.store(true, Ordering::Relaxed);
         let (reads, fresh) = reader.join().expect("the reader does not panic");
         let share = f64::from(fresh) / f64::from(reads.max(1));
@@ -69,7 +69,7 @@ const READ: Build = || {
     })
 };
 
-/// Reads every millisecond until told to stop; says how often, and how many of the readings were fresh.
+/// Reads every millisecond until it is stopped. Returns the number of reads, and how many of them were fresh.
 fn read(metrics: &RuntimeMetrics<Shared<Clock>>, stop: &AtomicBool) -> (u32, u32) {
     let mut reader = metrics.reader();
     let (mut reads, mut fresh) = (0, 0);

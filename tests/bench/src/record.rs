@@ -1,4 +1,4 @@
-//! Recording one value: our batch's histogram against histogram libraries.
+//! Records one value: our batch's histogram against histogram libraries.
 
 use crate::harness::{Build, Measured, Named, Side, side, timed};
 use crate::values::{VALUES, poll_seconds, poll_times};
@@ -23,7 +23,7 @@ pub(crate) const SIDES: &[Named] = &[
 const MAX_VALUE_POWER: u8 = 36;
 const MAX_NANOS: u64 = 60_000_000_000;
 
-/// The core shows a worker's histogram by itself under this cfg only, which `cargo xtask bench` sets.
+/// The core exposes a worker's histogram only under this cfg, which `cargo xtask bench` sets.
 #[cfg(metrics_core_bench)]
 mod ours {
     use super::stream;

@@ -1,10 +1,10 @@
-//! The conversation with `cargo xtask bench`: a request a line, an answer a line.
+//! The protocol with `cargo xtask bench`: one line per request and one line per answer.
 
 use crate::harness::{Layout, Named, Random};
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
 
-/// Operations of the first, shortest run of a side: it warms caches and predictors and sizes the timed run.
+/// The number of operations of a side's first run, which warms caches and predictors and determines the length of the timed run.
 const FIRST_OPS: u64 = 64;
 
 /// Answers requests until the input ends.
@@ -28,7 +28,7 @@ pub(crate) fn serve(seed: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// One round of a side on a layout of its own: built, warmed for a quarter of the time, then timed once.
+/// Runs one round of a side with its own layout: builds it, warms it up for a quarter of the time, and times it once.
 fn round(named: Named, seed: u64, micros: u64, ops: &mut u64) -> String {
     let layout = Layout::new(seed);
     let mut side = (named.build)();
@@ -48,7 +48,7 @@ fn round(named: Named, seed: u64, micros: u64, ops: &mut u64) -> String {
     layout.run(&mut *side, *ops).line()
 }
 
-/// Does as many operations as callgrind counts in about a second.
+/// Does the number of operations that callgrind counts in about a second.
 pub(crate) fn count(named: Named) -> u64 {
     (named.build)().run(named.count).ops
 }

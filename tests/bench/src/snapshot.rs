@@ -1,4 +1,4 @@
-//! Reading 1,000 workers: the two histograms merged, eight quantiles of each.
+//! Reads 1,000 workers: merges the two histograms and computes eight quantiles of each.
 
 use crate::harness::{Build, Measured, Named, measured_region, slow_side, timed};
 use crate::ours::{LAYOUT, SetClock, Shared, registry};
@@ -19,13 +19,13 @@ pub(crate) const SIDES: &[Named] = &[
     slow_side("snapshot/tokio", tokio_peer::SNAPSHOT),
 ];
 
-/// How many workers there are to read.
+/// The number of workers.
 const WORKERS: usize = 1000;
 
-/// What a dashboard asks for.
+/// The quantiles of a dashboard.
 const QUANTILES: [f64; 8] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 1.0];
 
-/// Workers of which each has polled tasks of all sorts, and their reader.
+/// Builds workers that have polled tasks of various durations, and their reader.
 struct Fleet {
     workers: Vec<Worker<Shared<SetClock>>>,
     reader: SnapshotReader<Shared<SetClock>>,
@@ -87,7 +87,7 @@ impl Fleet {
         }
     }
 
-    /// Times the reads alone; `between` happens before each.
+    /// Times only the reads. Calls `between` before each read.
     fn measure(&mut self, ops: u64, between: impl Fn(&mut Self)) -> Measured {
         let mut elapsed = Duration::ZERO;
         for _ in 0..ops {
@@ -109,7 +109,7 @@ const OURS: Build = || {
     Box::new(move |ops: u64| fleet.measure(ops, Fleet::work))
 };
 
-/// The unchanged snapshot, and then the poll count of every worker.
+/// Reads an unchanged snapshot, and then the poll count of every worker.
 const OURS_OF_EACH: Build = || {
     let mut fleet = Fleet::new(WORKERS, WORKERS);
     Box::new(move |ops: u64| {
@@ -133,7 +133,7 @@ const OURS_UNCHANGED: Build = || {
     Box::new(move |ops: u64| fleet.measure(ops, |_| {}))
 };
 
-/// One running worker of a thousand configured ones, and of one: what is configured and unused must not be paid for.
+/// One running worker of a thousand configured workers, and of one: unused workers must not add cost.
 const ONE_OF_MANY: Build = || {
     let mut fleet = Fleet::new(WORKERS, 1);
     Box::new(move |ops: u64| fleet.measure(ops, Fleet::work))
@@ -162,7 +162,7 @@ mod tokio_peer {
     use std::time::Duration;
     use tokio::runtime::{Builder, HistogramConfiguration, LogHistogram, Runtime, RuntimeMetrics};
 
-    /// A runtime with so many workers is slow to start, and its layout is Tokio's own: one for the whole process.
+    /// A runtime with this many workers is slow to start, and its layout is always Tokio's default, so the process shares one.
     fn runtime() -> &'static Runtime {
         static RUNTIME: OnceLock<Runtime> = OnceLock::new();
         RUNTIME.get_or_init(|| {
@@ -195,7 +195,7 @@ mod tokio_peer {
         metrics.poll_time_histogram_num_buckets()
     }
 
-    /// Every per-worker getter whose number is in our snapshot too, and what is computed from the histograms.
+    /// Calls every per-worker getter whose metric our snapshot also has, and computes the same values from the histograms.
     fn read(metrics: &RuntimeMetrics, merged: &mut [Vec<u64>; 2]) {
         let buckets = buckets(metrics);
         for counts in merged.iter_mut() {

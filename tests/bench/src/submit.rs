@@ -1,5 +1,5 @@
-//! Submitting a batch. A submit can't be timed alone, for there must be something to submit: each side touches its
-//! buckets in every turn, and a twin of it submits every hundredth time only. The difference is the submit.
+//! Submits a batch. A submit can't be timed alone, because there must be something to submit: each side touches its
+//! buckets in every turn, and a second side submits only every hundredth time. The difference is the submit.
 
 use crate::harness::{Build, Measured, Named, Side, side, timed};
 use crate::ours::{LAYOUT, SetClock, registry, wide_layout};
@@ -33,10 +33,10 @@ pub(crate) const SIDES: &[Named] = &[
     side("submit/store-batch-seldom", STORE_BATCH_SELDOM),
 ];
 
-/// Turns from one submit to the next where only the touching is to be seen.
+/// Turns per submit of the side that measures only the touching.
 const SELDOM: u64 = 100;
 
-/// A histogram's batch and slot as Tokio has them: every bucket is stored, touched or not.
+/// A histogram's batch and slot as in Tokio: every bucket is stored, touched or not.
 struct StoreAll {
     buckets: Box<[u64]>,
     shared: Box<[AtomicU64]>,
@@ -56,7 +56,7 @@ impl StoreAll {
         }
     }
 
-    // Ordering: relaxed, as Tokio stores them; nothing makes its readers see them together.
+    // Ordering: relaxed, as in Tokio: its readers may see some of the stores.
     fn submit(&self) {
         // The loop of its `HistogramBatch::submit`, index by index.
         #[allow(clippy::needless_range_loop, reason = "the peer's own form")]
@@ -66,7 +66,7 @@ impl StoreAll {
     }
 }
 
-/// Nanoseconds as a service's polls take them, three octaves apart: in both layouts a bucket each.
+/// Typical poll times in nanoseconds, three octaves apart: each is in a bucket of its own in both layouts.
 const FIVE: [u64; 5] = [300, 450, 700, 1_100, 2_000];
 
 /// A value for every bucket.
@@ -77,7 +77,7 @@ fn every_bucket(layout: HistogramConfig) -> Vec<u64> {
         .collect()
 }
 
-/// Tokio's way: a turn touches a bucket for each of `values`.
+/// Tokio's side: a turn touches a bucket for each of `values`.
 fn store_all(layout: HistogramConfig, values: &[u64], every: u64) -> Box<dyn Side> {
     let mut histogram = StoreAll::new(layout.num_buckets());
     let touched: Vec<usize> = values.iter().map(|&value| layout.index(value)).collect();
@@ -102,7 +102,7 @@ const TOUCH_7424: Build = || store_all(wide_layout(), &FIVE, SELDOM);
 const STORE_119_OF_119: Build = || store_all(LAYOUT, &every_bucket(LAYOUT), 1);
 const TOUCH_119_OF_119: Build = || store_all(LAYOUT, &every_bucket(LAYOUT), SELDOM);
 
-/// Our histogram by itself, which the core shows under this cfg only.
+/// Our histogram alone, which the core exposes only under this cfg.
 #[cfg(metrics_core_bench)]
 mod histogram {
     use super::{Build, FIVE, LAYOUT, Measured, SELDOM, Side, every_bucket, timed, wide_layout};
@@ -161,7 +161,7 @@ fn submit(every: u64) -> Box<dyn Side> {
     })
 }
 
-/// The whole of Tokio's: ten counters and two histograms.
+/// The whole submit of Tokio: ten counters and two histograms.
 fn store_batch(every: u64) -> Box<dyn Side> {
     let mut histograms = [
         StoreAll::new(LAYOUT.num_buckets()),

@@ -1,4 +1,4 @@
-//! Spawning and finishing tasks: what it costs one worker, and each of two that do it at the same time.
+//! The cost of spawning and finishing tasks on one worker, and on each of two workers at the same time.
 
 use crate::harness::{Build, Measured, Named, Side, side, timed};
 use crate::ours::{LAYOUT, SetClock, Shared, registry};
@@ -22,7 +22,7 @@ fn workers() -> Workers {
     [0, 1].map(|i| Worker::lease(registry.clone(), i).expect("a free slot"))
 }
 
-/// Of two runtimes that share nothing at all.
+/// Two runtimes that share nothing.
 fn workers_apart() -> Workers {
     [0, 1].map(|_| {
         let registry = registry(SetClock::default(), 1, LAYOUT);
@@ -43,10 +43,10 @@ const ONE: Build = || {
 };
 
 const TWO: Build = || two_threads(workers());
-/// What the machine makes of two threads, whatever they do.
+/// The effect of the machine on any two threads.
 const TWO_APART: Build = || two_threads(workers_apart());
 
-/// The longer of the two threads' times, from the moment at which both are there.
+/// Returns the longer of the two threads' times, from the moment at which both have started.
 fn two_threads(mut workers: Workers) -> Box<dyn Side> {
     Box::new(move |ops: u64| -> Measured {
         let start = Barrier::new(2);

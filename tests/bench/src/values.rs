@@ -2,15 +2,15 @@
 
 use crate::harness::Random;
 
-/// How many values a stream has before it starts again: long enough that no branch predictor learns it by heart.
+/// The number of values before a stream repeats, large enough that no branch predictor can memorise it.
 pub(crate) const VALUES: usize = 1 << 14;
 
-/// Poll times in nanoseconds as a service has them: most around a microsecond, a tail to some milliseconds.
+/// Poll times in nanoseconds as in a service: most around a microsecond, with a tail of some milliseconds.
 pub(crate) fn poll_times() -> Vec<u64> {
     let mut random = Random::new(7);
     (0..VALUES)
         .map(|_| {
-            // The sum of eight uniform bits' worth of doublings: near enough to a log-normal, and the same everywhere.
+            // Uniform bits are added as doublings, which approximates a log-normal distribution and is the same on every machine.
             let doublings = (0..8).map(|_| random.below(4)).sum::<u64>();
             let base = 16_u64 << (doublings / 2);
             base + random.below(base)

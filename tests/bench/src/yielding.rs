@@ -19,10 +19,10 @@ pub(crate) const SIDES: &[Named] = &[
     side("tokio/yield-poll-time", unstable::YIELD_POLL_TIME),
 ];
 
-/// How many tasks share the runtime.
+/// The number of tasks on the runtime.
 pub(crate) const TASKS: u64 = 100;
 
-/// Wakes itself and yields, `0` times more; then it is done.
+/// Wakes itself and yields; the field is the number of remaining yields.
 pub(crate) struct Yields(pub(crate) u64);
 
 impl Future for Yields {
@@ -69,14 +69,14 @@ pub(crate) fn yield_now(runtime: Runtime) -> Box<dyn Side> {
     })
 }
 
-/// What that task does.
+/// The body of that task.
 pub(crate) async fn yield_loop(times: u64) {
     for _ in 0..times {
         tokio::task::yield_now().await;
     }
 }
 
-/// A runtime that `configure` may add to. It has no I/O driver: nothing here does I/O.
+/// Builds a runtime, which `configure` may change. It has no I/O driver, because no task does I/O.
 pub(crate) fn current_thread(configure: impl FnOnce(&mut Builder)) -> Runtime {
     let mut builder = Builder::new_current_thread();
     configure(&mut builder);
@@ -86,7 +86,7 @@ pub(crate) fn current_thread(configure: impl FnOnce(&mut Builder)) -> Runtime {
 const TOKIO_BARE: Build = || yielding(current_thread(|_| {}), |task| task);
 const YIELD_BARE: Build = || yield_now(current_thread(|_| {}));
 
-/// The way its documentation shows: one monitor, every task of the kind instrumented by it.
+/// As in its documentation: one monitor instruments every task.
 const TOKIO_METRICS: Build = || {
     let monitor = tokio_metrics::TaskMonitor::new();
     yielding(current_thread(|_| {}), move |task| monitor.instrument(task))

@@ -1,4 +1,4 @@
-//! Any bytes are a snapshot or an error; a snapshot that was decoded can be used, and encodes to what decodes to the same.
+//! Any bytes decode to a snapshot or an error. A decoded snapshot is usable, and survives encoding and decoding unchanged.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

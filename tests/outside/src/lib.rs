@@ -1,15 +1,15 @@
-//! Runs the programs from outside that tests compare with, and kills the children of a test.
+//! Runs the external programs with which tests compare, and kills the child processes of a test.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
-/// The program's path if this machine has it.
+/// Returns the program's path if it is installed.
 ///
-/// Without it a test can't judge: it says so where its output is shown and is over, unless `REQUIRE_ALL` is set, as by
+/// If it is not installed, prints that the test is skipped, unless `REQUIRE_ALL` is set, as by
 /// `cargo xtask test-matrix --require-all`.
 ///
 /// # Panics
-/// If the program lacks and `REQUIRE_ALL` is set.
+/// Panics if the program is not installed and `REQUIRE_ALL` is set.
 pub fn program(name: &str) -> Option<PathBuf> {
     let found = std::env::var_os("PATH").and_then(|path| {
         let mut files = std::env::split_paths(&path).map(|folder| folder.join(name));
@@ -21,10 +21,10 @@ pub fn program(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// A Python that has the reference client of Prometheus, Debian's before others.
+/// Returns a Python that has the reference client of Prometheus, preferably Debian's.
 ///
 /// # Panics
-/// As [`program`].
+/// Panics as [`program`] does.
 pub fn python() -> Option<Command> {
     let has_client = |python: &&str| {
         let import = Command::new(python)
@@ -48,10 +48,10 @@ fn missing(what: &str) {
     eprintln!("skipped: {what} is not installed");
 }
 
-/// The standard output of a program that must succeed and have nothing to say on standard error.
+/// Returns the standard output of a program, which must succeed and print nothing to standard error.
 ///
 /// # Panics
-/// If it failed or complained.
+/// Panics if it fails or prints to standard error.
 #[track_caller]
 pub fn silent_success(output: Output) -> String {
     let error = String::from_utf8_lossy(&output.stderr);
@@ -70,7 +70,7 @@ pub struct Killed(pub Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
-        // Both fail only if it has ended already.
+        // Both fail only if the process has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -19,7 +19,7 @@ struct Budget {
 }
 
 thread_local! {
-    /// `None` outside a worker: code that is on no worker is not limited.
+    /// `None` outside a worker: code outside a worker is not limited.
     static CURRENT: Cell<Option<Budget>> = const { Cell::new(None) };
 }
 

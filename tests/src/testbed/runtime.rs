@@ -113,7 +113,7 @@ impl Handle {
     }
 }
 
-/// Polls a future on a thread that is no worker. Its polls are the caller's business and count nowhere.
+/// Polls a future on a thread that is not a worker. Its polls are not counted.
 fn wait_for<F: Future>(future: F) -> F::Output {
     struct Unpark(crossbeam_utils::sync::Unparker);
     impl Wake for Unpark {

@@ -1,6 +1,6 @@
-//! What a build without the feature `record` must hold: `cargo test --package tests --no-default-features`.
+//! The guarantees of a build without the feature `record`: `cargo test --package tests --no-default-features`.
 //!
-//! With the feature these are compiled as well, so that a change of the API reaches them, but they are no tests.
+//! With the feature, these functions are also compiled, so that API changes affect them, but they are not tests.
 
 #![cfg_attr(
     feature = "record",

@@ -1,4 +1,4 @@
-//! Nothing is measured, nothing is kept, and what the user passes in is used as with recording.
+//! Without recording, nothing is measured or kept, and callbacks and closures of the user are called as with recording.
 
 use core::panic::{Location, RefUnwindSafe, UnwindSafe};
 use core::pin::Pin;
@@ -17,7 +17,7 @@ use metrics_std::{
     RuntimeMetrics, Runtimes, Sampling, Snapshot, TaskEnd, TimeSource, Timestamp, WakeStamp, Worker,
 };
 
-/// A runtime with everything switched on that a builder can switch on.
+/// A runtime with every option of the builder switched on.
 fn runtime() -> (RuntimeMetrics, Vec<Worker>) {
     let description = Builder::new()
         .measures(MetricSet::ALL)
@@ -58,7 +58,7 @@ fn a_measured_future_has_the_size_of_the_future() {
     );
 }
 
-/// The traits that callers rely on without naming them are those of a build that records.
+/// The auto traits of the types are those of a build with recording.
 #[cfg_attr(not(feature = "record"), test)]
 fn auto_traits_do_not_depend_on_the_feature() {
     trait NotSync<Yes> {
@@ -80,7 +80,7 @@ fn auto_traits_do_not_depend_on_the_feature() {
     fn unwinds<V: UnwindSafe + RefUnwindSafe>() {}
 
     sendable::<Worker>();
-    // Each is ambiguous, and so does not compile, if the type has the trait.
+    // Each call is ambiguous, and so does not compile, if the type has the trait.
     <Worker as NotSync<_>>::check();
     <Worker as NotRefUnwindSafe<_>>::check();
     <Clock as NotRefUnwindSafe<_>>::check();
@@ -245,7 +245,7 @@ fn the_watchdog_starts_no_thread() {
         let _ = &callback;
     })
     .unwrap();
-    // A thread would hold the callback for as long as the watchdog lives.
+    // A thread would hold the callback until the watchdog is dropped.
     assert_eq!(Arc::strong_count(&held), 1);
     drop(watchdog);
 }

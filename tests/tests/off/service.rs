@@ -1,4 +1,4 @@
-//! A service built as the README of metrics-std shows: it serves as with recording, and exports only what is its own.
+//! A service built as in the README of metrics-std: it serves as with recording, and exports only its own metrics.
 
 use core::future::IntoFuture;
 use core::net::SocketAddr;

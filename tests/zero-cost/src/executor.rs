@@ -59,7 +59,7 @@ impl Executor {
         task.wake();
     }
 
-    /// Runs until no task is left to poll, and says how many polls that took. `cargo xtask zero-cost` counts the instructions
+    /// Runs until no task is left to poll, and returns the number of polls. `cargo xtask zero-cost` counts the instructions
     /// executed in here, by this name.
     #[inline(never)]
     fn measured_region(&self) -> u64 {
@@ -100,7 +100,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ready when it has been polled so many times.
+/// A future that is ready after this many polls.
 async fn polled(times: u64) {
     let mut left = times;
     poll_fn(|cx| {

@@ -1,4 +1,4 @@
-//! A loop over a worker in a `static`, as firmware has one.
+//! A loop over a worker in a `static`, as in firmware.
 
 use core::hint::black_box;
 
@@ -10,7 +10,7 @@ hooks! {
         Builder, MetricSet, StaticRegistryConfig, StaticStorage, HistogramConfig, PollStart, Registry, TaskEnd, TimeSource, Timestamp,
     };
 
-    /// A clock whose reading can't be left out.
+    /// A clock whose reading the compiler can't remove.
     struct Ticks;
 
     impl TimeSource for Ticks {

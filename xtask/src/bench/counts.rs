@@ -24,7 +24,7 @@ fn path() -> PathBuf {
 
 /// Returns the key of this compiler's counts.
 pub(super) fn key() -> Result<String> {
-    let version = toolchain::output("rustc", &["-vV"]).context("rustc -vV says nothing")?;
+    let version = toolchain::output("rustc", &["-vV"]).context("rustc -vV prints nothing")?;
     let field = |name: &str| {
         version
             .lines()

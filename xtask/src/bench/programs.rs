@@ -160,7 +160,7 @@ fn parse(line: &str) -> Result<Answer> {
         .map(|word| {
             let (name, value) = word
                 .split_once('=')
-                .with_context(|| format!("`{word}` is no pair"))?;
+                .with_context(|| format!("`{word}` is not a `name=value` pair"))?;
             Ok((
                 name.to_owned(),
                 value.parse().with_context(|| format!("`{word}` has no number"))?,

@@ -34,11 +34,11 @@ impl Cost {
             let line = said
                 .iter()
                 .find_map(|line| line.strip_prefix(what)?.strip_prefix(": "));
-            let value = line.ok_or_else(|| anyhow!("the image says nothing of \"{what}\""))?;
+            let value = line.ok_or_else(|| anyhow!("the image does not report \"{what}\""))?;
             value
                 .trim()
                 .parse()
-                .with_context(|| format!("\"{value}\" is no number"))
+                .with_context(|| format!("\"{value}\" is not a number"))
         };
         let image = |features| Image::read(&size(features)?);
         let bare = image("")?.flash();
@@ -149,7 +149,7 @@ impl Cost {
             fs::write(&path, format!("{before}{BEGIN}{new}{END}{after}"))?;
         } else if old.contains(&self.compiler) && old != new {
             bail!(
-                "{DOCUMENT} differs from what was measured; to bring it up to date: cargo xtask firmware cortex-m0 --write"
+                "{DOCUMENT} differs from the measured figures; to update it: cargo xtask firmware cortex-m0 --write"
             );
         }
         Ok(())

@@ -30,7 +30,7 @@ pub(super) struct Function {
 impl Image {
     pub(super) fn read(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| format!("no image at {}", path.display()))?;
-        let file = File::parse(&*bytes).with_context(|| format!("{} is no ELF file", path.display()))?;
+        let file = File::parse(&*bytes).with_context(|| format!("{} is not an ELF file", path.display()))?;
         let size = |kinds: &[SectionKind]| {
             let sections = file.sections().filter(|section| kinds.contains(&section.kind()));
             sections.map(|section| section.size()).sum()

@@ -67,7 +67,7 @@ fn offences(image: &Image, root: &str) -> Result<Vec<String>> {
                 Step::Masks(at) => offences.push(format!("{} masks interrupts at {at:#x}", function.name)),
                 Step::Indirect(at) => {
                     bail!(
-                        "{} calls through a register at {at:#x}: where it leads can't be told",
+                        "{} calls through a register at {at:#x}: its target can't be determined",
                         function.name
                     )
                 }

@@ -140,7 +140,7 @@ impl Step {
             }
             Tool::Nightly => Toolchain::nightly().cargo(&args),
             Tool::Xtask => {
-                let mut command = Command::new(env::current_exe().context("who am I?")?);
+                let mut command = Command::new(env::current_exe().context("unknown program path")?);
                 command.args(args).current_dir(workspace::root());
                 command
             }

@@ -66,7 +66,7 @@ fn parse(name: &str, patch: String) -> Result<Mutation> {
         }
         header.push(
             line.split_once(": ")
-                .with_context(|| format!("`{line}` is no `Key: value`"))?,
+                .with_context(|| format!("`{line}` is not a `Key: value` pair"))?,
         );
     }
     let known = ["Breaks", "How", "Cargo", "Env", "Fails", "Refused"];
@@ -87,7 +87,7 @@ fn parse(name: &str, patch: String) -> Result<Mutation> {
     let expect = match (&all("Fails")[..], &all("Refused")[..]) {
         ([name], []) => Expect::Fails((*name).to_owned()),
         ([], [message]) => Expect::Refused((*message).to_owned()),
-        _ => bail!("it needs one line, either `Fails: <test>` or `Refused: <message>`"),
+        _ => bail!("it needs exactly one line, `Fails: <test>` or `Refused: <message>`"),
     };
     let env = all("Env").into_iter().map(|pair| {
         let (name, value) = pair
@@ -186,7 +186,7 @@ mod tests {
         assert!(error("Fails: slot::coherent\n", "").contains("`Fails: <test>`"));
         assert!(error("How:", "Why:").contains("unknown key `Why`"));
         assert!(error("Cargo: test", "Cargo: build").contains("no `test` command"));
-        assert!(error("Breaks: ", "Breaks invariant 1\nBreaks: ").contains("is no `Key: value`"));
+        assert!(error("Breaks: ", "Breaks invariant 1\nBreaks: ").contains("is not a `Key: value` pair"));
         assert!(error("diff --git", "Fails: again\ndiff --git").contains("one line"));
     }
 }

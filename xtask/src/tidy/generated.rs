@@ -26,7 +26,7 @@ pub(super) fn check(sources: &[Source]) -> Result<Vec<Problem>> {
     Ok(GENERATED
         .iter()
         .filter(|document| text_of(sources, document.path) != (document.text)())
-        .map(|document| Problem::new(document.path, "differs from the code that it is made from", FIX))
+        .map(|document| Problem::new(document.path, "differs from its generator", FIX))
         .collect())
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The top of the workspace.
+/// The root of the workspace.
 pub(crate) fn workspace() -> &'static Path {
     let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
     folders.nth(2).expect("the workspace is two folders above")

@@ -1,4 +1,4 @@
-//! Flags, ends and the terminal.
+//! Flags, shutdown and the terminal.
 
 use crate::child::{Demo, alone, demo, workspace};
 use std::io::{Read as _, Write as _};
@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-/// The one line that says what is wrong, after whatever cargo says of building.
+/// Returns the line that describes the error, after the output of cargo.
 #[track_caller]
 fn complaint(output: &Output) -> String {
     assert!(
@@ -84,7 +84,7 @@ fn an_interrupt_ends_it_with_a_summary() {
 
 #[cfg(unix)]
 fn interrupt(demo: &Demo) {
-    // The shell's own `kill`: not every system has a program of that name.
+    // Uses the shell's own `kill`: not every system has a program of that name.
     let status = Command::new("sh")
         .args(["-c", &format!("kill -INT {}", demo.child.0.id())])
         .status();
@@ -112,7 +112,7 @@ fn a_connection_that_is_kept_open_does_not_delay_the_end() {
     assert!(took < Duration::from_secs(4), "it ended after {took:?}");
 }
 
-/// The first build takes a minute, which cargo has to show.
+/// The first build takes a minute, so cargo has to show its progress.
 #[test]
 fn the_build_shows_its_progress() {
     let config = std::fs::read_to_string(workspace().join(".cargo/config.toml")).expect("there is an alias");

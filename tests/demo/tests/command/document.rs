@@ -1,4 +1,4 @@
-//! What the document of `--json` claims, against what the demo's own futures counted.
+//! Compares the document of `--json` with the counts of the demo's witness.
 
 use crate::child::{alone, demo, workspace};
 use metrics_core::{HeapStorage, Snapshot, WorkerNumber};
@@ -18,7 +18,7 @@ fn the_document_agrees_with_an_independent_count() {
         .output()
         .expect("cargo does not start");
     assert!(output.status.success(), "{}", output.status);
-    // A document and nothing else: anything after it is an error here.
+    // The output must be a single document: any text after it is an error here.
     let document: Value = serde_json::from_slice(&output.stdout).expect("not one JSON document");
     let parts: Vec<&String> = document.as_object().expect("not an object").keys().collect();
     assert_eq!(parts, ["interval", "requests", "snapshot", "stalls"]);
@@ -34,7 +34,7 @@ fn the_document_agrees_with_an_independent_count() {
 
 fn requests_were_answered(requests: &Value) {
     let count = |name: &str| requests[name].as_u64().unwrap_or_else(|| panic!("no {name}"));
-    // 2000 a second were due, whatever the machine does; how many of them could be sent is its affair.
+    // 2,000 requests per second were due. How many of them could be sent depends on the machine.
     assert!(
         (19_900..20_500).contains(&count("due")),
         "{} were due",
@@ -66,7 +66,7 @@ fn polls_are_those_the_futures_counted(independent: &Value, snapshot: &Snapshot<
         Some(counted("tasks"))
     );
 
-    // The slowest poll by the futures' own watch is in the highest bucket that was reached.
+    // The slowest poll by the witness is in the highest non-empty bucket.
     let slowest = counted("slowest_poll_nanos");
     let reached = reading
         .histogram()
@@ -129,7 +129,7 @@ fn a_stall_was_reported_while_it_lasted(document: &Value) {
         .as_array()
         .expect("a list");
     assert!(!blocks.is_empty());
-    // By the watchdog's word and by that of the handler, which read the clock at both ends of its sleep.
+    // Compares the watchdog's report with that of the handler, which reads the clock before and after its sleep.
     let in_time = |stall: &&Value| {
         let reported = nanos(&stall["reported_nanos"]);
         let lasted = |began: &Value, ended: &Value| nanos(began) < reported && reported < nanos(ended);

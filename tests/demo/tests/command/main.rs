@@ -1,4 +1,4 @@
-//! The demo, as a person runs it: `cargo xtask demo`.
+//! Runs the demo as a user does: `cargo xtask demo`.
 
 #![allow(
     clippy::std_instead_of_core,

@@ -1,4 +1,4 @@
-//! A real Prometheus server scrapes the demo, and is asked for quantiles.
+//! A real Prometheus server scrapes the demo and computes quantiles.
 
 use crate::child::{Demo, alone};
 use metrics_core::{HeapStorage, HistogramSnapshot, Snapshot};
@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// More than any wait of this test takes on a machine that is busy with others.
+/// More than any wait of this test takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
@@ -23,7 +23,7 @@ fn prometheus_answers_what_the_snapshot_says() {
     let _alone = alone();
     let mut demo = Demo::start();
     let address = demo.address.clone();
-    // A full pipe would stop it.
+    // A full pipe would block it.
     let lines = thread::spawn(move || demo.lines.by_ref().for_each(drop));
 
     let folder = tempfile::tempdir().expect("no temporary folder");
@@ -34,7 +34,7 @@ fn prometheus_answers_what_the_snapshot_says() {
     fs::write(&config, settings).expect("can't write the configuration");
     let prometheus = Prometheus::start(&program, folder.path());
 
-    // What is scraped after `before` was read and asked before `after` is read lies between the two.
+    // A value that is scraped after `before` is read, and queried before `after` is read, lies between the two.
     let before = wait_for("10000 polls", || {
         Some(snapshot(&address)).filter(|now| polls(now) >= 10_000)
     });
@@ -98,7 +98,7 @@ fn polls(snapshot: &Snapshot<HeapStorage>) -> u64 {
     snapshot.total().poll_count().expect("polls are counted")
 }
 
-/// The number of the exported bucket that holds so many nanoseconds.
+/// Returns the index of the exported bucket that contains this many nanoseconds.
 fn bucket(histogram: &HistogramSnapshot<Vec<u64>>, nanos: u64) -> usize {
     let exported = histogram
         .downsample(RuntimeCollector::DEFAULT_BUCKETS)
@@ -137,7 +137,7 @@ struct Prometheus {
 impl Prometheus {
     /// Starts one that keeps everything in `folder`, and waits until it is ready.
     fn start(program: &Path, folder: &Path) -> Self {
-        // It can't be told to choose a port and say which: this one was free a moment ago.
+        // Prometheus can't choose a port and report it, so this uses one that was free a moment ago.
         let listener = TcpListener::bind("127.0.0.1:0").expect("no free port");
         let address = listener.local_addr().expect("it is bound").to_string();
         drop(listener);

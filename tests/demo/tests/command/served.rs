@@ -1,4 +1,4 @@
-//! What the demo serves beside its work: metrics in the format that was asked for, and the dashboard.
+//! The pages that the demo serves: metrics in the requested format, and the dashboard.
 
 use crate::child::{Demo, alone, workspace};
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::thread;
 
-/// Content type and body of an answer.
+/// Returns the content type and body of an answer.
 fn get(demo: &str, path: &str, accept: Option<&str>) -> (String, String) {
     let mut request = ureq::get(format!("http://{demo}{path}"));
     if let Some(accept) = accept {
@@ -28,7 +28,7 @@ fn metrics_and_dashboard_are_served() {
     let _alone = alone();
     let mut demo = Demo::start();
     let address = demo.address.clone();
-    // A full pipe would stop it.
+    // A full pipe would block it.
     let lines = thread::spawn(move || demo.lines.by_ref().for_each(drop));
     the_format_is_negotiated(&address);
     every_file_of_the_dashboard_is_there(&address);
@@ -72,7 +72,7 @@ fn every_file_of_the_dashboard_is_there(address: &str) {
             .into_string()
             .expect("UTF-8")
     });
-    // The page's own workload is what the server takes the place of; the other two are not for browsers.
+    // The server replaces the page's own workload. The other two are not for browsers.
     let files: BTreeSet<String> = names
         .filter(|name| name != "workload.js" && name != "README.md")
         .collect();

@@ -1,4 +1,4 @@
-//! What the programs for the Cortex-M0 share.
+//! Code that the programs for the Cortex-M0 share.
 #![no_std]
 
 use core::panic::PanicInfo;
@@ -9,7 +9,7 @@ use cortex_m_semihosting::debug::{self, EXIT_FAILURE, EXIT_SUCCESS};
 use cortex_m_semihosting::hprintln;
 use metrics_core::extend::{FreeRunning, PeriodicTimer};
 
-/// What QEMU clocks the core of `microbit` at.
+/// The frequency at which QEMU runs the core of `microbit`.
 pub const CORE_HZ: u32 = 16_000_000;
 
 /// Starts `SysTick` with a period in core cycles.

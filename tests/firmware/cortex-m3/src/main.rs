@@ -1,4 +1,4 @@
-//! embassy with a timer, a channel, a task that hogs the CPU, tasks that come back, and an executor in an interrupt: measured
+//! embassy with a timer, a channel, a task that hogs the CPU, tasks that are respawned, and an executor in an interrupt: measured
 //! through the trace hooks, checked against the polls that the tasks count themselves, printed as a table and as postcard.
 #![no_std]
 #![no_main]
@@ -59,7 +59,7 @@ fn main() -> ! {
     unsafe { peripherals.NVIC.set_priority(Interrupt::GPIOA, 1 << 5) };
     time::start(&mut peripherals.SYST);
     let urgent = URGENT.start(Interrupt::GPIOA);
-    // What `embassy_executor::Executor` does, but for the waiting: QEMU takes its `wfe` for no instruction at all, and
+    // As `embassy_executor::Executor` does, except for the waiting: QEMU does not wait at `wfe`, and
     // the loop would never be idle. Between the poll and `wfi` a wake may come; the next millisecond's SysTick finds it.
     let executor = MAIN.init(raw::Executor::new(usize::MAX as *mut ()));
     tasks::spawn(executor.spawner(), urgent);

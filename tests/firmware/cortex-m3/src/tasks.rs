@@ -1,4 +1,4 @@
-//! What runs: each task counts its own polls, to be compared with what the hooks counted.
+//! The tasks. Each counts its own polls, for comparison with the counts of the hooks.
 
 use core::future::{Future, poll_fn};
 use core::pin::pin;
@@ -11,9 +11,9 @@ use embassy_time::{Duration, Instant, Ticker, Timer};
 
 /// Messages that go from `ping` to `pong` and back.
 pub const MESSAGES: u32 = 50;
-/// How long each poll of the hog takes, by the clock on the wall.
+/// The duration of each poll of the hog, in real time.
 pub const HOG: Duration = Duration::from_millis(30);
-/// How long each poll of the urgent task takes.
+/// The duration of each poll of the urgent task.
 pub const URGENT_WORK: Duration = Duration::from_micros(500);
 /// How often the short-lived task is spawned.
 pub const ONCE: u64 = 3;
@@ -34,7 +34,7 @@ impl Polls {
         }
     }
 
-    /// Those of the task with this name.
+    /// Returns the polls of the task with this name.
     pub fn of(name: &str) -> &'static Self {
         POLLS
             .iter()
@@ -72,7 +72,7 @@ async fn counted(name: &str, future: impl Future<Output = ()>) {
     .await;
 }
 
-/// Remembers the task's number, by which its row is found.
+/// Stores the task's number, which identifies its row.
 fn named<S>(name: &str, token: SpawnToken<S>) -> SpawnToken<S> {
     Polls::of(name).task.store(token.id(), Ordering::Relaxed);
     token
@@ -164,7 +164,7 @@ async fn hog() {
     .await;
 }
 
-/// Its storage serves again and again: the same number each time.
+/// Its storage is reused, so it has the same number each time.
 #[embassy_executor::task]
 async fn once() {
     counted("once", async {

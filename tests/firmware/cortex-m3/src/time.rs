@@ -13,7 +13,7 @@ use embassy_time_driver::{Driver, TICK_HZ};
 use embassy_time_queue_utils::Queue;
 use metrics_core::extend::{PeriodicCounter, PeriodicTimer};
 
-/// What QEMU clocks the core of `lm3s6965evb` at after reset.
+/// The frequency at which QEMU runs the core of `lm3s6965evb` after reset.
 const CORE_HZ: u32 = 12_500_000;
 const PERIOD: u32 = CORE_HZ / 1_000;
 
@@ -45,19 +45,19 @@ embassy_time_driver::time_driver_impl!(static DRIVER: SysTickDriver = SysTickDri
 
 impl Driver for SysTickDriver {
     fn now(&self) -> u64 {
-        // 12.5 cycles a microsecond: twice as many halves as whole numbers can say.
+        // 12.5 cycles per microsecond: doubled, because integers can't represent the half.
         self.counter.ticks() * 2 / (2 * u64::from(CORE_HZ) / TICK_HZ)
     }
 
     fn schedule_wake(&self, at: u64, waker: &Waker) {
         critical_section::with(|cs| {
-            // Expired or not: the queue is looked at every millisecond.
+            // The queue is checked every millisecond, whether or not a timer has expired.
             self.queue.borrow_ref_mut(cs).schedule_wake(at, waker);
         });
     }
 }
 
-/// Starts the clock, before anything asks for the time.
+/// Starts the clock. Call it before the first reading.
 pub fn start(syst: &mut SYST) {
     syst.set_clock_source(SystClkSource::Core);
     syst.set_reload(PERIOD - 1);

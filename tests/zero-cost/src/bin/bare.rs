@@ -1,4 +1,4 @@
-//! The programs without metrics: where the hooks are, nothing is.
+//! The programs without metrics: the hooks are empty.
 
 use tokio::runtime::{Handle, Runtime};
 
@@ -7,7 +7,7 @@ macro_rules! hooks {
     ($($code:tt)*) => {};
 }
 
-/// The future alone.
+/// The future without a wrapper.
 macro_rules! measured {
     ($metrics:expr, $future:expr) => {
         $future

@@ -1,4 +1,4 @@
-//! The programs with every hook called, which records with the feature `record` and does nothing without.
+//! The programs that call every hook. The hooks record with the feature `record` and do nothing without it.
 
 extern crate metrics_std as metrics;
 
@@ -6,12 +6,12 @@ use metrics::tokio::{Spawner, TokioAdapter};
 use metrics::{Builder, Clock, HistogramConfig, MetricSet, NoProbe};
 use tokio::runtime::Runtime;
 
-/// The hooks, called.
+/// Calls the hooks.
 macro_rules! hooks {
     ($($code:tt)*) => { $($code)* };
 }
 
-/// The future, measured.
+/// Wraps the future.
 macro_rules! measured {
     ($metrics:expr, $future:expr) => {
         Measured::task($metrics, $future)

@@ -68,7 +68,7 @@ fn timed_poll() {
     }
 }
 
-/// All that a loop calls, for the test that looks where it can lead: no critical section, no masked interrupt.
+/// All hooks that a loop calls. A test checks that they reach no critical section and mask no interrupt.
 #[unsafe(no_mangle)]
 #[inline(never)]
 fn hot_path() {
@@ -88,7 +88,7 @@ fn hot_path() {
     }
 }
 
-/// The opposite: a cell with many writers, which on this processor takes a critical section. The test must find it.
+/// The opposite: a cell with many writers, which uses a critical section on this processor. The test must find it.
 #[unsafe(no_mangle)]
 #[inline(never)]
 fn off_the_hot_path() {

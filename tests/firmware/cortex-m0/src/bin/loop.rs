@@ -1,7 +1,7 @@
-//! A hand-written loop that measures itself, and an interrupt that reads the numbers while the loop writes them.
+//! A hand-written loop that measures itself, and an interrupt that reads the metrics while the loop writes them.
 //!
-//! The interrupt comes at any instruction of the loop, in the middle of write sections too. Such a reading is told that the worker
-//! is busy and keeps what it had; a later one succeeds. No reading is ever torn.
+//! The interrupt may occur at any instruction of the loop, also inside a write section. Such a reading returns that the worker
+//! is busy and keeps the previous values; a later one succeeds. No reading is torn.
 #![no_std]
 #![no_main]
 
@@ -46,14 +46,14 @@ const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
 static METRICS: Registry<Storage, Clock> =
     Registry::new(&DESCRIPTION, PeriodicCounter::new(SysTickTimer, CORE_HZ));
 
-/// What the interrupt has seen.
+/// The results of the interrupt's readings.
 #[derive(Default)]
 struct Seen {
     snapshot: Snapshot<Storage>,
     polls: u64,
     fresh: u32,
     busy: u32,
-    /// Readings that succeeded right after one that was told "busy".
+    /// Readings that succeeded right after one that returned "busy".
     recovered: u32,
     was_busy: bool,
 }
@@ -77,7 +77,7 @@ impl Seen {
             return;
         };
         let busy = worker.staleness().is_some();
-        // Nothing is known yet if the first readings come in the middle of a write.
+        // The values are not yet known if the first readings occur during a write.
         let never_read = worker.staleness().is_some_and(|stale| stale.age.is_none());
         let polls = match worker.poll_count() {
             None if never_read && self.fresh == 0 => 0,
@@ -96,7 +96,7 @@ impl Seen {
     }
 }
 
-/// A task: due every so many rounds, busy for so long.
+/// A task: its period in rounds, and the duration of its polls.
 struct Task {
     every: u32,
     work: u32,
@@ -108,7 +108,7 @@ const TASKS: [Task; 3] = [
     Task { every: 5, work: 900 },
 ];
 
-/// In every so many rounds nothing is due at all.
+/// The period in rounds in which no task is due.
 const QUIET: u32 = 7;
 
 #[entry]
@@ -144,7 +144,7 @@ fn main() -> ! {
         }
         worker.end_processing_scheduled_tasks();
         worker.park();
-        // The first park of a fresh worker is never counted.
+        // The first park of a new worker is never counted.
         expected.1 += u64::from(quiet && round != 0);
     }
     worker.task_ended(TaskEnd::Completed);

@@ -1,7 +1,7 @@
 //! A task's stamp that an interrupt marks while the loop marks and takes it, on a chip with 32-bit compare-and-swap only.
 //!
 //! The interrupt comes after a different number of cycles each time, so that over a million rounds it comes between any two
-//! instructions of the loop. Anything that waits for the code it interrupted would hang here.
+//! instructions of the loop. Code that waits for the code it interrupted would hang here.
 #![no_std]
 #![no_main]
 
