@@ -259,7 +259,7 @@ impl Live {
             TIMED_BIT
         };
         match state {
-            // A poll goes on in the busy time that the worker began before it, if it did.
+            // A poll continues the busy time that the worker started before it, if any.
             WorkerState::Polling => {}
             WorkerState::Running => self.busy_since.store_release(since),
             _ => self.busy_since.store_release(UNTIMED),

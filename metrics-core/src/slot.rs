@@ -199,7 +199,7 @@ pub struct SlotBusy;
 impl core::fmt::Display for SlotBusy {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(
-            "the worker wrote this number through every try to read it: read it again, not from an interrupt of that worker",
+            "the worker was writing this value during every attempt to read it: read it again, but not from an interrupt of that worker",
         )
     }
 }

@@ -243,7 +243,8 @@ impl TimeScale {
         }
     }
 
-    /// The same result for less than 2^16 ticks and a shift of at least 16, in 32-bit arithmetic: the product is summed from two that fit, and neither sum nor shift leaves a word.
+    /// Converts less than 2^16 ticks with a shift of at least 16 in 32-bit arithmetic. The product is the sum of two products
+    /// that fit, and neither the sum nor the shift leaves 32 bits.
     #[inline(always)]
     const fn nanos_of_short(&self, ticks: u32) -> u32 {
         // `ticks * mult >> 16` is below 2^32, and no bit of it is rounded away before the last shift.
@@ -252,7 +253,7 @@ impl TimeScale {
         (high + low) >> (self.shift - 16)
     }
 
-    /// The same for durations past 2^32 ticks, seconds on a fast clock: kept out of line.
+    /// Converts 2^32 ticks or more, which are seconds on a fast clock. Outlined.
     #[cold]
     #[inline(never)]
     const fn nanos_of_long(&self, ticks: u64) -> u64 {

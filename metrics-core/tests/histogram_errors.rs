@@ -299,7 +299,7 @@ fn messages_have_bound_and_remedy() {
     ];
     let bounds = [
         "1 bucket",
-        "1 wide",
+        "at least 1,",
         "7, must be below the maximum, 3",
         "10 or less",
         "above 0 and below 1",

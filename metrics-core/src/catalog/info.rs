@@ -59,19 +59,19 @@ impl InfoMetric {
         let (exported, help) = match self {
             Self::State => (
                 Some("async_runtime_worker_state"),
-                "What the worker is doing now: 1 for the state it is in (idle, parked, searching, running or polling), 0 for the others.",
+                "State of the worker now: 1 for the state it is in (idle, parked, searching, running or polling), 0 for the others.",
             ),
             Self::Since => (
                 Some("async_runtime_worker_state_age_seconds"),
-                "How long the worker has been in its state: while it polls, how long the poll has taken so far.",
+                "Time the worker has been in its state: during a poll, the duration of the poll so far.",
             ),
             Self::LocationId => (
                 Some("async_runtime_worker_spawn_location"),
-                "Source location that spawned the task which the worker is polling now, as a label.",
+                "Source location that spawned the task that the worker is polling now, as a label.",
             ),
             Self::BusyInProgress => (
                 None,
-                "How long the worker has been busy without settling, from the live record.",
+                "Length of the worker's busy period in progress, from the live record.",
             ),
             Self::Thread => (None, "Number and name of the thread that runs the worker now."),
             Self::MeanPollTime => (
@@ -81,7 +81,7 @@ impl InfoMetric {
             Self::NumWorkers => (Some("async_runtime_workers"), "Worker threads of the runtime."),
             Self::StartedAt => (
                 Some("async_runtime_start_time_seconds"),
-                "When the runtime started, since the Unix epoch.",
+                "Time at which the runtime started, since the Unix epoch.",
             ),
             Self::Epoch => (
                 None,

@@ -64,10 +64,8 @@ pub enum HistogramError {
 impl fmt::Display for HistogramError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::ZeroBuckets => f.write_str("a histogram needs at least 1 bucket, but 0 were asked for"),
-            Self::ZeroWidth => {
-                f.write_str("a bucket must be at least 1 wide, but a width of 0 was asked for")
-            }
+            Self::ZeroBuckets => f.write_str("a histogram needs at least 1 bucket, but 0 were requested"),
+            Self::ZeroWidth => f.write_str("a bucket's width must be at least 1, but 0 was requested"),
             Self::MinNotBelowMax { min, max } => {
                 write!(
                     f,
@@ -80,14 +78,14 @@ impl fmt::Display for HistogramError {
                     "a precision of {precision} is above the limit: use {limit} or less"
                 )
             }
-            Self::MaxErrorOutOfRange => f.write_str("the greatest error must be above 0 and below 1"),
+            Self::MaxErrorOutOfRange => f.write_str("the maximum error must be above 0 and below 1"),
             Self::MaxErrorTooSmall => write!(
                 f,
-                "the greatest error is below what the finest precision gives: use 2^-{MAX_PRECISION} or more"
+                "the maximum error is below that of the highest precision: use 2^-{MAX_PRECISION} or more"
             ),
             Self::TooManyBuckets { required, limit } => write!(
                 f,
-                "{required} buckets are needed where {limit} are allowed: use a coarser precision, a narrower \
+                "the layout needs {required} buckets, but {limit} are allowed: use a coarser precision, a narrower \
                  range or wider buckets"
             ),
             Self::UnreachableBuckets { buckets, reachable } => write!(
@@ -103,11 +101,11 @@ impl fmt::Display for HistogramError {
             }
             Self::DurationTooLong => write!(
                 f,
-                "a duration is longer than 64 bits of nanoseconds hold: use {} s or less",
+                "a duration exceeds 64 bits of nanoseconds: use {} s or less",
                 u64::MAX / 1_000_000_000
             ),
             Self::MixedLayouts => f.write_str(
-                "a histogram has one layout: give either linear(), or power_of_two(), or the range and \
+                "a histogram has one layout: set either linear(), or power_of_two(), or the range and \
                  precision of H2",
             ),
         }
@@ -130,7 +128,7 @@ impl fmt::Display for CapacityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "a histogram of {} buckets does not fit into storage for {}: enlarge it or use fewer buckets",
+            "a histogram of {} buckets exceeds the storage's {}: enlarge the storage or use fewer buckets",
             self.required, self.capacity
         )
     }
@@ -145,9 +143,9 @@ impl Error for CapacityError {}
 pub enum HistogramMergeError {
     /// Their buckets differ.
     LayoutMismatch {
-        /// Of the one to be added to.
+        /// The layout of the histogram that is added to.
         expected: HistogramLayout,
-        /// Of the one to add.
+        /// The layout of the histogram to add.
         found: HistogramLayout,
     },
     /// Together they hold more samples than
@@ -162,7 +160,7 @@ impl fmt::Display for HistogramMergeError {
             Self::CountOverflow => {
                 write!(
                     f,
-                    "together the histograms hold more than {MAX_COUNT} samples, the limit: merge fewer"
+                    "the histograms have more than {MAX_COUNT} samples in total, the limit: merge fewer"
                 )
             }
         }
@@ -193,8 +191,8 @@ impl fmt::Display for HistogramSinceError {
         match self {
             Self::LayoutMismatch { expected, found } => mismatch(f, expected, found),
             Self::NotEarlier => f.write_str(
-                "not an earlier state of the same histogram: a count would go back; subtract the older from \
-                 the newer, both of one source",
+                "not an earlier state of the same histogram: a count would decrease; subtract the older state \
+                 from the newer one",
             ),
         }
     }

@@ -373,7 +373,7 @@ impl<S: Storage> Snapshot<S> {
                 || worker.stale.is_some_and(|stale| stale.age.is_some())
         };
         if self.uptime.is_none() && self.all().any(has_time) {
-            return Err("a worker has a time though the snapshot has no clock");
+            return Err("a worker has a time, but the snapshot has no clock");
         }
         // The difference and the sum of histograms rely on it.
         if !self.has_one_layout(Measurements::poll_time)

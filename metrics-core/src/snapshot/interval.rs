@@ -25,7 +25,7 @@ impl fmt::Display for SinceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::OtherEpoch => {
-                "the snapshots are of different runtimes, runs or processes: compare those of one epoch"
+                "the snapshots come from different runtimes, runs or processes: compare snapshots with the same epoch"
             }
             Self::NotEarlier => "the other snapshot is the later one: call `since` on the later",
         })
@@ -52,9 +52,9 @@ impl fmt::Display for WorkerSinceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotEarlier => {
-                "the worker's numbers in the later snapshot are the older ones: compare snapshots of one reader"
+                "the worker's values in the later snapshot are older: compare snapshots of one reader"
             }
-            Self::Missing => "the worker's numbers are missing from a snapshot: compare with a later one",
+            Self::Missing => "the worker's values are missing from a snapshot: compare with a later one",
         })
     }
 }
