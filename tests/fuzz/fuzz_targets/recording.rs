@@ -131,11 +131,15 @@ fn hook(worker: &Worker<Metrics>, op: &Op) {
         Op::StartPoll {
             scheduled_at,
             spawn_location,
-        } => worker.start_poll(PollStart {
-            scheduled_at: scheduled_at.map(|ticks| Timestamp::from_ticks(ticks.into())),
-            spawn_location: LocationId::from_u32(spawn_location),
-        }),
-        Op::EndPoll => worker.end_poll(),
+        } => {
+            worker.start_poll(PollStart {
+                scheduled_at: scheduled_at.map(|ticks| Timestamp::from_ticks(ticks.into())),
+                spawn_location: LocationId::from_u32(spawn_location),
+            });
+        }
+        Op::EndPoll => {
+            worker.end_poll();
+        }
         Op::Park => worker.park(),
         Op::Unpark => worker.unpark(),
         Op::StartProcessing => worker.start_processing_scheduled_tasks(),
