@@ -82,7 +82,7 @@ fn a_configuration_is_its_parameters() {
 #[test]
 fn a_wrong_configuration_is_refused_with_its_error() {
     for (json, reason) in [
-        (r#"{"linear":{"width":"0","buckets":4}}"#, "at least 1 wide"),
+        (r#"{"linear":{"width":"0","buckets":4}}"#, "at least 1, but"),
         (r#"{"linear":{"width":"1","buckets":0}}"#, "at least 1 bucket"),
         (r#"{"linear":{"width":"1","buckets":4294967295}}"#, "65536"),
         (
@@ -148,7 +148,7 @@ fn a_wrong_snapshot_is_refused() {
         (json("2", "37", extremes, r#"[[1,"1"],[4,"1"]]"#), "4 buckets"),
         (
             json("2", "37", extremes, r#"[[1,"1"],[200,"1"]]"#),
-            "does not fit",
+            "exceeds the storage",
         ),
         (
             json("2", "37", extremes, r#"[[1,"1"],[65536,"1"]]"#),
