@@ -47,7 +47,7 @@ impl fmt::Display for BuildError {
 impl core::error::Error for BuildError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            // `Display` prints the inner error's text, so the source is the one after it.
+            // `Display` prints the inner error's text, so the source is that of the inner error.
             Self::Config(error) => error.source(),
             Self::Lease(error) => error.source(),
             Self::Runtime(error) => Some(error),

@@ -163,7 +163,7 @@ mod tests {
         Location::caller()
     }
 
-    /// The same place at another address, as another instantiation of a generic function has it.
+    /// An equal location at another address, as in another instantiation of a generic function.
     fn copy(location: &'static Location<'static>) -> &'static Location<'static> {
         Box::leak(Box::new(*location))
     }
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_location_seen_before_is_found_without_the_lock() {
         let place = here();
-        // So many that a cache of any fixed number of lines would have two of them in one.
+        // So many that two of them would share a line in a cache of any fixed number of lines.
         let copies: Vec<_> = (0..1_000).map(|_| copy(place)).collect();
         let (interned, ready) = mpsc::channel();
         let (go, may_go) = mpsc::channel();

@@ -76,7 +76,7 @@ fn parse(counts: &str, separator: &str, third: &str) -> Option<Tally> {
     })
 }
 
-/// One test if a fuzz target ran its inputs to the end.
+/// Returns one test if a fuzz target ran for its whole time.
 fn fuzzed(line: &str) -> Option<Tally> {
     let (runs, time) = line.strip_prefix("Done ")?.split_once(" runs in ")?;
     let ended = time.ends_with(" second(s)") && runs.parse::<u64>().ok()? > 0;

@@ -108,7 +108,7 @@ pub(crate) fn host_triple() -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Whether the toolchain in use has a prebuilt `core` for `triple`.
+/// Returns whether the toolchain in use has a prebuilt `core` for `triple`.
 fn has_library(triple: &str) -> bool {
     let Some(dir) = output("rustc", &["--print", "target-libdir", "--target", triple]) else {
         return false;
@@ -120,7 +120,7 @@ fn has_library(triple: &str) -> bool {
     })
 }
 
-/// Whether `rustc` came with the sources of the standard library.
+/// Returns whether the sources of the standard library are installed with `rustc`.
 fn has_sources(rustc: &str) -> bool {
     output(rustc, &["--print", "sysroot"]).is_some_and(|dir| {
         Path::new(dir.trim())

@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn no_reading_is_zero() {
-        // Zero is the core's "not stamped".
+        // Zero means "not stamped".
         assert_ne!(Clock::instant().now().ticks(), 0);
         assert_ne!(Clock::new().now().ticks(), 0);
     }

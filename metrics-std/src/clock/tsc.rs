@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use metrics_core::{TimeScale, TimeSource};
 
-    /// The rate that was read back out of quanta against the OS clock over 20 ms of work.
+    /// Compares quanta's calibrated rate with the OS clock over 20 ms of work.
     #[test]
     fn the_rate_agrees_with_the_operating_system() {
         let Some(clock) = TscClock::new() else { return };
@@ -109,7 +109,7 @@ mod tests {
         }
         let ours = scale.nanos(clock.now(), ticks) as f64;
         let theirs = began.elapsed().as_nanos() as f64;
-        // A thread that is descheduled between the two readings makes them differ; a wrong rate is wrong by far more.
+        // The readings differ if the thread is descheduled between them, but a wrong rate differs by far more.
         assert!(
             (ours / theirs - 1.0).abs() < 0.2,
             "{ours} ns by the counter, {theirs} by the OS"

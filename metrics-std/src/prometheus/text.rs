@@ -122,7 +122,7 @@ fn without_exemplar(line: &str) -> &str {
 mod tests {
     use super::*;
 
-    /// The same text handed over whole and byte by byte: pieces must not matter.
+    /// Writes the text as a whole and byte by byte: the output must be the same.
     fn both_ways(open_metrics: &str) -> String {
         let mut whole = String::new();
         let mut writer = TextWriter::new(&mut whole);

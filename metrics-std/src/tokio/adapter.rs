@@ -74,33 +74,33 @@ impl<'a> TokioAdapter<'a> {
         self
     }
 
-    /// Calls `callback` as Tokio's `Builder::on_thread_start` does. May be given several times: all are called, in order.
+    /// Calls `callback` as Tokio's `Builder::on_thread_start` does. If set several times, all callbacks are called in order.
     pub fn on_thread_start(mut self, callback: impl Fn() + Send + Sync + 'static) -> Self {
         self.callbacks.start.push(Box::new(callback));
         self
     }
 
-    /// Calls `callback` as Tokio's `Builder::on_thread_stop` does. May be given several times: all are called, in order.
+    /// Calls `callback` as Tokio's `Builder::on_thread_stop` does. If set several times, all callbacks are called in order.
     pub fn on_thread_stop(mut self, callback: impl Fn() + Send + Sync + 'static) -> Self {
         self.callbacks.stop.push(Box::new(callback));
         self
     }
 
-    /// Calls `callback` as Tokio's `Builder::on_thread_park` does, while the worker still counts as busy. May be given several times:
-    /// all are called, in order.
+    /// Calls `callback` as Tokio's `Builder::on_thread_park` does, while the worker still counts as busy. If set several
+    /// times, all callbacks are called in order.
     pub fn on_thread_park(mut self, callback: impl Fn() + Send + Sync + 'static) -> Self {
         self.callbacks.park.push(Box::new(callback));
         self
     }
 
-    /// Calls `callback` as Tokio's `Builder::on_thread_unpark` does, when the worker counts as busy again. May be given several times:
-    /// all are called, in order.
+    /// Calls `callback` as Tokio's `Builder::on_thread_unpark` does, when the worker counts as busy again. If set several
+    /// times, all callbacks are called in order.
     pub fn on_thread_unpark(mut self, callback: impl Fn() + Send + Sync + 'static) -> Self {
         self.callbacks.unpark.push(Box::new(callback));
         self
     }
 
-    /// Calls `callback` as Tokio's `Builder::on_task_spawn` does. May be given several times: all are called, in order.
+    /// Calls `callback` as Tokio's `Builder::on_task_spawn` does. If set several times, all callbacks are called in order.
     #[cfg(tokio_unstable)]
     pub fn on_task_spawn(
         mut self,
@@ -110,7 +110,7 @@ impl<'a> TokioAdapter<'a> {
         self
     }
 
-    /// Calls `callback` as Tokio's `Builder::on_before_task_poll` does. May be given several times: all are called, in order.
+    /// Calls `callback` as Tokio's `Builder::on_before_task_poll` does. If set several times, all callbacks are called in order.
     #[cfg(tokio_unstable)]
     pub fn on_before_task_poll(
         mut self,
@@ -120,7 +120,7 @@ impl<'a> TokioAdapter<'a> {
         self
     }
 
-    /// Calls `callback` as Tokio's `Builder::on_after_task_poll` does. May be given several times: all are called, in order.
+    /// Calls `callback` as Tokio's `Builder::on_after_task_poll` does. If set several times, all callbacks are called in order.
     #[cfg(tokio_unstable)]
     pub fn on_after_task_poll(
         mut self,
@@ -130,7 +130,7 @@ impl<'a> TokioAdapter<'a> {
         self
     }
 
-    /// Calls `callback` as Tokio's `Builder::on_task_terminate` does. May be given several times: all are called, in order.
+    /// Calls `callback` as Tokio's `Builder::on_task_terminate` does. If set several times, all callbacks are called in order.
     #[cfg(tokio_unstable)]
     pub fn on_task_terminate(
         mut self,

@@ -164,7 +164,7 @@ mod tests {
         busy.stop(&registry, clock.now());
         advance(70);
         assert_eq!(read(), (5, 0, true));
-        // The last thread of a runtime stops the clocks of workers that are parked too.
+        // The last thread of a runtime also stops the clocks of parked workers.
         busy.stop(&registry, clock.now());
         assert_eq!(read(), (5, 0, true));
         busy.start(clock.now());
@@ -200,7 +200,7 @@ mod tests {
             let mut before = 0;
             while !done.load(core::sync::atomic::Ordering::Acquire) {
                 let total = busy.read(&registry).total();
-                // It never parks for a time: a mixture of two stretches would lack or repeat one.
+                // It parks for no time, so a mixture of two busy periods would omit or repeat one.
                 let now = clock.now().ticks();
                 assert!(total >= before && total <= now, "{before}, then {total} by {now}");
                 before = total;

@@ -20,7 +20,7 @@
 //! | metrics | measured for | measured by |
 //! |---|---|---|
 //! | polls, poll time, schedule latency, task ends, forced yields, live record | tasks spawned through a [`Spawner`] | a wrapper around the future |
-//! | wait in the blocking queue | closures given to [`Spawner::spawn_blocking`] | a wrapper around the closure |
+//! | wait in the blocking queue | closures passed to [`Spawner::spawn_blocking`] | a wrapper around the closure |
 //! | parks, alive tasks, global queue depth | the whole runtime | Tokio's own stable numbers |
 //! | busy time | the whole runtime | the thread hooks on the multi-thread flavour, Tokio's own number on the other |
 //!

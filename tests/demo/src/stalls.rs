@@ -61,7 +61,7 @@ impl Stall {
         let spawn_location = self
             .spawn_location
             .as_deref()
-            .map_or("spawned somewhere", short_location);
+            .map_or("unknown location", short_location);
         format!("{at:>8.2} s  {worker}: {lasted} (reported after {told})  {spawn_location}")
     }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::comparisons::{Build, Figure, Group, Row, Side, Threads};
 use super::programs::{Answer, Server, fastest_processor};
 
-/// How long to measure.
+/// The length of a measurement.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Effort {
     /// The number of processes, each with its own address space.

@@ -73,7 +73,7 @@ pub(crate) fn run(flags: &Wasm) -> Result<ExitCode> {
     Ok(exit_code(tally.failed == 0))
 }
 
-/// Where the page's test keeps its picture of the dashboard.
+/// The path at which the page's test stores its picture of the dashboard.
 fn picture(flags: &Wasm) -> PathBuf {
     if flags.picture {
         workspace::root().join("docs/dashboard.png")
