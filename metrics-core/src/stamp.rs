@@ -17,6 +17,7 @@ use crate::time::Timestamp;
 /// let stamp = WakeStamp::new();
 /// stamp.mark(Timestamp::from_ticks(10));
 /// stamp.mark(Timestamp::from_ticks(20));
+/// # #[cfg(feature = "record")]
 /// assert_eq!(stamp.take(), Some(Timestamp::from_ticks(10)));
 /// assert_eq!(stamp.take(), None);
 /// ```

@@ -45,7 +45,7 @@ impl Sampling {
 /// busy) and never in the middle of a poll: a poll is measured from start to end or not at all.
 ///
 /// ```
-/// # #[cfg(feature = "alloc")] {
+/// # #[cfg(all(feature = "alloc", feature = "record"))] {
 /// use metrics_core::{Builder, NoClock, Sampling};
 ///
 /// let registry = Builder::new().build(NoClock).expect("the configuration is valid");

@@ -41,9 +41,10 @@ use core::time::Duration;
 /// worker.task_ended(TaskEnd::Completed);
 ///
 /// let snapshot = RuntimeMetrics::new(registry).snapshot();
+/// # #[cfg(feature = "record")] {
 /// assert_eq!(snapshot.name(), "main");
-/// # #[cfg(feature = "record")]
 /// assert_eq!(snapshot.tasks().map(|tasks| tasks.alive()), Some(1));
+/// # }
 /// # }
 /// ```
 ///
