@@ -56,7 +56,7 @@ impl Stall {
         let told = Nanos(self.reported_nanos.saturating_sub(self.began_nanos));
         let lasted = match self.ended_nanos {
             Some(ended) => Nanos(ended.saturating_sub(self.began_nanos)).to_string(),
-            None => "going on".to_owned(),
+            None => "in progress".to_owned(),
         };
         let spawn_location = self
             .spawn_location
