@@ -173,11 +173,10 @@ impl LiveRecord {
 
     /// The time in ticks since which the worker is busy, or [`UNTIMED`] if it is not busy.
     pub(crate) fn busy_since(&self) -> u64 {
-        match (self.state.is_busy(), self.busy_since, self.since) {
-            (false, ..) => UNTIMED,
-            // A worker that never reports when it runs tasks is busy in its polls.
-            (true, UNTIMED, Some(since)) => since.ticks(),
-            (true, since, _) => since,
+        if self.state.is_busy() {
+            self.busy_since
+        } else {
+            UNTIMED
         }
     }
 }
