@@ -328,7 +328,7 @@ fn a_poll_after_a_park_is_not_busy_since_before_the_park() {
     let snapshot = reader.read();
     assert_eq!(
         snapshot.worker(0).unwrap().busy_duration_total(),
-        Some(Duration::from_nanos(1_000)),
+        Some(Duration::from_micros(1)),
         "this worker does not report that it processes tasks, so nothing will settle the poll's time"
     );
 }
