@@ -34,6 +34,11 @@ pub(super) fn demo(module: &Module, port: u16) -> Result<()> {
         let response = response
             .with_header(header("Cross-Origin-Opener-Policy", "same-origin"))
             .with_header(header("Cross-Origin-Embedder-Policy", "require-corp"))
+            // The README of metrics-wasm states that no more is needed.
+            .with_header(header(
+                "Content-Security-Policy",
+                "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'",
+            ))
             .with_header(header("Cache-Control", "no-store"));
         // The browser may have closed the connection.
         let _ = request.respond(response);
