@@ -48,25 +48,25 @@ pub(super) fn worker(metrics: &RuntimeMetrics, worker: usize, number: WorkerNumb
     if worker >= metrics.num_workers() {
         return None;
     }
-    Some(match number {
+    match number {
         #[cfg(target_has_atomic = "64")]
-        WorkerNumber::BusyDurationTotal => metrics.worker_total_busy_duration(worker).as_nanos() as u64,
+        WorkerNumber::BusyDurationTotal => Some(metrics.worker_total_busy_duration(worker).as_nanos() as u64),
         #[cfg(target_has_atomic = "64")]
-        WorkerNumber::ParkCount => metrics.worker_park_count(worker),
+        WorkerNumber::ParkCount => Some(metrics.worker_park_count(worker)),
         #[cfg(target_has_atomic = "64")]
-        WorkerNumber::ParkUnparkCount => metrics.worker_park_unpark_count(worker),
+        WorkerNumber::ParkUnparkCount => Some(metrics.worker_park_unpark_count(worker)),
         #[cfg(tokio_unstable)]
-        WorkerNumber::LocalQueueDepth => metrics.worker_local_queue_depth(worker) as u64,
+        WorkerNumber::LocalQueueDepth => Some(metrics.worker_local_queue_depth(worker) as u64),
         #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
-        WorkerNumber::NoopCount => metrics.worker_noop_count(worker),
+        WorkerNumber::NoopCount => Some(metrics.worker_noop_count(worker)),
         #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
-        WorkerNumber::StealCount => metrics.worker_steal_count(worker),
+        WorkerNumber::StealCount => Some(metrics.worker_steal_count(worker)),
         #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
-        WorkerNumber::StealOperations => metrics.worker_steal_operations(worker),
+        WorkerNumber::StealOperations => Some(metrics.worker_steal_operations(worker)),
         #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
-        WorkerNumber::LocalScheduleCount => metrics.worker_local_schedule_count(worker),
+        WorkerNumber::LocalScheduleCount => Some(metrics.worker_local_schedule_count(worker)),
         #[cfg(all(tokio_unstable, target_has_atomic = "64"))]
-        WorkerNumber::OverflowCount => metrics.worker_overflow_count(worker),
-        _ => return None,
-    })
+        WorkerNumber::OverflowCount => Some(metrics.worker_overflow_count(worker)),
+        _ => None,
+    }
 }
