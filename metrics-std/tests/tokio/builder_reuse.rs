@@ -17,8 +17,6 @@ fn is_parked(metrics: &RuntimeMetrics) -> bool {
         .is_some_and(|live| live.state == WorkerState::Parked)
 }
 
-// Tokio counts parks with 64-bit atomics only.
-#[cfg(target_has_atomic = "64")]
 #[test]
 fn the_second_runtime_of_a_builder_is_not_counted_for_the_first() {
     let clock = Arc::new(ManualClock::new());

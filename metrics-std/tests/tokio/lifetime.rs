@@ -72,6 +72,10 @@ fn a_thread_that_drove_many_runtimes_forgets_those_that_are_gone() {
 
 #[cfg(target_os = "linux")]
 #[test]
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "x86")),
+    ignore = "under an emulator a program can't start itself"
+)]
 fn readers_of_runtimes_that_have_shut_down_keep_no_descriptor() {
     // Other tests of this process open descriptors too, so the test runs alone in a process of its own.
     const ALONE: &str = "METRICS_STD_COUNT_DESCRIPTORS";

@@ -1,6 +1,8 @@
 //! The adapter on real Tokio runtimes of both flavours, on stable and under `--cfg tokio_unstable`.
 #![allow(missing_docs)]
 
+// Tokio counts parks with 64-bit atomics only.
+#[cfg(target_has_atomic = "64")]
 mod builder_reuse;
 mod busy_time;
 mod counts;
