@@ -169,9 +169,10 @@ impl Runtime for Tokio {
     }
 
     fn spawn_unmeasured(&self, task: Task) -> Result<(), Unsupported> {
-        // The task hooks measure every task; nothing shows whether a thread drives a current-thread runtime; and without
-        // 64-bit atomics Tokio keeps no busy time.
-        if cfg!(tokio_unstable) || cfg!(not(target_has_atomic = "64")) || self.current_thread {
+        // Where polls are recorded, the task hooks measure every task; nothing shows whether a thread drives a current-thread
+        // runtime; and without 64-bit atomics Tokio keeps no busy time.
+        let is_measured = metrics_std::RECORDING && cfg!(tokio_unstable);
+        if is_measured || cfg!(not(target_has_atomic = "64")) || self.current_thread {
             return Err(Unsupported);
         }
         drop(self.spawner.handle().spawn(task));
