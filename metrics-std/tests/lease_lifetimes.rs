@@ -172,8 +172,11 @@ fn polls_on_threads_that_are_ending_are_recorded_in_one_row_or_another() {
     let total = snapshot.total();
     let samples = [total.poll_time(), total.schedule_latency()].map(|reading| reading.unwrap().samples());
     assert_eq!(samples, [4, 4]);
-    let foreign = snapshot.external().unwrap();
-    assert_eq!((foreign.poll_count(), foreign.nested_polls()), (Some(1), Some(1)));
+    let external = snapshot.external().unwrap();
+    assert_eq!(
+        (external.poll_count(), external.nested_polls()),
+        (Some(1), Some(1))
+    );
 }
 
 #[test]

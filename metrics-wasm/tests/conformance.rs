@@ -126,7 +126,7 @@ impl Ledger {
     }
 
     /// Asserts that each measured metric has both changed and, in another scenario, not changed. Those in `constant` never change.
-    fn settle(&self, constant: &[&str], unmeasured: &[&str]) {
+    fn check_all(&self, constant: &[&str], unmeasured: &[&str]) {
         for &Metric { name, .. } in METRICS {
             if unmeasured.contains(&name) {
                 assert!(
@@ -290,7 +290,7 @@ async fn the_wrapper() {
     ledger.check("nested", &before, &Reading::of(runtime.snapshot()), &moves);
 
     under_load(&runtime).await;
-    ledger.settle(CONSTANT, &without(NOBODY, &["panicked_tasks_count"]));
+    ledger.check_all(CONSTANT, &without(NOBODY, &["panicked_tasks_count"]));
 
     // The metrics stay when the runtime is dropped.
     next_turn().await;
@@ -321,7 +321,7 @@ async fn an_executor_with_hooks() {
     ))
     .await;
     let more = ["nested_polls", "local_queue_depth", "started_at"];
-    ledger.settle(
+    ledger.check_all(
         CONSTANT,
         &[&without(NOBODY, &["panicked_tasks_count"])[..], &more].concat(),
     );

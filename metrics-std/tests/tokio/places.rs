@@ -9,7 +9,7 @@ use metrics_std::{Builder, Clock, HistogramConfig, build_wrapped};
 use tokio::task::LocalSet;
 
 #[test]
-fn a_local_set_beside_the_workers_polls_in_the_foreign_row() {
+fn polls_of_a_local_set_are_in_the_external_row() {
     let (runtime, metrics, spawner) = multi_thread(1);
     let local = LocalSet::new();
     local.block_on(&runtime, async { spawner.spawn_local(yields(4)).await.unwrap() });
@@ -49,7 +49,7 @@ fn a_measured_future_inside_a_measured_task_is_nested() {
 }
 
 #[test]
-fn a_task_polled_by_hand_off_any_runtime_is_foreign() {
+fn a_poll_outside_every_runtime_is_in_the_external_row() {
     let (_runtime, metrics, spawner) = multi_thread(1);
     let task = pin!(spawner.measure(async {}));
     assert_eq!(
@@ -65,8 +65,8 @@ fn a_runtime_built_elsewhere_can_be_spawned_on() {
         .worker_threads(2)
         .build()
         .unwrap();
-    let description = Builder::new().name("found").poll_time(HistogramConfig::DEFAULT);
-    let metrics = build_wrapped(description, Clock::new()).unwrap();
+    let builder = Builder::new().name("found").poll_time(HistogramConfig::DEFAULT);
+    let metrics = build_wrapped(builder, Clock::new()).unwrap();
     let spawner = Spawner::new(runtime.handle(), &metrics);
     runtime.block_on(spawner.spawn(yields(9))).unwrap();
     assert_eq!(

@@ -115,7 +115,7 @@ pub trait Runtime: Send + Sync {
     fn block_on(&self, root: Task) -> Result<(), Unsupported>;
 
     /// Waits until no task is left to run and everything is submitted.
-    fn settle(&self);
+    fn wait_until_idle(&self);
 
     /// Makes worker 0 wake and park again this many times without work. Returns how many of these parks count as noops
     /// by the metric's definition: all except the first of a new worker.

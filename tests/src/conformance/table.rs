@@ -93,7 +93,7 @@ pub fn check(ledger: &Ledger, played: &[&dyn Subject]) -> Vec<String> {
             ));
         }
     }
-    problems.extend(settle(&committed.text, &render(&rows)));
+    problems.extend(compare_or_write(&committed.text, &render(&rows)));
     problems
 }
 
@@ -113,7 +113,7 @@ pub fn check_silence(ledger: &Ledger, played: &[&dyn Subject]) -> Vec<String> {
         }
     }
     let rows = fill(committed.rows, ledger, played);
-    problems.extend(settle(&committed.text, &render(&rows)));
+    problems.extend(compare_or_write(&committed.text, &render(&rows)));
     problems
 }
 
@@ -138,7 +138,7 @@ fn fill(mut rows: Rows, ledger: &Ledger, played: &[&dyn Subject]) -> Rows {
 }
 
 /// Compares the document with the expected text, or writes it.
-fn settle(committed: &str, text: &str) -> Option<String> {
+fn compare_or_write(committed: &str, text: &str) -> Option<String> {
     if env::var_os(UPDATE).is_some() {
         fs::write(path(), text).expect("docs/CONFORMANCE.md can be written");
         return None;

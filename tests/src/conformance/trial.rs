@@ -50,7 +50,7 @@ impl Trial<'_> {
     pub fn start(&self, setup: &Setup) -> Result<Rig, Unsupported> {
         let clock = manual_clock();
         let runtime = self.subject.start(setup, &clock)?;
-        runtime.settle();
+        runtime.wait_until_idle();
         Ok(Rig { runtime, clock })
     }
 
@@ -168,14 +168,14 @@ impl Rig {
 
     /// Waits until the runtime is idle and reads a snapshot.
     pub fn read_at_rest(&self) -> Reading {
-        self.runtime.settle();
+        self.runtime.wait_until_idle();
         self.read()
     }
 
     /// Spawns a task from outside and waits until the runtime is idle.
     pub fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
         drop(self.runtime.spawn(boxed(task)));
-        self.runtime.settle();
+        self.runtime.wait_until_idle();
     }
 
     /// Runs a task that may use the rig: to spawn, to read during a poll, or to advance the clock.

@@ -39,13 +39,13 @@ impl Park {
     pub(super) fn park(&self, shared: &Unpark, driver: &Driver) {
         match driver.try_lock() {
             Some(mut turn) => {
-                if shared.settle(ON_DRIVER) {
+                if shared.start_wait(ON_DRIVER) {
                     turn.run(driver, None);
                     shared.leave();
                 }
             }
             None => {
-                if shared.settle(ON_THREAD) {
+                if shared.start_wait(ON_THREAD) {
                     self.thread.park();
                     shared.leave();
                 }
@@ -56,26 +56,26 @@ impl Park {
 
 impl Unpark {
     /// Sets where the worker is about to wait. Returns `false` if it was notified meanwhile and must not wait.
-    fn settle(&self, place: u8) -> bool {
+    fn start_wait(&self, place: u8) -> bool {
         // Ordering: acquire, pairs with the release in `unpark`: work queued before the notification is visible after it.
-        let settled = self
+        let waits = self
             .state
             .compare_exchange(EMPTY, place, Ordering::AcqRel, Ordering::Acquire)
             .is_ok();
-        if !settled {
+        if !waits {
             self.leave();
         }
-        settled
+        waits
     }
 
     fn leave(&self) {
-        // Ordering: acquire as in `settle`.
+        // Ordering: acquire as in `start_wait`.
         self.state.swap(EMPTY, Ordering::AcqRel);
     }
 
     /// Ends the worker's wait, or its next one.
     pub(super) fn unpark(&self, driver: &Driver) {
-        // Ordering: release pairs with the acquire of `settle` and `leave`.
+        // Ordering: release pairs with the acquire of `start_wait` and `leave`.
         match self.state.swap(NOTIFIED, Ordering::AcqRel) {
             ON_THREAD => self.thread.unpark(),
             ON_DRIVER => driver.wake(),

@@ -55,9 +55,9 @@ fn endings(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let before = rig.read();
     rig.run(async {});
     let cancel = rig.runtime.spawn(boxed(pending()));
-    rig.runtime.settle();
+    rig.runtime.wait_until_idle();
     cancel();
-    rig.runtime.settle();
+    rig.runtime.wait_until_idle();
     quietly(|| rig.run(async { panic!("a panic that the scenario wants") }));
     let after = rig.read_at_rest();
     trial.moves("completed_tasks_count", &before, &after, 1);

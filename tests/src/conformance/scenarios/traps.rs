@@ -147,7 +147,7 @@ fn under_load(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
                     })));
                 }
                 started.send(()).unwrap();
-                rig.runtime.settle();
+                rig.runtime.wait_until_idle();
             });
             starts.recv_timeout(PATIENCE).unwrap();
             while !load.is_finished() {
@@ -278,7 +278,7 @@ fn no_progress(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     rig.clock.advance(60 * MS);
     scanner.scan(|_| {});
     end.send(()).unwrap();
-    rig.runtime.settle();
+    rig.runtime.wait_until_idle();
     let after = rig.read();
     trial.moves("no_progress_stall_count", &before, &after, 1);
     trial.stays("poll_stall_count", &before, &after);

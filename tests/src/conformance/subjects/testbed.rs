@@ -127,7 +127,7 @@ impl Runtime for Testbed {
         }
     }
 
-    fn settle(&self) {
+    fn wait_until_idle(&self) {
         match self.flavor {
             Flavor::MultiThread => wait_until("all workers say that they are parked", || {
                 // A worker submits its unpark before it takes a task, and parks when it has none. The runtime is idle if no task is queued,
@@ -157,7 +157,7 @@ impl Runtime for Testbed {
                     let before = self.ready_events();
                     let _socket = self.register_socket()?;
                     wait_until("the socket is ready", || self.ready_events() != before);
-                    self.settle();
+                    self.wait_until_idle();
                 }
                 Ok(times)
             }

@@ -124,7 +124,7 @@ impl Runtime for Tokio {
         Ok(())
     }
 
-    fn settle(&self) {
+    fn wait_until_idle(&self) {
         if self.current_thread {
             // Tokio polls the root first, then a number of tasks, then the root again.
             let mut quiet = 0;
@@ -161,7 +161,7 @@ impl Runtime for Tokio {
             } else {
                 let _socket = self.register_socket()?;
                 wait_until("the worker parks", || tokio.worker_park_count(0) != before);
-                self.settle();
+                self.wait_until_idle();
             }
         }
         // The current-thread flavour has not parked since its last task.

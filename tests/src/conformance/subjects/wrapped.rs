@@ -85,7 +85,7 @@ impl Runtime for Smol {
         Ok(())
     }
 
-    fn settle(&self) {
+    fn wait_until_idle(&self) {
         // A task's panic propagates from the tick that polled it.
         while catch_unwind(AssertUnwindSafe(|| self.executor.try_tick())).unwrap_or(true) {}
     }
@@ -118,7 +118,7 @@ impl Runtime for Pool {
         Ok(())
     }
 
-    fn settle(&self) {
+    fn wait_until_idle(&self) {
         // One thread polls tasks in order: if no measured task was polled between two tasks of our own, no task is
         // queued.
         let polls = || {
