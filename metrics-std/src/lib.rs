@@ -32,6 +32,8 @@ pub mod watchdog;
 #[cfg(feature = "axum")]
 pub mod axum;
 #[cfg(feature = "prometheus")]
+pub mod export;
+#[cfg(feature = "prometheus")]
 pub mod prometheus;
 #[cfg(feature = "tokio")]
 pub mod tokio;

@@ -1,12 +1,10 @@
 //! [`RuntimeCollector`] passes snapshots to `prometheus-client`'s encoder.
 
 use super::encode::{Shape, encode};
-use super::reading::{Exported, Listed, Source};
-use crate::{Runtimes, Snapshot};
-use core::cell::Cell;
+use crate::Runtimes;
+use crate::export::{DuplicateName, Edges, Sources};
 use core::fmt;
-use core::num::NonZeroUsize;
-use metrics_core::{HeapStorage, Probe, RECORDING, RegistryRef, RuntimeMetrics};
+use metrics_core::{HeapStorage, Probe, RegistryRef, RuntimeMetrics};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
@@ -38,47 +36,24 @@ use prometheus_client::encoding::DescriptorEncoder;
 /// A metric that a runtime does not measure is left out. Each metric has the name of
 /// [`Metric::exported`](metrics_core::Metric::exported) and the label `runtime`, the registry's name. Durations are in seconds.
 ///
-/// Worker metrics are exported as sums over the workers. Call [`each_worker`](Self::each_worker) to export them per worker instead,
-/// including those that have no sum, such as a worker's state.
+/// Worker metrics are exported as sums over the workers: fewer than 150 series per runtime, however many workers it has. Call
+/// [`each_worker`](Self::each_worker) to export them per worker instead, including those that have no sum, such as a worker's state.
 ///
-/// A histogram has at most [`DEFAULT_BUCKETS`](Self::DEFAULT_BUCKETS) buckets. Their bounds depend only on the histogram's layout, so
-/// histograms of several processes can be added. `le` is inclusive.
+/// A histogram has [round](Edges::round) edges; call [`edges`](Self::edges) for others. Its largest value is a gauge of its own, with
+/// `_max` in its name.
 pub struct RuntimeCollector {
-    sources: Vec<Box<dyn Source>>,
-    max_buckets: usize,
-    each_worker: bool,
+    sources: Sources,
+    shape: Shape,
 }
-
-/// The error of [`RuntimeCollector::with_runtime`]: the collector already exports a runtime with this name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DuplicateName {
-    /// The name.
-    pub name: String,
-}
-
-impl fmt::Display for DuplicateName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "a runtime named {:?} is already exported: give each registry its own name",
-            self.name
-        )
-    }
-}
-
-impl core::error::Error for DuplicateName {}
 
 impl RuntimeCollector {
-    /// The default of [`max_buckets`](Self::max_buckets).
-    pub const DEFAULT_BUCKETS: usize = 20;
-
     /// Creates a collector that exports one runtime.
     pub fn new<R, P>(metrics: RuntimeMetrics<R, P>) -> Self
     where
         R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
         P: Probe + Clone + Send + Sync + 'static,
     {
-        Self::of(Exported::new(metrics))
+        Self::of(Sources::one(metrics))
     }
 
     /// Creates a collector that exports every runtime that the list contains at the time of the scrape, including those added later.
@@ -103,15 +78,15 @@ impl RuntimeCollector {
         R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
         P: Probe + Clone + Send + Sync + 'static,
     {
-        Self::of(Listed::new(list))
+        Self::of(Sources::all(list))
     }
 
-    fn of(source: impl Source + 'static) -> Self {
-        Self {
-            sources: vec![Box::new(source)],
-            max_buckets: Self::DEFAULT_BUCKETS,
+    fn of(sources: Sources) -> Self {
+        let shape = Shape {
+            edges: Edges::round(),
             each_worker: false,
-        }
+        };
+        Self { sources, shape }
     }
 
     /// Adds a runtime to those that the collector exports.
@@ -124,26 +99,29 @@ impl RuntimeCollector {
         R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
         P: Probe + Clone + Send + Sync + 'static,
     {
-        if self.names().iter().any(|name| name == metrics.name()) {
-            return Err(DuplicateName {
-                name: metrics.name().to_owned(),
-            });
-        }
-        self.sources.push(Box::new(Exported::new(metrics)));
+        self.sources.add(metrics)?;
         Ok(self)
     }
 
-    fn names(&self) -> Vec<String> {
-        self.sources.iter().flat_map(|source| source.names()).collect()
-    }
-
-    /// Limits the number of buckets of an exported histogram, including the one up to `+Inf`.
+    /// Sets the edges of the buckets of all histograms.
     ///
-    /// Fewer buckets make scrapes smaller and quantiles less precise. A change of the limit changes `le` for every series: queries over a
-    /// range that includes the change see two sets of buckets.
+    /// Fewer edges make scrapes smaller and quantiles less precise. New edges change `le` for every series: a query over a range that
+    /// includes the change sees two sets of buckets.
+    ///
+    /// ```
+    /// # use metrics_std::export::EdgesError;
+    /// use core::time::Duration;
+    /// use metrics_std::export::Edges;
+    /// use metrics_std::prometheus::RuntimeCollector;
+    ///
+    /// # fn example(collector: RuntimeCollector) -> Result<RuntimeCollector, EdgesError> {
+    /// let collector = collector.edges(Edges::list([1, 10, 50, 200].map(Duration::from_millis))?);
+    /// # Ok(collector)
+    /// # }
+    /// ```
     #[must_use]
-    pub fn max_buckets(mut self, max_buckets: NonZeroUsize) -> Self {
-        self.max_buckets = max_buckets.get();
+    pub fn edges(mut self, edges: Edges) -> Self {
+        self.shape.edges = edges;
         self
     }
 
@@ -153,7 +131,7 @@ impl RuntimeCollector {
     /// The size of a scrape grows with the number of workers. Histograms make up most of it.
     #[must_use]
     pub fn each_worker(mut self, yes: bool) -> Self {
-        self.each_worker = yes;
+        self.shape.each_worker = yes;
         self
     }
 }
@@ -161,53 +139,15 @@ impl RuntimeCollector {
 impl fmt::Debug for RuntimeCollector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RuntimeCollector")
-            .field("runtimes", &self.names())
-            .field("max_buckets", &self.max_buckets)
-            .field("each_worker", &self.each_worker)
-            .finish_non_exhaustive()
-    }
-}
-
-thread_local! {
-    static ENCODING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Marks this thread as encoding, until it is dropped.
-struct Encoding;
-
-impl Encoding {
-    /// Returns `None` if this thread is already encoding: a probe that scrapes the exporter that reads it would recurse without end.
-    fn begin() -> Option<Self> {
-        (!ENCODING.replace(true)).then_some(Self)
-    }
-}
-
-impl Drop for Encoding {
-    fn drop(&mut self) {
-        ENCODING.set(false);
+            .field("runtimes", &self.sources.names())
+            .field("shape", &self.shape)
+            .finish()
     }
 }
 
 impl Collector for RuntimeCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let _encoding = Encoding::begin().ok_or(fmt::Error)?;
-        if !RECORDING {
-            return Ok(());
-        }
-        let mut read = Vec::new();
-        for source in &self.sources {
-            source.read(&mut read);
-        }
-        let mut snapshots: Vec<Snapshot> = Vec::with_capacity(read.len());
-        for snapshot in read {
-            if !snapshots.iter().any(|first| first.name() == snapshot.name()) {
-                snapshots.push(snapshot);
-            }
-        }
-        let shape = Shape {
-            max_buckets: self.max_buckets,
-            each_worker: self.each_worker,
-        };
-        encode(snapshots.iter(), shape, &mut encoder)
+        let snapshots = self.sources.read().ok_or(fmt::Error)?;
+        encode(&snapshots, &self.shape, &mut encoder)
     }
 }

@@ -1,10 +1,10 @@
 //! Encodes the samples of snapshots with `prometheus-client`'s encoder.
 
+use crate::Snapshot;
+use crate::export::{Edges, in_seconds};
 use core::fmt;
-use core::time::Duration;
 use metrics_core::{
-    HeapStorage, HistogramSnapshot, METRICS, Metric, MetricKind, MetricScope, MetricUnit, Sample,
-    SampleValue, Snapshot, WorkerLabel, WorkerState,
+    METRICS, Metric, MetricKind, MetricScope, MetricUnit, Sample, SampleValue, WorkerLabel, WorkerState,
 };
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -14,16 +14,16 @@ use prometheus_client::registry::Unit;
 type Labels = Vec<(&'static str, String)>;
 
 /// How histograms and worker metrics are exported.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Shape {
-    pub(super) max_buckets: usize,
+    pub(super) edges: Edges,
     pub(super) each_worker: bool,
 }
 
 impl Shape {
     /// Returns whether a sample is exported. Either the workers' samples or their sums are exported, never both, so that queries can add
     /// all series of a metric.
-    fn includes(self, sample: &Sample<'_, Vec<u64>>) -> bool {
+    fn includes(&self, sample: &Sample<'_, Vec<u64>>) -> bool {
         let is_of_workers = sample.metric.scope == MetricScope::Worker;
         sample.metric.exported.is_some() && (!is_of_workers || sample.worker.is_some() == self.each_worker)
     }
@@ -41,15 +41,16 @@ enum Value {
     Histogram {
         sum: f64,
         count: u64,
-        /// The largest value of each bucket and its number of samples.
+        /// The upper edge of each bucket and its number of samples.
         buckets: Vec<(f64, u64)>,
+        max: Option<f64>,
     },
 }
 
 /// Writes every metric for which one of the snapshots has a value. The series of one metric are written together, for all runtimes.
-pub(super) fn encode<'a>(
-    snapshots: impl IntoIterator<Item = &'a Snapshot<HeapStorage>>,
-    shape: Shape,
+pub(super) fn encode(
+    snapshots: &[Snapshot],
+    shape: &Shape,
     encoder: &mut DescriptorEncoder<'_>,
 ) -> fmt::Result {
     let mut families: Vec<Vec<Series>> = METRICS.iter().map(|_| Vec::new()).collect();
@@ -76,12 +77,13 @@ pub(super) fn encode<'a>(
             && !series.is_empty()
         {
             write_family(metric, name, series, encoder)?;
+            write_maxima(metric, name, series, encoder)?;
         }
     }
     Ok(())
 }
 
-fn push(to: &mut Vec<Series>, runtime: &str, sample: &Sample<'_, Vec<u64>>, shape: Shape) {
+fn push(to: &mut Vec<Series>, runtime: &str, sample: &Sample<'_, Vec<u64>>, shape: &Shape) {
     let labels = |more: Option<(&'static str, &str)>| {
         let worker = sample.worker.as_ref().map(WorkerLabel::to_string);
         [("runtime", runtime.to_owned())]
@@ -102,9 +104,18 @@ fn push(to: &mut Vec<Series>, runtime: &str, sample: &Sample<'_, Vec<u64>>, shap
         }
         SampleValue::Number(count) => one(None, Value::Count(count)),
         SampleValue::Histogram(histogram) => {
-            if let Some(value) = downsampled(histogram, shape.max_buckets) {
-                one(None, value);
-            }
+            let edge = |edge: Option<u64>| edge.map_or(f64::INFINITY, in_seconds);
+            let buckets = shape.edges.counts(histogram);
+            let value = Value::Histogram {
+                sum: in_seconds(histogram.sum()),
+                count: histogram.count(),
+                buckets: buckets
+                    .into_iter()
+                    .map(|(upper, count)| (edge(upper), count))
+                    .collect(),
+                max: histogram.max().map(in_seconds),
+            };
+            one(None, value);
         }
         SampleValue::State(now) => {
             for state in WorkerState::ALL {
@@ -116,27 +127,6 @@ fn push(to: &mut Vec<Series>, runtime: &str, sample: &Sample<'_, Vec<u64>>, shap
         // Thread numbers are not exported: each thread has its own, so the number of series would be unbounded.
         _ => {}
     }
-}
-
-/// Returns `None` for a limit of 0, which the collector's type rules out.
-fn downsampled(histogram: &HistogramSnapshot<Vec<u64>>, max_buckets: usize) -> Option<Value> {
-    let buckets = histogram.downsample(max_buckets).ok()?;
-    Some(Value::Histogram {
-        sum: in_seconds(histogram.sum()),
-        count: histogram.count(),
-        buckets: buckets
-            .iter()
-            .map(|(range, count)| {
-                // `le` is inclusive: it is the largest value of the bucket, not the start of the next one.
-                let le = range.end.map_or(f64::INFINITY, |_| in_seconds(range.largest()));
-                (le, count)
-            })
-            .collect(),
-    })
-}
-
-fn in_seconds(nanos: u64) -> f64 {
-    Duration::from_nanos(nanos).as_secs_f64()
 }
 
 /// Writes a metric. The encoder appends the unit and the suffix of the type to the name.
@@ -151,15 +141,45 @@ fn write_family(
         MetricKind::Histogram => MetricType::Histogram,
         _ => MetricType::Gauge,
     };
-    let name = name.strip_suffix("_total").unwrap_or(name);
-    let (name, unit) = match name.strip_suffix("_seconds") {
-        Some(name) => (name, Some(Unit::Seconds)),
-        None => (name, None),
-    };
+    let (name, unit) = without_unit(name.strip_suffix("_total").unwrap_or(name));
     let mut family = encoder.encode_descriptor(name, metric.help, unit.as_ref(), kind)?;
     series
         .iter()
         .try_for_each(|series| write(kind, &series.value, &mut family.encode_family(&series.labels)?))
+}
+
+/// Writes the largest values of a histogram's series as a gauge: neither format has a place for them in the histogram.
+fn write_maxima(
+    metric: &Metric,
+    name: &str,
+    series: &[Series],
+    encoder: &mut DescriptorEncoder<'_>,
+) -> fmt::Result {
+    let maxima = series.iter().filter_map(|series| match series.value {
+        Value::Histogram { max, .. } => Some((&series.labels, max?)),
+        _ => None,
+    });
+    let mut maxima = maxima.peekable();
+    if maxima.peek().is_none() {
+        return Ok(());
+    }
+    let (name, unit) = without_unit(name);
+    let (name, help) = (
+        format!("{name}_max"),
+        format!("Largest value since the start. {}", metric.help),
+    );
+    let mut family = encoder.encode_descriptor(&name, &help, unit.as_ref(), MetricType::Gauge)?;
+    for (labels, max) in maxima {
+        family.encode_family(labels)?.encode_gauge(&max)?;
+    }
+    Ok(())
+}
+
+fn without_unit(name: &str) -> (&str, Option<Unit>) {
+    match name.strip_suffix("_seconds") {
+        Some(name) => (name, Some(Unit::Seconds)),
+        None => (name, None),
+    }
 }
 
 fn write(kind: MetricType, value: &Value, metric: &mut MetricEncoder<'_>) -> fmt::Result {
@@ -172,8 +192,11 @@ fn write(kind: MetricType, value: &Value, metric: &mut MetricEncoder<'_>) -> fmt
         }
         (_, Value::Count(count)) => metric.encode_gauge(count),
         (_, Value::Seconds(seconds)) => metric.encode_gauge(seconds),
-        (_, Value::Histogram { sum, count, buckets }) => {
-            metric.encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)
-        }
+        (
+            _,
+            Value::Histogram {
+                sum, count, buckets, ..
+            },
+        ) => metric.encode_histogram::<NoLabelSet>(*sum, *count, buckets, None),
     }
 }

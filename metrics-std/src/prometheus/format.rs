@@ -1,9 +1,8 @@
 //! [`Format`] selects one of two text formats by a scraper's request, and writes a registry in it.
 
-use super::text::TextWriter;
 use core::fmt::{self, Write};
 use mediatype::{MediaTypeList, Name, ReadParams, names};
-use prometheus_client::encoding::text::{encode, encode_registry};
+use prometheus_client::encoding::{prometheus_text, text};
 use prometheus_client::registry::Registry;
 
 /// The text format of a `/metrics` response.
@@ -62,12 +61,8 @@ impl Format {
     /// never fails.
     pub fn write<W: Write>(self, out: &mut W, registry: &Registry) -> fmt::Result {
         match self {
-            Self::OpenMetrics => encode(out, registry),
-            Self::Text => {
-                let mut text = TextWriter::new(out);
-                encode_registry(&mut text, registry)?;
-                text.finish()
-            }
+            Self::OpenMetrics => text::encode(out, registry),
+            Self::Text => prometheus_text::encode(out, registry),
         }
     }
 }

@@ -9,10 +9,8 @@ mod encode;
 #[cfg(feature = "axum")]
 mod endpoint;
 mod format;
-mod reading;
-mod text;
 
-pub use collector::{DuplicateName, RuntimeCollector};
+pub use collector::RuntimeCollector;
 #[cfg(feature = "axum")]
 pub use endpoint::endpoint;
 pub use format::Format;

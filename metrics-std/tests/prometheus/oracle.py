@@ -27,10 +27,13 @@ def read(path):
         return page.read()
 
 
+def labels(sample):
+    # OpenMetrics has `le="1.0"` where the text format has `le="1"`.
+    return sorted((name, repr(float(value)) if name == "le" else value) for name, value in sample.labels.items())
+
+
 def samples(families):
-    return sorted(
-        (sample.name, sorted(sample.labels.items()), sample.value) for family in families for sample in family.samples
-    )
+    return sorted((sample.name, labels(sample), sample.value) for family in families for sample in family.samples)
 
 
 open_metrics = list(parse_open_metrics(read(sys.argv[1])))

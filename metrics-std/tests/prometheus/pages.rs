@@ -2,9 +2,9 @@
 
 use crate::fixture::Fixture;
 
-use core::num::NonZeroUsize;
 use core::time::Duration;
 use metrics_core::WorkerNumber;
+use metrics_std::export::Edges;
 use metrics_std::prometheus::{Format, RuntimeCollector};
 use prometheus_client::registry::Registry;
 use serde_json::Value;
@@ -39,11 +39,7 @@ impl Exported {
 
     /// With the defaults, and with every option.
     fn both() -> [Self; 2] {
-        let most = |collector: RuntimeCollector| {
-            collector
-                .each_worker(true)
-                .max_buckets(NonZeroUsize::new(200).expect("not 0"))
-        };
+        let most = |collector: RuntimeCollector| collector.each_worker(true).edges(Edges::recorded());
         [Self::new(|collector| collector), Self::new(most)]
     }
 }
@@ -131,18 +127,17 @@ fn only_open_metrics_has_units_and_an_end() {
 }
 
 #[test]
-fn histograms_go_out_with_twenty_buckets_and_every_sample() {
+fn a_histogram_has_round_edges_and_every_sample() {
     let fixture = Fixture::new("main");
     fixture.poll((0..1000).map(|n| Duration::from_micros(n * n)));
     let registry = alone(&fixture);
     let page = page(Format::Text, &registry);
 
     let buckets = lines(&page, BUCKETS);
-    assert!(
-        (10..=RuntimeCollector::DEFAULT_BUCKETS).contains(&buckets.len()),
-        "{} buckets",
-        buckets.len()
-    );
+    let edges: Vec<&str> = buckets.iter().map(|line| edge(line)).collect();
+    assert_eq!(edges.len(), 23);
+    assert_eq!(edges[..3], ["1e-06", "2.5e-06", "5e-06"]);
+    assert_eq!(edges[18..], ["1", "2.5", "5", "10", "+Inf"]);
     let polls = fixture.counter(WorkerNumber::PollCount);
     assert_eq!(value(buckets.last().expect("not empty")), polls as f64);
     assert_eq!(
@@ -155,10 +150,14 @@ fn histograms_go_out_with_twenty_buckets_and_every_sample() {
         value(lines(&page, "async_runtime_poll_duration_seconds_sum{")[0]),
         f64::from(micros) / 1e6
     );
+    assert_eq!(
+        value(lines(&page, "async_runtime_poll_duration_max_seconds{")[0]),
+        0.998_001
+    );
 }
 
 #[test]
-fn the_edges_of_buckets_do_not_move() {
+fn the_edges_of_buckets_do_not_depend_on_the_samples() {
     let edges = |polls: u64| {
         let fixture = Fixture::new("main");
         fixture.poll((0..polls).map(|n| Duration::from_micros(n * n)));
@@ -167,55 +166,73 @@ fn the_edges_of_buckets_do_not_move() {
         let buckets = lines(&page, BUCKETS);
         buckets
             .iter()
-            .map(|line| line.split('"').nth(1).map(str::to_owned))
+            .map(|line| edge(line).to_owned())
             .collect::<Vec<_>>()
     };
     assert_eq!(edges(0), edges(5000));
 }
 
-#[test]
-fn a_bucket_includes_its_edge_and_nothing_above() {
-    let fixture = Fixture::new("main");
-    let config = *fixture
-        .metrics
-        .registry()
-        .poll_time_config()
-        .expect("poll time is measured");
-    let histogram = metrics_core::HistogramSnapshot::<Vec<u64>>::new(config).expect("it fits");
-    let coarse = histogram
-        .downsample(RuntimeCollector::DEFAULT_BUCKETS)
-        .expect("not 0");
-    let edge = coarse.iter().nth(3).expect("more buckets").0.largest();
-    let registry = alone(&fixture);
-    // Each bucket's count is that up to its edge.
-    let counts = || {
-        let page = page(Format::Text, &registry);
-        let up_to: Vec<f64> = lines(&page, BUCKETS).into_iter().map(value).collect();
-        let below = [0.0].into_iter().chain(up_to.clone());
-        up_to
-            .iter()
-            .zip(below)
-            .map(|(up_to, below)| up_to - below)
-            .collect::<Vec<f64>>()
-    };
-    let before = counts();
-    fixture.poll([Duration::from_nanos(edge), Duration::from_nanos(edge + 1)]);
-    let grown = counts()
-        .into_iter()
-        .zip(before)
-        .map(|(after, before)| after - before);
-    assert_eq!(
-        grown.take(6).collect::<Vec<f64>>(),
-        [0.0, 0.0, 0.0, 1.0, 1.0, 0.0]
-    );
-
+/// The counts of the poll times, by edge, as they are in the page.
+fn by_edge(collector: RuntimeCollector) -> Vec<(String, f64)> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(collector));
     let page = page(Format::Text, &registry);
-    let le: f64 = lines(&page, BUCKETS)[3]
-        .split('"')
-        .nth(1)
-        .and_then(|le| le.parse().ok())
-        .expect("a number");
-    assert_eq!(le, Duration::from_nanos(edge).as_secs_f64());
+    let buckets = lines(&page, BUCKETS).into_iter();
+    buckets.map(|line| (edge(line).to_owned(), value(line))).collect()
+}
+
+#[test]
+fn an_edge_is_inclusive_and_a_sample_never_counts_below_its_value() {
+    let grown = |edges: fn() -> Edges, nanos: u64| {
+        let fixture = Fixture::new("main");
+        let counts = || by_edge(RuntimeCollector::new(fixture.metrics.clone()).edges(edges()));
+        let before = counts();
+        fixture.poll([Duration::from_nanos(nanos)]);
+        let first = counts()
+            .into_iter()
+            .zip(before)
+            .find(|(after, before)| after.1 > before.1);
+        first.expect("the last bucket takes everything").0.0
+    };
+    let list = || Edges::list([50, 60].map(Duration::from_millis)).expect("it ascends");
+    // A bucket of the default layout ends at 50.33 ms, so a poll of 50 ms may have lasted longer.
+    assert_eq!(grown(list, 41_900_000), "0.05");
+    assert_eq!(grown(list, 50_000_000), "0.06");
+    assert_eq!(grown(list, 70_000_000), "+Inf");
+    // A recorded bucket ends at 67,108,863 ns.
+    assert_eq!(grown(Edges::recorded, 67_108_863), "0.067108863");
+    assert_eq!(grown(Edges::recorded, 67_108_864), "0.083886079");
+}
+
+#[test]
+fn a_runtime_has_few_series_however_many_workers_it_has() {
+    let registry = metrics_core::Builder::new()
+        .name("large")
+        .workers(64)
+        .measures(metrics_core::MetricSet::ALL)
+        .poll_time(metrics_core::HistogramConfig::DEFAULT)
+        .schedule_latency(metrics_core::HistogramConfig::DEFAULT)
+        .blocking_queue_wait(metrics_core::HistogramConfig::DEFAULT)
+        .started_at(1)
+        .build(metrics_std::Clock::instant());
+    let registry = registry.expect("the defaults work");
+    let workers: Vec<_> = (0..64)
+        .map(|index| {
+            let worker =
+                metrics_core::Worker::lease(registry.clone(), index).expect("a slot for every worker");
+            worker.start_poll(metrics_core::PollStart::default());
+            worker.end_poll();
+            worker.submit();
+            worker
+        })
+        .collect();
+    let mut exported = Registry::default();
+    let metrics = metrics_core::RuntimeMetrics::with_probe(registry, crate::fixture::Answers);
+    exported.register_collector(Box::new(RuntimeCollector::new(metrics)));
+    let page = page(Format::Text, &exported);
+    let series = page.lines().filter(|line| !line.starts_with('#')).count();
+    assert!((100..150).contains(&series), "{series} series:\n{page}");
+    drop(workers);
 }
 
 #[test]
@@ -273,10 +290,17 @@ fn what_is_not_measured_is_left_out() {
     }
 }
 
-const BUCKETS: &str = "async_runtime_poll_duration_seconds_bucket{le=\"";
+const BUCKETS: &str = "async_runtime_poll_duration_seconds_bucket{";
 
 fn lines<'a>(page: &'a str, start: &str) -> Vec<&'a str> {
     page.lines().filter(|line| line.starts_with(start)).collect()
+}
+
+/// The edge of a bucket's line.
+#[track_caller]
+fn edge(line: &str) -> &str {
+    let (_, rest) = line.split_once("le=\"").expect("a bucket has an edge");
+    rest.split('"').next().expect("split returns at least one part")
 }
 
 #[track_caller]

@@ -17,7 +17,9 @@ A counter is a `u64` that never decreases. A histogram has a count, a sum, a min
 ## Exported names
 
 Exporters convert durations to seconds. A metric without an exported name is only in snapshots: its values would make an unbounded number
-of series, or another metric includes it. A histogram has the suffixes `_bucket`, `_sum` and `_count`. Its label `le` is inclusive.
+of series, or another metric includes it. A histogram has the suffixes `_bucket`, `_sum` and `_count`. Its label `le` is inclusive, and its
+edges are round: 1, 2.5, 5, 10 and so on, from a microsecond to ten seconds. Its largest value is a gauge: `_seconds` in the name becomes
+`_max_seconds`.
 
 The label `runtime` is the runtime's name. Metrics of the workers are exported as sums over the workers. On request, those of each worker
 are exported instead, with the label `worker`: the worker's index, or `external` for threads that poll the runtime's tasks without being

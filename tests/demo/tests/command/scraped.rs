@@ -2,7 +2,7 @@
 
 use crate::child::{Demo, alone};
 use metrics_core::{HeapStorage, HistogramSnapshot, Snapshot};
-use metrics_std::prometheus::RuntimeCollector;
+use metrics_std::export::Edges;
 use outside::Killed;
 use serde_json::Value;
 use std::fs;
@@ -100,12 +100,10 @@ fn polls(snapshot: &Snapshot<HeapStorage>) -> u64 {
 
 /// Returns the index of the exported bucket that contains this many nanoseconds.
 fn bucket(histogram: &HistogramSnapshot<Vec<u64>>, nanos: u64) -> usize {
-    let exported = histogram
-        .downsample(RuntimeCollector::DEFAULT_BUCKETS)
-        .expect("not 0");
+    let exported = Edges::round().counts(histogram);
     exported
         .iter()
-        .position(|(range, _)| range.contains(nanos))
+        .position(|(edge, _)| edge.is_none_or(|edge| nanos <= edge))
         .expect("the last bucket has no end")
 }
 
