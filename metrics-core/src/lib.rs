@@ -12,7 +12,7 @@ mod catalog;
 mod cell;
 mod counters;
 #[cfg(all(
-    any(target_has_atomic = "ptr", feature = "critical-section"),
+    any(target_has_atomic = "ptr", feature = "require-cas"),
     not(metrics_core_loom)
 ))]
 pub mod embassy;

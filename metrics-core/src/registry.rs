@@ -325,7 +325,7 @@ pub struct BlockingStart {
 /// own hooks.
 ///
 /// An interrupt may call every method, even if it interrupts the same method, because none takes a lock. On a chip
-/// without compare-and-swap, each method enters the critical section that the feature `critical-section` provides. An
+/// without compare-and-swap, each method uses the implementation that the binary chooses for `portable-atomic`. An
 /// interrupt may also call [`Registry::stamp`], the methods of [`WakeStamp`] and every reader. A worker's hooks are
 /// for the one context that runs the worker.
 #[derive(Debug)]

@@ -16,9 +16,9 @@ mod imp {
 
     pub(crate) use core::hint::spin_loop;
 
-    /// Many-writer cells. With compare-and-swap, they are native or portable-atomic's fallback. Without it, they exist
-    /// only with the feature `critical-section`, whose implementation the final binary chooses.
-    #[cfg(any(target_has_atomic = "ptr", feature = "critical-section"))]
+    /// Many-writer cells. With compare-and-swap, they are native. Without it, they exist only with the feature
+    /// `require-cas`, and the final binary chooses portable-atomic's implementation.
+    #[cfg(any(target_has_atomic = "ptr", feature = "require-cas"))]
     pub(crate) use portable_atomic::AtomicU32 as SharedAtomicU32;
 }
 
@@ -157,6 +157,23 @@ mod imp {
 }
 
 pub(crate) use imp::*;
+
+#[cfg(not(any(target_has_atomic = "ptr", feature = "require-cas", metrics_core_loom)))]
+#[cfg(feature = "embassy-time")]
+compile_error!(
+    "this target has no compare-and-swap, which the embassy hooks need: enable the feature `critical-section` of \
+     metrics-core, or, if the HAL enables the feature `unsafe-assume-single-core` of portable-atomic, the feature \
+     `require-cas` of metrics-core"
+);
+
+#[cfg(feature = "require-cas")]
+portable_atomic::cfg_no_atomic_cas! {
+    compile_error!(
+        "the feature `require-cas` of metrics-core selects no implementation of compare-and-swap, and this target has \
+         none: enable the feature `critical-section` of metrics-core, or, on a chip with one core whose HAL allows it, \
+         the feature `unsafe-assume-single-core` of portable-atomic"
+    );
+}
 
 /// Whether the hooks record: `true` with the feature `record`, which is enabled by default.
 ///

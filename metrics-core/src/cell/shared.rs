@@ -1,6 +1,6 @@
 //! Cells that many threads, cores or interrupts write. No worker's hot path uses them.
 
-#[cfg(any(target_has_atomic = "ptr", feature = "critical-section", metrics_core_loom))]
+#[cfg(any(target_has_atomic = "ptr", feature = "require-cas", metrics_core_loom))]
 mod imp {
     use crate::sync::{Ordering, SharedAtomicU32, const_unless_loom};
 
@@ -100,7 +100,7 @@ mod imp {
 
 /// Without compare-and-swap and without a critical section, there are no many-writer cells: loads return `None` and a
 /// claim never succeeds.
-#[cfg(not(any(target_has_atomic = "ptr", feature = "critical-section", metrics_core_loom)))]
+#[cfg(not(any(target_has_atomic = "ptr", feature = "require-cas", metrics_core_loom)))]
 mod imp {
     use crate::sync::{AtomicU32, Ordering};
 

@@ -1,6 +1,6 @@
 //! A many-writer counter, where a writer may interrupt another.
 
-#[cfg(any(target_has_atomic = "ptr", feature = "critical-section", metrics_core_loom))]
+#[cfg(any(target_has_atomic = "ptr", feature = "require-cas", metrics_core_loom))]
 mod imp {
     use crate::sync::{Ordering, SharedAtomicU32, const_unless_loom};
 
@@ -74,7 +74,7 @@ mod imp {
 }
 
 /// Without compare-and-swap and without a critical section, this returns `None`, like every many-writer cell.
-#[cfg(not(any(target_has_atomic = "ptr", feature = "critical-section", metrics_core_loom)))]
+#[cfg(not(any(target_has_atomic = "ptr", feature = "require-cas", metrics_core_loom)))]
 mod imp {
     /// A counter that no thread can write on this target.
     #[derive(Debug)]

@@ -182,11 +182,15 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        steps: &[Step::cargo(BUILD_CORE), Step::cargo(BUILD_CORE_FULL)],
+        steps: &[
+            Step::cargo(BUILD_CORE),
+            Step::cargo(BUILD_CORE_FULL),
+            Step::cargo(BUILD_CORE_SINGLE_CORE),
+        ],
         ..Row::new(
             "riscv-no-atomics",
             &RISCV32IMC,
-            "core builds without any atomic extension",
+            "core builds without any atomic extension, with a critical section and for a single core",
         )
     },
     Row {
@@ -271,6 +275,10 @@ const BUILD_CORE: &str = "rustc --package metrics-core --lib -- -D warnings";
 /// Builds only core, with the features that firmware may enable.
 const BUILD_CORE_FULL: &str =
     "rustc --package metrics-core --lib --features critical-section,serde,defmt -- -D warnings";
+
+/// The same where the HAL promises portable-atomic a single core, as those of ESP32-C2, C3 and S2 do.
+const BUILD_CORE_SINGLE_CORE: &str = "rustc --package metrics-core --lib \
+     --features require-cas,portable-atomic/unsafe-assume-single-core,serde,defmt -- -D warnings";
 
 /// The loom models. They take seconds with optimised code.
 const MODELS: &str = "test --package metrics-core --features alloc --profile loom --lib models";
