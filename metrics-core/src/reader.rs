@@ -45,7 +45,7 @@ type Buckets<R> = <<R as RegistryRef>::Storage as Sealed>::Buckets;
 ///
 /// A handle does not keep the runtime alive. After the runtime ends, it returns the last submitted values.
 #[derive(Clone, Debug)]
-pub struct RuntimeMetrics<R: RegistryRef, P = NoProbe> {
+pub struct RuntimeMetrics<R, P = NoProbe> {
     registry: R,
     probe: P,
 }

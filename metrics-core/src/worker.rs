@@ -99,6 +99,7 @@ impl core::error::Error for LeaseError {}
 /// Every other hook discards the timestamp, and the next poll reads the clock again. So does the first poll after
 /// [`start_processing_scheduled_tasks`](Self::start_processing_scheduled_tasks). A scheduler that does other work
 /// between two polls without a call to a hook must call [`discard_last_timestamp`](Self::discard_last_timestamp).
+// `Drop` submits, so it needs the bound, and it may have none that the type lacks.
 pub struct Worker<R: RegistryRef<Storage = HeapStorage>> {
     registry: R,
     slot: SlotHandle,

@@ -25,7 +25,7 @@ use crate::{ProcessProbe, Registry};
 ///
 /// [`new`](Self::new) returns a list of the readers that this crate builds. For readers of another registry or probe, name both types:
 /// `Runtimes::<R, P>::default()`.
-pub struct Runtimes<R: RegistryRef = Arc<Registry>, P = ProcessProbe>(Arc<RwLock<Vec<RuntimeMetrics<R, P>>>>);
+pub struct Runtimes<R = Arc<Registry>, P = ProcessProbe>(Arc<RwLock<Vec<RuntimeMetrics<R, P>>>>);
 
 static PROCESS: LazyLock<Runtimes> = LazyLock::new(Runtimes::new);
 

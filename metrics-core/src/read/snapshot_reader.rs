@@ -31,7 +31,7 @@ use crate::time::TimeSource;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct SnapshotReader<R: RegistryRef<Storage = HeapStorage>, P = NoProbe> {
+pub struct SnapshotReader<R, P = NoProbe> {
     metrics: RuntimeMetrics<R, P>,
     cache: Cache,
     snapshot: Snapshot<HeapStorage>,

@@ -259,6 +259,7 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
 }
 
 /// Permission to count the stalls of a registry, until it is dropped. Only one scanner has it at a time.
+// `Drop` needs the bound, and may have none that the type lacks.
 struct Counts<R: RegistryRef>(R);
 
 impl<R: RegistryRef> Counts<R> {
