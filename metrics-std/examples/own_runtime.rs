@@ -10,8 +10,8 @@ use std::task::Wake;
 use std::thread;
 
 use metrics_std::{
-    Builder, Clock, HistogramConfig, LocationId, MetricSet, NoProbe, PollStart, Registry, TaskEnd, WakeStamp,
-    Worker, WorkerNumber, build, location,
+    Builder, Clock, HistogramConfig, LocationId, MetricSet, NoProbe, PollStart, Registry, RuntimeHandles,
+    TaskEnd, WakeStamp, Worker, WorkerNumber, build, location,
 };
 
 struct Task {
@@ -98,7 +98,7 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
             WorkerNumber::BusyDurationTotal,
             WorkerNumber::ParkCount,
         ])));
-    let (metrics, workers) = build(builder, Clock::new(), NoProbe)?;
+    let RuntimeHandles { metrics, workers } = build(builder, Clock::new(), NoProbe)?;
 
     let mut threads = Vec::new();
     for worker in workers {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use axum::{Router, routing::get};
 use metrics_std::prometheus::{RuntimeCollector, endpoint}; // +
-use metrics_std::tokio::{Spawner, TokioAdapter}; // +
+use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter}; // +
 use metrics_std::watchdog::watch_stalls; // +
 use prometheus_client::registry::Registry; // +
 use tokio::{net::TcpListener, runtime::Builder};
 
 fn main() -> Result<(), Box<dyn core::error::Error>> {
     // + Builds the runtime, in place of `#[tokio::main]` or `Builder::build`.
-    let (runtime, metrics) = TokioAdapter::builder()
+    let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder()
         .name("api")
         .build(Builder::new_multi_thread().enable_all())?;
     let spawner = Spawner::new(runtime.handle(), &metrics); // +

@@ -51,11 +51,11 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 ///
 /// ```no_run
 /// use axum::{Router, routing::get};
-/// use metrics_std::tokio::{Spawner, TokioAdapter};
+/// use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
 /// use tokio::{net::TcpListener, runtime::Builder};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let (runtime, metrics) = TokioAdapter::builder().build(Builder::new_multi_thread().enable_all())?;
+/// let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder().build(Builder::new_multi_thread().enable_all())?;
 /// let spawner = Spawner::new(runtime.handle(), &metrics);
 /// runtime.block_on(async {
 ///     let listener = TcpListener::bind("127.0.0.1:3000").await?;

@@ -22,6 +22,15 @@ pub type RuntimeMetrics = metrics_core::RuntimeMetrics<Arc<Registry>, ProcessPro
 /// The values of all metrics of one runtime at one moment.
 pub type Snapshot = metrics_core::Snapshot<HeapStorage>;
 
+/// The two sides of a new runtime's metrics, as [`build`] returns them.
+#[derive(Debug)]
+pub struct RuntimeHandles {
+    /// The reading side, for any number of threads.
+    pub metrics: RuntimeMetrics,
+    /// The recording side: one worker per worker thread, by ascending index.
+    pub workers: Vec<Worker>,
+}
+
 /// The error of the functions that build a runtime's metrics, or the runtime itself.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -79,10 +88,10 @@ impl From<std::io::Error> for BuildError {
 /// [`enter`](crate::enter) first.
 ///
 /// ```
-/// use metrics_std::{Builder, Clock, MetricSet, NoProbe, PollStart};
+/// use metrics_std::{Builder, Clock, MetricSet, NoProbe, PollStart, RuntimeHandles};
 ///
 /// let builder = Builder::new().name("mine").workers(1).measures(MetricSet::ALL);
-/// let (metrics, mut workers) = metrics_std::build(builder, Clock::new(), NoProbe)?;
+/// let RuntimeHandles { metrics, mut workers } = metrics_std::build(builder, Clock::new(), NoProbe)?;
 /// let worker = workers.remove(0);
 /// std::thread::spawn(move || {
 ///     worker.start_processing_scheduled_tasks();
@@ -110,12 +119,13 @@ pub fn build(
     description: Builder<'_>,
     clock: Clock,
     probe: impl Probe + Send + Sync + 'static,
-) -> Result<(RuntimeMetrics, Vec<Worker>), BuildError> {
+) -> Result<RuntimeHandles, BuildError> {
     let registry = stamped(description).build(clock)?;
     let workers = (0..registry.num_workers())
         .map(|index| Worker::lease(Arc::clone(&registry), index))
         .collect::<Result<_, _>>()?;
-    Ok((reader(&Arc::new(RecordingTarget::new(registry)), probe), workers))
+    let metrics = reader(&Arc::new(RecordingTarget::new(registry)), probe);
+    Ok(RuntimeHandles { metrics, workers })
 }
 
 /// Builds metrics for an executor that calls no hooks. Only [`Measured`](crate::Measured) futures are recorded.

@@ -19,10 +19,10 @@ const SLEEP: Duration = Duration::from_micros(100);
 ///
 /// ```
 /// use core::time::Duration;
-/// use metrics_std::tokio::{Spawner, TokioAdapter};
+/// use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
 /// use tokio::runtime::Builder;
 ///
-/// let (runtime, metrics) = TokioAdapter::builder().build(&mut Builder::new_multi_thread())?;
+/// let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder().build(&mut Builder::new_multi_thread())?;
 /// let spawner = Spawner::new(runtime.handle(), &metrics);
 /// runtime.block_on(spawner.spawn(async {}))?;
 /// metrics_std::flush(&metrics, Duration::from_secs(10))?;

@@ -38,7 +38,9 @@ pub mod prometheus;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
-pub use build::{BuildError, Registry, RuntimeMetrics, Snapshot, Worker, build, build_wrapped};
+pub use build::{
+    BuildError, Registry, RuntimeHandles, RuntimeMetrics, Snapshot, Worker, build, build_wrapped,
+};
 pub use clock::{Clock, InstantClock, TscClock};
 pub use flush::{FlushError, flush};
 /// The core crate. Runtimes and exporters find the less common types there.

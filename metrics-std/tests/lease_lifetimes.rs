@@ -7,8 +7,8 @@ use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use metrics_mock::ManualClock;
 use metrics_std::{
-    Builder, Clock, HistogramConfig, Measured, MetricSet, NoProbe, PollStart, RuntimeMetrics, build,
-    build_wrapped, enter,
+    Builder, Clock, HistogramConfig, Measured, MetricSet, NoProbe, PollStart, RuntimeHandles, RuntimeMetrics,
+    build, build_wrapped, enter,
 };
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
@@ -52,7 +52,8 @@ fn a_thread_that_ends_leaves_its_row_to_the_next() {
 #[test]
 fn an_entered_worker_is_the_one_that_wrappers_use() {
     let clock = Clock::custom(ManualClock::new());
-    let (metrics, mut workers) = build(timed().name("mine").workers(2), clock, NoProbe).unwrap();
+    let RuntimeHandles { metrics, mut workers } =
+        build(timed().name("mine").workers(2), clock, NoProbe).unwrap();
     assert_eq!(workers.len(), 2);
     let worker = enter(workers.remove(1));
 
@@ -75,7 +76,8 @@ fn an_entered_worker_is_the_one_that_wrappers_use() {
 
 #[test]
 fn an_entered_worker_stays_whatever_other_registry_goes() {
-    let (metrics, mut workers) = build(timed(), Clock::custom(ManualClock::new()), NoProbe).unwrap();
+    let RuntimeHandles { metrics, mut workers } =
+        build(timed(), Clock::custom(ManualClock::new()), NoProbe).unwrap();
     let _entered = enter(workers.remove(0));
     let task = Measured::task(&metrics, async {});
     let registry = Arc::downgrade(metrics.registry());
@@ -181,18 +183,19 @@ fn polls_on_threads_that_are_ending_are_recorded_in_one_row_or_another() {
 
 #[test]
 fn a_slot_stays_as_long_as_a_poll_goes_on_in_it() {
-    let (metrics, mut workers) = build(
+    let RuntimeHandles { metrics, mut workers } = build(
         Builder::new().measures(MetricSet::ALL).workers(1),
         Clock::new(),
         NoProbe,
     )
     .unwrap();
-    let (other, _) = build(
+    let other = build(
         Builder::new().measures(MetricSet::ALL).workers(1),
         Clock::new(),
         NoProbe,
     )
-    .unwrap();
+    .unwrap()
+    .metrics;
     let worker = workers.remove(0);
     // Both futures hold the registry through the worker that was entered when they were created, which no longer exists.
     let outer = thread::scope(|scope| {

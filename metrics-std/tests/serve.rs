@@ -16,7 +16,7 @@ use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use metrics_std::RuntimeMetrics;
 use metrics_std::axum::serve;
-use metrics_std::tokio::{Spawner, TokioAdapter};
+use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
 use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -39,7 +39,7 @@ fn start(router: Router) -> Server {
 
 fn start_with(router: impl FnOnce(&Spawner) -> Router) -> Server {
     let mut builder = Builder::new_multi_thread();
-    let (runtime, metrics) = TokioAdapter::builder()
+    let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder()
         .build(builder.worker_threads(2).enable_all())
         .unwrap();
     let spawner = Spawner::new(runtime.handle(), &metrics);
@@ -286,7 +286,7 @@ fn a_graceful_shutdown_answers_what_was_asked_and_accepts_no_more() {
 
 #[test]
 fn the_spawn_site_is_the_call_of_serve() {
-    let (runtime, metrics) = TokioAdapter::builder()
+    let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder()
         .build(Builder::new_current_thread().enable_all())
         .unwrap();
     let spawner = Spawner::new(runtime.handle(), &metrics);
@@ -332,7 +332,7 @@ fn answer(address: SocketAddr) -> String {
 #[test]
 fn a_panic_in_wrap_tasks_ends_one_connection_and_not_the_server() {
     let mut builder = Builder::new_multi_thread();
-    let (runtime, metrics) = TokioAdapter::builder()
+    let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder()
         .build(builder.worker_threads(2).enable_all())
         .unwrap();
     let spawner = Spawner::new(runtime.handle(), &metrics);

@@ -11,8 +11,8 @@ use metrics_mock::ManualClock;
 use metrics_std::location::intern;
 use metrics_std::watchdog::{Stall, StallKind, StallPhase, StallScanner, Watchdog, watch_stalls};
 use metrics_std::{
-    Builder, Clock, HistogramConfig, Measured, MetricSet, NoProbe, PollStart, Probe, RuntimeMetrics,
-    Sampling, Worker, build, build_wrapped,
+    Builder, Clock, HistogramConfig, Measured, MetricSet, NoProbe, PollStart, Probe, RuntimeHandles,
+    RuntimeMetrics, Sampling, Worker, build, build_wrapped,
 };
 use portable_atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -34,7 +34,8 @@ fn timed() -> Builder<'static> {
 
 fn runtime() -> (Arc<ManualClock>, RuntimeMetrics, Vec<Worker>) {
     let clock = Arc::new(ManualClock::new());
-    let (metrics, workers) = build(timed(), Clock::custom(Arc::clone(&clock)), NoProbe).unwrap();
+    let RuntimeHandles { metrics, workers } =
+        build(timed(), Clock::custom(Arc::clone(&clock)), NoProbe).unwrap();
     (clock, metrics, workers)
 }
 

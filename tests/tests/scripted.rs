@@ -4,7 +4,9 @@ use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use metrics_core::{LocationId, METRICS, RECORDING, TaskEnd};
 use metrics_mock::{ManualClock, MockRuntime};
-use metrics_std::{Builder, Clock, HistogramConfig, MetricSet, NoProbe, Registry, RuntimeMetrics, Worker};
+use metrics_std::{
+    Builder, Clock, HistogramConfig, MetricSet, NoProbe, Registry, RuntimeHandles, RuntimeMetrics, Worker,
+};
 use std::panic::catch_unwind;
 use std::sync::Arc;
 use tests::conformance::reading::Reading;
@@ -19,8 +21,9 @@ fn runtime(make: Make) -> (RuntimeMetrics, MockRuntime<Arc<Registry>>) {
         .poll_time(HistogramConfig::DEFAULT)
         .schedule_latency(HistogramConfig::DEFAULT)
         .blocking_queue_wait(HistogramConfig::DEFAULT);
-    let (metrics, workers) = metrics_std::build(builder, Clock::custom(Arc::clone(&clock)), NoProbe)
-        .expect("the configuration is valid");
+    let RuntimeHandles { metrics, workers } =
+        metrics_std::build(builder, Clock::custom(Arc::clone(&clock)), NoProbe)
+            .expect("the configuration is valid");
     (metrics, make(workers, clock))
 }
 

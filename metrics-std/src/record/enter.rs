@@ -30,10 +30,10 @@ pub struct EnterGuard {
 /// A runtime calls it at the start of a worker thread:
 ///
 /// ```
-/// use metrics_std::{Builder, Clock, MetricSet, NoProbe, PollStart};
+/// use metrics_std::{Builder, Clock, MetricSet, NoProbe, PollStart, RuntimeHandles};
 ///
 /// let builder = Builder::new().name("mine").workers(1).measures(MetricSet::ALL);
-/// let (metrics, workers) = metrics_std::build(builder, Clock::new(), NoProbe)?;
+/// let RuntimeHandles { metrics, workers } = metrics_std::build(builder, Clock::new(), NoProbe)?;
 /// for worker in workers {
 ///     std::thread::spawn(move || {
 ///         let worker = metrics_std::enter(worker);

@@ -16,14 +16,23 @@ use crate::process_probe::ProcessProbe;
 use crate::record::runtime_leases::RuntimeLeases;
 use crate::record::target::RecordingTarget;
 
+/// A Tokio runtime and the reader of its metrics, as [`TokioAdapter::build`] returns them.
+#[derive(Debug)]
+pub struct MeasuredRuntime<R = Runtime> {
+    /// The runtime: a [`Runtime`], or a [`LocalRuntime`] from [`TokioAdapter::build_local`].
+    pub runtime: R,
+    /// The reader of its metrics, which does not keep it alive.
+    pub metrics: RuntimeMetrics,
+}
+
 /// Builds a measured Tokio runtime from a Tokio builder, and a reader of its metrics.
 ///
 /// ```
-/// use metrics_std::tokio::{Spawner, TokioAdapter};
+/// use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
 /// use tokio::runtime::Builder;
 ///
 /// let adapter = TokioAdapter::builder().name("api");
-/// let (runtime, metrics) = adapter.build(Builder::new_multi_thread().enable_all())?;
+/// let MeasuredRuntime { runtime, metrics } = adapter.build(Builder::new_multi_thread().enable_all())?;
 /// let spawner = Spawner::new(runtime.handle(), &metrics);
 /// runtime.block_on(spawner.spawn(async {}))?;
 /// assert_eq!(metrics.completed_tasks_count(), Some(1));
@@ -147,14 +156,11 @@ impl<'a> TokioAdapter<'a> {
     ///
     /// # Errors
     /// Returns [`BuildError::Config`] if the configuration is invalid, and [`BuildError::Runtime`] if Tokio can't build the runtime.
-    pub fn build(
-        self,
-        builder: &mut tokio::runtime::Builder,
-    ) -> Result<(Runtime, RuntimeMetrics), BuildError> {
+    pub fn build(self, builder: &mut tokio::runtime::Builder) -> Result<MeasuredRuntime, BuildError> {
         let (hooks, installed) = self.install(builder, false)?;
         let runtime = installed.builder.build()?;
         let metrics = finish(&hooks, runtime.handle());
-        Ok((runtime, metrics))
+        Ok(MeasuredRuntime { runtime, metrics })
     }
 
     /// Builds a [`LocalRuntime`], whose tasks need not be `Send`, and a reader of its metrics. Otherwise behaves as [`build`](Self::build).
@@ -168,11 +174,11 @@ impl<'a> TokioAdapter<'a> {
         self,
         builder: &mut tokio::runtime::Builder,
         options: LocalOptions,
-    ) -> Result<(LocalRuntime, RuntimeMetrics), BuildError> {
+    ) -> Result<MeasuredRuntime<LocalRuntime>, BuildError> {
         let (hooks, installed) = self.install(builder, true)?;
         let runtime = installed.builder.build_local(options)?;
         let metrics = finish(&hooks, runtime.handle());
-        Ok((runtime, metrics))
+        Ok(MeasuredRuntime { runtime, metrics })
     }
 
     /// Installs the hooks in Tokio's builder. The hooks hold the recording target. They must not hold the runtime, which holds them.

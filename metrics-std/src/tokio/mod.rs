@@ -1,11 +1,11 @@
 //! The adapter for [Tokio](https://docs.rs/tokio) 1.54 or later, both flavours, on stable Rust without any `--cfg`.
 //!
 //! ```
-//! use metrics_std::tokio::{Spawner, TokioAdapter};
+//! use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
 //! use tokio::runtime::Builder;
 //!
 //! let adapter = TokioAdapter::builder().name("api");
-//! let (runtime, metrics) = adapter.build(Builder::new_multi_thread().worker_threads(2))?;
+//! let MeasuredRuntime { runtime, metrics } = adapter.build(Builder::new_multi_thread().worker_threads(2))?;
 //! let spawner = Spawner::new(runtime.handle(), &metrics);
 //! runtime.block_on(async {
 //!     let task = spawner.spawn(async { tokio::task::yield_now().await });
@@ -68,5 +68,5 @@ mod spawner;
 mod task_hooks;
 mod thread_hooks;
 
-pub use self::adapter::TokioAdapter;
+pub use self::adapter::{MeasuredRuntime, TokioAdapter};
 pub use self::spawner::Spawner;

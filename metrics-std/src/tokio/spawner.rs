@@ -26,10 +26,10 @@ const fn is_large<T>() -> bool {
 /// Spawns measured tasks on a Tokio runtime. It is cheap to clone.
 ///
 /// ```
-/// use metrics_std::tokio::{Spawner, TokioAdapter};
+/// use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
 /// use tokio::runtime::Builder;
 ///
-/// let (runtime, metrics) = TokioAdapter::builder().build(&mut Builder::new_current_thread())?;
+/// let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder().build(&mut Builder::new_current_thread())?;
 /// let spawner = Spawner::new(runtime.handle(), &metrics);
 /// let answer = runtime.block_on(spawner.spawn(async { 6 * 7 }))?;
 /// assert_eq!(answer, 42);

@@ -2,11 +2,11 @@
 //!
 //! ```
 //! use core::time::Duration;
-//! use metrics_std::tokio::TokioAdapter;
+//! use metrics_std::tokio::{MeasuredRuntime, TokioAdapter};
 //! use metrics_std::watchdog::watch_stalls;
 //! use tokio::runtime::Builder;
 //!
-//! let (runtime, metrics) = TokioAdapter::builder().build(&mut Builder::new_multi_thread())?;
+//! let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder().build(&mut Builder::new_multi_thread())?;
 //! // Watches until it is dropped.
 //! let _watchdog = watch_stalls(&metrics, Duration::from_millis(20), |stall| eprintln!("{stall}"))?;
 //! # drop(runtime);

@@ -3,7 +3,7 @@
 use super::{build, current_thread, multi_thread, until, yields};
 use core::future::pending;
 use core::time::Duration;
-use metrics_std::tokio::TokioAdapter;
+use metrics_std::tokio::{MeasuredRuntime, TokioAdapter};
 use metrics_std::{Measured, Sampling};
 use std::time::Instant;
 use tokio::runtime::{Builder, LocalOptions};
@@ -138,7 +138,7 @@ fn sets_and_local_tasks_are_measured_too() {
 #[test]
 fn a_local_runtime_is_measured_like_any_other() {
     let adapter = TokioAdapter::builder().name("local");
-    let (runtime, metrics) = adapter
+    let MeasuredRuntime { runtime, metrics } = adapter
         .build_local(&mut Builder::new_current_thread(), LocalOptions::default())
         .unwrap();
     let spawner = metrics_std::tokio::Spawner::new(runtime.handle(), &metrics);

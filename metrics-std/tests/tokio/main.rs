@@ -21,7 +21,7 @@ mod unstable;
 
 use core::time::Duration;
 use metrics_std::RuntimeMetrics;
-use metrics_std::tokio::{Spawner, TokioAdapter};
+use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
 use std::thread;
 use std::time::Instant;
 use tokio::runtime::{Builder, Runtime};
@@ -31,7 +31,7 @@ use tokio::task::yield_now;
 type Measured = (Runtime, RuntimeMetrics, Spawner);
 
 fn build(adapter: TokioAdapter<'_>, builder: &mut Builder) -> Measured {
-    let (runtime, metrics) = adapter.build(builder.enable_all()).unwrap();
+    let MeasuredRuntime { runtime, metrics } = adapter.build(builder.enable_all()).unwrap();
     let spawner = Spawner::new(runtime.handle(), &metrics);
     (runtime, metrics, spawner)
 }

@@ -2,7 +2,7 @@
 
 use super::{Measured, current_thread, multi_thread, until, yields};
 use core::future::pending;
-use metrics_std::tokio::{Spawner, TokioAdapter};
+use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
 use metrics_std::{Builder, Clock, RuntimeMetrics, build_wrapped};
 use tokio::runtime::LocalOptions;
 use tokio::sync::oneshot;
@@ -120,7 +120,7 @@ fn tasks_of_a_local_set_are_alive() {
 fn tasks_of_a_local_runtime_are_alive_once() {
     let adapter = TokioAdapter::builder();
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    let (runtime, metrics) = adapter
+    let MeasuredRuntime { runtime, metrics } = adapter
         .build_local(&mut builder, LocalOptions::default())
         .unwrap();
     let spawner = Spawner::new(runtime.handle(), &metrics);

@@ -3,7 +3,7 @@
 use crate::harness::{Build, Measured, Named, Side, side, timed};
 use crate::ours::LAYOUT;
 use crate::yielding::{TASKS, Yields, yield_loop};
-use metrics_std::tokio::{Spawner, TokioAdapter};
+use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
 use metrics_std::{Builder, HistogramConfig};
 use tokio::runtime::Runtime;
 
@@ -21,7 +21,7 @@ fn runtime(latency: Option<HistogramConfig>) -> (Runtime, Spawner) {
             None => description,
         }
     });
-    let (runtime, metrics) = adapter.build(&mut builder).expect("a runtime");
+    let MeasuredRuntime { runtime, metrics } = adapter.build(&mut builder).expect("a runtime");
     let spawner = Spawner::new(runtime.handle(), &metrics);
     (runtime, spawner)
 }

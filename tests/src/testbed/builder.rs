@@ -78,12 +78,13 @@ impl Builder {
     pub fn build(self, clock: metrics::Clock) -> io::Result<Runtime> {
         let probe = TestbedProbe::default();
         // Each thread leases its worker when it starts to run it.
-        let (metrics, _) = metrics::build(
+        let built = metrics::build(
             self.metrics.measures(self.limits.measures()),
             clock,
             probe.clone(),
         )
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let metrics = built.metrics;
         let (shared, cores) = Shared::new(Arc::clone(metrics.registry()), &self.limits)?;
         probe.learn(&shared);
         Ok(Runtime::start(shared, cores, metrics))

@@ -10,15 +10,16 @@ use metrics_core::{
     HeapStorage, NoClock, Registry, RuntimeNumber, StaticRegistryConfig, StaticStorage, WorkerNumber,
 };
 use metrics_std::prometheus::{Format, RuntimeCollector};
-use metrics_std::tokio::{Spawner, TokioAdapter};
+use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
 use metrics_std::watchdog::watch_stalls;
 use metrics_std::{
     Builder, Clock, HistogramConfig, Measured, MetricSet, NoProbe, PollStart, Probe, RECORDING,
-    RuntimeMetrics, Runtimes, Sampling, Snapshot, TaskEnd, TimeSource, Timestamp, WakeStamp, Worker,
+    RuntimeHandles, RuntimeMetrics, Runtimes, Sampling, Snapshot, TaskEnd, TimeSource, Timestamp, WakeStamp,
+    Worker,
 };
 
 /// A runtime with every option of the builder switched on.
-fn runtime() -> (RuntimeMetrics, Vec<Worker>) {
+fn runtime() -> RuntimeHandles {
     let description = Builder::new()
         .measures(MetricSet::ALL)
         .name("mine")
@@ -50,7 +51,7 @@ fn a_measured_future_has_the_size_of_the_future() {
     assert_eq!(size_of::<Measured<Array>>(), size_of::<Array>());
     assert_eq!(size_of::<WakeStamp>(), 0);
     assert_eq!(size_of::<Clock>(), 0);
-    let (metrics, _) = runtime();
+    let metrics = runtime().metrics;
     let mut task = Box::pin(Measured::task(&metrics, Array([7; 64])));
     assert_eq!(
         task.as_mut().poll(&mut Context::from_waker(Waker::noop())),
@@ -94,7 +95,7 @@ fn auto_traits_do_not_depend_on_the_feature() {
 
 #[cfg_attr(not(feature = "record"), test)]
 fn every_getter_returns_none() {
-    let (metrics, workers) = runtime();
+    let RuntimeHandles { metrics, workers } = runtime();
     let worker = &metrics_std::enter(workers.into_iter().next().unwrap());
     worker.unpark();
     worker.start_processing_scheduled_tasks();
@@ -130,7 +131,7 @@ fn every_getter_returns_none() {
 
 #[cfg_attr(not(feature = "record"), test)]
 fn a_registry_has_its_name_and_its_workers() {
-    let (metrics, workers) = runtime();
+    let RuntimeHandles { metrics, workers } = runtime();
     assert_eq!(
         (metrics.name(), metrics.num_workers(), workers.len()),
         ("mine", 3, 3)
@@ -198,7 +199,7 @@ impl Probe for Untouchable {
 
 #[cfg_attr(not(feature = "record"), test)]
 fn no_clock_is_read_and_no_probe_is_called() {
-    let (metrics, workers) = metrics_std::build(
+    let RuntimeHandles { metrics, workers } = metrics_std::build(
         Builder::new().measures(MetricSet::ALL),
         Clock::custom(Untouchable),
         Untouchable,
@@ -238,7 +239,7 @@ fn no_clock_is_read_and_no_probe_is_called() {
 
 #[cfg_attr(not(feature = "record"), test)]
 fn the_watchdog_starts_no_thread() {
-    let (metrics, _) = runtime();
+    let metrics = runtime().metrics;
     let held = Arc::new(());
     let callback = Arc::clone(&held);
     let watchdog = watch_stalls(&metrics, Duration::from_millis(1), move |_| {
@@ -261,7 +262,7 @@ fn the_adapter_calls_the_callbacks_of_the_user_in_order() {
         .on_thread_start(callback("start"))
         .on_thread_start(callback("second start"))
         .on_thread_stop(callback("stop"));
-    let (runtime, metrics) = adapter
+    let MeasuredRuntime { runtime, metrics } = adapter
         .build(tokio::runtime::Builder::new_multi_thread().worker_threads(1))
         .unwrap();
     drop(runtime);
@@ -271,7 +272,7 @@ fn the_adapter_calls_the_callbacks_of_the_user_in_order() {
 
 #[cfg_attr(not(feature = "record"), test)]
 fn spawned_tasks_run() {
-    let (runtime, metrics) = TokioAdapter::builder()
+    let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder()
         .build(&mut tokio::runtime::Builder::new_current_thread())
         .unwrap();
     let spawner = Spawner::new(runtime.handle(), &metrics);
@@ -294,7 +295,7 @@ fn spawned_tasks_run() {
 fn the_collector_exports_nothing() {
     use prometheus_client::metrics::counter::Counter;
     let mut registry = prometheus_client::registry::Registry::default();
-    registry.register_collector(Box::new(RuntimeCollector::new(runtime().0)));
+    registry.register_collector(Box::new(RuntimeCollector::new(runtime().metrics)));
     let orders: Counter = Counter::default();
     orders.inc_by(3);
     registry.register("orders", "Orders taken", orders);
@@ -308,7 +309,7 @@ fn the_collector_exports_nothing() {
 
 #[cfg_attr(not(feature = "record"), test)]
 fn a_snapshot_has_the_one_schema() {
-    let text = serde_json::to_string(&runtime().0.snapshot()).unwrap();
+    let text = serde_json::to_string(&runtime().metrics.snapshot()).unwrap();
     let read: metrics_core::Snapshot<HeapStorage> = serde_json::from_str(&text).unwrap();
     assert_eq!(read.total().poll_count(), None);
     let interval = serde_json::to_value(read.since(&Snapshot::default()).unwrap()).unwrap();

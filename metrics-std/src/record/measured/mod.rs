@@ -27,7 +27,7 @@ pin_project! {
     /// use metrics_std::{Builder, Clock, HistogramConfig, Measured, MetricSet, NoProbe};
     ///
     /// let description = Builder::new().measures(MetricSet::ALL).name("pool").poll_time(HistogramConfig::DEFAULT);
-    /// let (metrics, _) = metrics_std::build(description, Clock::new(), NoProbe)?;
+    /// let metrics = metrics_std::build(description, Clock::new(), NoProbe)?.metrics;
     /// let executor = async_executor::Executor::new();
     /// let task = executor.spawn(Measured::task(&metrics, async { 6 * 7 }));
     /// assert_eq!(futures::executor::block_on(executor.run(task)), 42);

@@ -8,8 +8,8 @@ use core::time::Duration;
 use metrics_mock::{ManualClock, MockProbe, MockRuntime, TaskId};
 use metrics_std::watchdog::StallScanner;
 use metrics_std::{
-    Builder, Clock, HistogramConfig, LocationId, MetricSet, ProcessProbe, Registry, RuntimeMetrics, TaskEnd,
-    TimeSource as _, WorkerNumber, build, location,
+    Builder, Clock, HistogramConfig, LocationId, MetricSet, ProcessProbe, Registry, RuntimeHandles,
+    RuntimeMetrics, TaskEnd, TimeSource as _, WorkerNumber, build, location,
 };
 use std::sync::Arc;
 
@@ -63,8 +63,9 @@ impl Script {
                 WorkerNumber::StealCount,
                 WorkerNumber::BusyDurationTotal,
             ])));
-        let (metrics, workers) = build(builder, Clock::custom(Arc::clone(&clock)), probe.clone())
-            .expect("the configuration is valid");
+        let RuntimeHandles { metrics, workers } =
+            build(builder, Clock::custom(Arc::clone(&clock)), probe.clone())
+                .expect("the configuration is valid");
         let runtime = MockRuntime::with_probe(workers, Arc::clone(&clock), &probe);
         // The open connections.
         for _ in 0..32 {

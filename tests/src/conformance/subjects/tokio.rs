@@ -14,7 +14,7 @@ use tokio::runtime::Builder;
 use crate::conformance::clock::ManualClock;
 use crate::conformance::patience::wait_until;
 use crate::conformance::subject::{Runtime, Setup, Subject, Task, Unsupported};
-use metrics_std::tokio::{Spawner, TokioAdapter};
+use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
 use metrics_std::{Clock, Measured, RuntimeMetrics};
 
 /// Tokio's bound, which is fixed.
@@ -62,7 +62,7 @@ impl Subject for CurrentThread {
 fn start(mut builder: Builder, current_thread: bool, setup: &Setup, clock: &ManualClock) -> Arc<dyn Runtime> {
     builder.enable_io().max_blocking_threads(setup.blocking_threads);
     let histograms = setup.histograms;
-    let (runtime, metrics) = TokioAdapter::builder()
+    let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder()
         .clock(Clock::custom(Arc::clone(clock)))
         .configure(|metrics| match histograms {
             Some(config) => metrics

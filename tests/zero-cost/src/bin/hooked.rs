@@ -2,8 +2,8 @@
 
 extern crate metrics_std as metrics;
 
-use metrics::tokio::{Spawner, TokioAdapter};
-use metrics::{Builder, Clock, HistogramConfig, MetricSet, NoProbe};
+use metrics::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
+use metrics::{Builder, Clock, HistogramConfig, MetricSet, NoProbe, RuntimeHandles};
 use tokio::runtime::Runtime;
 
 /// Calls the hooks.
@@ -44,13 +44,16 @@ fn worker() -> Result<u64> {
         .measures(MetricSet::ALL)
         .poll_time(HistogramConfig::DEFAULT)
         .schedule_latency(HistogramConfig::DEFAULT);
-    let (reader, mut workers) = metrics::build(description, clock.clone(), NoProbe)?;
+    let RuntimeHandles {
+        metrics: reader,
+        mut workers,
+    } = metrics::build(description, clock.clone(), NoProbe)?;
     let worker = workers.pop().ok_or("no worker")?;
     Ok(executor::run(&reader, clock, worker))
 }
 
 fn tokio() -> Result<(Runtime, Spawner)> {
-    let (runtime, metrics) =
+    let MeasuredRuntime { runtime, metrics } =
         TokioAdapter::builder().build(&mut tokio::runtime::Builder::new_current_thread())?;
     let spawner = Spawner::new(runtime.handle(), &metrics);
     Ok((runtime, spawner))
