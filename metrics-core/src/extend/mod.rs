@@ -1,20 +1,23 @@
 //! Clocks for microcontrollers: short hardware counters extended to 64 bits.
 //!
-//! There are two types, for two kinds of hardware counter:
+//! There is a type for each kind of hardware counter:
 //!
 //! - [`ExtendedCounter`]: for a counter that runs freely and wraps (DWT `CYCCNT`, a 32-bit or 16-bit timer). *Each
 //!   read* extends it. It needs no interrupt, as long as it is read twice in each of its periods.
-//! - [`PeriodicCounter`]: for a counter that interrupts at every wrap (`SysTick`). *Its interrupt* extends it, however
-//!   rarely it is read.
+//! - [`PeriodicCounter`]: for a counter that interrupts at every wrap. *Its interrupt* extends it, however rarely it is
+//!   read.
+//! - [`SysTick`]: the latter for `SysTick` of a Cortex-M, which differs from other timers in when it wraps.
 //!
-//! Both need only loads and stores: no compare-and-swap and no critical section, on every target. They may be read in
+//! All need only loads and stores: no compare-and-swap and no critical section, on every target. They may be read in
 //! thread mode and in any interrupt, and a read may interrupt another read at any point.
 
 mod free_running;
 mod periodic;
+mod sys_tick;
 
 pub use free_running::{ExtendedCounter, FreeRunning};
 pub use periodic::{PeriodicCounter, PeriodicTimer};
+pub use sys_tick::{SysTick, SysTickRegisters};
 
 use core::time::Duration;
 

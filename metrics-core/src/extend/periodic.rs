@@ -12,12 +12,13 @@ use crate::time::{TimeSource, Timestamp};
 /// An implementation:
 ///
 /// - MUST return a value from 0 to [`period`](Self::period) - 1 from [`elapsed`](Self::elapsed): the ticks since its
-///   last restart. For a timer that counts down, such as `SysTick`, this is `reload - current`;
+///   last restart. The restart is the moment at which the interrupt becomes pending. For `SysTick`, which becomes
+///   pending one tick before it reloads, use [`SysTick`](super::SysTick);
 /// - MUST return `true` from [`is_wrap_pending`](Self::is_wrap_pending) if it has restarted and the interrupt's
-///   handler has not begun yet. On a Cortex-M this is `SCB::is_pendst_pending()`;
+///   handler has not begun yet;
 /// - MUST NOT panic or block.
 pub trait PeriodicTimer {
-    /// Ticks in one period: `reload + 1` for `SysTick`.
+    /// Ticks in one period.
     fn period(&self) -> u32;
 
     /// Returns the ticks since the last restart.
@@ -49,6 +50,13 @@ impl<C> PeriodicCounter<C> {
         pub const fn new(timer: C, ticks_per_second: u32) -> Self {
             Self { wraps: OwnedCounter::new(), ticks_per_second, timer }
         }
+    }
+}
+
+#[cfg(test)]
+impl<C> PeriodicCounter<C> {
+    pub(super) fn timer(&self) -> &C {
+        &self.timer
     }
 }
 

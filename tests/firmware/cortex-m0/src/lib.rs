@@ -7,7 +7,7 @@ use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m::peripheral::{SCB, SYST};
 use cortex_m_semihosting::debug::{self, EXIT_FAILURE, EXIT_SUCCESS};
 use cortex_m_semihosting::hprintln;
-use metrics_core::extend::{FreeRunning, PeriodicTimer};
+use metrics_core::extend::{FreeRunning, SysTickRegisters};
 
 /// The frequency at which QEMU runs the core of `microbit`.
 pub const CORE_HZ: u32 = 16_000_000;
@@ -20,19 +20,15 @@ pub fn start_systick(syst: &mut SYST, period: u32) {
     syst.enable_counter();
 }
 
-/// `SysTick` that interrupts at every wrap.
-pub struct SysTickTimer<const PERIOD: u32>;
+/// The registers of `SysTick`.
+pub struct Registers;
 
-impl<const PERIOD: u32> PeriodicTimer for SysTickTimer<PERIOD> {
-    fn period(&self) -> u32 {
-        PERIOD
+impl SysTickRegisters for Registers {
+    fn current(&self) -> u32 {
+        SYST::get_current()
     }
 
-    fn elapsed(&self) -> u32 {
-        PERIOD - 1 - SYST::get_current()
-    }
-
-    fn is_wrap_pending(&self) -> bool {
+    fn is_pending(&self) -> bool {
         SCB::is_pendst_pending()
     }
 }

@@ -1,6 +1,6 @@
 //! embassy's time driver: `SysTick` at 1 kHz, read to the microsecond.
 //!
-//! `SysTick` has the highest priority of all that read the clock, as [`PeriodicCounter`] demands.
+//! `SysTick` has the highest priority of all that read the clock, as [`Clock`] demands.
 
 use core::cell::RefCell;
 use core::task::Waker;
@@ -11,35 +11,31 @@ use cortex_m_rt::exception;
 use critical_section::Mutex;
 use embassy_time_driver::{Driver, TICK_HZ};
 use embassy_time_queue_utils::Queue;
-use metrics_core::extend::{PeriodicCounter, PeriodicTimer};
+use metrics_core::extend::{SysTick as Clock, SysTickRegisters};
 
 /// The frequency at which QEMU runs the core of `lm3s6965evb` after reset.
 const CORE_HZ: u32 = 12_500_000;
 const PERIOD: u32 = CORE_HZ / 1_000;
 
-struct SysTickTimer;
+struct Registers;
 
-impl PeriodicTimer for SysTickTimer {
-    fn period(&self) -> u32 {
-        PERIOD
+impl SysTickRegisters for Registers {
+    fn current(&self) -> u32 {
+        SYST::get_current()
     }
 
-    fn elapsed(&self) -> u32 {
-        PERIOD - 1 - SYST::get_current()
-    }
-
-    fn is_wrap_pending(&self) -> bool {
+    fn is_pending(&self) -> bool {
         SCB::is_pendst_pending()
     }
 }
 
 struct SysTickDriver {
-    counter: PeriodicCounter<SysTickTimer>,
+    counter: Clock<Registers>,
     queue: Mutex<RefCell<Queue>>,
 }
 
 embassy_time_driver::time_driver_impl!(static DRIVER: SysTickDriver = SysTickDriver {
-    counter: PeriodicCounter::new(SysTickTimer, CORE_HZ),
+    counter: Clock::new(Registers, PERIOD - 1, CORE_HZ),
     queue: Mutex::new(RefCell::new(Queue::new())),
 });
 
@@ -68,7 +64,7 @@ pub fn start(syst: &mut SYST) {
 
 #[exception]
 fn SysTick() {
-    DRIVER.counter.on_wrap();
+    DRIVER.counter.on_interrupt();
     critical_section::with(|cs| {
         let mut queue = DRIVER.queue.borrow_ref_mut(cs);
         queue.next_expiration(DRIVER.now());

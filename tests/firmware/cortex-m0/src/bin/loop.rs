@@ -12,8 +12,8 @@ use core::time::Duration;
 use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::hprintln;
 use critical_section::Mutex;
-use firmware_cortex_m0::{CORE_HZ, SysTickTimer, fail, start_systick, succeed};
-use metrics_core::extend::PeriodicCounter;
+use firmware_cortex_m0::{CORE_HZ, Registers, fail, start_systick, succeed};
+use metrics_core::extend::SysTick as SysTickClock;
 use metrics_core::{
     Builder, HistogramConfig, LocationId, MetricSet, PollStart, Registry, RuntimeMetrics, Snapshot,
     StaticRegistryConfig, StaticStorage, TaskEnd, Timestamp,
@@ -24,7 +24,7 @@ const PERIOD: u32 = 15_991;
 const ROUNDS: u32 = 6_000;
 const BUCKETS: usize = 16;
 
-type Clock = PeriodicCounter<SysTickTimer<PERIOD>>;
+type Clock = SysTickClock<Registers>;
 type Storage = StaticStorage<1, BUCKETS>;
 
 const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKETS) {
@@ -44,7 +44,7 @@ const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
 };
 
 static METRICS: Registry<Storage, Clock> =
-    Registry::new(&DESCRIPTION, PeriodicCounter::new(SysTickTimer, CORE_HZ));
+    Registry::new(&DESCRIPTION, SysTickClock::new(Registers, PERIOD - 1, CORE_HZ));
 
 /// The results of the interrupt's readings.
 #[derive(Default)]
@@ -62,7 +62,7 @@ static SEEN: Mutex<RefCell<Option<Seen>>> = Mutex::new(RefCell::new(None));
 
 #[exception]
 fn SysTick() {
-    METRICS.clock().on_wrap();
+    METRICS.clock().on_interrupt();
     critical_section::with(|cs| {
         if let Some(seen) = SEEN.borrow_ref_mut(cs).as_mut() {
             seen.read();
