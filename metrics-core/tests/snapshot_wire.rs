@@ -278,3 +278,36 @@ fn an_interval_with_a_full_bucket_keeps_the_other_values() {
     let poll_time = interval.total().poll_time().unwrap();
     assert_eq!((poll_time.count(), poll_time.sum()), (0, 6_000));
 }
+
+#[test]
+fn a_host_decodes_a_full_bucket_of_a_chip() {
+    let (_, snapshot) = heap();
+    let mut json = serde_json::to_value(&snapshot).unwrap();
+    let full = u64::from(u32::MAX);
+    // Twice as many samples as the bucket counts.
+    let sum = full * 2 * 900;
+    json["external"] = serde_json::Value::Null;
+    for pointer in ["/total", "/workers/0/measurements"] {
+        json.pointer_mut(pointer).unwrap()["poll_time"]["histogram"] = serde_json::json!({
+            "config": HistogramConfig::power_of_two(1_000, 20).unwrap(),
+            "count": full.to_string(),
+            "sum": sum.to_string(),
+            "min": "900",
+            "max": "900",
+            "buckets": [[0, full.to_string()]],
+        });
+    }
+    let chip: Snapshot<StaticStorage<2, 20, Buckets32>> = serde_json::from_value(json.clone()).unwrap();
+    let host: Snapshot<HeapStorage> = postcard::from_bytes(&to_binary(&chip)).unwrap();
+    assert_eq!(serde_json::to_value(&host).unwrap(), json);
+    let worker = chip.worker(1).unwrap();
+    assert!(worker.poll_time().unwrap().is_saturated());
+    let histogram = host.worker(1).unwrap().poll_time().unwrap().histogram();
+    assert_eq!((histogram.count(), histogram.sum()), (full, sum));
+    // The sum of fewer samples can't be so large.
+    let histogram = &mut json["total"]["poll_time"]["histogram"];
+    histogram["count"] = "2".into();
+    histogram["buckets"][0][1] = "2".into();
+    let error = serde_json::from_value::<Snapshot<HeapStorage>>(json).unwrap_err();
+    assert!(error.to_string().contains("not possible"), "{error}");
+}

@@ -151,6 +151,11 @@ impl<E, C: Counts> Owned<E, C> {
                 limits::MAX_COUNT
             )));
         }
+        // A full bucket of a small chip counts no further samples, but their values are in the sum.
+        let is_full = counts
+            .as_slice()
+            .iter()
+            .any(|&count| count >= u64::from(u32::MAX));
         let extremes = match (
             min.map(&bounds),
             max.map(&bounds),
@@ -161,7 +166,7 @@ impl<E, C: Counts> Owned<E, C> {
                 if min.within(lowest) == Some(min)
                     && max.within(highest) == Some(max)
                     && min.lower <= max.upper
-                    && u128::from(sum) <= times(count, max.upper) =>
+                    && (is_full || u128::from(sum) <= times(count, max.upper)) =>
             {
                 Some(Extremes { min, max })
             }
