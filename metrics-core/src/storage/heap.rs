@@ -33,6 +33,9 @@ pub struct HeapStorage {
     used: SharedU32,
     /// At least the number of slots that were released and not leased again.
     free: SharedU32,
+    /// The slot that `find` leased last. The next search starts here, so that leasing many free slots one after the
+    /// other does not visit those before again.
+    last_found: SharedU32,
     /// Nonzero once some slot serves a worker whose index differs from the slot's.
     has_strays: SharedU32,
     /// The number of buckets in a slot's histograms; `None` for a histogram that is not configured.
@@ -66,6 +69,7 @@ impl HeapStorage {
             first,
             used: SharedU32::new(0),
             free: SharedU32::new(0),
+            last_found: SharedU32::new(0),
             has_strays: SharedU32::new(0),
             poll_time,
             schedule_latency,
@@ -81,20 +85,21 @@ impl HeapStorage {
         }))
     }
 
-    /// Returns the first existing slot that `claim` takes. `claim` takes no vacant slot.
+    /// Returns an existing slot that `claim` takes. `claim` takes no vacant slot.
     pub(crate) fn find(&self, claim: impl Fn(&Lease) -> bool) -> Option<SlotHandle> {
         // While no slot is free, the cost of a lease does not depend on their number.
         if self.free.load_acquire() == 0 {
             return None;
         }
-        let found = self.segments.iter().map_while(OnceBox::get).find_map(|segment| {
-            let index = segment.iter().position(|slot| claim(&slot.lease))?;
-            Some(SlotHandle::new(segment, index))
-        });
-        if found.is_some() {
-            let _ = self.free.add(u32::MAX);
-        }
-        found
+        let used = self.used.load_acquire() as usize;
+        let start = used.min(self.last_found.load_acquire() as usize);
+        let is_claimed = |number: &usize| self.at(*number).is_some_and(|slot| claim(&slot.lease));
+        let number = (start..used).chain(0..start).find(is_claimed)?;
+        let _ = self.free.add(u32::MAX);
+        self.last_found.store_release(number as u32);
+        let segment = self.chunk_of(number);
+        let index = number - self.slots_before(segment);
+        Some(SlotHandle::new(self.segment(segment)?, index))
     }
 
     /// Releases a slot. Only its holder may call this.
@@ -249,4 +254,48 @@ impl Storage for HeapStorage {
     type Rows<V: Clone + Debug> = Vec<V>;
     type External<V: Clone + Debug> = Vec<V>;
     type Text = String;
+}
+
+#[cfg(all(test, not(metrics_core_loom)))]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use core::cell::Cell;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// Counts the slots that leases visit, in any order of the workers.
+    #[test]
+    fn the_slots_that_leases_visit_are_linear_in_the_leases() {
+        const SLOTS: usize = 20_000;
+        let visits = Cell::new(0);
+        let visit = |is_claimed: bool| {
+            visits.set(visits.get() + 1);
+            is_claimed
+        };
+        let storage = HeapStorage::new(1, None, None);
+        let worker = |i: usize| SLOTS - i;
+        let new = (0..SLOTS).map(|i| storage.find_or_grow(|lease, _| visit(lease.claim_vacant(worker(i)))));
+        let leased: Vec<_> = new.map(Option::unwrap).collect();
+        assert!(visits.take() <= 2 * SLOTS);
+        assert!(storage.find(|_| visit(false)).is_none(), "no slot is free");
+        assert_eq!(visits.take(), 0);
+
+        leased.iter().for_each(|slot| storage.release(&slot.lease));
+        for i in 0..SLOTS {
+            storage.find(|lease| visit(lease.claim_again(worker(i)))).unwrap();
+        }
+        assert!(visits.take() <= 3 * SLOTS);
+
+        // One thread after the other takes the same slot.
+        let slot = &leased[SLOTS / 2];
+        storage.release(&slot.lease);
+        storage.find(Lease::claim_free).unwrap();
+        for _ in 0..SLOTS {
+            storage.release(&slot.lease);
+            storage.find(|lease| visit(lease.claim_free())).unwrap();
+        }
+        assert!(visits.take() <= 2 * SLOTS);
+    }
 }
