@@ -239,6 +239,20 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         numbers.map(|values| values.thread).find(|&thread| thread != 0)
     }
 
+    /// Returns the number of durations that no worker recorded because the clock stepped back. `None` without a clock.
+    ///
+    /// # Errors
+    /// Returns [`SlotBusy`], only on targets without 64-bit atomics.
+    pub fn clock_steps(&self) -> Result<Option<u64>, SlotBusy> {
+        if !self.registry.is_timed() {
+            return Ok(None);
+        }
+        let steps = self.registry.storage.slots().try_fold(0, |sum: u64, slot| {
+            Ok(sum.wrapping_add(slot.clock_steps(|attempt| self.probe.relax(attempt))?))
+        })?;
+        Ok(Some(steps))
+    }
+
     /// Returns the current counts of measured tasks by how they ended. Needs no submit.
     pub fn tasks(&self) -> Option<TaskCounts> {
         self.registry

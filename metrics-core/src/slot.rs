@@ -1,7 +1,7 @@
 //! A worker's slot: its submitted values, its lease and its live record.
 
 use crate::catalog::WorkerNumber;
-use crate::cell::{OwnedU64, SharedU32};
+use crate::cell::{OwnedU64, SharedU32, U64Cell};
 use crate::counters::{CounterValues, Counters};
 use crate::live::{Live, LiveRecord};
 use crate::record::{BucketCells, SlotHistogram};
@@ -213,13 +213,25 @@ impl<B: BucketCells> Slot<B> {
     /// Returns [`SlotBusy`] if a cell has two words and the worker was writing them during every attempt.
     #[inline]
     pub(crate) fn counter(&self, number: WorkerNumber, relax: impl Fn(u32)) -> Result<u64, SlotBusy> {
-        let read = || self.counters.get(number).unwrap_or(0);
+        self.cell(|counters| counters.get(number).unwrap_or(0), relax)
+    }
+
+    /// Returns the number of durations that were not recorded because the clock stepped back.
+    ///
+    /// # Errors
+    /// Returns the errors of [`counter`](Self::counter).
+    pub(crate) fn clock_steps(&self, relax: impl Fn(u32)) -> Result<u64, SlotBusy> {
+        self.cell(|counters| counters.clock_steps.get(), relax)
+    }
+
+    #[inline]
+    fn cell(&self, read: impl Fn(&Counters<OwnedU64>) -> u64, relax: impl Fn(u32)) -> Result<u64, SlotBusy> {
         if OwnedU64::IS_WHOLE {
             // Ordering: relaxed. A single counter publishes no other data, and a cell with one writer never goes back
             // for a reader.
-            return Ok(read());
+            return Ok(read(&self.counters));
         }
-        read_with_retries(|| self.seq.try_read(read), relax).ok_or(SlotBusy)
+        read_with_retries(|| self.seq.try_read(|| read(&self.counters)), relax).ok_or(SlotBusy)
     }
 
     /// Returns all counters as last submitted, from one submit.

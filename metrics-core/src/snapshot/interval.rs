@@ -285,6 +285,17 @@ impl<S: Storage> WorkerInterval<S> {
         (wall > 0).then(|| busy.min(wall) as f64 / wall as f64)
     }
 
+    /// Returns the share of busy time that lay in measured polls, from 0 to 1. It is below 1 if some tasks are not
+    /// measured, if sampling selects only some polls, and by the scheduler's own work between polls.
+    ///
+    /// `None` if poll times or busy time are not measured, or if there was no busy time. With a histogram's switch off,
+    /// no poll is measured, and the share is 0.
+    pub fn measured_busy_ratio(&self) -> Option<f64> {
+        let busy = self.counter(WorkerNumber::BusyDurationTotal)?;
+        let measured = self.poll_time()?.sum();
+        (busy > 0).then(|| measured.min(busy) as f64 / busy as f64)
+    }
+
     /// Returns the histogram of poll times in the interval.
     pub fn poll_time(&self) -> Option<&HistogramInterval<S::Counts>> {
         self.poll_time.as_ref()
