@@ -91,3 +91,49 @@ fn a_reader_inside_a_write_keeps_its_last_values() {
     read();
     assert_eq!(seen(), (Some(2), Some(2), None));
 }
+
+#[test]
+fn the_age_of_stale_values_adds_up_over_snapshots() {
+    static METRICS: Registry<StaticStorage<1, 8>, TestClock> = Registry::new(&DESCRIPTION, TestClock::new());
+    let age = || {
+        SEEN.with_borrow_mut(|snapshot| {
+            METRICS.clock().advance(300);
+            RuntimeMetrics::new(&METRICS).snapshot_into(snapshot);
+            let stale = snapshot.worker(0).unwrap().staleness();
+            stale.and_then(|stale| stale.age)
+        })
+    };
+    let worker = METRICS.worker(0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    assert_eq!(age(), None, "the values are current");
+    worker.start_poll(PollStart::default());
+    METRICS.clock().interrupt_at(0, move || {
+        assert_eq!(age(), Some(Duration::from_nanos(300)));
+        assert_eq!(age(), Some(Duration::from_nanos(600)));
+    });
+    worker.end_poll();
+    assert_eq!(age(), None);
+}
+
+#[test]
+fn a_snapshot_of_another_registry_keeps_no_value() {
+    static FIRST: Registry<StaticStorage<1, 8>, TestClock> = Registry::new(&DESCRIPTION, TestClock::new());
+    static SECOND: Registry<StaticStorage<1, 8>, TestClock> = Registry::new(&DESCRIPTION, TestClock::new());
+    let read = |registry: &'static Registry<StaticStorage<1, 8>, TestClock>| {
+        SEEN.with_borrow_mut(|snapshot| RuntimeMetrics::new(registry).snapshot_into(snapshot));
+        seen()
+    };
+    let [first, second] = [&FIRST, &SECOND].map(|registry| registry.worker(0).unwrap());
+    first.start_processing_scheduled_tasks();
+    first.start_poll(PollStart::default());
+    first.end_poll();
+    assert_eq!(read(&FIRST), (Some(1), Some(1), None));
+    // The second registry has the same name and can't be read.
+    second.start_processing_scheduled_tasks();
+    second.start_poll(PollStart::default());
+    SECOND.clock().interrupt_at(0, move || {
+        assert_eq!(read(&SECOND), (None, None, Some(Staleness { age: None })));
+    });
+    second.end_poll();
+    assert_eq!(read(&SECOND), (Some(1), Some(1), None));
+}
