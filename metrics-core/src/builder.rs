@@ -91,7 +91,9 @@ pub const DEFAULT_SUBMIT_INTERVAL: Duration = Duration::from_millis(1);
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct Builder<'a> {
     name: &'a str,
+    /// Zero if the number is not known.
     workers: usize,
+    has_dynamic_workers: bool,
     poll_time: Option<HistogramConfig>,
     schedule_latency: Option<HistogramConfig>,
     blocking_queue_wait: Option<HistogramConfig>,
@@ -123,6 +125,7 @@ impl<'a> Builder<'a> {
         Self {
             name: "main",
             workers: 1,
+            has_dynamic_workers: false,
             poll_time: None,
             schedule_latency: None,
             blocking_queue_wait: None,
@@ -144,6 +147,15 @@ impl<'a> Builder<'a> {
     /// Sets the number of workers. For a pool that changes its size, this is the number that it starts with.
     pub const fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
+        self.has_dynamic_workers = false;
+        self
+    }
+
+    /// Sets that the number of workers is not known, because each thread leases a slot when it first needs one. Readers
+    /// return `None` for it. Replaces [`workers`](Self::workers).
+    pub const fn dynamic_workers(mut self) -> Self {
+        self.workers = 0;
+        self.has_dynamic_workers = true;
         self
     }
 
@@ -219,7 +231,7 @@ impl<'a> Builder<'a> {
     }
 
     const fn check(&self) -> Result<(), ConfigError> {
-        if self.workers == 0 {
+        if self.workers == 0 && !self.has_dynamic_workers {
             return Err(ConfigError::NoWorkers);
         }
         if self.workers > MAX_WORKERS {

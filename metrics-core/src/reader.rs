@@ -135,7 +135,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
     }
 
     fn knows(&self, worker: usize) -> bool {
-        worker < self.num_workers() || self.slots(worker).next().is_some()
+        worker < self.num_workers().unwrap_or(0) || self.slots(worker).next().is_some()
     }
 
     /// Returns the sum of one metric over all workers, in its own unit. `None` if the runtime does not measure it.
@@ -147,9 +147,11 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
             return Ok(None);
         }
         if self.probe.worker_numbers().has_worker(number) {
-            return Ok((0..self.num_workers()).try_fold(0, |sum: u64, worker| {
-                Some(sum.wrapping_add(self.probe.worker(worker, number)?))
-            }));
+            return Ok(
+                (0..self.num_workers().unwrap_or(0)).try_fold(0, |sum: u64, worker| {
+                    Some(sum.wrapping_add(self.probe.worker(worker, number)?))
+                }),
+            );
         }
         if !self.registry.measured().has_worker(number) {
             return Ok(None);
@@ -216,10 +218,13 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         })
     }
 
-    /// Returns the number of workers that the probe reports, or else the configured number. A worker leased with a
-    /// higher index has its own metrics too.
-    pub fn num_workers(&self) -> usize {
-        self.probe.num_workers().unwrap_or(self.registry.info.num_workers)
+    /// Returns the number of workers that the probe reports, or else the configured number. `None` if neither is known.
+    /// A worker leased with a higher index has its own metrics too.
+    pub fn num_workers(&self) -> Option<usize> {
+        let configured = self.registry.info.num_workers;
+        self.probe
+            .num_workers()
+            .or((configured != 0).then_some(configured))
     }
 
     /// Returns the exponentially weighted mean of a worker's measured polls, with alpha 1/10. `None` before the first.

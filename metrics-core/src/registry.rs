@@ -1,7 +1,7 @@
 //! One runtime's metrics: slots, shared counters, switches and the clock.
 
 use crate::catalog::{MetricSet, RuntimeNumber, WorkerNumber};
-use crate::cell::SharedCounter;
+use crate::cell::{SharedCounter, SharedU32};
 use crate::histogram::HistogramConfig;
 use crate::record::{SharedHistogram, StallCells, StallKind};
 use crate::stamp::WakeStamp;
@@ -160,7 +160,8 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
         self.info.resolution
     }
 
-    /// Returns the configured number of workers. A pool that changes its size may run more.
+    /// Returns the configured number of workers: zero with
+    /// [`Builder::dynamic_workers`](crate::Builder::dynamic_workers). A pool that changes its size may run more.
     pub fn num_workers(&self) -> usize {
         self.info.num_workers
     }
@@ -235,7 +236,10 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
     /// The per-worker metrics that hooks measure. These include no gauges, which only the runtime reports.
     pub(crate) fn measured(&self) -> MetricSet {
         let counters = MetricSet::worker(WorkerNumber::COUNTERS);
-        let measures = self.info.measures.intersection(counters);
+        let mut measures = self.info.measures.intersection(counters);
+        if S::host(&self.shared.host).is_some_and(|host| host.measures_roots.load_acquire() != 0) {
+            measures = measures.union(MetricSet::worker(&[WorkerNumber::RootPolls]));
+        }
         if self.info.timed {
             measures
         } else {
@@ -283,6 +287,8 @@ pub struct HostCells<B> {
     pub(crate) io_ready: SharedCounter,
     pub(crate) blocking_queue_wait: Option<SharedHistogram<B>>,
     pub(crate) stalls: StallCells,
+    /// Nonzero once a root future is measured.
+    pub(crate) measures_roots: SharedU32,
 }
 
 impl<H> Shared<H> {
@@ -306,6 +312,7 @@ impl<B> HostCells<B> {
             io_ready: SharedCounter::new(),
             blocking_queue_wait,
             stalls: StallCells::new(),
+            measures_roots: SharedU32::new(0),
         }
     }
 }
@@ -368,6 +375,16 @@ impl<S: Storage> SharedCounters<'_, S> {
     pub fn io_ready(&self, events: u64) {
         if let Some(host) = S::host(&self.shared.host) {
             host.io_ready.add_release(events);
+        }
+    }
+
+    /// Adds the polls of root futures to the measured metrics. An adapter that sees only wrapped roots calls it when the
+    /// first one is wrapped; until then the number of root polls is `None`. Fixed storage ignores it.
+    pub fn measure_root_polls(&self) {
+        if let Some(host) = S::host(&self.shared.host)
+            && RECORDING
+        {
+            host.measures_roots.store_release(1);
         }
     }
 

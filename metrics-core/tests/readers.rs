@@ -155,7 +155,10 @@ fn configured_workers_that_never_run_cost_nothing() {
             .build(TestClock::new())
             .unwrap();
         let snapshot = RuntimeMetrics::new(registry).snapshot();
-        assert_eq!((snapshot.num_workers(), snapshot.workers().len()), (workers, 0));
+        assert_eq!(
+            (snapshot.num_workers(), snapshot.workers().len()),
+            (Some(workers), 0)
+        );
     }
 }
 

@@ -108,7 +108,7 @@ fn values(snapshot: &Snapshot<HeapStorage>) -> String {
     let mut out = String::new();
     write!(
         out,
-        "{} {} {:?} {:?} {} {:?} {:?} ",
+        "{} {} {:?} {:?} {:?} {:?} {:?} ",
         snapshot.name(),
         snapshot.epoch(),
         snapshot.started_at(),

@@ -139,22 +139,20 @@ pub fn build(
 /// # Ok::<(), metrics_std::BuildError>(())
 /// ```
 ///
-/// Each thread that polls a measured future leases a slot until it ends, and appears in snapshots as a worker. No hook reports that such
-/// a thread becomes idle, so the end of every poll submits, and parks and busy time are `None`. This function sets the start time to now
+/// Each thread that polls a measured future leases a slot until it ends, and appears in snapshots as a worker. The executor's number of
+/// threads is not known, so `num_workers` is `None`. No hook reports that such a thread becomes idle, so the end of every poll submits, and
+/// parks and busy time are `None`. This function sets the start time to now
 /// and derives the epoch from it. It replaces the workers, the measured metrics and the submit interval of `description`.
 ///
 /// # Errors
 /// Returns [`BuildError::Config`] if the configuration is invalid.
 pub fn build_wrapped(description: Builder<'_>, clock: Clock) -> Result<RuntimeMetrics, BuildError> {
-    let polls = MetricSet::worker(&[
-        WorkerNumber::PollCount,
-        WorkerNumber::RootPolls,
-        WorkerNumber::NestedPolls,
-    ]);
+    // Roots are measured once one is wrapped.
+    let polls = MetricSet::worker(&[WorkerNumber::PollCount, WorkerNumber::NestedPolls]);
     // The executor may have tasks that are not wrapped, so the number of alive tasks is not known.
     let tasks = MetricSet::TASKS.without(MetricSet::runtime(&[RuntimeNumber::NumAliveTasks]));
     let description = description
-        .workers(1)
+        .dynamic_workers()
         .measures(polls.union(tasks))
         .submit_interval(Duration::ZERO);
     let registry = stamped(description).build(clock)?;

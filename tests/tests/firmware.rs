@@ -66,7 +66,7 @@ fn the_decoded_snapshot_agrees_with_the_trace_and_the_table() {
     let output = output();
     let (snapshot, trace) = decoded(&output);
     assert_eq!(snapshot.name(), "embassy");
-    assert_eq!(snapshot.num_workers(), trace.executors.len());
+    assert_eq!(snapshot.num_workers(), Some(trace.executors.len()));
     for (index, executor) in trace.executors.iter().enumerate() {
         let worker = snapshot.worker(index).expect("a worker for each executor");
         assert_eq!(worker.poll_count(), Some(executor.polls));

@@ -32,6 +32,8 @@ pub(crate) struct Cache {
     pub(super) scratch: [Scratch; 2],
     /// Metrics that the runtime reported itself. They replace those of the hooks.
     pub(super) probed: MetricSet,
+    /// The counters that hooks incremented at the last snapshot.
+    measured: MetricSet,
     sampling: [Sampling; 2],
     /// Sums over all workers that the snapshot stores in another form or not at all.
     pub(super) mean: Weighted,
@@ -54,6 +56,7 @@ impl Cache {
             changed: Vec::new(),
             scratch: [scratch(), scratch()],
             probed: MetricSet::NONE,
+            measured: MetricSet::NONE,
             sampling: [Sampling::Every; 2],
             mean: Weighted::default(),
             polls: 0,
@@ -77,8 +80,10 @@ impl Cache {
         let moment = read_runtime(to, registry, probe, &mut self.probed);
         if take(&mut self.is_new) {
             self.sampling = moment.sampling;
+            self.measured = moment.measured;
             to.total = moment.blank(registry, MetricSet::NONE);
         }
+        self.add_measured(to, &moment);
         self.read_blocking_queue_wait(to, registry, probe);
         self.read_probed(to, registry, &moment, probe);
         self.find_changed(to, registry, &moment, probe);
@@ -94,6 +99,22 @@ impl Cache {
         self.set_sampling(to, &moment);
         self.finish_total(to, &moment);
         self.clear_unread(to);
+    }
+
+    /// Adds the counters that hooks measure since the last snapshot.
+    fn add_measured(&mut self, to: &mut Snapshot<HeapStorage>, moment: &Moment) {
+        let new = moment.measured.without(self.measured);
+        if new.has_no_worker() {
+            return;
+        }
+        self.measured = moment.measured;
+        for entry in to.workers.iter_mut().chain(&mut to.external) {
+            if !entry.missing {
+                let new = new.intersection(known(entry.index, moment, self.probed));
+                let numbers = &mut entry.measurements.numbers;
+                numbers.known = numbers.known.union(new);
+            }
+        }
     }
 
     /// Returns the position of the worker with this index. A new worker gets an entry at the end, out of order.

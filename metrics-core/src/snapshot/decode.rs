@@ -1,7 +1,7 @@
 //! Decoding a serialised snapshot, within a memory limit and with one check of the whole.
 
 use super::measurements::{HistogramReading, Measurements};
-use super::wire::{FIELDS, SNAPSHOT_SCHEMA};
+use super::wire::{FIELDS, SNAPSHOT_SCHEMA, WorkerCount};
 use super::{Snapshot, WorkerSnapshot};
 use crate::catalog::RuntimeNumber;
 use crate::histogram::HistogramSnapshot;
@@ -263,7 +263,7 @@ impl<S: Storage> Decoder<S> {
             "epoch" => snapshot.epoch = next.next::<U64>()?.0,
             "started_at" => snapshot.started_at = number(next)?,
             "uptime" => snapshot.uptime = number(next)?,
-            "num_workers" => snapshot.num_workers = next.next::<u32>()? as usize,
+            "num_workers" => snapshot.num_workers = next.next::<WorkerCount>()?.0,
             "tasks" => snapshot.tasks = next.next()?,
             "blocking_queue_wait" => {
                 snapshot.blocking_queue_wait = next.next()?;

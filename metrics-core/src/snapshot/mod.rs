@@ -56,6 +56,7 @@ pub struct Snapshot<S: Storage> {
     pub(crate) epoch: u64,
     pub(crate) started_at: Option<u64>,
     pub(crate) uptime: Option<u64>,
+    /// Zero if it is not known.
     pub(crate) num_workers: usize,
     pub(crate) tasks: Option<TaskCounts>,
     pub(crate) runtime: RuntimeNumbers,
@@ -125,10 +126,10 @@ impl<S: Storage> Snapshot<S> {
         self.uptime.map(Duration::from_nanos)
     }
 
-    /// Returns the number of workers that the probe reports, or else the configured number. This includes workers that
-    /// no thread has run yet, which have no entry in [`workers`](Self::workers).
-    pub fn num_workers(&self) -> usize {
-        self.num_workers
+    /// Returns the number of workers that the probe reports, or else the configured number. `None` if neither is known.
+    /// This includes workers that no thread has run yet, which have no entry in [`workers`](Self::workers).
+    pub fn num_workers(&self) -> Option<usize> {
+        (self.num_workers != 0).then_some(self.num_workers)
     }
 
     /// Returns the sum over all workers and external threads. A metric that is not known for every one of them is

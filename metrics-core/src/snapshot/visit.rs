@@ -140,8 +140,10 @@ impl<S: Storage> Snapshot<S> {
                 });
             }
             InfoMetric::NumWorkers => {
-                let workers = self.num_workers() as u64;
-                emit(metric, None, Some(SampleValue::Number(workers)), visit);
+                let workers = self
+                    .num_workers()
+                    .map(|workers| SampleValue::Number(workers as u64));
+                emit(metric, None, workers, visit);
             }
             InfoMetric::StartedAt => {
                 let started_at = self.started_at();

@@ -49,10 +49,7 @@ impl<S: Storage> Serialize for Snapshot<S> {
         out.serialize_field("epoch", &U64(self.epoch))?;
         out.serialize_field("started_at", &self.started_at.map(U64))?;
         out.serialize_field("uptime", &self.uptime.map(U64))?;
-        out.serialize_field(
-            "num_workers",
-            &u32::try_from(self.num_workers).unwrap_or(u32::MAX),
-        )?;
+        out.serialize_field("num_workers", &WorkerCount(self.num_workers))?;
         out.serialize_field("tasks", &self.tasks)?;
         for &number in RuntimeNumber::ALL {
             out.serialize_field(number.name(), &self.runtime.get(number).map(U64))?;
@@ -62,6 +59,31 @@ impl<S: Storage> Serialize for Snapshot<S> {
         out.serialize_field("workers", self.workers())?;
         out.serialize_field("external", &self.external())?;
         out.end()
+    }
+}
+
+/// A number of workers: 32 bits, and zero if it is not known, which is null in human-readable formats.
+pub(super) struct WorkerCount(pub(super) usize);
+
+impl Serialize for WorkerCount {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        let workers = u32::try_from(self.0).unwrap_or(u32::MAX);
+        if serializer.is_human_readable() && workers == 0 {
+            serializer.serialize_none()
+        } else {
+            workers.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for WorkerCount {
+    fn deserialize<Z: Deserializer<'de>>(deserializer: Z) -> Result<Self, Z::Error> {
+        let workers = if deserializer.is_human_readable() {
+            Option::deserialize(deserializer)?.unwrap_or(0)
+        } else {
+            u32::deserialize(deserializer)?
+        };
+        Ok(Self(workers as usize))
     }
 }
 

@@ -215,14 +215,13 @@ impl core::fmt::Debug for TokioAdapter<'_> {
     }
 }
 
-/// The metrics that hooks and wrappers measure. Tokio itself reports the others.
+/// The metrics that hooks and wrappers measure. Tokio itself reports the others. Roots are measured once one is wrapped.
 fn measured() -> MetricSet {
     MetricSet::worker(&[
         WorkerNumber::ParkCount,
         WorkerNumber::ParkUnparkCount,
         WorkerNumber::PollCount,
         WorkerNumber::BudgetForcedYieldCount,
-        WorkerNumber::RootPolls,
         WorkerNumber::NestedPolls,
     ])
     .union(MetricSet::TASKS)

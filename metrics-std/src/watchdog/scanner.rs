@@ -84,7 +84,7 @@ impl<R: RegistryRef, P: Probe + Clone> StallScanner<R, P> {
         let probe = metrics.probe();
         let reports_progress =
             |worker| matches!(probe.worker_state(worker), Some(state) if state.progress.is_some());
-        let kinds = if (0..metrics.num_workers()).any(reports_progress) {
+        let kinds = if (0..metrics.num_workers().unwrap_or(0)).any(reports_progress) {
             &[StallKind::Poll, StallKind::NoProgress][..]
         } else {
             &[StallKind::Poll]

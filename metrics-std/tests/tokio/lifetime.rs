@@ -141,7 +141,7 @@ fn counters_of_tokio_stay_when_the_runtime_is_gone() {
                     metrics.worker_park_unpark_count(worker).unwrap(),
                 )
             };
-            (worker(0), worker(metrics.num_workers() - 1))
+            (worker(0), worker(metrics.num_workers().unwrap() - 1))
         };
         let (workers, running) = (metrics.num_workers(), numbers());
         drop((runtime, spawner));

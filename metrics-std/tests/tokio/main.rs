@@ -16,6 +16,7 @@ mod lifetime;
 mod places;
 mod stalls;
 mod task_counts;
+mod unmeasured;
 #[cfg(tokio_unstable)]
 mod unstable;
 

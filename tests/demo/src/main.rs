@@ -141,7 +141,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// the polls in progress.
 fn at_rest(metrics: &RuntimeMetrics, witness: &Witness) -> (Snapshot, Testimony) {
     let all_parked = || {
-        let mut workers = (0..metrics.num_workers()).map(|worker| metrics.live(worker));
+        let mut workers = (0..metrics.num_workers().unwrap_or(0)).map(|worker| metrics.live(worker));
         workers.all(|live| live.is_some_and(|live| live.state == WorkerState::Parked))
     };
     let give_up = Instant::now() + PATIENCE;

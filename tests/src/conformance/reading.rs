@@ -54,10 +54,10 @@ impl Reading {
                     snapshot.uptime()?.checked_sub(worker.state_for()?).unwrap(),
                 ))
             })),
-            // A snapshot without data has no workers and this epoch. No runtime has either.
-            "num_workers" => Some(snapshot.num_workers() as u64).filter(|&workers| workers != 0),
+            "num_workers" => snapshot.num_workers().map(|workers| workers as u64),
             "blocking_queue_wait" => snapshot.blocking_queue_wait().map(HistogramSnapshot::count),
             "started_at" => snapshot.started_at(),
+            // A snapshot without data has this epoch, which no runtime has.
             "epoch" => Some(snapshot.epoch()).filter(|&epoch| epoch != 0),
             unknown => panic!("no scenario reads {unknown}"),
         }

@@ -134,7 +134,7 @@ fn a_registry_has_its_name_and_its_workers() {
     let RuntimeHandles { metrics, workers } = runtime();
     assert_eq!(
         (metrics.name(), metrics.num_workers(), workers.len()),
-        ("mine", 3, 3)
+        ("mine", Some(3), 3)
     );
     let runtimes = Runtimes::new();
     runtimes.add(&metrics).unwrap();
@@ -166,7 +166,7 @@ fn a_static_registry_records_nothing() {
     let metrics = metrics_core::RuntimeMetrics::new(&REGISTRY);
     assert_eq!(
         (metrics.num_workers(), metrics.worker_poll_count(1).unwrap()),
-        (2, None)
+        (Some(2), None)
     );
 }
 

@@ -33,6 +33,7 @@ enum Stage {
 
 impl Task {
     pub(super) fn root(target: Arc<RecordingTarget>) -> Self {
+        target.registry.shared().measure_root_polls();
         Self {
             stage: Stage::Fresh(target, None),
             life: None,

@@ -82,7 +82,7 @@ struct Testbed {
 impl Testbed {
     /// Returns whether a task is scheduled and not yet taken by a worker.
     fn is_anything_queued(&self) -> bool {
-        let depths = (0..self.metrics.num_workers())
+        let depths = (0..self.metrics.num_workers().unwrap_or(0))
             .filter_map(|worker| self.metrics.worker_local_queue_depth(worker).ok());
         depths
             .chain([self.metrics.global_queue_depth()])
@@ -91,7 +91,7 @@ impl Testbed {
 
     /// Returns how often each worker has parked and unparked, if all of them are parked now.
     fn parked(&self) -> Option<Vec<u64>> {
-        (0..self.metrics.num_workers())
+        (0..self.metrics.num_workers().unwrap_or(0))
             .map(|worker| {
                 self.metrics
                     .worker_park_unpark_count(worker)
