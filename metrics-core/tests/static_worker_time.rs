@@ -1,4 +1,5 @@
 //! The time that a poll of a worker in a `static` includes.
+#![cfg(not(metrics_core_loom))]
 #![allow(missing_docs)]
 
 #[path = "common/clock.rs"]
