@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(collector));
 
-    for MeasuredRuntime { runtime, metrics } in [&api, &jobs] {
+    for MeasuredRuntime { runtime, metrics, .. } in [&api, &jobs] {
         runtime.block_on(Spawner::new(runtime.handle(), metrics).spawn(async {}))?;
     }
 

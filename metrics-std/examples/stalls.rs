@@ -3,16 +3,19 @@
 use core::time::Duration;
 use std::sync::mpsc::channel;
 
-use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
+use metrics_std::tokio::{MeasuredRuntime, TokioAdapter};
 use metrics_std::watchdog::watch_stalls;
 use tokio::runtime::Builder;
 
 fn main() -> Result<(), Box<dyn core::error::Error>> {
     let mut builder = Builder::new_multi_thread();
-    let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder()
+    let MeasuredRuntime {
+        runtime,
+        metrics,
+        spawner,
+    } = TokioAdapter::builder()
         .name("api")
         .build(builder.worker_threads(2))?;
-    let spawner = Spawner::new(runtime.handle(), &metrics);
 
     let (report, reports) = channel();
     let _watchdog = watch_stalls(&metrics, Duration::from_millis(20), move |stall| {

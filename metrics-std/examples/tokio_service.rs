@@ -5,17 +5,20 @@ use std::sync::Arc;
 
 use axum::{Router, routing::get};
 use metrics_std::prometheus::{RuntimeCollector, endpoint}; // +
-use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter}; // +
+use metrics_std::tokio::{MeasuredRuntime, TokioAdapter}; // +
 use metrics_std::watchdog::watch_stalls; // +
 use prometheus_client::registry::Registry; // +
 use tokio::{net::TcpListener, runtime::Builder};
 
 fn main() -> Result<(), Box<dyn core::error::Error>> {
     // + Builds the runtime, in place of `#[tokio::main]` or `Builder::build`.
-    let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder()
+    let MeasuredRuntime {
+        runtime,
+        metrics,
+        spawner,
+    } = TokioAdapter::builder()
         .name("api")
         .build(Builder::new_multi_thread().enable_all())?;
-    let spawner = Spawner::new(runtime.handle(), &metrics); // +
 
     // + Reports every poll that blocks its worker for 50 ms or more, while it does.
     let _watchdog = watch_stalls(&metrics, Duration::from_millis(50), |stall| eprintln!("{stall}"))?;

@@ -55,8 +55,7 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// use tokio::{net::TcpListener, runtime::Builder};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder().build(Builder::new_multi_thread().enable_all())?;
-/// let spawner = Spawner::new(runtime.handle(), &metrics);
+/// let MeasuredRuntime { runtime, metrics, spawner } = TokioAdapter::builder().build(Builder::new_multi_thread().enable_all())?;
 /// runtime.block_on(async {
 ///     let listener = TcpListener::bind("127.0.0.1:3000").await?;
 ///     let app = Router::new().route("/", get(async || "hello"));

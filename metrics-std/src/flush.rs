@@ -19,11 +19,10 @@ const SLEEP: Duration = Duration::from_micros(100);
 ///
 /// ```
 /// use core::time::Duration;
-/// use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
+/// use metrics_std::tokio::{MeasuredRuntime, TokioAdapter};
 /// use tokio::runtime::Builder;
 ///
-/// let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder().build(&mut Builder::new_multi_thread())?;
-/// let spawner = Spawner::new(runtime.handle(), &metrics);
+/// let MeasuredRuntime { runtime, metrics, spawner } = TokioAdapter::builder().build(&mut Builder::new_multi_thread())?;
 /// runtime.block_on(spawner.spawn(async {}))?;
 /// metrics_std::flush(&metrics, Duration::from_secs(10))?;
 /// assert_eq!(metrics.poll_count()?, Some(1));

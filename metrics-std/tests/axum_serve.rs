@@ -5,7 +5,7 @@
 
 use axum::Router;
 use axum::routing::get;
-use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
+use metrics_std::tokio::{MeasuredRuntime, TokioAdapter};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -17,8 +17,11 @@ use tokio::sync::oneshot;
 fn every_connection_is_a_task_that_can_be_wrapped() {
     let mut builder = Builder::new_multi_thread();
     let built = TokioAdapter::builder().build(builder.worker_threads(1).enable_all());
-    let MeasuredRuntime { runtime, metrics } = built.expect("the defaults work");
-    let spawner = Spawner::new(runtime.handle(), &metrics);
+    let MeasuredRuntime {
+        runtime,
+        metrics,
+        spawner,
+    } = built.expect("the defaults work");
     let listener = runtime
         .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
         .expect("no free port");

@@ -39,10 +39,13 @@ fn start(router: Router) -> Server {
 
 fn start_with(router: impl FnOnce(&Spawner) -> Router) -> Server {
     let mut builder = Builder::new_multi_thread();
-    let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder()
+    let MeasuredRuntime {
+        runtime,
+        metrics,
+        spawner,
+    } = TokioAdapter::builder()
         .build(builder.worker_threads(2).enable_all())
         .unwrap();
-    let spawner = Spawner::new(runtime.handle(), &metrics);
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
@@ -286,10 +289,13 @@ fn a_graceful_shutdown_answers_what_was_asked_and_accepts_no_more() {
 
 #[test]
 fn the_spawn_site_is_the_call_of_serve() {
-    let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder()
+    let MeasuredRuntime {
+        runtime,
+        metrics,
+        spawner,
+    } = TokioAdapter::builder()
         .build(Builder::new_current_thread().enable_all())
         .unwrap();
-    let spawner = Spawner::new(runtime.handle(), &metrics);
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -332,10 +338,13 @@ fn answer(address: SocketAddr) -> String {
 #[test]
 fn a_panic_in_wrap_tasks_ends_one_connection_and_not_the_server() {
     let mut builder = Builder::new_multi_thread();
-    let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder()
+    let MeasuredRuntime {
+        runtime,
+        metrics,
+        spawner,
+    } = TokioAdapter::builder()
         .build(builder.worker_threads(2).enable_all())
         .unwrap();
-    let spawner = Spawner::new(runtime.handle(), &metrics);
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();

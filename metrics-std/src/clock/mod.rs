@@ -69,6 +69,15 @@ impl Clock {
             .get()
             .is_some_and(|source| !matches!(source, Source::Custom(_)))
     }
+
+    /// Returns whether both clocks read the same source. Clones of one custom clock do, and two custom clocks do not.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self.0.get(), other.0.get()) {
+            (Some(source), Some(other)) => source.is_same(other),
+            _ => true,
+        }
+    }
 }
 
 impl Default for Clock {

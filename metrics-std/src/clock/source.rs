@@ -19,6 +19,15 @@ impl Source {
         TscClock::new().map_or_else(|| Self::Instant(InstantClock::new()), Self::Tsc)
     }
 
+    #[cfg(feature = "tokio")]
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tsc(_), Self::Tsc(_)) | (Self::Instant(_), Self::Instant(_)) => true,
+            (Self::Custom(clock), Self::Custom(other)) => Arc::ptr_eq(clock, other),
+            _ => false,
+        }
+    }
+
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Tsc(_) => "tsc",

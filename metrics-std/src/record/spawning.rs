@@ -24,31 +24,40 @@ thread_local! {
     static SPAWN: Cell<Spawn> = const { Cell::new(Spawn::None) };
 }
 
-/// Restores the state of the outer spawn when it is dropped, also when the spawn panics.
-struct Restore(Spawn);
+/// A spawn in progress on this thread. Begin it before a measured future is passed to a runtime. Dropping it without a call of
+/// [`count_unless_refused`](Self::count_unless_refused), as when the runtime panics, counts nothing.
+///
+/// It is a guard and not a function that calls the runtime, so that the runtime sees the location of the user's call.
+#[must_use = "the spawn is not counted"]
+pub(crate) struct SpawnGuard {
+    outer: Spawn,
+}
 
-impl Drop for Restore {
-    fn drop(&mut self) {
-        SPAWN.set(self.0);
+impl SpawnGuard {
+    pub(crate) fn begin() -> Self {
+        Self {
+            outer: if RECORDING {
+                SPAWN.replace(Spawn::InProgress)
+            } else {
+                Spawn::None
+            },
+        }
+    }
+
+    /// Counts the task unless the runtime has refused it.
+    pub(crate) fn count_unless_refused(self, target: &Arc<RecordingTarget>, polled_by: PolledBy) {
+        if RECORDING && matches!(SPAWN.get(), Spawn::InProgress) {
+            thread_leases::count_spawn(target, polled_by);
+        }
     }
 }
 
-/// Calls `spawn`, which passes a measured future to a runtime, and counts the task unless the runtime refuses it.
-pub(crate) fn count_accepted<T>(
-    target: &Arc<RecordingTarget>,
-    polled_by: PolledBy,
-    spawn: impl FnOnce() -> T,
-) -> T {
-    if !RECORDING {
-        return spawn();
+impl Drop for SpawnGuard {
+    fn drop(&mut self) {
+        if RECORDING {
+            SPAWN.set(self.outer);
+        }
     }
-    let before = Restore(SPAWN.replace(Spawn::InProgress));
-    let spawned = spawn();
-    if matches!(SPAWN.get(), Spawn::InProgress) {
-        thread_leases::count_spawn(target, polled_by);
-    }
-    drop(before);
-    spawned
 }
 
 /// Notes that this thread is about to drop a measured future that was never polled. Returns whether this refuses the spawn in progress.

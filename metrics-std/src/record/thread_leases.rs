@@ -64,6 +64,20 @@ pub(crate) fn find(registry: &Arc<Registry>) -> Option<Rc<Lease>> {
         .flatten()
 }
 
+/// Returns the target of this thread's latest lease whose target matches.
+#[allow(dead_code, reason = "only an adapter looks for its runtime")]
+#[inline]
+pub(crate) fn find_target(matches: impl Fn(&RecordingTarget) -> bool) -> Option<Arc<RecordingTarget>> {
+    LEASES
+        .try_with(|leases| {
+            let leases = leases.try_borrow().ok()?;
+            let lease = leases.iter().rev().find(|lease| matches(&lease.target))?;
+            Some(Arc::clone(&lease.target))
+        })
+        .ok()
+        .flatten()
+}
+
 /// Leases a slot for this thread. Returns `None` if its thread-locals are destroyed or the registry is full.
 #[cold]
 fn lease(target: &RecordingTarget, options: LeaseOptions) -> Option<Rc<Lease>> {

@@ -2,38 +2,54 @@
 
 use std::sync::Arc;
 
-use metrics_core::{Builder, HistogramConfig, MetricSet, NoProbe, RECORDING, WorkerNumber};
+use metrics_core::{Builder, ConfigError, HistogramConfig, MetricSet, NoProbe, RECORDING, WorkerNumber};
 use tokio::runtime::{Handle, LocalOptions, LocalRuntime, Runtime};
 
+use super::attach::{self, AttachError};
+use super::by_id;
 use super::callbacks::Callbacks;
 use super::installed::Installed;
 use super::leases::TokioLeases;
 use super::probe::TokioProbe;
+use super::sentinel::Watched;
+use super::spawner::Spawner;
 use super::thread_hooks::ThreadHooks;
 use crate::Clock;
-use crate::build::{BuildError, RuntimeMetrics, stamped};
+use crate::build::{BuildError, Registry, RuntimeMetrics, stamped};
 use crate::process_probe::ProcessProbe;
 use crate::record::runtime_leases::RuntimeLeases;
 use crate::record::target::RecordingTarget;
 
-/// A Tokio runtime and the reader of its metrics, as [`TokioAdapter::build`] returns them.
+/// A measured Tokio runtime: what spawns on it and what reads its metrics.
 #[derive(Debug)]
 pub struct MeasuredRuntime<R = Runtime> {
-    /// The runtime: a [`Runtime`], or a [`LocalRuntime`] from [`TokioAdapter::build_local`].
+    /// The runtime: a [`Runtime`] from [`TokioAdapter::build`], a [`LocalRuntime`] from [`TokioAdapter::build_local`], or the
+    /// [`Handle`] that was passed to [`attach()`](super::attach()).
     pub runtime: R,
-    /// The reader of its metrics, which does not keep it alive.
+    /// Reads the metrics. It does not keep the runtime alive.
     pub metrics: RuntimeMetrics,
+    /// Spawns measured tasks on the runtime.
+    pub spawner: Spawner,
+}
+
+impl<R> MeasuredRuntime<R> {
+    fn new(handle: &Handle, runtime: R, metrics: RuntimeMetrics) -> Self {
+        Self {
+            spawner: Spawner::new(handle, &metrics),
+            runtime,
+            metrics,
+        }
+    }
 }
 
 /// Builds a measured Tokio runtime from a Tokio builder, and a reader of its metrics.
 ///
 /// ```
-/// use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
+/// use metrics_std::tokio::{MeasuredRuntime, TokioAdapter};
 /// use tokio::runtime::Builder;
 ///
 /// let adapter = TokioAdapter::builder().name("api");
-/// let MeasuredRuntime { runtime, metrics } = adapter.build(Builder::new_multi_thread().enable_all())?;
-/// let spawner = Spawner::new(runtime.handle(), &metrics);
+/// let MeasuredRuntime { runtime, metrics, spawner } = adapter.build(Builder::new_multi_thread().enable_all())?;
 /// runtime.block_on(spawner.spawn(async {}))?;
 /// assert_eq!(metrics.completed_tasks_count(), Some(1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -159,8 +175,8 @@ impl<'a> TokioAdapter<'a> {
     pub fn build(self, builder: &mut tokio::runtime::Builder) -> Result<MeasuredRuntime, BuildError> {
         let (hooks, installed) = self.install(builder, false)?;
         let runtime = installed.builder.build()?;
-        let metrics = finish(&hooks, runtime.handle());
-        Ok(MeasuredRuntime { runtime, metrics })
+        let metrics = add(runtime.handle(), &hooks.target, &hooks.leases);
+        Ok(MeasuredRuntime::new(&runtime.handle().clone(), runtime, metrics))
     }
 
     /// Builds a [`LocalRuntime`], whose tasks need not be `Send`, and a reader of its metrics. Otherwise behaves as [`build`](Self::build).
@@ -177,8 +193,37 @@ impl<'a> TokioAdapter<'a> {
     ) -> Result<MeasuredRuntime<LocalRuntime>, BuildError> {
         let (hooks, installed) = self.install(builder, true)?;
         let runtime = installed.builder.build_local(options)?;
-        let metrics = finish(&hooks, runtime.handle());
-        Ok(MeasuredRuntime { runtime, metrics })
+        let metrics = add(runtime.handle(), &hooks.target, &hooks.leases);
+        Ok(MeasuredRuntime::new(&runtime.handle().clone(), runtime, metrics))
+    }
+
+    /// Attaches to a runtime that was built elsewhere. [`attach`](super::attach()) describes what is measured then.
+    ///
+    /// ```
+    /// use metrics_std::tokio::TokioAdapter;
+    ///
+    /// let runtime = tokio::runtime::Runtime::new()?;
+    /// let attached = TokioAdapter::builder().name("api").attach(runtime.handle())?;
+    /// assert_eq!(attached.metrics.name(), "api");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns an [`AttachError`] if this adapter has callbacks, if the runtime is already measured with other options or has shut
+    /// down, or if the configuration is invalid.
+    pub fn attach(self, runtime: &Handle) -> Result<MeasuredRuntime<Handle>, AttachError> {
+        if !self.callbacks.is_empty() {
+            return Err(AttachError::Callbacks);
+        }
+        // Tokio counts parks, and no hook does.
+        let parks = MetricSet::worker(&[WorkerNumber::ParkCount, WorkerNumber::ParkUnparkCount]);
+        let metrics = attach::find_or_add(runtime, self.registry(measured().without(parks))?)?;
+        Ok(MeasuredRuntime::new(runtime, runtime.clone(), metrics))
+    }
+
+    fn registry(&self, measured: MetricSet) -> Result<Arc<Registry>, ConfigError> {
+        let description = self.description.clone().workers(1).measures(measured);
+        stamped(description).build(self.clock.clone().unwrap_or_default())
     }
 
     /// Installs the hooks in Tokio's builder. The hooks hold the recording target. They must not hold the runtime, which holds them.
@@ -187,13 +232,12 @@ impl<'a> TokioAdapter<'a> {
         builder: &mut tokio::runtime::Builder,
         is_local: bool,
     ) -> Result<(ThreadHooks, Installed<'_>), BuildError> {
-        let description = self.description.workers(1).measures(measured());
-        let registry = stamped(description).build(self.clock.unwrap_or_default())?;
+        let registry = self.registry(measured())?;
         #[cfg(tokio_unstable)]
         if registry.schedule_latency_config().is_some() || registry.stamps_wakes() {
             builder.track_task_schedule_latency();
         }
-        let leases = Arc::new(TokioLeases::new(&registry, is_local));
+        let leases = Arc::new(TokioLeases::hooked(&registry, is_local));
         let runtime: Arc<dyn RuntimeLeases> = Arc::<TokioLeases>::clone(&leases);
         let target = Arc::new(RecordingTarget::with_runtime(registry, runtime));
         let hooks = ThreadHooks { target, leases };
@@ -227,14 +271,22 @@ fn measured() -> MetricSet {
     .union(MetricSet::TASKS)
 }
 
-fn finish(hooks: &ThreadHooks, runtime: &Handle) -> RuntimeMetrics {
-    hooks.leases.set_runtime(runtime);
-    let registry = &hooks.target.registry;
-    let target = Arc::clone(&hooks.target);
-    let probe = if RECORDING {
-        ProcessProbe::new(target, TokioProbe::new(runtime, hooks))
-    } else {
-        ProcessProbe::new(target, NoProbe)
-    };
-    RuntimeMetrics::with_probe(Arc::clone(registry), probe)
+/// Creates the reader of a runtime and lists the runtime until it shuts down.
+pub(super) fn add(
+    runtime: &Handle,
+    target: &Arc<RecordingTarget>,
+    leases: &Arc<TokioLeases>,
+) -> RuntimeMetrics {
+    leases.set_runtime(runtime);
+    let registry = Arc::clone(&target.registry);
+    if !RECORDING {
+        return RuntimeMetrics::with_probe(registry, ProcessProbe::new(Arc::clone(target), NoProbe));
+    }
+    let watched = Watched::new(runtime);
+    let probe = TokioProbe::new(&watched, target, leases);
+    let metrics = RuntimeMetrics::with_probe(registry, ProcessProbe::new(Arc::clone(target), probe));
+    by_id::add(runtime.id(), &metrics);
+    // The end removes it from the list, so it is listed first.
+    watched.watch(runtime);
+    metrics
 }

@@ -19,6 +19,15 @@ pub(super) struct Callbacks {
 }
 
 impl Callbacks {
+    pub(super) fn is_empty(&self) -> bool {
+        let threads = [&self.start, &self.stop, &self.park, &self.unpark];
+        #[cfg(tokio_unstable)]
+        if !self.tasks.is_empty() {
+            return false;
+        }
+        threads.iter().all(|callbacks| callbacks.is_empty())
+    }
+
     /// Adds the callbacks that record. A worker is busy from before the user's unpark callbacks to after the user's park callbacks.
     pub(super) fn record(&mut self, hooks: &ThreadHooks) {
         let start = hooks.clone();

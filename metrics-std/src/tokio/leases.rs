@@ -26,12 +26,22 @@ const HAND_OVER: Duration = Duration::from_micros(20);
 pub(super) struct TokioLeases {
     registry: Arc<Registry>,
     info: OnceLock<RuntimeInfo>,
-    /// Whether the runtime is a `LocalRuntime`.
+    hooks: Hooks,
+    /// Whether the runtime is known to be a `LocalRuntime`.
     is_local: bool,
     /// Number of running threads of the runtime: workers and the blocking pool.
     threads: AtomicU64,
     /// [`HAND_OVER`] in ticks.
     hand_over_ticks: u64,
+}
+
+/// Whether Tokio calls this crate's hooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hooks {
+    /// The adapter built the runtime and installed them.
+    Installed,
+    /// The runtime was built elsewhere, so only wrappers record.
+    None,
 }
 
 /// Facts about the runtime, available once it is built or one of its threads runs.
@@ -47,18 +57,19 @@ struct RuntimeInfo {
 }
 
 impl RuntimeInfo {
-    fn of(runtime: &Handle, registry: &Registry) -> Self {
+    fn of(runtime: &Handle, registry: &Registry, hooks: Hooks) -> Self {
         // Between two calls of `block_on` no thread drives a current-thread runtime, and no hook reports that.
-        let reports_parks = runtime.runtime_flavor() != RuntimeFlavor::CurrentThread;
+        let is_multi_thread = runtime.runtime_flavor() != RuntimeFlavor::CurrentThread;
+        let reports_parks = hooks == Hooks::Installed && is_multi_thread;
         let num_workers = runtime.metrics().num_workers();
         let now = registry.clock().now();
         Self {
             id: runtime.id(),
             reports_parks,
-            submit: if reports_parks {
-                SubmitPolicy::Interval
-            } else {
-                SubmitPolicy::LastPoll
+            submit: match hooks {
+                Hooks::None => SubmitPolicy::EveryPoll,
+                Hooks::Installed if is_multi_thread => SubmitPolicy::Interval,
+                Hooks::Installed => SubmitPolicy::LastPoll,
             },
             generations: (0..num_workers).map(|_| AtomicU64::new(0)).collect(),
             busy: (0..num_workers)
@@ -70,10 +81,23 @@ impl RuntimeInfo {
 }
 
 impl TokioLeases {
-    pub(super) fn new(registry: &Arc<Registry>, is_local: bool) -> Self {
+    /// Creates the leases of a runtime that is about to be built with the hooks.
+    pub(super) fn hooked(registry: &Arc<Registry>, is_local: bool) -> Self {
+        Self::new(registry, Hooks::Installed, is_local)
+    }
+
+    /// Creates the leases of a runtime that was built elsewhere.
+    pub(super) fn attached(registry: &Arc<Registry>, runtime: &Handle) -> Self {
+        let leases = Self::new(registry, Hooks::None, false);
+        leases.set_runtime(runtime);
+        leases
+    }
+
+    fn new(registry: &Arc<Registry>, hooks: Hooks, is_local: bool) -> Self {
         Self {
             registry: Arc::clone(registry),
             info: OnceLock::new(),
+            hooks,
             is_local,
             threads: AtomicU64::new(0),
             hand_over_ticks: registry.scale().ticks_of(HAND_OVER),
@@ -88,11 +112,20 @@ impl TokioLeases {
 
     /// Stores the facts about the runtime once it is built.
     pub(super) fn set_runtime(&self, runtime: &Handle) {
-        self.info.get_or_init(|| RuntimeInfo::of(runtime, &self.registry));
+        self.info
+            .get_or_init(|| RuntimeInfo::of(runtime, &self.registry, self.hooks));
     }
 
     pub(super) fn is_of(&self, runtime: &Handle) -> bool {
-        self.info.get().is_some_and(|info| info.id == runtime.id())
+        self.is_of_id(runtime.id())
+    }
+
+    pub(super) fn is_of_id(&self, runtime: Id) -> bool {
+        self.info.get().is_some_and(|info| info.id == runtime)
+    }
+
+    pub(super) fn hooks(&self) -> Hooks {
+        self.hooks
     }
 
     /// Returns the facts about the runtime. Call it on one of its threads.
@@ -102,7 +135,7 @@ impl TokioLeases {
             // A worker thread may run before the thread that builds the runtime has called `set_runtime`.
             None => Handle::try_current().ok().map(|runtime| {
                 self.info
-                    .get_or_init(|| RuntimeInfo::of(&runtime, &self.registry))
+                    .get_or_init(|| RuntimeInfo::of(&runtime, &self.registry, self.hooks))
             }),
         }
     }

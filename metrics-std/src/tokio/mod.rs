@@ -1,12 +1,11 @@
 //! The adapter for [Tokio](https://docs.rs/tokio) 1.54 or later, both flavours, on stable Rust without any `--cfg`.
 //!
 //! ```
-//! use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
+//! use metrics_std::tokio::{MeasuredRuntime, TokioAdapter};
 //! use tokio::runtime::Builder;
 //!
 //! let adapter = TokioAdapter::builder().name("api");
-//! let MeasuredRuntime { runtime, metrics } = adapter.build(Builder::new_multi_thread().worker_threads(2))?;
-//! let spawner = Spawner::new(runtime.handle(), &metrics);
+//! let MeasuredRuntime { runtime, metrics, spawner } = adapter.build(Builder::new_multi_thread().worker_threads(2))?;
 //! runtime.block_on(async {
 //!     let task = spawner.spawn(async { tokio::task::yield_now().await });
 //!     task.await
@@ -15,19 +14,32 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A service that keeps `#[tokio::main]` calls [`attach_current`] in place of [`TokioAdapter::build`].
+//!
 //! # What is measured
 //!
-//! | metrics | measured for | measured by |
-//! |---|---|---|
-//! | polls, poll time, schedule latency, task ends, forced yields, live record | tasks spawned through a [`Spawner`] | a wrapper around the future |
-//! | wait in the blocking queue | closures passed to [`Spawner::spawn_blocking`] | a wrapper around the closure |
-//! | parks, alive tasks, global queue depth | the whole runtime | Tokio's own stable numbers |
-//! | busy time | the whole runtime | the thread hooks on the multi-thread flavour, Tokio's own number on the other |
+//! The source of each metric. "Wrappers" measure the tasks that are spawned through this crate, "hooks" and "Tokio" the whole runtime.
 //!
-//! Under `--cfg tokio_unstable` the task hooks measure every task, however it is spawned, and Tokio reports further metrics: steals,
-//! local schedules, overflows, queue depths, the blocking pool and the I/O driver. How a task ended is recorded only for tasks spawned
-//! through a [`Spawner`]. A metric that a build can't measure is `None`. Compare
-//! [`covered_tasks`](metrics_core::RuntimeMetrics::covered_tasks) with
+//! | metrics | [`build`](TokioAdapter::build) | [`attach`](attach()) | added by `--cfg tokio_unstable` |
+//! |---|---|---|---|
+//! | polls, poll time, schedule latency, forced yields, live record | wrappers | wrappers | under `build`: hooks, for every task |
+//! | spawned tasks, how tasks ended | wrappers | wrappers | |
+//! | covered tasks | wrappers | wrappers | under `build`: all alive tasks |
+//! | wait in the blocking queue | wrappers | wrappers | |
+//! | alive tasks, global queue depth, number of workers | Tokio | Tokio | |
+//! | park counts, parked workers | Tokio | Tokio | |
+//! | parked state of a worker | hooks | Tokio | |
+//! | busy time, multi-thread | hooks | Tokio | |
+//! | busy time, current-thread | Tokio | Tokio | |
+//! | busy time in progress, multi-thread | hooks | `None` | |
+//! | stalls in a measured poll | wrappers | wrappers | under `build`: hooks, for every task |
+//! | stalls without progress, multi-thread | Tokio | Tokio | |
+//! | steals, local schedules, overflows, local queue depth, remote schedules, blocking threads and queue depth, I/O driver | `None` | `None` | Tokio |
+//! | `overflow_tasks` | `None` | `None` | |
+//!
+//! On targets without 64-bit atomics, Tokio counts no parks and no busy time: under `build` the hooks count them on the multi-thread
+//! flavour, and under `attach` they are `None`. A metric that a build can't measure is `None`, and the flag only turns `None` into a
+//! value. Compare [`covered_tasks`](metrics_core::RuntimeMetrics::covered_tasks) with
 //! [`num_alive_tasks`](metrics_core::RuntimeMetrics::num_alive_tasks) to see how many of the tasks are measured.
 //!
 //! # What is not measured on stable Rust
@@ -45,28 +57,38 @@
 //!   the search for work before a park, the driver's work between tasks, and the time for which a woken thread waits for a processor.
 //!   If `block_in_place` often hands workers over, it is 6 to 24 % above the time spent computing. No hook reports that a worker
 //!   ends: a runtime that is shut down in the background counts as busy until its last thread ends, including those of the blocking pool.
-//! - Busy time on the current-thread flavour is Tokio's own. It does not advance during a poll. Tokio measures it with the operating
-//!   system's clock, so it is `None` with a [custom clock](crate::Clock::custom).
+//! - Busy time on the current-thread flavour and of an attached runtime is Tokio's own. It does not advance during a poll, and it lacks
+//!   the time that a poll takes before it calls `block_in_place`. Tokio measures it with the operating system's clock, so it is `None`
+//!   with a [custom clock](crate::Clock::custom).
 //! - A current-thread runtime that no thread drives looks like one between two polls.
+//! - Attaching to a `LocalRuntime` counts each alive task of [`Spawner::spawn_local`] twice: no function of Tokio tells such a runtime
+//!   from others. Build it with [`TokioAdapter::build_local`].
 //! - A poll that calls `block_in_place` is recorded in the slot of the thread that began it. All of it counts as poll time of that
 //!   thread's worker, which another thread runs meanwhile, so the poll time of a worker can exceed its busy time.
 //! - A poll counts as a forced yield if it returns `Pending` with its budget spent. This includes a task that spends its last unit and
 //!   then waits for something outside Tokio's budget.
 
 mod adapter;
+mod attach;
 mod busy_clock;
+mod by_id;
 mod callbacks;
 #[cfg(feature = "hyper")]
 mod hyper;
 mod installed;
+mod join_set;
 mod leases;
 mod numbers;
 mod probe;
 mod sentinel;
+mod spawn;
 mod spawner;
 #[cfg(tokio_unstable)]
 mod task_hooks;
 mod thread_hooks;
 
 pub use self::adapter::{MeasuredRuntime, TokioAdapter};
+pub use self::attach::{AttachError, attach, attach_current};
+pub use self::join_set::JoinSet;
+pub use self::spawn::{spawn, spawn_blocking, spawn_local};
 pub use self::spawner::Spawner;

@@ -3,12 +3,10 @@
 use metrics_core::{MetricSet, Probe, ProbedState, RuntimeNumber, WorkerNumber};
 use portable_atomic::Ordering;
 use std::sync::Arc;
-use tokio::runtime::Handle;
 
 use super::busy_clock::BusyTime;
-use super::leases::TokioLeases;
+use super::leases::{Hooks, TokioLeases};
 use super::sentinel::Watched;
-use super::thread_hooks::ThreadHooks;
 use crate::record::target::RecordingTarget;
 
 /// Reports Tokio's own metrics. Only readers hold it. After the runtime has shut down, it holds no part of the runtime.
@@ -21,18 +19,25 @@ pub(super) struct TokioProbe {
 }
 
 impl TokioProbe {
-    pub(super) fn new(runtime: &Handle, hooks: &ThreadHooks) -> Self {
+    pub(super) fn new(
+        watched: &Arc<Watched>,
+        target: &Arc<RecordingTarget>,
+        leases: &Arc<TokioLeases>,
+    ) -> Self {
         Self {
-            watched: Watched::new(runtime),
-            target: Arc::clone(&hooks.target),
-            leases: Arc::clone(&hooks.leases),
-            is_real_time: hooks.target.registry.clock().is_real_time(),
+            watched: Arc::clone(watched),
+            target: Arc::clone(target),
+            leases: Arc::clone(leases),
+            is_real_time: target.registry.clock().is_real_time(),
         }
     }
 
     /// Returns a number that changes whenever the worker parks or Tokio updates its busy time, so while the worker makes progress.
     /// Tokio does not update the busy time during a poll.
     fn progress(&self, worker: usize) -> Option<u64> {
+        if !self.watched.is_running() {
+            return None;
+        }
         // Both only increase, so an unchanged sum shows that neither has changed.
         let parks = self.watched.worker(worker, WorkerNumber::ParkUnparkCount)?;
         let busy = self.watched.worker(worker, WorkerNumber::BusyDurationTotal)?;
@@ -78,6 +83,10 @@ impl Probe for TokioProbe {
     }
 
     fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
+        // Without hooks only wrapped tasks are measured, and the wrappers count those.
+        if number == RuntimeNumber::CoveredTasks && self.leases.hooks() == Hooks::None {
+            return None;
+        }
         let value = self.watched.runtime(number)?;
         Some(match number {
             RuntimeNumber::NumAliveTasks | RuntimeNumber::CoveredTasks => {
@@ -110,13 +119,16 @@ impl Probe for TokioProbe {
                 progress: self.progress(worker),
             });
         }
-        let parks = self.watched.worker(worker, WorkerNumber::ParkUnparkCount)?;
         Some(ProbedState {
-            // An odd count means parked. An even count means awake, or that no thread drives the runtime.
-            parked: (!parks.is_multiple_of(2)).then_some(true),
+            parked: self.watched.is_parked(worker),
             busy: self.comparable_busy(worker),
             in_progress: None,
-            progress: None,
+            // The number of a worker that no thread drives does not change either.
+            progress: if self.watched.is_multi_thread() {
+                self.progress(worker)
+            } else {
+                None
+            },
         })
     }
 }
@@ -125,13 +137,14 @@ impl Probe for TokioProbe {
 mod tests {
     use super::*;
     use crate::{Builder, Clock};
+    use tokio::runtime::Handle;
 
     fn probe(runtime: &Handle, clock: Clock) -> TokioProbe {
         let registry = Builder::new().build(clock).unwrap();
-        let leases = Arc::new(TokioLeases::new(&registry, false));
+        let leases = Arc::new(TokioLeases::hooked(&registry, false));
         leases.set_runtime(runtime);
         let target = Arc::new(RecordingTarget::new(registry));
-        TokioProbe::new(runtime, &ThreadHooks { target, leases })
+        TokioProbe::new(&Watched::new(runtime), &target, &leases)
     }
 
     #[test]

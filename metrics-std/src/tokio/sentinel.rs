@@ -10,12 +10,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use metrics_core::{RuntimeNumber, RuntimeNumbers, WorkerNumber};
 use portable_atomic::{AtomicBool, Ordering};
-use tokio::runtime::{Handle, RuntimeMetrics};
+use tokio::runtime::{Handle, Id, RuntimeFlavor, RuntimeMetrics};
 
-use super::numbers;
+use super::{by_id, numbers};
 
 /// Tokio's metrics of a runtime, while it runs and afterwards. The sentinel task is not counted.
 pub(super) struct Watched {
+    runtime: Id,
+    is_multi_thread: bool,
     state: RwLock<State>,
     /// Whether the sentinel has been polled, and so has left the queue it was spawned into.
     polled: AtomicBool,
@@ -36,17 +38,44 @@ struct LastNumbers {
 
 impl Watched {
     pub(super) fn new(runtime: &Handle) -> Arc<Self> {
-        let watched = Arc::new(Self {
+        Arc::new(Self {
+            runtime: runtime.id(),
+            is_multi_thread: runtime.runtime_flavor() != RuntimeFlavor::CurrentThread,
             state: RwLock::new(State::Running(runtime.metrics())),
             polled: AtomicBool::new(false),
-        });
-        spawn(runtime, Sentinel(Arc::clone(&watched)));
-        watched
+        })
+    }
+
+    /// Spawns the sentinel. If the runtime has already shut down, this stores the last values.
+    pub(super) fn watch(self: &Arc<Self>, runtime: &Handle) {
+        spawn(runtime, Sentinel(Arc::clone(self)));
     }
 
     /// Reads the state under the lock, so that the runtime can't end meanwhile.
     fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
         read(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.read(|state| matches!(state, State::Running(_)))
+    }
+
+    pub(super) fn is_multi_thread(&self) -> bool {
+        self.is_multi_thread
+    }
+
+    /// Returns whether a worker is parked, or `None` if that is not known: no thread drives the worker of a current-thread runtime
+    /// between two calls of `block_on`, nor any worker after the end.
+    pub(super) fn is_parked(&self, worker: usize) -> Option<bool> {
+        self.read(|state| {
+            let State::Running(metrics) = state else {
+                return None;
+            };
+            // An odd count means parked.
+            let parks = numbers::worker(metrics, worker, WorkerNumber::ParkUnparkCount)?;
+            let is_parked = !parks.is_multiple_of(2);
+            (is_parked || self.is_multi_thread).then_some(is_parked)
+        })
     }
 
     pub(super) fn num_workers(&self) -> usize {
@@ -91,7 +120,7 @@ impl Watched {
         value.saturating_sub(u64::from(counted))
     }
 
-    /// Stores the last values of the counters and drops the runtime's handle.
+    /// Stores the last values of the counters, drops the runtime's handle and takes the runtime off the list of those that run.
     fn end(&self) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let State::Running(metrics) = &*state else {
@@ -112,6 +141,7 @@ impl Watched {
         // The handle may be the last one, so it is dropped outside the lock.
         drop(state);
         drop(running);
+        by_id::remove(self.runtime);
     }
 }
 

@@ -4,14 +4,16 @@ use core::future::Future;
 use core::panic::Location;
 use std::sync::Arc;
 
-use metrics_core::{BlockingStart, TimeSource, Timestamp};
+use metrics_core::{BlockingStart, RECORDING, TimeSource, Timestamp};
 use tokio::runtime::Handle;
-use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet, LocalSet};
 
+use super::by_id;
 use super::leases::TokioLeases;
 use crate::record::runtime_leases::PolledBy;
-use crate::record::spawning;
+use crate::record::spawning::SpawnGuard;
 use crate::record::target::RecordingTarget;
+use crate::record::thread_leases;
 use crate::{Measured, RuntimeMetrics};
 
 /// Returns whether Tokio boxes a future of this type when it is spawned. The thresholds are those of Tokio 1.54.
@@ -19,18 +21,22 @@ use crate::{Measured, RuntimeMetrics};
 /// The function that the user calls must box the future before it wraps it: without optimisation every function that passes a future on
 /// has a copy of it on its stack. Callers evaluate this function in a `const` block for the same reason: the branch that is not taken is
 /// then not compiled, and the stack frame has no room for its copies.
-const fn is_large<T>() -> bool {
+pub(super) const fn is_large<T>() -> bool {
     size_of::<T>() > if cfg!(debug_assertions) { 2_048 } else { 16_384 }
+}
+
+/// Returns whether Tokio boxes the closure that measures the wait of this one.
+pub(super) const fn is_large_closure<F>() -> bool {
+    is_large::<(Arc<RecordingTarget>, Timestamp, F)>()
 }
 
 /// Spawns measured tasks on a Tokio runtime. It is cheap to clone.
 ///
 /// ```
-/// use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
+/// use metrics_std::tokio::{MeasuredRuntime, TokioAdapter};
 /// use tokio::runtime::Builder;
 ///
-/// let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder().build(&mut Builder::new_current_thread())?;
-/// let spawner = Spawner::new(runtime.handle(), &metrics);
+/// let MeasuredRuntime { runtime, metrics, spawner } = TokioAdapter::builder().build(&mut Builder::new_current_thread())?;
 /// let answer = runtime.block_on(spawner.spawn(async { 6 * 7 }))?;
 /// assert_eq!(answer, 42);
 /// assert_eq!(metrics.spawned_tasks_count(), Some(1));
@@ -64,6 +70,31 @@ impl Spawner {
                 PolledBy::Unknown
             },
         }
+    }
+
+    /// Returns a spawner on the current runtime, or `None` outside a runtime and in a runtime that is not measured.
+    #[inline]
+    pub(super) fn current() -> Option<Self> {
+        if RECORDING {
+            Self::find(Handle::try_current().ok()?)
+        } else {
+            None
+        }
+    }
+
+    /// Returns a spawner on `runtime`, or `None` if that is not measured.
+    #[inline]
+    pub(super) fn find(runtime: Handle) -> Option<Self> {
+        let id = runtime.id();
+        let is_of_runtime =
+            |target: &_| TokioLeases::of(target).is_some_and(|leases: &TokioLeases| leases.is_of_id(id));
+        // A worker that has polled a measured task has a lease, so it needs no lock.
+        let target = thread_leases::find_target(is_of_runtime).or_else(|| by_id::target(id))?;
+        Some(Self {
+            runtime,
+            target,
+            polled_by: PolledBy::Runtime,
+        })
     }
 
     /// Spawns a measured task, as `Handle::spawn`.
@@ -100,13 +131,20 @@ impl Spawner {
     }
 
     #[track_caller]
-    fn spawn_small<F>(&self, future: F, spawn_location: &'static Location<'static>) -> JoinHandle<F::Output>
+    pub(super) fn spawn_small<F>(
+        &self,
+        future: F,
+        spawn_location: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         let future = Measured::uncounted(&self.target, future, spawn_location, self.polled_by);
-        spawning::count_accepted(&self.target, self.polled_by, || self.runtime.spawn(future))
+        let spawn = SpawnGuard::begin();
+        let task = self.runtime.spawn(future);
+        spawn.count_unless_refused(&self.target, self.polled_by);
+        task
     }
 
     /// Spawns a measured task on the current `LocalSet` or `LocalRuntime`, as `tokio::task::spawn_local`. It does not use the runtime of
@@ -128,7 +166,7 @@ impl Spawner {
     }
 
     #[track_caller]
-    fn spawn_local_small<F>(
+    pub(super) fn spawn_local_small<F>(
         &self,
         future: F,
         spawn_location: &'static Location<'static>,
@@ -137,13 +175,20 @@ impl Spawner {
         F: Future + 'static,
         F::Output: 'static,
     {
-        // A local runtime counts its own tasks. Tokio does not count the tasks of a `LocalSet`.
-        let polled_by = match TokioLeases::of(&self.target) {
+        let polled_by = self.local_tasks_polled_by();
+        let future = Measured::uncounted(&self.target, future, spawn_location, polled_by);
+        let spawn = SpawnGuard::begin();
+        let task = tokio::task::spawn_local(future);
+        spawn.count_unless_refused(&self.target, polled_by);
+        task
+    }
+
+    /// A local runtime counts its own tasks. Tokio does not count the tasks of a `LocalSet`.
+    fn local_tasks_polled_by(&self) -> PolledBy {
+        match TokioLeases::of(&self.target) {
             Some(leases) if leases.is_local() => PolledBy::Unknown,
             _ => PolledBy::LocalExecutor,
-        };
-        let future = Measured::uncounted(&self.target, future, spawn_location, polled_by);
-        spawning::count_accepted(&self.target, polled_by, || tokio::task::spawn_local(future))
+        }
     }
 
     /// Spawns a measured task in `set`, as `JoinSet::spawn_on`.
@@ -161,7 +206,7 @@ impl Spawner {
     }
 
     #[track_caller]
-    fn spawn_small_in<F>(
+    pub(super) fn spawn_small_in<F>(
         &self,
         set: &mut JoinSet<F::Output>,
         future: F,
@@ -172,9 +217,37 @@ impl Spawner {
         F::Output: Send + 'static,
     {
         let future = Measured::uncounted(&self.target, future, spawn_location, self.polled_by);
-        spawning::count_accepted(&self.target, self.polled_by, || {
-            set.spawn_on(future, &self.runtime)
-        })
+        let spawn = SpawnGuard::begin();
+        let task = set.spawn_on(future, &self.runtime);
+        spawn.count_unless_refused(&self.target, self.polled_by);
+        task
+    }
+
+    /// Spawns a task in `set` with one of Tokio's functions for local tasks.
+    #[track_caller]
+    pub(super) fn spawn_local_small_in<F>(
+        &self,
+        set: &mut JoinSet<F::Output>,
+        future: F,
+        spawn_location: &'static Location<'static>,
+        local_set: Option<&LocalSet>,
+    ) -> AbortHandle
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let polled_by = match local_set {
+            Some(_) => PolledBy::LocalExecutor,
+            None => self.local_tasks_polled_by(),
+        };
+        let future = Measured::uncounted(&self.target, future, spawn_location, polled_by);
+        let spawn = SpawnGuard::begin();
+        let task = match local_set {
+            Some(local_set) => set.spawn_local_on(future, local_set),
+            None => set.spawn_local(future),
+        };
+        spawn.count_unless_refused(&self.target, polled_by);
+        task
     }
 
     /// Runs a closure on the blocking pool, as `Handle::spawn_blocking`, and measures how long it waits for a thread.
@@ -184,11 +257,7 @@ impl Spawner {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        if self.target.registry.blocking_queue_wait_config().is_none() {
-            return self.runtime.spawn_blocking(closure);
-        }
-        // The spawned closure captures these.
-        if const { is_large::<(Arc<RecordingTarget>, Timestamp, F)>() } {
+        if const { is_large_closure::<F>() } {
             self.spawn_blocking_small(Box::new(closure))
         } else {
             self.spawn_blocking_small(closure)
@@ -196,21 +265,45 @@ impl Spawner {
     }
 
     #[track_caller]
-    fn spawn_blocking_small<F, R>(&self, closure: F) -> JoinHandle<R>
+    pub(super) fn spawn_blocking_small<F, R>(&self, closure: F) -> JoinHandle<R>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
+        if self.target.registry.blocking_queue_wait_config().is_none() {
+            return self.runtime.spawn_blocking(closure);
+        }
+        self.runtime.spawn_blocking(self.time_wait(closure))
+    }
+
+    /// Runs a closure on the blocking pool in `set`.
+    #[track_caller]
+    pub(super) fn spawn_blocking_small_in<F, R>(&self, set: &mut JoinSet<R>, closure: F) -> AbortHandle
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        if self.target.registry.blocking_queue_wait_config().is_none() {
+            return set.spawn_blocking_on(closure, &self.runtime);
+        }
+        set.spawn_blocking_on(self.time_wait(closure), &self.runtime)
+    }
+
+    /// Wraps a closure, which measures the time from now to its call.
+    fn time_wait<F, R>(&self, closure: F) -> impl FnOnce() -> R + Send + use<F, R>
+    where
+        F: FnOnce() -> R + Send,
+    {
         let target = Arc::clone(&self.target);
         let queued_at = target.registry.clock().now();
-        self.runtime.spawn_blocking(move || {
+        move || {
             let registry = &target.registry;
             registry.shared().blocking_started(BlockingStart {
                 queued_at,
                 started_at: registry.clock().now(),
             });
             closure()
-        })
+        }
     }
 
     /// Wraps a future that other code spawns, such as a library. It counts as a task, spawned now.

@@ -24,6 +24,11 @@ pub(super) struct TaskCallbacks {
 }
 
 impl TaskCallbacks {
+    pub(super) fn is_empty(&self) -> bool {
+        let all = [&self.spawn, &self.before_poll, &self.after_poll, &self.terminate];
+        all.iter().all(|callbacks| callbacks.is_empty())
+    }
+
     /// Adds the callbacks that record.
     pub(super) fn record(&mut self, target: &Arc<RecordingTarget>) {
         let before = Arc::clone(target);

@@ -6,7 +6,7 @@
 //! use metrics_std::watchdog::watch_stalls;
 //! use tokio::runtime::Builder;
 //!
-//! let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder().build(&mut Builder::new_multi_thread())?;
+//! let MeasuredRuntime { runtime, metrics, .. } = TokioAdapter::builder().build(&mut Builder::new_multi_thread())?;
 //! // Watches until it is dropped.
 //! let _watchdog = watch_stalls(&metrics, Duration::from_millis(20), |stall| eprintln!("{stall}"))?;
 //! # drop(runtime);
@@ -27,6 +27,8 @@
 //!   watchdog run, both are at most one scan period late.
 //! - If poll time is switched off or the poll is not sampled, the duration is measured from the first scan that sees the poll.
 //! - If the clock steps back, the time between the last scan and the step is lost. [`Stall::clock_stepped`] is then `true`.
+//! - A poll that has called `block_in_place` does not block its worker. It is not reported once Tokio reports that the worker is parked
+//!   or makes progress, or another thread of the worker is in a measured poll.
 //! - Polls that no wrapper measures are reported only as [`StallKind::NoProgress`], and only on a multi-thread Tokio runtime: the worker
 //!   is not parked, and its busy time as reported by Tokio does not advance. Tokio updates that once per `event_interval` polls (61 by
 //!   default), so such a stall may be many short polls instead of one long poll.

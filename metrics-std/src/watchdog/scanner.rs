@@ -29,13 +29,22 @@ pub struct StallScanner<R: RegistryRef, P> {
     own_clock: Option<InstantClock>,
     scale: TimeScale,
     last_scan: Option<Timestamp>,
-    /// The activity of each slot at the last scan.
-    slots: BTreeMap<usize, Watched>,
+    /// What could be a stall at the last scan.
+    watched: BTreeMap<Subject, Watched>,
     /// The slots whose last transition has no known time, each with the scan that first saw that transition.
     undated: BTreeMap<usize, Undated>,
     /// Kept to reuse its allocation.
     threads: Vec<LiveThread>,
     counts: Option<Counts<R>>,
+    /// Whether the runtime reports the progress of its workers.
+    watches_progress: bool,
+}
+
+/// The slot of a thread that is in a measured poll, or a worker whose thread is in none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    Slot(usize),
+    Worker(usize),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +56,7 @@ struct Undated {
 
 #[derive(Clone, Copy, Debug)]
 struct Watched {
+    /// If it stays equal for the threshold, it is a stall.
     activity: Activity,
     since: Timestamp,
     /// The duration before the clock stepped back; `since` is then the time of the scan that detected the step.
@@ -59,15 +69,18 @@ struct Watched {
     reported: bool,
 }
 
-/// The activity of a slot. It is a stall if it stays equal for the threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Activity {
+    /// A measured poll. The worker's progress, if the runtime reports it, changes during a poll only if the thread has handed the worker
+    /// over (`block_in_place`), and then the poll does not block it.
     Poll {
         transition: Transition,
+        progress: Option<u64>,
     },
-    /// Between two measured polls, with the progress that the runtime reports.
+    /// Between two measured polls.
     Between {
-        transition: Transition,
+        /// That of the thread that runs the worker, if it has a slot.
+        transition: Option<Transition>,
         progress: u64,
     },
 }
@@ -84,7 +97,8 @@ impl<R: RegistryRef, P: Probe + Clone> StallScanner<R, P> {
         let probe = metrics.probe();
         let reports_progress =
             |worker| matches!(probe.worker_state(worker), Some(state) if state.progress.is_some());
-        let kinds = if (0..metrics.num_workers().unwrap_or(0)).any(reports_progress) {
+        let watches_progress = (0..metrics.num_workers().unwrap_or(0)).any(reports_progress);
+        let kinds = if watches_progress {
             &[StallKind::Poll, StallKind::NoProgress][..]
         } else {
             &[StallKind::Poll]
@@ -97,10 +111,11 @@ impl<R: RegistryRef, P: Probe + Clone> StallScanner<R, P> {
             own_clock,
             scale,
             last_scan: None,
-            slots: BTreeMap::new(),
+            watched: BTreeMap::new(),
             undated: BTreeMap::new(),
             threads: Vec::new(),
             counts,
+            watches_progress,
         }
     }
 }
@@ -118,55 +133,67 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
         if let Some(last) = self.last_scan.replace(now).filter(|&last| last > now) {
             self.rebase(last, now);
         }
-        let mut before = core::mem::take(&mut self.slots);
+        let mut before = core::mem::take(&mut self.watched);
         self.date(&mut threads, now);
-        for thread in threads.iter().filter(|thread| holds_its_worker(thread, &threads)) {
-            let before = before.remove(&thread.slot);
-            let Some((activity, since)) = self.activity(thread, now) else {
-                self.close(before, now, &mut report);
-                continue;
-            };
-            let mut watched = match before {
-                Some(before) if before.activity == activity => before,
-                _ => {
-                    self.close(before, now, &mut report);
-                    Watched {
-                        activity,
-                        since,
-                        before_step: Duration::ZERO,
-                        clock_stepped: self
-                            .undated
-                            .get(&thread.slot)
-                            .is_some_and(|undated| undated.clock_stepped),
-                        spawn_location: thread.live.spawn_location,
-                        worker: thread.worker,
-                        thread: thread.thread,
-                        reported: false,
-                    }
-                }
-            };
-            // The spawn location may become known only some time after the poll began.
-            watched.spawn_location = thread.live.spawn_location;
-            if !watched.reported && self.lasted(&watched, now) >= self.threshold {
-                watched.reported = true;
-                let stall = self.stall(&watched, now, StallPhase::Ongoing);
-                if let Some(Counts(registry)) = &self.counts {
-                    registry.shared().stalled(stall.kind);
-                }
-                report(&stall);
+        for thread in threads
+            .iter()
+            .filter(|thread| polls_for_its_worker(thread, &threads))
+        {
+            if let Some(seen) = self.poll_of(thread, now) {
+                self.watch(&mut before, Subject::Slot(thread.slot), seen, now, &mut report);
             }
-            self.slots.insert(thread.slot, watched);
         }
-        // These threads have given back their slot or handed over their worker.
+        for worker in 0..self.num_watched_workers() {
+            if let Some(seen) = self.between_polls(worker, &threads, now) {
+                self.watch(&mut before, Subject::Worker(worker), seen, now, &mut report);
+            }
+        }
+        // These polls have ended, or their threads have handed over their workers, and these workers are parked.
         for (_, gone) in before {
             self.close(Some(gone), now, &mut report);
         }
         self.threads = threads;
     }
 
+    /// Compares what was seen with the last scan, and reports a stall that has passed the threshold.
+    fn watch(
+        &mut self,
+        before: &mut BTreeMap<Subject, Watched>,
+        subject: Subject,
+        seen: Watched,
+        now: Timestamp,
+        report: &mut impl FnMut(&Stall),
+    ) {
+        let mut watched = match before.remove(&subject) {
+            Some(before) if before.activity == seen.activity => before,
+            Some(before) if before.activity.has_handed_over(seen.activity) => {
+                self.close(Some(before), now, report);
+                // Kept with the progress from before the hand-over, so that the next scan sees it too.
+                let activity = before.activity;
+                self.watched.insert(subject, Watched { activity, ..seen });
+                return;
+            }
+            before => {
+                self.close(before, now, report);
+                seen
+            }
+        };
+        // The spawn location may become known only some time after the poll began.
+        watched.spawn_location = seen.spawn_location;
+        if !watched.reported && self.lasted(&watched, now) >= self.threshold {
+            watched.reported = true;
+            let stall = self.stall(&watched, now, StallPhase::Ongoing);
+            if let Some(Counts(registry)) = &self.counts {
+                registry.shared().stalled(stall.kind);
+            }
+            report(&stall);
+        }
+        self.watched.insert(subject, watched);
+    }
+
     /// Adjusts to a clock that stepped back to `now`: keeps the durations up to the last scan and continues from `now`.
     fn rebase(&mut self, last: Timestamp, now: Timestamp) {
-        for watched in self.slots.values_mut() {
+        for watched in self.watched.values_mut() {
             let passed = Duration::from_nanos(self.scale.nanos(last, watched.since));
             watched.before_step = watched.before_step.saturating_add(passed);
             watched.since = now;
@@ -200,25 +227,65 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
         }
     }
 
-    /// Returns the activity of a thread that could be a stall, and its start.
-    fn activity(&self, thread: &LiveThread, now: Timestamp) -> Option<(Activity, Timestamp)> {
-        let live = &thread.live;
-        let transition = live.transition;
-        match live.state {
-            WorkerState::Polling => Some((Activity::Poll { transition }, live.since.unwrap_or(now))),
-            // A worker has this state only if its parks are known.
-            WorkerState::Running => {
-                let progress = self.progress(thread.worker?)?;
-                Some((Activity::Between { transition, progress }, now))
-            }
-            _ => None,
+    /// Returns the poll that a thread is in. Returns `None` if its worker is parked, so that another thread runs it.
+    fn poll_of(&self, thread: &LiveThread, now: Timestamp) -> Option<Watched> {
+        let probe = self.metrics.probe();
+        let state = thread.worker.and_then(|worker| probe.worker_state(worker));
+        if state.is_some_and(|state| state.parked == Some(true)) {
+            return None;
+        }
+        let undated = self.undated.get(&thread.slot);
+        Some(Watched {
+            activity: Activity::Poll {
+                transition: thread.live.transition,
+                progress: state.and_then(|state| state.progress),
+            },
+            since: thread.live.since.unwrap_or(now),
+            before_step: Duration::ZERO,
+            clock_stepped: undated.is_some_and(|undated| undated.clock_stepped),
+            spawn_location: thread.live.spawn_location,
+            worker: thread.worker,
+            thread: thread.thread,
+            reported: false,
+        })
+    }
+
+    fn num_watched_workers(&self) -> usize {
+        if self.watches_progress {
+            self.metrics.num_workers().unwrap_or(0)
+        } else {
+            0
         }
     }
 
-    /// Returns the progress that the runtime reports. Returns `None` if it reports none or the worker may be parked.
-    fn progress(&self, worker: usize) -> Option<u64> {
+    /// Returns the state of a worker that is awake and whose thread is in no measured poll.
+    fn between_polls(&self, worker: usize, threads: &[LiveThread], now: Timestamp) -> Option<Watched> {
         let state = self.metrics.probe().worker_state(worker)?;
-        state.progress.filter(|_| state.parked == Some(false))
+        let progress = state.progress.filter(|_| state.parked == Some(false))?;
+        let mut holders = threads
+            .iter()
+            .filter(|thread| thread.worker == Some(worker) && holds_its_worker(thread, threads));
+        let holder = holders.next();
+        if holder
+            .into_iter()
+            .chain(holders)
+            .any(|thread| thread.live.state == WorkerState::Polling)
+        {
+            return None;
+        }
+        Some(Watched {
+            activity: Activity::Between {
+                transition: holder.map(|thread| thread.live.transition),
+                progress,
+            },
+            since: now,
+            before_step: Duration::ZERO,
+            clock_stepped: false,
+            spawn_location: LocationId::UNKNOWN,
+            worker: Some(worker),
+            thread: holder.map_or(0, |thread| thread.thread),
+            reported: false,
+        })
     }
 
     fn close(&self, before: Option<Watched>, now: Timestamp, report: &mut impl FnMut(&Stall)) {
@@ -258,6 +325,16 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
     }
 }
 
+impl Activity {
+    /// Returns whether a thread has handed its worker over during a poll: the poll goes on, and the worker makes progress.
+    fn has_handed_over(self, now: Self) -> bool {
+        let Self::Poll { transition, .. } = self else {
+            return false;
+        };
+        matches!(now, Self::Poll { transition: same, .. } if same == transition) && self != now
+    }
+}
+
 /// Permission to count the stalls of a registry, until it is dropped. Only one scanner has it at a time.
 // `Drop` needs the bound, and may have none that the type lacks.
 struct Counts<R: RegistryRef>(R);
@@ -291,6 +368,11 @@ fn text(write: impl FnOnce(&mut String) -> fmt::Result) -> Option<Arc<str>> {
     let mut text = String::new();
     write(&mut text).ok()?;
     (!text.is_empty()).then(|| Arc::from(text))
+}
+
+/// Returns whether a thread is in a poll that keeps its worker from running other tasks.
+fn polls_for_its_worker(thread: &LiveThread, all: &[LiveThread]) -> bool {
+    thread.live.state == WorkerState::Polling && holds_its_worker(thread, all)
 }
 
 /// Returns whether no other thread has taken over this thread's worker. A thread that handed its worker over during a poll

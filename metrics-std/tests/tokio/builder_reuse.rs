@@ -23,7 +23,7 @@ fn the_second_runtime_of_a_builder_is_not_counted_for_the_first() {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(1);
     let adapter = TokioAdapter::builder().clock(Clock::custom(Arc::clone(&clock)));
-    let MeasuredRuntime { runtime, metrics } = adapter.build(&mut builder).unwrap();
+    let MeasuredRuntime { runtime, metrics, .. } = adapter.build(&mut builder).unwrap();
     until(|| is_parked(&metrics));
     let before = metrics.snapshot();
     let busy = metrics.busy_duration_total();

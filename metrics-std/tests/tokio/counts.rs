@@ -138,10 +138,13 @@ fn sets_and_local_tasks_are_measured_too() {
 #[test]
 fn a_local_runtime_is_measured_like_any_other() {
     let adapter = TokioAdapter::builder().name("local");
-    let MeasuredRuntime { runtime, metrics } = adapter
+    let MeasuredRuntime {
+        runtime,
+        metrics,
+        spawner,
+    } = adapter
         .build_local(&mut Builder::new_current_thread(), LocalOptions::default())
         .unwrap();
-    let spawner = metrics_std::tokio::Spawner::new(runtime.handle(), &metrics);
     let shared = std::rc::Rc::new(7);
     let answer = runtime.block_on(async { spawner.spawn_local(async move { *shared }).await });
     assert_eq!(answer.unwrap(), 7);

@@ -27,13 +27,15 @@ fn spawn_one() {
             "spawn" => spawn(&spawner).await.unwrap(),
             "spawn_in" => spawn_in(&spawner).join_next().await.unwrap().unwrap(),
             "spawn_blocking" => spawn_blocking(&spawner).await.unwrap(),
+            "spawn here" => spawn_here().await.unwrap(),
+            "join set here" => spawn_in_set().join_next().await.unwrap().unwrap(),
             _ => unreachable!("{how}"),
         }
     }));
     assert_eq!(sum.unwrap(), 1);
 }
 
-// Apart, so that no frame holds the futures of all three.
+// Apart, so that no frame holds the futures of all.
 #[inline(never)]
 fn spawn(spawner: &metrics_std::tokio::Spawner) -> tokio::task::JoinHandle<u8> {
     spawner.spawn(large())
@@ -43,6 +45,18 @@ fn spawn(spawner: &metrics_std::tokio::Spawner) -> tokio::task::JoinHandle<u8> {
 fn spawn_in(spawner: &metrics_std::tokio::Spawner) -> JoinSet<u8> {
     let mut set = JoinSet::new();
     spawner.spawn_in(&mut set, large());
+    set
+}
+
+#[inline(never)]
+fn spawn_here() -> tokio::task::JoinHandle<u8> {
+    metrics_std::tokio::spawn(large())
+}
+
+#[inline(never)]
+fn spawn_in_set() -> metrics_std::tokio::JoinSet<u8> {
+    let mut set = metrics_std::tokio::JoinSet::new();
+    set.spawn(large());
     set
 }
 
@@ -60,7 +74,13 @@ fn spawn_blocking(spawner: &metrics_std::tokio::Spawner) -> tokio::task::JoinHan
     ignore = "under an emulator a program can't start itself"
 )]
 fn large_futures_and_closures_fit_the_stack_of_a_worker() {
-    for how in ["spawn", "spawn_in", "spawn_blocking"] {
+    for how in [
+        "spawn",
+        "spawn_in",
+        "spawn_blocking",
+        "spawn here",
+        "join set here",
+    ] {
         let status = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "large_futures::spawn_one"])
             .env("LARGE_FUTURE", how)

@@ -1,7 +1,7 @@
 //! Nothing keeps a runtime alive, and its numbers outlive it.
 
 use super::{current_thread, multi_thread, until, yields};
-use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
+use metrics_std::tokio::{MeasuredRuntime, TokioAdapter};
 use std::sync::Arc;
 use tokio::runtime::Builder;
 
@@ -99,11 +99,14 @@ fn readers_of_runtimes_that_have_shut_down_keep_no_descriptor() {
         } else {
             Builder::new_current_thread()
         };
-        let MeasuredRuntime { runtime, metrics } = adapter.build(builder.enable_all()).unwrap();
+        let MeasuredRuntime {
+            runtime,
+            metrics,
+            spawner,
+        } = adapter.build(builder.enable_all()).unwrap();
         list.add(&metrics).unwrap();
         // Some are never driven, and some shut down in the background.
         if n % 4 < 2 {
-            let spawner = Spawner::new(runtime.handle(), &metrics);
             runtime.block_on(spawner.spawn(async {})).unwrap();
         }
         if n % 3 == 0 {

@@ -1,11 +1,13 @@
 //! The adapter on real Tokio runtimes of both flavours, on stable and under `--cfg tokio_unstable`.
 #![allow(missing_docs)]
 
+mod attach;
 // Tokio counts parks with 64-bit atomics only.
 #[cfg(target_has_atomic = "64")]
 mod builder_reuse;
 mod busy_time;
 mod counts;
+mod current_runtime;
 mod flush;
 mod hand_over;
 mod user_callbacks;
@@ -32,8 +34,11 @@ use tokio::task::yield_now;
 type Measured = (Runtime, RuntimeMetrics, Spawner);
 
 fn build(adapter: TokioAdapter<'_>, builder: &mut Builder) -> Measured {
-    let MeasuredRuntime { runtime, metrics } = adapter.build(builder.enable_all()).unwrap();
-    let spawner = Spawner::new(runtime.handle(), &metrics);
+    let MeasuredRuntime {
+        runtime,
+        metrics,
+        spawner,
+    } = adapter.build(builder.enable_all()).unwrap();
     (runtime, metrics, spawner)
 }
 

@@ -120,10 +120,13 @@ fn tasks_of_a_local_set_are_alive() {
 fn tasks_of_a_local_runtime_are_alive_once() {
     let adapter = TokioAdapter::builder();
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    let MeasuredRuntime { runtime, metrics } = adapter
+    let MeasuredRuntime {
+        runtime,
+        metrics,
+        spawner,
+    } = adapter
         .build_local(&mut builder, LocalOptions::default())
         .unwrap();
-    let spawner = Spawner::new(runtime.handle(), &metrics);
     runtime.block_on(async { drop(spawner.spawn_local(pending::<()>())) });
     assert_eq!(metrics.num_alive_tasks(), Some(1));
     assert_eq!(metrics.covered_tasks(), Some(1));

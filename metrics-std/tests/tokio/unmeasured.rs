@@ -160,3 +160,28 @@ fn a_current_thread_runtime_has_what_tokio_and_the_hooks_report() {
     assert_measures(&metrics, &all);
     assert_eq!(metrics.root_polls(), Ok(None), "no wrapper sees the root");
 }
+
+#[cfg(target_has_atomic = "64")]
+#[test]
+fn an_attached_runtime_has_what_tokio_and_the_wrappers_report() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()
+        .unwrap();
+    let metrics_std::tokio::MeasuredRuntime { metrics, spawner, .. } =
+        metrics_std::tokio::attach(runtime.handle()).unwrap();
+    runtime.block_on(spawner.spawn(yields(2))).unwrap();
+    until(|| metrics.num_parked_workers() == Some(2));
+    let own: &[_] = &["busy_duration_total", "state"];
+    let all = [
+        WRAPPED,
+        IDENTITY,
+        POLLED,
+        TOKIO,
+        WIDE,
+        UNSTABLE,
+        UNSTABLE_AND_WIDE,
+        own,
+    ];
+    assert_measures(&metrics, &all);
+}

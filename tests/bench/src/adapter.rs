@@ -21,8 +21,7 @@ fn runtime(latency: Option<HistogramConfig>) -> (Runtime, Spawner) {
             None => description,
         }
     });
-    let MeasuredRuntime { runtime, metrics } = adapter.build(&mut builder).expect("a runtime");
-    let spawner = Spawner::new(runtime.handle(), &metrics);
+    let MeasuredRuntime { runtime, spawner, .. } = adapter.build(&mut builder).expect("a runtime");
     (runtime, spawner)
 }
 

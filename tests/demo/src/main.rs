@@ -32,7 +32,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use cli::Cli;
 use load::Load;
-use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
+use metrics_std::tokio::{MeasuredRuntime, TokioAdapter};
 use metrics_std::{RuntimeMetrics, Snapshot, WorkerState};
 use report::{Report, RequestReport};
 use sample::Sampler;
@@ -87,8 +87,11 @@ fn run(cli: Cli) -> Result<()> {
         .worker_threads(workers(&cli))
         .thread_name("worker")
         .enable_all();
-    let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder().name("main").build(&mut builder)?;
-    let spawner = Spawner::new(runtime.handle(), &metrics);
+    let MeasuredRuntime {
+        runtime,
+        metrics,
+        spawner,
+    } = TokioAdapter::builder().name("main").build(&mut builder)?;
     let witness = Witness::new(start);
     let (stalls, _watchdog) = Stalls::watch(&metrics, start).context("can't watch for stalls")?;
     let (stop, stopped) = oneshot::channel();

@@ -262,7 +262,7 @@ fn the_adapter_calls_the_callbacks_of_the_user_in_order() {
         .on_thread_start(callback("start"))
         .on_thread_start(callback("second start"))
         .on_thread_stop(callback("stop"));
-    let MeasuredRuntime { runtime, metrics } = adapter
+    let MeasuredRuntime { runtime, metrics, .. } = adapter
         .build(tokio::runtime::Builder::new_multi_thread().worker_threads(1))
         .unwrap();
     drop(runtime);
@@ -272,10 +272,13 @@ fn the_adapter_calls_the_callbacks_of_the_user_in_order() {
 
 #[cfg_attr(not(feature = "record"), test)]
 fn spawned_tasks_run() {
-    let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder()
+    let MeasuredRuntime {
+        runtime,
+        metrics,
+        spawner,
+    } = TokioAdapter::builder()
         .build(&mut tokio::runtime::Builder::new_current_thread())
         .unwrap();
-    let spawner = Spawner::new(runtime.handle(), &metrics);
     let answer = runtime.block_on(async {
         let blocking = spawner.spawn_blocking(|| 4).await.unwrap();
         let mut set = tokio::task::JoinSet::new();
@@ -288,6 +291,22 @@ fn spawned_tasks_run() {
         spawner.spawn(async { 7 }).await.unwrap() * blocking * in_set * local
     });
     assert_eq!(answer, 4 * 5 * 6 * 7);
+    assert_eq!(metrics.spawned_tasks_count(), None);
+}
+
+#[cfg_attr(not(feature = "record"), test)]
+fn an_attached_runtime_runs_tasks_and_gets_none_of_ours() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let metrics = metrics_std::tokio::attach(runtime.handle()).unwrap().metrics;
+    let answer = runtime.block_on(async {
+        let mut set = metrics_std::tokio::JoinSet::new();
+        set.spawn(async { 4 });
+        let in_set = set.join_next().await.unwrap().unwrap();
+        let blocking = metrics_std::tokio::spawn_blocking(|| 5).await.unwrap();
+        metrics_std::tokio::spawn(async { 6 }).await.unwrap() * in_set * blocking
+    });
+    assert_eq!(answer, 4 * 5 * 6);
+    assert_eq!(runtime.metrics().num_alive_tasks(), 0);
     assert_eq!(metrics.spawned_tasks_count(), None);
 }
 

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use axum::Router;
 use axum::routing::get;
 use metrics_std::prometheus::{RuntimeCollector, endpoint};
-use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
+use metrics_std::tokio::{MeasuredRuntime, TokioAdapter};
 use metrics_std::watchdog::watch_stalls;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
@@ -34,9 +34,11 @@ fn a_service_runs_and_exports_no_runtime_metric() -> Result<()> {
     let adapter = TokioAdapter::builder()
         .name("api")
         .on_thread_start(move || started.send(()).unwrap_or_default());
-    let MeasuredRuntime { runtime, metrics } =
-        adapter.build(Builder::new_multi_thread().worker_threads(1).enable_all())?;
-    let spawner = Spawner::new(runtime.handle(), &metrics);
+    let MeasuredRuntime {
+        runtime,
+        metrics,
+        spawner,
+    } = adapter.build(Builder::new_multi_thread().worker_threads(1).enable_all())?;
     let _watchdog = watch_stalls(&metrics, Duration::from_millis(20), |stall| eprintln!("{stall}"))?;
 
     let mut registry = Registry::default();

@@ -105,7 +105,7 @@ impl<F> Measured<F> {
         Self::uncounted(target, future, location, PolledBy::Unknown)
     }
 
-    /// Wraps a future. [`spawning::count_accepted`](super::spawning::count_accepted) counts its spawn.
+    /// Wraps a future. A [`SpawnGuard`](super::spawning::SpawnGuard) counts its spawn.
     pub(crate) fn uncounted(
         target: &Arc<RecordingTarget>,
         future: F,

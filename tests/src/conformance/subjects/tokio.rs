@@ -62,7 +62,7 @@ impl Subject for CurrentThread {
 fn start(mut builder: Builder, current_thread: bool, setup: &Setup, clock: &ManualClock) -> Arc<dyn Runtime> {
     builder.enable_io().max_blocking_threads(setup.blocking_threads);
     let histograms = setup.histograms;
-    let MeasuredRuntime { runtime, metrics } = TokioAdapter::builder()
+    let MeasuredRuntime { runtime, metrics, .. } = TokioAdapter::builder()
         .clock(Clock::custom(Arc::clone(clock)))
         .configure(|metrics| match histograms {
             Some(config) => metrics

@@ -53,8 +53,7 @@ fn worker() -> Result<u64> {
 }
 
 fn tokio() -> Result<(Runtime, Spawner)> {
-    let MeasuredRuntime { runtime, metrics } =
+    let MeasuredRuntime { runtime, spawner, .. } =
         TokioAdapter::builder().build(&mut tokio::runtime::Builder::new_current_thread())?;
-    let spawner = Spawner::new(runtime.handle(), &metrics);
     Ok((runtime, spawner))
 }
