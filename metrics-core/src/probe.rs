@@ -54,7 +54,8 @@ pub trait Probe {
         MetricSet::NONE
     }
 
-    /// Returns one of [`worker_numbers`](Self::worker_numbers) for one worker. Durations are in nanoseconds.
+    /// Returns one of [`worker_numbers`](Self::worker_numbers) for one worker. Durations are in nanoseconds. Busy time
+    /// MUST include the busy period in progress.
     fn worker(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
         let _ = (worker, number);
         None

@@ -3,15 +3,16 @@
 use crate::catalog::{RuntimeNumber, WorkerNumber, with_runtime_numbers, with_worker_numbers};
 use crate::counters::MEAN_FRACTION;
 use crate::histogram::BucketRange;
-use crate::live::{LiveRecord, LiveThread};
+use crate::live::{LiveRecord, LiveThread, UNTIMED};
 use crate::probe::{NoProbe, Probe};
-use crate::read::ReadStorage;
+use crate::read::{ReadStorage, Weighted, busy_from};
 use crate::registry::RegistryRef;
 use crate::slot::{EXTERNAL, Slot, SlotBusy, read_with_retries};
 use crate::snapshot::Snapshot;
 use crate::storage::sealed::Sealed;
 use crate::sync::RECORDING;
 use crate::tasks::TaskCounts;
+use crate::time::Timestamp;
 use core::time::Duration;
 
 type Buckets<R> = <<R as RegistryRef>::Storage as Sealed>::Buckets;
@@ -38,9 +39,9 @@ type Buckets<R> = <<R as RegistryRef>::Storage as Sealed>::Buckets;
 /// # }
 /// ```
 ///
-/// A getter returns the value that the workers last submitted. It returns `None` if the runtime does not measure the
-/// metric or has no worker with that index. On targets without 64-bit atomics, it returns [`SlotBusy`] if the worker
-/// was writing the value during every attempt. Two getters read at two moments: take a [`snapshot`](Self::snapshot)
+/// A getter returns the value that the workers last submitted. Busy time also includes the busy period in progress,
+/// from the live records, as in a snapshot. A getter returns `None` if the runtime does not measure the metric or has
+/// no worker with that index, and [`SlotBusy`] if the worker was writing the value during every attempt. Two getters read at two moments: take a [`snapshot`](Self::snapshot)
 /// for values that belong together.
 ///
 /// A handle does not keep the runtime alive. After the runtime ends, it returns the last submitted values.
@@ -141,7 +142,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
     /// Returns the sum of one metric over all workers, in its own unit. `None` if the runtime does not measure it.
     ///
     /// # Errors
-    /// Returns [`SlotBusy`], only on targets without 64-bit atomics.
+    /// Returns [`SlotBusy`] if a worker was writing the value during every attempt to read it.
     pub fn counter(&self, number: WorkerNumber) -> Result<Option<u64>, SlotBusy> {
         if !RECORDING {
             return Ok(None);
@@ -163,7 +164,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
     /// this index.
     ///
     /// # Errors
-    /// Returns [`SlotBusy`], only on targets without 64-bit atomics.
+    /// Returns [`SlotBusy`] if the worker was writing the value during every attempt to read it.
     #[inline]
     pub fn worker_counter(&self, worker: usize, number: WorkerNumber) -> Result<Option<u64>, SlotBusy> {
         if !RECORDING {
@@ -176,9 +177,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
             return Ok(None);
         }
         if let Some(slot) = self.registry.storage.only_slot(worker) {
-            return slot
-                .counter(number, |attempt| self.probe.relax(attempt))
-                .map(Some);
+            return self.value(slot, number).map(Some);
         }
         if R::Storage::HAS_STRAYS {
             self.sum_of_slots(worker, number)
@@ -213,9 +212,42 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
     where
         Buckets<R>: 'a,
     {
-        slots.try_fold(0, |sum: u64, slot| {
-            Ok(sum.wrapping_add(slot.counter(number, |attempt| self.probe.relax(attempt))?))
-        })
+        slots.try_fold(
+            0,
+            |sum: u64, slot| Ok(sum.wrapping_add(self.value(slot, number)?)),
+        )
+    }
+
+    #[inline]
+    fn value(&self, slot: &Slot<Buckets<R>>, number: WorkerNumber) -> Result<u64, SlotBusy> {
+        match number {
+            WorkerNumber::BusyDurationTotal => self.busy_time(slot),
+            _ => slot.counter(number, |attempt| self.probe.relax(attempt)),
+        }
+    }
+
+    /// Returns the busy time that a slot counts, and that of the busy period in progress, as a snapshot adds them.
+    fn busy_time(&self, slot: &Slot<Buckets<R>>) -> Result<u64, SlotBusy> {
+        let relax = |attempt| self.probe.relax(attempt);
+        // In this order, so that a busy period that ends meanwhile is not counted twice.
+        let now = self.registry.now();
+        let live = slot.live(relax).ok_or(SlotBusy)?;
+        let values = slot.counters(relax).ok_or(SlotBusy)?;
+        let holder = slot.lease.holder();
+        let worker = holder
+            .worker()
+            .filter(|&worker| holder.is_leased() && worker != EXTERNAL);
+        let from = worker.map_or(UNTIMED, |worker| {
+            let is_only = self.registry.storage.only_slot(worker).is_some();
+            let lost = !is_only && self.live(worker).is_some_and(|other| !live.supersedes(&other));
+            busy_from(&live, values.settled_at, lost)
+        });
+        let in_progress = match from {
+            UNTIMED => 0,
+            from => self.registry.scale().nanos(now, Timestamp::from_ticks(from)),
+        };
+        let settled = values.get(WorkerNumber::BusyDurationTotal);
+        Ok(settled.saturating_add(in_progress))
     }
 
     /// Returns the number of workers that the probe reports, or else the configured number. `None` if neither is known.
@@ -228,13 +260,26 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
     }
 
     /// Returns the exponentially weighted mean of a worker's measured polls, with alpha 1/10. `None` before the first.
-    pub fn worker_mean_poll_time(&self, worker: usize) -> Option<Duration> {
-        let relax = |attempt| self.probe.relax(attempt);
-        let values = self.slots(worker).filter_map(|slot| slot.counters(relax));
-        let latest = values
-            .filter(|values| values.mean_poll_time != 0)
-            .max_by_key(|values| values.settled_at)?;
-        Some(Duration::from_nanos(latest.mean_poll_time >> MEAN_FRACTION))
+    ///
+    /// If several threads serve the worker, this is the mean of theirs, each weighted by its number of polls.
+    ///
+    /// # Errors
+    /// Returns [`SlotBusy`] if a thread submitted during every attempt to read its mean and its number of polls.
+    pub fn worker_mean_poll_time(&self, worker: usize) -> Result<Option<Duration>, SlotBusy> {
+        let mut mean = Weighted::default();
+        for slot in self.slots(worker) {
+            let values = slot
+                .counters(|attempt| self.probe.relax(attempt))
+                .ok_or(SlotBusy)?;
+            mean.add(Weighted::of(
+                values.mean_poll_time,
+                values.get(WorkerNumber::PollCount),
+            ));
+        }
+        Ok(match mean.mean() {
+            0 => None,
+            mean => Some(Duration::from_nanos(mean >> MEAN_FRACTION)),
+        })
     }
 
     /// Returns the adapter's number for the thread that runs a worker.

@@ -191,7 +191,11 @@ pub(crate) fn read_with_retries<V>(mut read: impl FnMut() -> Option<V>, relax: i
 
 /// The error of a read during which the worker was writing the value in every attempt.
 ///
-/// It occurs only on targets without 64-bit atomics. On all others, a value is one load.
+/// On targets with 64-bit atomics it occurs only for busy time and the mean poll time, which are made of several values
+/// of one submit. Every other value is one load.
+///
+/// Getters return it apart from `None`, because reading again helps only against this error: `None` means that the
+/// metric is not measured, and a getter has no earlier value to return instead, as a `SnapshotReader` has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SlotBusy;

@@ -18,7 +18,9 @@ fn build(clock: &Hand, builder: Builder<'_>) -> (Shared, Worker<Shared>) {
 }
 
 fn mean(registry: &Shared) -> Option<u64> {
-    let mean = RuntimeMetrics::new(registry.clone()).worker_mean_poll_time(0)?;
+    let mean = RuntimeMetrics::new(registry.clone())
+        .worker_mean_poll_time(0)
+        .unwrap()?;
     Some(mean.as_nanos() as u64)
 }
 

@@ -40,6 +40,61 @@ fn busy_time_counts_once_however_often_it_is_submitted() {
 }
 
 #[test]
+fn the_getter_of_busy_time_includes_the_period_in_progress() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let workers = [(); 2].map(|()| Worker::lease(registry.clone(), 0).unwrap());
+    let agree = |busy| {
+        let busy = Some(Duration::from_nanos(busy));
+        assert_eq!(metrics.worker_total_busy_duration(0), Ok(busy));
+        assert_eq!(metrics.busy_duration_total(), Ok(busy));
+        let snapshot = metrics.snapshot();
+        assert_eq!(snapshot.worker(0).unwrap().busy_duration_total(), busy);
+        assert_eq!(snapshot.total().busy_duration_total(), busy);
+    };
+    agree(0);
+    workers[0].start_processing_scheduled_tasks();
+    clock.advance(70);
+    agree(70);
+    workers[0].start_poll(PollStart::default());
+    clock.advance(30);
+    agree(100);
+    workers[0].submit();
+    clock.advance(5);
+    agree(105);
+    // The second thread takes the worker: the first one is busy until its poll ends.
+    workers[1].start_processing_scheduled_tasks();
+    clock.advance(10);
+    agree(125);
+    workers[0].end_poll();
+    workers[0].submit();
+    clock.advance(10);
+    agree(135);
+    workers[1].park();
+    clock.advance(1_000);
+    workers[1].unpark();
+    agree(135);
+}
+
+#[test]
+fn the_getter_of_the_mean_weighs_the_threads_of_a_worker_by_their_polls() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let workers = [(); 2].map(|()| Worker::lease(registry.clone(), 0).unwrap());
+    for (worker, polls, duration) in [(&workers[0], 3, 100), (&workers[1], 1, 500)] {
+        for _ in 0..polls {
+            poll(worker, &clock, duration);
+        }
+        worker.submit();
+    }
+    let mean = Some(Duration::from_nanos(200));
+    assert_eq!(metrics.snapshot().worker(0).unwrap().mean_poll_time(), mean);
+    assert_eq!(metrics.worker_mean_poll_time(0), Ok(mean));
+}
+
+#[test]
 fn time_while_parked_is_not_busy() {
     let clock = Hand::default();
     let registry = registry(&clock);
@@ -181,8 +236,8 @@ fn a_batch_of_polls_reads_the_clock_once_per_poll_and_twice_more() {
     let metrics = RuntimeMetrics::new(registry.clone());
     let worker = Worker::lease(registry, 0).unwrap();
     for polls in [1, 4, 16] {
-        let before = clock.readings();
         let busy = metrics.busy_duration_total().unwrap().unwrap();
+        let before = clock.readings();
         worker.start_processing_scheduled_tasks();
         for _ in 0..polls {
             poll(&worker, &clock, 100);

@@ -39,14 +39,14 @@ pub trait ReadStorage: Storage + Sized {
 
 /// A sum of mean poll times, each weighted by the number of polls.
 #[derive(Clone, Copy, Debug, Default)]
-struct Weighted {
+pub(crate) struct Weighted {
     sum: u128,
     weight: u128,
 }
 
 impl Weighted {
     /// Means stay below 2^51, so that a sum over 2^13 slots of 2^64 polls does not wrap.
-    fn of(mean: u64, polls: u64) -> Self {
+    pub(crate) fn of(mean: u64, polls: u64) -> Self {
         match mean {
             0 => Self::default(),
             mean => {
@@ -59,7 +59,7 @@ impl Weighted {
         }
     }
 
-    fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.sum = self.sum.wrapping_add(other.sum);
         self.weight = self.weight.wrapping_add(other.weight);
     }
@@ -72,7 +72,7 @@ impl Weighted {
     }
 
     /// Returns the mean with its fraction; zero without a sample.
-    fn mean(&self) -> u64 {
+    pub(crate) fn mean(&self) -> u64 {
         let mean = self.sum.checked_div(self.weight);
         mean.map_or(0, |mean| u64::try_from(mean).unwrap_or(u64::MAX))
     }
@@ -80,7 +80,7 @@ impl Weighted {
 
 /// Returns the time in ticks since which a thread has busy time that its slot does not count yet; [`UNTIMED`] if there
 /// is none. A thread that lost its worker to another thread finishes its poll in progress and is not busy otherwise.
-fn busy_from(live: &LiveRecord, settled_at: u64, lost: bool) -> u64 {
+pub(crate) fn busy_from(live: &LiveRecord, settled_at: u64, lost: bool) -> u64 {
     match live.busy_since() {
         UNTIMED => UNTIMED,
         _ if lost && live.state != WorkerState::Polling => UNTIMED,
