@@ -10,8 +10,6 @@ pub enum InfoMetric {
     State,
     /// The time that a worker has been in its state.
     Since,
-    /// The length of a worker's busy period in progress.
-    BusyInProgress,
     /// The spawn location of the task that a worker polls.
     LocationId,
     /// The thread that runs a worker.
@@ -31,7 +29,6 @@ impl InfoMetric {
     pub const ALL: &'static [Self] = &[
         Self::State,
         Self::Since,
-        Self::BusyInProgress,
         Self::LocationId,
         Self::Thread,
         Self::MeanPollTime,
@@ -48,7 +45,6 @@ impl InfoMetric {
         let (scope, kind, unit, name) = match self {
             Self::State => (Worker, Gauge, NoUnit, "state"),
             Self::Since => (Worker, Gauge, Nanoseconds, "since"),
-            Self::BusyInProgress => (Worker, Gauge, Nanoseconds, "busy_in_progress"),
             Self::LocationId => (Worker, Gauge, NoUnit, "spawn_location"),
             Self::Thread => (Worker, Info, NoUnit, "thread"),
             Self::MeanPollTime => (Worker, Gauge, Nanoseconds, "mean_poll_time"),
@@ -68,10 +64,6 @@ impl InfoMetric {
             Self::LocationId => (
                 Some("async_runtime_worker_spawn_location"),
                 "Source location that spawned the task that the worker is polling now, as a label.",
-            ),
-            Self::BusyInProgress => (
-                None,
-                "Length of the worker's busy period in progress, from the live record.",
             ),
             Self::Thread => (None, "Number and name of the thread that runs the worker now."),
             Self::MeanPollTime => (

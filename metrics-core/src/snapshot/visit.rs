@@ -149,9 +149,6 @@ impl<S: Storage> Snapshot<S> {
                 let started_at = self.started_at();
                 emit(metric, None, started_at.map(SampleValue::Number), visit);
             }
-            InfoMetric::BusyInProgress => self.each_worker(|label, worker| {
-                emit(metric, Some(label), time(worker.busy_in_progress()), visit);
-            }),
             InfoMetric::Epoch => emit(metric, None, Some(SampleValue::Number(self.epoch())), visit),
         }
     }

@@ -45,7 +45,6 @@ fn has_value(fixture: &Fixture, source: MetricSource) -> bool {
             InfoMetric::LocationId => !worker.spawn_location_name().is_empty(),
             InfoMetric::Thread => metrics.worker_thread(0).is_some(),
             InfoMetric::MeanPollTime => metrics.worker_mean_poll_time(0).unwrap().is_some(),
-            InfoMetric::BusyInProgress => worker.busy_in_progress().is_some(),
             InfoMetric::NumWorkers => metrics.num_workers() == Some(2),
             InfoMetric::StartedAt => snapshot.started_at().is_some(),
             InfoMetric::Epoch => snapshot.epoch() == u64::MAX,

@@ -36,10 +36,6 @@ impl Reading {
             "mean_poll_time" => total.mean_poll_time().map(nanos),
             "poll_time" => total.poll_time().map(HistogramReading::samples),
             "schedule_latency" => total.schedule_latency().map(HistogramReading::samples),
-            "busy_in_progress" => sum(snapshot
-                .workers()
-                .iter()
-                .map(|worker| worker.busy_in_progress().map(nanos))),
             "thread" => sum(snapshot.workers().iter().map(|worker| worker.thread().map(|_| 1))),
             "state" => sum(snapshot
                 .workers()
