@@ -2,6 +2,7 @@
 
 use crate::catalog::MetricSet;
 use crate::histogram::HistogramConfig;
+use crate::locations::MAX_LOCATIONS;
 use crate::record::NEVER;
 use crate::slot::MAX_WORKERS;
 use crate::switches::Sampling;
@@ -29,6 +30,13 @@ pub enum ConfigError {
         /// The submit interval requested.
         interval: Duration,
     },
+    /// The capacity for spawn locations is too large.
+    TooManyLocations {
+        /// The capacity requested.
+        locations: usize,
+        /// The largest capacity allowed.
+        limit: usize,
+    },
     /// A histogram has more buckets than the fixed storage holds.
     TooManyBuckets {
         /// The number of buckets that the histogram needs.
@@ -53,6 +61,11 @@ impl fmt::Display for ConfigError {
             Self::SubmitInterval { interval } => write!(
                 f,
                 "a submit interval of {interval:?} does not fit in 64-bit clock ticks: use a shorter one, such as 1 ms"
+            ),
+            Self::TooManyLocations { locations, limit } => write!(
+                f,
+                "a capacity of {locations} spawn locations exceeds the limit of {limit}: configure fewer, and all others \
+                 share one entry"
             ),
             Self::TooManyBuckets { buckets, capacity } => write!(
                 f,
@@ -99,6 +112,7 @@ pub struct Builder<'a> {
     blocking_queue_wait: Option<HistogramConfig>,
     poll_time_sampling: Option<Sampling>,
     schedule_latency_sampling: Option<Sampling>,
+    locations: usize,
     submit_interval: Duration,
     measures: MetricSet,
     epoch: Option<u64>,
@@ -131,6 +145,7 @@ impl<'a> Builder<'a> {
             blocking_queue_wait: None,
             poll_time_sampling: None,
             schedule_latency_sampling: None,
+            locations: 0,
             submit_interval: DEFAULT_SUBMIT_INTERVAL,
             measures: MetricSet::NONE,
             epoch: None,
@@ -174,6 +189,19 @@ impl<'a> Builder<'a> {
     /// Keeps a histogram of the time that blocking closures wait in the queue. Fixed storage does not keep one.
     pub const fn blocking_queue_wait(mut self, config: HistogramConfig) -> Self {
         self.blocking_queue_wait = Some(config);
+        self
+    }
+
+    /// Keeps metrics per spawn location on each worker: the tasks, the polls, their times and their schedule latency. The
+    /// default is 0: none are kept.
+    ///
+    /// Each of the first `capacity` locations has its own entry, and so do tasks without a location. All other locations
+    /// share one entry, so nothing is lost. Locations are identified by their [numbers](crate::LocationId), which an
+    /// adapter assigns from 1 on. A location takes 200 bytes on each worker, allocated when a slot is first leased.
+    /// Times are measured for the polls that [`poll_time_sampling`](Self::poll_time_sampling) and
+    /// [`schedule_latency_sampling`](Self::schedule_latency_sampling) select. Fixed storage keeps none.
+    pub const fn locations(mut self, capacity: usize) -> Self {
+        self.locations = capacity;
         self
     }
 
@@ -240,6 +268,12 @@ impl<'a> Builder<'a> {
                 limit: MAX_WORKERS,
             });
         }
+        if self.locations > MAX_LOCATIONS {
+            return Err(ConfigError::TooManyLocations {
+                locations: self.locations,
+                limit: MAX_LOCATIONS,
+            });
+        }
         Ok(())
     }
 
@@ -256,6 +290,7 @@ impl<'a> Builder<'a> {
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod on_the_heap {
     use super::{Builder, ConfigError, RECORDING, TimeScale};
+    use crate::locations::rows_of;
     use crate::record::SharedHistogram;
     use crate::registry::unique_epoch;
     use crate::registry::{HostCells, Layout, Registry, RegistryInfo, Shared};
@@ -272,6 +307,7 @@ mod on_the_heap {
         /// Returns a [`ConfigError`] if the configuration is invalid.
         pub fn build<T: TimeSource>(&self, clock: T) -> Result<Arc<Registry<HeapStorage, T>>, ConfigError> {
             self.check()?;
+            let locations = if RECORDING { self.locations } else { 0 };
             let scale = TimeScale::new(clock.ticks_per_second());
             let timed = RECORDING && clock.available() && clock.ticks_per_second() != 0;
             let interval = self.interval(&scale)?;
@@ -290,6 +326,7 @@ mod on_the_heap {
             };
             let wait =
                 buckets(&self.blocking_queue_wait).map(|n| SharedHistogram::new(SharedBuckets::new(n)));
+            let shared_rows = if locations == 0 { 0 } else { rows_of(locations) };
             Ok(Arc::new(Registry {
                 storage,
                 info: Inline(RegistryInfo {
@@ -308,9 +345,10 @@ mod on_the_heap {
                     poll_time: Layout::new(self.poll_time),
                     schedule_latency: Layout::new(self.schedule_latency),
                     blocking_queue_wait: self.blocking_queue_wait,
+                    locations,
                 }),
                 switches: Switches::new(self.initial_poll_time(), self.initial_schedule_latency()),
-                shared: Shared::new(HostCells::new(wait)),
+                shared: Shared::new(HostCells::new(wait, shared_rows)),
                 clock,
             }))
         }
@@ -399,6 +437,7 @@ pub(crate) mod in_a_static {
                     poll_time: Layout::new(this.poll_time),
                     schedule_latency: Layout::new(this.schedule_latency),
                     blocking_queue_wait: None,
+                    locations: 0,
                 },
                 poll_time: this.initial_poll_time(),
                 schedule_latency: this.initial_schedule_latency(),

@@ -22,6 +22,7 @@ pub mod histogram;
 #[cfg_attr(not(any(feature = "record", metrics_core_loom)), path = "if_recording_off.rs")]
 mod if_recording;
 mod live;
+mod locations;
 #[cfg(all(test, metrics_core_loom))]
 mod models;
 mod probe;
@@ -68,8 +69,9 @@ pub use record::{PollStart, Recorded, StallKind};
 pub use registry::{BlockingStart, Registry, RegistryRef, SharedCounters};
 pub use slot::SlotBusy;
 pub use snapshot::{
-    HistogramReading, Interval, Measurements, Sample, SampleValue, SinceError, Snapshot, Staleness,
-    WorkerInterval, WorkerLabel, WorkerSinceError, WorkerSnapshot,
+    HistogramReading, Interval, LocationColumn, LocationKind, LocationSnapshot, Measurements, Sample,
+    SampleValue, SinceError, Snapshot, Staleness, WorkerInterval, WorkerLabel, WorkerSinceError,
+    WorkerSnapshot,
 };
 #[cfg(feature = "serde")]
 pub use snapshot::{SNAPSHOT_SCHEMA, SnapshotSeed};

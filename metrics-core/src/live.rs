@@ -292,6 +292,14 @@ impl Live {
         self.spawn_location.store(spawn_location.0, Ordering::Relaxed);
     }
 
+    /// Returns the spawn location of the last poll, for the worker itself.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    #[inline(always)]
+    pub(crate) fn polled_location(&self) -> LocationId {
+        // Ordering: relaxed, the only writer reads its own last store.
+        LocationId(self.spawn_location.load(Ordering::Relaxed))
+    }
+
     /// Ends the poll: the same transition in another state. A worker that does not report when it runs tasks is not
     /// busy between two polls.
     #[inline(always)]

@@ -3,6 +3,9 @@
 use crate::catalog::{MetricSet, RuntimeNumber, WorkerNumber};
 use crate::cell::{SharedCounter, SharedU32};
 use crate::histogram::HistogramConfig;
+use crate::live::LocationId;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+use crate::locations::{SharedLocationRow, row_of};
 use crate::record::{SharedHistogram, StallCells, StallKind};
 use crate::stamp::WakeStamp;
 use crate::storage::Storage;
@@ -10,6 +13,8 @@ use crate::switches::Switches;
 use crate::sync::RECORDING;
 use crate::tasks::{SharedTaskCells, TaskCounts, TaskEnd};
 use crate::time::{TimeScale, TimeSource, Timestamp};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+use alloc::boxed::Box;
 use core::ops::Deref;
 use core::time::Duration;
 
@@ -63,6 +68,9 @@ pub struct RegistryInfo<N> {
     /// The metrics that the runtime's hooks measure.
     pub(crate) measures: MetricSet,
     pub(crate) blocking_queue_wait: Option<HistogramConfig>,
+    /// The number of spawn locations with rows of their own; zero if there are no rows.
+    #[cfg_attr(not(feature = "alloc"), allow(dead_code))]
+    pub(crate) locations: usize,
 }
 
 /// The layout of a histogram that may be absent.
@@ -289,6 +297,8 @@ pub struct HostCells<B> {
     pub(crate) stalls: StallCells,
     /// Nonzero once a root future is measured.
     pub(crate) measures_roots: SharedU32,
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    pub(crate) locations: Box<[SharedLocationRow]>,
 }
 
 impl<H> Shared<H> {
@@ -305,8 +315,10 @@ impl<H> Shared<H> {
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 impl<B> HostCells<B> {
-    pub(crate) fn new(blocking_queue_wait: Option<SharedHistogram<B>>) -> Self {
+    /// Creates cells with this number of rows for spawn locations.
+    pub(crate) fn new(blocking_queue_wait: Option<SharedHistogram<B>>, locations: usize) -> Self {
         Self {
+            locations: (0..locations).map(|_| SharedLocationRow::new()).collect(),
             io_registered: SharedCounter::new(),
             io_deregistered: SharedCounter::new(),
             io_ready: SharedCounter::new(),
@@ -315,6 +327,31 @@ impl<B> HostCells<B> {
             measures_roots: SharedU32::new(0),
         }
     }
+}
+
+/// Tasks per spawn location, which only heap storage counts.
+impl<B> HostCells<B> {
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    fn spawned_at(&self, location: LocationId) {
+        if let Some(row) = row_of(&self.locations, location) {
+            row.spawned.increment_release();
+        }
+    }
+
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    fn ended_at(&self, location: LocationId) {
+        if let Some(row) = row_of(&self.locations, location) {
+            row.ended.increment_release();
+        }
+    }
+
+    #[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
+    #[allow(clippy::unused_self)]
+    fn spawned_at(&self, _: LocationId) {}
+
+    #[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
+    #[allow(clippy::unused_self)]
+    fn ended_at(&self, _: LocationId) {}
 }
 
 /// The times at which a blocking closure was queued and started.
@@ -342,13 +379,29 @@ pub struct SharedCounters<'a, S: Storage> {
 }
 
 impl<S: Storage> SharedCounters<'_, S> {
-    /// Counts a task that a thread outside the workers spawned.
+    /// Counts a task without a known spawn location that a thread outside the workers spawned.
     pub fn task_spawned(&self) {
+        self.task_spawned_at(LocationId::UNKNOWN);
+    }
+
+    /// Counts a task that a thread outside the workers spawned at this location.
+    pub fn task_spawned_at(&self, location: LocationId) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.spawned_at(location);
+        }
         self.shared.tasks.spawned();
     }
 
-    /// Counts a task that ended on a thread outside the workers.
+    /// Counts a task without a known spawn location that ended on a thread outside the workers.
     pub fn task_ended(&self, end: TaskEnd) {
+        self.task_ended_at(LocationId::UNKNOWN, end);
+    }
+
+    /// Counts a task that was spawned at this location and ended on a thread outside the workers.
+    pub fn task_ended_at(&self, location: LocationId, end: TaskEnd) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.ended_at(location);
+        }
         self.shared.tasks.ended(end);
     }
 

@@ -4,10 +4,14 @@ use crate::catalog::WorkerNumber;
 use crate::cell::{OwnedU64, SharedU32, U64Cell};
 use crate::counters::{CounterValues, Counters};
 use crate::live::{Live, LiveRecord};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+use crate::locations::LocationRows;
 use crate::record::{BucketCells, SlotHistogram};
 use crate::seq::SeqCount;
 use crate::sync::const_unless_loom;
 use crate::tasks::TaskCells;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+use once_cell::race::OnceBox;
 
 /// The lease of a slot: vacant, or a worker index and whether a worker holds the slot now.
 ///
@@ -142,6 +146,10 @@ pub struct Slot<B> {
     pub(crate) tasks: TaskCells,
     pub(crate) poll_time: Option<SlotHistogram<B>>,
     pub(crate) schedule_latency: Option<SlotHistogram<B>>,
+    /// Allocated with the first lease, if the registry keeps them. They belong to the slot, so the next lease continues
+    /// from them.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    pub(crate) locations: OnceBox<LocationRows>,
 }
 
 #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(metrics_core_loom)))]
@@ -168,6 +176,8 @@ impl<B> Slot<B> {
                 counters: Counters::new(),
                 poll_time,
                 schedule_latency,
+                #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+                locations: OnceBox::new(),
             }
         }
     }

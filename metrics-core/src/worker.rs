@@ -2,13 +2,15 @@
 
 use crate::catalog::WorkerNumber;
 use crate::live::{LocationId, WorkerState};
-use crate::record::{Batch, BatchHistogram, Hooks, PollStart, Recorded, sampling_seed};
+use crate::locations::{LocationRow, LocationRows, PollLocations};
+use crate::record::{Batch, BatchHistogram, Flags, Hooks, PollStart, Recorded, sampling_seed};
 use crate::registry::{Registry, RegistryRef};
 use crate::slot::{EXTERNAL, Lease, MAX_WORKERS};
 use crate::storage::{HeapSlot, HeapStorage, SlotHandle};
 use crate::sync::RECORDING;
 use crate::tasks::TaskEnd;
 use crate::time::Timestamp;
+use alloc::boxed::Box;
 use core::fmt;
 
 /// An error from leasing a slot.
@@ -105,6 +107,8 @@ pub struct Worker<R: RegistryRef<Storage = HeapStorage>> {
     slot: SlotHandle,
     batch: Batch,
     index: usize,
+    /// The rows of the slot, if the registry keeps metrics per spawn location.
+    locations: Option<PollLocations>,
 }
 
 impl<R: RegistryRef<Storage = HeapStorage>> fmt::Debug for Worker<R> {
@@ -176,12 +180,25 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         };
         batch.poll_time = side(registry.poll_time_config(), &slot.poll_time);
         batch.schedule_latency = side(registry.schedule_latency_config(), &slot.schedule_latency);
+        let locations = match registry.info.locations {
+            0 => None,
+            capacity => {
+                let rows = slot
+                    .locations
+                    .get_or_init(|| Box::new(LocationRows::new(capacity)));
+                Some(PollLocations::new(rows))
+            }
+        };
         let worker = Self {
             registry,
             slot,
             batch,
             index,
+            locations,
         };
+        if worker.locations.is_some() {
+            worker.hooks().locate_polls();
+        }
         // Vary the seed, so that leases of one slot that end after a few polls don't all sample the same polls.
         let polls = worker.batch.counters.poll_count.get();
         let seed = sampling_seed(worker.registry.info.epoch ^ polls, index as u64);
@@ -294,6 +311,9 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
             spawn_location,
         };
         let outcome = hooks.start_sampled_poll(hooks.flags(), start);
+        if let Some(locations) = &self.locations {
+            locations.start_poll(outcome.recorded.nanos());
+        }
         // Serve a second request without an end of a poll in between here, or the pending count would overflow.
         if outcome.due && hooks.ask_for_submit(true) {
             self.submit_batch(false);
@@ -306,16 +326,29 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         let hooks = self.hooks();
         let flags = hooks.flags();
         if !flags.is_measured() {
-            // A full pending count requested a submit.
-            hooks.end_untimed_poll(flags);
-            self.submit_untimed_polls();
+            let due = hooks.end_untimed_poll(flags);
+            self.locate_poll(flags, Recorded::NOTHING);
+            if due | flags.is_full() {
+                self.submit_untimed_polls();
+            }
             return Recorded::NOTHING;
         }
         let outcome = hooks.end_measured_poll(flags);
+        self.locate_poll(flags, outcome.recorded);
         if outcome.due | flags.is_full() {
             self.submit_batch(false);
         }
         outcome.recorded
+    }
+
+    /// Records the poll that ended in the row of its spawn location.
+    #[inline(always)]
+    fn locate_poll(&self, flags: Flags, poll_time: Recorded) {
+        if let Some(locations) = &self.locations
+            && flags.is_polling()
+        {
+            locations.end_poll(self.slot.live.polled_location(), poll_time.nanos());
+        }
     }
 
     #[cold]
@@ -363,7 +396,11 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
     /// it a second time.
     pub fn record_poll(&self, start: PollStart, started: Timestamp, ended: Timestamp) {
         let hooks = self.hooks();
-        if hooks.record_poll(start, started, ended) && hooks.ask_for_submit(true) {
+        let poll = hooks.record_poll(start, started, ended);
+        if let Some(row) = self.location_row(start.spawn_location) {
+            row.record(poll.poll_time.nanos(), poll.schedule_latency.nanos());
+        }
+        if poll.due && hooks.ask_for_submit(true) {
             self.submit();
         }
     }
@@ -420,16 +457,43 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         self.hooks().count(|counters| &counters.nested_polls, 1);
     }
 
-    /// Counts a task that was spawned on this worker's thread. Readers see it at once, without a submit.
+    #[inline(always)]
+    fn location_row(&self, location: LocationId) -> Option<&LocationRow> {
+        self.locations.as_ref().filter(|_| RECORDING)?.rows.of(location)
+    }
+
+    /// Counts a task without a known spawn location that was spawned on this worker's thread. Readers see it at once,
+    /// without a submit.
     #[inline]
     pub fn task_spawned(&self) {
+        self.task_spawned_at(LocationId::UNKNOWN);
+    }
+
+    /// Counts a task that was spawned at this location, on this worker's thread. Readers see it at once, without a
+    /// submit.
+    #[inline]
+    pub fn task_spawned_at(&self, location: LocationId) {
+        if let Some(row) = self.location_row(location) {
+            row.spawned();
+        }
         self.slot.tasks.spawned();
         self.discard_last_timestamp();
     }
 
-    /// Counts a task that ended on this worker's thread. Readers see it at once, without a submit.
+    /// Counts a task without a known spawn location that ended on this worker's thread. Readers see it at once, without
+    /// a submit.
     #[inline]
     pub fn task_ended(&self, end: TaskEnd) {
+        self.task_ended_at(LocationId::UNKNOWN, end);
+    }
+
+    /// Counts a task that was spawned at this location and ended on this worker's thread. Readers see it at once,
+    /// without a submit.
+    #[inline]
+    pub fn task_ended_at(&self, location: LocationId, end: TaskEnd) {
+        if let Some(row) = self.location_row(location) {
+            row.ended();
+        }
         self.slot.tasks.ended(end);
         self.discard_last_timestamp();
     }
@@ -495,9 +559,8 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
 
 impl<R: RegistryRef<Storage = HeapStorage>> Drop for Worker<R> {
     fn drop(&mut self) {
-        let hooks = self.hooks();
-        hooks.end_poll();
-        hooks.end_processing();
+        self.end_poll();
+        self.hooks().end_processing();
         self.batch.counters.thread.set(0);
         self.submit();
         let ticks = if self.registry.is_timed() {

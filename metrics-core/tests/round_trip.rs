@@ -272,9 +272,9 @@ fn binary_copies(workers: u32, config: HistogramConfig) -> Vec<u8> {
     let snapshot =
         |workers| -> Snapshot<HeapStorage> { serde_json::from_value(copies(workers, config)).unwrap() };
     let (none, one) = (binary(&snapshot(0)), binary(&snapshot(1)));
-    // Without external threads, the list is last except for one byte.
-    let start = none.len() - 2;
-    let worker = &one[start + 1..one.len() - 1];
+    // Without external threads and spawn locations, the list is last except for two bytes.
+    let start = none.len() - 3;
+    let worker = &one[start + 1..one.len() - 2];
     let varint = |mut n: u32| {
         core::iter::from_fn(move || {
             let byte = (n & 0x7F) as u8;
@@ -296,7 +296,7 @@ fn binary_copies(workers: u32, config: HistogramConfig) -> Vec<u8> {
         push(&mut bytes, index);
         bytes.extend(&worker[1..]);
     }
-    bytes.push(0);
+    bytes.extend([0, 0]);
     bytes
 }
 

@@ -9,6 +9,7 @@
 
 mod lease;
 mod live_record;
+mod locations;
 mod sequence_count;
 mod shared_records;
 mod submit;

@@ -1,6 +1,7 @@
 //! The state that a reader keeps between two snapshots.
 
 use super::Weighted;
+use super::locations::read_locations;
 use super::remembered::{SlotCache, WorkerCache};
 use super::runtime::{Moment, known, read_runtime};
 use super::scratch::Scratch;
@@ -99,6 +100,7 @@ impl Cache {
         self.set_sampling(to, &moment);
         self.finish_total(to, &moment);
         self.clear_unread(to);
+        read_locations(to, registry, probe);
     }
 
     /// Adds the counters that hooks measure since the last snapshot.

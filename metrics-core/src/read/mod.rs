@@ -9,6 +9,8 @@ mod cache;
 #[cfg(not(metrics_core_loom))]
 mod fixed;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod locations;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod probed;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod remembered;

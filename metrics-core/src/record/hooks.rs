@@ -124,6 +124,9 @@ const RECENT: u32 = 1 << 6;
 /// the next opportunity.
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 const FULL: u32 = 1 << 8;
+/// The end of each poll is also recorded in the row of its spawn location.
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+const LOCATED: u32 = 1 << 9;
 /// At least one of the histograms samples polls: the start of a poll must decide whether to measure it.
 const RANDOM: u32 = 1 << 7;
 /// Something is timed.
@@ -155,7 +158,14 @@ impl Flags {
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     #[inline(always)]
     pub(crate) fn asks_more(self) -> bool {
-        self.0 & (MEASURED | FULL) != 0
+        self.0 & (MEASURED | FULL | LOCATED) != 0
+    }
+
+    /// Returns `true` during a poll.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    #[inline(always)]
+    pub(crate) fn is_polling(self) -> bool {
+        self.0 & POLLING != 0
     }
 
     /// Returns `true` if the batch requested a submit.

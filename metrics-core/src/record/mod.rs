@@ -18,6 +18,8 @@ pub(crate) use bucket_cells::BucketCells;
 pub(crate) use bucket_cells::{CHUNK, block_shift, each_bit, each_block};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use buckets::HeapBuckets;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub(crate) use hooks::Flags;
 #[cfg(not(metrics_core_loom))]
 pub(crate) use hooks::HooksState;
 #[cfg(metrics_core_bench)]

@@ -1,5 +1,6 @@
 //! Decoding a serialised snapshot, within a memory limit and with one check of the whole.
 
+use super::locations_wire::Locations;
 use super::measurements::{HistogramReading, Measurements};
 use super::wire::{FIELDS, SNAPSHOT_SCHEMA, WorkerCount};
 use super::{Snapshot, WorkerSnapshot};
@@ -85,7 +86,7 @@ const BUCKET_BYTES: usize = 2;
 
 /// The memory that a snapshot may use, and the memory in use.
 #[derive(Clone, Copy, Debug)]
-struct Budget {
+pub(super) struct Budget {
     limit: usize,
     per_byte: Option<usize>,
     used: usize,
@@ -94,7 +95,7 @@ struct Budget {
 }
 
 impl Budget {
-    fn spend<E: Error>(&mut self, memory: usize, read: usize) -> Result<(), E> {
+    pub(super) fn spend<E: Error>(&mut self, memory: usize, read: usize) -> Result<(), E> {
         self.used = self.used.saturating_add(memory.saturating_mul(GROWTH));
         self.read = self.read.saturating_add(read);
         let earned = self
@@ -289,6 +290,10 @@ impl<S: Storage> Decoder<S> {
                     snapshot.external.try_push(worker).map_err(full)?;
                 }
             }
+            "locations" => {
+                let budget = &mut self.budget;
+                snapshot.locations = next.next_seed(Locations::<S>::new(budget))?;
+            }
             _ => match RuntimeNumber::ALL.iter().find(|number| number.name() == field) {
                 Some(&known) => snapshot.runtime.set(known, number(next)?),
                 None => {
@@ -366,6 +371,10 @@ impl<S: Storage> Snapshot<S> {
         }
         if self.external().is_some_and(|external| external.index != EXTERNAL) {
             return Err("external threads have the index of a worker");
+        }
+        let locations = self.locations().unwrap_or_default();
+        if !locations.is_sorted_by(|one, next| one.key() < next.key()) {
+            return Err("the locations of a snapshot are sorted by number, each once: these are not");
         }
         let has_time = |worker: &WorkerSnapshot<S>| {
             worker.state_for.is_some()

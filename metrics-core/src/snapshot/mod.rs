@@ -4,6 +4,9 @@ mod debug;
 #[cfg(feature = "serde")]
 mod decode;
 mod interval;
+mod locations;
+#[cfg(feature = "serde")]
+mod locations_wire;
 mod measurements;
 mod visit;
 #[cfg(feature = "serde")]
@@ -13,6 +16,7 @@ mod worker_snapshot;
 #[cfg(feature = "serde")]
 pub use decode::SnapshotSeed;
 pub use interval::{Interval, SinceError, WorkerInterval, WorkerSinceError};
+pub use locations::{LocationColumn, LocationKind, LocationSnapshot};
 pub use measurements::{HistogramReading, Measurements};
 pub use visit::{Sample, SampleValue, WorkerLabel};
 #[cfg(feature = "serde")]
@@ -66,6 +70,8 @@ pub struct Snapshot<S: Storage> {
     pub(crate) workers: S::Rows<WorkerSnapshot<S>>,
     /// At most one.
     pub(crate) external: S::External<WorkerSnapshot<S>>,
+    /// Sorted by number. `None` if the registry keeps none.
+    pub(crate) locations: Option<S::Locations<LocationSnapshot<S>>>,
 }
 
 impl<S: Storage> Snapshot<S> {
@@ -82,6 +88,7 @@ impl<S: Storage> Snapshot<S> {
         total: Measurements::NONE,
         workers: S::Rows::EMPTY,
         external: S::External::EMPTY,
+        locations: None,
     };
 }
 
@@ -99,6 +106,7 @@ impl<S: Storage> Clone for Snapshot<S> {
             total: self.total.clone(),
             workers: self.workers.clone(),
             external: self.external.clone(),
+            locations: self.locations.clone(),
             ..*self
         }
     }

@@ -36,6 +36,7 @@ macro_rules! fields {
             "total",
             "workers",
             "external",
+            "locations",
         ];
     };
 }
@@ -58,6 +59,7 @@ impl<S: Storage> Serialize for Snapshot<S> {
         out.serialize_field("total", &self.total)?;
         out.serialize_field("workers", self.workers())?;
         out.serialize_field("external", &self.external())?;
+        out.serialize_field("locations", &self.locations())?;
         out.end()
     }
 }

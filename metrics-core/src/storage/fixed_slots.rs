@@ -133,5 +133,6 @@ impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Storage
     type Counts = heapless::Vec<u64, BUCKETS>;
     type Rows<V: Clone + Debug> = heapless::Vec<V, WORKERS>;
     type External<V: Clone + Debug> = heapless::Vec<V, 0>;
+    type Locations<V: Clone + Debug> = heapless::Vec<V, 0>;
     type Text = heapless::String<NAME_BYTES>;
 }

@@ -253,6 +253,7 @@ impl Storage for HeapStorage {
     type Counts = Vec<u64>;
     type Rows<V: Clone + Debug> = Vec<V>;
     type External<V: Clone + Debug> = Vec<V>;
+    type Locations<V: Clone + Debug> = Vec<V>;
     type Text = String;
 }
 

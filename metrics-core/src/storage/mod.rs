@@ -34,6 +34,8 @@ pub trait Storage: sealed::Sealed + Debug + 'static {
     type Rows<V: Clone + Debug>: Rows<V>;
     /// The entry of external threads in a snapshot. It is always empty if the program fixes every writer.
     type External<V: Clone + Debug>: Rows<V>;
+    /// The list of spawn locations in a snapshot. It is always empty if the storage keeps none.
+    type Locations<V: Clone + Debug>: Rows<V>;
     /// Text in a snapshot, such as the name of a runtime or a thread. It is truncated if it is full.
     type Text: Text;
 }

@@ -54,6 +54,25 @@ export interface Worker {
   measurements: Measurements;
 }
 
+/** The metrics of the tasks of one spawn location, on all workers together. */
+export interface Location {
+  /** One location or explicit name, the tasks of an unknown location, or all locations beyond the capacity. */
+  kind: "location" | "unknown" | "other";
+  location: number;
+  /** File and line, or the explicit name. */
+  name: string;
+  spawned: bigint;
+  ended: bigint;
+  poll_count: bigint;
+  poll_time: Measured;
+  longest_poll: Measured;
+  /** The measured polls in 12 buckets: each is four times as wide as the one before, from 1024 ns. */
+  poll_time_buckets: bigint[];
+  measured_latencies: bigint;
+  schedule_latency: Measured;
+  longest_schedule_latency: Measured;
+}
+
 /** Spawns and ends of the tasks whose polls are measured. */
 export interface TaskCounts {
   spawned: bigint;
@@ -86,6 +105,8 @@ export interface Snapshot extends RuntimeNumbers {
   workers: Worker[];
   /** Polls by threads that are not workers of the runtime. */
   external: Worker | null;
+  /** Null if the runtime keeps no metrics per spawn location. */
+  locations: Location[] | null;
   /** How often a task has woken itself during its own poll. */
   self_wake_count: Measured;
   /** Null if the event loop is not watched. */

@@ -2,15 +2,29 @@
 //!
 //! Only a [`Worker`](crate::Worker) has these. A microcontroller's executor calls every hook.
 
-use super::{BUSY, CAN_REUSE, FULL, Hooks, POLLING, PollStart, RECENT, RecordValue};
+use super::{BUSY, CAN_REUSE, FULL, Hooks, LOCATED, POLLING, PollStart, RECENT, RecordValue, Recorded};
 use crate::cell::{U32Cell, U64Cell};
 use crate::live::{UNTIMED, WorkerState};
 use crate::time::{TimeSource, Timestamp};
+
+/// The outcome of [`Hooks::record_poll`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct WholePoll {
+    /// Whether the batch must be submitted soon.
+    pub(crate) due: bool,
+    pub(crate) poll_time: Recorded,
+    pub(crate) schedule_latency: Recorded,
+}
 
 impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     /// Starts the worker's own random sequence.
     pub(crate) fn seed_sampling(&self, seed: u32) {
         self.state.sampling.seed(seed);
+    }
+
+    /// Makes the end of each poll record its spawn location.
+    pub(crate) fn locate_polls(&self) {
+        self.state.flags.set(self.state.flags.get() | LOCATED);
     }
 
     /// Returns `true` during a poll.
@@ -53,34 +67,36 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.live.enter(WorkerState::Searching, since);
     }
 
-    /// Records a poll that has ended, from its two timestamps. Returns `true` if the batch must be submitted soon.
-    pub(crate) fn record_poll(&self, start: PollStart, started: Timestamp, ended: Timestamp) -> bool {
+    /// Records a poll that has ended, from its two timestamps.
+    pub(crate) fn record_poll(&self, start: PollStart, started: Timestamp, ended: Timestamp) -> WholePoll {
         self.count(|counters| &counters.poll_count, 1);
         let draw = self.draw(self.state.flags.get());
-        let mut due = false;
+        let mut poll = WholePoll::default();
         if let Some(scheduled_at) = start.scheduled_at
             && draw.schedule_latency
         {
-            match (
-                self.scale.nanos_across_cores(started, scheduled_at),
-                self.schedule_latency,
-            ) {
-                (Some(nanos), Some((config, histogram))) => due |= histogram.record(config, nanos),
-                (Some(_), None) => {}
-                (None, _) => self.counters.clock_steps.add(1),
-            }
-        }
-        if draw.poll_time {
-            match self.scale.checked_nanos(ended, started) {
+            match self.scale.nanos_across_cores(started, scheduled_at) {
                 Some(nanos) => {
-                    self.mean(nanos);
-                    if let Some((config, histogram)) = self.poll_time {
-                        due |= histogram.record(config, nanos);
+                    poll.schedule_latency = Recorded(Some(nanos));
+                    if let Some((config, histogram)) = self.schedule_latency {
+                        poll.due |= histogram.record(config, nanos);
                     }
                 }
                 None => self.counters.clock_steps.add(1),
             }
         }
-        due
+        if draw.poll_time {
+            match self.scale.checked_nanos(ended, started) {
+                Some(nanos) => {
+                    poll.poll_time = Recorded(Some(nanos));
+                    self.mean(nanos);
+                    if let Some((config, histogram)) = self.poll_time {
+                        poll.due |= histogram.record(config, nanos);
+                    }
+                }
+                None => self.counters.clock_steps.add(1),
+            }
+        }
+        poll
     }
 }

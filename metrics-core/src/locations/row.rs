@@ -1,0 +1,120 @@
+//! One row: the cells of one spawn location on one worker.
+
+use super::{BUCKETS, LocationValues, bucket_of};
+use crate::cell::{OwnedCounter, OwnedU64, SharedCounter, U64Cell};
+use crate::seq::SeqCount;
+use core::array::from_fn;
+
+/// The metrics of one spawn location on one worker.
+///
+/// The worker writes a row in place at the end of each poll, so a poll costs what one row costs, however many there
+/// are. The sequence count makes the values of a row consistent with each other. The counts of tasks are outside of
+/// it: readers load all ends before all spawns, as in [`TaskCells`](crate::tasks::TaskCells).
+#[derive(Debug)]
+pub(crate) struct LocationRow {
+    seq: SeqCount,
+    polls: OwnedU64,
+    poll_time: OwnedU64,
+    longest_poll: OwnedU64,
+    latencies: OwnedU64,
+    latency: OwnedU64,
+    longest_latency: OwnedU64,
+    poll_time_buckets: [OwnedU64; BUCKETS],
+    spawned: OwnedCounter,
+    ended: OwnedCounter,
+}
+
+impl LocationRow {
+    pub(crate) fn new() -> Self {
+        Self {
+            seq: SeqCount::new(),
+            polls: OwnedU64::new(0),
+            poll_time: OwnedU64::new(0),
+            longest_poll: OwnedU64::new(0),
+            latencies: OwnedU64::new(0),
+            latency: OwnedU64::new(0),
+            longest_latency: OwnedU64::new(0),
+            poll_time_buckets: from_fn(|_| OwnedU64::new(0)),
+            spawned: OwnedCounter::new(),
+            ended: OwnedCounter::new(),
+        }
+    }
+
+    /// Counts a poll, with its duration and its schedule latency in nanoseconds if they were measured.
+    #[inline(always)]
+    pub(crate) fn record(&self, poll_time: Option<u64>, latency: Option<u64>) {
+        self.seq.write(|| {
+            self.polls.add(1);
+            if let Some(nanos) = poll_time {
+                add(&self.poll_time, &self.longest_poll, nanos);
+                if let Some(bucket) = self.poll_time_buckets.get(bucket_of(nanos)) {
+                    bucket.add(1);
+                }
+            }
+            if let Some(nanos) = latency {
+                self.latencies.add(1);
+                add(&self.latency, &self.longest_latency, nanos);
+            }
+        });
+    }
+
+    #[inline(always)]
+    pub(crate) fn spawned(&self) {
+        self.spawned.increment_release();
+    }
+
+    #[inline(always)]
+    pub(crate) fn ended(&self) {
+        self.ended.increment_release();
+    }
+
+    pub(crate) fn load_spawned(&self) -> u64 {
+        self.spawned.load_acquire()
+    }
+
+    pub(crate) fn load_ended(&self) -> u64 {
+        self.ended.load_acquire()
+    }
+
+    /// Returns `true` if no poll was ever recorded.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.seq.begin() == Some(0)
+    }
+
+    /// Tries once to read the values; `None` during a write.
+    pub(crate) fn try_read(&self) -> Option<LocationValues> {
+        self.seq.try_read(|| LocationValues {
+            polls: self.polls.get(),
+            poll_time: self.poll_time.get(),
+            longest_poll: self.longest_poll.get(),
+            poll_time_buckets: from_fn(|bucket| self.poll_time_buckets.get(bucket).map_or(0, U64Cell::get)),
+            latencies: self.latencies.get(),
+            latency: self.latency.get(),
+            longest_latency: self.longest_latency.get(),
+        })
+    }
+}
+
+#[inline(always)]
+fn add(sum: &OwnedU64, longest: &OwnedU64, nanos: u64) {
+    sum.set(sum.get().saturating_add(nanos));
+    if nanos > longest.get() {
+        longest.set(nanos);
+    }
+}
+
+/// The tasks of one spawn location that threads outside the workers spawned or ended.
+#[derive(Debug)]
+pub(crate) struct SharedLocationRow {
+    pub(crate) spawned: SharedCounter,
+    pub(crate) ended: SharedCounter,
+}
+
+impl SharedLocationRow {
+    pub(crate) fn new() -> Self {
+        Self {
+            spawned: SharedCounter::new(),
+            ended: SharedCounter::new(),
+        }
+    }
+}
