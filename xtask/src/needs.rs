@@ -12,32 +12,23 @@ use crate::workspace;
 #[derive(Clone, Copy)]
 pub(crate) enum Need {
     /// A program, and the Debian package that contains it.
-    Program { name: &'static str, apt: &'static str },
+    Program(&'static str, &'static str),
     /// A file, and the Debian package that contains it.
-    File { path: &'static str, apt: &'static str },
+    File(&'static str, &'static str),
     /// A module of Debian's Python, and the Debian package that contains it.
-    Python { module: &'static str, apt: &'static str },
+    Python(&'static str, &'static str),
     /// A compiler that can build for a triple.
     Compiler(&'static str),
-    /// A component of the Rust toolchain in use.
-    Component {
-        name: &'static str,
-        program: &'static str,
-    },
+    /// A component of the Rust toolchain in use, and its subcommand of cargo.
+    Component(&'static str, &'static str),
     /// rustup's nightly toolchain.
     Nightly,
     /// A program from crates.io, built under `target/tools`, in this version if it is available.
-    CargoTool {
-        name: &'static str,
-        version: &'static str,
-    },
+    CargoTool(&'static str, &'static str),
     /// wasm-bindgen's command-line tools, in exactly the version of `Cargo.lock`.
     WasmBindgen,
     /// An npm package in exactly this version, installed under `target/tools`.
-    Npm {
-        name: &'static str,
-        version: &'static str,
-    },
+    Npm(&'static str, &'static str),
 }
 
 /// A way to install a requirement.
@@ -48,38 +39,18 @@ pub(crate) enum Fix {
 }
 
 impl Need {
-    pub(crate) const fn program(name: &'static str, apt: &'static str) -> Self {
-        Self::Program { name, apt }
-    }
-
-    pub(crate) const fn file(path: &'static str, apt: &'static str) -> Self {
-        Self::File { path, apt }
-    }
-
-    pub(crate) const fn python(module: &'static str, apt: &'static str) -> Self {
-        Self::Python { module, apt }
-    }
-
-    pub(crate) const fn component(name: &'static str, program: &'static str) -> Self {
-        Self::Component { name, program }
-    }
-
-    pub(crate) const fn cargo_tool(name: &'static str, version: &'static str) -> Self {
-        Self::CargoTool { name, version }
-    }
-
     /// Returns whether the requirement is installed.
     pub(crate) fn is_met(&self) -> bool {
         match self {
-            Self::Program { name, .. } => on_path(name),
-            Self::File { path, .. } => Path::new(path).exists(),
-            Self::Python { module, .. } => {
+            Self::Program(name, _) => on_path(name),
+            Self::File(path, _) => Path::new(path).exists(),
+            Self::Python(module, _) => {
                 output("/usr/bin/python3", &["-c", &format!("import {module}")]).is_some()
             }
             Self::Compiler(triple) => Toolchain::for_triple(triple, "core").is_some(),
-            Self::Component { program, .. } => output("cargo", &[program, "--version"]).is_some(),
+            Self::Component(_, program) => output("cargo", &[program, "--version"]).is_some(),
             Self::Nightly => output("rustup", &["run", "nightly", "rustc", "--version"]).is_some(),
-            Self::CargoTool { name, .. } => {
+            Self::CargoTool(name, _) => {
                 workspace::tools_dir().join("bin").join(name).is_file() || on_path(name)
             }
             Self::WasmBindgen => locked_wasm_bindgen().is_some_and(|locked| {
@@ -87,7 +58,7 @@ impl Need {
                 output(&tool.to_string_lossy(), &["--version"])
                     .is_some_and(|version| version.trim().ends_with(&format!(" {locked}")))
             }),
-            Self::Npm { name, version } => {
+            Self::Npm(name, version) => {
                 let manifest = workspace::npm_dir(name).join("package.json");
                 std::fs::read_to_string(manifest)
                     .is_ok_and(|text| text.contains(&format!("\"version\": \"{version}\"")))
@@ -100,14 +71,12 @@ impl Need {
         let rustup =
             |args: &[&str]| Fix::Run("rustup", vec![args.iter().map(|&arg| arg.to_owned()).collect()]);
         match self {
-            Self::Program { apt, .. } | Self::File { apt, .. } | Self::Python { apt, .. } => {
-                vec![Fix::Apt(vec![apt])]
-            }
+            Self::Program(_, apt) | Self::File(_, apt) | Self::Python(_, apt) => vec![Fix::Apt(vec![apt])],
             Self::Compiler(triple) => vec![
                 rustup(&["target", "add", triple]),
                 Fix::Apt(DEBIAN_PACKAGES.to_vec()),
             ],
-            Self::Component { name, .. } => vec![rustup(&["component", "add", name])],
+            Self::Component(name, _) => vec![rustup(&["component", "add", name])],
             Self::Nightly => vec![rustup(&[
                 "toolchain",
                 "install",
@@ -116,7 +85,7 @@ impl Need {
                 "minimal",
             ])],
             // A mirror may lack the newest release, and a lock file may name a yanked version.
-            Self::CargoTool { name, version } => {
+            Self::CargoTool(name, version) => {
                 let ways = vec![
                     cargo_install(&["--locked", "--version", version, name]),
                     cargo_install(&["--version", version, name]),
@@ -132,7 +101,7 @@ impl Need {
                 ];
                 vec![Fix::Run("cargo", ways)]
             }
-            Self::Npm { name, version } => {
+            Self::Npm(name, version) => {
                 let prefix = workspace::npm_prefix(name).to_string_lossy().into_owned();
                 let package = format!("{name}@{version}");
                 let args = [

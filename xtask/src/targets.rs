@@ -48,11 +48,12 @@ impl Target {
     }
 }
 
-const STD: &str = "std,panic_abort";
+pub(crate) static HOST: Target = DEFAULT;
 
-pub(crate) static HOST: Target = Target {
+/// What a target has unless it says otherwise.
+const DEFAULT: Target = Target {
     triple: None,
-    build_std: STD,
+    build_std: "std,panic_abort",
     linker: None,
     runner: None,
     rustflags: None,
@@ -61,82 +62,70 @@ pub(crate) static HOST: Target = Target {
 
 pub(crate) static I686: Target = Target {
     triple: Some("i686-unknown-linux-gnu"),
-    build_std: STD,
     linker: Some("i686-linux-gnu-gcc"),
     // An x86-64 kernel runs the binary itself, at full speed. Where the 32-bit loader is, differs: the one of the cross
     // compiler is named, because `/lib/ld-linux.so.2` comes with multilib, which excludes the cross compilers.
-    runner: None,
     rustflags: Some(
         "-Clink-arg=-Wl,--dynamic-linker=/usr/i686-linux-gnu/lib/ld-linux.so.2 \
          -Clink-arg=-Wl,-rpath=/usr/i686-linux-gnu/lib",
     ),
     needs: &[
-        Need::program("i686-linux-gnu-gcc", "gcc-i686-linux-gnu"),
-        Need::file("/usr/i686-linux-gnu/lib/crti.o", "libc6-dev-i386-cross"),
+        Need::Program("i686-linux-gnu-gcc", "gcc-i686-linux-gnu"),
+        Need::File("/usr/i686-linux-gnu/lib/crti.o", "libc6-dev-i386-cross"),
     ],
+    ..DEFAULT
 };
 
 pub(crate) static POWERPC: Target = Target {
     triple: Some("powerpc-unknown-linux-gnu"),
-    build_std: STD,
     linker: Some("powerpc-linux-gnu-gcc"),
     runner: Some("qemu-ppc -L /usr/powerpc-linux-gnu"),
-    rustflags: None,
     needs: &[
-        Need::program("powerpc-linux-gnu-gcc", "gcc-powerpc-linux-gnu"),
-        Need::file("/usr/powerpc-linux-gnu/lib/crti.o", "libc6-dev-powerpc-cross"),
-        Need::program("qemu-ppc", "qemu-user"),
+        Need::Program("powerpc-linux-gnu-gcc", "gcc-powerpc-linux-gnu"),
+        Need::File("/usr/powerpc-linux-gnu/lib/crti.o", "libc6-dev-powerpc-cross"),
+        Need::Program("qemu-ppc", "qemu-user"),
     ],
+    ..DEFAULT
 };
 
 pub(crate) static AARCH64: Target = Target {
     triple: Some("aarch64-unknown-linux-gnu"),
-    build_std: STD,
     linker: Some("aarch64-linux-gnu-gcc"),
     runner: Some("qemu-aarch64 -L /usr/aarch64-linux-gnu"),
-    rustflags: None,
     needs: &[
-        Need::program("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
-        Need::file("/usr/aarch64-linux-gnu/lib/crti.o", "libc6-dev-arm64-cross"),
-        Need::program("qemu-aarch64", "qemu-user"),
+        Need::Program("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
+        Need::File("/usr/aarch64-linux-gnu/lib/crti.o", "libc6-dev-arm64-cross"),
+        Need::Program("qemu-aarch64", "qemu-user"),
     ],
+    ..DEFAULT
 };
 
 /// It has no atomic read-modify-write instructions and no emulator, so it is only built.
 pub(crate) static RISCV32IMC: Target = Target {
     triple: Some("riscv32imc-unknown-none-elf"),
     build_std: "core,alloc",
-    linker: None,
-    runner: None,
-    rustflags: None,
-    needs: &[],
+    ..DEFAULT
 };
 
 /// No compare-and-swap. The linker script comes from the firmware's own crates, the machine from the firmware command.
 pub(crate) static CORTEX_M0: Target = Target {
     triple: Some("thumbv6m-none-eabi"),
     build_std: "core,alloc",
-    linker: None,
-    runner: None,
-    rustflags: None,
-    needs: &[Need::program("qemu-system-arm", "qemu-system-arm")],
+    needs: &[Need::Program("qemu-system-arm", "qemu-system-arm")],
+    ..DEFAULT
 };
 
 pub(crate) static CORTEX_M3: Target = Target {
     triple: Some("thumbv7m-none-eabi"),
     build_std: "core,alloc",
-    linker: None,
-    runner: None,
-    rustflags: None,
-    needs: &[Need::program("qemu-system-arm", "qemu-system-arm")],
+    needs: &[Need::Program("qemu-system-arm", "qemu-system-arm")],
+    ..DEFAULT
 };
 
 /// The runner runs tests in Node unless the crate under test selects a browser.
 pub(crate) static WASM32: Target = Target {
     triple: Some("wasm32-unknown-unknown"),
-    build_std: STD,
-    linker: None,
     runner: Some("wasm-bindgen-test-runner"),
-    rustflags: None,
     needs: &[Need::WasmBindgen],
+    ..DEFAULT
 };

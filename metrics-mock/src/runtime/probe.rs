@@ -11,24 +11,26 @@ use portable_atomic::{AtomicU64, Ordering};
 #[derive(Clone, Debug)]
 pub struct MockProbe(pub(super) Arc<Depths>);
 
+/// The number of tasks in each queue. The script writes it; any thread reads it.
+// Ordering: relaxed throughout: no other data depends on a depth.
 #[derive(Debug)]
 pub(super) struct Depths {
-    pub(super) global: Depth,
-    pub(super) local: Vec<Depth>,
+    pub(super) global: AtomicU64,
+    pub(super) local: Vec<AtomicU64>,
 }
 
 impl MockProbe {
     /// Creates the probe of a runtime with this many workers. The queues are empty until the runtime is created.
     pub fn new(workers: usize) -> Self {
-        let local = (0..workers).map(|_| Depth::default()).collect();
-        let global = Depth::default();
+        let local = (0..workers).map(|_| AtomicU64::default()).collect();
+        let global = AtomicU64::default();
         Self(Arc::new(Depths { global, local }))
     }
 }
 
 impl Probe for MockProbe {
     fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
-        (number == RuntimeNumber::GlobalQueueDepth).then(|| self.0.global.get())
+        (number == RuntimeNumber::GlobalQueueDepth).then(|| self.0.global.load(Ordering::Relaxed))
     }
 
     fn worker_numbers(&self) -> MetricSet {
@@ -37,25 +39,6 @@ impl Probe for MockProbe {
 
     fn worker(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
         let depth = self.0.local.get(worker)?;
-        (number == WorkerNumber::LocalQueueDepth).then(|| depth.get())
-    }
-}
-
-/// The number of tasks in a queue. The script writes it; any thread reads it.
-#[derive(Debug, Default)]
-pub(super) struct Depth(AtomicU64);
-
-impl Depth {
-    // Ordering: relaxed throughout: no other data depends on a depth.
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn increment(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn decrement(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        (number == WorkerNumber::LocalQueueDepth).then(|| depth.load(Ordering::Relaxed))
     }
 }

@@ -3,8 +3,9 @@
 use alloc::{sync::Arc, vec, vec::Vec};
 use core::fmt;
 use metrics_core::{LocationId, PollStart, Timestamp};
+use portable_atomic::{AtomicU64, Ordering};
 
-use super::probe::{Depth, Depths};
+use super::probe::Depths;
 
 /// A task of a [`MockRuntime`](crate::MockRuntime).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -213,14 +214,14 @@ impl Script {
     fn put(&mut self, id: TaskId, place: Place) {
         let old = core::mem::replace(&mut self.tasks[id.0].place, place);
         if let Place::Queued(scheduled) = old {
-            self.depth(scheduled.queue).decrement();
+            self.depth(scheduled.queue).fetch_sub(1, Ordering::Relaxed);
         }
         if let Place::Queued(scheduled) = place {
-            self.depth(scheduled.queue).increment();
+            self.depth(scheduled.queue).fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    fn depth(&self, queue: Queue) -> &Depth {
+    fn depth(&self, queue: Queue) -> &AtomicU64 {
         match queue {
             Queue::Global => &self.depths.global,
             Queue::Local(worker) => &self.depths.local[worker],

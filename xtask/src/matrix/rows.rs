@@ -15,8 +15,8 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         needs: &[
-            Need::component("rustfmt", "fmt"),
-            Need::component("clippy", "clippy"),
+            Need::Component("rustfmt", "fmt"),
+            Need::Component("clippy", "clippy"),
         ],
         steps: &[
             Step::cargo("fmt --all --check"),
@@ -30,9 +30,9 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         wants: &[
-            Need::program("prometheus", "prometheus"),
-            Need::program("promtool", "prometheus"),
-            Need::python("prometheus_client", "python3-prometheus-client"),
+            Need::Program("prometheus", "prometheus"),
+            Need::Program("promtool", "prometheus"),
+            Need::Python("prometheus_client", "python3-prometheus-client"),
         ],
         steps: &[Step::cargo(HOST_TESTS)],
         ..Row::new(
@@ -57,11 +57,8 @@ pub(super) static ROWS: &[Row] = &[
         needs: &[
             Need::Nightly,
             // libFuzzer is written in C++.
-            Need::program("c++", "g++"),
-            Need::CargoTool {
-                name: "cargo-fuzz",
-                version: "0.13.2",
-            },
+            Need::Program("c++", "g++"),
+            Need::CargoTool("cargo-fuzz", "0.13.2"),
         ],
         steps: &[
             Step::nightly(FUZZ).args("configuration -- -max_total_time=30"),
@@ -104,7 +101,7 @@ pub(super) static ROWS: &[Row] = &[
         ..Row::new("docs", &HOST, "the documentation builds without a warning")
     },
     Row {
-        needs: &[Need::cargo_tool("cargo-hack", "0.6.45")],
+        needs: &[Need::CargoTool("cargo-hack", "0.6.45")],
         steps: &[
             Step::cargo(FEATURES).without_warnings(),
             Step::cargo(ALL_FEATURES).without_warnings(),
@@ -116,7 +113,7 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        needs: &[Need::program("valgrind", "valgrind")],
+        needs: &[Need::Program("valgrind", "valgrind")],
         steps: &[Step::xtask("zero-cost")],
         ..Row::new(
             "zero-cost",
@@ -125,7 +122,7 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        needs: &[Need::program("valgrind", "valgrind")],
+        needs: &[Need::Program("valgrind", "valgrind")],
         steps: &[Step::xtask("bench --quick --instructions")],
         ..Row::new(
             "bench-smoke",

@@ -18,27 +18,18 @@ use crate::needs::{self, Need};
 use crate::targets::WASM32;
 use crate::workspace;
 
-pub(crate) const NODE: Need = Need::program("node", "nodejs");
+pub(crate) const NODE: Need = Need::Program("node", "nodejs");
 /// Chromium and its driver. Their versions must match.
 pub(crate) const CHROMIUM: &[Need] = &[
-    Need::program("chromium", "chromium"),
-    Need::program("chromedriver", "chromium-driver"),
+    Need::Program("chromium", "chromium"),
+    Need::Program("chromedriver", "chromium-driver"),
 ];
 /// Optimises modules for size.
-pub(crate) const BINARYEN: Need = Need::Npm {
-    name: "binaryen",
-    version: "132.0.0",
-};
+pub(crate) const BINARYEN: Need = Need::Npm("binaryen", "132.0.0");
 /// Drives the system's Chromium. It does not install a browser.
-pub(crate) const PLAYWRIGHT: Need = Need::Npm {
-    name: "playwright-core",
-    version: "1.65.1",
-};
+pub(crate) const PLAYWRIGHT: Need = Need::Npm("playwright-core", "1.65.1");
 /// Checks the generated types.
-pub(crate) const TYPESCRIPT: Need = Need::Npm {
-    name: "typescript",
-    version: "5.9.3",
-};
+pub(crate) const TYPESCRIPT: Need = Need::Npm("typescript", "5.9.3");
 
 /// Builds the package, or runs the tests or the benchmark that the flags select.
 pub(crate) fn run(flags: &Wasm) -> Result<ExitCode> {
