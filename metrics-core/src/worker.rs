@@ -441,13 +441,32 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
             .count(|counters| &counters.budget_forced_yield_count, 1);
     }
 
-    /// Counts a poll of a root future (`block_on`) on this worker.
+    /// Counts a poll of a root future (`block_on`) on this worker, without showing it in the live record.
     #[inline]
     pub fn inc_root_polls(&self) {
         self.hooks().count(|counters| &counters.root_polls, 1);
         // The number of a transition stands for the whole of a poll.
         if !self.is_polling() {
             self.slot.live.progress();
+        }
+    }
+
+    /// Reports that a root future is about to be polled on this worker. The live record shows the poll until
+    /// [`end_root_poll`](Self::end_root_poll). No histogram includes it, and `poll_count` does not count it.
+    ///
+    /// If a task is polled inside the root future, call this again when that poll has ended. During the poll of a task
+    /// it does nothing.
+    pub fn start_root_poll(&self, location: LocationId) {
+        if !self.is_polling() {
+            self.hooks().start_root_poll(location);
+        }
+    }
+
+    /// Counts the poll of a root future, which has ended, by a return or by a panic.
+    pub fn end_root_poll(&self) {
+        self.hooks().count(|counters| &counters.root_polls, 1);
+        if !self.is_polling() {
+            self.hooks().end_root_poll();
         }
     }
 

@@ -105,8 +105,10 @@ pub struct FlushError {
     pub thread: Option<Arc<str>>,
     /// Whether the thread is in a poll.
     pub is_polling: bool,
-    /// The spawn location of the task that the thread polls, if known.
+    /// The spawn location of the task that the thread polls, or the location at which the root future is wrapped, if known.
     pub location: Option<&'static Location<'static>>,
+    /// Whether the poll is that of a root future (`block_on`) and not of a task.
+    pub is_root: bool,
 }
 
 impl FlushError {
@@ -116,6 +118,7 @@ impl FlushError {
             thread: thread::name(thread.thread),
             is_polling: thread.live.state == WorkerState::Polling,
             location: location::resolve(thread.live.spawn_location),
+            is_root: location::is_root(thread.live.spawn_location),
         }
     }
 }
@@ -137,12 +140,12 @@ impl fmt::Display for FlushError {
         }
         f.write_str(" is still in a poll")?;
         if let Some(location) = self.location {
-            write!(
-                f,
-                " of the task spawned at {}:{}",
-                location.file(),
-                location.line()
-            )?;
+            f.write_str(if self.is_root {
+                " of the root future at "
+            } else {
+                " of the task spawned at "
+            })?;
+            write!(f, "{}:{}", location.file(), location.line())?;
         }
         f.write_str("; wait until the poll ends, or use a longer timeout")
     }

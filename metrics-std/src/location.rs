@@ -144,10 +144,26 @@ fn add(location: &'static Location<'static>) -> u32 {
     number
 }
 
-/// Returns the source location with this number. Returns `None` for [`LocationId::UNKNOWN`] and for numbers that this process has not
+/// Set in the numbers of root futures. No program has 2^31 places that spawn.
+const ROOT: u32 = 1 << 31;
+
+/// Returns the number of a source location at which a root future is wrapped.
+pub(crate) fn intern_root(location: &'static Location<'static>) -> LocationId {
+    match intern(location) {
+        LocationId::UNKNOWN => LocationId::UNKNOWN,
+        number => LocationId::from_u32(number.as_u32() | ROOT),
+    }
+}
+
+/// Returns whether the number is that of a root future (`block_on`), and not of a task.
+pub fn is_root(spawn_location: LocationId) -> bool {
+    spawn_location.as_u32() & ROOT != 0
+}
+
+/// Returns the source location with this number: where the task was spawned, or the root future wrapped. Returns `None` for [`LocationId::UNKNOWN`] and for numbers that this process has not
 /// assigned.
 pub fn resolve(spawn_location: LocationId) -> Option<&'static Location<'static>> {
-    let index = spawn_location.as_u32().checked_sub(1)?;
+    let index = (spawn_location.as_u32() & !ROOT).checked_sub(1)?;
     let known = LOCATIONS.read().unwrap_or_else(PoisonError::into_inner);
     known.locations.get(index as usize).copied()
 }
@@ -182,6 +198,16 @@ mod tests {
             intern(second),
             "two calls on one line differ by their column"
         );
+    }
+
+    #[test]
+    fn a_root_future_has_a_number_of_its_own() {
+        let place = here();
+        let (task, root) = (intern(place), intern_root(place));
+        assert_ne!(task, root);
+        assert_eq!((is_root(task), is_root(root)), (false, true));
+        assert_eq!(resolve(root), Some(place));
+        assert!(!is_root(LocationId::UNKNOWN));
     }
 
     #[test]

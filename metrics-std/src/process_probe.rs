@@ -73,7 +73,12 @@ impl Probe for ProcessProbe {
 
     fn write_location(&self, spawn_location: LocationId, out: &mut dyn fmt::Write) -> fmt::Result {
         match location::resolve(spawn_location) {
-            Some(location) => write!(out, "{}:{}", location.file(), location.line()),
+            Some(location) => {
+                if location::is_root(spawn_location) {
+                    out.write_str("root future at ")?;
+                }
+                write!(out, "{}:{}", location.file(), location.line())
+            }
             None => self.probe.write_location(spawn_location, out),
         }
     }

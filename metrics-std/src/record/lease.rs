@@ -3,7 +3,7 @@
 use core::cell::Cell;
 use std::sync::Arc;
 
-use metrics_core::PollStart;
+use metrics_core::{LocationId, PollStart};
 
 use super::runtime_leases::{LeaseOptions, RuntimeLeases, SubmitPolicy};
 use super::target::RecordingTarget;
@@ -20,6 +20,8 @@ pub(crate) struct Lease {
     depth: Cell<u32>,
     /// The end of the poll that the runtime's hooks have started, as known so far; `None` between such polls.
     hooked: Cell<Option<PollEnd>>,
+    /// The root future that this thread is polling, outside any task.
+    root: Cell<Option<LocationId>>,
     /// Dropped after the worker, whose slot contains the number until then.
     _thread: Option<ThreadNumber>,
 }
@@ -68,6 +70,7 @@ impl Lease {
             options,
             depth: Cell::new(0),
             hooked: Cell::new(None),
+            root: Cell::new(None),
             _thread: thread,
         }
     }
@@ -110,6 +113,16 @@ impl Lease {
 
     #[inline]
     fn record_end(&self, end: PollEnd) -> AfterPoll {
+        let after = self.record_and_submit(end);
+        // The poll of the root future around this poll goes on.
+        if let Some(location) = self.root.get() {
+            self.worker.start_root_poll(location);
+        }
+        after
+    }
+
+    #[inline]
+    fn record_and_submit(&self, end: PollEnd) -> AfterPoll {
         let runtime = self.target.runtime.as_deref();
         if end == PollEnd::Pending && runtime.is_some_and(RuntimeLeases::is_budget_spent) {
             self.worker.inc_budget_forced_yield_count();
@@ -155,9 +168,24 @@ impl Lease {
         runtime.is_none_or(|runtime| runtime.is_latest(&self.options))
     }
 
-    /// Counts a poll of a root future on this thread.
-    pub(crate) fn count_root_poll(&self) {
-        self.worker.inc_root_polls();
+    /// Starts a poll of a root future. Returns whether the live record shows it: it does not inside a task or another root future.
+    pub(crate) fn start_root_poll(&self, location: LocationId) -> bool {
+        let is_outermost = self.root.get().is_none() && !self.worker.is_polling();
+        if is_outermost {
+            self.root.set(Some(location));
+            self.worker.start_root_poll(location);
+        }
+        is_outermost
+    }
+
+    /// Ends a poll of a root future and counts it.
+    pub(crate) fn end_root_poll(&self, is_outermost: bool) {
+        if is_outermost {
+            self.root.set(None);
+            self.worker.end_root_poll();
+        } else {
+            self.worker.inc_root_polls();
+        }
         if !self.worker.is_polling() {
             self.worker.submit();
         }

@@ -3,44 +3,22 @@
 use std::sync::Arc;
 
 use metrics_core::{Builder, ConfigError, HistogramConfig, MetricSet, NoProbe, RECORDING, WorkerNumber};
-use tokio::runtime::{Handle, LocalOptions, LocalRuntime, Runtime};
+use tokio::runtime::{Handle, LocalOptions, LocalRuntime};
 
 use super::attach::{self, AttachError};
 use super::by_id;
 use super::callbacks::Callbacks;
 use super::installed::Installed;
 use super::leases::TokioLeases;
+use super::measured_runtime::MeasuredRuntime;
 use super::probe::TokioProbe;
 use super::sentinel::Watched;
-use super::spawner::Spawner;
 use super::thread_hooks::ThreadHooks;
 use crate::Clock;
 use crate::build::{BuildError, Registry, RuntimeMetrics, stamped};
 use crate::process_probe::ProcessProbe;
 use crate::record::runtime_leases::RuntimeLeases;
 use crate::record::target::RecordingTarget;
-
-/// A measured Tokio runtime: what spawns on it and what reads its metrics.
-#[derive(Debug)]
-pub struct MeasuredRuntime<R = Runtime> {
-    /// The runtime: a [`Runtime`] from [`TokioAdapter::build`], a [`LocalRuntime`] from [`TokioAdapter::build_local`], or the
-    /// [`Handle`] that was passed to [`attach()`](super::attach()).
-    pub runtime: R,
-    /// Reads the metrics. It does not keep the runtime alive.
-    pub metrics: RuntimeMetrics,
-    /// Spawns measured tasks on the runtime.
-    pub spawner: Spawner,
-}
-
-impl<R> MeasuredRuntime<R> {
-    fn new(handle: &Handle, runtime: R, metrics: RuntimeMetrics) -> Self {
-        Self {
-            spawner: Spawner::new(handle, &metrics),
-            runtime,
-            metrics,
-        }
-    }
-}
 
 /// Builds a measured Tokio runtime from a Tokio builder, and a reader of its metrics.
 ///

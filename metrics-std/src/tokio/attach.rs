@@ -8,7 +8,8 @@ use tokio::runtime::Handle;
 
 use super::by_id::{self, Options};
 use super::leases::TokioLeases;
-use super::{MeasuredRuntime, TokioAdapter, adapter};
+use super::measured_runtime::MeasuredRuntime;
+use super::{TokioAdapter, adapter};
 use crate::record::runtime_leases::RuntimeLeases;
 use crate::record::target::RecordingTarget;
 use crate::{Registry, RuntimeMetrics};

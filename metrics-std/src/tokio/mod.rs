@@ -25,6 +25,7 @@
 //! | polls, poll time, schedule latency, forced yields, live record | wrappers | wrappers | under `build`: hooks, for every task |
 //! | spawned tasks, how tasks ended | wrappers | wrappers | |
 //! | covered tasks | wrappers | wrappers | under `build`: all alive tasks |
+//! | root polls, the root future in the live record and in stalls | [`MeasuredRuntime::block_on`], [`Measured::root`](crate::Measured::root) | the same | |
 //! | wait in the blocking queue | wrappers | wrappers | |
 //! | alive tasks, global queue depth, number of workers | Tokio | Tokio | |
 //! | park counts, parked workers | Tokio | Tokio | |
@@ -78,6 +79,7 @@ mod hyper;
 mod installed;
 mod join_set;
 mod leases;
+mod measured_runtime;
 mod numbers;
 mod probe;
 mod sentinel;
@@ -87,8 +89,9 @@ mod spawner;
 mod task_hooks;
 mod thread_hooks;
 
-pub use self::adapter::{MeasuredRuntime, TokioAdapter};
+pub use self::adapter::TokioAdapter;
 pub use self::attach::{AttachError, attach, attach_current};
 pub use self::join_set::JoinSet;
+pub use self::measured_runtime::MeasuredRuntime;
 pub use self::spawn::{spawn, spawn_blocking, spawn_local};
 pub use self::spawner::Spawner;

@@ -12,7 +12,7 @@ use metrics_core::{
 };
 
 use super::{Stall, StallKind, StallPhase};
-use crate::InstantClock;
+use crate::{InstantClock, location};
 
 /// The clocks of two cores may differ by a few microseconds. A poll whose start is further than this in the future began before the clock
 /// stepped back.
@@ -318,6 +318,7 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
             worker: watched.worker,
             thread: text(|out| probe.write_thread(watched.thread, out)),
             spawn_location,
+            is_root: location::is_root(watched.spawn_location),
             began: system_now.checked_sub(lasted).unwrap_or(system_now),
             lasted,
             clock_stepped: watched.clock_stepped,

@@ -21,8 +21,11 @@ pub struct Stall {
     pub worker: Option<usize>,
     /// The name of the thread, or `None` if it has no name or has ended.
     pub thread: Option<Arc<str>>,
-    /// The file and line at which the task was spawned, or `None` if unknown.
+    /// The file and line at which the task was spawned, or `None` if unknown. For a root future, `root future at` and the file and line at
+    /// which it was wrapped.
     pub spawn_location: Option<Arc<str>>,
+    /// Whether the poll is that of a root future (`block_on`) and not of a task.
+    pub is_root: bool,
     /// When the stall began, by the system clock.
     pub began: SystemTime,
     /// The duration up to the scan that reports it. It is a lower bound if [`clock_stepped`](Self::clock_stepped).
@@ -62,6 +65,7 @@ impl fmt::Display for Stall {
             write!(f, "{:?}", self.lasted)?;
         }
         match &self.spawn_location {
+            Some(location) if self.is_root => write!(f, ", of the {location}"),
             Some(location) => write!(f, ", of the task spawned at {location}"),
             None => Ok(()),
         }

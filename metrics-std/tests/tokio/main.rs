@@ -16,6 +16,7 @@ mod user_callbacks;
 mod large_futures;
 mod lifetime;
 mod places;
+mod root_future;
 mod stalls;
 mod task_counts;
 mod unmeasured;

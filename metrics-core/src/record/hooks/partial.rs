@@ -4,7 +4,7 @@
 
 use super::{BUSY, CAN_REUSE, FULL, Hooks, LOCATED, POLLING, PollStart, RECENT, RecordValue, Recorded};
 use crate::cell::{U32Cell, U64Cell};
-use crate::live::{UNTIMED, WorkerState};
+use crate::live::{LocationId, UNTIMED, WorkerState};
 use crate::time::{TimeSource, Timestamp};
 
 /// The outcome of [`Hooks::record_poll`].
@@ -65,6 +65,16 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         }
         self.state.flags.set(flags & !(BUSY | CAN_REUSE | RECENT));
         self.live.enter(WorkerState::Searching, since);
+    }
+
+    /// Shows a poll of a root future in the live record.
+    #[cold]
+    pub(crate) fn start_root_poll(&self, location: LocationId) {
+        self.live.start_poll(location, self.read());
+    }
+
+    pub(crate) fn end_root_poll(&self) {
+        self.live.end_poll(self.state.flags.get() & BUSY != 0);
     }
 
     /// Records a poll that has ended, from its two timestamps.

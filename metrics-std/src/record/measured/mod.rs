@@ -47,7 +47,7 @@ pin_project! {
     /// - A [`task`](Self::task) counts as spawned when it is wrapped, and as ended once: completed when it returns `Ready`, panicked
     ///   when one of its polls panics, cancelled when it is dropped before either. Wrap a future once: a wrapper inside a wrapped task
     ///   is another task, whose polls are counted as nested polls and not timed.
-    /// - A [`root`](Self::root) counts only its polls, as root polls. Until the first one is wrapped, the number of root polls is `None`.
+    /// - A [`root`](Self::root) counts only its polls, as root polls, and shows them in the live record. Until the first one is wrapped, the number of root polls is `None`.
     /// - Schedule latency is the time from the first wake since the last poll began to the next poll. A poll without a wake has none, such
     ///   as a poll by a `select!` that polls all its branches.
     ///
@@ -86,10 +86,15 @@ impl<F> Measured<F> {
     }
 
     /// Wraps a future that a thread blocks on. Its polls count as root polls, not as polls of a task.
+    ///
+    /// Live records and stall reports show such a poll as that of the `root future at` the caller's file and line. The future need not be
+    /// `Send`.
+    #[track_caller]
     pub fn root(metrics: &RuntimeMetrics, future: F) -> Self {
+        let (target, location) = (metrics.probe().target(), Location::caller());
         Self {
             future,
-            task: IfRecording::new(|| Task::root(Arc::clone(metrics.probe().target()))),
+            task: IfRecording::new(|| Task::root(Arc::clone(target), location)),
         }
     }
 

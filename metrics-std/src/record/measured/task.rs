@@ -22,6 +22,7 @@ pub(super) struct Task {
     /// `None` for a root future, which is not a task, and for a task that its runtime has refused.
     life: Option<TaskLife>,
     polled_by: PolledBy,
+    /// Where the task was spawned, or the root future wrapped.
     spawn_location: LocationId,
 }
 
@@ -32,13 +33,13 @@ enum Stage {
 }
 
 impl Task {
-    pub(super) fn root(target: Arc<RecordingTarget>) -> Self {
+    pub(super) fn root(target: Arc<RecordingTarget>, location: &'static Location<'static>) -> Self {
         target.registry.shared().measure_root_polls();
         Self {
             stage: Stage::Fresh(target, None),
             life: None,
             polled_by: PolledBy::Unknown,
-            spawn_location: LocationId::UNKNOWN,
+            spawn_location: location::intern_root(location),
         }
     }
 
@@ -105,8 +106,12 @@ impl Task {
         cx: &mut Context<'_>,
         inner: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
+        let location = self.spawn_location;
         let _poll = RootPoll {
             target: self.target(),
+            is_outermost: lease
+                .as_ref()
+                .is_some_and(|lease| lease.start_root_poll(location)),
             lease,
         };
         inner(cx)
@@ -214,12 +219,13 @@ impl Drop for LeasedPoll {
 struct RootPoll<'a> {
     target: &'a RecordingTarget,
     lease: Option<Rc<Lease>>,
+    is_outermost: bool,
 }
 
 impl Drop for RootPoll<'_> {
     fn drop(&mut self) {
         if let Some(lease) = &self.lease {
-            lease.count_root_poll();
+            lease.end_root_poll(self.is_outermost);
         } else {
             let target = self.target;
             target.external.record(&target.registry, Worker::inc_root_polls);
