@@ -50,18 +50,18 @@ fn no_width() {
 }
 
 #[test]
-fn min_not_below_max() {
-    for (min, max) in [(0, 0), (1, 1), (2, 1), (u64::MAX, u64::MAX), (u64::MAX, 0)] {
+fn min_above_max() {
+    for (min, max) in [(1, 0), (2, 1), (u64::MAX, u64::MAX - 1), (u64::MAX, 0)] {
         assert_eq!(
             HistogramConfig::h2(min, max, 2),
-            Err(HistogramError::MinNotBelowMax { min, max })
+            Err(HistogramError::MinAboveMax { min, max })
         );
     }
     let builder = HistogramConfig::builder();
     // Below the default minimum.
-    let error = HistogramError::MinNotBelowMax { min: 100, max: 50 };
+    let error = HistogramError::MinAboveMax { min: 100, max: 50 };
     assert_eq!(builder.max_value(Duration::from_nanos(50)).build(), Err(error));
-    let error = HistogramError::MinNotBelowMax { min: 100, max: 0 };
+    let error = HistogramError::MinAboveMax { min: 100, max: 0 };
     assert_eq!(builder.max_value(Duration::ZERO).build(), Err(error));
 }
 
@@ -254,7 +254,7 @@ fn messages_have_bound_and_remedy() {
     let messages = [
         HistogramError::ZeroBuckets.to_string(),
         HistogramError::ZeroWidth.to_string(),
-        HistogramError::MinNotBelowMax { min: 7, max: 3 }.to_string(),
+        HistogramError::MinAboveMax { min: 7, max: 3 }.to_string(),
         HistogramError::PrecisionTooHigh {
             precision: 11,
             limit: 10,
@@ -300,7 +300,7 @@ fn messages_have_bound_and_remedy() {
     let bounds = [
         "1 bucket",
         "at least 1,",
-        "7, must be below the maximum, 3",
+        "7, is above the maximum, 3",
         "10 or less",
         "above 0 and below 1",
         "2^-10",

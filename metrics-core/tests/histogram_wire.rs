@@ -90,8 +90,8 @@ fn a_wrong_configuration_is_refused_with_its_error() {
             "9223372036854775808",
         ),
         (
-            r#"{"h2":{"min":"5","max":"5","precision":2}}"#,
-            "below the maximum",
+            r#"{"h2":{"min":"6","max":"5","precision":2}}"#,
+            "above the maximum",
         ),
         (
             r#"{"h2":{"min":"5","max":"6","precision":4294967295}}"#,

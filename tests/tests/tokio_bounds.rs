@@ -62,6 +62,24 @@ fn h2_buckets_are_those_of_a_log_histogram() {
     assert!(compared > 500, "{compared} configurations");
 }
 
+/// Tokio panics if the value is an edge.
+#[test]
+fn the_minimum_may_be_the_maximum() {
+    for value in [100, 1_000, 999_999] {
+        let duration = Duration::from_nanos(value);
+        let log = LogHistogram::builder()
+            .min_value(duration)
+            .max_value(duration)
+            .build();
+        let config = HistogramConfig::h2(value, value, 2).unwrap();
+        assert_eq!(
+            ours(&config),
+            tokios(HistogramConfiguration::log(log)),
+            "{value} ns"
+        );
+    }
+}
+
 #[test]
 fn the_default_is_the_default() {
     let log = LogHistogram::default();

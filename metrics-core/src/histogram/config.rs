@@ -80,7 +80,7 @@ impl HistogramConfig {
     /// # Errors
     ///
     /// Returns [`HistogramError::PrecisionTooHigh`] above [`MAX_PRECISION`](Self::MAX_PRECISION), and
-    /// [`HistogramError::MinNotBelowMax`] if `min >= max`.
+    /// [`HistogramError::MinAboveMax`] if `min > max`.
     pub const fn h2(min: u64, max: u64, precision: u32) -> Result<Self, HistogramError> {
         if precision > Self::MAX_PRECISION {
             return Err(HistogramError::PrecisionTooHigh {
@@ -88,8 +88,8 @@ impl HistogramConfig {
                 limit: Self::MAX_PRECISION,
             });
         }
-        if min >= max {
-            return Err(HistogramError::MinNotBelowMax { min, max });
+        if min > max {
+            return Err(HistogramError::MinAboveMax { min, max });
         }
         Ok(Self::h2_of_checked(min, max, precision))
     }
@@ -188,13 +188,13 @@ impl HistogramConfig {
         Ok(())
     }
 
-    /// The caller ensures `min < max` and `precision <= MAX_PRECISION`.
+    /// The caller ensures `min <= max` and `precision <= MAX_PRECISION`.
     const fn h2_of_checked(min: u64, max: u64, precision: u32) -> Self {
         // One bucket below that of `min` remains for smaller values.
         let groups = Groups::of(precision);
         let offset = full_index(min, groups).saturating_sub(1);
-        // The first bucket that starts at or above `max`, if there is one.
-        let mut last = full_index(max, groups);
+        // The first bucket that starts at or above `max`, if there is one, and is not the first of all.
+        let mut last = full_index(if max == 0 { 1 } else { max }, groups);
         if last < top_index(precision) && full_start(last, precision) < max {
             last += 1;
         }

@@ -15,8 +15,8 @@ pub enum HistogramError {
     ZeroBuckets,
     /// The width of linear buckets, or of the first power-of-two bucket, is 0.
     ZeroWidth,
-    /// `min` is not below `max`.
-    MinNotBelowMax {
+    /// `min` is above `max`.
+    MinAboveMax {
         /// The smallest value to resolve.
         min: u64,
         /// The largest value to resolve.
@@ -66,10 +66,10 @@ impl fmt::Display for HistogramError {
         match *self {
             Self::ZeroBuckets => f.write_str("a histogram needs at least 1 bucket, but 0 were requested"),
             Self::ZeroWidth => f.write_str("a bucket's width must be at least 1, but 0 was requested"),
-            Self::MinNotBelowMax { min, max } => {
+            Self::MinAboveMax { min, max } => {
                 write!(
                     f,
-                    "the minimum, {min}, must be below the maximum, {max}: lower one or raise the other"
+                    "the minimum, {min}, is above the maximum, {max}: lower one or raise the other"
                 )
             }
             Self::PrecisionTooHigh { precision, limit } => {
