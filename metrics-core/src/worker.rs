@@ -384,6 +384,22 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         self.hooks().last_poll()
     }
 
+    /// Reports that no thread runs the worker until its next hook, and submits. Busy time ends. For schedulers that run
+    /// a worker only inside a call, such as `block_on`. Reads the clock at most twice.
+    ///
+    /// Call this outside a poll. Dropping the worker does the same and also releases its slot.
+    pub fn idle(&self) {
+        self.hooks().end_processing();
+        self.batch.counters.thread.set(0);
+        self.submit();
+        let ticks = if self.registry.is_timed() {
+            self.now().ticks()
+        } else {
+            crate::live::UNTIMED
+        };
+        self.slot.live.enter(WorkerState::Idle, ticks);
+    }
+
     /// Ends busy time at the last timestamp, without a clock read. For runtimes that don't report when a thread gives
     /// its worker away: the thread may have left the worker at any time after that timestamp.
     #[inline]
@@ -579,15 +595,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
 impl<R: RegistryRef<Storage = HeapStorage>> Drop for Worker<R> {
     fn drop(&mut self) {
         self.end_poll();
-        self.hooks().end_processing();
-        self.batch.counters.thread.set(0);
-        self.submit();
-        let ticks = if self.registry.is_timed() {
-            self.now().ticks()
-        } else {
-            crate::live::UNTIMED
-        };
-        self.slot.live.enter(WorkerState::Idle, ticks);
+        self.idle();
         self.registry.storage.release(&self.slot.lease);
     }
 }

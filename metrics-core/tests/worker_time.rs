@@ -8,6 +8,7 @@ use common::{Hand, Shared, poll, registry};
 use core::time::Duration;
 use metrics_core::{
     Builder, HistogramConfig, LocationId, MetricSet, PollStart, RuntimeMetrics, TaskEnd, Timestamp, Worker,
+    WorkerState,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -37,6 +38,30 @@ fn busy_time_counts_once_however_often_it_is_submitted() {
         metrics.busy_duration_total().unwrap(),
         Some(Duration::from_nanos(400))
     );
+}
+
+/// A current-thread runtime between two calls of `block_on`.
+#[test]
+fn an_idle_worker_has_no_thread_and_is_not_busy() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    for round in 1..=3 {
+        worker.set_thread(round);
+        worker.start_processing_scheduled_tasks();
+        poll(&worker, &clock, 100);
+        worker.idle();
+        clock.advance(1_000_000);
+        let busy = Some(Duration::from_nanos(100 * round));
+        assert_eq!(metrics.busy_duration_total().unwrap(), busy);
+        let snapshot = metrics.snapshot();
+        let idle = snapshot.worker(0).unwrap();
+        assert_eq!(idle.state(), Some(WorkerState::Idle));
+        assert_eq!(idle.state_for(), Some(Duration::from_millis(1)));
+        assert_eq!((idle.thread(), idle.poll_count()), (None, Some(round)));
+        assert_eq!(idle.busy_duration_total(), busy);
+    }
 }
 
 #[test]
