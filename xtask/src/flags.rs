@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Mutate(Mutate),
     /// Count the instructions of an executor with and without metrics
     ZeroCost,
+    /// Run Tokio's test suites on a Tokio whose runtime metrics are metrics-core
+    TokioOnCore,
     /// Build, test and measure the npm package for JavaScript hosts
     Wasm(Wasm),
     /// Build and serve the dashboard with a workload in the page

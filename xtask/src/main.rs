@@ -19,6 +19,7 @@ mod mutate;
 mod needs;
 mod targets;
 mod tidy;
+mod tokio_on_core;
 mod toolchain;
 mod wasm;
 mod workspace;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Ok(Command::Tidy(flags)) => tidy::run(&flags),
         Ok(Command::Mutate(flags)) => mutate::run(&flags),
         Ok(Command::ZeroCost) => zero_cost::run(),
+        Ok(Command::TokioOnCore) => tokio_on_core::run(),
         Ok(Command::Wasm(flags)) => wasm::run(&flags),
         Ok(Command::WasmDemo(flags)) => wasm::demo(&flags),
         Err(exit) => return exit,

@@ -84,6 +84,15 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
+        needs: &[Need::Program("git", "git")],
+        steps: &[Step::xtask("tokio-on-core")],
+        ..Row::new(
+            "tokio-on-core",
+            &HOST,
+            "Tokio's own test suites pass on a Tokio that records into metrics-core, but for listed differences",
+        )
+    },
+    Row {
         steps: &[
             Step::cargo(MODELS).env(&[("RUSTFLAGS", "--cfg metrics_core_loom")]),
             Step::cargo(MODELS).env(&[("RUSTFLAGS", "--cfg metrics_core_loom --cfg metrics_core_halves")]),
