@@ -452,6 +452,57 @@ fn the_workers_of_any_registry_are_watched_by_the_signs_of_its_own_probe() {
     let _watchdog = watch_stalls(&metrics, THRESHOLD, |_| {}).unwrap();
 }
 
+/// Panics from its second call on, without the panic hook, which would print.
+#[derive(Clone, Default)]
+struct PanickingProbe(Arc<AtomicU64>);
+
+impl PanickingProbe {
+    fn call(&self) {
+        if self.0.fetch_add(1, Ordering::Relaxed) >= 1 {
+            std::panic::resume_unwind(Box::new("the probe's own panic"));
+        }
+    }
+}
+
+impl Probe for PanickingProbe {
+    fn worker_state(&self, _: usize) -> Option<ProbedState> {
+        self.call();
+        Some(ProbedState {
+            parked: Some(false),
+            progress: Some(0),
+            ..ProbedState::default()
+        })
+    }
+
+    fn write_thread(&self, _: u64, _: &mut dyn core::fmt::Write) -> core::fmt::Result {
+        self.call();
+        Ok(())
+    }
+}
+
+#[test]
+fn a_probe_that_panics_is_called_once_more_and_the_watch_goes_on() {
+    let clock = Arc::new(ManualClock::new());
+    let registry = timed().build(Arc::clone(&clock)).unwrap();
+    let workers = [0, 1].map(|index| metrics_core::Worker::lease(Arc::clone(&registry), index).unwrap());
+    let probe = PanickingProbe::default();
+    let metrics = metrics_core::RuntimeMetrics::with_probe(registry, probe.clone());
+    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
+    workers[0].start_processing_scheduled_tasks();
+    workers[1].start_poll(PollStart::default());
+    clock.advance(millis(30));
+    // The probe panics in this scan.
+    let stall = only(scan(&mut scanner));
+    assert_eq!((stall.worker, stall.phase), (Some(1), StallPhase::Ongoing));
+    clock.advance(millis(30));
+    assert!(scan(&mut scanner).is_empty());
+    workers[1].end_poll();
+    let stall = only(scan(&mut scanner));
+    assert_eq!((stall.phase, stall.lasted), (StallPhase::Over, millis(60)));
+    assert_eq!(probe.0.load(Ordering::Relaxed), 2);
+    assert_eq!(metrics.poll_stall_count(), Some(1));
+}
+
 #[test]
 fn stalls_are_counted_in_the_snapshot_that_everyone_reads() {
     let (clock, metrics, workers) = runtime();

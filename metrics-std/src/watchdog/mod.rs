@@ -26,6 +26,8 @@
 //! - A stall is reported at the first scan past the threshold, and its end at the first scan after it. If the operating system lets the
 //!   watchdog run, both are at most one scan period late.
 //! - If poll time is switched off or the poll is not sampled, the duration is measured from the first scan that sees the poll.
+//! - A probe that panics in a scan is not called again: stalls without progress are then not found, and names are missing from reports. A
+//!   clock that panics ends the watch.
 //! - If the clock steps back, the time between the last scan and the step is lost. [`Stall::clock_stepped`] is then `true`.
 //! - A poll that has called `block_in_place` does not block its worker. It is not reported once Tokio reports that the worker is parked
 //!   or makes progress, or another thread of the worker is in a measured poll.

@@ -1,8 +1,10 @@
 //! [`StallScanner`] finds stalls in the live records of a runtime's threads.
 
 use core::fmt;
+use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -10,6 +12,8 @@ use metrics_core::{
     LiveThread, LocationId, Probe, RegistryRef, RuntimeMetrics, TimeScale, TimeSource, Timestamp, Transition,
     WorkerState,
 };
+
+use portable_atomic::{AtomicBool, Ordering};
 
 use super::{Stall, StallKind, StallPhase};
 use crate::{InstantClock, location};
@@ -33,6 +37,8 @@ pub struct StallScanner<R: RegistryRef, P> {
     watched: BTreeMap<Subject, Watched>,
     /// The slots whose last transition has no known time, each with the scan that first saw that transition.
     undated: BTreeMap<usize, Undated>,
+    /// The probe has panicked and is not called again.
+    probe_failed: AtomicBool,
     /// Kept to reuse its allocation.
     threads: Vec<LiveThread>,
     counts: Option<Counts<R>>,
@@ -113,6 +119,7 @@ impl<R: RegistryRef, P: Probe + Clone> StallScanner<R, P> {
             last_scan: None,
             watched: BTreeMap::new(),
             undated: BTreeMap::new(),
+            probe_failed: AtomicBool::new(false),
             threads: Vec::new(),
             counts,
             watches_progress,
@@ -165,7 +172,6 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
         report: &mut impl FnMut(&Stall),
     ) {
         let mut watched = match before.remove(&subject) {
-            Some(before) if before.activity == seen.activity => before,
             Some(before) if before.activity.has_handed_over(seen.activity) => {
                 self.close(Some(before), now, report);
                 // Kept with the progress from before the hand-over, so that the next scan sees it too.
@@ -173,6 +179,7 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
                 self.watched.insert(subject, Watched { activity, ..seen });
                 return;
             }
+            Some(before) if before.activity.goes_on(seen.activity) => before,
             before => {
                 self.close(before, now, report);
                 seen
@@ -229,8 +236,9 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
 
     /// Returns the poll that a thread is in. Returns `None` if its worker is parked, so that another thread runs it.
     fn poll_of(&self, thread: &LiveThread, now: Timestamp) -> Option<Watched> {
-        let probe = self.metrics.probe();
-        let state = thread.worker.and_then(|worker| probe.worker_state(worker));
+        let state = thread
+            .worker
+            .and_then(|worker| self.ask_probe(|probe| probe.worker_state(worker)));
         if state.is_some_and(|state| state.parked == Some(true)) {
             return None;
         }
@@ -252,7 +260,7 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
 
     fn num_watched_workers(&self) -> usize {
         if self.watches_progress {
-            self.metrics.num_workers().unwrap_or(0)
+            self.ask_probe(|_| self.metrics.num_workers()).unwrap_or(0)
         } else {
             0
         }
@@ -260,7 +268,7 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
 
     /// Returns the state of a worker that is awake and whose thread is in no measured poll.
     fn between_polls(&self, worker: usize, threads: &[LiveThread], now: Timestamp) -> Option<Watched> {
-        let state = self.metrics.probe().worker_state(worker)?;
+        let state = self.ask_probe(|probe| probe.worker_state(worker))?;
         let progress = state.progress.filter(|_| state.parked == Some(false))?;
         let mut holders = threads
             .iter()
@@ -288,6 +296,18 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
         })
     }
 
+    /// Calls the probe, unless it has panicked before. The panic hook has reported the panic.
+    fn ask_probe<V>(&self, ask: impl FnOnce(&P) -> Option<V>) -> Option<V> {
+        // Ordering: relaxed, here and below: one thread scans.
+        if self.probe_failed.load(Ordering::Relaxed) {
+            return None;
+        }
+        catch_unwind(AssertUnwindSafe(|| ask(self.metrics.probe()))).unwrap_or_else(|_| {
+            self.probe_failed.store(true, Ordering::Relaxed);
+            None
+        })
+    }
+
     fn close(&self, before: Option<Watched>, now: Timestamp, report: &mut impl FnMut(&Stall)) {
         if let Some(watched) = before.filter(|watched| watched.reported) {
             report(&self.stall(&watched, now, StallPhase::Over));
@@ -302,11 +322,10 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
 
     fn stall(&self, watched: &Watched, now: Timestamp, phase: StallPhase) -> Stall {
         let lasted = self.lasted(watched, now);
-        let probe = self.metrics.probe();
         let (kind, spawn_location) = match watched.activity {
             Activity::Poll { .. } => (
                 StallKind::Poll,
-                text(|out| probe.write_location(watched.spawn_location, out)),
+                self.ask_probe(|probe| text(|out| probe.write_location(watched.spawn_location, out))),
             ),
             Activity::Between { .. } => (StallKind::NoProgress, None),
         };
@@ -316,7 +335,7 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
             kind,
             runtime: Arc::clone(&self.runtime),
             worker: watched.worker,
-            thread: text(|out| probe.write_thread(watched.thread, out)),
+            thread: self.ask_probe(|probe| text(|out| probe.write_thread(watched.thread, out))),
             spawn_location,
             is_root: location::is_root(watched.spawn_location),
             began: system_now.checked_sub(lasted).unwrap_or(system_now),
@@ -329,10 +348,25 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
 impl Activity {
     /// Returns whether a thread has handed its worker over during a poll: the poll goes on, and the worker makes progress.
     fn has_handed_over(self, now: Self) -> bool {
-        let Self::Poll { transition, .. } = self else {
-            return false;
-        };
-        matches!(now, Self::Poll { transition: same, .. } if same == transition) && self != now
+        match (self.poll(), now.poll()) {
+            (Some((poll, Some(before))), Some((same, Some(now)))) => poll == same && before != now,
+            _ => false,
+        }
+    }
+
+    /// Returns whether nothing has changed. The progress during a poll does not count: it becomes unknown if the probe fails.
+    fn goes_on(self, now: Self) -> bool {
+        match (self.poll(), now.poll()) {
+            (Some((poll, _)), Some((same, _))) => poll == same,
+            _ => self == now,
+        }
+    }
+
+    fn poll(self) -> Option<(Transition, Option<u64>)> {
+        match self {
+            Self::Poll { transition, progress } => Some((transition, progress)),
+            Self::Between { .. } => None,
+        }
     }
 }
 
