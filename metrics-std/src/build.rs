@@ -82,6 +82,10 @@ impl From<std::io::Error> for BuildError {
     }
 }
 
+/// The largest number of workers that [`build`] leases at once, each with memory for its own batch. It is above the number of processors
+/// of any machine.
+const MOST_WORKERS: usize = 1 << 16;
+
 /// Builds the metrics of a runtime whose scheduler calls the hooks: a reader, and one [`Worker`] per worker thread.
 ///
 /// Move each worker to its thread and call its hooks there. If the thread also polls [`Measured`](crate::Measured) futures, call
@@ -114,14 +118,21 @@ impl From<std::io::Error> for BuildError {
 /// thread adds to them.
 ///
 /// # Errors
-/// Returns [`BuildError::Config`] if the configuration is invalid.
+/// Returns [`BuildError::Config`] if the configuration is invalid, or has more than 65,536 workers.
 pub fn build(
     description: Builder<'_>,
     clock: Clock,
     probe: impl Probe + Send + Sync + 'static,
 ) -> Result<RuntimeHandles, BuildError> {
     let registry = stamped(description).build(clock)?;
-    let workers = (0..registry.num_workers())
+    let workers = registry.num_workers();
+    if workers > MOST_WORKERS {
+        return Err(BuildError::Config(ConfigError::TooManyWorkers {
+            workers,
+            limit: MOST_WORKERS,
+        }));
+    }
+    let workers = (0..workers)
         .map(|index| Worker::lease(Arc::clone(&registry), index))
         .collect::<Result<_, _>>()?;
     let metrics = reader(&Arc::new(RecordingTarget::new(registry)), probe);
@@ -178,6 +189,22 @@ pub(crate) fn stamped(description: Builder<'_>) -> Builder<'_> {
 mod tests {
     use super::*;
     use core::error::Error;
+
+    #[test]
+    fn more_workers_than_can_be_leased_at_once_are_refused() {
+        for workers in [MOST_WORKERS + 1, 1_000_000, (1 << 30) - 1] {
+            let error = build(Builder::new().workers(workers), Clock::instant(), NoProbe).unwrap_err();
+            assert!(matches!(
+                error,
+                BuildError::Config(ConfigError::TooManyWorkers {
+                    limit: MOST_WORKERS,
+                    ..
+                })
+            ));
+        }
+        let dynamic = build(Builder::new().dynamic_workers(), Clock::instant(), NoProbe);
+        assert!(dynamic.unwrap().workers.is_empty());
+    }
 
     #[test]
     fn an_error_prints_its_source_once() {

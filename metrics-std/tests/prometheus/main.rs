@@ -10,4 +10,5 @@ mod every_metric;
 mod fixture;
 mod pages;
 mod reentry;
+mod rows;
 mod scrapes;
