@@ -97,7 +97,7 @@ fn lease(target: &RecordingTarget, options: LeaseOptions) -> Option<Rc<Lease>> {
 
 /// Maximum number of leases per thread that no hook or guard ends. An idle thread does not notice that a registry has lost its last owner,
 /// and keeps its memory.
-const MOST_KEPT: usize = 16;
+const MOST_KEPT: usize = 4;
 
 /// Gives back the oldest lease if there are too many. The thread leases a slot again when it next polls a task of that registry.
 #[cold]
