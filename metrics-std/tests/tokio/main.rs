@@ -34,7 +34,9 @@ use tokio::task::yield_now;
 /// A runtime, its reader and its spawner.
 type Measured = (Runtime, RuntimeMetrics, Spawner);
 
+/// Idle threads of the pool stay, so that a test can't pass because one has ended.
 fn build(adapter: TokioAdapter<'_>, builder: &mut Builder) -> Measured {
+    builder.thread_keep_alive(Duration::from_secs(3_600));
     let MeasuredRuntime {
         runtime,
         metrics,

@@ -1,10 +1,14 @@
 //! Spawned, ended and alive tasks, where Tokio and a wrapper could disagree.
 
 use super::{Measured, current_thread, multi_thread, until, yields};
-use core::future::pending;
+use core::future::{pending, poll_fn};
+use core::task::{Poll, Waker};
+use core::time::Duration;
 use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
 use metrics_std::{Builder, Clock, RuntimeMetrics, build_wrapped};
-use tokio::runtime::LocalOptions;
+use std::sync::mpsc;
+use std::thread;
+use tokio::runtime::{LocalOptions, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::{JoinSet, LocalSet};
 
@@ -71,6 +75,67 @@ fn a_task_that_a_closed_runtime_refuses_is_neither_spawned_nor_ended() {
         assert_eq!(metrics.spawned_tasks_count(), Some(10));
         assert_eq!(ends(&metrics), [Some(0), Some(10), Some(0)]);
         assert_eq!(metrics.covered_tasks(), Some(0));
+    }
+}
+
+/// The ways in which a runtime ends.
+const SHUTDOWNS: [fn(Runtime); 3] = [drop, Runtime::shutdown_background, |runtime| {
+    runtime.shutdown_timeout(Duration::from_millis(1))
+}];
+
+/// Spawned and ended tasks come from one source: they are equal after the runtime has ended, although tasks spawn others when they are
+/// dropped, wakers outlive their tasks, and a worker blocks across the shutdown.
+#[test]
+fn spawned_and_ended_tasks_are_equal_however_the_runtime_ends() {
+    for shut_down in SHUTDOWNS {
+        let (runtime, metrics, spawner) = multi_thread(2);
+        for _ in 0..50 {
+            let spawns = SpawnsInDrop(spawner.clone());
+            drop(spawner.spawn(async move {
+                let _spawns = spawns;
+                pending::<()>().await;
+            }));
+        }
+        let (blocked, is_blocked) = mpsc::channel();
+        let (release, may_return) = mpsc::channel::<()>();
+        drop(spawner.spawn(async move {
+            blocked.send(()).unwrap();
+            let _ = may_return.recv();
+        }));
+        is_blocked.recv().unwrap();
+        let (keep, kept) = mpsc::channel::<Waker>();
+        drop(spawner.spawn(poll_fn(move |cx| {
+            keep.send(cx.waker().clone()).unwrap();
+            Poll::<()>::Pending
+        })));
+        let waker = kept.recv().unwrap();
+        // No wrapper sees this one.
+        drop(runtime.spawn(pending::<()>()));
+        assert_eq!(metrics.spawned_tasks_count(), Some(52));
+
+        // Dropping the runtime waits for the blocked worker.
+        let releases = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            drop(release);
+        });
+        shut_down(runtime);
+        for _ in 0..5 {
+            drop(spawner.spawn(async {}));
+        }
+        waker.wake_by_ref();
+        waker.wake();
+        releases.join().unwrap();
+        // A runtime that shuts down in the background may still accept tasks after the call.
+        until(|| {
+            let tasks = metrics.tasks().unwrap();
+            tasks.completed == 1 && tasks.cancelled >= 51 && tasks.alive() == 0
+        });
+        let spawned = metrics.spawned_tasks_count().unwrap();
+        assert!((52..=57).contains(&spawned), "{spawned}");
+        let snapshot = metrics.snapshot();
+        assert_eq!(snapshot.spawned_tasks_count(), Some(spawned));
+        assert_eq!(ends(&metrics), [Some(1), Some(spawned - 1), Some(0)]);
+        until(|| metrics.covered_tasks() == Some(0) && metrics.num_alive_tasks() == Some(0));
     }
 }
 
