@@ -4,6 +4,10 @@ use super::{build, multi_thread, until, yields};
 use metrics_std::tokio::TokioAdapter;
 use metrics_std::watchdog::StallScanner;
 use metrics_std::{Sampling, Snapshot, WorkerState};
+#[cfg(not(tokio_unstable))]
+use portable_atomic::{AtomicBool, AtomicU64, Ordering};
+#[cfg(not(tokio_unstable))]
+use std::sync::Arc;
 use std::sync::mpsc;
 use tokio::runtime::Builder;
 use tokio::task::block_in_place;
@@ -47,6 +51,30 @@ fn both_threads_keep_their_numbers_and_the_poll_ends_where_it_began() {
     assert_eq!(snapshot.worker(0).unwrap().poll_time().unwrap().samples(), 12);
     assert_eq!(snapshot.worker(0).unwrap().state(), Some(WorkerState::Parked));
     assert!(snapshot.external().is_none());
+}
+
+/// The thread that takes the worker over calls no hook, because it runs a task that no wrapper sees. The first thread calls none either
+/// after its poll.
+#[cfg(not(tokio_unstable))]
+#[test]
+fn the_poll_that_gave_its_worker_away_is_visible_when_it_ends() {
+    let (runtime, metrics, spawner) = multi_thread(1);
+    let (steps, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let (stepped, stopped) = (Arc::clone(&steps), Arc::clone(&stop));
+    let bare = runtime.spawn(async move {
+        while !stopped.load(Ordering::Relaxed) {
+            stepped.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+    });
+    let gives_away = spawner.spawn(async move {
+        let before = steps.load(Ordering::Relaxed);
+        block_in_place(|| until(|| steps.load(Ordering::Relaxed) > before + 10));
+    });
+    runtime.block_on(gives_away).unwrap();
+    until(|| metrics.worker_poll_count(0) == Ok(Some(1)));
+    stop.store(true, Ordering::Relaxed);
+    runtime.block_on(bare).unwrap();
 }
 
 #[test]
