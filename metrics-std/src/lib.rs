@@ -16,6 +16,9 @@
 //! - `hyper`: implements hyper's executor for the adapter's spawner.
 //! - `axum`: adds an accept loop that measures its connections.
 //! - `prometheus`: writes Prometheus and OpenMetrics text, and adds an endpoint for axum if `axum` is enabled.
+//! - `metrics`: publishes metrics through the facade of the crate `metrics`.
+//! - `otlp`: sends metrics to OpenTelemetry, or makes the requests for a transport of your own.
+//! - `tracing`: emits stalls as events of the crate `tracing`.
 //! - `serde`: serializes snapshots and intervals.
 
 mod build;
@@ -31,8 +34,12 @@ pub mod watchdog;
 
 #[cfg(feature = "axum")]
 pub mod axum;
-#[cfg(feature = "prometheus")]
+#[cfg(any(feature = "metrics", feature = "otlp", feature = "prometheus"))]
 pub mod export;
+#[cfg(feature = "metrics")]
+pub mod facade;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;
 #[cfg(feature = "tokio")]

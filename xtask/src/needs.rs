@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::toolchain::{DEBIAN_PACKAGES, Toolchain, output};
@@ -17,6 +17,8 @@ pub(crate) enum Need {
     File(&'static str, &'static str),
     /// A module of Debian's Python, and the Debian package that contains it.
     Python(&'static str, &'static str),
+    /// A module of the Python registry, and its package, which is installed under `target/tools/python`.
+    Pip(&'static str, &'static str),
     /// A compiler that can build for a triple.
     Compiler(&'static str),
     /// A component of the Rust toolchain in use, and its subcommand of cargo.
@@ -47,6 +49,10 @@ impl Need {
             Self::Python(module, _) => {
                 output("/usr/bin/python3", &["-c", &format!("import {module}")]).is_some()
             }
+            Self::Pip(module, _) => {
+                let python = python_dir().join("bin/python");
+                output(&python.to_string_lossy(), &["-c", &format!("import {module}")]).is_some()
+            }
             Self::Compiler(triple) => Toolchain::for_triple(triple, "core").is_some(),
             Self::Component(_, program) => output("cargo", &[program, "--version"]).is_some(),
             Self::Nightly => output("rustup", &["run", "nightly", "rustc", "--version"]).is_some(),
@@ -72,6 +78,16 @@ impl Need {
             |args: &[&str]| Fix::Run("rustup", vec![args.iter().map(|&arg| arg.to_owned()).collect()]);
         match self {
             Self::Program(_, apt) | Self::File(_, apt) | Self::Python(_, apt) => vec![Fix::Apt(vec![apt])],
+            Self::Pip(_, package) => {
+                let install =
+                    "python3 -m venv $0 && $0/bin/pip install --quiet --disable-pip-version-check $1";
+                let python = python_dir().to_string_lossy().into_owned();
+                let args = ["-c", install, &python, package];
+                vec![
+                    Fix::Run("sh", vec![args.map(str::to_owned).into()]),
+                    Fix::Apt(vec!["python3-venv"]),
+                ]
+            }
             Self::Compiler(triple) => vec![
                 rustup(&["target", "add", triple]),
                 Fix::Apt(DEBIAN_PACKAGES.to_vec()),
@@ -232,6 +248,11 @@ fn cargo_install(args: &[&str]) -> Vec<String> {
         .chain(args)
         .map(|&arg| arg.to_owned())
         .collect()
+}
+
+/// A virtual environment, because Debian's Python refuses other packages than Debian's.
+fn python_dir() -> PathBuf {
+    workspace::tools_dir().join("python")
 }
 
 fn on_path(program: &str) -> bool {

@@ -1,11 +1,9 @@
 //! Encodes the samples of snapshots with `prometheus-client`'s encoder.
 
 use crate::Snapshot;
-use crate::export::{Edges, in_seconds};
+use crate::export::{self, Edges, Exported, families, in_seconds};
 use core::fmt;
-use metrics_core::{
-    METRICS, Metric, MetricKind, MetricScope, MetricUnit, Sample, SampleValue, WorkerLabel, WorkerState,
-};
+use metrics_core::{MetricKind, WorkerLabel};
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
@@ -18,15 +16,6 @@ type Labels = Vec<(&'static str, String)>;
 pub(super) struct Shape {
     pub(super) edges: Edges,
     pub(super) each_worker: bool,
-}
-
-impl Shape {
-    /// Returns whether a sample is exported. Either the workers' samples or their sums are exported, never both, so that queries can add
-    /// all series of a metric.
-    fn includes(&self, sample: &Sample<'_, Vec<u64>>) -> bool {
-        let is_of_workers = sample.metric.scope == MetricScope::Worker;
-        sample.metric.exported.is_some() && (!is_of_workers || sample.worker.is_some() == self.each_worker)
-    }
 }
 
 /// One series.
@@ -53,86 +42,46 @@ pub(super) fn encode(
     shape: &Shape,
     encoder: &mut DescriptorEncoder<'_>,
 ) -> fmt::Result {
-    let mut families: Vec<Vec<Series>> = METRICS.iter().map(|_| Vec::new()).collect();
-    for snapshot in snapshots {
-        let mut families = METRICS.iter().zip(&mut families);
-        let mut family = families.next();
-        snapshot.visit(|sample| {
-            // `visit` follows the order of `METRICS`.
-            while family
-                .as_ref()
-                .is_some_and(|(metric, _)| metric.name != sample.metric.name)
-            {
-                family = families.next();
-            }
-            if let Some((_, series)) = &mut family
-                && shape.includes(&sample)
-            {
-                push(series, snapshot.name(), &sample, shape);
-            }
-        });
-    }
-    for (metric, series) in METRICS.iter().zip(&families) {
-        if let Some(name) = metric.exported
-            && !series.is_empty()
-        {
-            write_family(metric, name, series, encoder)?;
-            write_maxima(metric, name, series, encoder)?;
-        }
+    let families = families(snapshots, shape.each_worker, |_, of, value| Series {
+        labels: labels(of),
+        value: translated(value, &shape.edges),
+    });
+    for family in families {
+        write_family(family.of, &family.series, encoder)?;
+        write_maxima(family.of, &family.series, encoder)?;
     }
     Ok(())
 }
 
-fn push(to: &mut Vec<Series>, runtime: &str, sample: &Sample<'_, Vec<u64>>, shape: &Shape) {
-    let labels = |more: Option<(&'static str, &str)>| {
-        let worker = sample.worker.as_ref().map(WorkerLabel::to_string);
-        [("runtime", runtime.to_owned())]
-            .into_iter()
-            .chain(worker.map(|worker| ("worker", worker)))
-            .chain(more.map(|(name, value)| (name, value.to_owned())))
-            .collect()
-    };
-    let mut one = |more, value| {
-        to.push(Series {
-            labels: labels(more),
-            value,
-        });
-    };
-    match sample.value {
-        SampleValue::Number(nanos) if sample.metric.unit == MetricUnit::Nanoseconds => {
-            one(None, Value::Seconds(in_seconds(nanos)));
-        }
-        SampleValue::Number(count) => one(None, Value::Count(count)),
-        SampleValue::Histogram(histogram) => {
-            let edge = |edge: Option<u64>| edge.map_or(f64::INFINITY, in_seconds);
-            let buckets = shape.edges.counts(histogram);
-            let value = Value::Histogram {
+fn labels(of: &export::Series<'_>) -> Labels {
+    let worker = of.worker.as_ref().map(WorkerLabel::to_string);
+    [("runtime", of.snapshot.name().to_owned())]
+        .into_iter()
+        .chain(worker.map(|worker| ("worker", worker)))
+        .chain(of.label.map(|(name, value)| (name, value.to_owned())))
+        .collect()
+}
+
+fn translated(value: export::Value<'_>, edges: &Edges) -> Value {
+    match value {
+        export::Value::Count(count) => Value::Count(count),
+        export::Value::Nanos(nanos) => Value::Seconds(in_seconds(nanos)),
+        export::Value::Histogram(histogram) => {
+            let buckets = edges.counts(histogram).into_iter();
+            let upper = |edge: Option<u64>| edge.map_or(f64::INFINITY, in_seconds);
+            Value::Histogram {
                 sum: in_seconds(histogram.sum()),
                 count: histogram.count(),
-                buckets: buckets
-                    .into_iter()
-                    .map(|(upper, count)| (edge(upper), count))
-                    .collect(),
+                buckets: buckets.map(|(edge, count)| (upper(edge), count)).collect(),
                 max: histogram.max().map(in_seconds),
-            };
-            one(None, value);
-        }
-        SampleValue::State(now) => {
-            for state in WorkerState::ALL {
-                let value = Value::Count(u64::from(state == now));
-                one(Some(("state", state.name())), value);
             }
         }
-        SampleValue::Location(location) => one(Some(("location", location)), Value::Count(1)),
-        // Thread numbers are not exported: each thread has its own, so the number of series would be unbounded.
-        _ => {}
     }
 }
 
 /// Writes a metric. The encoder appends the unit and the suffix of the type to the name.
 fn write_family(
-    metric: &Metric,
-    name: &str,
+    Exported { metric, name }: Exported,
     series: &[Series],
     encoder: &mut DescriptorEncoder<'_>,
 ) -> fmt::Result {
@@ -150,8 +99,7 @@ fn write_family(
 
 /// Writes the largest values of a histogram's series as a gauge: neither format has a place for them in the histogram.
 fn write_maxima(
-    metric: &Metric,
-    name: &str,
+    Exported { metric, name }: Exported,
     series: &[Series],
     encoder: &mut DescriptorEncoder<'_>,
 ) -> fmt::Result {

@@ -35,10 +35,14 @@
 //!   is not parked, and its busy time as reported by Tokio does not advance. Tokio updates that once per `event_interval` polls (61 by
 //!   default), so such a stall may be many short polls instead of one long poll.
 
+#[cfg(feature = "tracing")]
+mod events;
 mod guard;
 mod scanner;
 mod stall;
 
+#[cfg(feature = "tracing")]
+pub use events::StallEvents;
 pub use guard::{ShutdownTimeout, Watchdog, watch_stalls};
 pub use metrics_core::StallKind;
 pub use scanner::StallScanner;

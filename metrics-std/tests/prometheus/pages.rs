@@ -87,7 +87,7 @@ fn promtool_has_no_complaint() {
 
 #[test]
 fn the_reference_client_reads_the_same_from_both_pages() {
-    let Some(mut python) = outside::python() else {
+    let Some(mut python) = outside::python("prometheus_client") else {
         return;
     };
     let folder = tempfile::tempdir().expect("no temporary folder");

@@ -21,21 +21,27 @@ pub fn program(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// Returns a Python that has the reference client of Prometheus, preferably Debian's.
+/// Returns a Python that has `module`: that of `cargo xtask`'s tools, Debian's, or another one.
 ///
 /// # Panics
 /// Panics as [`program`] does.
-pub fn python() -> Option<Command> {
-    let has_client = |python: &&str| {
+pub fn python(module: &str) -> Option<Command> {
+    let has_module = |python: &&str| {
         let import = Command::new(python)
-            .args(["-c", "import prometheus_client"])
+            .args(["-c", &format!("import {module}")])
             .stderr(Stdio::null())
             .status();
         import.is_ok_and(|status| status.success())
     };
-    let found = ["/usr/bin/python3", "python3"].into_iter().find(has_client);
+    let tools = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../target/tools/python/bin/python"
+    );
+    let found = [tools, "/usr/bin/python3", "python3"]
+        .into_iter()
+        .find(has_module);
     if found.is_none() {
-        missing("Python with prometheus_client");
+        missing(&format!("Python with {module}"));
     }
     found.map(Command::new)
 }

@@ -33,12 +33,13 @@ pub(super) static ROWS: &[Row] = &[
             Need::Program("prometheus", "prometheus"),
             Need::Program("promtool", "prometheus"),
             Need::Python("prometheus_client", "python3-prometheus-client"),
+            Need::Pip("opentelemetry.proto.collector.metrics.v1", "opentelemetry-proto"),
         ],
         steps: &[Step::cargo(HOST_TESTS)],
         ..Row::new(
             "host",
             &HOST,
-            "everything: unit, doc, conformance, oracle, Prometheus",
+            "everything: unit, doc, conformance, oracle, Prometheus, OpenTelemetry",
         )
     },
     Row {
@@ -237,7 +238,8 @@ pub(super) static ROWS: &[Row] = &[
 
 /// All features except those that only a final binary may select: a critical-section implementation and a logger for `defmt`.
 const HOST_TESTS: &str = "test --workspace --no-fail-fast --features \
-     metrics-core/alloc,metrics-core/serde,metrics-std/axum,metrics-std/prometheus,metrics-std/serde";
+     metrics-core/alloc,metrics-core/serde,metrics-std/axum,metrics-std/prometheus,metrics-std/otlp,metrics-std/metrics,\
+     metrics-std/tracing,metrics-std/serde";
 
 /// The tests of a build without recording. `--workspace` would unify the features of the members and switch recording on.
 const OFF_TESTS: &str = "test --package tests --no-default-features --no-fail-fast";

@@ -1,0 +1,202 @@
+//! Publishes metrics through the facade of the crate `metrics`, for programs whose exporter is built on it.
+//!
+//! ```
+//! use metrics_std::facade::FacadePublisher;
+//! use metrics_std::{Builder, Clock, build_wrapped};
+//!
+//! let publisher = FacadePublisher::new(build_wrapped(Builder::new().name("images"), Clock::new())?);
+//! // From time to time, such as before the exporter renders a page:
+//! publisher.publish();
+//! # Ok::<(), metrics_std::BuildError>(())
+//! ```
+//!
+//! # What is lost
+//! The facade has no counters of fractions, no cumulative histograms, and no way to remove a metric:
+//! - A counter of a duration is in nanoseconds, which is exact: `_nanoseconds` replaces `_seconds` in its name. Other names are the
+//!   [exported names](metrics_core::Metric::exported).
+//! - A gauge is a double.
+//! - A histogram gets the samples since the last call, each as the largest value of its recorded bucket; in the last bucket, which has no
+//!   upper end, as the largest value of all. The number of samples is exact. Their sum and their quantiles are too large by at most the
+//!   width of a bucket: with the default layout a quarter, for samples from 100 ns to 60 s.
+//! - A runtime that has ended keeps its last values.
+
+use crate::Runtimes;
+use crate::export::{DuplicateName, Exported, Series, Sources, Value, families, in_seconds};
+use core::fmt;
+use metrics::{Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
+use metrics_core::{
+    HeapStorage, HistogramSnapshot, Metric, MetricKind, MetricUnit, Probe, RegistryRef, RuntimeMetrics,
+};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Publishes the metrics of one or more runtimes to a recorder of the crate `metrics`.
+pub struct FacadePublisher {
+    sources: Sources,
+    each_worker: bool,
+    /// The buckets of each histogram at the last call.
+    published: Mutex<HashMap<Key, Published>>,
+}
+
+#[derive(Default)]
+struct Published {
+    /// The epoch of the runtime that it is of.
+    epoch: u64,
+    buckets: Vec<u64>,
+}
+
+impl FacadePublisher {
+    /// Creates a publisher of one runtime.
+    pub fn new<R, P>(metrics: RuntimeMetrics<R, P>) -> Self
+    where
+        R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
+        P: Probe + Clone + Send + Sync + 'static,
+    {
+        Self::of(Sources::one(metrics))
+    }
+
+    /// Creates a publisher of every runtime that the list contains at the time of a call, including those added later.
+    pub fn of_all<R, P>(list: &Runtimes<R, P>) -> Self
+    where
+        R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
+        P: Probe + Clone + Send + Sync + 'static,
+    {
+        Self::of(Sources::all(list))
+    }
+
+    fn of(sources: Sources) -> Self {
+        Self {
+            sources,
+            each_worker: false,
+            published: Mutex::default(),
+        }
+    }
+
+    /// Adds a runtime to those that are published.
+    ///
+    /// # Errors
+    /// Returns [`DuplicateName`] if a runtime with that name is already published.
+    pub fn with_runtime<R, P>(mut self, metrics: RuntimeMetrics<R, P>) -> Result<Self, DuplicateName>
+    where
+        R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
+        P: Probe + Clone + Send + Sync + 'static,
+    {
+        self.sources.add(metrics)?;
+        Ok(self)
+    }
+
+    /// Publishes worker metrics per worker instead of as sums, including those that have no sum, such as a worker's state.
+    #[must_use]
+    pub fn each_worker(mut self, yes: bool) -> Self {
+        self.each_worker = yes;
+        self
+    }
+
+    /// Publishes the values of now to the recorder that the program has installed.
+    pub fn publish(&self) {
+        metrics::with_recorder(|recorder| self.publish_to(recorder));
+    }
+
+    /// Publishes the values of now to `recorder`. Use one publisher per recorder: it remembers the samples that it has passed on.
+    pub fn publish_to(&self, recorder: &dyn Recorder) {
+        // Held to the end: a call that ran at the same time would publish the same samples again.
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        // A probe that publishes while it is read publishes nothing.
+        let snapshots = self.sources.read().unwrap_or_default();
+        let families = families(&snapshots, self.each_worker, |exported, of, value| {
+            let key = key(exported, of);
+            match value {
+                Value::Histogram(histogram) => {
+                    let to = recorder.register_histogram(&key, &METADATA);
+                    let epoch = of.snapshot.epoch();
+                    let earlier = published.entry(key).or_default();
+                    earlier.record_new_samples(epoch, histogram, &to);
+                }
+                Value::Count(count) => set(recorder, exported.metric, &key, count, count as f64),
+                Value::Nanos(nanos) => set(recorder, exported.metric, &key, nanos, in_seconds(nanos)),
+            }
+        });
+        for family in families {
+            describe(recorder, family.of);
+        }
+    }
+}
+
+const METADATA: Metadata<'_> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
+
+fn set(recorder: &dyn Recorder, metric: &Metric, key: &Key, counter: u64, gauge: f64) {
+    match metric.kind {
+        MetricKind::Counter => recorder.register_counter(key, &METADATA).absolute(counter),
+        _ => recorder.register_gauge(key, &METADATA).set(gauge),
+    }
+}
+
+fn name(Exported { metric, name }: Exported) -> SharedString {
+    if is_counter_of_time(metric) {
+        SharedString::from(name.replace("_seconds", "_nanoseconds"))
+    } else {
+        SharedString::from(name)
+    }
+}
+
+fn key(exported: Exported, of: &Series<'_>) -> Key {
+    let mut labels = vec![Label::new("runtime", of.snapshot.name().to_owned())];
+    labels.extend(of.worker.map(|worker| Label::new("worker", worker.to_string())));
+    labels.extend(of.label.map(|(name, value)| Label::new(name, value.to_owned())));
+    Key::from_parts(name(exported), labels)
+}
+
+fn is_counter_of_time(metric: &Metric) -> bool {
+    metric.kind == MetricKind::Counter && metric.unit == MetricUnit::Nanoseconds
+}
+
+fn describe(recorder: &dyn Recorder, exported: Exported) {
+    let Exported { metric, .. } = exported;
+    let name = KeyName::from(name(exported));
+    let unit = match metric.unit {
+        MetricUnit::Nanoseconds if is_counter_of_time(metric) => Unit::Nanoseconds,
+        MetricUnit::Nanoseconds => Unit::Seconds,
+        _ => Unit::Count,
+    };
+    let help = SharedString::from(metric.help);
+    match metric.kind {
+        MetricKind::Counter => recorder.describe_counter(name, Some(unit), help),
+        MetricKind::Histogram => recorder.describe_histogram(name, Some(unit), help),
+        _ => recorder.describe_gauge(name, Some(unit), help),
+    }
+}
+
+impl Published {
+    /// Records the samples that were not in the histogram at the last call. Those of another epoch are all new.
+    fn record_new_samples(
+        &mut self,
+        epoch: u64,
+        histogram: &HistogramSnapshot<Vec<u64>>,
+        to: &metrics::Histogram,
+    ) {
+        if self.epoch != epoch || self.buckets.len() != histogram.buckets().len() {
+            self.epoch = epoch;
+            self.buckets = vec![0; histogram.buckets().len()];
+        }
+        for ((range, count), earlier) in histogram.iter().zip(&mut self.buckets) {
+            let value = match range.end {
+                Some(_) => range.largest(),
+                None => histogram.max().unwrap_or(range.start),
+            };
+            let new = count.saturating_sub(*earlier);
+            *earlier = count;
+            if new > 0 {
+                to.record_many(in_seconds(value), usize::try_from(new).unwrap_or(usize::MAX));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for FacadePublisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FacadePublisher")
+            .field("runtimes", &self.sources.names())
+            .field("each_worker", &self.each_worker)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,40 @@
+//! Exports metrics to OpenTelemetry, in its protocol OTLP over HTTP with protobuf.
+//!
+//! An [`OtlpExporter`] makes a request of the metrics of one or more runtimes, as a message or as bytes for a transport of your own. A
+//! [`PeriodicExporter`] sends such requests from a thread of its own.
+//!
+//! ```no_run
+//! use metrics_std::otlp::{OtlpExporter, PeriodicExporter, Settings};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let metrics = metrics_std::build_wrapped(metrics_std::Builder::new(), metrics_std::Clock::new())?;
+//! // Sends until it is dropped, by the variables `OTEL_*`.
+//! let settings = Settings::from_env()?;
+//! let _exporter = PeriodicExporter::start(OtlpExporter::new(metrics), &settings, |error| eprintln!("{error}"))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Names
+//! A metric's name is made of its [exported name](metrics_core::Metric::exported): `async_runtime_worker_busy_seconds_total` becomes
+//! `async_runtime.worker.busy` with the unit `s`. A backend that translates names to those of Prometheus gives it the exported name again.
+//! The attributes are `async_runtime.name`, and for some metrics `async_runtime.worker.index`, `async_runtime.state` or
+//! `async_runtime.location`.
+//!
+//! # Values
+//! Counters are cumulative sums and histograms have explicit bounds, both since the runtime's start time. The bounds are those that were
+//! [recorded](crate::export::Edges::recorded), unless you choose others. Durations are in seconds.
+
+mod exporter;
+mod periodic;
+mod settings;
+mod translate;
+mod transport;
+
+pub use exporter::OtlpExporter;
+pub use periodic::{FlushError, PeriodicExporter, StartError};
+pub use settings::{Settings, SettingsError};
+pub use transport::{HttpTransport, SendError, Transport};
+
+/// The message that an [`OtlpExporter`] makes.
+pub use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;

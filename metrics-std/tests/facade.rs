@@ -1,0 +1,177 @@
+//! The facade's publisher against the exporter for Prometheus that is built on the facade.
+
+#[expect(dead_code, reason = "the tests of the exporter for Prometheus use all of it")]
+#[path = "prometheus/fixture.rs"]
+mod fixture;
+
+use core::time::Duration;
+use fixture::Fixture;
+use metrics_core::{MetricKind, MetricScope, MetricUnit, SampleValue, WorkerState};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
+use metrics_std::export::Edges;
+use metrics_std::facade::FacadePublisher;
+use std::collections::BTreeMap;
+
+/// Edges at which the recorder counts, in seconds.
+const EDGES: [f64; 4] = [1e-6, 1e-3, 0.05, 1.0];
+
+fn recorder() -> PrometheusRecorder {
+    let builder = PrometheusBuilder::new().set_buckets(&EDGES);
+    builder.expect("there are edges").build_recorder()
+}
+
+/// The series of a page and their values.
+fn series(recorder: &PrometheusRecorder) -> BTreeMap<String, f64> {
+    let page = recorder.handle().render();
+    let samples = page
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let samples = samples.map(|line| line.rsplit_once(' ').expect("a value"));
+    samples
+        .map(|(series, value)| (series.to_owned(), value.parse().expect("a number")))
+        .collect()
+}
+
+/// The series that the snapshot has, without histograms.
+fn expected(fixture: &Fixture, each_worker: bool) -> BTreeMap<String, f64> {
+    let mut expected = BTreeMap::new();
+    fixture.metrics.snapshot().visit(|sample| {
+        let is_of_workers = sample.metric.scope == MetricScope::Worker;
+        let Some(name) = sample.metric.exported else {
+            return;
+        };
+        if is_of_workers && sample.worker.is_some() != each_worker {
+            return;
+        }
+        let worker = sample
+            .worker
+            .map(|worker| format!(",worker=\"{worker}\""))
+            .unwrap_or_default();
+        let mut add = |name: &str, label: &str, value| {
+            expected.insert(format!("{name}{{runtime=\"main\"{worker}{label}}}"), value);
+        };
+        match sample.value {
+            SampleValue::Number(number) => match (sample.metric.kind, sample.metric.unit) {
+                (MetricKind::Counter, MetricUnit::Nanoseconds) => {
+                    add(&name.replace("_seconds", "_nanoseconds"), "", number as f64);
+                }
+                (_, MetricUnit::Nanoseconds) => add(name, "", number as f64 / 1e9),
+                _ => add(name, "", number as f64),
+            },
+            SampleValue::State(now) => {
+                for state in WorkerState::ALL {
+                    let label = format!(",state=\"{}\"", state.name());
+                    add(name, &label, f64::from(u8::from(state == now)));
+                }
+            }
+            SampleValue::Location(location) => {
+                let location = location.replace('\\', "\\\\").replace('"', "\\\"");
+                add(name, &format!(",location=\"{location}\""), 1.0);
+            }
+            _ => {}
+        }
+    });
+    expected
+}
+
+#[test]
+fn counters_and_gauges_are_those_of_the_snapshot() {
+    for each_worker in [false, true] {
+        let fixture = Fixture::new("main");
+        let publisher = FacadePublisher::new(fixture.metrics.clone()).each_worker(each_worker);
+        let recorder = recorder();
+        // Publishing again changes nothing.
+        for _ in 0..2 {
+            publisher.publish_to(&recorder);
+            let mut found = series(&recorder);
+            let of_histograms = ["_bucket{", "_sum{", "_count{"];
+            found.retain(|name, _| !of_histograms.iter().any(|part| name.contains(part)));
+            assert_eq!(found, expected(&fixture, each_worker));
+        }
+    }
+}
+
+#[test]
+fn descriptions_are_passed_on() {
+    let fixture = Fixture::new("main");
+    let recorder = recorder();
+    FacadePublisher::new(fixture.metrics.clone()).publish_to(&recorder);
+    let page = recorder.handle().render();
+    for metric in metrics_core::METRICS {
+        let has_sum = metric.scope == MetricScope::Runtime || metric.kind != MetricKind::Gauge;
+        if let Some(name) = metric.exported.filter(|_| has_sum) {
+            let name = match metric.kind {
+                MetricKind::Counter => &name.replace("_seconds", "_nanoseconds"),
+                _ => name,
+            };
+            assert!(
+                page.contains(&format!("# HELP {name} {}\n", metric.help)),
+                "{name} in\n{page}"
+            );
+        }
+    }
+}
+
+/// The counts of poll times up to each edge, and their number.
+fn polls(recorder: &PrometheusRecorder) -> Vec<f64> {
+    let series = series(recorder);
+    let polls = |suffix: &str, label: &str| {
+        let name = format!("async_runtime_poll_duration_seconds_{suffix}{{runtime=\"main\"{label}}}");
+        *series
+            .get(&name)
+            .unwrap_or_else(|| panic!("no {name} in {series:#?}"))
+    };
+    let edges = EDGES
+        .iter()
+        .map(|edge| polls("bucket", &format!(",le=\"{edge}\"")));
+    edges.chain([polls("count", "")]).collect()
+}
+
+#[test]
+fn each_sample_is_passed_on_once_at_an_edge_that_is_not_below_it() {
+    let fixture = Fixture::new("main");
+    let publisher = FacadePublisher::new(fixture.metrics.clone());
+    let to = recorder();
+    let edges = Edges::list(EDGES.map(Duration::from_secs_f64)).expect("they ascend");
+    for samples in [0, 1, 40] {
+        fixture.poll((0..samples).map(|power| Duration::from_nanos(1 << power)));
+        publisher.publish_to(&to);
+        let snapshot = fixture.metrics.snapshot();
+        let recorded = snapshot.total().poll_time().expect("it is measured").histogram();
+        let mut up_to = 0;
+        let expected = edges.counts(recorded).into_iter().map(|(_, count)| {
+            up_to += count;
+            up_to as f64
+        });
+        assert_eq!(polls(&to), expected.collect::<Vec<f64>>());
+    }
+}
+
+#[test]
+fn a_runtime_that_replaces_another_adds_to_its_samples() {
+    let list = metrics_std::Runtimes::<_, _>::default();
+    let publisher = FacadePublisher::of_all(&list);
+    let recorder = recorder();
+    let mut polled = 0.0;
+    for started_at in 1..4 {
+        let builder = metrics_core::Builder::new()
+            .name("main")
+            .workers(1)
+            .started_at(started_at)
+            .measures(metrics_core::MetricSet::ALL)
+            .poll_time(metrics_core::HistogramConfig::DEFAULT);
+        let registry = builder
+            .build(metrics_std::Clock::instant())
+            .expect("the defaults work");
+        let worker = metrics_core::Worker::lease(registry.clone(), 0).expect("a free slot");
+        list.remove("main");
+        list.add(&metrics_core::RuntimeMetrics::new(registry))
+            .expect("the name is free");
+        worker.start_poll(metrics_core::PollStart::default());
+        worker.end_poll();
+        worker.submit();
+        polled += 1.0;
+        publisher.publish_to(&recorder);
+        assert_eq!(polls(&recorder).last(), Some(&polled));
+    }
+}
