@@ -73,21 +73,19 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
 {
     #[inline(always)]
     fn write(self, hook: impl FnOnce(&StaticHooks<'static, T, BUCKETS, C>)) {
-        self.write_by(&self.registry.clock, hook);
+        self.write_section(|| hook(&self.hooks(&self.registry.clock)));
     }
 
-    /// Like `write`, with another clock, for a caller that has already read the time.
+    /// Runs `write` in a write section: a reader sees all of it or nothing.
     #[inline(always)]
-    pub(crate) fn write_by<'a, K: TimeSource>(
-        self,
-        clock: &'a K,
-        hook: impl FnOnce(&StaticHooks<'a, K, BUCKETS, C>),
-    ) {
-        self.fixed.slot.seq.write(|| hook(&self.hooks(clock)));
+    pub(crate) fn write_section(self, write: impl FnOnce()) {
+        self.fixed.slot.seq.write(write);
     }
 
+    /// Returns the hooks with a clock, which is another than the registry's for a caller that has already read the
+    /// time.
     #[inline(always)]
-    fn hooks<K: TimeSource>(self, clock: &K) -> StaticHooks<'_, K, BUCKETS, C> {
+    pub(crate) fn hooks<K: TimeSource>(self, clock: &K) -> StaticHooks<'_, K, BUCKETS, C> {
         let slot = &self.fixed.slot;
         let info = &self.registry.info;
         Hooks {
@@ -152,12 +150,7 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
     // knows.
     #[inline(always)]
     pub fn start_poll(self, start: PollStart) -> Recorded {
-        self.start_poll_by(&self.registry.clock, start)
-    }
-
-    #[inline(always)]
-    pub(crate) fn start_poll_by<K: TimeSource>(self, clock: &K, start: PollStart) -> Recorded {
-        let hooks = self.hooks(clock);
+        let hooks = self.hooks(&self.registry.clock);
         if start.scheduled_at.is_some() {
             // Not a closure: the compiler outlines a closure that two calls share, and the hooks then have to exist in
             // memory.
@@ -174,15 +167,8 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
     /// Reports that the poll ended. Returns its duration, if it was recorded.
     #[inline(always)]
     pub fn end_poll(self) -> Recorded {
-        self.end_poll_by(&self.registry.clock, 0)
-    }
-
-    /// Ends a poll, and excludes `excluded` ticks from its duration.
-    #[inline(always)]
-    pub(crate) fn end_poll_by<K: TimeSource>(self, clock: &K, excluded: u64) -> Recorded {
-        let hooks = self.hooks(clock);
+        let hooks = self.hooks(&self.registry.clock);
         let seq = self.fixed.slot.seq.open();
-        hooks.exclude(excluded);
         let outcome = hooks.end_poll();
         self.fixed.slot.seq.close(seq);
         if outcome.due {
@@ -195,7 +181,7 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
     /// never have to exist in memory.
     #[cold]
     #[inline(never)]
-    fn settle(self) {
+    pub(crate) fn settle(self) {
         self.write(|hooks| hooks.before_submit(self.registry.switches.latch()));
     }
 

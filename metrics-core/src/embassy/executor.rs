@@ -1,7 +1,7 @@
 //! One executor: its state, its times, and its preemption.
 
+use super::frame::Frame;
 use crate::cell::{OwnedU64, SharedU32, U64Cell};
-use crate::seq::SeqCount;
 use crate::sync::{AtomicU32, Ordering, const_unless_loom};
 
 /// The state of an executor, from its hooks.
@@ -48,15 +48,15 @@ pub(super) const OVERFLOW: u32 = u32::MAX - 1;
 /// A task that had ended, between `task_exec_begin` and its end: nothing is polled.
 pub(super) const ENDED: u32 = u32::MAX - 2;
 
-/// The cells of one executor. All except `id` and `taken_from` are private to its own context and guarded by `seq`.
+/// The cells of one executor. All except `id` and `frame` are private to its own context and guarded by the sequence
+/// count of its worker's slot.
 #[derive(Debug)]
-pub(super) struct Executor<const EXECUTORS: usize> {
+pub(super) struct Executor {
     /// embassy's number with the lowest bit set (an address has it clear), or zero while the slot is free. `known` is
     /// a copy for all contexts that only read: on a target without compare-and-swap, `id` is read in a critical
     /// section.
     id: SharedU32,
     known: AtomicU32,
-    seq: SeqCount,
     state: AtomicU32,
     /// The start of the state, and the ticks taken from the executor up to then.
     since: OwnedU64,
@@ -72,25 +72,25 @@ pub(super) struct Executor<const EXECUTORS: usize> {
     overflow_longest: OwnedU64,
     /// The row of the task being polled.
     current: AtomicU32,
-    /// While it is polled: the core on which it is polled, and the executor that it preempted there.
+    /// While it is polled: the core on which it is polled, and the frame that it preempted there.
     core: AtomicU32,
     beneath: AtomicU32,
-    /// The start of its poll.
-    entered: OwnedU64,
-    /// The ticks that this executor has taken from each other one by preemption, and the number of writes of each.
-    taken_from: [OwnedU64; EXECUTORS],
-    charges: AtomicU32,
+    /// What preempts it.
+    pub(super) frame: Frame,
 }
 
-/// A consistent read of an executor, in ticks.
+/// A consistent read of an executor, in ticks. The visit of the current state is included.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ExecutorValues {
     pub(super) state: ExecutorState,
-    pub(super) since: u64,
+    /// The part of the state's time that belongs to the current visit.
+    pub(super) in_progress: u64,
     pub(super) idle: u64,
     pub(super) scheduling: u64,
     pub(super) polling: u64,
     pub(super) preempted: u64,
+    pub(super) core: u32,
+    pub(super) current: u32,
     pub(super) overflow_ended: u64,
     pub(super) overflow_polls: u64,
     pub(super) overflow_active: u64,
@@ -109,17 +109,16 @@ pub(super) struct Moment {
 pub(super) struct Passed {
     /// Its own ticks.
     pub(super) own: u64,
-    /// The ticks that other executors took in the meantime.
+    /// The ticks that other code took in the meantime.
     pub(super) taken: u64,
 }
 
-impl<const EXECUTORS: usize> Executor<EXECUTORS> {
+impl Executor {
     const_unless_loom! {
         pub(super) const fn new() -> Self {
             Self {
                 id: SharedU32::new(0),
                 known: AtomicU32::new(0),
-                seq: SeqCount::new(),
                 state: AtomicU32::new(0),
                 since: OwnedU64::new(0),
                 taken_since: OwnedU64::new(0),
@@ -134,9 +133,7 @@ impl<const EXECUTORS: usize> Executor<EXECUTORS> {
                 current: AtomicU32::new(NONE),
                 core: AtomicU32::new(NONE),
                 beneath: AtomicU32::new(NONE),
-                entered: OwnedU64::new(0),
-                taken_from: [const { OwnedU64::new(0) }; EXECUTORS],
-                charges: AtomicU32::new(0),
+                frame: Frame::new(),
             }
         }
     }
@@ -159,6 +156,12 @@ impl<const EXECUTORS: usize> Executor<EXECUTORS> {
         self.id() == id
     }
 
+    /// Like [`is`](Self::is), from one load. `false` also while the slot is being claimed.
+    #[inline(always)]
+    pub(super) fn is_known_as(&self, id: u32) -> bool {
+        self.known.load(Ordering::Relaxed) == id
+    }
+
     pub(super) fn try_claim(&self, id: u32) -> bool {
         let claimed = self.id.claim(0, id);
         if claimed {
@@ -167,52 +170,72 @@ impl<const EXECUTORS: usize> Executor<EXECUTORS> {
         claimed
     }
 
-    /// Enters `state`, and adds the time since the last change to the state that it leaves.
+    #[inline(always)]
+    fn state(&self) -> ExecutorState {
+        // Ordering: relaxed, here and below: within the slot's sequence count.
+        ExecutorState::from_bits(self.state.load(Ordering::Relaxed))
+    }
+
+    /// Enters `state`, and adds the time since the last change to the state that it leaves, which is busy. For a write
+    /// section.
     #[inline]
     pub(super) fn enter(&self, state: ExecutorState, moment: Moment) -> Passed {
-        let wall = moment.now.saturating_sub(self.since.get());
-        let taken = moment.taken.saturating_sub(self.taken_since.get()).min(wall);
-        let passed = Passed {
-            own: wall - taken,
-            taken,
-        };
-        self.seq.write(|| {
-            // Ordering: relaxed, within the sequence count.
-            match ExecutorState::from_bits(self.state.load(Ordering::Relaxed)) {
-                // Only a running executor is preempted: code that runs while this executor is idle takes nothing from
-                // it.
-                ExecutorState::Idle => self.idle.add(wall),
-                ExecutorState::Scheduling => {
-                    self.scheduling.add(passed.own);
-                    self.preempted.add(taken);
-                }
-                ExecutorState::Polling => {
-                    self.polling.add(passed.own);
-                    self.preempted.add(taken);
-                }
-                ExecutorState::New => {}
-            }
-            self.state.store(state.bits(), Ordering::Relaxed);
-            self.since.set(moment.now);
-            self.taken_since.set(moment.taken);
-        });
+        let wall = elapsed(moment.now, self.since.get());
+        let mut passed = Passed { own: wall, taken: 0 };
+        let taken = elapsed(moment.taken, self.taken_since.get());
+        if taken != 0 {
+            let taken = taken.min(wall);
+            passed = Passed {
+                own: wall - taken,
+                taken,
+            };
+            self.preempted.add(taken);
+        }
+        if self.state() == ExecutorState::Polling {
+            self.polling.add(passed.own);
+        } else {
+            self.scheduling.add(passed.own);
+        }
+        self.begin(state, moment);
         passed
     }
 
-    /// Counts the end of a poll of a task without a row.
-    pub(super) fn end_overflow_poll(&self, ticks: u64) {
-        self.seq.write(|| {
-            self.overflow_polls.add(1);
-            self.overflow_active.add(ticks);
-            if ticks > self.overflow_longest.get() {
-                self.overflow_longest.set(ticks);
+    /// Enters scheduling from a state in which nothing is taken: code that runs while this executor is idle takes
+    /// nothing from it.
+    #[inline]
+    pub(super) fn wake_up(&self, moment: Moment) {
+        match self.state() {
+            ExecutorState::Idle => {
+                self.idle.add(elapsed(moment.now, self.since.get()));
+                self.begin(ExecutorState::Scheduling, moment);
             }
-        });
+            ExecutorState::New => self.begin(ExecutorState::Scheduling, moment),
+            // It is polled again without having gone idle.
+            _ => {
+                self.enter(ExecutorState::Scheduling, moment);
+            }
+        }
     }
 
-    /// Counts the end of a task without a row.
+    #[inline(always)]
+    fn begin(&self, state: ExecutorState, moment: Moment) {
+        self.state.store(state.bits(), Ordering::Relaxed);
+        self.since.set(moment.now);
+        self.taken_since.set(moment.taken);
+    }
+
+    /// Counts the end of a poll of a task without a row. For a write section.
+    pub(super) fn end_overflow_poll(&self, ticks: u64) {
+        self.overflow_polls.add(1);
+        self.overflow_active.add(ticks);
+        if ticks > self.overflow_longest.get() {
+            self.overflow_longest.set(ticks);
+        }
+    }
+
+    /// Counts the end of a task without a row. For a write section.
     pub(super) fn end_overflow(&self) {
-        self.seq.write(|| self.overflow_ended.add(1));
+        self.overflow_ended.add(1);
     }
 
     /// Returns the number of tasks without a row that ended here. For contexts that can't interrupt this executor, or
@@ -232,6 +255,7 @@ impl<const EXECUTORS: usize> Executor<EXECUTORS> {
         self.current.store(row, Ordering::Relaxed);
     }
 
+    /// Returns the core on which it is polled, and the frame that it preempted there.
     pub(super) fn preempting(&self) -> (u32, u32) {
         (
             self.core.load(Ordering::Relaxed),
@@ -239,56 +263,62 @@ impl<const EXECUTORS: usize> Executor<EXECUTORS> {
         )
     }
 
-    /// Marks the executor as polled on `core`, above `beneath`, since `entered`.
-    pub(super) fn preempt(&self, core: u32, beneath: u32, entered: u64) {
+    /// Marks the executor as polled on `core`, above `beneath`.
+    pub(super) fn preempt(&self, core: u32, beneath: u32) {
         self.core.store(core, Ordering::Relaxed);
         self.beneath.store(beneath, Ordering::Relaxed);
-        self.entered.set(entered);
     }
 
-    /// Returns the time that it has been polled at `now`.
-    pub(super) fn polled_for(&self, now: u64) -> u64 {
-        now.saturating_sub(self.entered.get())
-    }
-
-    /// Charges ticks to the executor that this one preempted.
-    pub(super) fn charge(&self, beneath: usize, ticks: u64) {
-        if ticks != 0
-            && let Some(cell) = self.taken_from.get(beneath)
-        {
-            cell.add(ticks);
-            // Ordering: release, pairs with the acquire in `charges`. The writer is one context, so load and store suffice.
-            self.charges.store(
-                self.charges.load(Ordering::Relaxed).wrapping_add(1),
-                Ordering::Release,
-            );
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn charges(&self) -> u32 {
-        // Ordering: acquire, pairs with the release in `charge`: ticks read after this are at least those.
-        self.charges.load(Ordering::Acquire)
-    }
-
-    #[inline(always)]
-    pub(super) fn taken_from(&self, beneath: usize) -> u64 {
-        self.taken_from.get(beneath).map_or(0, U64Cell::get)
-    }
-
-    /// Tries once to read the data that the executor's context writes; `None` during a write.
-    pub(super) fn try_read(&self) -> Option<ExecutorValues> {
-        self.seq.try_read(|| ExecutorValues {
-            state: ExecutorState::from_bits(self.state.load(Ordering::Relaxed)),
-            since: self.since.get(),
+    /// Reads the data that the executor's context writes, within its slot's sequence count, at the time that `now`
+    /// returns. `None` if code that preempts it starts or ends.
+    pub(super) fn try_read(&self, now: impl Fn() -> u64) -> Option<ExecutorValues> {
+        let state = self.state();
+        let mut values = ExecutorValues {
+            state,
+            in_progress: 0,
             idle: self.idle.get(),
             scheduling: self.scheduling.get(),
             polling: self.polling.get(),
             preempted: self.preempted.get(),
+            core: self.core.load(Ordering::Relaxed),
+            current: self.current(),
             overflow_ended: self.overflow_ended.get(),
             overflow_polls: self.overflow_polls.get(),
             overflow_active: self.overflow_active.get(),
             overflow_longest: self.overflow_longest.get(),
-        })
+        };
+        let since = self.since.get();
+        if matches!(state, ExecutorState::New | ExecutorState::Idle) {
+            if state == ExecutorState::Idle {
+                values.in_progress = elapsed(now(), since);
+                values.idle = values.idle.wrapping_add(values.in_progress);
+            }
+            return Some(values);
+        }
+        let frame = self.frame.read()?;
+        let now = now();
+        if !self.frame.is_unchanged(&frame) {
+            return None;
+        }
+        let wall = elapsed(now, since);
+        let taken = elapsed(frame.taken(now), self.taken_since.get()).min(wall);
+        values.in_progress = wall - taken;
+        values.preempted = values.preempted.wrapping_add(taken);
+        let of_state = match state {
+            ExecutorState::Polling => &mut values.polling,
+            _ => &mut values.scheduling,
+        };
+        *of_state = of_state.wrapping_add(values.in_progress);
+        if values.current == OVERFLOW && state == ExecutorState::Polling {
+            values.overflow_active = values.overflow_active.wrapping_add(values.in_progress);
+            values.overflow_longest = values.overflow_longest.max(values.in_progress);
+        }
+        Some(values)
     }
+}
+
+/// The ticks from `earlier` to `later`; zero if the clock stepped back.
+#[inline(always)]
+fn elapsed(later: u64, earlier: u64) -> u64 {
+    later.saturating_sub(earlier)
 }

@@ -28,8 +28,8 @@
 //!   busy time; it is `preempted`. An executor without work is idle, whatever else runs on its core.
 //! - **A wake may come from an interrupt or another core.** It writes only its own cells, and no data that a sequence
 //!   count guards. The waker is not wrapped.
-//! - **Interrupt handlers that run no executor are not visible.** Their time belongs to the code that they
-//!   interrupted.
+//! - **An interrupt handler that runs no executor is visible if it calls [`EmbassyMetrics::with_interrupt`].** Otherwise
+//!   its time belongs to the code that it interrupted.
 //!
 //! # Tasks without a row
 //!
@@ -37,13 +37,18 @@
 //! row, which sums their polls, active time, longest poll and wakes. Only their distribution over the tasks is lost.
 
 mod executor;
+mod frame;
+mod interrupt;
 mod macros;
+mod name;
 mod task_row;
 mod text_table;
 mod trace_hooks;
 mod trace_snapshot;
 
 pub use executor::ExecutorState;
+pub use interrupt::InterruptHandler;
+pub use name::TaskName;
 #[cfg(feature = "embassy-time")]
 pub use time_driver::EmbassyClock;
 #[cfg(feature = "embassy-time")]
@@ -97,10 +102,13 @@ pub struct EmbassyMetrics<
     C: BucketWidth = Buckets64,
 > {
     registry: Registry<StaticStorage<EXECUTORS, BUCKETS, C>, T>,
-    executors: [Executor<EXECUTORS>; EXECUTORS],
+    executors: [Executor; EXECUTORS],
     rows: [Row; TASKS],
-    /// The executor that runs on each core.
+    interrupts: &'static [InterruptHandler],
+    /// The executor or interrupt that runs on each core.
     tops: [AtomicU32; EXECUTORS],
+    /// The executor that a hook named last.
+    recent: AtomicU32,
     /// Spawns and wakes of the tasks without a row.
     overflow_spawned: SharedCounter,
     overflow_wakes: SharedCounter,
@@ -115,10 +123,19 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             registry,
             executors: [const { Executor::new() }; EXECUTORS],
             rows: [const { Row::new() }; TASKS],
+            interrupts: &[],
             tops: [const { AtomicU32::new(NONE) }; EXECUTORS],
+            recent: AtomicU32::new(0),
             overflow_spawned: SharedCounter::new(),
             overflow_wakes: SharedCounter::new(),
         }
+    }
+
+    /// Also measures interrupt handlers that call [`with_interrupt`](Self::with_interrupt).
+    #[must_use]
+    pub const fn interrupts(mut self, handlers: &'static [InterruptHandler]) -> Self {
+        self.interrupts = handlers;
+        self
     }
 
     /// Returns the registry, which has one worker per executor.

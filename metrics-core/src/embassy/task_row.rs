@@ -1,7 +1,7 @@
 //! One task of the table: its cells, and the context that writes each.
 
+use super::name::{NameCells, TaskName};
 use crate::cell::{OwnedCounter, OwnedU64, SharedU32, U64Cell};
-use crate::seq::SeqCount;
 use crate::sync::{AtomicU32, Ordering, const_unless_loom};
 
 const FREE: u32 = 0;
@@ -18,7 +18,7 @@ const NOBODY: u32 = 0;
 /// - the context that spawns the task writes `spawned`: embassy allows no spawn of a task that has not ended;
 /// - the context that wakes it writes `wakes` and `stamps`: embassy's queued flag allows one wake until the task is
 ///   removed from the run queue, and the next wake is ordered after that;
-/// - the executor's own context writes everything under `seq`.
+/// - the executor's own context writes the rest, under the sequence count of its worker's slot.
 ///
 /// A wake, which may come from an interrupt or from another core, therefore never accesses the data that the sequence
 /// count guards. Only the claim of a free row needs compare-and-swap.
@@ -34,7 +34,6 @@ pub(super) struct Row {
     /// `task_exec_begin`, so a wake may come in between. It uses the other stamp, and the wake after it can't come
     /// before this poll has ended.
     stamps: [OwnedU64; 2],
-    seq: SeqCount,
     /// The number of times the task was removed from the queue. Its parity selects the stamp of the next time.
     taken: OwnedU64,
     polling: AtomicU32,
@@ -43,6 +42,7 @@ pub(super) struct Row {
     active: OwnedU64,
     waiting: OwnedU64,
     longest: OwnedU64,
+    name: NameCells,
 }
 
 /// A consistent read of a row, in ticks.
@@ -75,7 +75,6 @@ impl Row {
                 spawned: OwnedCounter::new(),
                 wakes: OwnedCounter::new(),
                 stamps: [OwnedU64::new(0), OwnedU64::new(0)],
-                seq: SeqCount::new(),
                 taken: OwnedU64::new(0),
                 polling: AtomicU32::new(0),
                 polls: OwnedU64::new(0),
@@ -83,6 +82,7 @@ impl Row {
                 active: OwnedU64::new(0),
                 waiting: OwnedU64::new(0),
                 longest: OwnedU64::new(0),
+                name: NameCells::new(),
             }
         }
     }
@@ -94,6 +94,13 @@ impl Row {
         let owner = self.owner.load(Ordering::Acquire);
         // Ordering: relaxed, stored once before the owner.
         (owner != NOBODY).then(|| (owner as usize - 1, self.task.load(Ordering::Relaxed)))
+    }
+
+    /// Returns `true` if this is the row of `task` on the executor with this index.
+    #[inline(always)]
+    pub(super) fn belongs_to(&self, executor: usize, task: u32) -> bool {
+        // Ordering: as in `key`.
+        self.owner.load(Ordering::Acquire) == executor as u32 + 1 && self.task.load(Ordering::Relaxed) == task
     }
 
     /// Returns `true` if no context has claimed the row, or is claiming it.
@@ -132,7 +139,7 @@ impl Row {
         self.wakes.increment_release();
     }
 
-    /// Removes the task from the queue.
+    /// Removes the task from the queue. For a write section.
     #[inline]
     pub(super) fn take(&self, now: u64) -> Taken {
         let taken = self.taken.get();
@@ -145,32 +152,36 @@ impl Row {
             now
         };
         let alive = self.spawned.load_acquire() > self.ended.get();
-        self.seq.write(|| {
-            self.taken.set(taken.wrapping_add(1));
-            if alive {
-                self.polling.store(1, Ordering::Relaxed);
-                self.waiting.add(now.saturating_sub(queued_at));
-            }
-        });
+        self.taken.set(taken.wrapping_add(1));
+        if alive {
+            self.polling.store(1, Ordering::Relaxed);
+            self.waiting.add(now.saturating_sub(queued_at));
+        }
         Taken { queued_at, alive }
     }
 
-    /// Records a poll that ended, with its own ticks.
+    /// Records a poll that ended, with its own ticks. For a write section.
     #[inline]
     pub(super) fn end_poll(&self, ticks: u64) {
-        self.seq.write(|| {
-            self.polling.store(0, Ordering::Relaxed);
-            self.polls.add(1);
-            self.active.add(ticks);
-            if ticks > self.longest.get() {
-                self.longest.set(ticks);
-            }
-        });
+        self.polling.store(0, Ordering::Relaxed);
+        self.polls.add(1);
+        self.active.add(ticks);
+        if ticks > self.longest.get() {
+            self.longest.set(ticks);
+        }
     }
 
-    /// Counts the end of the task, which comes inside its last poll.
+    /// Counts the end of the task, which comes inside its last poll. For a write section.
     pub(super) fn end(&self) {
-        self.seq.write(|| self.ended.add(1));
+        self.ended.add(1);
+    }
+
+    pub(super) fn set_name(&self, name: &str) {
+        self.name.set(name);
+    }
+
+    pub(super) fn name(&self) -> TaskName {
+        self.name.get()
     }
 
     pub(super) fn wakes(&self) -> u64 {
@@ -181,15 +192,15 @@ impl Row {
         self.spawned.load_acquire()
     }
 
-    /// Tries once to read the data that the executor writes; `None` during a write.
-    pub(super) fn try_read(&self) -> Option<RowValues> {
-        self.seq.try_read(|| RowValues {
+    /// Reads the data that the executor writes, within its slot's sequence count.
+    pub(super) fn read(&self) -> RowValues {
+        RowValues {
             polling: self.polling.load(Ordering::Relaxed) != 0,
             polls: self.polls.get(),
             ended: self.ended.get(),
             active: self.active.get(),
             waiting: self.waiting.get(),
             longest: self.longest.get(),
-        })
+        }
     }
 }

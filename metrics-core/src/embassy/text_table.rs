@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::executor::ExecutorState;
-use super::trace_snapshot::{ExecutorRow, TraceRows, TraceSnapshot};
+use super::trace_snapshot::{ExecutorRow, TaskRow, TraceRows, TraceSnapshot};
 use crate::storage::Rows;
 use crate::table::{Nanos, Share, mark, permille};
 
@@ -13,7 +13,7 @@ use crate::table::{Nanos, Share, mark, permille};
 /// executor 0     idle  71.9 %  poll  26.6 %  schedule   0.4 %  preempted   1.1 %      388 polls
 ///   task            active   waiting     wakes     polls    longest
 ///   hog             25.8 %     2.2 %         5         5    30.0 ms
-///   0x2000_9e30      0.1 %     0.0 %        50        50    12.3 us
+///   0x20009e30       0.1 %     0.0 %        50        50    12.3 us
 /// ```
 ///
 /// Shares are relative to the time since the executor's first poll. A value that was not measured is `-`. A row marked
@@ -25,8 +25,9 @@ pub struct Table<'a, S: TraceRows> {
 }
 
 impl<S: TraceRows> TraceSnapshot<S> {
-    /// Returns the table, with the names of tasks by their number (`SpawnToken::id`). A task without a name shows its
-    /// number: the low 32 bits of its address, which the program's symbols explain.
+    /// Returns the table, with more names of tasks by their number (`SpawnToken::id`) than the snapshot has. A task
+    /// without a name shows its number: the low 32 bits of its address, which the program's symbols explain. A name
+    /// longer than 15 characters is cut off.
     pub fn table<'a>(&'a self, names: &'a [(u32, &'a str)]) -> Table<'a, S> {
         Table {
             snapshot: self,
@@ -59,23 +60,37 @@ impl<S: TraceRows> fmt::Display for Table<'_, S> {
         for (index, executor) in self.snapshot.executors.as_slice().iter().enumerate() {
             self.executor(f, index as u32, executor)?;
         }
+        let total = self
+            .snapshot
+            .executors
+            .as_slice()
+            .iter()
+            .map(ExecutorRow::total)
+            .max()
+            .unwrap_or(0);
         let row = &self.snapshot.overflow;
         if row.spawned != 0 {
-            let total = self
-                .snapshot
-                .executors
-                .as_slice()
-                .iter()
-                .map(ExecutorRow::total)
-                .max()
-                .unwrap_or(0);
-            write!(f, "  {:<15}", "tasks without row")?;
+            write!(f, "  {:<15}", "without row")?;
             let (active, longest) = (Share(permille(row.active, total)), Nanos(Some(row.longest)));
             writeln!(
                 f,
-                "{active:>6}         -  {:>8}  {:>8}  {longest:>9}",
-                row.wakes, row.polls
+                "{active:>7}  {:>8}  {:>8}  {:>8}  {longest:>9}",
+                "-", row.wakes, row.polls
             )?;
+        }
+        let tasks = self.snapshot.tasks.as_slice().iter();
+        for row in tasks.filter(|row| row.executor == TaskRow::INTERRUPT) {
+            let (active, longest) = (Share(permille(row.active, total)), Nanos(Some(row.longest)));
+            writeln!(
+                f,
+                "interrupt {mark}{name:<15.15} {active:>7}  {runs:>8} runs  {longest:>9}",
+                mark = mark(row.stale),
+                name = row.name.as_str(),
+                runs = row.polls
+            )?;
+        }
+        if let Some(load) = self.snapshot.core_load(0) {
+            writeln!(f, "core 0 load {:>7}", Share(Some(load)))?;
         }
         Ok(())
     }
@@ -112,17 +127,13 @@ impl<S: TraceRows> Table<'_, S> {
             )?;
         }
         for task in tasks {
-            match self.names.iter().find(|(id, _)| *id == task.task) {
-                Some((_, name)) => write!(f, " {}{name:<15}", mark(task.stale))?,
-                None => {
-                    write!(
-                        f,
-                        " {}{:#06x}_{:04x}    ",
-                        mark(task.stale),
-                        task.task >> 16,
-                        task.task & 0xFFFF
-                    )?;
-                }
+            let named = self.names.iter().find(|(id, _)| *id == task.task);
+            let name = named.map_or(task.name.as_str(), |(_, name)| name);
+            if name.is_empty() {
+                // As embassy and a linker's map print an address.
+                write!(f, " {}{:<#15x}", mark(task.stale), task.task)?;
+            } else {
+                write!(f, " {}{name:<15.15}", mark(task.stale))?;
             }
             let share = |part| Share(permille(part, executor.total()));
             let (active, waiting, longest) =

@@ -1,13 +1,13 @@
 //! The seven trace hooks.
 
 use super::executor::{ENDED, Executor, ExecutorState, Moment, NONE, OVERFLOW};
+use super::frame::Frame;
 use super::task_row::Row;
 use super::{EmbassyMetrics, READS};
 use crate::live::LocationId;
 use crate::record::PollStart;
-use crate::static_worker::{StaticHooks, StaticWorker};
 use crate::storage::BucketWidth;
-use crate::sync::{Ordering, fence};
+use crate::sync::Ordering;
 use crate::tasks::TaskEnd;
 use crate::time::{TimeSource, Timestamp};
 use core::time::Duration;
@@ -46,27 +46,17 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         let Some((index, this)) = self.executor_or_claim(executor) else {
             return;
         };
-        let top = self.tops.get(core).filter(|_| EXECUTORS > 1);
-        // No executor charges one that does not run, so one read is enough.
-        let before = self.taken_from(index);
-        // Ordering: relaxed, here and below: only this core uses it, and an interrupt restores the value that it
-        // found.
-        let beneath = top.map_or(NONE, |top| top.load(Ordering::Relaxed));
-        if let Some(top) = top {
-            top.store(index as u32, Ordering::Relaxed);
-        }
-        let moment = self.moment(index);
-        if top.is_some() {
-            // An interrupt before the store charged the executor beneath. An interrupt between the store and the clock
-            // read charged this one, which had not started yet: pass the charge on.
-            this.preempt(core as u32, beneath, moment.now);
-            this.charge(beneath as usize, moment.taken.saturating_sub(before));
-        }
-        this.enter(ExecutorState::Scheduling, moment);
-        self.record(index, moment.now, |worker, hooks| {
-            hooks.unpark();
-            worker.latch(hooks);
-            hooks.start_processing();
+        let Some(worker) = self.registry.worker(index) else {
+            return;
+        };
+        worker.write_section(|| {
+            let (beneath, moment) = self.enter(core, index, &this.frame);
+            this.preempt(core as u32, beneath);
+            this.wake_up(moment);
+            let clock = At(moment.now);
+            let hooks = worker.hooks(&clock);
+            hooks.start_run();
+            worker.latch(&hooks);
         });
     }
 
@@ -99,20 +89,25 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         let Some((index, this)) = self.executor(executor) else {
             return;
         };
-        let moment = self.moment(index);
-        let (current, queued_at) = if let Some((number, row)) = self.row(index, task) {
-            let taken = row.take(moment.now);
-            let current = if taken.alive { number as u32 } else { ENDED };
-            (current, Some(Timestamp::from_ticks(taken.queued_at)))
-        } else {
-            (if self.overflow_alive() { OVERFLOW } else { ENDED }, None)
-        };
-        this.set_current(current);
-        if current == ENDED {
+        let Some(worker) = self.registry.worker(index) else {
             return;
-        }
-        let passed = this.enter(ExecutorState::Polling, moment);
-        self.record(index, moment.now, |_, hooks| {
+        };
+        worker.write_section(|| {
+            let moment = self.moment(&this.frame);
+            let (current, queued_at) = if let Some((number, row)) = self.row(index, task) {
+                let taken = row.take(moment.now);
+                let current = if taken.alive { number as u32 } else { ENDED };
+                (current, Some(Timestamp::from_ticks(taken.queued_at)))
+            } else {
+                (if self.overflow_alive() { OVERFLOW } else { ENDED }, None)
+            };
+            this.set_current(current);
+            if current == ENDED {
+                return;
+            }
+            let passed = this.enter(ExecutorState::Polling, moment);
+            let clock = At(moment.now);
+            let hooks = worker.hooks(&clock);
             hooks.exclude(passed.taken);
             // The timestamp belongs to this poll: embassy's work since the last poll ended is scheduling.
             hooks.discard_last_timestamp();
@@ -129,67 +124,103 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         let Some((index, this)) = self.executor(executor) else {
             return;
         };
+        let Some(worker) = self.registry.worker(index) else {
+            return;
+        };
         let current = this.current();
-        this.set_current(NONE);
         if current == ENDED || current == NONE {
+            this.set_current(NONE);
             return;
         }
-        let moment = self.moment(index);
-        let passed = this.enter(ExecutorState::Scheduling, moment);
-        match self.rows.get(current as usize) {
-            Some(row) => row.end_poll(passed.own),
-            None => this.end_overflow_poll(passed.own),
-        }
-        if let Some(worker) = self.registry.worker(index) {
-            worker.end_poll_by(&At(moment.now), passed.taken);
+        let mut is_due = false;
+        worker.write_section(|| {
+            let moment = self.moment(&this.frame);
+            this.set_current(NONE);
+            let passed = this.enter(ExecutorState::Scheduling, moment);
+            match self.rows.get(current as usize) {
+                Some(row) => row.end_poll(passed.own),
+                None => this.end_overflow_poll(passed.own),
+            }
+            let clock = At(moment.now);
+            let hooks = worker.hooks(&clock);
+            hooks.exclude(passed.taken);
+            is_due = hooks.end_poll().due;
+        });
+        if is_due {
+            worker.settle();
         }
     }
 
     /// `_embassy_trace_task_end`: `task` ended. embassy calls this inside the task's last poll, when another context
     /// may already have spawned the task again.
     pub fn task_end(&'static self, executor: u32, task: u32) {
-        match self.executor(executor) {
-            Some((index, this)) => {
-                match self.row(index, task) {
+        match self
+            .executor(executor)
+            .and_then(|(index, this)| Some((index, this, self.registry.worker(index)?)))
+        {
+            Some((index, this, worker)) => {
+                worker.write_section(|| match self.row(index, task) {
                     Some((_, row)) => row.end(),
                     None => this.end_overflow(),
-                }
-                if let Some(worker) = self.registry.worker(index) {
-                    worker.task_ended(TaskEnd::Completed);
-                }
+                });
+                worker.task_ended(TaskEnd::Completed);
             }
             None => self.registry.shared().task_ended(TaskEnd::Completed),
         }
     }
 
     /// `_embassy_trace_executor_idle`: `executor` has run its queue once. It is idle. So is the core, unless this
-    /// executor had preempted another one.
+    /// executor had preempted other code.
     pub fn executor_idle(&'static self, executor: u32) {
         let Some((index, this)) = self.executor(executor) else {
             return;
         };
-        let moment = self.moment(index);
-        let passed = this.enter(ExecutorState::Idle, moment);
-        self.record(index, moment.now, |worker, hooks| {
+        let Some(worker) = self.registry.worker(index) else {
+            return;
+        };
+        worker.write_section(|| {
+            let moment = self.moment(&this.frame);
+            let passed = this.enter(ExecutorState::Idle, moment);
+            let clock = At(moment.now);
+            let hooks = worker.hooks(&clock);
             hooks.exclude(passed.taken);
-            // embassy's work since its last poll ended is scheduling, and the timestamp after it is available.
-            hooks.discard_last_timestamp();
-            hooks.end_processing();
             hooks.park();
-            worker.latch(hooks);
+            let (core, beneath) = this.preempting();
+            self.leave(core as usize, beneath, &this.frame, moment);
         });
-        let (core, beneath) = this.preempting();
-        if let Some(top) = self.tops.get(core as usize).filter(|_| EXECUTORS > 1) {
-            let leaving = self.moment(index);
-            this.charge(beneath as usize, this.polled_for(leaving.now));
-            top.store(beneath, Ordering::Relaxed);
-            // An interrupt between the clock read and the store charged this executor, which is leaving: pass the
-            // charge on. From here on, an interrupt charges the executor beneath directly.
-            this.charge(
-                beneath as usize,
-                self.taken_from(index).saturating_sub(leaving.taken),
-            );
+    }
+
+    /// Gives a name to a task that was spawned: `SpawnToken::id` is its number. The name is in every snapshot, also in
+    /// a serialised one.
+    pub fn name_task(&self, task: u32, name: &str) {
+        let rows = self.rows.iter();
+        for row in rows.filter(|row| row.key().is_some_and(|(_, number)| number == task)) {
+            row.set_name(name);
         }
+    }
+
+    /// Runs the body of an interrupt handler on core 0, and records it under the name of one of the
+    /// [`interrupts`](Self::interrupts).
+    ///
+    /// Its time is taken from the executor that it interrupts, as that of an interrupt executor is. Only one context
+    /// at a time may use a name. A name that was not given only runs the body.
+    pub fn with_interrupt<R>(&'static self, name: &str, body: impl FnOnce() -> R) -> R {
+        self.with_interrupt_on(0, name, body)
+    }
+
+    /// [`with_interrupt`](Self::with_interrupt) on the core with this number.
+    pub fn with_interrupt_on<R>(&'static self, core: usize, name: &str, body: impl FnOnce() -> R) -> R {
+        let found = self.interrupts.iter().position(|handler| handler.name() == name);
+        let Some((number, handler)) = found.and_then(|number| Some((number, self.interrupts.get(number)?)))
+        else {
+            return body();
+        };
+        let (beneath, started) = self.enter(core, EXECUTORS + number, &handler.frame);
+        let result = body();
+        let ended = self.moment(&handler.frame);
+        handler.record(started, ended);
+        self.leave(core, beneath, &handler.frame, ended);
+        result
     }
 
     /// Returns `true` if any of the tasks without a row is alive.
@@ -203,21 +234,8 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             .is_some_and(|spawned| spawned > ended)
     }
 
-    /// Writes an executor's worker, with a timestamp that was already taken.
     #[inline(always)]
-    fn record(
-        &'static self,
-        index: usize,
-        now: u64,
-        hook: impl FnOnce(StaticWorker<T, EXECUTORS, BUCKETS, C>, &StaticHooks<'_, At, BUCKETS, C>),
-    ) {
-        if let Some(worker) = self.registry.worker(index) {
-            worker.write_by(&At(now), |hooks| hook(worker, hooks));
-        }
-    }
-
-    #[inline(always)]
-    fn ticks(&self) -> u64 {
+    pub(super) fn ticks(&self) -> u64 {
         if self.registry.is_timed() {
             self.registry.now().ticks()
         } else {
@@ -225,66 +243,136 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         }
     }
 
-    /// Returns the ticks that other executors have taken from an executor by preemption.
-    #[inline]
-    fn taken_from(&self, index: usize) -> u64 {
-        self.executors
-            .iter()
-            .fold(0, |sum, other| sum.wrapping_add(other.taken_from(index)))
+    /// Returns `true` if anything can preempt an executor.
+    #[inline(always)]
+    fn is_nested(&self) -> bool {
+        EXECUTORS > 1 || !self.interrupts.is_empty()
     }
 
-    #[inline]
-    fn charges(&self) -> u32 {
-        self.executors
-            .iter()
-            .fold(0, |sum, other| sum.wrapping_add(other.charges()))
+    /// Returns a frame by its number: executors, followed by interrupts.
+    fn frame(&self, number: u32) -> Option<&Frame> {
+        let number = number as usize;
+        match self.executors.get(number) {
+            Some(executor) => Some(&executor.frame),
+            None => Some(&self.interrupts.get(number.checked_sub(EXECUTORS)?)?.frame),
+        }
     }
 
-    /// Returns the time and the ticks taken from an executor up to then. They are read again if anything was charged
-    /// in between.
+    /// Puts a frame on top of its core. Returns the number of the frame beneath, and the time.
+    #[inline]
+    fn enter(&self, core: usize, number: usize, frame: &Frame) -> (u32, Moment) {
+        if !self.is_nested() {
+            return (NONE, self.moment(frame));
+        }
+        self.enter_nested(core, number, frame)
+    }
+
+    fn enter_nested(&self, core: usize, number: usize, frame: &Frame) -> (u32, Moment) {
+        let Some(top) = self.tops.get(core) else {
+            return (NONE, self.moment(frame));
+        };
+        let before = frame.taken();
+        // Ordering: relaxed, here and below: only this core uses it, and an interrupt restores the value that it
+        // found.
+        let beneath = top.load(Ordering::Relaxed);
+        let Some(below) = self.frame(beneath) else {
+            top.store(number as u32, Ordering::Relaxed);
+            return (beneath, self.moment(frame));
+        };
+        let version = below.open();
+        top.store(number as u32, Ordering::Relaxed);
+        let moment = self.moment(frame);
+        // Code that ran between the store and the clock read charged this frame, which had not started yet: pass the
+        // charge on.
+        below.charge(moment.taken.wrapping_sub(before));
+        below.begin_above(moment.now);
+        below.close(version);
+        (beneath, moment)
+    }
+
+    /// Removes a frame, which ended at `moment`, from its core.
+    #[inline]
+    fn leave(&self, core: usize, beneath: u32, frame: &Frame, moment: Moment) {
+        if !self.is_nested() {
+            return;
+        }
+        let Some(top) = self.tops.get(core) else { return };
+        let Some(below) = self.frame(beneath) else {
+            return top.store(beneath, Ordering::Relaxed);
+        };
+        let version = below.open();
+        below.end_above(moment.now);
+        top.store(beneath, Ordering::Relaxed);
+        // Code that ran between the clock read and the store charged this frame, which was leaving: pass the charge
+        // on. From here on, code above charges the frame beneath directly.
+        below.charge(frame.taken().wrapping_sub(moment.taken));
+        below.close(version);
+    }
+
+    /// Returns the time and the ticks taken from a frame up to then. They are read again if anything was charged in
+    /// between.
     ///
-    /// That happens if an interrupt executor runs between the two reads, so a second attempt is rare. The last of
-    /// [`READS`] attempts is used as it is.
-    /// is taken as it is.
+    /// That happens if other code runs between the reads, so a second attempt is rare. The last of [`READS`] attempts
+    /// is used as it is.
     #[inline]
-    fn moment(&self, index: usize) -> Moment {
-        if EXECUTORS <= 1 {
+    fn moment(&self, frame: &Frame) -> Moment {
+        if !self.is_nested() {
             return Moment {
                 now: self.ticks(),
                 taken: 0,
             };
         }
-        let mut charges = self.charges();
+        self.nested_moment(frame)
+    }
+
+    // Outlined: every hook calls it.
+    #[inline(never)]
+    fn nested_moment(&self, frame: &Frame) -> Moment {
+        let mut taken = frame.taken();
         for _ in 1..READS {
-            let moment = Moment {
-                now: self.ticks(),
-                taken: self.taken_from(index),
-            };
-            // Ordering: acquire fence, pairs with the release in `charge`: keeps the loads above before the one below.
-            fence(Ordering::Acquire);
-            let after = self.charges();
-            if after == charges {
-                return moment;
+            let now = self.ticks();
+            let after = frame.taken();
+            if after == taken {
+                return Moment { now, taken };
             }
-            charges = after;
+            taken = after;
         }
         Moment {
             now: self.ticks(),
-            taken: self.taken_from(index),
+            taken: frame.taken(),
         }
     }
 
     /// Returns the slot of an executor that a hook named before.
     #[inline]
-    fn executor(&self, id: u32) -> Option<(usize, &Executor<EXECUTORS>)> {
-        self.executors
+    fn executor(&self, id: u32) -> Option<(usize, &Executor)> {
+        // Ordering: relaxed, here and below: it only tells where to look first.
+        let recent = self.recent.load(Ordering::Relaxed) as usize;
+        match self.executors.get(recent) {
+            Some(executor) if executor.is_known_as(id | CLAIMED) => Some((recent, executor)),
+            _ => self.find_executor(id),
+        }
+    }
+
+    #[inline(never)]
+    fn find_executor(&self, id: u32) -> Option<(usize, &Executor)> {
+        let found = self
+            .executors
             .iter()
             .enumerate()
-            .find(|(_, executor)| executor.is(id | CLAIMED))
+            .find(|(_, executor)| executor.is(id | CLAIMED))?;
+        self.recent.store(found.0 as u32, Ordering::Relaxed);
+        Some(found)
     }
 
     /// Returns the slot of an executor, and claims it the first time; `None` if there are more executors than slots.
-    fn executor_or_claim(&self, id: u32) -> Option<(usize, &Executor<EXECUTORS>)> {
+    #[inline]
+    fn executor_or_claim(&self, id: u32) -> Option<(usize, &Executor)> {
+        self.executor(id).or_else(|| self.claim_executor(id))
+    }
+
+    #[cold]
+    fn claim_executor(&self, id: u32) -> Option<(usize, &Executor)> {
         // Two contexts may name the same executor for the first time concurrently. Both go through the slots in order,
         // so the one that loses a slot checks whether it lost it to the other.
         self.executors.iter().enumerate().find(|(_, executor)| {
@@ -292,24 +380,39 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         })
     }
 
-    /// Iterates over the rows, from the one where a task's row would be in an empty table.
-    #[inline]
-    fn probe(&self, task: u32) -> impl Iterator<Item = (usize, &Row)> {
+    /// Returns the number of the row where a task's row would be in an empty table.
+    #[inline(always)]
+    fn home(task: u32) -> usize {
         // Fibonacci hashing (Knuth, TAOCP 3, 6.4) of an address; 32-bit arithmetic and no division.
         let hash = task.wrapping_mul(0x9E37_79B9) >> 16;
-        let start = (hash as usize * TASKS) >> 16;
+        (hash as usize * TASKS) >> 16
+    }
+
+    /// Iterates over the rows, from the home of a task.
+    fn probe(&self, task: u32) -> impl Iterator<Item = (usize, &Row)> {
+        let start = Self::home(task);
         let (before, from) = self.rows.split_at(start.min(TASKS));
         (start..).zip(from).chain(before.iter().enumerate())
     }
 
     #[inline]
     fn row(&self, executor: usize, task: u32) -> Option<(usize, &Row)> {
+        let home = Self::home(task);
+        match self.rows.get(home) {
+            Some(row) if row.belongs_to(executor, task) => Some((home, row)),
+            _ => self.find_row(executor, task),
+        }
+    }
+
+    #[inline(never)]
+    fn find_row(&self, executor: usize, task: u32) -> Option<(usize, &Row)> {
         for (number, row) in self.probe(task) {
-            match row.key() {
-                Some(key) if key == (executor, task) => return Some((number, row)),
-                // Rows are never released, so the task's row can't come after a free one.
-                None if row.is_free() => return None,
-                _ => {}
+            if row.belongs_to(executor, task) {
+                return Some((number, row));
+            }
+            // Rows are never released, so the task's row can't come after a free one.
+            if row.key().is_none() && row.is_free() {
+                return None;
             }
         }
         None

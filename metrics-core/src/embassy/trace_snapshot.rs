@@ -4,19 +4,19 @@ use core::fmt::Debug;
 
 use super::EmbassyMetrics;
 use super::executor::{ExecutorState, ExecutorValues};
-use super::task_row::Row;
-use crate::catalog::WorkerNumber;
+use super::name::TaskName;
+use super::task_row::{Row, RowValues};
+use crate::cell::U64Cell;
 use crate::slot::read_with_retries;
-use crate::storage::sealed::Sealed;
 use crate::storage::{BucketWidth, Rows};
 use crate::sync::spin_loop;
 use crate::table::permille;
-use crate::time::{TimeScale, TimeSource, Timestamp};
+use crate::time::{TimeScale, TimeSource};
 
 /// One executor.
 ///
-/// Times are in nanoseconds since the executor's first poll, from the same clock read. Without a clock they are all
-/// zero, and [`share`](Self::share) is `None`.
+/// Times are in nanoseconds since the executor's first poll, up to one clock read: the state that has not ended counts
+/// too. Without a clock they are all zero, and [`share`](Self::share) is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -37,25 +37,30 @@ pub struct ExecutorRow {
     /// The time that executors that preempted it ran while it had work.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub preempted: u64,
-    /// The time in its current state, which is not part of the four above yet.
+    /// The part of the above that belongs to its current state, without preemption.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub in_progress: u64,
     /// The number of polls that ended.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub polls: u64,
+    /// The number of the core on which it last ran.
+    pub core: u32,
     /// Whether it was being written: the values are those of the previous snapshot, or zero if there was none.
     pub stale: bool,
 }
 
-/// One task on one executor.
+/// One task on one executor, or one interrupt handler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TaskRow {
-    /// The executor's index, which is that of its worker in the registry.
+    /// The executor's index, which is that of its worker in the registry, or [`INTERRUPT`](Self::INTERRUPT).
     pub executor: u32,
-    /// embassy's number for the task: `SpawnToken::id`, the low 32 bits of the address of its storage.
+    /// embassy's number for the task: `SpawnToken::id`, the low 32 bits of the address of its storage. Of an interrupt
+    /// handler, its index.
     pub task: u32,
+    /// Its name, if it was given one.
+    pub name: TaskName,
     /// The number of spawns.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub spawned: u64,
@@ -68,13 +73,13 @@ pub struct TaskRow {
     /// The number of polls that ended.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub polls: u64,
-    /// Nanoseconds in polls, without preemption.
+    /// Nanoseconds in polls, without preemption. A poll in progress counts too.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub active: u64,
     /// Nanoseconds in the run queue, until the poll started.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub waiting: u64,
-    /// The longest poll in nanoseconds, without preemption.
+    /// The longest poll in nanoseconds, without preemption. A poll in progress counts too.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub longest: u64,
     /// Whether it is being polled.
@@ -171,37 +176,52 @@ impl<S: TraceRows> Default for TraceSnapshot<S> {
 impl ExecutorRow {
     /// Returns the sum of the row's times in nanoseconds: the time since the executor's first poll.
     pub fn total(&self) -> u64 {
-        [
-            self.idle,
-            self.scheduling,
-            self.polling,
-            self.preempted,
-            self.in_progress,
-        ]
-        .into_iter()
-        .fold(0, u64::saturating_add)
+        [self.idle, self.scheduling, self.polling, self.preempted]
+            .into_iter()
+            .fold(0, u64::saturating_add)
     }
 
     /// Returns the share of its time that the executor spent in `state`, in thousandths; `None` if no time has passed.
     ///
-    /// The time in progress counts for the current state. Preemption counts for no state.
+    /// Preemption counts for no state.
     pub fn share(&self, state: ExecutorState) -> Option<u32> {
         permille(self.spent(state), self.total())
     }
 
-    /// Returns the nanoseconds in `state`, including the time in progress.
+    /// Returns the nanoseconds in `state`.
     pub fn spent(&self, state: ExecutorState) -> u64 {
-        let settled = match state {
+        match state {
             ExecutorState::New => 0,
             ExecutorState::Idle => self.idle,
             ExecutorState::Scheduling => self.scheduling,
             ExecutorState::Polling => self.polling,
-        };
-        settled.saturating_add(if state == self.state { self.in_progress } else { 0 })
+        }
     }
 }
 
+impl TaskRow {
+    /// The [`executor`](Self::executor) of an interrupt handler. Its polls are its runs.
+    pub const INTERRUPT: u32 = u32::MAX;
+}
+
 impl<S: TraceRows> TraceSnapshot<S> {
+    /// Returns the share of its time that a core ran executors and measured interrupt handlers, in thousandths; `None`
+    /// if no time has passed.
+    ///
+    /// This is the load of the core, whatever its executors preempt. For the load since an earlier snapshot, call
+    /// [`since`](Self::since) first. Interrupt handlers count for core 0.
+    pub fn core_load(&self, core: u32) -> Option<u32> {
+        let executors = self.executors.as_slice().iter().filter(|row| row.core == core);
+        let total = executors.clone().map(ExecutorRow::total).max()?;
+        let busy = executors.map(|row| row.polling.saturating_add(row.scheduling));
+        let handlers = self.tasks.as_slice().iter();
+        let handlers = handlers.filter(|row| core == 0 && row.executor == TaskRow::INTERRUPT);
+        let busy = busy
+            .chain(handlers.map(|row| row.active))
+            .fold(0, u64::saturating_add);
+        permille(busy.min(total), total)
+    }
+
     /// Returns the row of a task on the executor with this index.
     pub fn task(&self, executor: u32, task: u32) -> Option<&TaskRow> {
         self.tasks
@@ -212,8 +232,8 @@ impl<S: TraceRows> TraceSnapshot<S> {
 
     /// Returns the change since `earlier`, a snapshot of the same run of the program.
     ///
-    /// Counts and times are differences, the time in progress counts for its state, and [`longest`](TaskRow::longest)
-    /// and states are those of this snapshot. A row that `earlier` lacks is included as it is.
+    /// Counts and times are differences. States and [`longest`](TaskRow::longest) are those of this snapshot. A row that
+    /// `earlier` lacks is included as it is.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut interval = self.clone();
@@ -224,21 +244,12 @@ impl<S: TraceRows> TraceSnapshot<S> {
                 .iter()
                 .find(|before| before.id == row.id)
             {
-                *row = ExecutorRow {
-                    idle: row
-                        .spent(ExecutorState::Idle)
-                        .saturating_sub(before.spent(ExecutorState::Idle)),
-                    scheduling: row
-                        .spent(ExecutorState::Scheduling)
-                        .saturating_sub(before.spent(ExecutorState::Scheduling)),
-                    polling: row
-                        .spent(ExecutorState::Polling)
-                        .saturating_sub(before.spent(ExecutorState::Polling)),
-                    preempted: row.preempted.saturating_sub(before.preempted),
-                    in_progress: 0,
-                    polls: row.polls.saturating_sub(before.polls),
-                    ..*row
-                };
+                row.idle = row.idle.saturating_sub(before.idle);
+                row.scheduling = row.scheduling.saturating_sub(before.scheduling);
+                row.polling = row.polling.saturating_sub(before.polling);
+                row.preempted = row.preempted.saturating_sub(before.preempted);
+                row.in_progress = row.in_progress.min(row.spent(row.state));
+                row.polls = row.polls.saturating_sub(before.polls);
             }
         }
         for row in interval.tasks.as_mut_slice() {
@@ -278,11 +289,6 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
     /// the last ones are left out.
     pub fn trace_into<S: TraceRows>(&self, snapshot: &mut TraceSnapshot<S>) {
         let scale = self.registry.scale();
-        let now = if self.registry.is_timed() {
-            self.registry.clock().now().ticks()
-        } else {
-            0
-        };
         let mut overflow = OverflowRow::default();
         for (index, executor) in self
             .executors
@@ -294,59 +300,84 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
                 break;
             };
             row.id = executor.id();
-            match read_with_retries(|| executor.try_read(), relax) {
-                Some(values) => {
-                    row.read(&values, scale, now);
-                    overflow.add(&values, scale);
-                    row.stale = false;
-                }
-                None => row.stale = true,
-            }
-            let slot = self.registry.storage.slots().nth(index);
-            if let Some(polls) = slot.and_then(|slot| slot.counter(WorkerNumber::PollCount, relax).ok()) {
+            let read = self.read_consistently(index, || {
+                let polls = self.registry.storage.get(index)?.slot.counters.poll_count.get();
+                Some((executor.try_read(|| self.ticks())?, polls))
+            });
+            row.stale = read.is_none();
+            if let Some((values, polls)) = read {
+                row.read(&values, scale);
                 row.polls = polls;
+                overflow.add(&values, scale);
             }
         }
         // Read after the ends, so that no more tasks appear to have ended than were spawned.
         overflow.spawned = self.overflow_spawned.load_acquire().unwrap_or(0);
         overflow.wakes = self.overflow_wakes.load_acquire().unwrap_or(0);
         snapshot.overflow.advance(&overflow);
-        let keyed = self.rows.iter().filter_map(|row| Some((row.key()?, row)));
-        for ((executor, task), row) in keyed {
-            let executor = executor as u32;
-            let rows = snapshot.tasks.as_mut_slice();
-            let known = rows
-                .iter()
-                .position(|known| known.executor == executor && known.task == task);
-            let known = known.unwrap_or(rows.len());
-            let Some(to) = at(&mut snapshot.tasks, known) else {
+        let keyed = self.rows.iter().enumerate().filter_map(|(number, row)| {
+            let (executor, task) = row.key()?;
+            Some((number, row, executor, task))
+        });
+        for (number, row, executor, task) in keyed {
+            let Some(to) = row_of(&mut snapshot.tasks, executor as u32, task) else {
                 break;
             };
-            (to.executor, to.task) = (executor, task);
-            to.read(row, scale);
+            // The ends are read before the spawns, and the polls before the wakes, so that neither pair is ever
+            // inconsistent.
+            let values = self.read_consistently(executor, || self.read_row(number, row, executor));
+            to.read(row, values, scale);
         }
+        for (number, handler) in self.interrupts.iter().enumerate() {
+            let Some(to) = row_of(&mut snapshot.tasks, TaskRow::INTERRUPT, number as u32) else {
+                break;
+            };
+            to.name = TaskName::new(handler.name());
+            let values = handler.read();
+            to.stale = values.is_none();
+            if let Some(values) = values {
+                to.polls = values.runs;
+                to.active = scale.nanos_of(values.active);
+                to.longest = scale.nanos_of(values.longest);
+            }
+        }
+    }
+
+    /// Reads data that an executor's context writes; `None` if it was being written during every attempt.
+    fn read_consistently<V>(&self, executor: usize, read: impl Fn() -> Option<V>) -> Option<V> {
+        let slot = &self.registry.storage.get(executor)?.slot;
+        read_with_retries(|| slot.seq.try_read(&read)?, relax)
+    }
+
+    /// Reads a row, with the poll in progress of its task.
+    fn read_row(&self, number: usize, row: &Row, executor: usize) -> Option<RowValues> {
+        let mut values = row.read();
+        if values.polling {
+            let executor = self.executors.get(executor)?.try_read(|| self.ticks())?;
+            if executor.state == ExecutorState::Polling && executor.current == number as u32 {
+                values.active = values.active.wrapping_add(executor.in_progress);
+                values.longest = values.longest.max(executor.in_progress);
+            }
+        }
+        Some(values)
     }
 }
 
 impl ExecutorRow {
-    fn read(&mut self, values: &ExecutorValues, scale: &TimeScale, now: u64) {
+    fn read(&mut self, values: &ExecutorValues, scale: &TimeScale) {
         self.state = values.state;
         self.idle = scale.nanos_of(values.idle);
         self.scheduling = scale.nanos_of(values.scheduling);
         self.polling = scale.nanos_of(values.polling);
         self.preempted = scale.nanos_of(values.preempted);
-        self.in_progress = match values.state {
-            ExecutorState::New => 0,
-            _ => scale.nanos(Timestamp::from_ticks(now), Timestamp::from_ticks(values.since)),
-        };
+        self.in_progress = scale.nanos_of(values.in_progress);
+        self.core = values.core;
     }
 }
 
 impl TaskRow {
-    fn read(&mut self, row: &Row, scale: &TimeScale) {
-        // The ends are read before the spawns, and the polls before the wakes, so that neither pair is ever
-        // inconsistent.
-        let values = read_with_retries(|| row.try_read(), relax);
+    fn read(&mut self, row: &Row, values: Option<RowValues>, scale: &TimeScale) {
+        self.name = row.name();
         self.wakes = row.wakes();
         self.spawned = row.spawned();
         self.stale = values.is_none();
@@ -391,4 +422,15 @@ fn at<V: Clone + Default>(rows: &mut impl Rows<V>, index: usize) -> Option<&mut 
         rows.try_push(V::default()).ok()?;
     }
     rows.as_mut_slice().get_mut(index)
+}
+
+/// Returns the row of a task, and appends it if it is new; `None` if there is no room.
+fn row_of(rows: &mut impl Rows<TaskRow>, executor: u32, task: u32) -> Option<&mut TaskRow> {
+    let known = rows
+        .as_slice()
+        .iter()
+        .position(|row| row.executor == executor && row.task == task);
+    let row = at(rows, known.unwrap_or(rows.as_slice().len()))?;
+    (row.executor, row.task) = (executor, task);
+    Some(row)
 }

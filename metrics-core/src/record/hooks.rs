@@ -275,6 +275,26 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.live.enter(WorkerState::Running, now);
     }
 
+    /// Ends a wait and starts to run tasks, with one reading: for an executor that does nothing else when it wakes.
+    #[cfg(not(metrics_core_loom))]
+    pub(crate) fn start_run(&self) {
+        let flags = self.state.flags.get();
+        self.counters.park_unpark_count.add(1);
+        if flags & BUSY != 0 {
+            self.state.flags.set(flags & !(CAN_REUSE | RECENT));
+            return;
+        }
+        let now = self.read();
+        self.state.busy_since.set(now);
+        let mut recent = 0;
+        if self.timed {
+            self.state.last_timestamp.set(now);
+            recent = RECENT;
+        }
+        self.state.flags.set(flags & !CAN_REUSE | BUSY | recent);
+        self.live.enter(WorkerState::Running, now);
+    }
+
     pub(crate) fn end_processing(&self) {
         let flags = self.state.flags.get();
         if flags & BUSY == 0 {

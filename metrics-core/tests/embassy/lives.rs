@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 use metrics_core::WorkerState;
-use metrics_core::embassy::{ExecutorState, OverflowRow, TaskRow};
+use metrics_core::embassy::{ExecutorState, OverflowRow, TaskName, TaskRow};
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -50,7 +50,7 @@ fn every_microsecond_of_a_simple_run_is_where_it_belongs() {
 
     let executor = player.executor(0);
     assert_eq!(executor.state, ExecutorState::Idle);
-    assert_eq!(executor.idle, us(180 - 75));
+    assert_eq!(executor.idle, us(180 - 75 + 300 - 215));
     assert_eq!(executor.scheduling, us(3 + 2 + 1 + 4));
     assert_eq!(executor.polling, us(50 + 30));
     assert_eq!(executor.preempted, 0);
@@ -59,6 +59,7 @@ fn every_microsecond_of_a_simple_run_is_where_it_belongs() {
     assert_eq!(executor.polls, 2);
 
     let expected = TaskRow {
+        name: TaskName::default(),
         executor: 0,
         task: A,
         spawned: 1,
@@ -386,5 +387,5 @@ fn an_interval_is_the_difference_of_two_snapshots() {
     assert_eq!(executor.total(), us(120));
     assert_eq!(executor.polls, 0);
     let task = interval.task(0, A).expect("a row");
-    assert_eq!((task.wakes, task.waiting, task.active), (1, us(10), 0));
+    assert_eq!((task.wakes, task.waiting, task.active), (1, us(10), us(10)));
 }

@@ -1,7 +1,8 @@
 //! Executors that preempt one another, and cores that do not.
 
 use core::time::Duration;
-use metrics_core::embassy::ExecutorState;
+use metrics_core::embassy::{ExecutorState, FixedTrace, InterruptHandler, TaskRow, TraceSnapshot};
+use std::sync::{Arc, Mutex};
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -289,4 +290,149 @@ fn an_interrupt_inside_any_hook_is_charged_once() {
         interrupted > 8,
         "every hook reads the clock, so {interrupted} are too few"
     );
+}
+
+/// A task that never returns, half of whose time an interrupt executor takes.
+#[test]
+fn a_poll_in_progress_settles_as_it_goes() {
+    let player = spawned::<3>();
+    player.play(&[(0, PollStart(THREAD)), (0, Begin(THREAD, SLOW))]);
+    let mut before = player.trace();
+    for start in (0..1_000).step_by(100) {
+        player.play(&[
+            (start + 30, PollStart(MIDDLE)),
+            (start + 30, Begin(MIDDLE, QUICK)),
+            (start + 80, End(MIDDLE, QUICK)),
+            (start + 80, Idle(MIDDLE)),
+        ]);
+        player.at(start + 100);
+        let now = player.trace();
+        let interval = now.since(&before);
+        let (thread, task) = (interval.executors[0], interval.task(0, SLOW).expect("a row"));
+        assert_eq!((thread.polling, thread.preempted), (us(50), us(50)));
+        assert_eq!(thread.total(), us(100));
+        assert_eq!(
+            (task.active, task.polls),
+            (us(50), 0),
+            "the task is stuck in its poll"
+        );
+        before = now;
+    }
+    let task = player.task(0, SLOW);
+    assert!(task.polling);
+    assert_eq!((task.active, task.longest), (us(500), us(500)));
+}
+
+/// A reader that interrupts any hook of any executor, and one that is itself preempted.
+#[test]
+fn the_time_spent_polling_never_goes_back() {
+    for reading in 0..64 {
+        let player = spawned::<3>();
+        let seen = Arc::new(Mutex::new(TraceSnapshot::<FixedTrace<3, 8>>::default()));
+        let in_interrupt = seen.clone();
+        player.interrupt_at(reading, move |player| {
+            let now = player.now();
+            player.play(&[(now + 5, PollStart(URGENT)), (now + 5, Begin(URGENT, QUICKEST))]);
+            player.at(now + 25);
+            player
+                .metrics
+                .trace_into(&mut *in_interrupt.lock().expect("no reader panics"));
+            player.play(&[(now + 30, End(URGENT, QUICKEST)), (now + 40, Idle(URGENT))]);
+        });
+        let mut spent = 0;
+        let mut active = 0;
+        for hook in [
+            PollStart(THREAD),
+            Begin(THREAD, SLOW),
+            PollStart(MIDDLE),
+            Begin(MIDDLE, QUICK),
+            End(MIDDLE, QUICK),
+            Idle(MIDDLE),
+            End(THREAD, SLOW),
+            Idle(THREAD),
+        ] {
+            player.at(player.now() + 10).hook(hook);
+            let in_interrupt = seen.lock().expect("no reader panics").clone();
+            for seen in [in_interrupt, player.trace()] {
+                let Some(thread) = seen.executors.first() else {
+                    continue;
+                };
+                assert!(
+                    thread.stale || thread.spent(ExecutorState::Polling) >= spent,
+                    "{reading}, {hook:?}: {thread:?} after {spent}"
+                );
+                spent = spent.max(thread.spent(ExecutorState::Polling));
+                if let Some(task) = seen.task(0, SLOW) {
+                    assert!(
+                        task.stale || task.active >= active,
+                        "{reading}, {hook:?}: {task:?}"
+                    );
+                    active = active.max(task.active);
+                }
+            }
+            *seen.lock().expect("no reader panics") = player.trace();
+        }
+    }
+}
+
+static INTERRUPTS: [InterruptHandler; 2] = [InterruptHandler::new("uart"), InterruptHandler::new("dma")];
+
+/// A handler of known load in the poll of a task, in an interrupt executor, in another handler, and while the core is
+/// idle.
+#[test]
+fn an_interrupt_guard_takes_its_time_from_what_it_interrupts_once() {
+    let player = Player::<3, 8>::with_interrupts(&INTERRUPTS);
+    player.play(&[
+        (0, New(THREAD, SLOW)),
+        (0, Ready(THREAD, SLOW)),
+        (0, New(MIDDLE, QUICK)),
+    ]);
+    let uart = |from, to| {
+        player.at(from);
+        player.metrics.with_interrupt("uart", || {
+            player.at(to);
+        });
+    };
+    player.play(&[(0, PollStart(THREAD)), (0, Begin(THREAD, SLOW))]);
+    uart(10, 15);
+    player.play(&[(20, PollStart(MIDDLE)), (20, Begin(MIDDLE, QUICK))]);
+    uart(25, 30);
+    player.play(&[(40, End(MIDDLE, QUICK)), (40, Idle(MIDDLE))]);
+    player.at(50);
+    player.metrics.with_interrupt("dma", || {
+        uart(52, 57);
+        player.play(&[(60, PollStart(MIDDLE)), (70, Idle(MIDDLE))]);
+        let (seen, now) = (player.trace(), 70);
+        assert_eq!(
+            seen.executors[0].preempted,
+            us(5 + 20 + now - 50),
+            "the handler in progress"
+        );
+        player.at(80);
+    });
+    player.play(&[(100, End(THREAD, SLOW)), (100, Idle(THREAD))]);
+    uart(150, 155);
+    player.at(200);
+
+    let trace = player.trace();
+    let (thread, middle) = (trace.executors[0], trace.executors[1]);
+    assert_eq!((thread.polling, thread.preempted), (us(45), us(5 + 20 + 30)));
+    assert_eq!(
+        (middle.polling, middle.scheduling, middle.preempted),
+        (us(15), us(10), us(5))
+    );
+    let handler = |number: u32| *trace.task(TaskRow::INTERRUPT, number).expect("a row");
+    assert_eq!((handler(0).name.as_str(), handler(0).polls), ("uart", 4));
+    assert_eq!((handler(0).active, handler(0).longest), (us(20), us(5)));
+    assert_eq!(
+        (handler(1).name.as_str(), handler(1).active),
+        ("dma", us(30 - 5 - 10))
+    );
+    assert_eq!(
+        trace.core_load(0),
+        Some(105 * 1_000 / 200),
+        "all that ran, and each once"
+    );
+    assert_eq!(trace.core_load(1), None);
+    assert_eq!(player.metrics.with_interrupt("unknown", || 7), 7);
 }

@@ -4,7 +4,9 @@
 mod clock;
 
 use clock::TestClock;
-use metrics_core::embassy::{EmbassyMetrics, ExecutorRow, FixedTrace, MEASURED, TaskRow, TraceSnapshot};
+use metrics_core::embassy::{
+    EmbassyMetrics, ExecutorRow, FixedTrace, InterruptHandler, MEASURED, TaskRow, TraceSnapshot,
+};
 use metrics_core::{
     Builder, HistogramConfig, Registry, Snapshot, StaticRegistryConfig, StaticStorage, TaskCounts,
     TimeSource as _,
@@ -34,6 +36,10 @@ pub(crate) struct Player<const E: usize, const N: usize> {
 
 impl<const E: usize, const N: usize> Player<E, N> {
     pub(crate) fn new() -> Self {
+        Self::with_interrupts(&[])
+    }
+
+    pub(crate) fn with_interrupts(handlers: &'static [InterruptHandler]) -> Self {
         let clock: &'static TestClock = Box::leak(Box::new(TestClock::with_rate(1_000_000)));
         let layout = HistogramConfig::power_of_two(1_000, BUCKETS).expect("the layout fits");
         let description: StaticRegistryConfig<E, BUCKETS> = Builder::new()
@@ -46,7 +52,7 @@ impl<const E: usize, const N: usize> Player<E, N> {
         let registry = Registry::new(Box::leak(Box::new(description)), clock);
         Self {
             clock,
-            metrics: Box::leak(Box::new(EmbassyMetrics::new(registry))),
+            metrics: Box::leak(Box::new(EmbassyMetrics::new(registry).interrupts(handlers))),
         }
     }
 

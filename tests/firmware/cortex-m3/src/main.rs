@@ -13,7 +13,9 @@ use cortex_m_semihosting::debug::{self, EXIT_FAILURE, EXIT_SUCCESS};
 use cortex_m_semihosting::{hprint, hprintln};
 use embassy_executor::{InterruptExecutor, raw};
 use lm3s6965::{Interrupt, interrupt};
-use metrics_core::embassy::{EmbassyClock, EmbassyMetrics, ExecutorState, MEASURED};
+use metrics_core::embassy::{
+    EmbassyClock, EmbassyMetrics, ExecutorState, InterruptHandler, MEASURED, TaskRow,
+};
 use metrics_core::{Builder, HistogramConfig, Registry, StaticRegistryConfig, embassy_trace};
 use static_cell::StaticCell;
 
@@ -38,7 +40,10 @@ const DESCRIPTION: StaticRegistryConfig<2, BUCKETS> = match Builder::new()
 };
 
 static METRICS: EmbassyMetrics<EmbassyClock, 2, 8, BUCKETS> =
-    EmbassyMetrics::new(Registry::new(&DESCRIPTION, EmbassyClock));
+    EmbassyMetrics::new(Registry::new(&DESCRIPTION, EmbassyClock)).interrupts(&INTERRUPTS);
+
+/// A handler that runs no executor.
+static INTERRUPTS: [InterruptHandler; 1] = [InterruptHandler::new("uart")];
 
 embassy_trace!(METRICS);
 
@@ -52,11 +57,21 @@ fn GPIOA() {
     unsafe { URGENT.on_interrupt() }
 }
 
+/// A handler of known load, which the ticker raises.
+#[interrupt]
+fn GPIOB() {
+    METRICS.with_interrupt("uart", || tasks::work(tasks::UART_WORK));
+}
+
 #[entry]
 fn main() -> ! {
     let mut peripherals = cortex_m::Peripherals::take().expect("called once");
     // SAFETY: no critical section is based on priorities here. SysTick keeps the highest.
-    unsafe { peripherals.NVIC.set_priority(Interrupt::GPIOA, 1 << 5) };
+    unsafe {
+        peripherals.NVIC.set_priority(Interrupt::GPIOA, 1 << 5);
+        peripherals.NVIC.set_priority(Interrupt::GPIOB, 1 << 6);
+        cortex_m::peripheral::NVIC::unmask(Interrupt::GPIOB);
+    }
     time::start(&mut peripherals.SYST);
     let urgent = URGENT.start(Interrupt::GPIOA);
     // As `embassy_executor::Executor` does, except for the waiting: QEMU does not wait at `wfe`, and
@@ -74,8 +89,7 @@ fn main() -> ! {
 fn report() -> ! {
     let trace = METRICS.trace();
     let snapshot = METRICS.metrics().snapshot();
-    let names = POLLS.each_ref().map(|polls| (polls.task(), polls.name));
-    hprintln!("{}", trace.table(&names));
+    hprintln!("{trace}");
     hprintln!("{}", snapshot.table());
 
     let mut wakes = 0;
@@ -110,9 +124,18 @@ fn report() -> ! {
             polls.name
         );
         assert!(!row.stale);
+        assert_eq!(row.name.as_str(), polls.name);
         wakes += row.wakes;
     }
-    assert_eq!(trace.tasks.len(), POLLS.len());
+    assert_eq!(trace.tasks.len(), POLLS.len() + INTERRUPTS.len());
+    let uart = trace.task(TaskRow::INTERRUPT, 0).expect("a row for the handler");
+    let load = u64::from(tasks::TICKS) * tasks::UART_WORK.as_micros() * 1_000;
+    assert_eq!(uart.polls, u64::from(tasks::TICKS));
+    assert!(
+        (load..load + load / 10).contains(&uart.active),
+        "a load of {load} ns was measured as {}",
+        uart.active
+    );
     assert_eq!(trace.overflow.spawned, 0);
     assert_eq!(
         tasks::received(),
@@ -138,10 +161,17 @@ fn report() -> ! {
     let [urgent, main] = [trace.executors[0], trace.executors[1]];
     for (index, executor) in [urgent, main].into_iter().enumerate() {
         let tasks = trace.tasks.iter().filter(|row| row.executor == index as u32);
-        assert_eq!(
-            tasks.map(|row| row.active).sum::<u64>(),
-            executor.polling,
-            "every nanosecond is some task's"
+        // The poll in progress goes on between two rows.
+        let active = tasks.map(|row| row.active).sum::<u64>();
+        let later = if executor.state == ExecutorState::Polling {
+            1_000_000
+        } else {
+            0
+        };
+        assert!(
+            (executor.polling..=executor.polling + later).contains(&active),
+            "every nanosecond is some task's: {active} of {}",
+            executor.polling
         );
     }
     assert_eq!(

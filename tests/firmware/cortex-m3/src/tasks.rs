@@ -4,10 +4,12 @@ use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use cortex_m::peripheral::NVIC;
 use embassy_executor::{SendSpawner, SpawnToken, Spawner};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::channel::Channel;
 use embassy_time::{Duration, Instant, Ticker, Timer};
+use lm3s6965::Interrupt;
 
 /// Messages that go from `ping` to `pong` and back.
 pub const MESSAGES: u32 = 50;
@@ -15,6 +17,10 @@ pub const MESSAGES: u32 = 50;
 pub const HOG: Duration = Duration::from_millis(30);
 /// The duration of each poll of the urgent task.
 pub const URGENT_WORK: Duration = Duration::from_micros(500);
+/// The duration of each run of the interrupt handler.
+pub const UART_WORK: Duration = Duration::from_micros(400);
+/// How often the ticker raises it.
+pub const TICKS: u32 = 20;
 /// How often the short-lived task is spawned.
 pub const ONCE: u64 = 3;
 
@@ -72,10 +78,12 @@ async fn counted(name: &str, future: impl Future<Output = ()>) {
     .await;
 }
 
-/// Stores the task's number, which identifies its row.
-fn named<S>(name: &str, token: SpawnToken<S>) -> SpawnToken<S> {
-    Polls::of(name).task.store(token.id(), Ordering::Relaxed);
-    token
+/// Spawns a task, and names its row.
+fn spawn_named<S>(spawn: impl FnOnce(SpawnToken<S>), name: &str, token: SpawnToken<S>) {
+    let task = token.id();
+    Polls::of(name).task.store(task, Ordering::Relaxed);
+    spawn(token);
+    crate::METRICS.name_task(task, name);
 }
 
 static PING: Channel<CriticalSectionRawMutex, u32, 1> = Channel::new();
@@ -89,15 +97,27 @@ pub fn received() -> u32 {
 
 /// Starts every task: one on the executor in the interrupt, the others on the one in `main`.
 pub fn spawn(spawner: Spawner, urgent_spawner: SendSpawner) {
-    urgent_spawner.spawn(named("urgent", urgent().expect("a free task")));
-    spawner.spawn(named("supervisor", supervisor(spawner).expect("a free task")));
-    spawner.spawn(named("ping", ping().expect("a free task")));
-    spawner.spawn(named("pong", pong().expect("a free task")));
-    spawner.spawn(named("ticker", ticker().expect("a free task")));
-    spawner.spawn(named("hog", hog().expect("a free task")));
+    spawn_named(
+        |token| urgent_spawner.spawn(token),
+        "urgent",
+        urgent().expect("a free task"),
+    );
+    spawn_named(
+        |token| spawner.spawn(token),
+        "supervisor",
+        supervisor(spawner).expect("a free task"),
+    );
+    spawn_named(|token| spawner.spawn(token), "ping", ping().expect("a free task"));
+    spawn_named(|token| spawner.spawn(token), "pong", pong().expect("a free task"));
+    spawn_named(
+        |token| spawner.spawn(token),
+        "ticker",
+        ticker().expect("a free task"),
+    );
+    spawn_named(|token| spawner.spawn(token), "hog", hog().expect("a free task"));
 }
 
-fn work(duration: Duration) {
+pub fn work(duration: Duration) {
     let start = Instant::now();
     while start.elapsed() < duration {}
 }
@@ -118,8 +138,9 @@ async fn urgent() {
 async fn ticker() {
     counted("ticker", async {
         let mut ticker = Ticker::every(Duration::from_millis(10));
-        for _ in 0..20 {
+        for _ in 0..TICKS {
             ticker.next().await;
+            NVIC::pend(Interrupt::GPIOB);
         }
         DONE.send("ticker").await;
     })
@@ -183,7 +204,7 @@ async fn supervisor(spawner: Spawner) {
             if lives < ONCE
                 && let Ok(token) = once()
             {
-                spawner.spawn(named("once", token));
+                spawn_named(|token| spawner.spawn(token), "once", token);
                 lives += 1;
             }
             if DONE.receive().await != "once" {

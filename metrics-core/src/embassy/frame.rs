@@ -1,0 +1,111 @@
+//! The time that other code takes from one executor or interrupt handler on its core.
+
+use crate::cell::{OwnedU64, SharedCounter, U64Cell};
+use crate::sync::{AtomicU32, Ordering, const_unless_loom, fence};
+
+/// Code that runs on a core and may be preempted there: an executor, or a handler inside an interrupt guard.
+///
+/// The code directly above it writes it, so there is one writer at a time, except that code above may be interrupted
+/// between two steps. Only `taken` is then written by two contexts, and it is a counter for many writers.
+#[derive(Debug)]
+pub(super) struct Frame {
+    /// Odd while the code above starts or ends. Unlike [`SeqCount`](crate::seq::SeqCount), a writer may interrupt a
+    /// writer: the inner one leaves it odd.
+    version: AtomicU32,
+    /// One while other code runs above.
+    is_preempted: AtomicU32,
+    /// The start of that code.
+    above_since: OwnedU64,
+    /// The ticks that code above has taken, without the code that runs now.
+    taken: SharedCounter,
+}
+
+/// A consistent read of a frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FrameValues {
+    version: u32,
+    above_since: Option<u64>,
+    taken: u64,
+}
+
+impl FrameValues {
+    /// Returns the ticks taken up to `now`.
+    pub(super) fn taken(&self, now: u64) -> u64 {
+        let above = self.above_since.map_or(0, |since| now.saturating_sub(since));
+        self.taken.wrapping_add(above)
+    }
+}
+
+impl Frame {
+    const_unless_loom! {
+        pub(super) const fn new() -> Self {
+            Self {
+                version: AtomicU32::new(0),
+                is_preempted: AtomicU32::new(0),
+                above_since: OwnedU64::new(0),
+                taken: SharedCounter::new(),
+            }
+        }
+    }
+
+    /// Returns the ticks taken by code that has ended.
+    #[inline]
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load_acquire().unwrap_or(0)
+    }
+
+    /// Begins a change by the code above. Pass the returned value to [`close`](Self::close).
+    pub(super) fn open(&self) -> u32 {
+        // Ordering: relaxed, an interrupt leaves the parity that it found.
+        let version = self.version.load(Ordering::Relaxed);
+        self.version.store(version | 1, Ordering::Relaxed);
+        // Ordering: release fence, pairs with the acquire fence in `is_unchanged`.
+        fence(Ordering::Release);
+        version
+    }
+
+    pub(super) fn close(&self, version: u32) {
+        if version & 1 == 0 {
+            // Ordering: release, pairs with the acquire in `read`.
+            self.version.store(version.wrapping_add(2), Ordering::Release);
+        }
+    }
+
+    /// Charges ticks that belong to code above.
+    pub(super) fn charge(&self, ticks: u64) {
+        if ticks != 0 {
+            self.taken.add_release(ticks);
+        }
+    }
+
+    /// Marks the start of code above.
+    pub(super) fn begin_above(&self, now: u64) {
+        self.above_since.set(now);
+        // Ordering: relaxed, here and below: within `open` and `close`.
+        self.is_preempted.store(1, Ordering::Relaxed);
+    }
+
+    /// Charges the code above, which ends.
+    pub(super) fn end_above(&self, now: u64) {
+        self.is_preempted.store(0, Ordering::Relaxed);
+        self.charge(now.saturating_sub(self.above_since.get()));
+    }
+
+    /// Tries once to read; `None` during a change.
+    pub(super) fn read(&self) -> Option<FrameValues> {
+        // Ordering: acquire, pairs with the release in `close`.
+        let version = self.version.load(Ordering::Acquire);
+        (version & 1 == 0).then(|| FrameValues {
+            version,
+            above_since: (self.is_preempted.load(Ordering::Relaxed) != 0).then(|| self.above_since.get()),
+            taken: self.taken(),
+        })
+    }
+
+    /// Returns `true` if nothing changed since `read`.
+    pub(super) fn is_unchanged(&self, read: &FrameValues) -> bool {
+        // Ordering: acquire fence, pairs with the release fence in `open`.
+        fence(Ordering::Acquire);
+        self.version.load(Ordering::Relaxed) == read.version
+    }
+}
