@@ -60,6 +60,7 @@ pub use catalog::{
 pub use histogram::{HistogramConfig, HistogramError, HistogramInterval, HistogramSnapshot, Quantile};
 pub use if_recording::IfRecording;
 pub use live::{LiveRecord, LiveThread, LocationId, Transition, WorkerState};
+pub use locations::short_path;
 pub use probe::{NoProbe, Probe, ProbedState};
 pub use read::ReadStorage;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]

@@ -1,24 +1,37 @@
-//! Interns spawn locations: maps a source location to a 32-bit number, which fits in the live record, and back.
+//! Interns spawn locations: maps a source location or an explicit name to a 32-bit number, which fits in the live record, and back.
 //!
-//! The table has one entry per place in the program that spawns, so its size is bounded.
+//! The table has one entry per place in the program that spawns, and one per name up to [`MAX_NAMES`], so its size is bounded.
 
+use core::fmt;
 use core::panic::Location;
 use std::collections::BTreeMap;
 use std::sync::{OnceLock, PoisonError, RwLock};
 
-use metrics_core::{LocationId, RECORDING};
+use metrics_core::{LocationId, RECORDING, short_path};
 use portable_atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// All interned locations of this process. Equal [`Location`]s at different addresses (a generic function instantiated twice) have one
 /// number.
 struct Locations {
     numbers: BTreeMap<&'static Location<'static>, u32>,
-    locations: Vec<&'static Location<'static>>,
+    names: BTreeMap<&'static str, u32>,
+    places: Vec<Place>,
 }
+
+/// The meaning of a number.
+#[derive(Clone, Copy)]
+enum Place {
+    Source(&'static Location<'static>),
+    Name(&'static str),
+}
+
+/// The number of explicit names that a process keeps. All further names share one number, which is named `other names`.
+pub const MAX_NAMES: usize = 1_024;
 
 static LOCATIONS: RwLock<Locations> = RwLock::new(Locations {
     numbers: BTreeMap::new(),
-    locations: Vec::new(),
+    names: BTreeMap::new(),
+    places: Vec::new(),
 });
 
 /// Hash tables keyed by address, which every thread reads without a lock. Each table is twice as large as the one before. Entries are
@@ -118,17 +131,85 @@ pub fn intern(location: &'static Location<'static>) -> LocationId {
     LocationId::from_u32(add(location))
 }
 
+impl Locations {
+    /// Adds a place and returns its number. Numbers start at 1, because zero is [`LocationId::UNKNOWN`].
+    fn push(&mut self, place: Place) -> u32 {
+        // No program has 2^32 places that spawn.
+        let Ok(number) = u32::try_from(self.places.len() + 1) else {
+            return LocationId::UNKNOWN.as_u32();
+        };
+        self.places.push(place);
+        number
+    }
+}
+
+/// Returns the number of an explicit name, which stays the same until the process ends. Snapshots show tasks with this number under the
+/// name, whatever their source location.
+///
+/// Each call takes a lock, so call it once per name and keep the number. The first [`MAX_NAMES`] names of the process have numbers of
+/// their own. They are never freed: use names that the program fixes, such as those of routes, and not values of a request.
+///
+/// ```
+/// use metrics_std::location::{intern_name, name};
+///
+/// let resize = intern_name("resize image");
+/// assert_eq!(intern_name("resize image"), resize);
+/// # #[cfg(feature = "record")]
+/// assert_eq!(name(resize), Some("resize image"));
+/// ```
+pub fn intern_name(name: &str) -> LocationId {
+    if !RECORDING {
+        return LocationId::UNKNOWN;
+    }
+    let mut known = LOCATIONS.write().unwrap_or_else(PoisonError::into_inner);
+    let mut name = name;
+    if !known.names.contains_key(name) && known.names.len() >= MAX_NAMES {
+        name = OTHER_NAMES;
+    }
+    if let Some(&number) = known.names.get(name) {
+        return LocationId::from_u32(number);
+    }
+    let name: &'static str = Box::leak(name.into());
+    let number = known.push(Place::Name(name));
+    known.names.insert(name, number);
+    LocationId::from_u32(number)
+}
+
+const OTHER_NAMES: &str = "other names";
+
+/// Returns the explicit name with this number. Returns `None` if the number is that of a source location, or of none.
+pub fn name(location: LocationId) -> Option<&'static str> {
+    match place(location)? {
+        Place::Name(name) => Some(name),
+        Place::Source(_) => None,
+    }
+}
+
+fn place(location: LocationId) -> Option<Place> {
+    let index = (location.as_u32() & !ROOT).checked_sub(1)?;
+    let known = LOCATIONS.read().unwrap_or_else(PoisonError::into_inner);
+    known.places.get(index as usize).copied()
+}
+
+/// Writes an explicit name, or a file and line without the directories of the machine that compiled it. Returns `None` if this process
+/// has not assigned the number.
+pub(crate) fn write(location: LocationId, out: &mut dyn fmt::Write) -> Option<fmt::Result> {
+    let root = if is_root(location) { "root future at " } else { "" };
+    Some(match place(location)? {
+        Place::Source(location) => {
+            write!(out, "{root}{}:{}", short_path(location.file()), location.line())
+        }
+        Place::Name(name) => out.write_str(name),
+    })
+}
+
 #[cold]
 fn add(location: &'static Location<'static>) -> u32 {
     let mut known = LOCATIONS.write().unwrap_or_else(PoisonError::into_inner);
     let number = if let Some(&number) = known.numbers.get(location) {
         number
     } else {
-        // Numbers start at 1, because zero is `LocationId::UNKNOWN`. No program has 2^32 places that spawn.
-        let Ok(number) = u32::try_from(known.locations.len() + 1) else {
-            return LocationId::UNKNOWN.as_u32();
-        };
-        known.locations.push(location);
+        let number = known.push(Place::Source(location));
         known.numbers.insert(location, number);
         number
     };
@@ -160,12 +241,13 @@ pub fn is_root(spawn_location: LocationId) -> bool {
     spawn_location.as_u32() & ROOT != 0
 }
 
-/// Returns the source location with this number: where the task was spawned, or the root future wrapped. Returns `None` for [`LocationId::UNKNOWN`] and for numbers that this process has not
-/// assigned.
+/// Returns the source location with this number: where the task was spawned, or the root future wrapped. Returns `None` for
+/// [`LocationId::UNKNOWN`], for explicit names and for numbers that this process has not assigned.
 pub fn resolve(spawn_location: LocationId) -> Option<&'static Location<'static>> {
-    let index = (spawn_location.as_u32() & !ROOT).checked_sub(1)?;
-    let known = LOCATIONS.read().unwrap_or_else(PoisonError::into_inner);
-    known.locations.get(index as usize).copied()
+    match place(spawn_location)? {
+        Place::Source(location) => Some(location),
+        Place::Name(_) => None,
+    }
 }
 
 #[cfg(test)]
@@ -218,6 +300,16 @@ mod tests {
             .map(|t| t.join().unwrap())
             .collect();
         assert!(numbers.iter().all(|&number| number == intern(location)));
+    }
+
+    #[test]
+    fn a_name_has_one_number_that_is_no_source_location() {
+        let number = intern_name("resize");
+        assert_eq!(intern_name("resize"), number);
+        assert_ne!(intern_name("crop"), number);
+        assert_eq!((name(number), resolve(number)), (Some("resize"), None));
+        let here = intern(here());
+        assert_eq!((name(here), name(LocationId::UNKNOWN)), (None, None));
     }
 
     #[test]

@@ -72,13 +72,8 @@ impl Probe for ProcessProbe {
     }
 
     fn write_location(&self, spawn_location: LocationId, out: &mut dyn fmt::Write) -> fmt::Result {
-        match location::resolve(spawn_location) {
-            Some(location) => {
-                if location::is_root(spawn_location) {
-                    out.write_str("root future at ")?;
-                }
-                write!(out, "{}:{}", location.file(), location.line())
-            }
+        match location::write(spawn_location, out) {
+            Some(result) => result,
             None => self.probe.write_location(spawn_location, out),
         }
     }

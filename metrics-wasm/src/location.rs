@@ -3,7 +3,7 @@
 use core::cell::RefCell;
 use core::fmt;
 use core::panic::Location;
-use metrics_core::LocationId;
+use metrics_core::{LocationId, short_path};
 
 thread_local! {
     /// Every location where this thread has spawned a measured future. A program has few of them and a page has one thread, so
@@ -34,9 +34,12 @@ pub fn resolve(spawn_location: LocationId) -> Option<&'static Location<'static>>
     LOCATIONS.with_borrow(|locations| locations.get(index).copied())
 }
 
-/// Writes file, line and column, or nothing for an unknown location.
+/// Writes file, line and column, or nothing for an unknown location. The file lacks the directories of the machine that compiled it.
 pub(crate) fn write(spawn_location: LocationId, out: &mut dyn fmt::Write) -> fmt::Result {
-    resolve(spawn_location).map_or(Ok(()), |location| write!(out, "{location}"))
+    resolve(spawn_location).map_or(Ok(()), |location| {
+        let (file, line, column) = (short_path(location.file()), location.line(), location.column());
+        write!(out, "{file}:{line}:{column}")
+    })
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ impl Task {
     /// Counts a task as spawned at this location.
     pub(crate) fn new(recorder: &Rc<Recorder>, spawned_at: &'static Location<'static>) -> Self {
         let spawn_location = crate::location::intern(spawned_at);
-        recorder.worker.task_spawned();
+        recorder.worker.task_spawned_at(spawn_location);
         let shared = recorder.spawned();
         Self {
             recorder: Rc::clone(recorder),
@@ -121,7 +121,7 @@ impl Task {
     fn count(&self, end: Option<TaskEnd>) {
         if let Some(end) = end {
             self.shared.end();
-            self.recorder.worker.task_ended(end);
+            self.recorder.worker.task_ended_at(self.spawn_location, end);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Metrics per spawn location: one row for each, in each worker's slot.
 
 mod buckets;
+mod path;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod row;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -9,6 +10,7 @@ mod rows;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use buckets::bucket_of;
 pub(crate) use buckets::{BUCKETS, bucket_range};
+pub use path::short_path;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use row::{LocationRow, SharedLocationRow};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]

@@ -140,7 +140,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> MockRuntime<R> {
     /// Changes `spawned_tasks_count` and `remote_schedule_count`.
     pub fn spawn(&self, location: LocationId) -> TaskId {
         let id = self.script().spawn(location, Queue::Global, self.clock.now());
-        self.shared().task_spawned();
+        self.shared().task_spawned_at(location);
         self.shared().remote_schedule();
         id
     }
@@ -167,8 +167,8 @@ impl<R: RegistryRef<Storage = HeapStorage>> MockRuntime<R> {
     /// Panics if the task has ended or is being polled.
     #[track_caller]
     pub fn cancel(&self, task: TaskId) {
-        self.script().end_task(task);
-        self.shared().task_ended(TaskEnd::Cancelled);
+        let location = self.script().end_task(task);
+        self.shared().task_ended_at(location, TaskEnd::Cancelled);
     }
 
     /// Starts a closure on the blocking pool after it was queued for this duration.

@@ -126,13 +126,15 @@ impl Script {
         self.workers[worker] = Activity::Awake;
     }
 
+    /// Ends a task and returns its spawn location.
     #[track_caller]
-    pub(super) fn end_task(&mut self, id: TaskId) {
+    pub(super) fn end_task(&mut self, id: TaskId) -> LocationId {
         match self.place(id) {
             Place::Waiting | Place::Queued(_) => self.put(id, Place::Ended),
             Place::Polled(_) => panic!("{id} is being polled: call `end_poll` before the task ends"),
             Place::Ended => panic!("{id} has already ended"),
         }
+        self.tasks[id.0].location
     }
 
     /// Moves tasks into the queue of `worker` from those of other workers.

@@ -26,7 +26,7 @@ impl<'a, R: RegistryRef<Storage = HeapStorage>> MockWorker<'a, R> {
         let mut script = self.runtime.script();
         script.check_awake(self.position, "spawn");
         let id = script.spawn(location, Queue::Local(self.position), self.runtime.clock.now());
-        self.hooks().task_spawned();
+        self.hooks().task_spawned_at(location);
         self.hooks().inc_local_schedule_count();
         id
     }
@@ -90,8 +90,8 @@ impl<'a, R: RegistryRef<Storage = HeapStorage>> MockWorker<'a, R> {
     pub fn end(&self, task: TaskId, end: TaskEnd) {
         let mut script = self.runtime.script();
         script.check_awake(self.position, "end");
-        script.end_task(task);
-        self.hooks().task_ended(end);
+        let location = script.end_task(task);
+        self.hooks().task_ended_at(location, end);
     }
 
     /// Polls the root future of a `block_on` for this duration. It is not a task: the duration counts as busy time, not as poll time.

@@ -6,7 +6,7 @@
 use core::cell::Cell;
 use std::sync::Arc;
 
-use metrics_core::RECORDING;
+use metrics_core::{LocationId, RECORDING};
 
 use super::runtime_leases::PolledBy;
 use super::target::RecordingTarget;
@@ -30,12 +30,15 @@ thread_local! {
 /// It is a guard and not a function that calls the runtime, so that the runtime sees the location of the user's call.
 #[must_use = "the spawn is not counted"]
 pub(crate) struct SpawnGuard {
+    location: LocationId,
     outer: Spawn,
 }
 
 impl SpawnGuard {
-    pub(crate) fn begin() -> Self {
+    /// Begins the spawn of a task with this spawn location.
+    pub(crate) fn begin(location: LocationId) -> Self {
         Self {
+            location,
             outer: if RECORDING {
                 SPAWN.replace(Spawn::InProgress)
             } else {
@@ -47,7 +50,7 @@ impl SpawnGuard {
     /// Counts the task unless the runtime has refused it.
     pub(crate) fn count_unless_refused(self, target: &Arc<RecordingTarget>, polled_by: PolledBy) {
         if RECORDING && matches!(SPAWN.get(), Spawn::InProgress) {
-            thread_leases::count_spawn(target, polled_by);
+            thread_leases::count_spawn(target, polled_by, self.location);
         }
     }
 }

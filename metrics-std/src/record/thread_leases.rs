@@ -8,7 +8,7 @@ use core::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use metrics_core::TaskEnd;
+use metrics_core::{LocationId, TaskEnd};
 use portable_atomic::Ordering;
 
 use super::lease::{AfterPoll, Lease, OpenPoll, PollEnd};
@@ -152,25 +152,30 @@ pub(crate) fn thread_local_handle(target: &Arc<RecordingTarget>) -> Arc<Recordin
 }
 
 /// Counts a task that was spawned on this thread.
-pub(crate) fn count_spawn(target: &Arc<RecordingTarget>, polled_by: PolledBy) {
+pub(crate) fn count_spawn(target: &Arc<RecordingTarget>, polled_by: PolledBy, location: LocationId) {
     if polled_by == PolledBy::LocalExecutor {
         // Ordering: relaxed, here and in `count_end`: no other data depends on the number.
         target.local_tasks.fetch_add(1, Ordering::Relaxed);
     }
     match find(&target.registry) {
-        Some(lease) => lease.worker.task_spawned(),
-        None => target.registry.shared().task_spawned(),
+        Some(lease) => lease.worker.task_spawned_at(location),
+        None => target.registry.shared().task_spawned_at(location),
     }
 }
 
 /// Counts a task that ended on this thread.
-pub(crate) fn count_end(target: &Arc<RecordingTarget>, polled_by: PolledBy, end: TaskEnd) {
+pub(crate) fn count_end(
+    target: &Arc<RecordingTarget>,
+    polled_by: PolledBy,
+    location: LocationId,
+    end: TaskEnd,
+) {
     if polled_by == PolledBy::LocalExecutor {
         target.local_tasks.fetch_sub(1, Ordering::Relaxed);
     }
     match find(&target.registry) {
-        Some(lease) => lease.worker.task_ended(end),
-        None => target.registry.shared().task_ended(end),
+        Some(lease) => lease.worker.task_ended_at(location, end),
+        None => target.registry.shared().task_ended_at(location, end),
     }
 }
 

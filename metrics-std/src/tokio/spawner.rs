@@ -4,7 +4,7 @@ use core::future::Future;
 use core::panic::Location;
 use std::sync::Arc;
 
-use metrics_core::{BlockingStart, RECORDING, TimeSource, Timestamp};
+use metrics_core::{BlockingStart, LocationId, RECORDING, TimeSource, Timestamp};
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet, LocalSet};
 
@@ -14,7 +14,7 @@ use crate::record::runtime_leases::PolledBy;
 use crate::record::spawning::SpawnGuard;
 use crate::record::target::RecordingTarget;
 use crate::record::thread_leases;
-use crate::{Measured, RuntimeMetrics};
+use crate::{Measured, RuntimeMetrics, location};
 
 /// Returns whether Tokio boxes a future of this type when it is spawned. The thresholds are those of Tokio 1.54.
 ///
@@ -50,6 +50,8 @@ pub struct Spawner {
     runtime: Handle,
     target: Arc<RecordingTarget>,
     polled_by: PolledBy,
+    /// Replaces the spawn locations of its tasks.
+    name: Option<LocationId>,
 }
 
 impl Spawner {
@@ -69,6 +71,7 @@ impl Spawner {
             } else {
                 PolledBy::Unknown
             },
+            name: None,
         }
     }
 
@@ -94,7 +97,35 @@ impl Spawner {
             runtime,
             target,
             polled_by: PolledBy::Runtime,
+            name: None,
         })
+    }
+
+    /// Returns a spawner whose tasks have this name, from [`location::intern_name`](crate::location::intern_name), in place of their spawn
+    /// locations.
+    ///
+    /// ```
+    /// use metrics_std::location::intern_name;
+    /// use metrics_std::tokio::{MeasuredRuntime, TokioAdapter};
+    /// use tokio::runtime::Builder;
+    ///
+    /// let adapter = TokioAdapter::builder().configure(|builder| builder.locations(64));
+    /// let MeasuredRuntime { runtime, metrics, spawner } = adapter.build(&mut Builder::new_current_thread())?;
+    /// runtime.block_on(spawner.named(intern_name("resize image")).spawn(async {}))?;
+    /// # #[cfg(feature = "record")]
+    /// assert_eq!(metrics.snapshot().locations().unwrap()[0].name(), "resize image");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn named(&self, name: LocationId) -> Self {
+        Self {
+            name: Some(name),
+            ..self.clone()
+        }
+    }
+
+    fn location(&self, spawn_location: &'static Location<'static>) -> LocationId {
+        self.name.unwrap_or_else(|| location::intern(spawn_location))
     }
 
     /// Spawns a measured task, as `Handle::spawn`.
@@ -140,8 +171,13 @@ impl Spawner {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let future = Measured::uncounted(&self.target, future, spawn_location, self.polled_by);
-        let spawn = SpawnGuard::begin();
+        let future = Measured::uncounted(
+            &self.target,
+            future,
+            self.location(spawn_location),
+            self.polled_by,
+        );
+        let spawn = SpawnGuard::begin(future.spawn_location());
         let task = self.runtime.spawn(future);
         spawn.count_unless_refused(&self.target, self.polled_by);
         task
@@ -176,8 +212,8 @@ impl Spawner {
         F::Output: 'static,
     {
         let polled_by = self.local_tasks_polled_by();
-        let future = Measured::uncounted(&self.target, future, spawn_location, polled_by);
-        let spawn = SpawnGuard::begin();
+        let future = Measured::uncounted(&self.target, future, self.location(spawn_location), polled_by);
+        let spawn = SpawnGuard::begin(future.spawn_location());
         let task = tokio::task::spawn_local(future);
         spawn.count_unless_refused(&self.target, polled_by);
         task
@@ -216,8 +252,13 @@ impl Spawner {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let future = Measured::uncounted(&self.target, future, spawn_location, self.polled_by);
-        let spawn = SpawnGuard::begin();
+        let future = Measured::uncounted(
+            &self.target,
+            future,
+            self.location(spawn_location),
+            self.polled_by,
+        );
+        let spawn = SpawnGuard::begin(future.spawn_location());
         let task = set.spawn_on(future, &self.runtime);
         spawn.count_unless_refused(&self.target, self.polled_by);
         task
@@ -240,8 +281,8 @@ impl Spawner {
             Some(_) => PolledBy::LocalExecutor,
             None => self.local_tasks_polled_by(),
         };
-        let future = Measured::uncounted(&self.target, future, spawn_location, polled_by);
-        let spawn = SpawnGuard::begin();
+        let future = Measured::uncounted(&self.target, future, self.location(spawn_location), polled_by);
+        let spawn = SpawnGuard::begin(future.spawn_location());
         let task = match local_set {
             Some(local_set) => set.spawn_local_on(future, local_set),
             None => set.spawn_local(future),
@@ -309,7 +350,7 @@ impl Spawner {
     /// Wraps a future that other code spawns, such as a library. It counts as a task, spawned now.
     #[track_caller]
     pub fn measure<F>(&self, future: F) -> Measured<F> {
-        Measured::counted(&self.target, future, Location::caller())
+        Measured::counted(&self.target, future, self.location(Location::caller()))
     }
 
     /// Returns the handle of the runtime on which this spawner spawns.

@@ -33,16 +33,17 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    let spawn_location = location::intern(spawn_location);
     let spawned = shared.adopt(|key| {
         let alive = Alive {
             shared: Arc::clone(shared),
             key,
+            spawn_location,
             end: TaskEnd::Cancelled,
         };
         let meta = Meta {
             scheduled: WakeStamp::new(),
         };
-        let spawn_location = location::intern(spawn_location);
         let schedule = {
             let shared = Arc::clone(shared);
             move |task: Runnable, info: ScheduleInfo| {
@@ -58,22 +59,18 @@ where
                 );
             }
         };
-        Builder::new().metadata(meta).propagate_panic(true).spawn(
-            |_| Measured {
-                future,
-                spawn_location,
-                alive,
-            },
-            WithInfo(schedule),
-        )
+        Builder::new()
+            .metadata(meta)
+            .propagate_panic(true)
+            .spawn(|_| Measured { future, alive }, WithInfo(schedule))
     });
     // A runtime that is shutting down accepts no task.
     let Some((runnable, task)) = spawned else {
         return JoinHandle { task: None };
     };
     Context::with(shared, |context| match context {
-        Some(context) => context.metrics.task_spawned(),
-        None => shared.registry.shared().task_spawned(),
+        Some(context) => context.metrics.task_spawned_at(spawn_location),
+        None => shared.registry.shared().task_spawned_at(spawn_location),
     });
     runnable.schedule();
     JoinHandle::new(task)
@@ -86,8 +83,6 @@ pin_project! {
     struct Measured<F> {
         #[pin]
         future: F,
-        // The spawn location.
-        spawn_location: LocationId,
         // Dropped after the future: a task has ended when its destructors have run.
         alive: Alive,
     }
@@ -102,7 +97,7 @@ impl<F: Future> Future for Measured<F> {
         let worker: &Worker = &context.metrics;
         worker.start_poll(PollStart {
             scheduled_at: context.scheduled_at.get(),
-            spawn_location: *this.spawn_location,
+            spawn_location: this.alive.spawn_location,
         });
         let end = EndPoll(worker);
         this.alive.end = TaskEnd::Panicked;
@@ -133,6 +128,7 @@ impl Drop for EndPoll<'_> {
 struct Alive {
     shared: Arc<Shared>,
     key: usize,
+    spawn_location: LocationId,
     /// How the task has ended if it is dropped now.
     end: TaskEnd,
 }
@@ -140,8 +136,12 @@ struct Alive {
 impl Drop for Alive {
     fn drop(&mut self) {
         Context::with(&self.shared, |context| match context {
-            Some(context) => context.metrics.task_ended(self.end),
-            None => self.shared.registry.shared().task_ended(self.end),
+            Some(context) => context.metrics.task_ended_at(self.spawn_location, self.end),
+            None => self
+                .shared
+                .registry
+                .shared()
+                .task_ended_at(self.spawn_location, self.end),
         });
         self.shared.disown(self.key);
     }

@@ -10,15 +10,14 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::sync::Arc;
 
-use metrics_core::IfRecording;
-use metrics_core::RECORDING;
+use metrics_core::{IfRecording, LocationId, RECORDING};
 use pin_project_lite::pin_project;
 
 use self::task::Task;
 use super::runtime_leases::PolledBy;
 use super::target::RecordingTarget;
 use super::thread_leases;
-use crate::RuntimeMetrics;
+use crate::{RuntimeMetrics, location};
 
 pin_project! {
     /// Measures a future on any executor: counts its polls and times each poll and the wait before it.
@@ -82,7 +81,16 @@ impl<F> Measured<F> {
     /// Wraps a future that is about to be spawned as a task. Its spawn location is the caller's.
     #[track_caller]
     pub fn task(metrics: &RuntimeMetrics, future: F) -> Self {
-        Self::counted(metrics.probe().target(), future, Location::caller())
+        Self::counted(
+            metrics.probe().target(),
+            future,
+            location::intern(Location::caller()),
+        )
+    }
+
+    /// Wraps a future that is about to be spawned as a task. Its name, from [`location::intern_name`], replaces the spawn location.
+    pub fn named(metrics: &RuntimeMetrics, name: LocationId, future: F) -> Self {
+        Self::counted(metrics.probe().target(), future, name)
     }
 
     /// Wraps a future that a thread blocks on. Its polls count as root polls, not as polls of a task.
@@ -99,13 +107,9 @@ impl<F> Measured<F> {
     }
 
     /// Wraps a future and counts its spawn.
-    pub(crate) fn counted(
-        target: &Arc<RecordingTarget>,
-        future: F,
-        location: &'static Location<'static>,
-    ) -> Self {
+    pub(crate) fn counted(target: &Arc<RecordingTarget>, future: F, location: LocationId) -> Self {
         if RECORDING {
-            thread_leases::count_spawn(target, PolledBy::Unknown);
+            thread_leases::count_spawn(target, PolledBy::Unknown, location);
         }
         Self::uncounted(target, future, location, PolledBy::Unknown)
     }
@@ -114,13 +118,21 @@ impl<F> Measured<F> {
     pub(crate) fn uncounted(
         target: &Arc<RecordingTarget>,
         future: F,
-        location: &'static Location<'static>,
+        location: LocationId,
         polled_by: PolledBy,
     ) -> Self {
         Self {
             future,
             task: IfRecording::new(|| Task::spawned(target, location, polled_by)),
         }
+    }
+}
+
+impl<F> Measured<F> {
+    /// Returns the spawn location or the name of the task.
+    pub(crate) fn spawn_location(&self) -> LocationId {
+        let task = self.task.get();
+        task.map_or(LocationId::UNKNOWN, Task::spawn_location)
     }
 }
 

@@ -45,7 +45,7 @@ impl Task {
 
     pub(super) fn spawned(
         target: &Arc<RecordingTarget>,
-        location: &'static Location<'static>,
+        spawn_location: LocationId,
         polled_by: PolledBy,
     ) -> Self {
         let target = thread_leases::thread_local_handle(target);
@@ -53,13 +53,16 @@ impl Task {
             .registry
             .stamps_wakes()
             .then(|| target.registry.clock().now());
-        let spawn_location = location::intern(location);
         Self {
             stage: Stage::Fresh(target, scheduled_at),
             life: Some(TaskLife::new()),
             polled_by,
             spawn_location,
         }
+    }
+
+    pub(super) fn spawn_location(&self) -> LocationId {
+        self.spawn_location
     }
 
     fn target(&self) -> &Arc<RecordingTarget> {
@@ -167,7 +170,7 @@ impl Task {
     #[inline]
     fn count(&self, end: Option<TaskEnd>) {
         if let Some(end) = end {
-            thread_leases::count_end(self.target(), self.polled_by, end);
+            thread_leases::count_end(self.target(), self.polled_by, self.spawn_location, end);
         }
     }
 }
