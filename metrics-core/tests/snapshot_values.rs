@@ -8,6 +8,7 @@ use common::{Hand, poll, registry};
 use core::time::Duration;
 use metrics_core::{
     Builder, HistogramConfig, MetricSet, PollStart, RuntimeMetrics, Sampling, Worker, WorkerNumber,
+    WorkerSnapshot,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -92,7 +93,7 @@ fn the_total_mean_weights_each_worker_by_its_polls() {
     workers.iter().for_each(Worker::submit);
     let snapshot = RuntimeMetrics::new(registry).snapshot();
     let mean = |nanos| Some(Duration::from_nanos(nanos));
-    let means = snapshot.workers().iter().map(|worker| worker.mean_poll_time());
+    let means = snapshot.workers().iter().map(WorkerSnapshot::mean_poll_time);
     assert!(means.eq([mean(1_000), mean(11_000)]));
     assert_eq!(snapshot.total().mean_poll_time(), mean(2_000));
 }

@@ -283,7 +283,9 @@ mod tests {
         assert!(storage.find(|_| visit(false)).is_none(), "no slot is free");
         assert_eq!(visits.take(), 0);
 
-        leased.iter().for_each(|slot| storage.release(&slot.lease));
+        for slot in &leased {
+            storage.release(&slot.lease);
+        }
         for i in 0..SLOTS {
             storage.find(|lease| visit(lease.claim_again(worker(i)))).unwrap();
         }

@@ -52,6 +52,7 @@ impl SpawnGuard {
         if RECORDING && matches!(SPAWN.get(), Spawn::InProgress) {
             thread_leases::count_spawn(target, polled_by, self.location);
         }
+        drop(self);
     }
 }
 

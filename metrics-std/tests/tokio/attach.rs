@@ -6,7 +6,7 @@ use core::time::Duration;
 use metrics_mock::ManualClock;
 use metrics_std::tokio::{AttachError, MeasuredRuntime, TokioAdapter, attach, attach_current};
 use metrics_std::watchdog::{StallKind, StallScanner};
-use metrics_std::{Clock, HistogramConfig, RuntimeMetrics, WorkerState};
+use metrics_std::{Clock, HistogramConfig, RuntimeMetrics, WorkerSnapshot, WorkerState};
 use std::sync::{Arc, mpsc};
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -27,7 +27,7 @@ fn states(metrics: &RuntimeMetrics) -> Vec<Option<WorkerState>> {
         .snapshot()
         .workers()
         .iter()
-        .map(|worker| worker.state())
+        .map(WorkerSnapshot::state)
         .collect()
 }
 

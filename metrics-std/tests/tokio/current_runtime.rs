@@ -3,11 +3,12 @@
 use super::{until, yields};
 use core::cell::Cell;
 use core::future::pending;
+use core::panic::AssertUnwindSafe;
 use metrics_std::tokio::{
     JoinSet, MeasuredRuntime, TokioAdapter, attach, spawn, spawn_blocking, spawn_local,
 };
 use metrics_std::{RuntimeMetrics, WorkerState};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::sync::Once;
 use tokio::runtime::{Builder, Handle, LocalOptions, Runtime};
 use tokio::task::LocalSet;
@@ -213,7 +214,10 @@ fn panic_of(f: impl FnOnce()) -> (String, Option<u32>) {
                 .file()
                 .ends_with("current_runtime.rs")
                 .then(|| location.line());
-            let message = info.payload_as_str().unwrap_or_default().to_owned();
+            let payload = info.payload();
+            let text = payload.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+            let message = text.unwrap_or_default().to_owned();
             let _ = PANICS.try_with(|panics| panics.set(Some((message, line))));
             default(info);
         }));

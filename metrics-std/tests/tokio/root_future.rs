@@ -131,7 +131,7 @@ fn an_attached_runtime_measures_a_root_future_in_place() {
     runtime.block_on(async {
         let line = line!() + 1;
         let root = Measured::root(&metrics, async {
-            assert_eq!(shown(&metrics, true), root_at(line))
+            assert_eq!(shown(&metrics, true), root_at(line));
         });
         root.await;
     });
