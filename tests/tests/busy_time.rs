@@ -3,9 +3,9 @@
 //! Tasks measure their own spans, and every bound follows from the moments at which the test reads the clock. A machine under load delays
 //! both alike, so that no bound depends on its speed.
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
@@ -74,18 +74,18 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Load(Arc<AtomicBool>);
 
 impl Load {
-    /// Starts `tasks` tasks, which call `step` again and again, and waits for each to run.
-    fn start(runtime: &Runtime, tasks: usize, step: fn(u32)) -> Self {
+    /// Starts `tasks` tasks, which call `work` again and again, and waits for each to run.
+    fn start(runtime: &Runtime, tasks: usize, work: fn(u32)) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (started, has_started) = mpsc::channel();
         for _ in 0..tasks {
-            let (started, stopped) = (started.clone(), Arc::clone(&stop));
+            let (running, must_end) = (started.clone(), Arc::clone(&stop));
             runtime.spawn(async move {
-                started.send(()).expect("the test waits");
+                running.send(()).expect("the test waits");
                 let mut steps = 0;
-                while !stopped.load(Ordering::Relaxed) {
+                while !must_end.load(Ordering::Relaxed) {
                     steps += 1;
-                    step(steps);
+                    work(steps);
                     yield_now().await;
                 }
             });
@@ -155,16 +155,16 @@ fn saturated_workers_that_are_handed_over_are_busy_all_the_time() {
 #[test]
 fn one_long_poll_is_busy_while_it_lasts() {
     let (runtime, metrics) = multi_thread(1);
-    let (begin, begun) = mpsc::channel();
+    let (begin, has_begun) = mpsc::channel();
     let stop = Arc::new(AtomicBool::new(false));
-    let stopped = Arc::clone(&stop);
+    let must_end = Arc::clone(&stop);
     let task = runtime.spawn(async move {
         begin.send(()).expect("the test waits");
-        while !stopped.load(Ordering::Relaxed) {
+        while !must_end.load(Ordering::Relaxed) {
             core::hint::spin_loop();
         }
     });
-    begun.recv().expect("the task runs");
+    has_begun.recv().expect("the task runs");
     let seen = readings(&metrics, || thread::sleep(SECOND / 2));
     assert!(
         seen.busy >= nearly(seen.least),
@@ -184,14 +184,13 @@ fn one_long_poll_is_busy_while_it_lasts() {
 
 /// Spins of 2 ms with sleeps between them, each followed by `after`. Returns the sum of the spins, as the task measures them.
 async fn now_and_then(after: fn()) -> Duration {
-    let spent = AtomicU64::new(0);
+    let mut spent = Duration::ZERO;
     for _ in 0..100 {
-        let span = spin(Duration::from_millis(2));
-        spent.fetch_add(span.as_nanos() as u64, Ordering::Relaxed);
+        spent += spin(Duration::from_millis(2));
         after();
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
-    Duration::from_nanos(spent.into_inner())
+    spent
 }
 
 /// Runs them on a runtime of one worker. Returns the readings, Tokio's own busy time, and the sum of the spins.
@@ -213,7 +212,11 @@ fn mostly_idle(after: fn()) -> (Readings, Duration, Duration) {
             .expect("it does not panic");
         wait();
     });
-    (seen, tokio.worker_total_busy_duration(0) - before, spun)
+    (
+        seen,
+        tokio.worker_total_busy_duration(0).saturating_sub(before),
+        spun,
+    )
 }
 
 #[test]

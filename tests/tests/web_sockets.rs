@@ -1,7 +1,7 @@
-//! WebSockets of axum: the task that uses the upgraded connection is measured if the handler wraps it.
+//! Web sockets of axum: the task that uses the upgraded connection is measured if the handler wraps it.
 
+use core::net::SocketAddr;
 use core::time::Duration;
-use std::net::SocketAddr;
 
 use axum::Router;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};

@@ -60,10 +60,10 @@ fn both_threads_keep_their_numbers_and_the_poll_ends_where_it_began() {
 fn the_poll_that_gave_its_worker_away_is_visible_when_it_ends() {
     let (runtime, metrics, spawner) = multi_thread(1);
     let (steps, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-    let (stepped, stopped) = (Arc::clone(&steps), Arc::clone(&stop));
+    let (counter, must_end) = (Arc::clone(&steps), Arc::clone(&stop));
     let bare = runtime.spawn(async move {
-        while !stopped.load(Ordering::Relaxed) {
-            stepped.fetch_add(1, Ordering::Relaxed);
+        while !must_end.load(Ordering::Relaxed) {
+            counter.fetch_add(1, Ordering::Relaxed);
             tokio::task::yield_now().await;
         }
     });

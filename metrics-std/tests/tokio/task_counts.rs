@@ -80,7 +80,7 @@ fn a_task_that_a_closed_runtime_refuses_is_neither_spawned_nor_ended() {
 
 /// The ways in which a runtime ends.
 const SHUTDOWNS: [fn(Runtime); 3] = [drop, Runtime::shutdown_background, |runtime| {
-    runtime.shutdown_timeout(Duration::from_millis(1))
+    runtime.shutdown_timeout(Duration::from_millis(1));
 }];
 
 /// Spawned and ended tasks come from one source: they are equal after the runtime has ended, although tasks spawn others when they are
@@ -130,11 +130,11 @@ fn spawned_and_ended_tasks_are_equal_however_the_runtime_ends() {
             let tasks = metrics.tasks().unwrap();
             tasks.completed == 1 && tasks.cancelled >= 51 && tasks.alive() == 0
         });
-        let spawned = metrics.spawned_tasks_count().unwrap();
-        assert!((52..=57).contains(&spawned), "{spawned}");
+        let in_all = metrics.spawned_tasks_count().unwrap();
+        assert!((52..=57).contains(&in_all), "{in_all}");
         let snapshot = metrics.snapshot();
-        assert_eq!(snapshot.spawned_tasks_count(), Some(spawned));
-        assert_eq!(ends(&metrics), [Some(1), Some(spawned - 1), Some(0)]);
+        assert_eq!(snapshot.spawned_tasks_count(), Some(in_all));
+        assert_eq!(ends(&metrics), [Some(1), Some(in_all - 1), Some(0)]);
         until(|| metrics.covered_tasks() == Some(0) && metrics.num_alive_tasks() == Some(0));
     }
 }
