@@ -1,6 +1,8 @@
 //! Workers that change threads in the middle of a poll: `block_in_place`.
 
 use super::{build, multi_thread, until, yields};
+#[cfg(not(tokio_unstable))]
+use core::time::Duration;
 use metrics_std::tokio::TokioAdapter;
 use metrics_std::watchdog::StallScanner;
 use metrics_std::{Sampling, Snapshot, WorkerState};
@@ -58,7 +60,10 @@ fn both_threads_keep_their_numbers_and_the_poll_ends_where_it_began() {
 #[cfg(not(tokio_unstable))]
 #[test]
 fn the_poll_that_gave_its_worker_away_is_visible_when_it_ends() {
-    let (runtime, metrics, spawner) = multi_thread(1);
+    // No poll lasts so long that it submits for that reason.
+    let adapter =
+        TokioAdapter::builder().configure(|metrics| metrics.submit_interval(Duration::from_secs(1_000)));
+    let (runtime, metrics, spawner) = build(adapter, Builder::new_multi_thread().worker_threads(1));
     let (steps, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let (counter, must_end) = (Arc::clone(&steps), Arc::clone(&stop));
     let bare = runtime.spawn(async move {
