@@ -159,10 +159,28 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         let hooks = self.hooks();
         let flags = hooks.flags();
         if flags.is_sampling() {
-            return self.start_sampled_poll(start.scheduled_at, start.spawn_location);
+            return self.start_sampled_poll(start.scheduled_at, start.spawn_location, false);
         }
         hooks.start_plain_poll(flags, start.spawn_location);
         Recorded::NOTHING
+    }
+
+    /// Decides at random whether the schedule latency of a poll is measured, if the switch is
+    /// [`Sampling::OneIn`](crate::Sampling::OneIn). `None` if it is measured for every poll or for none.
+    ///
+    /// [`start_poll`](Self::start_poll) decides this itself, when the wake has already read the clock. A runtime that
+    /// decides it when the task's previous poll starts avoids the clock reads of wakes whose poll is not measured. It
+    /// then starts the poll with [`start_chosen_poll`](Self::start_chosen_poll).
+    #[inline]
+    pub fn choose_latency(&self) -> Option<bool> {
+        self.hooks().choose_latency()
+    }
+
+    /// Reports a poll as [`start_poll`](Self::start_poll) does, after [`choose_latency`](Self::choose_latency) has
+    /// decided whether its schedule latency is measured: if `scheduled_at` is set, it is.
+    #[inline]
+    pub fn start_chosen_poll(&self, start: PollStart) -> Recorded {
+        self.start_sampled_poll(start.scheduled_at, start.spawn_location, true)
     }
 
     /// Reports that the poll ended, by a return or by a panic. Outside a poll, this counts nothing and submits if a
@@ -185,13 +203,18 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
     // Outlined, as are the two functions below: with all sampling off, the hooks of a poll are then so short that the
     // caller keeps its registers.
     #[inline(never)]
-    fn start_sampled_poll(&self, scheduled_at: Option<Timestamp>, spawn_location: LocationId) -> Recorded {
+    fn start_sampled_poll(
+        &self,
+        scheduled_at: Option<Timestamp>,
+        spawn_location: LocationId,
+        latency_is_chosen: bool,
+    ) -> Recorded {
         let hooks = self.hooks();
         let start = PollStart {
             scheduled_at,
             spawn_location,
         };
-        let outcome = hooks.start_sampled_poll(hooks.flags(), start);
+        let outcome = hooks.start_sampled_poll(hooks.flags(), start, latency_is_chosen);
         if let Some(locations) = &self.locations {
             locations.start_poll(outcome.recorded.nanos());
         }

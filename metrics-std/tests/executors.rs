@@ -3,13 +3,16 @@
 
 use core::cell::RefCell;
 use core::future::{Future, pending, poll_fn};
+use core::num::NonZeroU32;
 use core::pin::pin;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use futures::task::LocalSpawnExt;
 use metrics_mock::ManualClock;
-use metrics_std::{Builder, Clock, HistogramConfig, Measured, RuntimeMetrics, Sampling, build_wrapped};
+use metrics_std::{
+    Builder, Clock, HistogramConfig, Measured, RuntimeMetrics, Sampling, TimeSource, Timestamp, build_wrapped,
+};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -140,6 +143,82 @@ fn the_first_wake_since_the_last_poll_counts() {
     assert!(task.as_mut().poll(&mut cx).is_pending());
     assert_eq!(sums(&metrics)[1], (350, 2));
     assert_eq!(metrics.poll_count().unwrap(), Some(3));
+}
+
+/// A clock that counts its reads.
+struct CountedClock {
+    clock: ManualClock,
+    reads: AtomicU32,
+}
+
+impl TimeSource for CountedClock {
+    fn now(&self) -> Timestamp {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.clock.now()
+    }
+
+    fn ticks_per_second(&self) -> u64 {
+        self.clock.ticks_per_second()
+    }
+
+    fn resolution(&self) -> Duration {
+        self.clock.resolution()
+    }
+}
+
+#[test]
+fn a_wake_reads_the_clock_only_if_its_poll_is_sampled() {
+    const POLLS: u32 = 20_000;
+    let clock = Arc::new(CountedClock {
+        clock: ManualClock::new(),
+        reads: AtomicU32::new(0),
+    });
+    let one_in_100 = Sampling::OneIn(NonZeroU32::new(100).unwrap());
+    let description = Builder::new()
+        .epoch(1)
+        .schedule_latency(HistogramConfig::DEFAULT)
+        .schedule_latency_sampling(one_in_100);
+    let metrics = build_wrapped(description, Clock::custom(Arc::clone(&clock))).unwrap();
+    let waker = Mutex::new(None);
+    let mut task = pin!(Measured::task(
+        &metrics,
+        poll_fn(|cx| {
+            *waker.lock().unwrap() = Some(cx.waker().clone());
+            Poll::<()>::Pending
+        })
+    ));
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut poll = || assert!(task.as_mut().poll(&mut cx).is_pending());
+    poll();
+    let before = clock.reads.load(Ordering::Relaxed);
+    for _ in 1..POLLS {
+        waker.lock().unwrap().as_ref().unwrap().wake_by_ref();
+        clock.clock.advance(nanos(50));
+        poll();
+    }
+    let reads = clock.reads.load(Ordering::Relaxed) - before;
+    let snapshot = metrics.snapshot();
+    let latency = snapshot.total().schedule_latency().unwrap();
+    let samples = latency.samples();
+    assert!(samples.abs_diff(u64::from(POLLS / 100)) < 60, "{samples} samples");
+    assert_eq!(latency.histogram().sum(), 50 * samples);
+    // Two for each sample, and one now and then for polls that are not timed.
+    assert!(
+        u64::from(reads) <= 2 * samples + u64::from(POLLS / 50),
+        "{reads} reads, {samples} samples"
+    );
+
+    // Every poll is measured again as soon as the switch is latched.
+    metrics
+        .registry()
+        .switches()
+        .set_schedule_latency(Sampling::Every);
+    for _ in 0..100 {
+        waker.lock().unwrap().as_ref().unwrap().wake_by_ref();
+        poll();
+    }
+    let more = metrics.snapshot().total().schedule_latency().unwrap().samples() - samples;
+    assert!((98..=100).contains(&more), "{more} of 100");
 }
 
 #[test]

@@ -369,7 +369,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     pub(crate) fn start_poll(&self, start: PollStart) -> Outcome {
         let flags = self.flags();
         if flags.0 & TIMED != 0 {
-            return self.start_sampled_poll(flags, start);
+            return self.start_sampled_poll(flags, start, false);
         }
         self.start_plain_poll(flags, start.spawn_location);
         Outcome {
@@ -400,9 +400,9 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
 
     /// Returns the histograms that measure the poll that starts.
     #[inline(always)]
-    fn draw(&self, flags: u32) -> Draw {
+    fn draw(&self, flags: u32, latency_is_chosen: bool) -> Draw {
         if flags & RANDOM != 0 {
-            return self.state.sampling.draw();
+            return self.state.sampling.draw(latency_is_chosen);
         }
         Draw {
             poll_time: flags & EVERY_POLL != 0,
@@ -412,8 +412,13 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
 
     /// Starts any other poll. Returns `true` if the batch must be submitted at the end of the poll.
     #[inline(always)]
-    pub(crate) fn start_sampled_poll(&self, Flags(flags): Flags, start: PollStart) -> Outcome {
-        let draw = self.draw(flags);
+    pub(crate) fn start_sampled_poll(
+        &self,
+        Flags(flags): Flags,
+        start: PollStart,
+        latency_is_chosen: bool,
+    ) -> Outcome {
+        let draw = self.draw(flags, latency_is_chosen);
         let measured = draw.poll_time;
         let latency = start.scheduled_at.filter(|_| draw.schedule_latency);
         let mut outcome = Outcome {

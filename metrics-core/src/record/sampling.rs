@@ -52,12 +52,22 @@ impl<C: U32Cell> Sampling<C> {
         self.schedule_latency.set(schedule_latency, &self.random);
     }
 
-    /// Returns whether to measure the next poll. Histograms with the same sampling measure the same polls.
+    /// Returns whether to measure the schedule latency of a poll. `None` if it is measured for all polls or for none.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    #[inline]
+    pub(crate) fn draw_latency(&self) -> Option<bool> {
+        (self.schedule_latency.one_in.get() > 1).then(|| self.schedule_latency.is_next(&self.random))
+    }
+
+    /// Returns whether to measure the next poll. Histograms with the same sampling measure the same polls, unless
+    /// [`draw_latency`](Self::draw_latency) has chosen those with a schedule latency.
     // Outlined: hooks call it only if a switch is `OneIn`.
     #[inline(never)]
-    pub(crate) fn draw(&self) -> Draw {
+    pub(crate) fn draw(&self, latency_is_chosen: bool) -> Draw {
         let poll_time = self.poll_time.is_next(&self.random);
-        let schedule_latency = if self.schedule_latency.one_in.get() == self.poll_time.one_in.get() {
+        let schedule_latency = if latency_is_chosen {
+            self.schedule_latency.one_in.get() != 0
+        } else if self.schedule_latency.one_in.get() == self.poll_time.one_in.get() {
             poll_time
         } else {
             self.schedule_latency.is_next(&self.random)
@@ -174,7 +184,7 @@ mod tests {
     #[test]
     fn the_drawn_polls_are_those_that_the_distances_give() {
         let drawn = sampling(4, 3);
-        let drawn: Vec<u64> = (0..1_000).filter(|_| drawn.draw().poll_time).collect();
+        let drawn: Vec<u64> = (0..1_000).filter(|_| drawn.draw(false).poll_time).collect();
         let mut measured = Vec::new();
         each_measured(4, 3, 1_000, |poll| measured.push(poll));
         assert_eq!(drawn, measured);
@@ -222,7 +232,7 @@ mod tests {
     fn one_poll_in_n_is_measured_on_average() {
         for n in [2, 3, 100, 10_000] {
             let sampling = sampling(n, 1);
-            let samples = (0..POLLS).filter(|_| sampling.draw().poll_time).count() as u32;
+            let samples = (0..POLLS).filter(|_| sampling.draw(false).poll_time).count() as u32;
             let expected = POLLS / n;
             assert!(samples.abs_diff(expected) * 4 <= expected, "1 in {n}: {samples}");
         }
@@ -232,11 +242,11 @@ mod tests {
     fn the_same_share_measures_the_same_polls() {
         let sampling = sampling(4, 1);
         for _ in 0..1_000 {
-            let draw = sampling.draw();
+            let draw = sampling.draw(false);
             assert_eq!(draw.poll_time, draw.schedule_latency);
         }
         sampling.set(4, 1);
-        let every = (0..1_000).all(|_| sampling.draw().schedule_latency);
+        let every = (0..1_000).all(|_| sampling.draw(false).schedule_latency);
         assert!(every, "a different sampling is drawn separately");
     }
 

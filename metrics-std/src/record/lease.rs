@@ -80,15 +80,19 @@ impl Lease {
         self.depth.get() > 0 || self.hooked.get().is_some()
     }
 
-    /// Starts a poll of a measured task.
+    /// Starts a poll of a measured task. `latency_is_chosen` if [`Worker::choose_latency`] has decided on its schedule latency.
     #[inline]
-    pub(crate) fn start_poll(&self, start: PollStart) -> OpenPoll {
+    pub(crate) fn start_poll(&self, start: PollStart, latency_is_chosen: bool) -> OpenPoll {
         let depth = self.depth.get();
         self.depth.set(depth + 1);
         if depth == 0 && !self.worker.is_polling() {
             // The time since the last timestamp may include other work.
             self.worker.discard_last_timestamp();
-            self.worker.start_poll(start);
+            if latency_is_chosen {
+                self.worker.start_chosen_poll(start);
+            } else {
+                self.worker.start_poll(start);
+            }
             OpenPoll::Outermost
         } else if depth == 0 && self.hooked.get().is_some() {
             // The runtime's hook reported a location inside the library that spawned the task for the user.
@@ -207,7 +211,7 @@ impl Lease {
     /// Starts a poll that a hook reports.
     pub(crate) fn start_hooked_poll(&self, start: PollStart) {
         self.worker.discard_last_timestamp();
-        self.worker.start_poll(start);
+        self.worker.start_chosen_poll(start);
         self.hooked.set(Some(PollEnd::Pending));
     }
 

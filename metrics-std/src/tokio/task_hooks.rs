@@ -34,8 +34,9 @@ impl TaskCallbacks {
         let before = Arc::clone(target);
         self.before_poll.push(Box::new(move |meta| {
             if let Some(lease) = thread_leases::lease_for_poll(&before, PolledBy::Runtime) {
+                let is_measured = lease.worker.choose_latency().unwrap_or(true);
                 let start = PollStart {
-                    scheduled_at: scheduled_at(&before, meta),
+                    scheduled_at: is_measured.then(|| scheduled_at(&before, meta)).flatten(),
                     spawn_location: location::intern(meta.spawned_at()),
                 };
                 lease.start_hooked_poll(start);

@@ -27,6 +27,12 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.state.flags.set(self.state.flags.get() | LOCATED);
     }
 
+    /// Decides whether the schedule latency of a poll is measured. `None` if it is measured for all polls or for none.
+    #[inline(always)]
+    pub(crate) fn choose_latency(&self) -> Option<bool> {
+        self.state.sampling.draw_latency()
+    }
+
     /// Returns `true` during a poll.
     #[inline(always)]
     pub(crate) fn is_polling(&self) -> bool {
@@ -80,7 +86,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     /// Records a poll that has ended, from its two timestamps.
     pub(crate) fn record_poll(&self, start: PollStart, started: Timestamp, ended: Timestamp) -> WholePoll {
         self.count(|counters| &counters.poll_count, 1);
-        let draw = self.draw(self.state.flags.get());
+        let draw = self.draw(self.state.flags.get(), false);
         let mut poll = WholePoll::default();
         if let Some(scheduled_at) = start.scheduled_at
             && draw.schedule_latency

@@ -89,12 +89,13 @@ impl Task {
         };
         let Some(lease) = lease else {
             let _poll = ExternalPoll::start(Arc::clone(self.target()), start);
-            let (polled, end) = self.poll_inner(cx, inner);
+            let (polled, end) = self.poll_inner(cx, None, inner);
             self.count(end);
             return polled;
         };
-        let mut poll = LeasedPoll::start(lease, start);
-        let (polled, end) = self.poll_inner(cx, inner);
+        let latency_is_chosen = matches!(&self.stage, Stage::Polled(waker) if waker.is_chosen());
+        let mut poll = LeasedPoll::start(lease, start, latency_is_chosen);
+        let (polled, end) = self.poll_inner(cx, Some(&poll.lease.worker), inner);
         if polled.is_pending() {
             poll.end = PollEnd::Pending;
         }
@@ -133,6 +134,7 @@ impl Task {
     fn poll_inner<T>(
         &mut self,
         cx: &mut Context<'_>,
+        worker: Option<&Worker>,
         inner: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> (Poll<T>, Option<TaskEnd>) {
         if let Stage::Fresh(target, _) = &self.stage
@@ -144,7 +146,11 @@ impl Task {
             life.start_poll();
         }
         let polled = match &mut self.stage {
-            Stage::Polled(waker) => inner(&mut waker.context(cx.waker())),
+            Stage::Polled(waker) => {
+                // Before the future is polled: a wake during a poll belongs to the next poll.
+                waker.choose(worker.and_then(Worker::choose_latency));
+                inner(&mut waker.context(cx.waker()))
+            }
             // Schedule latency is not measured, so wakes are not stamped.
             Stage::Fresh(..) => inner(cx),
         };
@@ -201,8 +207,8 @@ struct LeasedPoll {
 
 impl LeasedPoll {
     #[inline]
-    fn start(lease: Rc<Lease>, start: PollStart) -> Self {
-        let open = lease.start_poll(start);
+    fn start(lease: Rc<Lease>, start: PollStart, latency_is_chosen: bool) -> Self {
+        let open = lease.start_poll(start, latency_is_chosen);
         Self {
             lease,
             open,

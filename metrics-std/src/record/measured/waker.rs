@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Wake;
 
 use metrics_core::{Timestamp, WakeStamp};
+use portable_atomic::{AtomicBool, Ordering};
 
 use crate::record::target::RecordingTarget;
 
@@ -14,6 +15,8 @@ struct Stamping {
     /// The executor's waker.
     inner: Waker,
     stamp: Stamp,
+    /// Whether the next poll's schedule latency is not measured, so that wakes need no time. That of the first waker counts.
+    is_skipped: AtomicBool,
 }
 
 /// The cell that contains the time of the first wake since the last poll.
@@ -25,9 +28,9 @@ enum Stamp {
 }
 
 impl Stamping {
-    fn stamp(&self) -> &WakeStamp {
+    fn stamp(&self) -> (&WakeStamp, &AtomicBool) {
         match &self.stamp {
-            Stamp::Here(stamp) => stamp,
+            Stamp::Here(stamp) => (stamp, &self.is_skipped),
             // One step at most: see `TaskWaker::follow`.
             Stamp::In(first) => first.stamp(),
         }
@@ -35,7 +38,11 @@ impl Stamping {
 
     #[inline]
     fn mark(&self) {
-        self.target.registry.stamp(self.stamp());
+        let (stamp, is_skipped) = self.stamp();
+        // Ordering: relaxed, here and in `choose`: a wake that sees an earlier choice stamps or skips one poll too many.
+        if !is_skipped.load(Ordering::Relaxed) {
+            self.target.registry.stamp(stamp);
+        }
     }
 }
 
@@ -55,22 +62,45 @@ impl Wake for Stamping {
 pub(super) struct TaskWaker {
     shared: Arc<Stamping>,
     waker: Waker,
+    /// Whether it was decided if the schedule latency of the next poll is measured.
+    is_chosen: bool,
 }
 
 impl TaskWaker {
     pub(super) fn new(target: Arc<RecordingTarget>, inner: &Waker) -> Self {
-        Self::of(Stamping {
-            target,
-            inner: inner.clone(),
-            stamp: Stamp::Here(WakeStamp::new()),
-        })
+        Self::of(
+            Stamping {
+                target,
+                inner: inner.clone(),
+                stamp: Stamp::Here(WakeStamp::new()),
+                is_skipped: AtomicBool::new(false),
+            },
+            false,
+        )
     }
 
-    fn of(shared: Stamping) -> Self {
+    fn of(shared: Stamping, is_chosen: bool) -> Self {
         let shared = Arc::new(shared);
         Self {
             waker: Waker::from(Arc::clone(&shared)),
             shared,
+            is_chosen,
+        }
+    }
+
+    /// Returns whether [`choose`](Self::choose) has decided if the schedule latency of the poll that begins now is measured.
+    #[inline]
+    pub(super) fn is_chosen(&self) -> bool {
+        self.is_chosen
+    }
+
+    /// Decides if the schedule latency of the next poll is measured; `None` leaves this to the start of that poll.
+    #[inline]
+    pub(super) fn choose(&mut self, is_measured: Option<bool>) {
+        if self.is_chosen || is_measured.is_some() {
+            self.is_chosen = is_measured.is_some();
+            let (_, is_skipped) = self.shared.stamp();
+            is_skipped.store(is_measured == Some(false), Ordering::Relaxed);
         }
     }
 
@@ -81,7 +111,7 @@ impl TaskWaker {
     /// Returns when the task was first woken since the last call.
     #[inline]
     pub(super) fn take(&self) -> Option<Timestamp> {
-        self.shared.stamp().take()
+        self.shared.stamp().0.take()
     }
 
     /// Returns a context whose waker stamps the wake and then wakes `inner`.
@@ -99,10 +129,12 @@ impl TaskWaker {
             Stamp::Here(_) => &self.shared,
             Stamp::In(first) => first,
         };
-        *self = Self::of(Stamping {
+        let shared = Stamping {
             target: Arc::clone(&self.shared.target),
             inner: inner.clone(),
             stamp: Stamp::In(Arc::clone(first)),
-        });
+            is_skipped: AtomicBool::new(false),
+        };
+        *self = Self::of(shared, self.is_chosen);
     }
 }
