@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Demo(crate::demo::Cli),
     /// Run firmware in QEMU, show its task table and measure the cost of metrics
     Firmware(crate::firmware::Cli),
+    /// Try the exporters, the dashboard, the alerts and their rules with real servers
+    Ops,
     /// Run the test matrix on every kind of target
     TestMatrix(TestMatrix),
     /// Check documents, manifests and file lengths

@@ -17,6 +17,7 @@ mod matrix;
 mod metadata;
 mod mutate;
 mod needs;
+mod ops;
 mod targets;
 mod tidy;
 mod tokio_on_core;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Ok(Command::TestMatrix(flags)) => matrix::run(&flags),
         Ok(Command::Tidy(flags)) => tidy::run(&flags),
         Ok(Command::Mutate(flags)) => mutate::run(&flags),
+        Ok(Command::Ops) => ops::run(),
         Ok(Command::ZeroCost) => zero_cost::run(),
         Ok(Command::TokioOnCore) => tokio_on_core::run(),
         Ok(Command::Wasm(flags)) => wasm::run(&flags),

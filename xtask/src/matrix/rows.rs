@@ -5,6 +5,7 @@
 
 use super::row::{Row, Step};
 use crate::needs::Need;
+use crate::ops;
 use crate::targets::{AARCH64, CORTEX_M0, CORTEX_M3, HOST, I686, POWERPC, RISCV32IMC, WASM32};
 use crate::wasm;
 
@@ -29,17 +30,12 @@ pub(super) static ROWS: &[Row] = &[
         ..Row::new("lint", &HOST, "formatted, no clippy warning")
     },
     Row {
-        wants: &[
-            Need::Program("prometheus", "prometheus"),
-            Need::Program("promtool", "prometheus"),
-            Need::Python("prometheus_client", "python3-prometheus-client"),
-            Need::Pip("opentelemetry.proto.collector.metrics.v1", "opentelemetry-proto"),
-        ],
+        wants: ops::NEEDS,
         steps: &[Step::cargo(HOST_TESTS)],
         ..Row::new(
             "host",
             &HOST,
-            "everything: unit, doc, conformance, oracle, Prometheus, OpenTelemetry",
+            "everything: unit, doc, conformance, oracle, Prometheus, OpenTelemetry, alerts",
         )
     },
     Row {

@@ -8,5 +8,6 @@
 mod child;
 mod command_line;
 mod document;
+mod prometheus;
 mod scraped;
 mod served;

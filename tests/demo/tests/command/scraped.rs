@@ -1,19 +1,11 @@
 //! A real Prometheus server scrapes the demo and computes quantiles.
 
 use crate::child::{Demo, alone};
+use crate::prometheus::{Prometheus, wait_for};
 use metrics_core::{HeapStorage, HistogramSnapshot, Snapshot};
 use metrics_std::export::Edges;
-use outside::Killed;
-use serde_json::Value;
-use std::fs;
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
-
-/// More than any wait of this test takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+use std::time::Duration;
 
 #[test]
 fn prometheus_answers_what_the_snapshot_says() {
@@ -27,12 +19,10 @@ fn prometheus_answers_what_the_snapshot_says() {
     let lines = thread::spawn(move || demo.lines.by_ref().for_each(drop));
 
     let folder = tempfile::tempdir().expect("no temporary folder");
-    let config = folder.path().join("prometheus.yml");
     let settings = format!(
         "global: {{scrape_interval: 1s}}\nscrape_configs: [{{job_name: demo, static_configs: [{{targets: ['{address}']}}]}}]\n"
     );
-    fs::write(&config, settings).expect("can't write the configuration");
-    let prometheus = Prometheus::start(&program, folder.path());
+    let prometheus = Prometheus::start(&program, folder.path(), &settings);
 
     // A value that is scraped after `before` is read, and queried before `after` is read, lies between the two.
     let before = wait_for("10000 polls", || {
@@ -112,58 +102,4 @@ fn snapshot(address: &str) -> Snapshot<HeapStorage> {
         .call()
         .expect("the demo serves");
     answer.body_mut().read_json().expect("it is a snapshot")
-}
-
-#[track_caller]
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let give_up = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < give_up, "no {what} in {PATIENCE:?}");
-        thread::sleep(Duration::from_millis(100));
-    }
-}
-
-/// A Prometheus server of this test alone.
-struct Prometheus {
-    address: String,
-    _child: Killed,
-}
-
-impl Prometheus {
-    /// Starts one that keeps everything in `folder`, and waits until it is ready.
-    fn start(program: &Path, folder: &Path) -> Self {
-        // Prometheus can't choose a port and report it, so this uses one that was free a moment ago.
-        let listener = TcpListener::bind("127.0.0.1:0").expect("no free port");
-        let address = listener.local_addr().expect("it is bound").to_string();
-        drop(listener);
-        let child = Command::new(program)
-            .arg(format!(
-                "--config.file={}",
-                folder.join("prometheus.yml").display()
-            ))
-            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let child = Killed(child.expect("Prometheus does not start"));
-        wait_for("answer of Prometheus", || {
-            ureq::get(format!("http://{address}/-/ready")).call().ok()
-        });
-        Self {
-            address,
-            _child: child,
-        }
-    }
-
-    /// The first value that answers `query`.
-    fn ask(&self, query: &str) -> Option<f64> {
-        let url = format!("http://{}/api/v1/query", self.address);
-        let mut answer = ureq::get(url).query("query", query).call().ok()?;
-        let answer: Value = answer.body_mut().read_json().ok()?;
-        answer.pointer("/data/result/0/value/1")?.as_str()?.parse().ok()
-    }
 }
