@@ -24,4 +24,11 @@ extern "C" {
     /// Runs `job` as a microtask: after the current job, and before rendering, timers and input.
     #[wasm_bindgen(catch, js_name = queueMicrotask)]
     pub(crate) fn queue_microtask(job: &JsValue) -> Result<(), JsValue>;
+
+    /// Runs `job` as a task of its own, after at least `ms` milliseconds.
+    #[wasm_bindgen(catch, js_name = setTimeout)]
+    pub(crate) fn set_timeout(job: &JsValue, ms: f64) -> Result<Timer, JsValue>;
+
+    /// A number in browsers, an object in Node.
+    pub(crate) type Timer;
 }

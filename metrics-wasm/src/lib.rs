@@ -18,7 +18,8 @@
 //!
 //! - Durations are as precise as the host's clock, which browsers make coarse on purpose: see [`PerformanceClock`].
 //! - A monitor measures only the futures that it wraps. Other work on the thread shows as loop lag and busy time of the [`EventLoop`].
-//! - If a panic aborts, as it does on `wasm32-unknown-unknown` by default, a task that panics never ends.
+//! - A panic that aborts, as it does on `wasm32-unknown-unknown` by default, is a trap: nothing on the stack is dropped. The poll ends at
+//!   the end of the turn then, and its task counts as panicked. A host without `queueMicrotask` shows no such end.
 //!
 //! # Features
 //!
@@ -31,8 +32,10 @@ mod host;
 #[cfg(feature = "js")]
 pub mod js;
 pub mod location;
+mod long_polls;
 mod measured;
 mod monitor;
+mod open_polls;
 mod probe;
 #[cfg(feature = "js")]
 mod prometheus;

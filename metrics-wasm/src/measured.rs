@@ -1,12 +1,13 @@
 //! The wrapper of a future that records its polls, its wakes and its end.
 
+use crate::open_polls::OpenPoll;
 use crate::recorder::Recorder;
 use crate::waker::TaskWaker;
 use core::fmt;
 use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
-use metrics_core::{IfRecording, LocationId, PollStart, TaskEnd, TaskLife};
+use metrics_core::{IfRecording, PollStart, TaskEnd, TaskLife};
 use pin_project_lite::pin_project;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -45,7 +46,6 @@ pub(crate) struct Task {
     shared: Arc<TaskWaker>,
     /// The waker that every poll passes to the future.
     waker: Waker,
-    spawn_location: LocationId,
     life: TaskLife,
 }
 
@@ -74,18 +74,19 @@ impl<F: Future> Future for Measured<F> {
 /// Ends the poll when it is dropped, so also if the future panics.
 struct PollGuard<'a> {
     task: &'a mut Task,
-    nested: bool,
+    open: OpenPoll,
 }
 
 impl<'a> PollGuard<'a> {
     fn start(task: &'a mut Task, inner: &Waker) -> Self {
         task.life.start_poll();
         let scheduled_at = task.shared.start_poll(inner);
-        let nested = !task.recorder.start_poll(PollStart {
+        let start = PollStart {
             scheduled_at,
-            spawn_location: task.spawn_location,
-        });
-        Self { task, nested }
+            spawn_location: task.shared.spawn_location,
+        };
+        let open = task.recorder.start_poll(start, &task.shared);
+        Self { task, open }
     }
 
     fn end(self, ready: bool) {
@@ -97,9 +98,7 @@ impl<'a> PollGuard<'a> {
 impl Drop for PollGuard<'_> {
     fn drop(&mut self) {
         self.task.shared.end_poll();
-        if !self.nested {
-            self.task.recorder.end_poll();
-        }
+        self.task.recorder.end_poll(&self.open, &self.task.shared);
     }
 }
 
@@ -108,20 +107,21 @@ impl Task {
     pub(crate) fn new(recorder: &Rc<Recorder>, spawned_at: &'static Location<'static>) -> Self {
         let spawn_location = crate::location::intern(spawned_at);
         recorder.worker.task_spawned_at(spawn_location);
-        let shared = recorder.spawned();
+        let shared = recorder.spawned(spawn_location);
         Self {
             recorder: Rc::clone(recorder),
             waker: Waker::from(Arc::clone(&shared)),
             shared,
-            spawn_location,
             life: TaskLife::new(),
         }
     }
 
     fn count(&self, end: Option<TaskEnd>) {
-        if let Some(end) = end {
-            self.shared.end();
-            self.recorder.worker.task_ended_at(self.spawn_location, end);
+        if let Some(end) = end
+            && self.shared.end()
+        {
+            let spawn_location = self.shared.spawn_location;
+            self.recorder.worker.task_ended_at(spawn_location, end);
         }
     }
 }

@@ -1,51 +1,27 @@
 //! The recorder of one thread: a worker whose hooks are called at each measured poll and at the end of each turn.
 
+use crate::host;
+use crate::long_polls::LongPolls;
+use crate::open_polls::{OpenPoll, OpenPolls};
 use crate::runtime::{Registry, Worker};
 use crate::turn::{self, Turn};
 use crate::waker::{TaskWaker, Wakes};
-use core::cell::{Cell, RefCell};
-use metrics_core::{LeaseError, LocationId, PollStart, Timestamp};
+use core::cell::RefCell;
+use metrics_core::{LeaseError, LocationId, PollStart, TaskEnd};
 use std::rc::Rc;
 use std::sync::Arc;
+use wasm_bindgen::closure::Closure;
 
 /// The state that a monitor shares with its clones.
 pub(crate) struct Recorder {
     pub(crate) registry: Arc<Registry>,
     pub(crate) worker: Worker,
     pub(crate) wakes: Arc<Wakes>,
+    pub(crate) long_polls: LongPolls,
     turn: Turn<Self>,
-    /// Whether a measured future is being polled. A poll that starts now is nested.
-    polling: Cell<bool>,
-    long_polls: LongPolls,
-}
-
-/// Polls longer than a threshold, for the stall reports of [`EventLoop`](crate::EventLoop). The worker's histogram does not
-/// say which poll was long.
-#[derive(Default)]
-struct LongPolls {
-    /// Nanoseconds. `None` while there is no listener.
-    threshold: Cell<Option<u64>>,
-    in_progress: Cell<Option<(Timestamp, LocationId)>>,
-    found: RefCell<Vec<(Timestamp, Timestamp, LocationId)>>,
-}
-
-impl LongPolls {
-    fn start(&self, worker: &Worker, spawn_location: LocationId) {
-        if self.threshold.get().is_some() {
-            self.in_progress.set(Some((worker.now(), spawn_location)));
-        }
-    }
-
-    fn end(&self, worker: &Worker) {
-        if let (Some((start, spawn_location)), Some(threshold)) =
-            (self.in_progress.take(), self.threshold.get())
-        {
-            let end = worker.now();
-            if worker.registry().scale().nanos(end, start) >= threshold {
-                self.found.borrow_mut().push((start, end, spawn_location));
-            }
-        }
-    }
+    open_polls: OpenPolls,
+    /// Tasks whose polls were in progress at the end of a turn. They have trapped, unless their polls end after all.
+    lost: RefCell<Vec<Arc<TaskWaker>>>,
 }
 
 impl Recorder {
@@ -57,65 +33,63 @@ impl Recorder {
             registry,
             worker,
             wakes: Arc::default(),
-            turn: Turn::new(recorder.clone()),
-            polling: Cell::new(false),
             long_polls: LongPolls::default(),
+            turn: Turn::new(recorder.clone()),
+            open_polls: OpenPolls::default(),
+            lost: RefCell::default(),
         }))
     }
 
-    /// Keeps polls of at least `threshold` nanoseconds for [`take_long_polls`](Self::take_long_polls). `u64::MAX` keeps none.
-    pub(crate) fn watch_long_polls(&self, threshold: u64) {
-        self.long_polls
-            .threshold
-            .set(Some(threshold).filter(|&nanos| nanos != u64::MAX));
+    pub(crate) fn spawned(&self, spawn_location: LocationId) -> Arc<TaskWaker> {
+        TaskWaker::spawned(
+            Arc::clone(&self.registry),
+            Arc::clone(&self.wakes),
+            spawn_location,
+        )
     }
 
-    pub(crate) fn take_long_polls(&self) -> Vec<(Timestamp, Timestamp, LocationId)> {
-        self.long_polls.found.take()
-    }
-
-    pub(crate) fn spawned(&self) -> Arc<TaskWaker> {
-        TaskWaker::spawned(Arc::clone(&self.registry), Arc::clone(&self.wakes))
-    }
-
-    /// Starts a poll. Returns `false` for a nested poll, which has no end to record.
-    pub(crate) fn start_poll(self: &Rc<Self>, start: PollStart) -> bool {
-        let Self {
-            worker,
-            turn,
-            polling,
-            long_polls,
-            ..
-        } = &**self;
-        if polling.replace(true) {
+    /// Starts a poll of `task`. Only [`end_poll`](Self::end_poll) ends it, or a trap.
+    pub(crate) fn start_poll(self: &Rc<Self>, start: PollStart, task: &Arc<TaskWaker>) -> OpenPoll {
+        let worker = &self.worker;
+        let poll = self.open_polls.begin(task);
+        if poll.is_nested() {
             worker.inc_nested_polls();
-            return false;
+            return poll;
         }
-        if turn.poll(self) {
+        if self.turn.poll(self) {
             worker.unpark();
             worker.start_processing_scheduled_tasks();
         } else {
             // Other work may have run since the last poll.
             worker.discard_last_timestamp();
         }
-        long_polls.start(worker, start.spawn_location);
+        self.long_polls.start(worker, start.spawn_location);
         worker.start_poll(start);
-        true
+        poll
     }
 
-    pub(crate) fn end_poll(&self) {
-        let Self {
-            worker,
-            turn,
-            polling,
-            long_polls,
-            ..
-        } = self;
-        polling.set(false);
-        worker.end_poll();
-        long_polls.end(worker);
-        if !turn.is_open() {
-            worker.park();
+    pub(crate) fn end_poll(&self, poll: &OpenPoll, task: &Arc<TaskWaker>) {
+        if !self.open_polls.end(poll) {
+            // A microtask ran while the poll was in progress, so there was no trap.
+            self.lost.borrow_mut().retain(|lost| !Arc::ptr_eq(lost, task));
+            return;
+        }
+        if poll.is_nested() {
+            return;
+        }
+        self.worker.end_poll();
+        self.long_polls.end(&self.worker);
+        if !self.turn.is_open() {
+            turn::Owner::end_turn(self);
+        }
+    }
+
+    /// Counts the tasks whose polls were lost as panicked.
+    fn count_lost(&self) {
+        for task in self.lost.take() {
+            if task.end() {
+                self.worker.task_ended_at(task.spawn_location, TaskEnd::Panicked);
+            }
         }
     }
 }
@@ -123,6 +97,25 @@ impl Recorder {
 impl turn::Owner for Recorder {
     fn turn(&self) -> &Turn<Self> {
         &self.turn
+    }
+
+    /// A poll that is still in progress has trapped: a microtask runs when the stack is empty.
+    ///
+    /// Some hosts also run microtasks inside a call out of WebAssembly. The tasks are therefore counted one task of the host later,
+    /// when a poll that did not trap has ended.
+    fn end_lost_polls(self: &Rc<Self>) {
+        let lost = self.open_polls.abandon();
+        if lost.is_empty() {
+            return;
+        }
+        self.worker.end_poll();
+        self.long_polls.end(&self.worker);
+        self.lost.borrow_mut().extend(lost);
+        let recorder = Rc::clone(self);
+        let count = Closure::once_into_js(move || recorder.count_lost());
+        if host::set_timeout(&count, 0.0).is_err() {
+            self.count_lost();
+        }
     }
 
     fn has_work(&self) -> bool {

@@ -16,6 +16,9 @@ pub(crate) trait Owner: 'static {
     where
         Self: Sized;
 
+    /// Ends the polls that are in progress although the stack is empty.
+    fn end_lost_polls(self: &Rc<Self>);
+
     /// Whether tasks are scheduled.
     fn has_work(&self) -> bool;
 
@@ -72,6 +75,7 @@ impl<O: Owner> Turn<O> {
     fn microtask(owner: &Rc<O>) {
         let turn = owner.turn();
         drop(turn.keep.take());
+        owner.end_lost_polls();
         if turn.polled.replace(false) && owner.has_work() && turn.queue(owner) {
             return;
         }

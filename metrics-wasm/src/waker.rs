@@ -4,7 +4,7 @@ use crate::runtime::Registry;
 use atomic_waker::AtomicWaker;
 use core::sync::atomic::{AtomicU8, Ordering};
 use core::task::Waker;
-use metrics_core::{Timestamp, WakeStamp};
+use metrics_core::{LocationId, Timestamp, WakeStamp};
 use portable_atomic::AtomicU64;
 use std::sync::Arc;
 use std::task::Wake;
@@ -59,6 +59,7 @@ const DONE: u8 = 4;
 pub(crate) struct TaskWaker {
     registry: Arc<Registry>,
     wakes: Arc<Wakes>,
+    pub(crate) spawn_location: LocationId,
     state: AtomicU8,
     stamp: WakeStamp,
     /// The executor's own waker.
@@ -67,11 +68,16 @@ pub(crate) struct TaskWaker {
 
 impl TaskWaker {
     /// The waker of a task that is spawned, and so scheduled, now.
-    pub(crate) fn spawned(registry: Arc<Registry>, wakes: Arc<Wakes>) -> Arc<Self> {
+    pub(crate) fn spawned(
+        registry: Arc<Registry>,
+        wakes: Arc<Wakes>,
+        spawn_location: LocationId,
+    ) -> Arc<Self> {
         wakes.scheduled();
         let task = Self {
             registry,
             wakes,
+            spawn_location,
             state: AtomicU8::new(SCHEDULED),
             stamp: WakeStamp::new(),
             inner: AtomicWaker::new(),
@@ -108,14 +114,16 @@ impl TaskWaker {
         }
     }
 
-    /// Ends the task.
-    pub(crate) fn end(&self) {
+    /// Ends the task. Returns `false` if it has ended before.
+    pub(crate) fn end(&self) -> bool {
         // Ordering: relaxed, as in `end_poll`.
-        if matches!(self.state.swap(DONE, Ordering::Relaxed), SCHEDULED | WOKEN) {
+        let before = self.state.swap(DONE, Ordering::Relaxed);
+        if matches!(before, SCHEDULED | WOKEN) {
             self.wakes.unscheduled();
         }
         // The executor's waker may own the task that owns this waker: dropping it breaks the cycle.
         drop(self.inner.take());
+        before != DONE
     }
 
     fn mark(&self) {

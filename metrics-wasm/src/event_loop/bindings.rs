@@ -1,23 +1,19 @@
 //! Bindings to the parts of the host that only the watch of the event loop needs.
 
+use crate::host::Timer;
 use js_sys::Function;
 use wasm_bindgen::prelude::{Closure, JsCast, JsValue, wasm_bindgen};
 
 #[wasm_bindgen]
 extern "C" {
-    /// Runs `job` as a task of its own, after at least `ms` milliseconds.
-    #[wasm_bindgen(catch, js_name = setTimeout)]
-    pub(super) fn set_timeout(job: &Closure<dyn FnMut()>, ms: f64) -> Result<Timer, JsValue>;
-
     #[wasm_bindgen(catch, js_name = clearTimeout)]
     pub(super) fn clear_timeout(timer: &Timer) -> Result<(), JsValue>;
 
-    /// A number in browsers, an object in Node.
-    pub(super) type Timer;
+    type NodeTimer;
 
     /// Node only: stops the timer from keeping the process alive. A getter, because a call that throws leaks memory.
     #[wasm_bindgen(method, getter)]
-    fn unref(this: &Timer) -> Option<Function>;
+    fn unref(this: &NodeTimer) -> Option<Function>;
 
     pub(super) type Document;
 
@@ -74,7 +70,7 @@ extern "C" {
 
 /// Stops a timer from keeping a Node process alive. Browsers have no such thing.
 pub(super) fn unref(timer: &Timer) {
-    if let Some(unref) = timer.unref() {
+    if let Some(unref) = timer.unchecked_ref::<NodeTimer>().unref() {
         // `unref` of Node's own timer does not throw.
         let _ = unref.call0(timer.as_ref());
     }

@@ -1,8 +1,9 @@
 //! The watch of an event loop: a repeating timer, and the browser's long tasks.
 
-use super::bindings::{self, EntryList, PerformanceObserver, Timer};
+use super::bindings::{self, EntryList, PerformanceObserver};
 use super::stall::{Detector, Span, Stall};
 use crate::clock::{self, PerformanceClock};
+use crate::host::{self, Timer};
 use crate::recorder::Recorder;
 use crate::resolution::no_finer_than;
 use core::cell::{Cell, RefCell};
@@ -180,7 +181,7 @@ impl Watch {
 
     fn set_timer(&self) -> Result<(), WatchError> {
         let millis = self.period.as_secs_f64() * 1e3;
-        let timer = bindings::set_timeout(&self.tick, millis).map_err(|_| WatchError::NoTimers)?;
+        let timer = host::set_timeout(self.tick.as_ref(), millis).map_err(|_| WatchError::NoTimers)?;
         bindings::unref(&timer);
         let period = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX);
         self.due.set(self.now().saturating_add(period));
@@ -219,7 +220,7 @@ impl Watch {
     /// Stalls from the polls that the recorder kept since the last call.
     fn long_polls(&self) -> Vec<Stall> {
         let mut detector = self.detector.borrow_mut();
-        let polls = self.recorder.take_long_polls();
+        let polls = self.recorder.long_polls.take();
         polls
             .into_iter()
             .filter_map(|(start, end, spawn_location)| {
@@ -303,7 +304,7 @@ impl Watch {
             .min();
         let threshold = lowest.unwrap_or(u64::MAX);
         self.detector.borrow_mut().threshold = threshold;
-        self.recorder.watch_long_polls(threshold);
+        self.recorder.long_polls.watch(threshold);
     }
 }
 

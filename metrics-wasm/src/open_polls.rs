@@ -1,0 +1,70 @@
+//! The polls in progress on a thread. A trap ends them without unwinding, so that no guard records their end.
+
+use crate::waker::TaskWaker;
+use core::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+/// The deepest nesting of measured futures whose tasks are known. A trap leaves deeper tasks alive in the metrics.
+const DEPTH: usize = 8;
+
+/// The measured polls in progress: one, and those nested in it.
+#[derive(Default)]
+pub(crate) struct OpenPolls {
+    /// The tasks that are being polled, the outermost first.
+    tasks: RefCell<[Option<Arc<TaskWaker>>; DEPTH]>,
+    depth: Cell<usize>,
+    /// How often polls were abandoned. A poll that began before that has no end to record.
+    abandoned: Cell<u32>,
+}
+
+/// A poll that has begun.
+pub(crate) struct OpenPoll {
+    depth: usize,
+    abandoned: u32,
+}
+
+impl OpenPoll {
+    /// Whether another measured poll was in progress when it began.
+    pub(crate) const fn is_nested(&self) -> bool {
+        self.depth > 0
+    }
+}
+
+impl OpenPolls {
+    pub(crate) fn begin(&self, task: &Arc<TaskWaker>) -> OpenPoll {
+        let depth = self.depth.get();
+        if let Some(open) = self.tasks.borrow_mut().get_mut(depth) {
+            *open = Some(Arc::clone(task));
+        }
+        self.depth.set(depth + 1);
+        OpenPoll {
+            depth,
+            abandoned: self.abandoned.get(),
+        }
+    }
+
+    /// Ends a poll. Returns `false` if it was abandoned.
+    pub(crate) fn end(&self, poll: &OpenPoll) -> bool {
+        if poll.abandoned != self.abandoned.get() {
+            return false;
+        }
+        self.depth.set(poll.depth);
+        if let Some(open) = self.tasks.borrow_mut().get_mut(poll.depth) {
+            *open = None;
+        }
+        true
+    }
+
+    /// Gives up the polls in progress, and returns their tasks.
+    pub(crate) fn abandon(&self) -> Vec<Arc<TaskWaker>> {
+        if self.depth.replace(0) == 0 {
+            return Vec::new();
+        }
+        self.abandoned.set(self.abandoned.get().wrapping_add(1));
+        self.tasks
+            .borrow_mut()
+            .iter_mut()
+            .filter_map(Option::take)
+            .collect()
+    }
+}
