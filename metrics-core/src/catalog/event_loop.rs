@@ -24,7 +24,7 @@ table! {
     Histogram Nanoseconds long_task_time "async_runtime_long_task_duration_seconds":
         "Duration of the event loop's tasks that took over 50 ms; absent where the host does not report them.";
     Counter Nanoseconds loop_busy_duration_total "async_runtime_loop_busy_seconds_total":
-        "Time the event loop was busy with work of any kind: as Node reports it, elsewhere estimated by sampling.";
+        "Time the event loop was busy with work of any kind, as Node reports it; absent in browsers.";
     Counter Count self_wake_count "async_runtime_self_wakes_total":
         "Tasks that woke themselves during their own poll.";
 }

@@ -23,8 +23,7 @@ pub const DEFAULT_PERIOD: Duration = Duration::from_millis(50);
 /// - **Loop lag**: how late a repeating timer fires. Everything else that is ready to run waits about as long. Browsers throttle the
 ///   timers of a hidden page, so the lag is not measured there.
 /// - **Long tasks** of 50 ms and more, if the browser reports them. Windows of Chromium-based browsers do.
-/// - **Busy time**: measured by Node itself. On other hosts it is an estimate: if the timer is late, the whole period before it counts
-///   as busy. The estimate needs many periods, and it is wrong for work that runs in step with the timer.
+/// - **Busy time**, in Node. Browsers don't measure it, and a timer can't: an estimate from its lag was wrong by a factor of four.
 /// - **Stalls**: see [`on_stall`](Self::on_stall).
 ///
 /// ```no_run

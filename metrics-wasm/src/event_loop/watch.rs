@@ -18,9 +18,6 @@ use wasm_bindgen::prelude::JsValue;
 /// A histogram of durations in nanoseconds.
 pub type Histogram = HistogramSnapshot<Vec<u64>>;
 
-/// A timer that is this many nanoseconds late was delayed by a busy thread. The timers of an idle thread are up to 1 ms late.
-const BUSY_LAG: u64 = 2_000_000;
-
 const LAG_LAYOUT: (u64, u64, u32) = (100_000, 60_000_000_000, 2);
 /// The Long Tasks API defines a long task as one of at least 50 ms.
 const LONG_TASK_LAYOUT: (u64, u64, u32) = (50_000_000, 60_000_000_000, 3);
@@ -58,8 +55,8 @@ pub struct EventLoopSnapshot {
     pub loop_lag: Histogram,
     /// How long tasks of 50 ms and more took. `None` if the browser does not report them.
     pub long_task_time: Option<Histogram>,
-    /// How long the event loop was busy since the watch began.
-    pub loop_busy_duration_total: Duration,
+    /// How long the event loop was busy since the watch began. `None` in browsers, which do not measure it.
+    pub loop_busy_duration_total: Option<Duration>,
 }
 
 pub(super) struct Watch {
@@ -72,8 +69,6 @@ pub(super) struct Watch {
     lag: RefCell<Histogram>,
     /// `None` if the browser does not report long tasks.
     long_tasks: Option<RefCell<Histogram>>,
-    /// Estimated busy time in nanoseconds, for hosts that don't measure it.
-    busy: Cell<u64>,
     active_at_start: Option<f64>,
     detector: RefCell<Detector>,
     listeners: RefCell<Vec<Weak<Listener>>>,
@@ -116,7 +111,6 @@ impl Watch {
                 was_hidden: Cell::new(bindings::is_hidden()),
                 lag: RefCell::new(lag),
                 long_tasks,
-                busy: Cell::new(0),
                 active_at_start: bindings::active_millis(),
                 detector: RefCell::new(Detector::new()),
                 listeners: RefCell::default(),
@@ -161,17 +155,15 @@ impl Watch {
     }
 
     pub(super) fn snapshot(&self) -> EventLoopSnapshot {
-        let busy = match (self.active_at_start, bindings::active_millis()) {
-            (Some(start), Some(now)) => Duration::from_nanos(clock::nanos(now - start)),
-            _ => Duration::from_nanos(self.busy.get()),
-        };
+        let active = self.active_at_start.zip(bindings::active_millis());
         EventLoopSnapshot {
             loop_lag: self.lag.borrow().clone(),
             long_task_time: self
                 .long_tasks
                 .as_ref()
                 .map(|long_tasks| long_tasks.borrow().clone()),
-            loop_busy_duration_total: busy,
+            loop_busy_duration_total: active
+                .map(|(start, now)| Duration::from_nanos(clock::nanos(now - start))),
         }
     }
 
@@ -200,15 +192,6 @@ impl Watch {
         let mut stalls = self.long_polls();
         if visible {
             self.lag.borrow_mut().record(late.nanos());
-            if late.nanos() >= BUSY_LAG {
-                let period = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX);
-                self.busy.set(
-                    self.busy
-                        .get()
-                        .saturating_add(period)
-                        .saturating_add(late.nanos()),
-                );
-            }
             let found = self.detector.borrow_mut().late(late, self.long_tasks.is_some());
             stalls.extend(found.into_iter().flatten());
         }

@@ -17,7 +17,7 @@ pub(super) struct HostSnapshot {
 struct EventLoopWire {
     loop_lag: Histogram,
     long_task_time: Option<Histogram>,
-    loop_busy_duration_total: u64,
+    loop_busy_duration_total: Option<u64>,
 }
 
 /// The same fields, read from the JSON of a snapshot.
@@ -31,7 +31,7 @@ pub(super) struct EarlierHost {
 struct EarlierEventLoop {
     loop_lag: Histogram,
     long_task_time: Option<Histogram>,
-    loop_busy_duration_total: Decimal,
+    loop_busy_duration_total: Option<Decimal>,
 }
 
 /// The fields that an interval gets.
@@ -46,7 +46,7 @@ struct EventLoopInterval {
     busy_ratio: Option<f64>,
     loop_lag: HistogramInterval<Vec<u64>>,
     long_task_time: Option<HistogramInterval<Vec<u64>>>,
-    loop_busy_duration_total: u64,
+    loop_busy_duration_total: Option<u64>,
 }
 
 /// A counter as JSON has it.
@@ -65,9 +65,9 @@ impl TryFrom<String> for Decimal {
 impl HostSnapshot {
     pub(super) fn new(self_wake_count: Option<u64>, event_loop: Option<EventLoopSnapshot>) -> Self {
         let event_loop = event_loop.map(|event_loop| EventLoopWire {
-            loop_busy_duration_total: nanos(event_loop.loop_busy_duration_total),
             loop_lag: event_loop.loop_lag,
             long_task_time: event_loop.long_task_time,
+            loop_busy_duration_total: event_loop.loop_busy_duration_total.map(nanos),
         });
         Self {
             self_wake_count,
@@ -99,18 +99,33 @@ impl HostInterval {
 
 impl EventLoopInterval {
     fn new(now: &EventLoopSnapshot, before: &EarlierEventLoop, wall: Option<Duration>) -> Option<Self> {
-        let busy = nanos(now.loop_busy_duration_total).checked_sub(before.loop_busy_duration_total.0)?;
-        let ratio = |wall: Duration| (Duration::from_nanos(busy).as_secs_f64() / wall.as_secs_f64()).min(1.0);
-        let long_task_time = match (&now.long_task_time, &before.long_task_time) {
-            (Some(now), Some(before)) => Some(now.since(before).ok()?),
+        let busy = match (now.loop_busy_duration_total, before.loop_busy_duration_total) {
+            (Some(now), Some(Decimal(before))) => Some(nanos(now).checked_sub(before)?),
             _ => None,
         };
+        let ratio =
+            |(busy, wall): (u64, Duration)| Duration::from_nanos(busy).div_duration_f64(wall).min(1.0);
         Some(Self {
-            busy_ratio: wall.filter(|wall| !wall.is_zero()).map(ratio),
+            busy_ratio: busy.zip(wall.filter(|wall| !wall.is_zero())).map(ratio),
             loop_lag: now.loop_lag.since(&before.loop_lag).ok()?,
-            long_task_time,
+            long_task_time: difference(now.long_task_time.as_ref(), before.long_task_time.as_ref())?,
             loop_busy_duration_total: busy,
         })
+    }
+}
+
+/// The samples added to a histogram. `Some(None)` unless both snapshots have it; `None` if they are of different watches.
+#[allow(
+    clippy::option_option,
+    reason = "a watch that began later is not a histogram that is not measured"
+)]
+fn difference(
+    now: Option<&Histogram>,
+    before: Option<&Histogram>,
+) -> Option<Option<HistogramInterval<Vec<u64>>>> {
+    match (now, before) {
+        (Some(now), Some(before)) => now.since(before).ok().map(Some),
+        _ => Some(None),
     }
 }
 

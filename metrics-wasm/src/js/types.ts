@@ -87,8 +87,8 @@ export interface EventLoop {
   loop_lag: Histogram;
   /** How long tasks of 50 ms and more took. Null if the browser does not report them. */
   long_task_time: Histogram | null;
-  /** How long the event loop was busy since the watch began. Node measures it; in browsers it is an estimate. */
-  loop_busy_duration_total: bigint;
+  /** How long the event loop was busy since the watch began. Null in browsers, which do not measure it. */
+  loop_busy_duration_total: Measured;
 }
 
 /** The metrics of a runtime at one moment. `JSON.stringify` writes its 64-bit integers as decimal strings, as servers do. */
@@ -155,7 +155,7 @@ export interface Interval {
     busy_ratio: number | null;
     loop_lag: HistogramInterval;
     long_task_time: HistogramInterval | null;
-    loop_busy_duration_total: bigint;
+    loop_busy_duration_total: Measured;
   } | null;
 }
 

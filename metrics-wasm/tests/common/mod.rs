@@ -5,7 +5,7 @@ use core::future::poll_fn;
 use core::task::Poll;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::JsFuture;
-use wasm_bindgen_futures::js_sys::{Function, Promise};
+use wasm_bindgen_futures::js_sys::{Function, Promise, Reflect, global};
 
 #[wasm_bindgen]
 extern "C" {
@@ -58,4 +58,13 @@ pub(crate) async fn yield_now() {
 pub(crate) fn spin(ms: f64) {
     let end = now() + ms;
     while now() < end {}
+}
+
+/// Whether the host is Node.
+pub(crate) fn is_node() -> bool {
+    has("process")
+}
+
+fn has(name: &str) -> bool {
+    Reflect::has(&global(), &name.into()).unwrap_or(false)
 }
