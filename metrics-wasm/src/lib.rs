@@ -31,6 +31,7 @@ pub mod event_loop;
 mod host;
 #[cfg(feature = "js")]
 pub mod js;
+mod lifecycle;
 pub mod location;
 mod long_polls;
 mod measured;

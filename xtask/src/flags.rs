@@ -132,6 +132,8 @@ pub(crate) enum WasmTest {
     Size,
     /// The npm package in Node, and its types
     Package,
+    /// The npm package in headless Chromium
+    Browser,
     /// The dashboard page in headless Chromium
     Page,
 }

@@ -15,22 +15,13 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn unref(this: &NodeTimer) -> Option<Function>;
 
-    pub(super) type Document;
-
-    /// Browsers throttle the timers of a hidden page.
-    #[wasm_bindgen(method, getter)]
-    pub(super) fn hidden(this: &Document) -> bool;
-
-    #[wasm_bindgen(thread_local_v2, js_name = document)]
-    pub(super) static DOCUMENT: Option<Document>;
-
     /// The times that Node measures for its event loop.
-    pub(super) type Utilization;
+    type Utilization;
 
     #[wasm_bindgen(method, getter)]
-    pub(super) fn active(this: &Utilization) -> f64;
+    fn active(this: &Utilization) -> f64;
 
-    pub(super) type NodePerformance;
+    type NodePerformance;
 
     /// Node only. A getter, because a call that throws leaks memory.
     #[wasm_bindgen(method, getter, js_name = eventLoopUtilization)]
@@ -74,11 +65,6 @@ pub(super) fn unref(timer: &Timer) {
         // `unref` of Node's own timer does not throw.
         let _ = unref.call0(timer.as_ref());
     }
-}
-
-/// Whether the page is hidden, so that its timers are throttled. A worker is never hidden.
-pub(super) fn is_hidden() -> bool {
-    DOCUMENT.with(|document| document.as_ref().is_some_and(Document::hidden))
 }
 
 /// Milliseconds that Node's event loop was busy. `None` on other hosts.

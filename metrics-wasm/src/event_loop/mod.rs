@@ -1,6 +1,9 @@
 //! The event loop itself: how late it runs timers, how busy it is, and what stalls it.
 
 mod bindings;
+mod lateness;
+mod listeners;
+mod snapshot;
 mod stall;
 mod watch;
 
@@ -8,20 +11,24 @@ use crate::monitor::Monitor;
 use core::cell::RefCell;
 use core::fmt;
 use core::time::Duration;
+use listeners::Listener;
 use metrics_core::IfRecording;
 use std::rc::{Rc, Weak};
-use watch::{Listener, Watch};
+use watch::Watch;
 
+pub use snapshot::{EventLoopSnapshot, Histogram};
 pub use stall::{Stall, StallSource};
-pub use watch::{EventLoopSnapshot, Histogram, WatchError};
+pub use watch::WatchError;
 
 /// The period of the timer that [`EventLoop::watch`] sets.
 pub const DEFAULT_PERIOD: Duration = Duration::from_millis(50);
 
 /// Watches the event loop of its thread until it is dropped.
 ///
-/// - **Loop lag**: how late a repeating timer fires. Everything else that is ready to run waits about as long. Browsers throttle the
-///   timers of a hidden page, so the lag is not measured there.
+/// - **Loop lag**: how late a repeating timer fires. Everything else that is ready to run waits about as long. Time in which the thread
+///   could not run is no lag: a hidden, frozen or cached page, an iframe whose timers the browser throttles, and a gap of 5 s or more,
+///   as after the computer slept, a debugger paused the thread or a worker was frozen with its page. A worker gets no event about its
+///   page, so a shorter freeze counts as lag there.
 /// - **Long tasks** of 50 ms and more, if the browser reports them. Windows of Chromium-based browsers do.
 /// - **Busy time**, in Node. Browsers don't measure it, and a timer can't: an estimate from its lag was wrong by a factor of four.
 /// - **Stalls**: see [`on_stall`](Self::on_stall).
@@ -86,8 +93,9 @@ impl EventLoop {
         self.0.get().map(|watch| watch.snapshot())
     }
 
-    /// Calls `callback` once for each stall of at least `threshold`, in the first turn of the event loop after the stall. A stall
-    /// outside any measured poll is reported one period later if the browser reports long tasks, because that report is more precise.
+    /// Calls `callback` once for each stall of at least `threshold`, in the first turn of the event loop after the stall. In a window, a
+    /// stall outside any measured poll is reported one period later: the browser's report of a long task is more precise, and a late
+    /// timer may turn out to be throttled.
     ///
     /// While there is a listener, each measured poll takes two more clock readings.
     pub fn on_stall(&self, threshold: Duration, callback: impl FnMut(&Stall) + 'static) -> StallListener {

@@ -106,7 +106,8 @@ impl Detector {
         [before, self.report(span, StallSource::Probe, LocationId::UNKNOWN)]
     }
 
-    fn is_reported(&self, span: Span) -> bool {
+    /// Whether a stall that overlaps this time has been reported.
+    pub(super) fn is_reported(&self, span: Span) -> bool {
         self.reported.iter().any(|reported| reported.overlaps(span))
     }
 

@@ -1,26 +1,22 @@
 //! The watch of an event loop: a repeating timer, and the browser's long tasks.
 
 use super::bindings::{self, EntryList, PerformanceObserver};
+use super::lateness::Lateness;
+use super::listeners::{Listener, Listeners};
+use super::snapshot::{EventLoopSnapshot, Histogram, LAG_LAYOUT, LONG_TASK_LAYOUT, histogram};
 use super::stall::{Detector, Span, Stall};
 use crate::clock::{self, PerformanceClock};
 use crate::host::{self, Timer};
+use crate::lifecycle::{self, Lifecycle};
 use crate::recorder::Recorder;
-use crate::resolution::no_finer_than;
 use core::cell::{Cell, RefCell};
 use core::error::Error;
 use core::fmt;
 use core::time::Duration;
-use metrics_core::{HistogramConfig, HistogramSnapshot, TimeSource};
+use metrics_core::TimeSource;
 use std::rc::{Rc, Weak};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::JsValue;
-
-/// A histogram of durations in nanoseconds.
-pub type Histogram = HistogramSnapshot<Vec<u64>>;
-
-const LAG_LAYOUT: (u64, u64, u32) = (100_000, 60_000_000_000, 2);
-/// The Long Tasks API defines a long task as one of at least 50 ms.
-const LONG_TASK_LAYOUT: (u64, u64, u32) = (50_000_000, 60_000_000_000, 3);
 
 /// The error of [`EventLoop::watch`](super::EventLoop::watch).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,46 +43,29 @@ impl fmt::Display for WatchError {
 
 impl Error for WatchError {}
 
-/// The metrics of an event loop at one moment.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct EventLoopSnapshot {
-    /// How late the timer was.
-    pub loop_lag: Histogram,
-    /// How long tasks of 50 ms and more took. `None` if the browser does not report them.
-    pub long_task_time: Option<Histogram>,
-    /// How long the event loop was busy since the watch began. `None` in browsers, which do not measure it.
-    pub loop_busy_duration_total: Option<Duration>,
-}
-
 pub(super) struct Watch {
     recorder: Rc<Recorder>,
     clock: PerformanceClock,
     pub(super) period: Duration,
     /// When the timer is due, in nanoseconds of the clock.
     due: Cell<u64>,
-    was_hidden: Cell<bool>,
+    /// Whether the page was hidden or did not run since the timer was set.
+    interrupted: Cell<bool>,
+    lateness: RefCell<Lateness>,
     lag: RefCell<Histogram>,
     /// `None` if the browser does not report long tasks.
     long_tasks: Option<RefCell<Histogram>>,
     active_at_start: Option<f64>,
     detector: RefCell<Detector>,
-    listeners: RefCell<Vec<Weak<Listener>>>,
+    listeners: Listeners,
     timer: RefCell<Option<Timer>>,
     tick: Closure<dyn FnMut()>,
+    lifecycle: RefCell<Option<Lifecycle>>,
     observer: RefCell<Option<(PerformanceObserver, Entries)>>,
 }
 
 /// The callback for new performance entries.
 type Entries = Closure<dyn FnMut(EntryList)>;
-
-type Callback = Box<dyn FnMut(&Stall)>;
-
-pub(super) struct Listener {
-    /// Nanoseconds.
-    pub(super) threshold: u64,
-    pub(super) callback: RefCell<Callback>,
-}
 
 impl Watch {
     pub(super) fn start(recorder: &Rc<Recorder>, period: Duration) -> Result<Rc<Self>, WatchError> {
@@ -108,22 +87,30 @@ impl Watch {
                 clock,
                 period,
                 due: Cell::new(0),
-                was_hidden: Cell::new(bindings::is_hidden()),
+                interrupted: Cell::new(lifecycle::is_hidden()),
+                lateness: RefCell::new(Lateness::new(lifecycle::is_page())),
                 lag: RefCell::new(lag),
                 long_tasks,
                 active_at_start: bindings::active_millis(),
                 detector: RefCell::new(Detector::new()),
-                listeners: RefCell::default(),
+                listeners: Listeners::default(),
                 timer: RefCell::default(),
                 tick: Closure::new(move || {
                     if let Some(watch) = watch.upgrade() {
                         watch.tick();
                     }
                 }),
+                lifecycle: RefCell::default(),
                 observer: RefCell::default(),
             }
         });
         watch.set_timer()?;
+        let interrupted = Rc::downgrade(&watch);
+        watch.lifecycle.replace(Lifecycle::on_change(move || {
+            if let Some(watch) = interrupted.upgrade() {
+                watch.interrupt();
+            }
+        }));
         watch.observe();
         Ok(watch)
     }
@@ -137,20 +124,18 @@ impl Watch {
         if let Some((observer, _)) = &*self.observer.borrow() {
             let _ = observer.disconnect();
         }
-        self.listeners.borrow_mut().clear();
+        self.lifecycle.take();
+        self.listeners.clear();
         self.update_threshold();
     }
 
     pub(super) fn add_listener(&self, listener: &Rc<Listener>) {
-        self.listeners.borrow_mut().push(Rc::downgrade(listener));
+        self.listeners.add(listener);
         self.update_threshold();
     }
 
     pub(super) fn remove_listener(&self, listener: &Rc<Listener>) {
-        let removed = Rc::as_ptr(listener);
-        self.listeners
-            .borrow_mut()
-            .retain(|listener| !core::ptr::eq(listener.as_ptr(), removed));
+        self.listeners.remove(listener);
         self.update_threshold();
     }
 
@@ -181,19 +166,31 @@ impl Watch {
         Ok(())
     }
 
+    /// The page is about to stop running, or it runs again. What was measured meanwhile is no sample.
+    fn interrupt(&self) {
+        self.interrupted.set(true);
+        self.lateness.borrow_mut().interrupt();
+    }
+
     fn tick(&self) {
         let late = Span {
             start: self.due.get(),
             end: self.now(),
         };
-        // The timer was not throttled if the page was visible when it was set and when it fired.
-        let hidden = bindings::is_hidden();
-        let visible = !self.was_hidden.replace(hidden) && !hidden;
         let mut stalls = self.long_polls();
-        if visible {
-            self.lag.borrow_mut().record(late.nanos());
-            let found = self.detector.borrow_mut().late(late, self.long_tasks.is_some());
-            stalls.extend(found.into_iter().flatten());
+        let hidden = lifecycle::is_hidden();
+        if !self.interrupted.replace(hidden) && !hidden {
+            let samples = self
+                .lateness
+                .borrow_mut()
+                .sample(late, self.detector.borrow().is_reported(late));
+            for sample in samples.into_iter().flatten() {
+                self.lag.borrow_mut().record(sample.nanos());
+                // The browser's report of a sample that was held has arrived.
+                let wait = self.long_tasks.is_some() && sample == late;
+                let found = self.detector.borrow_mut().late(sample, wait);
+                stalls.extend(found.into_iter().flatten());
+            }
         }
         // The host has set this timer before, so it can set it again.
         let _ = self.set_timer();
@@ -261,37 +258,14 @@ impl Watch {
     }
 
     fn report(&self, stalls: &[Stall]) {
-        if stalls.is_empty() {
-            return;
-        }
-        // A copy, because a callback may add or remove listeners.
-        let listeners: Vec<_> = self.listeners.borrow().iter().filter_map(Weak::upgrade).collect();
-        for stall in stalls {
-            for listener in &listeners {
-                let long_enough = stall.duration >= Duration::from_nanos(listener.threshold);
-                // The borrow fails for a callback that is running; its outer call reports the stall.
-                if let (true, Ok(mut callback)) = (long_enough, listener.callback.try_borrow_mut()) {
-                    callback(stall);
-                }
-            }
-        }
+        self.listeners.report(stalls);
     }
 
     /// Detects stalls from the lowest threshold of all listeners on, or none without listeners.
     fn update_threshold(&self) {
-        let listeners = self.listeners.borrow();
-        let lowest = listeners
-            .iter()
-            .filter_map(Weak::upgrade)
-            .map(|listener| listener.threshold)
-            .min();
+        let lowest = self.listeners.lowest_threshold();
         let threshold = lowest.unwrap_or(u64::MAX);
         self.detector.borrow_mut().threshold = threshold;
         self.recorder.long_polls.watch(threshold);
     }
-}
-
-fn histogram((min, max, precision): (u64, u64, u32), clock: &PerformanceClock) -> Option<Histogram> {
-    let config = HistogramConfig::h2(min, max, precision).ok()?;
-    Histogram::new(no_finer_than(config, clock.resolution())).ok()
 }

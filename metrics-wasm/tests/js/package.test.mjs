@@ -200,6 +200,24 @@ test("a global object without clock, timers and microtasks counts and measures n
   assert.doesNotMatch(seen.text, /seconds/);
 });
 
+test("a clock that jumps while the computer sleeps is neither lag nor stall", async () => {
+  const seen = await without(
+    [],
+    `const metrics = new module.RuntimeMetrics();
+     const stalls = [];
+     metrics.onStall(100, (stall) => stalls.push(stall));
+     const samples = () => metrics.snapshot().event_loop.loop_lag.count;
+     const more = async () => { for (const enough = samples() + 3n; samples() < enough; ) await new Promise((done) => setTimeout(done, 5)); };
+     await more();
+     const now = performance.now.bind(performance);
+     performance.now = () => now() + 8 * 3_600_000;
+     await more();
+     tell({ lag: Number(metrics.quantile("loop_lag", 1).upper) / 1e6, stalls: stalls.filter(({ duration }) => duration > 3_600_000) });`,
+  );
+  assert.ok(seen.lag < 3_600_000, JSON.stringify(seen));
+  assert.deepEqual(seen.stalls, []);
+});
+
 test("the generated types accept the API and reject mistakes", async () => {
   const dir = await mkdtemp(join(tmpdir(), "metrics-wasm-"));
   try {

@@ -39,6 +39,8 @@ export async function serve(directory, answers = {}) {
     const path = new URL(request.url, "http://localhost").pathname;
     response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
     response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
+    // A page of another origin may show these in an iframe.
+    response.setHeader("Cross-Origin-Resource-Policy", "cross-origin");
     try {
       const name = path === "/" ? "/index.html" : normalize(path);
       const file = async () => ({ type: TYPES[extname(name)], body: await readFile(join(directory, name)) });

@@ -222,12 +222,12 @@ pub(super) static ROWS: &[Row] = &[
             Step::cargo(CORE_TESTS).env(IN_A_PAGE),
             Step::cargo(WASM_TESTS).env(IN_A_PAGE),
             Step::cargo(WASM_TESTS).env(IN_A_WORKER),
-            Step::xtask("wasm --test page"),
+            Step::xtask("wasm --test browser --test page"),
         ],
         ..Row::new(
             "wasm-browser",
             &WASM32,
-            "the same in Chromium, in a page and in a worker; the dashboard",
+            "the same in Chromium, in a page and in a worker; hidden, frozen and throttled pages; the dashboard",
         )
     },
 ];

@@ -52,7 +52,11 @@ pub(crate) fn run(flags: &Wasm) -> Result<ExitCode> {
             }
             WasmTest::Package => {
                 require(&[NODE, BINARYEN, TYPESCRIPT])?;
-                package::test()?
+                package::test("package.test.mjs")?
+            }
+            WasmTest::Browser => {
+                require(&[&[NODE, BINARYEN], CHROMIUM].concat())?;
+                package::test("browser.test.mjs")?
             }
             WasmTest::Page => {
                 require(&[&[NODE, BINARYEN, PLAYWRIGHT], CHROMIUM].concat())?;

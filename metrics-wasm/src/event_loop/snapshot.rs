@@ -1,0 +1,33 @@
+//! The metrics of an event loop at one moment.
+
+use crate::clock::PerformanceClock;
+use crate::resolution::no_finer_than;
+use core::time::Duration;
+use metrics_core::{HistogramConfig, HistogramSnapshot, TimeSource};
+
+/// A histogram of durations in nanoseconds.
+pub type Histogram = HistogramSnapshot<Vec<u64>>;
+
+/// The least and the largest value in nanoseconds, and the precision.
+type Layout = (u64, u64, u32);
+
+pub(super) const LAG_LAYOUT: Layout = (100_000, 60_000_000_000, 2);
+/// The Long Tasks API defines a long task as one of at least 50 ms.
+pub(super) const LONG_TASK_LAYOUT: Layout = (50_000_000, 60_000_000_000, 3);
+
+/// The metrics of an event loop at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct EventLoopSnapshot {
+    /// How late the timer was. Time in which the page was hidden or did not run is not part of it.
+    pub loop_lag: Histogram,
+    /// How long tasks of 50 ms and more took. `None` if the browser does not report them.
+    pub long_task_time: Option<Histogram>,
+    /// How long the event loop was busy since the watch began. `None` in browsers, which do not measure it.
+    pub loop_busy_duration_total: Option<Duration>,
+}
+
+pub(super) fn histogram((min, max, precision): Layout, clock: &PerformanceClock) -> Option<Histogram> {
+    let config = HistogramConfig::h2(min, max, precision).ok()?;
+    Histogram::new(no_finer_than(config, clock.resolution())).ok()
+}

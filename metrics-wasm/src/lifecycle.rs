@@ -1,0 +1,82 @@
+//! The times at which a page does not run: hidden, frozen, in the back-forward cache, or left.
+
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::prelude::{JsCast, JsValue, wasm_bindgen};
+
+#[wasm_bindgen]
+extern "C" {
+    #[derive(Clone)]
+    type Document;
+
+    /// Browsers throttle the timers of a hidden page.
+    #[wasm_bindgen(method, getter)]
+    fn hidden(this: &Document) -> bool;
+
+    #[wasm_bindgen(thread_local_v2, js_name = document)]
+    static DOCUMENT: Option<Document>;
+
+    type EventTarget;
+
+    #[wasm_bindgen(method, catch, js_name = addEventListener)]
+    fn add_event_listener(this: &EventTarget, event: &str, listener: &JsValue) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = removeEventListener)]
+    fn remove_event_listener(this: &EventTarget, event: &str, listener: &JsValue) -> Result<(), JsValue>;
+}
+
+/// Whether this is a page. A worker has no document, and gets no events about that of its page.
+pub(crate) fn is_page() -> bool {
+    DOCUMENT.with(Option::is_some)
+}
+
+/// Whether the page is hidden, so that its timers are throttled. A worker is never hidden.
+pub(crate) fn is_hidden() -> bool {
+    DOCUMENT.with(|document| document.as_ref().is_some_and(Document::hidden))
+}
+
+/// Calls a function at events of the page, until it is dropped.
+pub(crate) struct Lifecycle {
+    listener: Closure<dyn FnMut()>,
+    targets: Vec<(EventTarget, &'static [&'static str])>,
+}
+
+impl Lifecycle {
+    /// Listens to every event at which the page may stop running, or run again. Returns `None` if this is no page.
+    pub(crate) fn on_change(changed: impl FnMut() + 'static) -> Option<Self> {
+        Self::listen(
+            &["visibilitychange", "freeze", "resume"],
+            &["pagehide", "pageshow"],
+            changed,
+        )
+    }
+
+    fn listen(
+        of_document: &'static [&'static str],
+        of_window: &'static [&'static str],
+        listener: impl FnMut() + 'static,
+    ) -> Option<Self> {
+        let document: EventTarget = DOCUMENT.with(Clone::clone)?.unchecked_into();
+        let window: EventTarget = js_sys::global().unchecked_into();
+        let lifecycle = Self {
+            listener: Closure::new(listener),
+            targets: vec![(document, of_document), (window, of_window)],
+        };
+        lifecycle.each(EventTarget::add_event_listener);
+        Some(lifecycle)
+    }
+
+    fn each(&self, call: fn(&EventTarget, &str, &JsValue) -> Result<(), JsValue>) {
+        for (target, events) in &self.targets {
+            for event in *events {
+                // Every event target has these methods. A host without this event never dispatches it.
+                let _ = call(target, event, self.listener.as_ref());
+            }
+        }
+    }
+}
+
+impl Drop for Lifecycle {
+    fn drop(&mut self) {
+        self.each(EventTarget::remove_event_listener);
+    }
+}

@@ -1,0 +1,212 @@
+// The npm package in Chromium: time in which a page does not run is no lag and no stall, and what only a browser has.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { chromium } from "./chromium.mjs";
+import { serve } from "./tools.mjs";
+
+/** A page that watches its event loop. `?` options are those of the constructor. */
+const WATCH = `
+  import init, { RuntimeMetrics } from "/metrics_wasm.js";
+  await init();
+  globalThis.stalls = [];
+  globalThis.metrics = new RuntimeMetrics();
+  metrics.onStall(100, (stall) => stalls.push(stall));
+  globalThis.samples = () => Number(metrics.snapshot().event_loop.loop_lag.count);
+  globalThis.longestLag = () => Number(metrics.quantile("loop_lag", 1)?.upper ?? 0n) / 1e6;
+  globalThis.block = (ms) => {
+    const start = performance.now();
+    while (performance.now() < start + ms);
+    return { start, end: performance.now() };
+  };
+  /** The stalls that overlap a time, with a margin for a busy machine at its edges. */
+  globalThis.stallsIn = ({ start, end }) => stalls.filter((stall) => stall.start + stall.duration > start + 20 && stall.start < end - 20);`;
+
+/** Remembers when the page did not run. A frozen page sees no time pass, so the events around it tell. */
+const EVENTS = `
+  globalThis.events = [];
+  const remember = (event) => events.push({ type: event.type, at: performance.now(), hidden: document.hidden, persisted: event.persisted });
+  for (const type of ["visibilitychange", "freeze", "resume"]) document.addEventListener(type, remember);
+  for (const type of ["pagehide", "pageshow"]) addEventListener(type, remember);`;
+
+/** A timer of the page's own, to see what the browser does to timers. */
+const TIMER = `
+  globalThis.gaps = [];
+  let last = performance.now();
+  const tick = () => {
+    const now = performance.now();
+    gaps.push(now - last);
+    last = now;
+    setTimeout(tick, 50);
+  };
+  setTimeout(tick, 50);`;
+
+const page = (script) => () => ({ type: "text/html", body: `<!doctype html><title>Test</title><script type="module">${script}</script>` });
+const script = (body) => () => ({ type: "text/javascript", body });
+
+let server;
+let browser;
+
+before(async () => {
+  server = await serve(process.env.PACKAGE, {
+    "/": page(EVENTS + TIMER + WATCH),
+    "/other": page(""),
+    "/iframe": () => ({ type: "text/html", body: `<!doctype html><iframe style="display: none" src="${server.url.replace("127.0.0.1", "localhost")}/framed"></iframe>` }),
+    "/framed": page(`${TIMER}${WATCH}
+      addEventListener("message", ({ source }) => source.postMessage({ gaps, stalls, lag: longestLag(), busy: String(metrics.snapshot().event_loop.loop_busy_duration_total) }, "*"));`),
+    "/worker.js": script(`${TIMER}${WATCH}
+      onmessage = () => postMessage({ gap: Math.max(...gaps), lag: longestLag(), stalls, busy: String(metrics.snapshot().event_loop.loop_busy_duration_total) });
+      postMessage("ready");`),
+    "/with-worker": page(`
+      const worker = new Worker("/worker.js", { type: "module" });
+      globalThis.heard = [];
+      worker.onmessage = ({ data }) => heard.push(data);
+      globalThis.ask = () => worker.postMessage("");`),
+  });
+  browser = await chromium();
+});
+
+after(async () => {
+  await browser?.close();
+  server?.close();
+});
+
+async function open(path, ready = "globalThis.metrics") {
+  const opened = await browser.open(server.url + path);
+  await opened.until(`Boolean(${ready})`);
+  return opened;
+}
+
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** Waits until the watch has taken more samples. */
+async function moreSamples(opened, more = 5) {
+  const before = await opened.evaluate("samples()");
+  await opened.until(`samples() >= ${before + more}`);
+}
+
+test("hidden time is neither lag nor stall, however short", async () => {
+  const opened = await open("/");
+  const other = await browser.open(`${server.url}/other`);
+  for (let time = 0; time < 6; time += 1) {
+    await opened.show();
+    await opened.until("!document.hidden");
+    await moreSamples(opened, 3);
+    await other.show();
+    await opened.until("document.hidden");
+    await pause(300);
+  }
+  await opened.show();
+  await opened.until("!document.hidden");
+  await moreSamples(opened);
+  const hidden = await opened.evaluate(`events.map(({ at, hidden }, i) => hidden && events[i + 1] ? { start: at, end: events[i + 1].at } : null).filter(Boolean)`);
+  assert.ok(hidden.length >= 6, JSON.stringify(hidden));
+  for (const time of hidden) {
+    const stalls = await opened.evaluate(`stallsIn(${JSON.stringify(time)})`);
+    assert.deepEqual(stalls, [], JSON.stringify(time));
+  }
+  await Promise.all([opened.close(), other.close()]);
+});
+
+test("frozen time is neither lag nor stall", async () => {
+  const opened = await open("/");
+  await moreSamples(opened);
+  const other = await browser.open(`${server.url}/other`);
+  await opened.until("document.hidden");
+  await opened.send("Page.setWebLifecycleState", { state: "frozen" });
+  await pause(3000);
+  await opened.send("Page.setWebLifecycleState", { state: "active" });
+  await opened.show();
+  await opened.until("!document.hidden");
+  await moreSamples(opened);
+  const [freeze, resume] = await opened.evaluate(`["freeze", "resume"].map((type) => events.find((event) => event.type === type)?.at)`);
+  assert.ok(resume - freeze >= 2900, `frozen from ${freeze} to ${resume}`);
+  assert.deepEqual(await opened.evaluate(`stallsIn({ start: ${freeze}, end: ${resume} })`), []);
+  const lag = await opened.evaluate("longestLag()");
+  assert.ok(lag < 2900, `${lag} ms`);
+  await Promise.all([opened.close(), other.close()]);
+});
+
+test("time in the back-forward cache is neither lag nor stall", async () => {
+  const opened = await open("/");
+  await moreSamples(opened);
+  await opened.send("Page.navigate", { url: `${server.url}/other` });
+  await opened.until("location.pathname === '/other' && document.readyState === 'complete'");
+  await pause(3000);
+  await opened.evaluate("history.back()");
+  await opened.until("location.pathname === '/' && globalThis.metrics && events.at(-1)?.type === 'pageshow'");
+  const [hide, show] = await opened.evaluate(`["pagehide", "pageshow"].map((type) => events.findLast((event) => event.type === type))`);
+  assert.ok(show.persisted && show.at - hide.at >= 2900, JSON.stringify({ hide, show }));
+  await moreSamples(opened);
+  assert.deepEqual(await opened.evaluate(`stallsIn({ start: ${hide.at}, end: ${show.at} })`), []);
+  const lag = await opened.evaluate("longestLag()");
+  assert.ok(lag < 2900, `${lag} ms`);
+  await opened.close();
+});
+
+test("time in which a debugger pauses the page for long is no lag", async () => {
+  const opened = await open("/");
+  await moreSamples(opened);
+  await opened.send("Debugger.enable");
+  await opened.send("Debugger.pause");
+  await pause(6000);
+  await opened.send("Debugger.resume");
+  await opened.send("Debugger.disable");
+  await moreSamples(opened);
+  const [gap, lag] = await opened.evaluate("[Math.max(...gaps), longestLag()]");
+  assert.ok(gap >= 5500, `paused for ${gap} ms`);
+  assert.ok(lag < 5000, `${lag} ms`);
+  await opened.close();
+});
+
+test("a dedicated worker frozen with its page has neither lag nor stall", async () => {
+  const opened = await open("/with-worker", "globalThis.heard?.includes('ready')");
+  const other = await browser.open(`${server.url}/other`);
+  await opened.until("document.hidden");
+  await opened.send("Page.setWebLifecycleState", { state: "frozen" });
+  await pause(7000);
+  await opened.send("Page.setWebLifecycleState", { state: "active" });
+  await opened.show();
+  await pause(500);
+  await opened.evaluate("ask()");
+  const { gap, lag, stalls, busy } = await opened.until("heard[1]");
+  assert.ok(gap >= 5500, `frozen for ${gap} ms`);
+  assert.ok(lag < 5000, `${lag} ms`);
+  assert.deepEqual(stalls.filter(({ duration }) => duration >= 5000), []);
+  assert.equal(busy, "null");
+  await Promise.all([opened.close(), other.close()]);
+});
+
+test("the throttled timers of a hidden iframe of another origin are no stalls", async () => {
+  const opened = await open("/iframe", "frames.length === 1");
+  await opened.evaluate("globalThis.heard = []; addEventListener('message', ({ data }) => heard.push(data)); true");
+  await opened.until("(frames[0].postMessage('', '*'), heard.at(-1)?.gaps.filter((gap) => gap > 900).length >= 6)");
+  const { gaps, stalls, lag, busy } = await opened.evaluate("heard.at(-1)");
+  const found = JSON.stringify({ gaps: gaps.map(Math.round), stalls });
+  assert.ok(stalls.length <= 1, found);
+  assert.ok(lag < 900, `${lag} ms, ${found}`);
+  assert.equal(busy, "null");
+  await opened.close();
+});
+
+test("the busy time of the event loop is null in a browser", async () => {
+  const opened = await open("/");
+  await opened.evaluate("(block(200), true)");
+  await moreSamples(opened);
+  const [total, text] = await opened.evaluate("[String(metrics.snapshot().event_loop.loop_busy_duration_total), metrics.prometheus()]");
+  assert.equal(total, "null");
+  assert.doesNotMatch(text, /loop_busy/);
+  await opened.close();
+});
+
+test("a stall of a visible page is reported once", async () => {
+  const opened = await open("/");
+  await moreSamples(opened);
+  const time = await opened.evaluate("block(300)");
+  await opened.until(`stallsIn(${JSON.stringify(time)}).length > 0`);
+  await moreSamples(opened);
+  const stalls = await opened.evaluate(`stallsIn(${JSON.stringify(time)})`);
+  assert.equal(stalls.length, 1, JSON.stringify(stalls));
+  await opened.until("longestLag() >= 240");
+  await opened.close();
+});
