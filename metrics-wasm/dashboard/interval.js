@@ -41,8 +41,8 @@ export function toSample(earlier, later) {
     globalQueue: number(after.global_queue_depth),
     blockingQueue: number(after.blocking_queue_depth),
     alive: number(after.num_alive_tasks),
-    // Counted by the runtime's own watchdog.
-    stalls: sum([number(after.poll_stall_count), number(after.no_progress_stall_count)]),
+    // Counted by the runtime's own watchdog. That of an event loop reports each stall to this page instead.
+    stalls: after.event_loop ? null : sum([number(after.poll_stall_count), number(after.no_progress_stall_count)]),
   };
 }
 

@@ -44,14 +44,19 @@ export async function openWorkload(dashboard) {
   };
 }
 
-function what({ source, spawn_location }) {
+/** The text for a stall. The spawn location is that of the longest measured poll. */
+function what({ source, spawn_location, measured, duration }) {
+  const spawned = spawn_location ? ` of a task spawned at ${spawn_location}` : "";
+  const polls = spawn_location ? `, ${Math.round((100 * measured) / duration)} % in measured polls, the longest${spawned}` : " outside any measured poll";
   switch (source) {
     case "poll":
-      return `one poll${spawn_location ? ` of a task spawned at ${spawn_location}` : ""}`;
+      return `one poll${spawned}`;
+    case "turn":
+      return `many short polls in one turn, the longest${spawned}`;
     case "longtask":
-      return "a long task outside any measured poll";
+      return `a long task${polls}`;
     default:
-      return "a late timer: work outside any measured poll";
+      return `a late timer${polls}`;
   }
 }
 

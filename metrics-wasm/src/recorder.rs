@@ -124,5 +124,6 @@ impl turn::Owner for Recorder {
 
     fn end_turn(&self) {
         self.worker.park();
+        self.long_polls.end_turn();
     }
 }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{is_node, spin, until};
+use common::{is_node, next_turn, spin, until, yield_now};
 use core::cell::RefCell;
 use core::ops::Range;
 use core::time::Duration;
@@ -185,6 +185,79 @@ async fn a_dropped_watch_calls_no_listener() {
     let blocked = other.block(120.0);
     control.one(&other, &blocked).await;
     assert!(ear.heard.borrow().is_empty());
+}
+
+/// Spawns `tasks` tasks that are polled in one turn, each for `ms` milliseconds. Returns when the polls ran.
+async fn short_polls(watched: &Watched, tasks: usize, ms: f64) -> Range<u64> {
+    let polled: Rc<RefCell<Vec<Range<u64>>>> = Rc::default();
+    for _ in 0..tasks {
+        let (out, clock) = (Rc::clone(&polled), watched.clock);
+        watched
+            .monitor
+            .spawn_local(async move { out.borrow_mut().push(hold(clock, ms)) });
+    }
+    until("the tasks are polled", || polled.borrow().len() == tasks).await;
+    let polled = polled.take();
+    polled[0].start..polled[tasks - 1].end
+}
+
+#[wasm_bindgen_test]
+async fn a_turn_of_many_short_polls_is_reported_with_its_measured_time() {
+    let watched = Watched::new();
+    let ear = watched.listen(200);
+    watched.turned().await;
+    let polls = short_polls(&watched, 30, 10.0).await;
+    let (stall, _) = ear.one(&watched, &polls).await;
+    assert_eq!(stall.source, StallSource::Turn);
+    assert!(
+        stall.measured >= Duration::from_millis(290) && stall.measured <= stall.duration,
+        "{stall:?}"
+    );
+    assert!(
+        span(&stall).start <= polls.start && span(&stall).end >= polls.end,
+        "{stall:?} for {polls:?}"
+    );
+    let location = location::resolve(stall.spawn_location).expect("of one of the tasks");
+    assert!(location.file().ends_with("event_loop.rs"), "{location}");
+}
+
+#[wasm_bindgen_test]
+async fn a_stall_in_a_poll_is_counted_in_the_snapshot() {
+    let watched = Watched::new();
+    assert_eq!(watched.monitor.snapshot().poll_stall_count(), None, "not watched");
+    let ear = watched.listen(100);
+    watched.turned().await;
+    let before = watched.monitor.snapshot().poll_stall_count().expect("watched");
+    let blocked = short_polls(&watched, 1, 150.0).await;
+    ear.one(&watched, &blocked).await;
+    assert_eq!(watched.monitor.snapshot().poll_stall_count(), Some(before + 1));
+    // A stall outside any poll is none of a poll.
+    let blocked = watched.block(150.0);
+    ear.one(&watched, &blocked).await;
+    assert_eq!(watched.monitor.snapshot().poll_stall_count(), Some(before + 1));
+}
+
+#[wasm_bindgen_test]
+async fn latency_counts_from_rusts_wake_and_a_late_timer_is_lag() {
+    let watched = Watched::new();
+    watched.turned().await;
+    // The timer of this sleep is due while the thread is blocked, so its callback and the wake come late.
+    watched.monitor.spawn_local(async { common::sleep(5.0).await });
+    next_turn().await;
+    watched.monitor.spawn_local(async { spin(200.0) });
+    let ended = || watched.monitor.snapshot().completed_tasks_count() == Some(2);
+    until("both tasks end", ended).await;
+    watched.turned().await;
+    watched.turned().await;
+    watched.monitor.spawn_local(yield_now());
+    let lag = watched.event_loop.snapshot().unwrap().loop_lag.max();
+    assert!(lag >= Some(150_000_000), "the timer was held up: {lag:?}");
+    let snapshot = watched.monitor.snapshot();
+    let latency = snapshot.total().schedule_latency().unwrap().histogram().max();
+    assert!(
+        latency < Some(150_000_000),
+        "Rust's wake came after the block: {latency:?}"
+    );
 }
 
 #[wasm_bindgen_test]

@@ -29,7 +29,7 @@ pub const DEFAULT_PERIOD: Duration = Duration::from_millis(50);
 ///   could not run is no lag: a hidden, frozen or cached page, an iframe whose timers the browser throttles, and a gap of 5 s or more,
 ///   as after the computer slept, a debugger paused the thread or a worker was frozen with its page. A worker gets no event about its
 ///   page, so a shorter freeze counts as lag there.
-/// - **Long tasks** of 50 ms and more, if the browser reports them. Windows of Chromium-based browsers do.
+/// - **Long tasks** of 50 ms and more, if the browser reports them. Windows of Chromium-based browsers do, from the start of the page on.
 /// - **Busy time**, in Node. Browsers don't measure it, and a timer can't: an estimate from its lag was wrong by a factor of four.
 /// - **Stalls**: see [`on_stall`](Self::on_stall).
 ///
@@ -97,7 +97,8 @@ impl EventLoop {
     /// stall outside any measured poll is reported one period later: the browser's report of a long task is more precise, and a late
     /// timer may turn out to be throttled.
     ///
-    /// While there is a listener, each measured poll takes two more clock readings.
+    /// While there is a listener, each measured poll takes two more clock readings, and `poll_stall_count` counts the polls that are
+    /// stalls.
     pub fn on_stall(&self, threshold: Duration, callback: impl FnMut(&Stall) + 'static) -> StallListener {
         let threshold = u64::try_from(threshold.as_nanos()).unwrap_or(u64::MAX - 1).max(1);
         let listener = Rc::new(Listener {

@@ -21,7 +21,7 @@ pub(super) const LONG_TASK_LAYOUT: Layout = (50_000_000, 60_000_000_000, 3);
 pub struct EventLoopSnapshot {
     /// How late the timer was. Time in which the page was hidden or did not run is not part of it.
     pub loop_lag: Histogram,
-    /// How long tasks of 50 ms and more took. `None` if the browser does not report them.
+    /// How long tasks of 50 ms and more took, since the page was loaded. `None` if the browser does not report them.
     pub long_task_time: Option<Histogram>,
     /// How long the event loop was busy since the watch began. `None` in browsers, which do not measure it.
     pub loop_busy_duration_total: Option<Duration>,

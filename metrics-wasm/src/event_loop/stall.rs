@@ -9,6 +9,8 @@ use metrics_core::{LocationId, Timestamp};
 pub enum StallSource {
     /// One poll of a measured future. Start, duration and spawn location are exact.
     Poll,
+    /// Many measured polls in one turn of the event loop, none of them a stall alone. Start and duration are exact.
+    Turn,
     /// A long task that the browser reported. Start and duration are exact to a millisecond.
     LongTask,
     /// A late timer. The stall lasted at least this long, and at most one period longer.
@@ -27,7 +29,10 @@ pub struct Stall {
     pub duration: Duration,
     /// Where the report comes from.
     pub source: StallSource,
-    /// Where the polled task was spawned. Unknown unless the source is a poll; see [`resolve`](crate::location::resolve).
+    /// How much of it measured polls took. The rest was other work, as far as a listener was registered when it began.
+    pub measured: Duration,
+    /// Where the task of the poll was spawned, or that of the longest measured poll during the stall. Unknown if no measured poll
+    /// ran; see [`resolve`](crate::location::resolve).
     pub spawn_location: LocationId,
 }
 
@@ -43,19 +48,34 @@ impl Span {
         self.end.saturating_sub(self.start)
     }
 
-    const fn overlaps(self, other: Self) -> bool {
+    pub(super) const fn overlaps(self, other: Self) -> bool {
         self.start < other.end && other.start < self.end
     }
 
-    const fn stall(self, source: StallSource, spawn_location: LocationId) -> Stall {
+    const fn stall(self, source: StallSource, polls: Polls) -> Stall {
         let start = Timestamp::from_ticks(self.start);
         Stall {
             start,
             duration: Duration::from_nanos(self.nanos()),
             source,
-            spawn_location,
+            measured: Duration::from_nanos(polls.measured),
+            spawn_location: polls.spawn_location,
         }
     }
+}
+
+/// Measured polls: how long they took in nanoseconds, and the spawn location of the longest.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Polls {
+    pub(super) measured: u64,
+    pub(super) spawn_location: LocationId,
+}
+
+impl Polls {
+    const NONE: Self = Self {
+        measured: 0,
+        spawn_location: LocationId::UNKNOWN,
+    };
 }
 
 /// How many reported spans are kept, so that a second report of the same stall is dropped. The sources report within a turn or two
@@ -69,6 +89,9 @@ pub(super) struct Detector {
     pub(super) threshold: u64,
     reported: [Span; KEPT],
     next: usize,
+    /// The last turns with measured polls.
+    turns: [(Span, Polls); KEPT],
+    next_turn: usize,
     /// A stall that the timer saw, while the browser's more precise report may still arrive.
     suspect: Option<Span>,
 }
@@ -79,18 +102,33 @@ impl Detector {
             threshold: u64::MAX,
             reported: [Span { start: 0, end: 0 }; KEPT],
             next: 0,
+            turns: [(Span { start: 0, end: 0 }, Polls::NONE); KEPT],
+            next_turn: 0,
             suspect: None,
         }
     }
 
     /// A poll ended.
-    pub(super) fn poll(&mut self, span: Span, spawn_location: LocationId) -> Option<Stall> {
-        self.report(span, StallSource::Poll, spawn_location)
+    pub(super) fn poll(&mut self, span: Span, polls: Polls) -> Option<Stall> {
+        self.report(span, StallSource::Poll, polls)
+    }
+
+    /// A turn with measured polls ended. It is a stall if the polls alone took long enough. If not, it is part of the stall that another
+    /// source reports.
+    pub(super) fn turn(&mut self, span: Span, polls: Polls) -> Option<Stall> {
+        if let Some(oldest) = self.turns.get_mut(self.next_turn) {
+            *oldest = (span, polls);
+        }
+        self.next_turn = (self.next_turn + 1) % KEPT;
+        if polls.measured < self.threshold {
+            return None;
+        }
+        self.report(span, StallSource::Turn, polls)
     }
 
     /// The browser reported a long task.
     pub(super) fn long_task(&mut self, span: Span) -> Option<Stall> {
-        self.report(span, StallSource::LongTask, LocationId::UNKNOWN)
+        self.report(span, StallSource::LongTask, self.polls_during(span))
     }
 
     /// A timer was due at the start of the span and fired at its end. With `wait`, the browser may still report the same stall.
@@ -98,20 +136,40 @@ impl Detector {
         let before = self
             .suspect
             .take()
-            .and_then(|span| self.report(span, StallSource::Probe, LocationId::UNKNOWN));
+            .and_then(|span| self.report(span, StallSource::Probe, self.polls_during(span)));
         if wait && span.nanos() >= self.threshold && !self.is_reported(span) {
             self.suspect = Some(span);
             return [before, None];
         }
-        [before, self.report(span, StallSource::Probe, LocationId::UNKNOWN)]
+        [
+            before,
+            self.report(span, StallSource::Probe, self.polls_during(span)),
+        ]
     }
 
-    /// Whether a stall that overlaps this time has been reported.
-    pub(super) fn is_reported(&self, span: Span) -> bool {
+    /// Whether measured polls took most of this time.
+    pub(super) fn is_explained(&self, span: Span) -> bool {
+        self.polls_during(span).measured >= span.nanos() / 2
+    }
+
+    /// The measured polls of the turns that overlap this time.
+    fn polls_during(&self, span: Span) -> Polls {
+        let turns = self.turns.iter().filter(|(turn, _)| turn.overlaps(span));
+        let longest = turns.clone().max_by_key(|(_, polls)| polls.measured);
+        Polls {
+            measured: turns
+                .map(|(_, polls)| polls.measured)
+                .sum::<u64>()
+                .min(span.nanos()),
+            spawn_location: longest.map_or(LocationId::UNKNOWN, |(_, polls)| polls.spawn_location),
+        }
+    }
+
+    fn is_reported(&self, span: Span) -> bool {
         self.reported.iter().any(|reported| reported.overlaps(span))
     }
 
-    fn report(&mut self, span: Span, source: StallSource, spawn_location: LocationId) -> Option<Stall> {
+    fn report(&mut self, span: Span, source: StallSource, polls: Polls) -> Option<Stall> {
         if span.nanos() < self.threshold || self.is_reported(span) {
             return None;
         }
@@ -120,7 +178,7 @@ impl Detector {
         }
         self.next = (self.next + 1) % KEPT;
         self.suspect = self.suspect.filter(|suspect| !suspect.overlaps(span));
-        Some(span.stall(source, spawn_location))
+        Some(span.stall(source, polls))
     }
 }
 
@@ -139,6 +197,14 @@ mod tests {
         }
     }
 
+    /// Polls of `ms` milliseconds in total.
+    fn polls(ms: u64, spawn_location: u32) -> Polls {
+        Polls {
+            measured: ms * MS,
+            spawn_location: LocationId::from_u32(spawn_location),
+        }
+    }
+
     fn detector() -> Detector {
         Detector {
             threshold: 100 * MS,
@@ -149,7 +215,7 @@ mod tests {
     #[test]
     fn a_stall_in_a_poll_is_reported_by_the_poll_alone() {
         let mut detector = detector();
-        let stall = detector.poll(span(1000, 1200), LocationId::from_u32(7)).unwrap();
+        let stall = detector.poll(span(1000, 1200), polls(200, 7)).unwrap();
         assert_eq!(
             (stall.source, stall.spawn_location),
             (StallSource::Poll, LocationId::from_u32(7))
@@ -207,9 +273,49 @@ mod tests {
     #[test]
     fn a_span_below_the_threshold_is_not_reported() {
         let mut detector = detector();
-        assert_eq!(detector.poll(span(0, 99), LocationId::UNKNOWN), None);
+        assert_eq!(detector.poll(span(0, 99), polls(99, 7)), None);
         assert_eq!(detector.late(span(0, 99), false), [None, None]);
         let mut without_listeners = Detector::new();
         assert_eq!(without_listeners.long_task(span(0, 1_000_000)), None);
+    }
+
+    #[test]
+    fn a_turn_of_many_short_polls_is_reported_with_the_location_of_the_longest() {
+        let mut detector = detector();
+        let stall = detector.turn(span(1000, 1200), polls(180, 7)).unwrap();
+        assert_eq!(
+            (stall.source, stall.spawn_location),
+            (StallSource::Turn, LocationId::from_u32(7))
+        );
+        assert_eq!(
+            (stall.duration, stall.measured),
+            (Duration::from_millis(200), Duration::from_millis(180))
+        );
+        assert_eq!(detector.late(span(1020, 1201), true), [None, None]);
+        assert_eq!(detector.long_task(span(999, 1201)), None);
+    }
+
+    #[test]
+    fn a_turn_is_not_reported_again_after_its_long_poll() {
+        let mut detector = detector();
+        assert!(detector.poll(span(1000, 1150), polls(150, 7)).is_some());
+        assert_eq!(detector.turn(span(1000, 1200), polls(180, 7)), None);
+    }
+
+    #[test]
+    fn a_long_task_names_the_longest_poll_in_it() {
+        let mut detector = detector();
+        assert_eq!(detector.turn(span(1000, 1200), polls(30, 7)), None);
+        assert_eq!(detector.turn(span(1210, 1250), polls(40, 8)), None);
+        let stall = detector.long_task(span(999, 1300)).unwrap();
+        assert_eq!(
+            (stall.measured, stall.spawn_location),
+            (Duration::from_millis(70), LocationId::from_u32(8))
+        );
+        let other = detector.long_task(span(1400, 1600)).unwrap();
+        assert_eq!(
+            (other.measured, other.spawn_location),
+            (Duration::ZERO, LocationId::UNKNOWN)
+        );
     }
 }

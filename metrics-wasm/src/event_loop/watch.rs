@@ -4,7 +4,7 @@ use super::bindings::{self, EntryList, PerformanceObserver};
 use super::lateness::Lateness;
 use super::listeners::{Listener, Listeners};
 use super::snapshot::{EventLoopSnapshot, Histogram, LAG_LAYOUT, LONG_TASK_LAYOUT, histogram};
-use super::stall::{Detector, Span, Stall};
+use super::stall::{Detector, Polls, Span, Stall, StallSource};
 use crate::clock::{self, PerformanceClock};
 use crate::host::{self, Timer};
 use crate::lifecycle::{self, Lifecycle};
@@ -13,7 +13,7 @@ use core::cell::{Cell, RefCell};
 use core::error::Error;
 use core::fmt;
 use core::time::Duration;
-use metrics_core::TimeSource;
+use metrics_core::{StallKind, TimeSource};
 use std::rc::{Rc, Weak};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::JsValue;
@@ -58,6 +58,8 @@ pub(super) struct Watch {
     active_at_start: Option<f64>,
     detector: RefCell<Detector>,
     listeners: Listeners,
+    /// Whether this watch counts stalls in the registry.
+    counts_stalls: Cell<bool>,
     timer: RefCell<Option<Timer>>,
     tick: Closure<dyn FnMut()>,
     lifecycle: RefCell<Option<Lifecycle>>,
@@ -94,6 +96,7 @@ impl Watch {
                 active_at_start: bindings::active_millis(),
                 detector: RefCell::new(Detector::new()),
                 listeners: Listeners::default(),
+                counts_stalls: Cell::new(false),
                 timer: RefCell::default(),
                 tick: Closure::new(move || {
                     if let Some(watch) = watch.upgrade() {
@@ -180,10 +183,8 @@ impl Watch {
         let mut stalls = self.long_polls();
         let hidden = lifecycle::is_hidden();
         if !self.interrupted.replace(hidden) && !hidden {
-            let samples = self
-                .lateness
-                .borrow_mut()
-                .sample(late, self.detector.borrow().is_reported(late));
+            let explained = self.detector.borrow().is_explained(late);
+            let samples = self.lateness.borrow_mut().sample(late, explained);
             for sample in samples.into_iter().flatten() {
                 self.lag.borrow_mut().record(sample.nanos());
                 // The browser's report of a sample that was held has arrived.
@@ -197,25 +198,31 @@ impl Watch {
         self.report(&stalls);
     }
 
-    /// Stalls from the polls that the recorder kept since the last call.
+    /// Stalls from the polls and turns that ended since the last call.
     fn long_polls(&self) -> Vec<Stall> {
         let mut detector = self.detector.borrow_mut();
-        let polls = self.recorder.long_polls.take();
-        polls
+        let found = self.recorder.long_polls.take();
+        found
             .into_iter()
-            .filter_map(|(start, end, spawn_location)| {
-                detector.poll(
-                    Span {
-                        start: start.ticks(),
-                        end: end.ticks(),
-                    },
-                    spawn_location,
-                )
+            .filter_map(|found| {
+                let span = Span {
+                    start: found.start.ticks(),
+                    end: found.end.ticks(),
+                };
+                let polls = Polls {
+                    measured: found.measured,
+                    spawn_location: found.spawn_location,
+                };
+                if found.is_turn {
+                    detector.turn(span, polls)
+                } else {
+                    detector.poll(span, polls)
+                }
             })
             .collect()
     }
 
-    /// Subscribes to the browser's long tasks.
+    /// Subscribes to the browser's long tasks, and to those since the page was loaded.
     fn observe(self: &Rc<Self>) {
         if self.long_tasks.is_none() {
             return;
@@ -230,11 +237,13 @@ impl Watch {
             return;
         };
         let options = js_sys::Object::new();
-        let _ = js_sys::Reflect::set(
-            &options,
-            &JsValue::from_str("type"),
-            &JsValue::from_str("longtask"),
-        );
+        for (name, value) in [
+            ("type", JsValue::from_str("longtask")),
+            ("buffered", JsValue::TRUE),
+        ] {
+            // A fresh plain object takes any property.
+            let _ = js_sys::Reflect::set(&options, &JsValue::from_str(name), &value);
+        }
         if observer.observe(&options).is_ok() {
             self.observer.replace(Some((observer, callback)));
         }
@@ -258,12 +267,23 @@ impl Watch {
     }
 
     fn report(&self, stalls: &[Stall]) {
+        if self.counts_stalls.get() {
+            let polls = stalls.iter().filter(|stall| stall.source == StallSource::Poll);
+            polls.for_each(|_| self.recorder.registry.shared().stalled(StallKind::Poll));
+        }
         self.listeners.report(stalls);
     }
 
     /// Detects stalls from the lowest threshold of all listeners on, or none without listeners.
     fn update_threshold(&self) {
         let lowest = self.listeners.lowest_threshold();
+        let registry = self.recorder.registry.shared();
+        if lowest.is_none() && self.counts_stalls.replace(false) {
+            registry.end_stall_watch();
+        } else if lowest.is_some() && !self.counts_stalls.get() {
+            self.counts_stalls
+                .set(registry.begin_stall_watch(&[StallKind::Poll]));
+        }
         let threshold = lowest.unwrap_or(u64::MAX);
         self.detector.borrow_mut().threshold = threshold;
         self.recorder.long_polls.watch(threshold);

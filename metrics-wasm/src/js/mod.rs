@@ -2,19 +2,20 @@
 
 mod host_fields;
 mod json;
+mod stall_object;
 mod value;
 
-use crate::clock::PerformanceClock;
-use crate::event_loop::{EventLoop, EventLoopSnapshot, Histogram, Stall, StallListener, StallSource};
+use crate::event_loop::{EventLoop, EventLoopSnapshot, Histogram, Stall, StallListener};
 use crate::monitor::Monitor;
+use crate::prometheus;
 use crate::runtime::Snapshot;
-use crate::{location, prometheus};
 use core::cell::RefCell;
 use core::mem::ManuallyDrop;
 use core::time::Duration;
 use host_fields::{EarlierHost, HostInterval, HostSnapshot};
-use js_sys::{Error, Function, Object, Reflect, TypeError};
+use js_sys::{Error, Function, Object, TypeError};
 use metrics_core::Quantile;
+use stall_object::stall_object;
 use value::to_js;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::{JsCast, JsError, JsValue, wasm_bindgen};
@@ -195,32 +196,6 @@ impl RuntimeMetrics {
 
 fn event_loop_snapshot() -> Option<EventLoopSnapshot> {
     EVENT_LOOP.with_borrow(|event_loop| event_loop.as_ref()?.snapshot())
-}
-
-/// A stall as JavaScript sees it. Its times are milliseconds of `performance.now()`.
-fn stall_object(stall: &Stall) -> Result<JsValue, JsValue> {
-    let object = Object::new();
-    let set = |key: &str, value: JsValue| Reflect::set(&object, &JsValue::from_str(key), &value).map(drop);
-    let start = stall.start.ticks().saturating_sub(PerformanceClock::origin());
-    set(
-        "start",
-        JsValue::from_f64(Duration::from_nanos(start).as_secs_f64() * 1e3),
-    )?;
-    set("duration", JsValue::from_f64(stall.duration.as_secs_f64() * 1e3))?;
-    let source = match stall.source {
-        StallSource::Poll => "poll",
-        StallSource::LongTask => "longtask",
-        StallSource::Probe => "probe",
-    };
-    set("source", JsValue::from_str(source))?;
-    let spawn_location = location::resolve(stall.spawn_location);
-    set(
-        "spawn_location",
-        spawn_location.map_or(JsValue::NULL, |spawn_location| {
-            JsValue::from_str(&spawn_location.to_string())
-        }),
-    )?;
-    Ok(object.into())
 }
 
 /// Reports what a callback threw as the host reports an uncaught exception. The other callbacks still run.

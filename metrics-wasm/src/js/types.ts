@@ -172,8 +172,13 @@ export interface Quantile {
 export interface Stall {
   start: number;
   duration: number;
-  /** One measured poll, a long task that the browser reported, or a late timer. With a timer, the stall may have been longer. */
-  source: "poll" | "longtask" | "probe";
-  /** Where the task was spawned: file, line and column. Null unless the source is a poll. */
+  /**
+   * One measured poll, a turn of many short measured polls, a long task that the browser reported, or a late timer. With a timer, the
+   * stall may have been longer.
+   */
+  source: "poll" | "turn" | "longtask" | "probe";
+  /** How much of it measured polls took. */
+  measured: number;
+  /** Where the task was spawned whose poll was the longest: file, line and column. Null if no measured poll ran. */
   spawn_location: string | null;
 }

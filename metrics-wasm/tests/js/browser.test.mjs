@@ -51,6 +51,11 @@ before(async () => {
   server = await serve(process.env.PACKAGE, {
     "/": page(EVENTS + TIMER + WATCH),
     "/other": page(""),
+    "/late": page(`
+      globalThis.before = performance.now();
+      const end = before + 150;
+      while (performance.now() < end);
+      ${WATCH}`),
     "/iframe": () => ({ type: "text/html", body: `<!doctype html><iframe style="display: none" src="${server.url.replace("127.0.0.1", "localhost")}/framed"></iframe>` }),
     "/framed": page(`${TIMER}${WATCH}
       addEventListener("message", ({ source }) => source.postMessage({ gaps, stalls, lag: longestLag(), busy: String(metrics.snapshot().event_loop.loop_busy_duration_total) }, "*"));`),
@@ -207,6 +212,14 @@ test("a stall of a visible page is reported once", async () => {
   await moreSamples(opened);
   const stalls = await opened.evaluate(`stallsIn(${JSON.stringify(time)})`);
   assert.equal(stalls.length, 1, JSON.stringify(stalls));
+  assert.equal(stalls[0].measured, 0);
   await opened.until("longestLag() >= 240");
+  await opened.close();
+});
+
+test("long tasks before the watch are not lost", async () => {
+  const opened = await open("/late");
+  await opened.until("Number(metrics.quantile('long_task_time', 1)?.upper ?? 0n) >= 149e6");
+  assert.ok(await opened.evaluate("stalls.some(({ start, source }) => source === 'longtask' && start <= before)"));
   await opened.close();
 });

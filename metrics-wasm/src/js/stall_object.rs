@@ -1,0 +1,38 @@
+//! Stalls as JavaScript sees them.
+
+use crate::clock::PerformanceClock;
+use crate::event_loop::{Stall, StallSource};
+use crate::location;
+use core::time::Duration;
+use js_sys::{Object, Reflect};
+use wasm_bindgen::prelude::JsValue;
+
+/// A stall as an object. Its times are milliseconds of `performance.now()`.
+pub(super) fn stall_object(stall: &Stall) -> Result<JsValue, JsValue> {
+    let start = stall.start.ticks().saturating_sub(PerformanceClock::origin());
+    let source = match stall.source {
+        StallSource::Poll => "poll",
+        StallSource::Turn => "turn",
+        StallSource::LongTask => "longtask",
+        StallSource::Probe => "probe",
+    };
+    let spawn_location = location::resolve(stall.spawn_location);
+    let object = Object::new();
+    for (key, value) in [
+        ("start", millis(Duration::from_nanos(start))),
+        ("duration", millis(stall.duration)),
+        ("source", JsValue::from_str(source)),
+        ("measured", millis(stall.measured)),
+        (
+            "spawn_location",
+            spawn_location.map_or(JsValue::NULL, |location| JsValue::from_str(&location.to_string())),
+        ),
+    ] {
+        Reflect::set(&object, &JsValue::from_str(key), &value)?;
+    }
+    Ok(object.into())
+}
+
+fn millis(duration: Duration) -> JsValue {
+    JsValue::from_f64(duration.as_secs_f64() * 1e3)
+}
