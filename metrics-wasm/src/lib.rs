@@ -11,8 +11,8 @@
 //!
 //! # Write an executor
 //!
-//! Build a [`Registry`] with [`metrics_core::Builder`] and a [`PerformanceClock`], lease a [`Worker`] from it and call the worker's
-//! hooks. `examples/executor` in this crate's sources calls each hook once.
+//! [`build`] returns a reader and a [`Worker`], whose hooks the executor calls. `examples/executor` in this crate's sources calls each
+//! hook once.
 //!
 //! # Limits
 //!
@@ -26,6 +26,7 @@
 //! - `record` (default): the hooks record. Without it the same functions do nothing: see [`RECORDING`]. Only a binary should name it.
 //! - `js`: the class `RuntimeMetrics` for JavaScript, with TypeScript types. The module that links this crate exports it.
 
+mod build;
 mod clock;
 pub mod event_loop;
 mod host;
@@ -46,12 +47,13 @@ mod runtime;
 mod turn;
 mod waker;
 
+pub use build::{BuildError, build};
 pub use clock::{ClockUnavailable, PerformanceClock};
 pub use event_loop::EventLoop;
 pub use measured::Measured;
 pub use metrics_core;
 pub use metrics_core::{HistogramConfig, RECORDING, Sampling};
-pub use monitor::{AlreadyInstalled, BuildError, Monitor, MonitorBuilder, spawn_local};
+pub use monitor::{AlreadyInstalled, Monitor, MonitorBuilder, spawn_local};
 pub use probe::MonitorProbe;
 pub use resolution::no_finer_than;
 pub use runtime::{Registry, RuntimeMetrics, Snapshot, Worker};

@@ -1,5 +1,6 @@
 //! The monitor of a thread: it measures futures and reads their metrics.
 
+use crate::build::BuildError;
 use crate::clock::PerformanceClock;
 use crate::measured::{Measured, Task};
 use crate::probe::MonitorProbe;
@@ -10,10 +11,7 @@ use core::cell::OnceCell;
 use core::error::Error;
 use core::fmt;
 use core::panic::Location;
-use metrics_core::{
-    ConfigError, HistogramConfig, IfRecording, LeaseError, MetricSet, RECORDING, Sampling, TimeSource,
-    WorkerNumber,
-};
+use metrics_core::{HistogramConfig, IfRecording, MetricSet, RECORDING, Sampling, TimeSource, WorkerNumber};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -157,27 +155,6 @@ const MEASURED: MetricSet = MetricSet::worker(&[
     WorkerNumber::NestedPolls,
 ])
 .union(MetricSet::TASKS);
-
-/// The error of [`MonitorBuilder::build`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The registry does not accept the settings.
-    Config(ConfigError),
-    /// The registry has no worker to lease.
-    Lease(LeaseError),
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(error) => error.fmt(f),
-            Self::Lease(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for BuildError {}
 
 /// The error of [`Monitor::install`]: the thread already has a monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -319,7 +319,7 @@ async fn an_executor_with_hooks() {
         microtask::install("loaded", Duration::ZERO).expect("the defaults are valid"),
     ))
     .await;
-    let more = ["nested_polls", "local_queue_depth", "started_at"];
+    let more = ["nested_polls", "local_queue_depth"];
     ledger.check_all(
         CONSTANT,
         &[&without(NOBODY, &["panicked_tasks_count"])[..], &more].concat(),

@@ -14,7 +14,9 @@ use wasm_bindgen_futures::js_sys::{Array, BigInt, Function, JSON, Object, Reflec
 use wasm_bindgen_test::wasm_bindgen_test;
 
 fn metrics() -> RuntimeMetrics {
-    RuntimeMetrics::new().ok().expect("the defaults are valid")
+    RuntimeMetrics::new(&JsValue::UNDEFINED)
+        .ok()
+        .expect("the defaults are valid")
 }
 
 fn get(object: &JsValue, path: &str) -> JsValue {
@@ -108,14 +110,16 @@ fn an_invalid_argument_throws_a_type_error_that_names_what_to_pass() {
     assert!(message(metrics.since(&JsValue::from_f64(3.0))).contains("snapshot()"));
     assert!(message(metrics.since(&JsValue::UNDEFINED)).contains("snapshot()"));
     let poll_time = JsValue::from_str("poll_time");
-    assert!(message(metrics.quantile(&"pole_time".into(), 0.5)).contains("pole_time"));
-    assert!(message(metrics.quantile(&Object::new(), 0.5)).contains("loop_lag"));
-    assert!(message(metrics.quantile(&poll_time, 99.0)).contains("99"));
-    assert!(message(metrics.quantile(&poll_time, f64::NAN)).contains("NaN"));
+    assert!(message(metrics.quantile(&"pole_time".into(), &0.5.into())).contains("pole_time"));
+    assert!(message(metrics.quantile(&Object::new(), &0.5.into())).contains("loop_lag"));
+    assert!(message(metrics.quantile(&poll_time, &99.0.into())).contains("99"));
+    assert!(message(metrics.quantile(&poll_time, &f64::NAN.into())).contains("NaN"));
     let nothing = Closure::<dyn Fn()>::new(|| ()).into_js_value();
-    assert!(message(metrics.on_stall(-1.0, &nothing)).contains("-1"));
-    assert!(message(metrics.on_stall(f64::NAN, &nothing)).contains("NaN"));
-    assert!(message(metrics.on_stall(50.0, &JsValue::UNDEFINED)).contains("callback must be a function"));
+    assert!(message(metrics.on_stall(&(-1.0).into(), &nothing)).contains("-1"));
+    assert!(message(metrics.on_stall(&f64::NAN.into(), &nothing)).contains("NaN"));
+    assert!(
+        message(metrics.on_stall(&50.0.into(), &JsValue::UNDEFINED)).contains("callback must be a function")
+    );
 
     let copy = || {
         let snapshot = metrics.snapshot().ok().expect("a snapshot");
@@ -137,7 +141,9 @@ async fn a_quantile_lies_between_its_bounds() {
         .expect("the defaults are valid")
         .spawn_local(async { spin(8.0) });
     next_turn().await;
-    let longest = metrics.quantile(&"poll_time".into(), 1.0).expect("a quantile");
+    let longest = metrics
+        .quantile(&"poll_time".into(), &1.0.into())
+        .expect("a quantile");
     assert!(big(&longest, "upper") >= 7_000_000);
     assert!(big(&longest, "lower") <= big(&longest, "estimate"));
     assert!(big(&longest, "estimate") <= big(&longest, "upper"));
@@ -151,7 +157,7 @@ fn listen(metrics: &RuntimeMetrics, ms: f64) -> (Array, Function) {
         list.push(&stall);
     });
     let stop = metrics
-        .on_stall(ms, &callback.into_js_value())
+        .on_stall(&ms.into(), &callback.into_js_value())
         .expect("timers are there");
     (heard, stop.unchecked_into())
 }

@@ -9,7 +9,7 @@ use core::cell::{Cell, RefCell};
 use core::panic::Location;
 use core::time::Duration;
 use metrics_wasm::metrics_core::{
-    HistogramConfig, LocationId, MetricSet, PollStart, TaskEnd, TimeSource, WakeStamp, WorkerNumber,
+    HistogramConfig, LocationId, MetricSet, NoProbe, PollStart, TaskEnd, TimeSource, WakeStamp, WorkerNumber,
 };
 use metrics_wasm::{BuildError, PerformanceClock, Registry, RuntimeMetrics, Worker, no_finer_than};
 use std::collections::VecDeque;
@@ -81,7 +81,7 @@ fn executor() -> Option<Rc<Executor>> {
 pub(crate) fn install(name: &str, budget: Duration) -> Result<RuntimeMetrics, BuildError> {
     let clock = PerformanceClock::detect();
     let layout = no_finer_than(HistogramConfig::DEFAULT, clock.resolution());
-    let registry = metrics_wasm::metrics_core::Builder::new()
+    let builder = metrics_wasm::metrics_core::Builder::new()
         .name(name)
         .poll_time(layout)
         .schedule_latency(layout)
@@ -95,15 +95,13 @@ pub(crate) fn install(name: &str, budget: Duration) -> Result<RuntimeMetrics, Bu
                 WorkerNumber::LocalScheduleCount,
             ])
             .union(MetricSet::TASKS),
-        )
-        .build(clock)
-        .map_err(BuildError::Config)?;
-    let worker = Worker::lease(Arc::clone(&registry), 0).map_err(BuildError::Lease)?;
+        );
+    let (metrics, worker) = metrics_wasm::build(builder, clock, NoProbe)?;
     worker.park();
     let executor = Executor {
         queue: RefCell::default(),
+        registry: Arc::clone(worker.registry()),
         worker,
-        registry: Arc::clone(&registry),
         budget: u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX),
         woken: Cell::new(false),
         turn: Closure::new(|| {
@@ -115,7 +113,7 @@ pub(crate) fn install(name: &str, budget: Duration) -> Result<RuntimeMetrics, Bu
         sites: RefCell::default(),
     };
     EXECUTOR.set(Some(Rc::new(executor)));
-    Ok(RuntimeMetrics::new(registry))
+    Ok(metrics)
 }
 
 /// Spawns a task on this thread's executor; `None` if there is none.

@@ -2,10 +2,11 @@
 
 mod host_fields;
 mod json;
+mod options;
 mod stall_object;
 mod value;
 
-use crate::event_loop::{EventLoop, EventLoopSnapshot, Histogram, Stall, StallListener};
+use crate::event_loop::{DEFAULT_PERIOD, EventLoop, EventLoopSnapshot, Histogram, Stall, StallListener};
 use crate::monitor::Monitor;
 use crate::prometheus;
 use crate::runtime::Snapshot;
@@ -15,6 +16,7 @@ use core::time::Duration;
 use host_fields::{EarlierHost, HostInterval, HostSnapshot};
 use js_sys::{Error, Function, Object, TypeError};
 use metrics_core::Quantile;
+use options::Options;
 use stall_object::stall_object;
 use value::to_js;
 use wasm_bindgen::closure::Closure;
@@ -52,16 +54,30 @@ impl RuntimeMetrics {
     /// Reads this thread's monitor and starts to watch its event loop.
     ///
     /// # Errors
-    /// Throws if the monitor can't be built. The default monitor always can.
+    /// Throws if an option is invalid, or if it comes too late: the first measured task or reader of a thread builds its monitor, and the
+    /// first reader starts the watch.
     #[wasm_bindgen(constructor)]
-    pub fn new() -> Result<RuntimeMetrics, JsError> {
-        let monitor = Monitor::current()?;
+    pub fn new(
+        #[wasm_bindgen(unchecked_optional_param_type = "RuntimeMetricsOptions")] options: &JsValue,
+    ) -> Result<RuntimeMetrics, JsValue> {
+        let options = Options::read(options).map_err(|message| type_error(&message))?;
+        if let Some(builder) = options.monitor() {
+            let monitor = builder.build().map_err(JsError::from)?;
+            monitor.install().map_err(JsError::from)?;
+        }
+        let monitor = Monitor::current().map_err(JsError::from)?;
+        let period = options.period().map_err(|message| type_error(&message))?;
         EVENT_LOOP.with_borrow_mut(|event_loop| {
             if event_loop.is_none() {
                 // Without timers or a clock the rest still works.
-                *event_loop = EventLoop::watch(&monitor).ok();
+                *event_loop = EventLoop::watch_every(&monitor, period.unwrap_or(DEFAULT_PERIOD)).ok();
+            } else if period.is_some() {
+                return Err(Error::new(
+                    "this thread's event loop is already watched: pass the period to the first RuntimeMetrics, or call stop() before",
+                ));
             }
-        });
+            Ok(())
+        })?;
         Ok(Self { monitor })
     }
 
@@ -89,7 +105,7 @@ impl RuntimeMetrics {
     #[wasm_bindgen(unchecked_return_type = "Interval")]
     pub fn since(
         &self,
-        #[wasm_bindgen(unchecked_param_type = "Snapshot")] previous: &JsValue,
+        #[wasm_bindgen(unchecked_param_type = "Snapshot | SnapshotJson")] previous: &JsValue,
     ) -> Result<JsValue, JsValue> {
         const EXPECTED: &str = "previous must be a snapshot that snapshot() returned, or its JSON";
         let text = json::text(previous).ok_or_else(|| type_error(EXPECTED))?;
@@ -108,8 +124,8 @@ impl RuntimeMetrics {
         Ok(join(&interval, &host)?)
     }
 
-    /// Returns a quantile of `poll_time`, `schedule_latency`, `loop_lag` or `long_task_time` in nanoseconds: an estimate, and the
-    /// bounds of the true value. `q` is from 0 to 1. Returns `undefined` without samples, and if the host does not measure the
+    /// Returns a quantile of `poll_time`, `schedule_latency`, `loop_lag` or `long_task_time` in nanoseconds: an estimate, and
+    /// the bounds of the true value. `q` is from 0 to 1. Returns `undefined` without samples, and if the host does not measure the
     /// histogram.
     ///
     /// # Errors
@@ -118,11 +134,12 @@ impl RuntimeMetrics {
     pub fn quantile(
         &self,
         #[wasm_bindgen(unchecked_param_type = "HistogramName")] name: &JsValue,
-        q: f64,
+        #[wasm_bindgen(unchecked_param_type = "number")] q: &JsValue,
     ) -> Result<JsValue, JsValue> {
-        if !(0.0..=1.0).contains(&q) {
-            return Err(type_error(&format!("q must be a number from 0 to 1, not {q}")));
-        }
+        let q = q
+            .as_f64()
+            .filter(|q| (0.0..=1.0).contains(q))
+            .ok_or_else(|| type_error(&format!("q must be a number from 0 to 1, not {q:?}")))?;
         let snapshot = self.monitor.snapshot();
         let total = snapshot.total();
         let of = |histogram: &Histogram| histogram.quantile(q);
@@ -154,34 +171,18 @@ impl RuntimeMetrics {
     #[wasm_bindgen(js_name = onStall, unchecked_return_type = "() => void")]
     pub fn on_stall(
         &self,
-        ms: f64,
+        #[wasm_bindgen(unchecked_param_type = "number")] ms: &JsValue,
         #[wasm_bindgen(unchecked_param_type = "(stall: Stall) => void")] callback: &JsValue,
     ) -> Result<JsValue, JsValue> {
-        let threshold = Duration::try_from_secs_f64(ms / 1e3)
-            .map_err(|_| type_error(&format!("ms must be a number of milliseconds, not {ms}")))?;
-        let callback = callback
-            .dyn_ref::<Function>()
-            .ok_or_else(|| type_error(&format!("callback must be a function, not {callback:?}")))?
-            .clone();
+        let threshold = duration(ms)?;
+        let callback = function(callback)?;
         let callback = move |stall: &Stall| {
             let called = stall_object(stall).and_then(|stall| callback.call1(&JsValue::UNDEFINED, &stall));
             if let Err(exception) = called {
                 report_uncaught(&exception);
             }
         };
-        let listener = EVENT_LOOP.with_borrow(|event_loop| {
-            let event_loop = event_loop.as_ref()?;
-            Some(event_loop.on_stall(threshold, callback))
-        });
-        let listener = listener.ok_or_else(|| {
-            Error::new(
-                "the event loop is not watched: this global object has no setTimeout() or no performance.now(), or stop() was called",
-            )
-        })?;
-        // If the function below is garbage-collected, the callback must stay registered.
-        let listener: ManuallyDrop<RefCell<Option<StallListener>>> =
-            ManuallyDrop::new(RefCell::new(Some(listener)));
-        Ok(Closure::<dyn Fn()>::new(move || drop(listener.take())).into_js_value())
+        listen(|event_loop| event_loop.on_stall(threshold, callback))
     }
 
     /// Returns the metrics as Prometheus text (format 0.0.4), for a page that sends them to a server.
@@ -196,6 +197,36 @@ impl RuntimeMetrics {
 
 fn event_loop_snapshot() -> Option<EventLoopSnapshot> {
     EVENT_LOOP.with_borrow(|event_loop| event_loop.as_ref()?.snapshot())
+}
+
+/// Registers a listener of the watch, and returns the function that removes it.
+fn listen(register: impl FnOnce(&EventLoop) -> StallListener) -> Result<JsValue, JsValue> {
+    let listener = EVENT_LOOP.with_borrow(|event_loop| event_loop.as_ref().map(register));
+    let listener = listener.ok_or_else(|| {
+        Error::new(
+            "the event loop is not watched: this global object has no setTimeout() or no performance.now(), or stop() was called",
+        )
+    })?;
+    Ok(stop_function(listener))
+}
+
+/// A function that drops `handle`. If the function is garbage-collected, `handle` stays.
+fn stop_function<T: 'static>(handle: T) -> JsValue {
+    let handle: ManuallyDrop<RefCell<Option<T>>> = ManuallyDrop::new(RefCell::new(Some(handle)));
+    Closure::<dyn Fn()>::new(move || drop(handle.take())).into_js_value()
+}
+
+fn duration(ms: &JsValue) -> Result<Duration, JsValue> {
+    ms.as_f64()
+        .and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok())
+        .ok_or_else(|| type_error(&format!("ms must be a number of milliseconds, not {ms:?}")))
+}
+
+fn function(callback: &JsValue) -> Result<Function, JsValue> {
+    callback
+        .dyn_ref::<Function>()
+        .cloned()
+        .ok_or_else(|| type_error(&format!("callback must be a function, not {callback:?}")))
 }
 
 /// Reports what a callback threw as the host reports an uncaught exception. The other callbacks still run.

@@ -91,8 +91,41 @@ export interface EventLoop {
   loop_busy_duration_total: Measured;
 }
 
+/** `T` as JSON has it: each 64-bit integer is a decimal string. */
+export type Json<T> = T extends bigint
+  ? string
+  : T extends readonly unknown[]
+    ? { [K in keyof T]: Json<T[K]> }
+    : T extends object
+      ? { [K in keyof T as K extends "toJSON" ? never : K]: Json<T[K]> }
+      : T;
+
+/** A snapshot as JSON has it, as a server writes it, and as `snapshot().toJSON()` returns it. */
+export type SnapshotJson = Json<Snapshot>;
+
+/** An interval as JSON has it. */
+export type IntervalJson = Json<Interval>;
+
+/** The options of `new RuntimeMetrics()`. They must be passed before the thread's first measured task. */
+export interface RuntimeMetricsOptions {
+  /** The name of the runtime. The default is "main". */
+  name?: string;
+  /** The layout of the histogram of poll times. Null: no such histogram. */
+  poll_time?: HistogramConfig | null;
+  /** The layout of the histogram of schedule latencies. Null: no such histogram. */
+  schedule_latency?: HistogramConfig | null;
+  /** Which polls the histogram of poll times samples. The default is "every". */
+  poll_time_sampling?: Sampling;
+  /** Which polls the histogram of schedule latencies samples. The default is "every". */
+  schedule_latency_sampling?: Sampling;
+  /** The period in milliseconds of the timer that watches the event loop. The default is 50. */
+  period?: number;
+}
+
 /** The metrics of a runtime at one moment. `JSON.stringify` writes its 64-bit integers as decimal strings, as servers do. */
 export interface Snapshot extends RuntimeNumbers {
+  /** The same with a decimal string for each 64-bit integer. Unlike the snapshot, a copy of it can be passed to `JSON.stringify`. */
+  toJSON(): SnapshotJson;
   schema: number;
   name: string;
   epoch: bigint;
@@ -142,6 +175,7 @@ export interface WorkerInterval {
 
 /** What was added between two snapshots. */
 export interface Interval {
+  toJSON(): IntervalJson;
   schema: number;
   /** The time between the two snapshots. */
   wall: Measured;

@@ -108,6 +108,67 @@ test("an argument of another type throws a TypeError", () => {
   assert.throws(() => metrics.since(undefined), { name: "TypeError", message: /snapshot\(\)/ });
 });
 
+test("each argument is checked, and none is converted", () => {
+  const metrics = new module.RuntimeMetrics();
+  const callback = () => {};
+  for (const ms of [null, "50", [], -1, Number.NaN, Infinity, 50n, undefined, {}]) {
+    const error = { name: "TypeError", message: /ms must be a number of milliseconds/ };
+    assert.throws(() => metrics.onStall(ms, callback), error);
+  }
+  for (const q of [null, "0.5", [], 1.5, 50n, undefined]) {
+    assert.throws(() => metrics.quantile("poll_time", q), { name: "TypeError", message: /q must be a number from 0 to 1/ });
+  }
+  for (const options of [null, 50, "main", { nam: "x" }, { name: 5 }, { period: 0 }, { period: "50" }, { poll_time: 5 }, { poll_time_sampling: "all" }]) {
+    assert.throws(() => new module.RuntimeMetrics(options), { name: "TypeError" }, JSON.stringify(options));
+  }
+});
+
+test("garbage in an earlier snapshot is an error, and not 0", () => {
+  const metrics = new module.RuntimeMetrics();
+  const change = (path, value) => {
+    const snapshot = metrics.snapshot().toJSON();
+    const keys = path.split(".");
+    const last = keys.pop();
+    keys.reduce((object, key) => object[key], snapshot)[last] = value;
+    return snapshot;
+  };
+  assert.equal(metrics.since(metrics.snapshot().toJSON()).total.numbers.poll_count, 0n);
+  for (const path of ["epoch", "uptime", "self_wake_count", "total.numbers.poll_count", "event_loop.loop_lag.count", "event_loop.loop_lag.buckets"]) {
+    for (const garbage of ["many", "", "-1", {}, [["x", "y"]], true]) {
+      assert.throws(() => metrics.since(change(path, garbage)), { name: "TypeError", message: /previous must be a snapshot/ }, `${path}: ${JSON.stringify(garbage)}`);
+    }
+  }
+  assert.throws(() => metrics.since(change("epoch", "1")), { name: "Error", message: /epoch/ });
+});
+
+test("a copy with more fields is made of toJSON(), and since() takes it", () => {
+  const metrics = new module.RuntimeMetrics();
+  const text = JSON.stringify({ ...metrics.snapshot().toJSON(), page: "/cart" });
+  const copy = JSON.parse(text);
+  assert.equal(copy.page, "/cart");
+  assert.equal(metrics.since(copy).total.numbers.poll_count, 0n);
+  assert.match(JSON.stringify({ ...metrics.since(copy).toJSON() }), /"poll_count":"0"/);
+});
+
+test("the constructor takes name, layouts, sampling and period before the first reader", async () => {
+  const seen = await without(
+    [],
+    `const options = { name: "images", period: 20, poll_time: { h2: { min: 1000n, max: 10_000_000_000n, precision: 2 } }, schedule_latency: null, poll_time_sampling: { one_in: 8 } };
+     const metrics = new module.RuntimeMetrics(options);
+     const { name, total } = metrics.snapshot();
+     const thrown = [];
+     for (const late of [{ name: "again" }, { period: 10 }]) try { new module.RuntimeMetrics(late); } catch (error) { thrown.push(error.message); }
+     metrics.stop();
+     new module.RuntimeMetrics({ period: 10 });
+     tell({ name, total: { poll_time: { ...total.poll_time, histogram: null }, schedule_latency: total.schedule_latency }, thrown });`,
+  );
+  assert.equal(seen.name, "images", String(seen));
+  assert.deepEqual(seen.total.poll_time.sampling, { one_in: 8 });
+  assert.equal(seen.total.schedule_latency, null);
+  assert.match(seen.thrown[0], /already has a monitor/);
+  assert.match(seen.thrown[1], /already watched/);
+});
+
 test("stop() ends the watch of the event loop until there is a new reader", async () => {
   const metrics = new module.RuntimeMetrics();
   const stalls = [];
@@ -224,7 +285,7 @@ test("the generated types accept the API and reject mistakes", async () => {
     await cp(PACKAGE, join(dir, "metrics-wasm"), { recursive: true });
     await writeFile(
       join(dir, "app.ts"),
-      `import init, { RuntimeMetrics, type Snapshot, type Interval, type Stall } from "./metrics-wasm/metrics_wasm.js";
+      `import init, { RuntimeMetrics, type Snapshot, type SnapshotJson, type Interval, type Stall, type RuntimeMetricsOptions } from "./metrics-wasm/metrics_wasm.js";
        await init();
        const metrics = new RuntimeMetrics();
        const snapshot: Snapshot = metrics.snapshot();
@@ -234,7 +295,17 @@ test("the generated types accept the API and reject mistakes", async () => {
        const bound: bigint | undefined = metrics.quantile("poll_time", 0.99)?.upper;
        const stop: () => void = metrics.onStall(100, (stall: Stall) => console.log(stall.duration, stall.spawn_location));
        const text: string = metrics.prometheus();
-       console.log(polls, ratio, bound, stop, text);
+       const json: SnapshotJson = snapshot.toJSON();
+       const written: string | null = json.total.numbers.poll_count;
+       const bucket: [number, string] | undefined = json.total.poll_time?.histogram.buckets[0];
+       const later: Interval = metrics.since(JSON.parse(JSON.stringify(json)) as SnapshotJson);
+       const options: RuntimeMetricsOptions = { name: "ui", period: 50, schedule_latency: null, poll_time_sampling: { one_in: 8 } };
+       new RuntimeMetrics(options);
+       console.log(polls, ratio, bound, stop, text, written, bucket, later);
+       // @ts-expect-error a BigInt is a string in JSON
+       const number: bigint | null = json.uptime;
+       // @ts-expect-error there is no such option
+       new RuntimeMetrics({ interval: 50 });
        // @ts-expect-error there is no such histogram
        metrics.quantile("pole_time", 0.5);
        // @ts-expect-error a snapshot is not a number
