@@ -50,6 +50,12 @@ impl Lifecycle {
         )
     }
 
+    /// Listens to the event at which the visitor leaves the page. Returns `None` if this is no page.
+    #[cfg(feature = "js")]
+    pub(crate) fn on_page_hide(hidden: impl FnMut() + 'static) -> Option<Self> {
+        Self::listen(&[], &["pagehide"], hidden)
+    }
+
     fn listen(
         of_document: &'static [&'static str],
         of_window: &'static [&'static str],

@@ -41,6 +41,7 @@ fn event_loop_value<'a>(
     match metric {
         "loop_lag" => Some(Value::Histogram(&event_loop?.loop_lag)),
         "long_task_time" => event_loop?.long_task_time.as_ref().map(Value::Histogram),
+        "frame_delay" => event_loop?.frame_delay.as_ref().map(Value::Histogram),
         "loop_busy_duration_total" => {
             let nanos = event_loop?.loop_busy_duration_total?.as_nanos();
             Some(Value::Number(u64::try_from(nanos).unwrap_or(u64::MAX)))

@@ -25,6 +25,8 @@ table! {
         "Duration of the event loop's tasks that took over 50 ms; absent where the host does not report them.";
     Counter Nanoseconds loop_busy_duration_total "async_runtime_loop_busy_seconds_total":
         "Time the event loop was busy with work of any kind, as Node reports it; absent in browsers.";
+    Histogram Nanoseconds frame_delay "async_runtime_frame_delay_seconds":
+        "Time from a request for an animation frame until its callback ran; absent unless frames are watched.";
     Counter Count self_wake_count "async_runtime_self_wakes_total":
         "Tasks that woke themselves during their own poll.";
 }

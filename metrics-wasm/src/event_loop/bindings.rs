@@ -15,6 +15,9 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn unref(this: &NodeTimer) -> Option<Function>;
 
+    #[wasm_bindgen(catch, js_name = requestAnimationFrame)]
+    pub(super) fn request_animation_frame(callback: &JsValue) -> Result<f64, JsValue>;
+
     /// The times that Node measures for its event loop.
     type Utilization;
 
@@ -29,6 +32,18 @@ extern "C" {
 
     #[wasm_bindgen(thread_local_v2, js_name = performance)]
     static NODE_PERFORMANCE: Option<NodePerformance>;
+
+    /// The User Timing part of `Performance`.
+    pub(super) type UserTiming;
+
+    #[wasm_bindgen(method, catch)]
+    pub(super) fn measure(this: &UserTiming, name: &str, options: &JsValue) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = clearMeasures)]
+    pub(super) fn clear_measures(this: &UserTiming, name: &str) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(thread_local_v2, js_name = performance)]
+    static USER_TIMING: Option<UserTiming>;
 
     pub(super) type PerformanceObserver;
 
@@ -74,4 +89,11 @@ pub(super) fn active_millis() -> Option<f64> {
         let utilization = performance.event_loop_utilization()?.call0(performance.as_ref());
         Some(utilization.ok()?.unchecked_into::<Utilization>().active())
     })
+}
+
+impl UserTiming {
+    /// Calls `f` if this global object has a `performance`.
+    pub(super) fn with(f: impl FnOnce(&Self)) {
+        USER_TIMING.with(|timing| timing.as_ref().map(f));
+    }
 }

@@ -1,10 +1,12 @@
 //! The event loop itself: how late it runs timers, how busy it is, and what stalls it.
 
 mod bindings;
+mod frames;
 mod lateness;
 mod listeners;
 mod snapshot;
 mod stall;
+mod user_timing;
 mod watch;
 
 use crate::monitor::Monitor;
@@ -31,6 +33,7 @@ pub const DEFAULT_PERIOD: Duration = Duration::from_millis(50);
 ///   page, so a shorter freeze counts as lag there.
 /// - **Long tasks** of 50 ms and more, if the browser reports them. Windows of Chromium-based browsers do, from the start of the page on.
 /// - **Busy time**, in Node. Browsers don't measure it, and a timer can't: an estimate from its lag was wrong by a factor of four.
+/// - **Frame delay**: see [`watch_frames`](Self::watch_frames).
 /// - **Stalls**: see [`on_stall`](Self::on_stall).
 ///
 /// ```no_run
@@ -91,6 +94,20 @@ impl EventLoop {
     /// The metrics since the watch began. `None` without the feature `record`.
     pub fn snapshot(&self) -> Option<EventLoopSnapshot> {
         self.0.get().map(|watch| watch.snapshot())
+    }
+
+    /// Measures how long after its request an animation frame comes, from now on. A page that keeps up gets a frame per refresh of the
+    /// display. Returns `false` if the host has no frames, such as Node, and without the feature `record`.
+    ///
+    /// The page then draws every frame even if nothing changes, which costs power.
+    pub fn watch_frames(&self) -> bool {
+        self.0.get().is_some_and(|watch| watch.watch_frames())
+    }
+
+    /// Shows each stall of at least `threshold` in the Performance panel of the browser's developer tools, on a track of its own. A
+    /// recording contains them; the page's performance timeline does not keep them.
+    pub fn show_in_devtools(&self, threshold: Duration) -> StallListener {
+        self.on_stall(threshold, user_timing::measure)
     }
 
     /// Calls `callback` once for each stall of at least `threshold`, in the first turn of the event loop after the stall. In a window, a

@@ -1,9 +1,10 @@
 //! The watch of an event loop: a repeating timer, and the browser's long tasks.
 
 use super::bindings::{self, EntryList, PerformanceObserver};
+use super::frames::Frames;
 use super::lateness::Lateness;
 use super::listeners::{Listener, Listeners};
-use super::snapshot::{EventLoopSnapshot, Histogram, LAG_LAYOUT, LONG_TASK_LAYOUT, histogram};
+use super::snapshot::{EventLoopSnapshot, FRAME_LAYOUT, Histogram, LAG_LAYOUT, LONG_TASK_LAYOUT, histogram};
 use super::stall::{Detector, Polls, Span, Stall, StallSource};
 use crate::clock::{self, PerformanceClock};
 use crate::host::{self, Timer};
@@ -55,6 +56,8 @@ pub(super) struct Watch {
     lag: RefCell<Histogram>,
     /// `None` if the browser does not report long tasks.
     long_tasks: Option<RefCell<Histogram>>,
+    /// `None` unless frames are watched.
+    frames: RefCell<Option<Rc<Frames>>>,
     active_at_start: Option<f64>,
     detector: RefCell<Detector>,
     listeners: Listeners,
@@ -93,6 +96,7 @@ impl Watch {
                 lateness: RefCell::new(Lateness::new(lifecycle::is_page())),
                 lag: RefCell::new(lag),
                 long_tasks,
+                frames: RefCell::default(),
                 active_at_start: bindings::active_millis(),
                 detector: RefCell::new(Detector::new()),
                 listeners: Listeners::default(),
@@ -128,6 +132,7 @@ impl Watch {
             let _ = observer.disconnect();
         }
         self.lifecycle.take();
+        self.frames.take();
         self.listeners.clear();
         self.update_threshold();
     }
@@ -142,6 +147,15 @@ impl Watch {
         self.update_threshold();
     }
 
+    /// Starts to watch frames. Returns whether the host has frames.
+    pub(super) fn watch_frames(&self) -> bool {
+        let mut frames = self.frames.borrow_mut();
+        if frames.is_none() {
+            *frames = histogram(FRAME_LAYOUT, &self.clock).and_then(|delay| Frames::start(self.clock, delay));
+        }
+        frames.is_some()
+    }
+
     pub(super) fn snapshot(&self) -> EventLoopSnapshot {
         let active = self.active_at_start.zip(bindings::active_millis());
         EventLoopSnapshot {
@@ -150,6 +164,7 @@ impl Watch {
                 .long_tasks
                 .as_ref()
                 .map(|long_tasks| long_tasks.borrow().clone()),
+            frame_delay: self.frames.borrow().as_ref().map(|frames| frames.delay()),
             loop_busy_duration_total: active
                 .map(|(start, now)| Duration::from_nanos(clock::nanos(now - start))),
         }
@@ -173,6 +188,9 @@ impl Watch {
     fn interrupt(&self) {
         self.interrupted.set(true);
         self.lateness.borrow_mut().interrupt();
+        if let Some(frames) = &*self.frames.borrow() {
+            frames.interrupt();
+        }
     }
 
     fn tick(&self) {

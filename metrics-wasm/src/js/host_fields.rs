@@ -17,6 +17,7 @@ pub(super) struct HostSnapshot {
 struct EventLoopWire {
     loop_lag: Histogram,
     long_task_time: Option<Histogram>,
+    frame_delay: Option<Histogram>,
     loop_busy_duration_total: Option<u64>,
 }
 
@@ -31,6 +32,7 @@ pub(super) struct EarlierHost {
 struct EarlierEventLoop {
     loop_lag: Histogram,
     long_task_time: Option<Histogram>,
+    frame_delay: Option<Histogram>,
     loop_busy_duration_total: Option<Decimal>,
 }
 
@@ -46,6 +48,7 @@ struct EventLoopInterval {
     busy_ratio: Option<f64>,
     loop_lag: HistogramInterval<Vec<u64>>,
     long_task_time: Option<HistogramInterval<Vec<u64>>>,
+    frame_delay: Option<HistogramInterval<Vec<u64>>>,
     loop_busy_duration_total: Option<u64>,
 }
 
@@ -67,6 +70,7 @@ impl HostSnapshot {
         let event_loop = event_loop.map(|event_loop| EventLoopWire {
             loop_lag: event_loop.loop_lag,
             long_task_time: event_loop.long_task_time,
+            frame_delay: event_loop.frame_delay,
             loop_busy_duration_total: event_loop.loop_busy_duration_total.map(nanos),
         });
         Self {
@@ -109,6 +113,7 @@ impl EventLoopInterval {
             busy_ratio: busy.zip(wall.filter(|wall| !wall.is_zero())).map(ratio),
             loop_lag: now.loop_lag.since(&before.loop_lag).ok()?,
             long_task_time: difference(now.long_task_time.as_ref(), before.long_task_time.as_ref())?,
+            frame_delay: difference(now.frame_delay.as_ref(), before.frame_delay.as_ref())?,
             loop_busy_duration_total: busy,
         })
     }

@@ -4,9 +4,11 @@ mod host_fields;
 mod json;
 mod options;
 mod stall_object;
+mod summary;
 mod value;
 
 use crate::event_loop::{DEFAULT_PERIOD, EventLoop, EventLoopSnapshot, Histogram, Stall, StallListener};
+use crate::lifecycle::Lifecycle;
 use crate::monitor::Monitor;
 use crate::prometheus;
 use crate::runtime::Snapshot;
@@ -18,6 +20,7 @@ use js_sys::{Error, Function, Object, TypeError};
 use metrics_core::Quantile;
 use options::Options;
 use stall_object::stall_object;
+use summary::Summary;
 use value::to_js;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::{JsCast, JsError, JsValue, wasm_bindgen};
@@ -76,6 +79,10 @@ impl RuntimeMetrics {
                     "this thread's event loop is already watched: pass the period to the first RuntimeMetrics, or call stop() before",
                 ));
             }
+            if let (Some(event_loop), true) = (event_loop.as_ref(), options.frames()) {
+                // A host without frames reports null.
+                event_loop.watch_frames();
+            }
             Ok(())
         })?;
         Ok(Self { monitor })
@@ -124,8 +131,8 @@ impl RuntimeMetrics {
         Ok(join(&interval, &host)?)
     }
 
-    /// Returns a quantile of `poll_time`, `schedule_latency`, `loop_lag` or `long_task_time` in nanoseconds: an estimate, and
-    /// the bounds of the true value. `q` is from 0 to 1. Returns `undefined` without samples, and if the host does not measure the
+    /// Returns a quantile of `poll_time`, `schedule_latency`, `loop_lag`, `long_task_time` or `frame_delay` in nanoseconds: an estimate,
+    /// and the bounds of the true value. `q` is from 0 to 1. Returns `undefined` without samples, and if the host does not measure the
     /// histogram.
     ///
     /// # Errors
@@ -152,9 +159,12 @@ impl RuntimeMetrics {
             Some("long_task_time") => {
                 event_loop_snapshot().and_then(|event_loop| of(event_loop.long_task_time.as_ref()?))
             }
+            Some("frame_delay") => {
+                event_loop_snapshot().and_then(|event_loop| of(event_loop.frame_delay.as_ref()?))
+            }
             _ => {
                 return Err(type_error(&format!(
-                    "name must be \"poll_time\", \"schedule_latency\", \"loop_lag\" or \"long_task_time\", not {name:?}"
+                    "name must be \"poll_time\", \"schedule_latency\", \"loop_lag\", \"long_task_time\" or \"frame_delay\", not {name:?}"
                 )));
             }
         };
@@ -183,6 +193,59 @@ impl RuntimeMetrics {
             }
         };
         listen(|event_loop| event_loop.on_stall(threshold, callback))
+    }
+
+    /// Shows each stall of at least `ms` milliseconds in the Performance panel of the browser's developer tools, on a track of its own.
+    /// Returns a function that ends it.
+    ///
+    /// # Errors
+    /// Throws as `onStall` does.
+    #[wasm_bindgen(js_name = showInDevTools, unchecked_return_type = "() => void")]
+    pub fn show_in_devtools(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "number")] ms: &JsValue,
+    ) -> Result<JsValue, JsValue> {
+        let threshold = duration(ms)?;
+        listen(|event_loop| event_loop.show_in_devtools(threshold))
+    }
+
+    /// Returns the most important numbers as a plain object without `BigInts`, small enough for `navigator.sendBeacon`. Durations are
+    /// milliseconds.
+    ///
+    /// # Errors
+    /// Throws if the host refuses to set a property of a plain object.
+    #[wasm_bindgen(unchecked_return_type = "Summary")]
+    pub fn summary(&self) -> Result<JsValue, JsError> {
+        let snapshot = self.monitor.snapshot();
+        Ok(to_js(&Summary::new(&snapshot, event_loop_snapshot().as_ref()))?)
+    }
+
+    /// Calls `callback` with the `summary()` when the visitor leaves the page, at the event `pagehide`. Returns a function that removes
+    /// the callback.
+    ///
+    /// # Errors
+    /// Throws if `callback` is not a function, and in a worker, which gets no such event.
+    #[wasm_bindgen(js_name = onPageHide, unchecked_return_type = "() => void")]
+    pub fn on_page_hide(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "(summary: Summary) => void")] callback: &JsValue,
+    ) -> Result<JsValue, JsValue> {
+        let callback = function(callback)?;
+        let metrics = Self {
+            monitor: self.monitor.clone(),
+        };
+        let hidden = move || {
+            let called = metrics.summary().map_err(JsValue::from);
+            if let Err(exception) = called.and_then(|summary| callback.call1(&JsValue::UNDEFINED, &summary)) {
+                report_uncaught(&exception);
+            }
+        };
+        let lifecycle = Lifecycle::on_page_hide(hidden).ok_or_else(|| {
+            Error::new(
+                "this global object is no page and gets no event pagehide: send summary() from a timer",
+            )
+        })?;
+        Ok(stop_function(lifecycle))
     }
 
     /// Returns the metrics as Prometheus text (format 0.0.4), for a page that sends them to a server.

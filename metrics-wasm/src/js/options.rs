@@ -24,6 +24,7 @@ pub(super) struct Options {
     schedule_latency_sampling: Option<Sampling>,
     /// Milliseconds.
     period: Option<f64>,
+    frames: bool,
 }
 
 /// A field that is null, in contrast to one that is left out.
@@ -60,6 +61,10 @@ impl Options {
                 "period must be a number of milliseconds above 0, not {ms}"
             )),
         }
+    }
+
+    pub(super) const fn frames(&self) -> bool {
+        self.frames
     }
 
     /// The settings of a new monitor. `None` if there are none.

@@ -87,6 +87,8 @@ export interface EventLoop {
   loop_lag: Histogram;
   /** How long tasks of 50 ms and more took. Null if the browser does not report them. */
   long_task_time: Histogram | null;
+  /** How long after its request an animation frame came. Null unless the option `frames` is set and the host has frames. */
+  frame_delay: Histogram | null;
   /** How long the event loop was busy since the watch began. Null in browsers, which do not measure it. */
   loop_busy_duration_total: Measured;
 }
@@ -106,7 +108,7 @@ export type SnapshotJson = Json<Snapshot>;
 /** An interval as JSON has it. */
 export type IntervalJson = Json<Interval>;
 
-/** The options of `new RuntimeMetrics()`. They must be passed before the thread's first measured task. */
+/** The options of `new RuntimeMetrics()`. All but `frames` must be passed before the thread's first measured task. */
 export interface RuntimeMetricsOptions {
   /** The name of the runtime. The default is "main". */
   name?: string;
@@ -120,6 +122,8 @@ export interface RuntimeMetricsOptions {
   schedule_latency_sampling?: Sampling;
   /** The period in milliseconds of the timer that watches the event loop. The default is 50. */
   period?: number;
+  /** Whether to measure the delay of animation frames. The page then draws every frame, which costs power. */
+  frames?: boolean;
 }
 
 /** The metrics of a runtime at one moment. `JSON.stringify` writes its 64-bit integers as decimal strings, as servers do. */
@@ -189,11 +193,12 @@ export interface Interval {
     busy_ratio: number | null;
     loop_lag: HistogramInterval;
     long_task_time: HistogramInterval | null;
+    frame_delay: HistogramInterval | null;
     loop_busy_duration_total: Measured;
   } | null;
 }
 
-export type HistogramName = "poll_time" | "schedule_latency" | "loop_lag" | "long_task_time";
+export type HistogramName = "poll_time" | "schedule_latency" | "loop_lag" | "long_task_time" | "frame_delay";
 
 /** A quantile in nanoseconds. The true value is between the bounds. */
 export interface Quantile {
@@ -215,4 +220,29 @@ export interface Stall {
   measured: number;
   /** Where the task was spawned whose poll was the longest: file, line and column. Null if no measured poll ran. */
   spawn_location: string | null;
+}
+
+/** A histogram in a summary, in milliseconds. */
+export interface SummaryQuantiles {
+  count: number;
+  p50_ms: number;
+  p99_ms: number;
+  max_ms: number;
+}
+
+/** The most important numbers, for a beacon. A histogram without samples is null. */
+export interface Summary {
+  name: string;
+  uptime_ms: number | null;
+  polls: number | null;
+  busy_ratio: number | null;
+  alive_tasks: number | null;
+  panicked_tasks: number | null;
+  /** Polls that were stalls, while a callback of `onStall` was registered. */
+  poll_stalls: number | null;
+  poll_time: SummaryQuantiles | null;
+  schedule_latency: SummaryQuantiles | null;
+  loop_lag: SummaryQuantiles | null;
+  long_task_time: SummaryQuantiles | null;
+  frame_delay: SummaryQuantiles | null;
 }

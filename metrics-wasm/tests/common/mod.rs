@@ -65,6 +65,11 @@ pub(crate) fn is_node() -> bool {
     has("process")
 }
 
+/// Whether the host is a page, and not a worker.
+pub(crate) fn is_page() -> bool {
+    has("document")
+}
+
 fn has(name: &str) -> bool {
     Reflect::has(&global(), &name.into()).unwrap_or(false)
 }

@@ -56,6 +56,7 @@ before(async () => {
       const end = before + 150;
       while (performance.now() < end);
       ${WATCH}`),
+    "/frames": page(WATCH.replace("new RuntimeMetrics()", "new RuntimeMetrics({ name: 'frames', period: 20, frames: true })")),
     "/iframe": () => ({ type: "text/html", body: `<!doctype html><iframe style="display: none" src="${server.url.replace("127.0.0.1", "localhost")}/framed"></iframe>` }),
     "/framed": page(`${TIMER}${WATCH}
       addEventListener("message", ({ source }) => source.postMessage({ gaps, stalls, lag: longestLag(), busy: String(metrics.snapshot().event_loop.loop_busy_duration_total) }, "*"));`),
@@ -221,5 +222,50 @@ test("long tasks before the watch are not lost", async () => {
   const opened = await open("/late");
   await opened.until("Number(metrics.quantile('long_task_time', 1)?.upper ?? 0n) >= 149e6");
   assert.ok(await opened.evaluate("stalls.some(({ start, source }) => source === 'longtask' && start <= before)"));
+  await opened.close();
+});
+
+test("frames are a histogram, and the constructor takes a name and a period", async () => {
+  const opened = await open("/frames");
+  await opened.until("metrics.snapshot().event_loop.frame_delay?.count >= 5n");
+  assert.equal(await opened.evaluate("metrics.snapshot().name"), "frames");
+  await opened.evaluate("(block(300), true)");
+  await opened.until("Number(metrics.quantile('frame_delay', 1).upper) >= 290e6");
+  assert.match(await opened.evaluate("metrics.prometheus()"), /async_runtime_frame_delay_seconds_count/);
+  assert.match(await opened.evaluate("{ try { new metrics.constructor({ period: 10 }); 'accepted' } catch (error) { error.message } }"), /already watched/);
+  assert.match(await opened.evaluate("{ try { new metrics.constructor({ name: 'again' }); 'accepted' } catch (error) { error.message } }"), /already has a monitor/);
+  await opened.close();
+});
+
+test("DevTools shows stalls on a track of their own, and the page keeps no entries", async () => {
+  const opened = await open("/");
+  await opened.evaluate(`
+    globalThis.seen = [];
+    new PerformanceObserver((list) => seen.push(...list.getEntries().map(({ name, startTime, duration, detail }) => ({ name, startTime, duration, detail })))).observe({ type: "measure" });
+    globalThis.stop = metrics.showInDevTools(200);
+    true`);
+  await moreSamples(opened);
+  const { start, end } = await opened.evaluate("block(300)");
+  const during = `seen.find((entry) => entry.startTime < ${end} && entry.startTime + entry.duration > ${start})`;
+  const entry = await opened.until(during);
+  assert.match(entry.name, /^(long task|late timer)/);
+  assert.deepEqual([entry.detail.devtools.dataType, entry.detail.devtools.track], ["track-entry", "Async runtime"]);
+  assert.ok(entry.duration >= 240, JSON.stringify(entry));
+  assert.equal(await opened.evaluate("performance.getEntriesByType('measure').length"), 0);
+  await opened.close();
+});
+
+test("the page sends a summary when the visitor leaves it", async () => {
+  const opened = await open("/");
+  await moreSamples(opened);
+  await opened.evaluate("metrics.onPageHide((summary) => localStorage.setItem('summary', JSON.stringify(summary))); true");
+  await opened.send("Page.navigate", { url: `${server.url}/other` });
+  await opened.until("location.pathname === '/other'");
+  const text = await opened.until("localStorage.getItem('summary')");
+  assert.ok(text.length < 2000, text);
+  const summary = JSON.parse(text);
+  assert.equal(summary.name, "main");
+  assert.ok(summary.uptime_ms > 0 && summary.loop_lag.count >= 5 && summary.loop_lag.p99_ms >= 0, text);
+  assert.equal(summary.poll_time, null, "no polls");
   await opened.close();
 });

@@ -114,10 +114,13 @@ test("each argument is checked, and none is converted", () => {
   for (const ms of [null, "50", [], -1, Number.NaN, Infinity, 50n, undefined, {}]) {
     const error = { name: "TypeError", message: /ms must be a number of milliseconds/ };
     assert.throws(() => metrics.onStall(ms, callback), error);
+    assert.throws(() => metrics.showInDevTools(ms), error);
   }
   for (const q of [null, "0.5", [], 1.5, 50n, undefined]) {
     assert.throws(() => metrics.quantile("poll_time", q), { name: "TypeError", message: /q must be a number from 0 to 1/ });
   }
+  assert.throws(() => metrics.onPageHide(50), { name: "TypeError", message: /callback must be a function/ });
+  assert.throws(() => metrics.onPageHide(callback), { name: "Error", message: /no page/ });
   for (const options of [null, 50, "main", { nam: "x" }, { name: 5 }, { period: 0 }, { period: "50" }, { poll_time: 5 }, { poll_time_sampling: "all" }]) {
     assert.throws(() => new module.RuntimeMetrics(options), { name: "TypeError" }, JSON.stringify(options));
   }
@@ -148,6 +151,16 @@ test("a copy with more fields is made of toJSON(), and since() takes it", () => 
   assert.equal(copy.page, "/cart");
   assert.equal(metrics.since(copy).total.numbers.poll_count, 0n);
   assert.match(JSON.stringify({ ...metrics.since(copy).toJSON() }), /"poll_count":"0"/);
+});
+
+test("a summary has no BigInt and fits into a beacon", async () => {
+  const metrics = new module.RuntimeMetrics();
+  await turns(metrics, 2n);
+  const summary = metrics.summary();
+  const text = JSON.stringify({ ...summary });
+  assert.ok(text.length < 2000, text);
+  assert.deepEqual([summary.name, summary.polls, summary.poll_time], ["main", 0, null]);
+  assert.ok(summary.uptime_ms > 0 && summary.loop_lag.count >= 2 && summary.loop_lag.max_ms >= summary.loop_lag.p50_ms / 2, text);
 });
 
 test("the constructor takes name, layouts, sampling and period before the first reader", async () => {
@@ -285,7 +298,7 @@ test("the generated types accept the API and reject mistakes", async () => {
     await cp(PACKAGE, join(dir, "metrics-wasm"), { recursive: true });
     await writeFile(
       join(dir, "app.ts"),
-      `import init, { RuntimeMetrics, type Snapshot, type SnapshotJson, type Interval, type Stall, type RuntimeMetricsOptions } from "./metrics-wasm/metrics_wasm.js";
+      `import init, { RuntimeMetrics, type Snapshot, type SnapshotJson, type Interval, type Stall, type Summary, type RuntimeMetricsOptions } from "./metrics-wasm/metrics_wasm.js";
        await init();
        const metrics = new RuntimeMetrics();
        const snapshot: Snapshot = metrics.snapshot();
@@ -299,9 +312,13 @@ test("the generated types accept the API and reject mistakes", async () => {
        const written: string | null = json.total.numbers.poll_count;
        const bucket: [number, string] | undefined = json.total.poll_time?.histogram.buckets[0];
        const later: Interval = metrics.since(JSON.parse(JSON.stringify(json)) as SnapshotJson);
-       const options: RuntimeMetricsOptions = { name: "ui", period: 50, schedule_latency: null, poll_time_sampling: { one_in: 8 } };
+       const summary: Summary = metrics.summary();
+       const sent: number | undefined = summary.poll_time?.p99_ms;
+       const options: RuntimeMetricsOptions = { name: "ui", period: 50, frames: true, schedule_latency: null, poll_time_sampling: { one_in: 8 } };
        new RuntimeMetrics(options);
-       console.log(polls, ratio, bound, stop, text, written, bucket, later);
+       metrics.onPageHide((summary: Summary) => navigator.sendBeacon("/metrics", JSON.stringify(summary)));
+       metrics.showInDevTools(50);
+       console.log(polls, ratio, bound, stop, text, written, bucket, later, sent);
        // @ts-expect-error a BigInt is a string in JSON
        const number: bigint | null = json.uptime;
        // @ts-expect-error there is no such option
@@ -348,6 +365,7 @@ test("the generated types have the fields of the objects, and no others", async 
     Interval: interval,
     WorkerInterval: interval.total,
     HistogramInterval: interval.event_loop.loop_lag,
+    Summary: metrics.summary(),
   };
   for (const [name, object] of Object.entries(found)) assert.deepEqual(Object.keys(object).sort(), fields(types, name), name);
 });

@@ -1,0 +1,60 @@
+//! The delay of animation frames.
+
+use super::bindings;
+use super::snapshot::Histogram;
+use crate::clock::PerformanceClock;
+use core::cell::{Cell, RefCell};
+use metrics_core::TimeSource;
+use std::rc::{Rc, Weak};
+use wasm_bindgen::closure::Closure;
+
+/// Requests one animation frame after the other, until it is dropped.
+pub(super) struct Frames {
+    clock: PerformanceClock,
+    /// When the frame in progress was requested, in nanoseconds of the clock. `None` if its delay is no sample.
+    requested: Cell<Option<u64>>,
+    delay: RefCell<Histogram>,
+    callback: Closure<dyn FnMut()>,
+}
+
+impl Frames {
+    /// Returns `None` if the host has no animation frames.
+    pub(super) fn start(clock: PerformanceClock, delay: Histogram) -> Option<Rc<Self>> {
+        let frames = Rc::new_cyclic(|frames: &Weak<Self>| {
+            let frames = frames.clone();
+            Self {
+                clock,
+                requested: Cell::new(None),
+                delay: RefCell::new(delay),
+                callback: Closure::new(move || {
+                    if let Some(frames) = frames.upgrade() {
+                        frames.drawn();
+                    }
+                }),
+            }
+        });
+        frames.request().then_some(frames)
+    }
+
+    pub(super) fn delay(&self) -> Histogram {
+        self.delay.borrow().clone()
+    }
+
+    /// The page was hidden or did not run, so the delay of the frame in progress is no sample.
+    pub(super) fn interrupt(&self) {
+        self.requested.set(None);
+    }
+
+    fn request(&self) -> bool {
+        self.requested.set(Some(self.clock.now().ticks()));
+        bindings::request_animation_frame(self.callback.as_ref()).is_ok()
+    }
+
+    fn drawn(&self) {
+        if let Some(requested) = self.requested.get() {
+            let now = self.clock.now().ticks();
+            self.delay.borrow_mut().record(now.saturating_sub(requested));
+        }
+        self.request();
+    }
+}
