@@ -68,6 +68,17 @@ before(async () => {
       globalThis.heard = [];
       worker.onmessage = ({ data }) => heard.push(data);
       globalThis.ask = () => worker.postMessage("");`),
+    "/processor.js": script(`
+      import { RuntimeMetrics, initSync } from "/metrics_wasm.js";
+      registerProcessor("metrics", class extends AudioWorkletProcessor {
+        constructor({ processorOptions }) {
+          super();
+          initSync({ module: processorOptions.module });
+          const snapshot = new RuntimeMetrics().snapshot();
+          this.port.postMessage({ name: snapshot.name, polls: snapshot.total.numbers.poll_count, uptime: snapshot.uptime, event_loop: snapshot.event_loop });
+        }
+        process() { return false; }
+      });`),
   });
   browser = await chromium();
 });
@@ -267,5 +278,24 @@ test("the page sends a summary when the visitor leaves it", async () => {
   assert.equal(summary.name, "main");
   assert.ok(summary.uptime_ms > 0 && summary.loop_lag.count >= 5 && summary.loop_lag.p99_ms >= 0, text);
   assert.equal(summary.poll_time, null, "no polls");
+  await opened.close();
+});
+
+test("the module loads in an AudioWorklet", async () => {
+  const opened = await open("/other", "document.readyState === 'complete'");
+  const heard = await opened.evaluate(`(async () => {
+    const context = new OfflineAudioContext(1, 1280, 44100);
+    await context.audioWorklet.addModule("/processor.js");
+    const module = await WebAssembly.compileStreaming(fetch("/metrics_wasm_bg.wasm"));
+    const node = new AudioWorkletNode(context, "metrics", { processorOptions: { module } });
+    const message = new Promise((done, failed) => {
+      node.port.onmessage = ({ data }) => done({ ...data, polls: String(data.polls) });
+      node.onprocessorerror = () => failed(new Error("the processor threw"));
+    });
+    node.connect(context.destination);
+    await context.startRendering();
+    return message;
+  })()`);
+  assert.deepEqual(heard, { name: "main", polls: "0", uptime: null, event_loop: null });
   await opened.close();
 });

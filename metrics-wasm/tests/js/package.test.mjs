@@ -182,6 +182,17 @@ test("the constructor takes name, layouts, sampling and period before the first 
   assert.match(seen.thrown[1], /already watched/);
 });
 
+test("the text codec for worklets encodes and decodes as the host does", async () => {
+  const source = await readFile(join(PACKAGE, "text_codec.js"), "utf8");
+  const { TextDecoder: Decoder, TextEncoder: Encoder } = runInNewContext(`${source}; globalThis`, {});
+  for (const text of ["", "main", "ns per poll: µ", "Zürich – 東京", "🦀 and 𝄞", "\u{7f}\u{80}\u{7ff}\u{800}\u{ffff}\u{10000}\u{10ffff}", "lone \ud800"]) {
+    const bytes = new TextEncoder().encode(text);
+    assert.deepEqual([...new Encoder().encode(text)], [...bytes], text);
+    assert.equal(new Decoder().decode(bytes), new TextDecoder().decode(bytes), text);
+  }
+  assert.equal(new Decoder().decode(), "");
+});
+
 test("stop() ends the watch of the event loop until there is a new reader", async () => {
   const metrics = new module.RuntimeMetrics();
   const stalls = [];

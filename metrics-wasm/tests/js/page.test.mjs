@@ -211,6 +211,25 @@ test("every value is shown as text, and the keyboard reads plots", async () => {
   await done();
 });
 
+/** The violations that axe finds, by rule. */
+async function violations(page) {
+  // By the protocol, so that the page's Content Security Policy does not apply.
+  await page.evaluate(await readFile(join(process.env.NPM_PACKAGES, "axe-core/node_modules/axe-core/axe.min.js"), "utf8"));
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(", ")}`);
+}
+
+test("axe finds no barrier, in the light and in the dark theme", async () => {
+  for (const colorScheme of ["light", "dark"]) {
+    const { page, done } = await open(`${demo.url}/?source=wasm`, { colorScheme });
+    for (const plot of ["busy", "polls", "heat", "poll-time", "latency", "queue", "lag"]) await figures(page, plot);
+    await page.evaluate(() => globalThis.workload.blockInPoll(250));
+    await page.locator("#stalls li").first().waitFor();
+    assert.deepEqual(await violations(page), [], colorScheme);
+    await done();
+  }
+});
+
 test("the page fits a phone and has a dark theme", async () => {
   const { page, done } = await open(`${demo.url}/?source=wasm`, { viewport: { width: 360, height: 740 }, colorScheme: "dark" });
   for (const plot of ["busy", "polls", "heat", "poll-time", "latency", "queue", "lag"]) await figures(page, plot);

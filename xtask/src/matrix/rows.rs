@@ -217,6 +217,7 @@ pub(super) static ROWS: &[Row] = &[
             wasm::CHROMIUM[1],
             wasm::BINARYEN,
             wasm::PLAYWRIGHT,
+            wasm::AXE,
         ],
         steps: &[
             Step::cargo(CORE_TESTS).env(IN_A_PAGE),

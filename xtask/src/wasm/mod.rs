@@ -28,6 +28,8 @@ pub(crate) const CHROMIUM: &[Need] = &[
 pub(crate) const BINARYEN: Need = Need::Npm("binaryen", "132.0.0");
 /// Drives the system's Chromium. It does not install a browser.
 pub(crate) const PLAYWRIGHT: Need = Need::Npm("playwright-core", "1.65.1");
+/// Checks the accessibility of the dashboard.
+pub(crate) const AXE: Need = Need::Npm("axe-core", "4.14.1");
 /// Checks the generated types.
 pub(crate) const TYPESCRIPT: Need = Need::Npm("typescript", "5.9.3");
 
@@ -59,7 +61,7 @@ pub(crate) fn run(flags: &Wasm) -> Result<ExitCode> {
                 package::test("browser.test.mjs")?
             }
             WasmTest::Page => {
-                require(&[&[NODE, BINARYEN, PLAYWRIGHT], CHROMIUM].concat())?;
+                require(&[&[NODE, BINARYEN, PLAYWRIGHT, AXE], CHROMIUM].concat())?;
                 node::test("page.test.mjs", &[("PICTURE", picture(flags).as_os_str())])?
             }
         };

@@ -14,6 +14,9 @@ use super::node;
 use crate::libtest::Tally;
 use crate::workspace;
 
+/// An `AudioWorklet` lacks what the generated JavaScript uses at its top level, so that it could not even be imported there.
+const TEXT_CODEC: &str = "text_codec.js";
+
 /// The directory of the package.
 pub(super) fn dir() -> PathBuf {
     workspace::target_dir().join("wasm")
@@ -53,6 +56,13 @@ pub(super) fn build() -> Result<Package> {
     };
     let module = module(&source, "web", &dir(), "metrics_wasm")?;
     let dir = dir();
+    let codec = workspace::root().join("metrics-wasm/worklet").join(TEXT_CODEC);
+    fs::copy(&codec, dir.join(TEXT_CODEC)).with_context(|| format!("can't copy {}", codec.display()))?;
+    let script = dir.join("metrics_wasm.js");
+    let generated =
+        fs::read_to_string(&script).with_context(|| format!("can't read {}", script.display()))?;
+    fs::write(&script, format!("import \"./{TEXT_CODEC}\";\n{generated}"))
+        .with_context(|| format!("can't write {}", script.display()))?;
     let manifest = format!("{:#}\n", manifest(&module)?);
     fs::write(dir.join("package.json"), manifest).context("can't write package.json")?;
     let root = workspace::root();
@@ -91,7 +101,7 @@ fn manifest(module: &Module) -> Result<Value> {
         "main": "metrics_wasm.js",
         "types": "metrics_wasm.d.ts",
         "files": files,
-        "sideEffects": ["./metrics_wasm.js"],
+        "sideEffects": ["./metrics_wasm.js", format!("./{TEXT_CODEC}")],
     }))
 }
 
