@@ -64,7 +64,7 @@ pub use record::{EnterGuard, Measured, enter};
 pub use runtimes::{NameTaken, Runtimes};
 
 /// Compiles and runs the examples of the READMEs.
-#[cfg(all(doctest, feature = "axum", feature = "prometheus"))]
+#[cfg(all(doctest, feature = "axum", feature = "otlp", feature = "prometheus"))]
 mod readme {
     #[doc = include_str!("../README.md")]
     struct Crate;

@@ -187,3 +187,23 @@ fn the_document_names_what_is_exported() {
         assert!(named.contains(name), "{name} is not in the document");
     }
 }
+
+/// The table of exporters is made from rules. This compares it with the walk.
+#[test]
+fn the_table_of_exporters_says_which_metrics_have_a_value_per_runtime() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/EXPORTERS.md");
+    let document = std::fs::read_to_string(path).expect("docs/EXPORTERS.md is there");
+    let snapshot = Fixture::new("main").metrics.snapshot();
+    for metric in METRICS {
+        let mut has_value_of_runtime = false;
+        snapshot.visit(|sample| has_value_of_runtime |= sample.metric == metric && sample.worker.is_none());
+        let expected = match (metric.exported, metric.scope) {
+            (None, _) => "no | lost | lost | lost |",
+            (_, MetricScope::Worker) if has_value_of_runtime => "sum | ",
+            (_, MetricScope::Worker) => "no | ",
+            _ => "yes | ",
+        };
+        let row = format!("| `{}` | {expected}", metric.name);
+        assert!(document.contains(&row), "{row:?} is not in the table");
+    }
+}

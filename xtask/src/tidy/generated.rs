@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{FIX, Problem, Source, metrics_doc, number_types, text_of, write};
+use super::{FIX, Problem, Source, exporters_doc, metrics_doc, number_types, text_of, write};
 
 /// A document and its generator.
 struct Generated {
@@ -12,6 +12,10 @@ struct Generated {
 
 /// Add an entry to add a generated document.
 static GENERATED: &[Generated] = &[
+    Generated {
+        path: "docs/EXPORTERS.md",
+        text: exporters_doc::text,
+    },
     Generated {
         path: "docs/METRICS.md",
         text: metrics_doc::text,

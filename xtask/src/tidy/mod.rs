@@ -7,6 +7,7 @@
     reason = "every check has one signature, whether it can fail or not"
 )]
 
+mod exporters_doc;
 mod generated;
 mod manifests;
 mod metrics_doc;

@@ -4,6 +4,10 @@
     clippy::std_instead_of_core,
     reason = "tests are programs with std; one import of `time` from both would be noise"
 )]
+#![allow(
+    clippy::float_cmp,
+    reason = "a scraped value that did not change is the same text"
+)]
 
 mod alerts;
 mod panels;
