@@ -4,8 +4,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,7 +44,9 @@ fn counted(workers: usize) -> (Runtime, Arc<AtomicU64>) {
 }
 
 fn poll_count(metrics: &RuntimeMetrics) -> u64 {
-    (0..metrics.num_workers()).map(|worker| metrics.worker_poll_count(worker)).sum()
+    (0..metrics.num_workers())
+        .map(|worker| metrics.worker_poll_count(worker))
+        .sum()
 }
 
 fn poll_time_samples(metrics: &RuntimeMetrics) -> u64 {

@@ -168,8 +168,13 @@ pub enum InvalidHistogramConfiguration {
 impl fmt::Display for InvalidHistogramConfiguration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooManyBuckets { required_bucket_count: n } => {
-                write!(f, "The configuration for this histogram would have required {n} buckets")
+            Self::TooManyBuckets {
+                required_bucket_count: n,
+            } => {
+                write!(
+                    f,
+                    "The configuration for this histogram would have required {n} buckets"
+                )
             }
         }
     }

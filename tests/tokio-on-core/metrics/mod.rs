@@ -19,7 +19,7 @@ pub use histogram::{
     HistogramConfiguration, HistogramScale, InvalidHistogramConfiguration, LogHistogram, LogHistogramBuilder,
 };
 pub(crate) use io::IoDriverMetrics;
-pub(crate) use registry::{Registry, registry};
+pub(crate) use registry::{registry, Registry};
 pub use runtime::RuntimeMetrics;
 pub(crate) use schedule_latency::{ScheduleLatencyContext, ScheduleLatencyInstant};
 pub(crate) use scheduler::SchedulerMetrics;

@@ -33,6 +33,8 @@ pub(crate) fn registry(builder: &Builder, workers: usize) -> io::Result<Registry
     registry.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
 }
 
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
 /// Nanoseconds since the runtime was built.
 #[derive(Debug)]
 pub(crate) struct Clock(Instant);
@@ -46,11 +48,13 @@ impl Clock {
 impl TimeSource for Clock {
     #[inline]
     fn now(&self) -> Timestamp {
-        Timestamp::from_ticks(self.0.elapsed().as_nanos() as u64)
+        let elapsed = self.0.elapsed();
+        // `as_nanos` computes in 128 bits.
+        Timestamp::from_ticks(elapsed.as_secs() * NANOS_PER_SECOND + u64::from(elapsed.subsec_nanos()))
     }
 
     fn ticks_per_second(&self) -> u64 {
-        1_000_000_000
+        NANOS_PER_SECOND
     }
 
     fn resolution(&self) -> Duration {

@@ -13,9 +13,10 @@ pub(crate) type ScheduleLatencyContext = Timestamp;
 impl ScheduleLatencyInstant {
     /// Returns the current time of the clock that started at `clock_start`.
     pub(crate) fn new(clock_start: Option<Instant>) -> Self {
-        Self(clock_start.map(|start| {
-            NonZeroU64::new(start.elapsed().as_nanos() as u64).unwrap_or(NonZeroU64::MIN)
-        }))
+        Self(
+            clock_start
+                .map(|start| NonZeroU64::new(start.elapsed().as_nanos() as u64).unwrap_or(NonZeroU64::MIN)),
+        )
     }
 
     pub(crate) fn prepare(self, _clock_start: Option<Instant>) -> Option<ScheduleLatencyContext> {

@@ -11,8 +11,8 @@ use crate::workspace;
 pub(super) struct Difference {
     pub(super) suite: String,
     pub(super) test: String,
-    /// The file and line of the assertion that fails.
-    pub(super) place: String,
+    /// The file and line of each assertion that may fail.
+    pub(super) places: Vec<String>,
     /// Whether it fails in every run. Otherwise it depends on how threads are scheduled.
     pub(super) always: bool,
 }
@@ -52,7 +52,10 @@ fn row(line: &str) -> Result<Difference> {
     Ok(Difference {
         suite: suite.into(),
         test: test.into(),
-        place: place.into(),
+        places: place
+            .split(" or ")
+            .map(|place| place.trim_matches('`').to_owned())
+            .collect(),
         always,
     })
 }
@@ -64,12 +67,12 @@ mod tests {
     #[test]
     fn a_row_lists_a_failure() {
         let text = format!(
-            "Text.\n\n{HEADER} why |\n|---|---|---|---|---|\n| `rt` | `a` | `tests/rt.rs:12` | always | it differs |\n\nMore.\n"
+            "Text.\n\n{HEADER} why |\n|---|---|---|---|---|\n| `rt` | `a` | `tests/rt.rs:12` or `tests/rt.rs:15` | always | it differs |\n\nMore.\n"
         );
         let difference = Difference {
             suite: "rt".into(),
             test: "a".into(),
-            place: "tests/rt.rs:12".into(),
+            places: vec!["tests/rt.rs:12".into(), "tests/rt.rs:15".into()],
             always: true,
         };
         assert_eq!(parse(&text).unwrap(), [difference]);
