@@ -54,8 +54,8 @@ mod worker;
 pub use builder::in_a_static::StaticRegistryConfig;
 pub use builder::{Builder, ConfigError, DEFAULT_SUBMIT_INTERVAL};
 pub use catalog::{
-    EVENT_LOOP_METRICS, HistogramName, InfoMetric, METRICS, Metric, MetricKind, MetricScope, MetricSet,
-    MetricSource, MetricUnit, RuntimeNumber, RuntimeNumbers, WorkerNumber,
+    EVENT_LOOP_METRICS, HistogramName, InfoMetric, LOCATION_METRICS, METRICS, Metric, MetricKind,
+    MetricScope, MetricSet, MetricSource, MetricUnit, RuntimeNumber, RuntimeNumbers, WorkerNumber,
 };
 pub use histogram::{HistogramConfig, HistogramError, HistogramInterval, HistogramSnapshot, Quantile};
 pub use if_recording::IfRecording;

@@ -8,7 +8,7 @@ use core::fmt;
 use core::time::Duration;
 use metrics_core::{
     Builder, ConfigError, HistogramConfig, LocationColumn, LocationId, LocationKind, LocationSnapshot,
-    MetricSet, PollStart, Probe, RuntimeMetrics, Sampling, Snapshot, TaskEnd, Timestamp, Worker,
+    MetricSet, PollStart, Probe, RuntimeMetrics, SampleValue, Sampling, Snapshot, TaskEnd, Timestamp, Worker,
 };
 use std::sync::Arc;
 #[cfg(target_arch = "wasm32")]
@@ -196,6 +196,41 @@ fn locations_beyond_the_capacity_share_an_entry() {
         ]
     );
     assert_eq!(snapshot.locations().unwrap().last().unwrap().name(), "other");
+}
+
+#[test]
+fn a_visit_names_the_first_locations_and_sums_the_others() {
+    let clock = Hand::default();
+    let registry = builder().locations(8).build(clock.clone()).unwrap();
+    scripted_load(&clock, &registry);
+    let snapshot = snapshot(&registry);
+    let samples = |limit| {
+        let mut samples = Vec::new();
+        snapshot.visit_locations(limit, |sample| {
+            let SampleValue::Number(value) = sample.value else {
+                panic!("{sample:?}")
+            };
+            let is_shown = ["location_poll_count", "location_longest_poll"].contains(&sample.metric.name);
+            if is_shown {
+                samples.push((sample.metric.name, sample.location.unwrap().to_owned(), value));
+            }
+        });
+        samples
+    };
+    let sample = |name, location: &str, value| (name, location.to_owned(), value);
+    assert_eq!(
+        samples(1),
+        [
+            sample("location_poll_count", "quick.rs:1", 10),
+            sample("location_poll_count", "other", 4),
+            sample("location_longest_poll", "quick.rs:1", 2_000),
+            sample("location_longest_poll", "other", 40_000_000),
+        ]
+    );
+    assert_eq!(samples(3).len(), 6);
+    let mut all = 0;
+    snapshot.visit(|sample| all += usize::from(sample.location.is_some()));
+    assert_eq!(all, 0, "only on request");
 }
 
 #[test]

@@ -103,7 +103,7 @@ impl FacadePublisher {
         let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
         // A probe that publishes while it is read publishes nothing.
         let snapshots = self.sources.read().unwrap_or_default();
-        let families = families(&snapshots, self.each_worker, |exported, of, value| {
+        let families = families(&snapshots, self.each_worker, 0, |exported, of, value| {
             let key = key(exported, of);
             match value {
                 Value::Histogram(histogram) => {

@@ -130,9 +130,24 @@ fn no_absolute_path_leaves_the_process() {
     worker.end_poll();
     let json = serde_json::to_string(&metrics.snapshot()).unwrap();
     assert!(json.contains("src/ops/function.rs:"), "the location: {json}");
+    let page = |collector| {
+        let mut registry = prometheus_client::registry::Registry::default();
+        registry.register_collector(Box::new(collector));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        text
+    };
+    let collector = || metrics_std::prometheus::RuntimeCollector::new(metrics.clone());
+    let series = "async_runtime_location_polls_total{runtime=\"main\",location=\"";
+    let all = page(collector().locations(usize::MAX));
+    assert!(
+        all.contains(&format!("{series}core/src/ops/function.rs:")),
+        "{all}"
+    );
+    assert!(!page(collector()).contains("location_polls"), "only on request");
     let debug = format!("{:?}", metrics.snapshot());
-    for text in [json, debug] {
-        let home = std::env::var("HOME").unwrap_or_else(|_| "/home/".to_owned());
+    for text in [json, debug, all] {
+        let home = std::env::var("HOME").unwrap_or_else(|_| "/rustc/".to_owned());
         let absolute = ["\"/", "\"C:", "/rustc/", env!("CARGO_MANIFEST_DIR"), &home];
         assert!(!absolute.iter().any(|part| text.contains(part)), "{text}");
     }

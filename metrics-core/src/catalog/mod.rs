@@ -7,6 +7,7 @@
 mod event_loop;
 mod histograms;
 mod info;
+mod locations;
 mod metric_set;
 mod runtime_numbers;
 mod worker_numbers;
@@ -14,11 +15,14 @@ mod worker_numbers;
 pub use event_loop::EVENT_LOOP_METRICS;
 pub use histograms::HistogramName;
 pub use info::InfoMetric;
+pub use locations::LOCATION_METRICS;
 pub use metric_set::MetricSet;
 pub(crate) use runtime_numbers::with_runtime_numbers;
 pub use runtime_numbers::{RuntimeNumber, RuntimeNumbers};
 pub use worker_numbers::WorkerNumber;
 pub(crate) use worker_numbers::with_worker_numbers;
+
+use crate::snapshot::LocationColumn;
 
 /// The kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +58,8 @@ pub enum MetricScope {
     Worker,
     /// The whole runtime.
     Runtime,
+    /// One spawn location of the runtime's tasks.
+    Location,
     /// The event loop of a host that has one, such as a browser's thread or Node.
     EventLoop,
 }
@@ -70,6 +76,8 @@ pub enum MetricSource {
     Histogram(HistogramName),
     /// A value that is not a plain number.
     Fact(InfoMetric),
+    /// A value per spawn location.
+    Location(LocationColumn),
     /// The host's event loop, which the adapter for that host measures.
     EventLoop,
 }
@@ -147,7 +155,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn all() -> impl Iterator<Item = &'static Metric> {
-        METRICS.iter().chain(EVENT_LOOP_METRICS)
+        METRICS.iter().chain(LOCATION_METRICS).chain(EVENT_LOOP_METRICS)
     }
 
     #[test]

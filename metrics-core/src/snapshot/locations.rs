@@ -57,6 +57,14 @@ impl LocationColumn {
         Self::ScheduleLatency,
         Self::LongestScheduleLatency,
     ];
+
+    /// Returns the value of two locations together.
+    pub(super) fn merge(self, one: u64, other: u64) -> u64 {
+        match self {
+            Self::LongestPoll | Self::LongestScheduleLatency => one.max(other),
+            _ => one.saturating_add(other),
+        }
+    }
 }
 
 /// The metrics of the tasks of one spawn location, summed over the workers.

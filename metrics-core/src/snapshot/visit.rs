@@ -1,7 +1,7 @@
 //! Iteration over all metrics of a snapshot. Exporters are built on it.
 
-use super::{Measurements, Snapshot, WorkerSnapshot};
-use crate::catalog::{HistogramName, InfoMetric, METRICS, Metric, MetricSource};
+use super::{LocationKind, LocationSnapshot, Measurements, Snapshot, WorkerSnapshot};
+use crate::catalog::{HistogramName, InfoMetric, LOCATION_METRICS, METRICS, Metric, MetricSource};
 use crate::histogram::{Counts, HistogramSnapshot};
 use crate::live::WorkerState;
 use crate::storage::Storage;
@@ -36,6 +36,8 @@ pub struct Sample<'a, C: Counts> {
     /// The worker that it describes. `None` for the whole runtime; for a per-worker metric, this is the sum over the
     /// workers.
     pub worker: Option<WorkerLabel>,
+    /// The name of the spawn location that it describes, for a metric per location.
+    pub location: Option<&'a str>,
     /// The value.
     pub value: SampleValue<'a, C>,
 }
@@ -70,6 +72,47 @@ impl<S: Storage> Snapshot<S> {
         }
     }
 
+    /// Calls `visit` with the values of each spawn location, in the order of [`LOCATION_METRICS`]. It visits nothing if the
+    /// registry keeps none.
+    ///
+    /// The locations with numbers from 1 up to `limit`, and tasks without a location, have samples of their own. All other
+    /// locations are summed under the name `other`, so the number of series is bounded, and a location never moves from
+    /// one to another: the sums of counters do not decrease.
+    pub fn visit_locations(&self, limit: usize, mut visit: impl FnMut(Sample<'_, S::Counts>)) {
+        let locations = self.locations().unwrap_or_default();
+        let has_own = |location: &LocationSnapshot<S>| match location.kind() {
+            LocationKind::Location => location.location().as_u32() as usize <= limit,
+            kind => kind == LocationKind::Unknown,
+        };
+        for metric in LOCATION_METRICS {
+            let MetricSource::Location(column) = metric.source else {
+                continue;
+            };
+            let mut emit = |name, value| {
+                visit(Sample {
+                    metric,
+                    worker: None,
+                    location: Some(name),
+                    value: SampleValue::Number(value),
+                });
+            };
+            let mut other = None;
+            for location in locations {
+                let Some(value) = location.column(column) else {
+                    continue;
+                };
+                if has_own(location) {
+                    emit(location.name(), value);
+                } else {
+                    other = Some(other.map_or(value, |sum| column.merge(sum, value)));
+                }
+            }
+            if let Some(value) = other {
+                emit("other", value);
+            }
+        }
+    }
+
     fn visit_metric(&self, metric: &'static Metric, visit: &mut impl FnMut(Sample<'_, S::Counts>)) {
         match metric.source {
             MetricSource::Worker(number) => {
@@ -86,8 +129,8 @@ impl<S: Storage> Snapshot<S> {
             }
             MetricSource::Histogram(name) => self.visit_histogram(metric, name, visit),
             MetricSource::Fact(fact) => self.visit_fact(metric, fact, visit),
-            // The adapter for the host measures these.
-            MetricSource::EventLoop => {}
+            // `visit_locations` visits those of locations, and the adapter for the host measures those of its event loop.
+            MetricSource::Location(_) | MetricSource::EventLoop => {}
         }
     }
 
@@ -187,6 +230,7 @@ fn emit<C: Counts>(
         visit(Sample {
             metric,
             worker,
+            location: None,
             value,
         });
     }

@@ -2,8 +2,8 @@
 
 use crate::Snapshot;
 use metrics_core::{
-    HistogramSnapshot, METRICS, Metric, MetricScope, MetricUnit, Sample, SampleValue, WorkerLabel,
-    WorkerState,
+    HistogramSnapshot, LOCATION_METRICS, METRICS, Metric, MetricScope, MetricUnit, Sample, SampleValue,
+    WorkerLabel, WorkerState,
 };
 
 /// A metric that is exported.
@@ -40,13 +40,16 @@ pub(crate) enum Value<'a> {
 
 /// Passes every exported value of the snapshots to `translate`, and returns the results by metric, in the order of [`METRICS`].
 ///
+/// `locations` is the number of spawn locations with values of their own; with 0, none is exported.
+///
 /// For metrics of workers, these are either the values of each worker or their sums, never both, so that queries can add all of them.
 pub(crate) fn families<T>(
     snapshots: &[Snapshot],
     each_worker: bool,
+    locations: usize,
     mut translate: impl FnMut(Exported, &Series<'_>, Value<'_>) -> T,
 ) -> Vec<Family<T>> {
-    let exported = METRICS.iter().filter_map(|metric| {
+    let exported = METRICS.iter().chain(LOCATION_METRICS).filter_map(|metric| {
         let name = metric.exported?;
         Some(Family {
             of: Exported { metric, name },
@@ -56,12 +59,12 @@ pub(crate) fn families<T>(
     let mut families: Vec<Family<T>> = exported.collect();
     for snapshot in snapshots {
         let mut at = 0;
-        snapshot.visit(|sample| {
+        let mut add = |sample: Sample<'_, Vec<u64>>| {
             let is_of_workers = sample.metric.scope == MetricScope::Worker;
             if is_of_workers && sample.worker.is_some() != each_worker {
                 return;
             }
-            // `visit` follows the order of `METRICS`.
+            // Samples come in the order of `METRICS` and `LOCATION_METRICS`.
             let is_of_sample = |family: &Family<T>| family.of.metric == sample.metric;
             let Some(ahead) = families[at..].iter().position(is_of_sample) else {
                 return;
@@ -71,7 +74,11 @@ pub(crate) fn families<T>(
             values(snapshot, &sample, |described, value| {
                 series.push(translate(*of, described, value));
             });
-        });
+        };
+        snapshot.visit(&mut add);
+        if locations > 0 {
+            snapshot.visit_locations(locations, &mut add);
+        }
     }
     families.retain(|family| !family.series.is_empty());
     families
@@ -80,6 +87,7 @@ pub(crate) fn families<T>(
 /// Calls `each` with the values of a sample: several for a state, one for any other.
 fn values(snapshot: &Snapshot, sample: &Sample<'_, Vec<u64>>, mut each: impl FnMut(&Series<'_>, Value<'_>)) {
     let mut one = |label, value| {
+        let label = sample.location.map(|name| ("location", name)).or(label);
         let worker = sample.worker;
         each(
             &Series {

@@ -25,7 +25,7 @@ pub(super) fn metrics(
     each_worker: bool,
     now: u64,
 ) -> Vec<proto::Metric> {
-    let families = families(snapshots, each_worker, |_, of, value| {
+    let families = families(snapshots, each_worker, 0, |_, of, value| {
         point(of, value, edges, now)
     });
     let metrics = families.into_iter().map(|family| {

@@ -85,6 +85,7 @@ impl RuntimeCollector {
         let shape = Shape {
             edges: Edges::round(),
             each_worker: false,
+            locations: 0,
         };
         Self { sources, shape }
     }
@@ -132,6 +133,16 @@ impl RuntimeCollector {
     #[must_use]
     pub fn each_worker(mut self, yes: bool) -> Self {
         self.shape.each_worker = yes;
+        self
+    }
+
+    /// Exports the metrics of the first `limit` spawn locations of the process, with the label `location`. All other locations share the
+    /// label value `other`. Without a call, none is exported.
+    ///
+    /// The registry must keep them ([`Builder::locations`](crate::Builder::locations)). Each location adds eight series per runtime.
+    #[must_use]
+    pub fn locations(mut self, limit: usize) -> Self {
+        self.shape.locations = limit;
         self
     }
 }

@@ -16,6 +16,7 @@ type Labels = Vec<(&'static str, String)>;
 pub(super) struct Shape {
     pub(super) edges: Edges,
     pub(super) each_worker: bool,
+    pub(super) locations: usize,
 }
 
 /// One series.
@@ -42,9 +43,11 @@ pub(super) fn encode(
     shape: &Shape,
     encoder: &mut DescriptorEncoder<'_>,
 ) -> fmt::Result {
-    let families = families(snapshots, shape.each_worker, |_, of, value| Series {
-        labels: labels(of),
-        value: translated(value, &shape.edges),
+    let families = families(snapshots, shape.each_worker, shape.locations, |_, of, value| {
+        Series {
+            labels: labels(of),
+            value: translated(value, &shape.edges),
+        }
     });
     for family in families {
         write_family(family.of, &family.series, encoder)?;

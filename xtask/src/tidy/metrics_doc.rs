@@ -2,7 +2,9 @@
 
 use core::fmt::Write;
 
-use metrics_core::{EVENT_LOOP_METRICS, METRICS, Metric, MetricKind, MetricScope, MetricUnit};
+use metrics_core::{
+    EVENT_LOOP_METRICS, LOCATION_METRICS, METRICS, Metric, MetricKind, MetricScope, MetricUnit,
+};
 
 const HEAD: &str = "\
 # Metrics
@@ -33,6 +35,10 @@ const SECTIONS: &[(MetricScope, &str)] = &[
     ),
     (MetricScope::Runtime, "Per runtime (visible at once)"),
     (
+        MetricScope::Location,
+        "Per spawn location or name (on request, with the label `location`)",
+    ),
+    (
         MetricScope::EventLoop,
         "Per event loop (a browser's thread, Node)",
     ),
@@ -49,7 +55,7 @@ leaves that poll out. The live record (`state`, `spawn_location`, `since`) needs
 pub(super) fn text() -> String {
     let mut text = HEAD.to_owned();
     for (scope, title) in SECTIONS {
-        let all = METRICS.iter().chain(EVENT_LOOP_METRICS);
+        let all = METRICS.iter().chain(LOCATION_METRICS).chain(EVENT_LOOP_METRICS);
         let metrics: Vec<&Metric> = all.filter(|metric| metric.scope == *scope).collect();
         if metrics.is_empty() {
             continue;
@@ -92,12 +98,12 @@ fn kind(metric: &Metric) -> String {
 
 #[cfg(test)]
 mod tests {
-    use metrics_core::{EVENT_LOOP_METRICS, METRICS};
+    use metrics_core::{EVENT_LOOP_METRICS, LOCATION_METRICS, METRICS};
 
     #[test]
     fn every_metric_is_in_the_document() {
         let text = super::text();
-        for metric in METRICS.iter().chain(EVENT_LOOP_METRICS) {
+        for metric in METRICS.iter().chain(LOCATION_METRICS).chain(EVENT_LOOP_METRICS) {
             assert!(
                 text.contains(&format!("| `{}` |", metric.name)),
                 "{}",
