@@ -10,6 +10,8 @@ const KEEP_MS = 10 * 60 * 1000;
 const LEAST_MS = 20 * 1000;
 /** A poll of this duration is a stall. */
 const STALL_MS = 100;
+/** The number of spawn locations in the table. */
+const HOT_SPOTS = 20;
 
 const quantiles = (of) => [
   { label: "p50", colour: "three", value: (sample) => of(sample)?.p50 ?? null },
@@ -200,6 +202,7 @@ class Dashboard {
     }
     this.draw();
     this.table(sample);
+    this.hotSpots(sample);
     this.countStalls();
   }
 
@@ -283,6 +286,25 @@ class Dashboard {
     });
   }
 
+  /** The locations that used most of the busy time. Hidden if the runtime keeps no metrics per location. */
+  hotSpots({ hotSpots }) {
+    byId("hot-spots-panel").hidden = hotSpots === null;
+    const spots = (hotSpots ?? []).slice(0, HOT_SPOTS);
+    const body = byId("hot-spots").tBodies[0];
+    while (body.rows.length > spots.length) body.lastElementChild.remove();
+    spots.forEach((spot, i) => {
+      const row = body.rows[i] ?? newSpot(body);
+      const figures = [
+        [spot.busy, "ratio"], [spot.polls, "rate"], [spot.slowest, "time"], [spot.waited, "time"], [spot.longestWait, "time"],
+        [spot.alive, "count"],
+      ];
+      row.cells[0].textContent = spot.name;
+      figures.forEach(([value, unit], i) => {
+        row.cells[i + 1].textContent = format(value, unit);
+      });
+    });
+  }
+
   producer(text) {
     byId("producer").textContent = text;
   }
@@ -304,6 +326,13 @@ function definition(list, label) {
   const pair = list.appendChild(element("div"));
   pair.append(element("dt", { textContent: label }));
   return pair.appendChild(element("dd", { textContent: "–" }));
+}
+
+function newSpot(body) {
+  const row = body.insertRow();
+  row.append(element("th", { scope: "row" }));
+  for (let i = 0; i < 6; i += 1) row.insertCell();
+  return row;
 }
 
 function newRow(body) {

@@ -41,9 +41,35 @@ export function toSample(earlier, later) {
     globalQueue: number(after.global_queue_depth),
     blockingQueue: number(after.blocking_queue_depth),
     alive: number(after.num_alive_tasks),
+    hotSpots: toHotSpots(before, after, nanos),
     // Counted by the runtime's own watchdog. That of an event loop reports each stall to this page instead.
     stalls: after.event_loop ? null : sum([number(after.poll_stall_count), number(after.no_progress_stall_count)]),
   };
+}
+
+/** The spawn locations that were polled, hottest first, or `null` if the runtime keeps no metrics per location. */
+function toHotSpots(before, after, nanos) {
+  if (!after.locations) return null;
+  const key = (location) => `${location.kind} ${location.location}`;
+  const earlier = new Map((before.locations ?? []).map((location) => [key(location), location]));
+  const busy = grown(after.total.numbers.busy_duration_total, before.total.numbers.busy_duration_total);
+  const spots = after.locations.map((location) => {
+    const { poll_count: polls, poll_time: time, schedule_latency: waited } = earlier.get(key(location)) ?? {};
+    // What was not measured before has grown from zero.
+    const polled = grown(location.poll_time, time ?? 0);
+    const waiting = grown(location.schedule_latency, waited ?? 0);
+    return {
+      name: location.name,
+      polled: polled ?? 0,
+      polls: rate(location.poll_count, polls ?? 0, nanos),
+      busy: polled === null || !(busy > 0) ? null : ratio(polled, busy),
+      slowest: number(location.longest_poll),
+      waited: waiting === null ? null : (waiting / nanos) * 1e9,
+      longestWait: number(location.longest_schedule_latency),
+      alive: Number(BigInt(location.spawned) - BigInt(location.ended)),
+    };
+  });
+  return spots.filter((spot) => spot.polls > 0).sort((one, other) => other.polled - one.polled);
 }
 
 const ratio = (part, whole) => (part === null ? null : Math.min(1, Math.max(0, part / whole)));

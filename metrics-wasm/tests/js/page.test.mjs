@@ -290,6 +290,13 @@ function server() {
       numbers.poll_count = String(BigInt(numbers.poll_count) + 1000n * BigInt(asked));
       numbers.busy_duration_total = String(BigInt(numbers.busy_duration_total) + 250_000_000n * BigInt(asked));
     };
+    const location = (number, name, share) => ({
+      kind: "location", location: number, name, spawned: "3", ended: "1", poll_count: String(100 * asked),
+      poll_time: String(BigInt(share) * 1_000_000n * BigInt(asked)), longest_poll: "62000000", poll_time_buckets: Array(12).fill("0"),
+      measured_latencies: "0", schedule_latency: null, longest_schedule_latency: null,
+    });
+    snapshot.locations = [location(1, "quick.rs:1", 25), location(2, "hog.rs:2", 200), location(3, "idle.rs:3", 0)];
+    snapshot.locations[2].poll_count = "7";
     [snapshot.total, ...snapshot.workers.map((worker) => worker.measurements)].forEach(grow);
     return { type: "application/json", body: JSON.stringify(snapshot) };
   };
@@ -303,6 +310,11 @@ test("the page draws a server's snapshots", async () => {
   // Those of before the page was opened too.
   await page.waitForFunction(() => document.querySelector("#stall-count").innerText === "8");
   assert.equal(await page.locator("#no-stalls").isHidden(), true);
+  // The total of the recorded workers grows by 250 ms of busy time in each second. The location without a poll is left out.
+  const spots = await page.evaluate(() => [...document.querySelectorAll("#hot-spots tbody tr")].map(({ innerText }) => innerText));
+  assert.equal(spots.length, 2);
+  assert.match(spots[0], /^hog\.rs:2\s+80 %\s+100\s+62 ms\s+–\s+–\s+2$/);
+  assert.match(spots[1], /^quick\.rs:1\s+10 %/);
   // A server has no event loop: its plot leaves no hole.
   await page.waitForFunction(() => document.querySelector("#plot-lag").hidden);
   const edges = await page.evaluate(() => {

@@ -14,6 +14,7 @@
 
 mod cli;
 mod fit;
+mod hot_spots;
 mod load;
 mod pages;
 #[cfg(test)]
@@ -91,7 +92,10 @@ fn run(cli: Cli) -> Result<()> {
         runtime,
         metrics,
         spawner,
-    } = TokioAdapter::builder().name("main").build(&mut builder)?;
+    } = TokioAdapter::builder()
+        .name("main")
+        .configure(|builder| builder.locations(LOCATIONS))
+        .build(&mut builder)?;
     let witness = Witness::new(start);
     let (stalls, _watchdog) = Stalls::watch(&metrics, start).context("can't watch for stalls")?;
     let (stop, stopped) = oneshot::channel();
@@ -133,6 +137,9 @@ fn workers(cli: &Cli) -> usize {
 fn duration(cli: &Cli) -> Option<Duration> {
     cli.seconds.or(cli.json.then_some(10)).map(Duration::from_secs)
 }
+
+/// The number of spawn locations with metrics of their own.
+const LOCATIONS: usize = 256;
 
 /// How long the shutdown waits for open requests and for the runtime to become idle.
 const PATIENCE: Duration = Duration::from_secs(1);

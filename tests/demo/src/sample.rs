@@ -1,5 +1,6 @@
 //! Computes the values to show from two successive snapshots.
 
+use crate::hot_spots::hot_spots;
 use crate::stalls::Stalls;
 use crate::view::{HistogramRow, Nanos, Quantiles, Tasks, View, WorkerRow, short_location};
 use metrics_std::{
@@ -63,6 +64,7 @@ impl Sampler {
                 blocking_queue: now.blocking_queue_depth(),
             },
             histograms: histograms(&now, &interval),
+            hot_spots: hot_spots(&now, &self.before, &interval, seconds),
             stall_count: stall_count(&now),
             stalls: stalls.last(SHOWN_STALLS),
         };

@@ -1,6 +1,7 @@
 //! The live screen, redrawn once per second, and the line per second that replaces it if there is no terminal.
 
 use crate::fit::{columns, cut, largest, pack};
+use crate::hot_spots;
 use crate::view::{Grouped, HistogramRow, Maybe, Nanos, Quantiles, Tasks, View, WorkerRow, rate};
 use ratatui::DefaultTerminal;
 use ratatui::Frame;
@@ -70,9 +71,14 @@ pub(crate) fn draw(frame: &mut Frame<'_>, view: &View) {
             .map(Line::from)
             .collect(),
         quantiles("last second", &view.histograms, width, |row| row.last_second),
+        view.hot_spots
+            .as_ref()
+            .map(|spots| hot_spots::lines(spots, width))
+            .unwrap_or_default(),
         stalls(view.stall_count, &view.stalls, width),
         quantiles("since the start", &view.histograms, width, |row| row.since_start),
     ];
+    below.retain(|lines| !lines.is_empty());
     // In a low window the workers have priority: the parts below them are left out, starting with the last one.
     let room = |below: &[Vec<Line<'_>>]| {
         let lines: usize = below.iter().map(|lines| lines.len() + 1).sum();
@@ -389,6 +395,7 @@ mod tests {
                 },
                 since_start: Quantiles::default(),
             }],
+            hot_spots: None,
             stall_count: Some(12),
             stalls: vec!["worker 1 was stuck".into()],
         }

@@ -1,5 +1,6 @@
 //! The values that the demo shows once per second, on the screen or as lines.
 
+use crate::hot_spots::HotSpot;
 use std::fmt;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ pub(crate) struct View {
     pub(crate) workers: Vec<WorkerRow>,
     pub(crate) tasks: Tasks,
     pub(crate) histograms: Vec<HistogramRow>,
+    /// The spawn locations of the last second, hottest first. `None` if the runtime keeps no metrics per location.
+    pub(crate) hot_spots: Option<Vec<HotSpot>>,
     /// The number of stalls since the start, from the snapshot.
     pub(crate) stall_count: Option<u64>,
     /// The last stalls, newest first.

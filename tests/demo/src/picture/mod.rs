@@ -13,7 +13,7 @@ use std::path::Path;
 #[test]
 fn the_picture_in_the_readme_is_what_the_screen_draws() {
     let view = script::view();
-    let mut terminal = Terminal::new(TestBackend::new(96, 21)).unwrap();
+    let mut terminal = Terminal::new(TestBackend::new(96, 25)).unwrap();
     terminal.draw(|frame| screen::draw(frame, &view)).unwrap();
     let drawn = svg::of(terminal.backend().buffer());
 

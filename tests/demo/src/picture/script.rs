@@ -55,6 +55,7 @@ impl Script {
         let probe = MockProbe::new(LOAD.len());
         let builder = Builder::new()
             .workers(LOAD.len())
+            .locations(1_024)
             .poll_time(HistogramConfig::DEFAULT)
             .schedule_latency(HistogramConfig::DEFAULT)
             .measures(MetricSet::TASKS.union(MetricSet::worker(&[

@@ -1,0 +1,142 @@
+//! The spawn locations that used most of the busy time in the last second.
+
+use crate::fit::{columns, cut};
+use crate::view::{Maybe, Nanos, rate, short_location};
+use metrics_std::metrics_core::LocationSnapshot;
+use metrics_std::{HeapStorage, Interval, Snapshot, WorkerNumber};
+use ratatui::style::Stylize;
+use ratatui::text::Line;
+use std::time::Duration;
+
+/// The number of locations for which the screen has room.
+const SHOWN: usize = 5;
+
+/// A spawn location in the last second.
+pub(crate) struct HotSpot {
+    pub(crate) name: String,
+    /// Its share of the busy time of all workers.
+    pub(crate) busy_share: Option<f64>,
+    pub(crate) polls_per_second: Option<f64>,
+    /// The longest poll since the start, in nanoseconds.
+    pub(crate) slowest: Option<u64>,
+    /// The time per second that its tasks were ready and waited, in nanoseconds.
+    pub(crate) waited: Option<f64>,
+}
+
+/// Returns the locations that were polled in the interval, those with most poll time first. `None` if the runtime keeps no metrics per
+/// location.
+pub(crate) fn hot_spots(
+    now: &Snapshot,
+    before: &Snapshot,
+    interval: &Interval<HeapStorage>,
+    seconds: f64,
+) -> Option<Vec<HotSpot>> {
+    let busy = interval.total().counter(WorkerNumber::BusyDurationTotal);
+    let mut spots: Vec<(u64, HotSpot)> = Vec::new();
+    for location in now.locations()? {
+        let same = |earlier: &&LocationSnapshot<HeapStorage>| {
+            (earlier.kind(), earlier.location()) == (location.kind(), location.location())
+        };
+        let earlier = before.locations().unwrap_or_default().iter().find(same);
+        let grown = |of: fn(&LocationSnapshot<HeapStorage>) -> Option<Duration>| {
+            let then = earlier.and_then(of).unwrap_or_default();
+            of(location).map(|now| nanos(now.saturating_sub(then)))
+        };
+        let polls = location.poll_count() - earlier.map_or(0, LocationSnapshot::poll_count);
+        if polls == 0 {
+            continue;
+        }
+        let time = grown(LocationSnapshot::poll_time);
+        let spot = HotSpot {
+            name: short_location(location.name()).to_owned(),
+            busy_share: time
+                .zip(busy.filter(|&busy| busy > 0))
+                .map(|(time, busy)| time as f64 / busy as f64),
+            polls_per_second: Some(polls as f64 / seconds),
+            slowest: location.longest_poll().map(nanos),
+            waited: grown(LocationSnapshot::schedule_latency).map(|waited| waited as f64 / seconds),
+        };
+        spots.push((time.unwrap_or(0), spot));
+    }
+    // Stable: equal values stay in the order of their numbers.
+    spots.sort_by_key(|&(time, _)| core::cmp::Reverse(time));
+    Some(spots.into_iter().map(|(_, spot)| spot).collect())
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+const HEADINGS: [&str; 5] = ["hot spots", "busy", "polls/s", "slowest", "waited/s"];
+
+/// Returns the heading and the first rows. The columns for which there is no room are left out; a number is never truncated.
+pub(crate) fn lines(spots: &[HotSpot], width: usize) -> Vec<Line<'static>> {
+    let rows: Vec<[String; 5]> = spots.iter().take(SHOWN).map(cells).collect();
+    let mut widths = HEADINGS.map(str::len);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let shown = columns(widths, [0, 1, 3, 4, 2], width);
+    let line = |cells: [String; 5]| {
+        let cells = (0..).zip(cells).filter(|&(column, _)| shown[column]);
+        let cells = cells.map(|(column, cell)| match column {
+            0 => format!("{cell:<width$}", width = widths[0]),
+            _ => format!("{cell:>width$}", width = widths[column]),
+        });
+        Line::from(cut(&cells.collect::<Vec<_>>().join(" "), width))
+    };
+    let mut lines = vec![line(HEADINGS.map(str::to_owned)).dim()];
+    lines.extend(rows.into_iter().map(line));
+    lines
+}
+
+fn cells(spot: &HotSpot) -> [String; 5] {
+    let share = spot.busy_share.map(|share| format!("{:.0}%", share * 100.0));
+    #[allow(clippy::cast_sign_loss, reason = "waits are not negative")]
+    let waited = spot.waited.map(|waited| Nanos(waited.round() as u64));
+    [
+        spot.name.clone(),
+        Maybe(share).to_string(),
+        rate(spot.polls_per_second).to_string(),
+        Maybe(spot.slowest.map(Nanos)).to_string(),
+        Maybe(waited).to_string(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spot(name: &str) -> HotSpot {
+        HotSpot {
+            name: name.to_owned(),
+            busy_share: Some(0.82),
+            polls_per_second: Some(4_210.0),
+            slowest: Some(62_000_000),
+            waited: None,
+        }
+    }
+
+    #[test]
+    fn a_row_shows_its_location_and_a_dash_for_what_is_not_measured() {
+        let lines = lines(&[spot("src/report.rs:88")], 80);
+        let text: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            text,
+            [
+                "hot spots        busy polls/s slowest waited/s",
+                "src/report.rs:88  82%   4,210 62.0 ms        -",
+            ]
+        );
+    }
+
+    #[test]
+    fn only_the_first_rows_are_shown_and_columns_whole() {
+        let spots: Vec<HotSpot> = (0..9).map(|_| spot("src/report.rs:88")).collect();
+        assert_eq!(lines(&spots, 80).len(), 1 + SHOWN);
+        let narrow = lines(&spots, 24);
+        assert_eq!(narrow[1].to_string(), "src/report.rs:88  82%");
+    }
+}
