@@ -68,3 +68,46 @@ impl OpenPolls {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::PerformanceClock;
+    use metrics_core::{Builder, LocationId};
+    #[cfg(target_family = "wasm")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn task() -> Arc<TaskWaker> {
+        let registry = Builder::new().build(PerformanceClock::UNAVAILABLE);
+        TaskWaker::spawned(
+            registry.expect("the defaults are valid"),
+            Arc::default(),
+            LocationId::UNKNOWN,
+        )
+    }
+
+    #[test]
+    fn an_abandoned_poll_has_no_end() {
+        let polls = OpenPolls::default();
+        let (outer, inner) = (task(), task());
+        let trapped = polls.begin(&outer);
+        assert!(!trapped.is_nested() && polls.begin(&inner).is_nested());
+        let lost = polls.abandon();
+        assert!(lost.len() == 2 && Arc::ptr_eq(&lost[0], &outer) && Arc::ptr_eq(&lost[1], &inner));
+        let next = polls.begin(&inner);
+        assert!(!next.is_nested(), "the poll before it is given up");
+        assert!(!polls.end(&trapped));
+        assert!(polls.end(&next) && polls.abandon().is_empty());
+    }
+
+    #[test]
+    fn polls_end_from_the_innermost_outwards_at_any_depth() {
+        let polls = OpenPolls::default();
+        let task = task();
+        let open: Vec<_> = (0..2 * DEPTH).map(|_| polls.begin(&task)).collect();
+        assert_eq!(open.iter().filter(|poll| poll.is_nested()).count(), 2 * DEPTH - 1);
+        assert!(open.iter().rev().all(|poll| polls.end(poll)));
+        assert!(polls.abandon().is_empty());
+        assert_eq!(Arc::strong_count(&task), 1, "no poll keeps it");
+    }
+}

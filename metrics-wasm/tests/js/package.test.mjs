@@ -339,11 +339,12 @@ test("the generated types accept the API and reject mistakes", async () => {
        // @ts-expect-error a snapshot is not a number
        metrics.since(3);`,
     );
-    const readme = (await program("JavaScript")).replace("./pkg/app.js", "./metrics-wasm/metrics_wasm.js");
-    await writeFile(join(dir, "readme.ts"), readme);
+    const programs = await Promise.all(["JavaScript around your module", "A page without Rust"].map(program));
+    const files = programs.map((code, i) => [join(dir, `readme${i}.ts`), code.replace(/from "(\.\/pkg\/app\.js|metrics-wasm)"/, 'from "./metrics-wasm/metrics_wasm.js"')]);
+    for (const [file, code] of files) await writeFile(file, code);
     const tsc = join(process.env.NPM_PACKAGES, "typescript/node_modules/typescript/bin/tsc");
     const flags = ["--noEmit", "--strict", "--target", "es2022", "--module", "es2022", "--moduleResolution", "bundler", "--lib", "esnext,dom"];
-    execFileSync(process.execPath, [tsc, ...flags, join(dir, "app.ts"), join(dir, "readme.ts")], { encoding: "utf8", stdio: "pipe" });
+    execFileSync(process.execPath, [tsc, ...flags, join(dir, "app.ts"), ...files.map(([file]) => file)], { encoding: "utf8", stdio: "pipe" });
   } catch (error) {
     assert.fail(error.stdout || error.message);
   } finally {
