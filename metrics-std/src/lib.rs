@@ -1,8 +1,8 @@
 //! Measures async runtimes on servers: polls, schedule latency, busy time, parks, tasks and stalls.
 //!
 //! Where to begin:
-//! - A service on Tokio builds its runtime with `tokio::TokioAdapter`, spawns with `tokio::Spawner` and serves HTTP with
-//!   `axum::serve` (features `tokio` and `axum`).
+//! - A service on Tokio calls `tokio::attach_current`, spawns with `tokio::spawn` and serves its metrics with `serve::start` (features
+//!   `tokio` and `serve`). If it builds its runtime with `tokio::TokioAdapter` instead, more is measured.
 //! - A program on any other executor calls [`build_wrapped`] and wraps its futures in [`Measured`].
 //! - A runtime calls [`build`] and the hooks of one [`Worker`] per thread. It also calls [`enter`] on threads that poll wrapped futures.
 //!
@@ -20,7 +20,9 @@
 //! - `otlp`: sends metrics to OpenTelemetry, or makes the requests for a transport of your own.
 //! - `tracing`: emits stalls as events of the crate `tracing`.
 //! - `serde`: serializes snapshots and intervals.
+//! - `serve`: serves `/metrics`, `/snapshot` and a dashboard from a thread of its own.
 
+mod background;
 mod build;
 mod clock;
 mod flush;
@@ -42,9 +44,12 @@ pub mod facade;
 pub mod otlp;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;
+#[cfg(feature = "serve")]
+pub mod serve;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
+pub use background::ShutdownTimeout;
 pub use build::{
     BuildError, Registry, RuntimeHandles, RuntimeMetrics, Snapshot, Worker, build, build_wrapped,
 };
@@ -64,7 +69,7 @@ pub use record::{EnterGuard, Measured, enter};
 pub use runtimes::{NameTaken, Runtimes};
 
 /// Compiles and runs the examples of the READMEs.
-#[cfg(all(doctest, feature = "axum", feature = "otlp", feature = "prometheus"))]
+#[cfg(all(doctest, feature = "otlp", feature = "serve"))]
 mod readme {
     #[doc = include_str!("../README.md")]
     struct Crate;

@@ -4,17 +4,15 @@ use core::convert::Infallible;
 use core::fmt;
 use core::panic::AssertUnwindSafe;
 use core::time::Duration;
-use std::io;
+use std::io::{self, Write as _};
 use std::panic::catch_unwind;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread::{self, ThreadId};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
 
 use metrics_core::{Probe, RECORDING, RegistryRef, RuntimeMetrics};
 
 use super::{Stall, StallScanner};
-
-/// How long dropping a [`Watchdog`] waits for its threads to end.
-const DROP_TIMEOUT: Duration = Duration::from_millis(100);
+use crate::background::{DROP_TIMEOUT, ShutdownTimeout, Threads};
 
 /// Maximum number of reports that wait for the callback. Further reports are not delivered.
 const QUEUE: usize = 64;
@@ -35,39 +33,13 @@ const QUEUE: usize = 64;
 /// Dropping it stops the watchdog and waits up to 100 ms for a running callback. [`shutdown`](Self::shutdown) waits for a timeout of
 /// your choice. The callback may drop its own watchdog. In a forked child, which does not have its parent's threads, both do nothing.
 #[must_use = "dropping it stops the watchdog"]
-pub struct Watchdog(Option<Threads>);
+pub struct Watchdog(Option<Running>);
 
-/// Ends the threads and waits for them. The threads are detached, because joining one could block without end.
-struct Threads {
+struct Running {
     /// The scanning thread ends when this is dropped, and the callback thread follows.
     stop: Sender<Infallible>,
-    /// Disconnected once both have ended.
-    ended: Receiver<Infallible>,
-    callback: ThreadId,
-    /// The process in which the threads run.
-    process: u32,
+    threads: Threads,
 }
-
-/// The error of [`Watchdog::shutdown`]: the callback was still running after the timeout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ShutdownTimeout {
-    /// The timeout that was passed to [`Watchdog::shutdown`].
-    pub timeout: Duration,
-}
-
-impl fmt::Display for ShutdownTimeout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the stall callback was still running after {:?}: its thread ends when it returns; a callback must not wait for the thread that \
-             shuts the watchdog down",
-            self.timeout
-        )
-    }
-}
-
-impl core::error::Error for ShutdownTimeout {}
 
 /// Calls `callback` for every poll of at least `threshold`: once during the poll and once when it is over.
 ///
@@ -106,7 +78,7 @@ where
     let scanner = StallScanner::new(metrics, threshold);
     let period = (threshold / 4).clamp(Duration::from_millis(1), Duration::from_millis(100));
     let (stop, stopped) = mpsc::channel::<Infallible>();
-    let (running, ended) = mpsc::channel::<Infallible>();
+    let (mut threads, running) = Threads::new();
     let (reports, reported) = mpsc::sync_channel::<Stall>(QUEUE);
     let scanning = running.clone();
     let deliver = move || {
@@ -128,15 +100,35 @@ where
         }
     };
     let spawn = |name: &str| thread::Builder::new().name(name.into());
-    let callback = spawn("stall-callback").spawn(deliver)?.thread().id();
+    threads.set_callback(spawn("stall-callback").spawn(deliver)?.thread().id());
     // If this fails, `reports` is dropped with the closure, which ends the other thread.
     spawn("stall-watchdog").spawn(scan)?;
-    Ok(Watchdog(Some(Threads {
-        stop,
-        ended,
-        callback,
-        process: std::process::id(),
-    })))
+    Ok(Watchdog(Some(Running { stop, threads })))
+}
+
+/// Prints a line to standard error for every poll of at least `threshold`, as [`watch_stalls`] calls a callback.
+///
+/// ```
+/// use core::time::Duration;
+/// use metrics_std::watchdog::log_stalls;
+/// use metrics_std::{Builder, Clock, build_wrapped};
+///
+/// let metrics = build_wrapped(Builder::new(), Clock::new())?;
+/// let _watchdog = log_stalls(&metrics, Duration::from_millis(20))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Returns an error if the operating system can't create a thread.
+pub fn log_stalls<R, P>(metrics: &RuntimeMetrics<R, P>, threshold: Duration) -> io::Result<Watchdog>
+where
+    R: RegistryRef + Send + 'static,
+    P: Probe + Clone + Send + 'static,
+{
+    watch_stalls(metrics, threshold, |stall| {
+        // Nothing can be done if standard error is closed.
+        let _ = writeln!(io::stderr(), "{stall}");
+    })
 }
 
 impl Watchdog {
@@ -149,22 +141,9 @@ impl Watchdog {
     }
 
     fn end(&mut self, timeout: Duration) -> Result<(), ShutdownTimeout> {
-        let Some(threads) = self.0.take() else {
-            return Ok(());
-        };
-        if threads.process != std::process::id() {
-            // In a forked child, a thread that no longer exists may have locked the channels.
-            core::mem::forget(threads);
-            return Ok(());
-        }
-        drop(threads.stop);
-        // The callback can't wait for its own return.
-        if threads.callback == thread::current().id() {
-            return Ok(());
-        }
-        match threads.ended.recv_timeout(timeout) {
-            Err(RecvTimeoutError::Timeout) => Err(ShutdownTimeout { timeout }),
-            _ => Ok(()),
+        match self.0.take() {
+            Some(running) => running.threads.end(running.stop, timeout),
+            None => Ok(()),
         }
     }
 }

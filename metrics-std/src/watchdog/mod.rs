@@ -43,7 +43,7 @@ mod stall;
 
 #[cfg(feature = "tracing")]
 pub use events::StallEvents;
-pub use guard::{ShutdownTimeout, Watchdog, watch_stalls};
+pub use guard::{Watchdog, log_stalls, watch_stalls};
 pub use metrics_core::StallKind;
 pub use scanner::StallScanner;
 pub use stall::{Stall, StallPhase};

@@ -16,7 +16,6 @@ mod cli;
 mod fit;
 mod hot_spots;
 mod load;
-mod pages;
 #[cfg(test)]
 mod picture;
 mod report;

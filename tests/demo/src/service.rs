@@ -1,15 +1,13 @@
 //! The measured service: four handlers with four kinds of work, and the pages with its metrics.
 
 use crate::load::Kind;
-use crate::pages;
 use crate::witness::Witness;
+use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use axum::{Json, Router};
 use metrics_std::RuntimeMetrics;
-use metrics_std::prometheus::{RuntimeCollector, endpoint};
+use metrics_std::serve::Pages;
 use metrics_std::tokio::Spawner;
-use prometheus_client::registry::Registry;
 use std::hint::black_box;
 use std::io;
 use std::net::TcpListener;
@@ -51,23 +49,18 @@ pub(crate) fn start(
 }
 
 fn router(metrics: &RuntimeMetrics, spawner: &Spawner, witness: &Witness) -> Router {
-    let mut registry = Registry::default();
-    registry.register_collector(Box::new(RuntimeCollector::new(metrics.clone())));
     let service = Service {
         spawner: spawner.clone(),
         witness: witness.clone(),
         stock: Arc::default(),
     };
-    let metrics = metrics.clone();
     Router::new()
         .route(Kind::Quick.path(), get(quick))
         .route(Kind::Cpu.path(), get(cpu))
         .route(Kind::Disk.path(), get(disk))
         .route(Kind::Block.path(), get(block))
         .with_state(service)
-        .route("/metrics", endpoint(Arc::new(registry)))
-        .route("/snapshot", get(async move || Json(metrics.snapshot())))
-        .merge(pages::router())
+        .merge(Pages::new(metrics).router())
 }
 
 /// Awaits a lock and a spawned task, and yields once.

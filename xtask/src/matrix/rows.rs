@@ -235,8 +235,7 @@ pub(super) static ROWS: &[Row] = &[
 
 /// All features except those that only a final binary may select: a critical-section implementation and a logger for `defmt`.
 const HOST_TESTS: &str = "test --workspace --no-fail-fast --features \
-     metrics-core/alloc,metrics-core/serde,metrics-std/axum,metrics-std/prometheus,metrics-std/otlp,metrics-std/metrics,\
-     metrics-std/tracing,metrics-std/serde";
+     metrics-core/alloc,metrics-core/serde,metrics-std/serve,metrics-std/otlp,metrics-std/metrics,metrics-std/tracing";
 
 /// The tests of a build without recording. `--workspace` would unify the features of the members and switch recording on.
 const OFF_TESTS: &str = "test --package tests --no-default-features --no-fail-fast";

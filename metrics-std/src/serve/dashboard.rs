@@ -9,26 +9,26 @@ const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-macro_rules! dashboard {
+macro_rules! file {
     ($file:literal) => {
-        include_str!(concat!("../../../metrics-wasm/dashboard/", $file))
+        include_str!(concat!("../../dashboard/", $file))
     };
 }
 
 /// The path, content type and text of each file. The page requests its snapshots at the relative path `snapshot`.
 const FILES: [(&str, &str, &str); 8] = [
-    ("/", HTML, dashboard!("index.html")),
-    ("/dashboard.js", JAVASCRIPT, dashboard!("dashboard.js")),
-    ("/histogram.js", JAVASCRIPT, dashboard!("histogram.js")),
-    ("/icon.svg", SVG, dashboard!("icon.svg")),
-    ("/interval.js", JAVASCRIPT, dashboard!("interval.js")),
-    ("/plots.js", JAVASCRIPT, dashboard!("plots.js")),
-    ("/sources.js", JAVASCRIPT, dashboard!("sources.js")),
-    ("/style.css", CSS, dashboard!("style.css")),
+    ("/", HTML, file!("index.html")),
+    ("/dashboard.js", JAVASCRIPT, file!("dashboard.js")),
+    ("/histogram.js", JAVASCRIPT, file!("histogram.js")),
+    ("/icon.svg", SVG, file!("icon.svg")),
+    ("/interval.js", JAVASCRIPT, file!("interval.js")),
+    ("/plots.js", JAVASCRIPT, file!("plots.js")),
+    ("/sources.js", JAVASCRIPT, file!("sources.js")),
+    ("/style.css", CSS, file!("style.css")),
 ];
 
 /// Returns a router that serves the files.
-pub(crate) fn router() -> Router {
+pub(super) fn router() -> Router {
     FILES
         .into_iter()
         .fold(Router::new(), |router, (path, kind, text)| {

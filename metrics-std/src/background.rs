@@ -1,0 +1,81 @@
+//! Ends background threads within a bounded time.
+
+use core::convert::Infallible;
+use core::fmt;
+use core::time::Duration;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::ThreadId;
+
+/// How long dropping a guard waits for its threads to end.
+pub(crate) const DROP_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// Waits for detached threads. They are detached because joining one could block without end.
+pub(crate) struct Threads {
+    /// Disconnected once all threads have ended.
+    ended: Receiver<Infallible>,
+    /// A thread that runs the user's code, which may be the one that ends the threads.
+    callback: Option<ThreadId>,
+    /// The process in which the threads run.
+    process: u32,
+}
+
+/// A thread holds it while it runs.
+#[derive(Clone)]
+pub(crate) struct RunningThread {
+    _ended: Sender<Infallible>,
+}
+
+impl Threads {
+    pub(crate) fn new() -> (Self, RunningThread) {
+        let (running, ended) = mpsc::channel();
+        let threads = Self {
+            ended,
+            callback: None,
+            process: std::process::id(),
+        };
+        (threads, RunningThread { _ended: running })
+    }
+
+    pub(crate) fn set_callback(&mut self, thread: ThreadId) {
+        self.callback = Some(thread);
+    }
+
+    /// Drops `stop`, on which the threads end, and waits for them up to `timeout`.
+    pub(crate) fn end<S>(self, stop: S, timeout: Duration) -> Result<(), ShutdownTimeout> {
+        if self.process != std::process::id() {
+            // In a forked child, a thread that no longer exists may have locked the channels.
+            core::mem::forget((self, stop));
+            return Ok(());
+        }
+        drop(stop);
+        // A thread can't wait for its own end.
+        if self.callback == Some(std::thread::current().id()) {
+            return Ok(());
+        }
+        match self.ended.recv_timeout(timeout) {
+            Err(RecvTimeoutError::Timeout) => Err(ShutdownTimeout { timeout }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The error of `shutdown`: the threads were still running after the timeout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownTimeout {
+    /// The timeout that was passed to `shutdown`.
+    pub timeout: Duration,
+}
+
+impl fmt::Display for ShutdownTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the callback or request in progress was still running after {:?}: its thread ends when it returns; it must not wait for the \
+             thread that calls `shutdown`",
+            self.timeout
+        )
+    }
+}
+
+impl core::error::Error for ShutdownTimeout {}

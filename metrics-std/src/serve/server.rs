@@ -1,0 +1,149 @@
+//! [`Server`]: an HTTP server on a thread of its own.
+
+use core::convert::Infallible;
+use core::fmt;
+use core::future::poll_fn;
+use core::pin::pin;
+use core::task::Poll;
+use core::time::Duration;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::thread;
+
+use axum::Router;
+use axum::serve::Listener;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use metrics_core::RECORDING;
+use tokio::sync::oneshot;
+use tower_service::Service as _;
+
+use crate::background::{DROP_TIMEOUT, ShutdownTimeout, Threads};
+
+/// How long the end of a server waits for responses that are being sent. Shorter than a drop waits for the thread.
+const LAST_RESPONSES: Duration = Duration::from_millis(50);
+
+/// Serves metrics until it is dropped. Returned by [`start`](super::start) and [`Pages::start`](super::Pages::start).
+///
+/// Dropping it closes the socket and waits up to 100 ms for its thread; [`shutdown`](Self::shutdown) waits for a timeout of your choice.
+/// Both may be called inside a runtime. In a forked child, which does not have its parent's threads, both do nothing.
+#[must_use = "dropping it stops the server"]
+pub struct Server {
+    address: SocketAddr,
+    thread: Option<(oneshot::Sender<Infallible>, Threads)>,
+}
+
+impl Server {
+    pub(super) fn start(
+        router: Router,
+        address: impl ToSocketAddrs,
+        header_timeout: Duration,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        let address = listener.local_addr()?;
+        if !RECORDING {
+            return Ok(Self {
+                address,
+                thread: None,
+            });
+        }
+        listener.set_nonblocking(true)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let listener = {
+            let _inside = runtime.enter();
+            tokio::net::TcpListener::from_std(listener)?
+        };
+        let (stop, stopped) = oneshot::channel();
+        let (threads, running) = Threads::new();
+        thread::Builder::new()
+            .name("metrics-server".into())
+            .spawn(move || {
+                // Dropped last, after the runtime.
+                let _running = running;
+                runtime.block_on(serve(listener, router, header_timeout, stopped));
+                drop(runtime);
+            })?;
+        Ok(Self {
+            address,
+            thread: Some((stop, threads)),
+        })
+    }
+
+    /// Returns the address at which the server listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Closes the socket and waits up to `timeout` until the server's thread has ended.
+    ///
+    /// # Errors
+    /// Returns [`ShutdownTimeout`] if a request is still being handled. The thread ends when its handler returns.
+    pub fn shutdown(mut self, timeout: Duration) -> Result<(), ShutdownTimeout> {
+        self.end(timeout)
+    }
+
+    fn end(&mut self, timeout: Duration) -> Result<(), ShutdownTimeout> {
+        match self.thread.take() {
+            Some((stop, threads)) => threads.end(stop, timeout),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.end(DROP_TIMEOUT);
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Serves connections until the sender of `stopped` is dropped.
+async fn serve(
+    mut listener: tokio::net::TcpListener,
+    router: Router,
+    header_timeout: Duration,
+    mut stopped: oneshot::Receiver<Infallible>,
+) {
+    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout);
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = {
+            let mut accept = pin!(Listener::accept(&mut listener));
+            poll_fn(|cx| match pin!(&mut stopped).poll(cx) {
+                Poll::Ready(_) => Poll::Ready(None),
+                Poll::Pending => accept.as_mut().poll(cx).map(Some),
+            })
+            .await
+        };
+        let Some((connection, _)) = accepted else { break };
+        let router = router.clone();
+        let service = service_fn(move |request: Request<Incoming>| router.clone().call(request));
+        let connection = builder
+            .serve_connection(TokioIo::new(connection), service)
+            .into_owned();
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // An error of one connection, such as a disconnect, ends only its own task.
+            drop(connection.await);
+        });
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(LAST_RESPONSES, graceful.shutdown()).await;
+}

@@ -1,0 +1,216 @@
+//! The pages with a runtime's metrics, over real connections.
+#![allow(missing_docs)]
+
+use axum::Router;
+use axum::http::HeaderValue;
+use axum::routing::get;
+use core::time::Duration;
+use metrics_std::serve::{Pages, Server, start};
+use metrics_std::tokio::{MeasuredRuntime, attach};
+use metrics_std::{Builder, Clock, RuntimeMetrics, build_wrapped};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, mpsc};
+
+const LOCAL: &str = "127.0.0.1:0";
+/// Far longer than any answer takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn metrics() -> RuntimeMetrics {
+    build_wrapped(Builder::new().name("pool"), Clock::instant()).unwrap()
+}
+
+struct Answer {
+    status: u16,
+    /// In lower case.
+    headers: String,
+    body: String,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.headers.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+fn send(address: SocketAddr, method: &str, path: &str, host: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\n{host}Connection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let (status, headers) = head.split_once("\r\n").unwrap();
+    Answer {
+        status: status.split(' ').nth(1).unwrap().parse().unwrap(),
+        headers: headers.replace("\r\n", "\n").to_lowercase(),
+        body: body.to_owned(),
+    }
+}
+
+fn ask(server: &Server, method: &str, path: &str) -> Answer {
+    let address = server.local_addr();
+    send(address, method, path, &format!("Host: {address}\r\n"))
+}
+
+#[test]
+fn each_page_is_served_under_a_policy_and_without_cors() {
+    let server = start(&metrics(), LOCAL).unwrap();
+    for (path, kind, part) in [
+        ("/", "text/html", "<script"),
+        ("/dashboard.js", "text/javascript", "import"),
+        ("/style.css", "text/css", "{"),
+        ("/icon.svg", "image/svg+xml", "<svg"),
+        ("/metrics", "text/plain", "runtime=\"pool\""),
+        ("/snapshot", "application/json", "\"pool\""),
+    ] {
+        let page = ask(&server, "GET", path);
+        assert_eq!(page.status, 200, "{path}");
+        assert!(page.header("content-type").unwrap().starts_with(kind), "{path}");
+        assert!(page.body.contains(part), "{path}: {}", page.body);
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'self';"), "{policy}");
+        assert_eq!(page.header("access-control-allow-origin"), None);
+
+        let head = ask(&server, "HEAD", path);
+        assert_eq!((head.status, head.body.as_str()), (200, ""), "{path}");
+        assert_eq!(ask(&server, "POST", path).status, 405, "{path}");
+        assert_eq!(ask(&server, "DELETE", path).status, 405, "{path}");
+    }
+    assert_eq!(ask(&server, "GET", "/other").status, 404);
+}
+
+#[test]
+fn a_request_to_an_unknown_host_is_refused() {
+    let pages = Pages::new(&metrics()).allow_host("metrics.internal");
+    let server = pages.start(LOCAL).unwrap();
+    let status = |host| send(server.local_addr(), "GET", "/snapshot", host).status;
+    assert_eq!(status("Host: localhost\r\n"), 200);
+    assert_eq!(status("Host: metrics.internal:80\r\n"), 200);
+    assert_eq!(status("Host: rebound.example\r\n"), 421);
+    assert_eq!(status(""), 421);
+}
+
+#[test]
+fn an_origin_can_be_allowed() {
+    let pages = Pages::new(&metrics()).allow_origin(HeaderValue::from_static("https://a.example"));
+    let server = pages.start(LOCAL).unwrap();
+    let page = ask(&server, "GET", "/snapshot");
+    assert_eq!(
+        page.header("access-control-allow-origin"),
+        Some("https://a.example")
+    );
+}
+
+#[test]
+fn a_connection_without_headers_is_closed() {
+    let pages = Pages::new(&metrics()).header_timeout(Duration::from_millis(20));
+    let server = pages.start(LOCAL).unwrap();
+    let mut stream = TcpStream::connect(server.local_addr()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(b"GET /snapshot HTTP/1.1\r\n").unwrap();
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Ok(_) => {}
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    }
+}
+
+#[test]
+fn a_blocked_worker_does_not_block_the_pages_which_are_no_tasks() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .unwrap();
+    let MeasuredRuntime { metrics, spawner, .. } = attach(runtime.handle()).unwrap();
+    let (begun, has_begun) = mpsc::channel();
+    let (end, may_end) = mpsc::channel::<()>();
+    let task = spawner.spawn(async move {
+        begun.send(()).unwrap();
+        let _ = may_end.recv();
+    });
+    has_begun.recv().unwrap();
+    let server = start(&metrics, LOCAL).unwrap();
+    let page = ask(&server, "GET", "/snapshot").body;
+    assert!(
+        page.contains("\"polling\"") && page.contains("pages.rs"),
+        "{page}"
+    );
+    drop(end);
+    runtime.block_on(task).unwrap();
+    assert_eq!(metrics.spawned_tasks_count(), Some(1));
+    assert_eq!(metrics.num_alive_tasks(), Some(0));
+}
+
+#[test]
+fn the_pages_can_be_mounted_in_a_service() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let spawner = attach(runtime.handle()).unwrap().spawner;
+    let app = Router::new()
+        .route("/", get(async || "the service"))
+        .nest("/internal", Pages::new(&metrics()).router());
+    let listener = TcpListener::bind(LOCAL).unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let _inside = runtime.enter();
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    let serve = metrics_std::axum::serve(listener, app, &spawner);
+    runtime.spawn(serve.into_future());
+    let host = "Host: service.example\r\n";
+    let page = send(address, "GET", "/internal/snapshot", host);
+    assert_eq!(page.status, 200);
+    assert!(page.header("content-security-policy").is_some());
+    let own = send(address, "GET", "/", host);
+    assert_eq!(own.body, "the service");
+    assert_eq!(own.header("content-security-policy"), None);
+}
+
+#[test]
+fn a_server_that_is_shut_down_accepts_no_connection() {
+    let server = start(&metrics(), LOCAL).unwrap();
+    let address = server.local_addr();
+    server.shutdown(PATIENCE).unwrap();
+    assert!(TcpStream::connect(address).is_err());
+
+    // Inside a runtime, where blocking on another would panic.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let server = start(&metrics(), LOCAL).unwrap();
+        drop(server);
+        start(&metrics(), LOCAL).unwrap().shutdown(PATIENCE).unwrap();
+    });
+}
+
+#[test]
+fn a_handler_that_blocks_does_not_block_the_shutdown() {
+    let (begun, has_begun) = mpsc::channel();
+    let (end, may_end) = mpsc::channel::<()>();
+    let may_end = Arc::new(Mutex::new(may_end));
+    let blocks = get(async move || {
+        begun.send(()).unwrap();
+        let _ = may_end.lock().unwrap().recv();
+    });
+    let pages = Pages::new(&metrics()).map_router(|router| router.route("/blocks", blocks));
+    let server = pages.start(LOCAL).unwrap();
+    let mut stream = TcpStream::connect(server.local_addr()).unwrap();
+    stream
+        .write_all(b"GET /blocks HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    has_begun.recv().unwrap();
+    let timeout = Duration::ZERO;
+    let error = server.shutdown(timeout).unwrap_err();
+    assert_eq!(error.timeout, timeout);
+    drop(end);
+}
+
+#[test]
+fn an_address_in_use_is_an_error() {
+    let first = start(&metrics(), LOCAL).unwrap();
+    let error = start(&metrics(), first.local_addr()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+}
