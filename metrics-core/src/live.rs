@@ -393,6 +393,12 @@ impl Live {
                 || self.spawn_location.load(Ordering::Relaxed) == read.spawn_location.0)
     }
 
+    /// Returns the time in ticks since which the worker is busy, or [`UNTIMED`], for a reader that detects writes by
+    /// other means.
+    pub(crate) fn busy_since(&self) -> Option<u64> {
+        self.busy_since.load_acquire().ok()
+    }
+
     /// Tries once to read the record; `None` if the worker was writing it.
     pub(crate) fn try_read(&self) -> Option<LiveRecord> {
         // Ordering: acquire, pairs with the release in `store_word`.

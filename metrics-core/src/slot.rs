@@ -253,6 +253,18 @@ impl<B: BucketCells> Slot<B> {
         read_with_retries(|| self.seq.try_read(|| self.counters.read()), relax)
     }
 
+    /// Returns the busy time of a worker that writes in place, and the time from which it is not complete, in ticks:
+    /// `UNTIMED` if it is complete.
+    pub(crate) fn busy_in_place(&self, relax: impl Fn(u32)) -> Option<(u64, u64)> {
+        let counters = &self.counters;
+        let read = || {
+            let busy = counters.busy_duration_total.get();
+            let since = self.live.busy_since()?;
+            Some((busy, since.max(counters.settled_at.get())))
+        };
+        read_with_retries(|| self.seq.try_read(read)?, relax)
+    }
+
     pub(crate) fn live(&self, relax: impl Fn(u32)) -> Option<LiveRecord> {
         read_with_retries(|| self.live.try_read(), relax)
     }

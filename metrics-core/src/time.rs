@@ -243,6 +243,11 @@ impl TimeScale {
         }
     }
 
+    /// Converts ticks to nanoseconds, for a caller to which size matters more than time.
+    pub(crate) const fn nanos_outlined(&self, ticks: u64) -> u64 {
+        self.nanos_of_long(ticks)
+    }
+
     /// Converts less than 2^16 ticks with a shift of at least 16 in 32-bit arithmetic. The product is the sum of two products
     /// that fit, and neither the sum nor the shift leaves 32 bits.
     #[inline(always)]
