@@ -51,6 +51,13 @@ impl OwnedCounter {
         self.0.store_release(value);
     }
 
+    /// Returns the count modulo 2^32, from one load on every target.
+    #[cfg(not(metrics_core_loom))]
+    #[inline(always)]
+    pub(crate) fn low_acquire(&self) -> u32 {
+        self.0.low_acquire()
+    }
+
     #[inline(always)]
     pub(crate) fn load_acquire(&self) -> u64 {
         // In the middle of a carry, the count passed exactly `high << 32`, so this is a value that it had: no reader

@@ -54,6 +54,13 @@ mod imp {
             }
         }
 
+        /// Returns the count modulo 2^32, from one load.
+        #[inline]
+        pub(crate) fn low_acquire(&self) -> u32 {
+            // Ordering: acquire, as in `load_acquire`.
+            self.low.load(Ordering::Acquire)
+        }
+
         /// Returns `None` if there are no many-writer cells.
         #[allow(clippy::unnecessary_wraps)]
         pub(crate) fn load_acquire(&self) -> Option<u64> {

@@ -33,6 +33,13 @@ mod imp {
             self.0.store(value, Ordering::Release);
         }
 
+        /// Returns the low 32 bits, which are one load on every target.
+        #[inline(always)]
+        pub(crate) fn low_acquire(&self) -> u32 {
+            // Ordering: acquire, as in `load_acquire`.
+            self.0.load(Ordering::Acquire) as u32
+        }
+
         #[allow(clippy::unnecessary_wraps, reason = "two halves can be torn")]
         #[inline(always)]
         pub(crate) fn load_acquire(&self) -> Result<u64, u32> {
@@ -92,6 +99,13 @@ mod imp {
                 self.low.store(value as u32, Ordering::Release);
                 self.high_last.store(high, Ordering::Release);
             }
+        }
+
+        /// Returns the low 32 bits, which are one load on every target.
+        #[inline(always)]
+        pub(crate) fn low_acquire(&self) -> u32 {
+            // Ordering: acquire, as in `load_acquire`.
+            self.low.load(Ordering::Acquire)
         }
 
         /// Returns the value, or only its high word if that was changing: the value then moves to one with that high

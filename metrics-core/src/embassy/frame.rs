@@ -54,6 +54,12 @@ impl Frame {
         self.taken.load_acquire().unwrap_or(0)
     }
 
+    /// Returns the low 32 bits of [`taken`](Self::taken).
+    #[inline(always)]
+    pub(super) fn taken_low(&self) -> u32 {
+        self.taken.low_acquire()
+    }
+
     /// Begins a change by the code above. Pass the returned value to [`close`](Self::close).
     pub(super) fn open(&self) -> u32 {
         // Ordering: relaxed, an interrupt leaves the parity that it found.

@@ -35,7 +35,7 @@ pub(super) struct Row {
     /// before this poll has ended.
     stamps: [OwnedU64; 2],
     /// The number of times the task was removed from the queue. Its parity selects the stamp of the next time.
-    taken: OwnedU64,
+    taken: AtomicU32,
     polling: AtomicU32,
     polls: OwnedU64,
     ended: OwnedU64,
@@ -75,7 +75,7 @@ impl Row {
                 spawned: OwnedCounter::new(),
                 wakes: OwnedCounter::new(),
                 stamps: [OwnedU64::new(0), OwnedU64::new(0)],
-                taken: OwnedU64::new(0),
+                taken: AtomicU32::new(0),
                 polling: AtomicU32::new(0),
                 polls: OwnedU64::new(0),
                 ended: OwnedU64::new(0),
@@ -128,7 +128,7 @@ impl Row {
     #[inline]
     pub(super) fn wake(&self, now: u64) {
         let [even, odd] = &self.stamps;
-        let stamp = if self.wakes.load_acquire() & 1 == 0 {
+        let stamp = if self.wakes.low_acquire() & 1 == 0 {
             even
         } else {
             odd
@@ -142,17 +142,18 @@ impl Row {
     /// Removes the task from the queue. For a write section.
     #[inline]
     pub(super) fn take(&self, now: u64) -> Taken {
-        let taken = self.taken.get();
+        let taken = self.taken.load(Ordering::Relaxed);
         let [even, odd] = &self.stamps;
         let stamp = if taken & 1 == 0 { even } else { odd };
-        // Ordering: acquire, pairs with the release in `wake`. embassy's queue already orders the two.
-        let queued_at = if self.wakes.load_acquire() > taken {
-            stamp.get()
-        } else {
+        // Ordering: acquire, pairs with the release in `wake`. embassy's queue already orders the two. The counts differ
+        // by less than two, so their low words tell.
+        let queued_at = if self.wakes.low_acquire() == taken {
             now
+        } else {
+            stamp.get()
         };
-        let alive = self.spawned.load_acquire() > self.ended.get();
-        self.taken.set(taken.wrapping_add(1));
+        let alive = self.spawned.low_acquire() != self.ended.low();
+        self.taken.store(taken.wrapping_add(1), Ordering::Relaxed);
         if alive {
             self.polling.store(1, Ordering::Relaxed);
             self.waiting.add(now.saturating_sub(queued_at));

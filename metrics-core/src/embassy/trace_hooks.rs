@@ -328,14 +328,14 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
     // Outlined: every hook calls it.
     #[inline(never)]
     fn nested_moment(&self, frame: &Frame) -> Moment {
-        let mut taken = frame.taken();
         for _ in 1..READS {
+            let before = frame.taken_low();
             let now = self.ticks();
-            let after = frame.taken();
-            if after == taken {
+            let taken = frame.taken();
+            // A difference of 2^32 ticks would take longer than a clock read.
+            if taken as u32 == before {
                 return Moment { now, taken };
             }
-            taken = after;
         }
         Moment {
             now: self.ticks(),

@@ -9,37 +9,41 @@ use core::hint::black_box;
 use core::panic::PanicInfo;
 use core::time::Duration;
 
+use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
-use cortex_m::peripheral::{SCB, SYST};
 use cortex_m_rt::entry;
 use cortex_m_semihosting::debug::{self, EXIT_FAILURE, EXIT_SUCCESS};
 use cortex_m_semihosting::hprintln;
 // The interrupt vectors.
 use lm3s6965 as _;
 use metrics_core::embassy::{EmbassyMetrics, MEASURED};
-use metrics_core::extend::{SysTick, SysTickRegisters};
+use metrics_core::extend::{ExtendedCounter, FreeRunning};
 use metrics_core::{Builder, HistogramConfig, Registry, StaticRegistryConfig};
 
 /// The frequency at which QEMU runs the core of `lm3s6965evb` after reset.
 const CORE_HZ: u32 = 12_500_000;
 const RELOAD: u32 = 0x00FF_FFFF;
 const BUCKETS: usize = 20;
-const ROUNDS: u32 = 100;
-const TASK: u32 = 0x2000_1000;
+const ROUNDS: u32 = 1_000;
 
-struct Registers;
+/// The task of an executor, which has a row of its own.
+const fn task_of(executor: u32) -> u32 {
+    executor + 0x1000
+}
 
-impl SysTickRegisters for Registers {
-    fn current(&self) -> u32 {
-        SYST::get_current()
-    }
+/// `SysTick` that wraps freely, all 24 bits of it.
+struct FreeSysTick;
 
-    fn is_pending(&self) -> bool {
-        SCB::is_pendst_pending()
+impl FreeRunning for FreeSysTick {
+    const BITS: u32 = 24;
+
+    #[inline(always)]
+    fn read(&self) -> u32 {
+        !SYST::get_current()
     }
 }
 
-type Clock = SysTick<Registers>;
+type Clock = ExtendedCounter<FreeSysTick>;
 
 const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKETS) {
     Ok(layout) => layout,
@@ -60,22 +64,22 @@ const FOUR_CONFIG: StaticRegistryConfig<4, BUCKETS> = config();
 
 static ONE: EmbassyMetrics<Clock, 1, 8, BUCKETS> = EmbassyMetrics::new(Registry::new(
     &ONE_CONFIG,
-    SysTick::new(Registers, RELOAD, CORE_HZ),
+    ExtendedCounter::new(FreeSysTick, CORE_HZ),
 ));
 static FOUR: EmbassyMetrics<Clock, 4, 8, BUCKETS> = EmbassyMetrics::new(Registry::new(
     &FOUR_CONFIG,
-    SysTick::new(Registers, RELOAD, CORE_HZ),
+    ExtendedCounter::new(FreeSysTick, CORE_HZ),
 ));
 
 macro_rules! hooks {
     ($name:ident, $metrics:ident) => {
         mod $name {
-            use super::{TASK, $metrics as METRICS};
+            use super::{task_of, $metrics as METRICS};
 
             // Each hook is a function of its own, as in firmware, where embassy calls them by their names.
             #[inline(never)]
             pub(crate) fn wake(executor: u32) {
-                METRICS.task_ready_begin(executor, TASK);
+                METRICS.task_ready_begin(executor, task_of(executor));
             }
 
             #[inline(never)]
@@ -85,12 +89,12 @@ macro_rules! hooks {
 
             #[inline(never)]
             pub(crate) fn exec_begin(executor: u32) {
-                METRICS.task_exec_begin(executor, TASK);
+                METRICS.task_exec_begin(executor, task_of(executor));
             }
 
             #[inline(never)]
             pub(crate) fn exec_end(executor: u32) {
-                METRICS.task_exec_end(executor, TASK);
+                METRICS.task_exec_end(executor, task_of(executor));
             }
 
             #[inline(never)]
@@ -144,10 +148,10 @@ fn main() -> ! {
 
     // The executor in the last slot.
     for executor in (0x2000_0100..).step_by(0x100).take(4) {
-        FOUR.task_new(executor, TASK);
+        FOUR.task_new(executor, task_of(executor));
         four::round(executor);
     }
-    ONE.task_new(0x2000_0100, TASK);
+    ONE.task_new(0x2000_0100, task_of(0x2000_0100));
     one::round(0x2000_0100);
     let last = 0x2000_0400;
     hprintln!("round of one executor: {}", instructions(one::round, 0x2000_0100));
@@ -155,8 +159,14 @@ fn main() -> ! {
         "round of the last of four executors: {}",
         instructions(four::round, last)
     );
+    hprintln!("clock reading: {}", instructions(clock_reading, last));
     debug::exit(EXIT_SUCCESS);
     halt()
+}
+
+#[inline(never)]
+fn clock_reading(_: u32) {
+    black_box(ONE.registry().clock().ticks());
 }
 
 fn halt() -> ! {
