@@ -275,7 +275,7 @@ impl<S: TraceRows> TraceSnapshot<S> {
 impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize, C: BucketWidth>
     EmbassyMetrics<T, EXECUTORS, TASKS, BUCKETS, C>
 {
-    /// Takes a snapshot of executors and tasks.
+    /// Takes a snapshot of executors and tasks. It is twice on the stack: see [`trace_into`](Self::trace_into).
     pub fn trace(&self) -> TraceSnapshot<FixedTrace<EXECUTORS, TASKS>> {
         let mut snapshot = TraceSnapshot::default();
         self.trace_into(&mut snapshot);
@@ -287,6 +287,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
     /// A row that is being written keeps its values in `snapshot` and is marked stale. That can happen only to a
     /// reader that interrupts an executor or runs on another core. If `snapshot` can hold fewer rows than there are,
     /// the last ones are left out.
+    #[inline(never)]
     pub fn trace_into<S: TraceRows>(&self, snapshot: &mut TraceSnapshot<S>) {
         let scale = self.registry.scale();
         let mut overflow = OverflowRow::default();

@@ -33,7 +33,10 @@ where
     R: RegistryRef<Storage = StaticStorage<WORKERS, BUCKETS, C>>,
     P: Probe,
 {
-    /// Takes a snapshot into an existing one, which may be in a `static`: a snapshot can be larger than the stack.
+    /// Takes a snapshot into an existing one, which may be in a `static` ([`Snapshot::EMPTY`]).
+    ///
+    /// Prefer this on a small chip: it needs the stack of one worker's entry, and [`snapshot`](Self::snapshot) needs in
+    /// addition that of two whole snapshots, because it returns one.
     ///
     /// A worker that is being written during every attempt keeps the values that `snapshot` has for it, and is marked
     /// [stale](WorkerSnapshot::staleness). A snapshot of another registry is replaced.
@@ -42,6 +45,8 @@ where
     }
 }
 
+// Outlined, as is each function below that makes a large value: the stack is that of the deepest, not of all.
+#[inline(never)]
 fn read_into<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>(
     to: &mut Snapshot<StaticStorage<WORKERS, BUCKETS, C>>,
     registry: &Registry<StaticStorage<WORKERS, BUCKETS, C>, T>,
@@ -61,12 +66,7 @@ fn read_into<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: Bucke
     let configs = [registry.poll_time_config(), registry.schedule_latency_config()];
     for (index, slot) in registry.storage.slots().enumerate() {
         if to.workers.len() == index {
-            // There is room for as many workers as slots.
-            let _ = to.workers.push(WorkerSnapshot::new(index));
-            to.workers
-                .last_mut()
-                .into_iter()
-                .for_each(|worker| worker.missing = true);
+            append(to, index);
         }
         if let Some(worker) = to.workers.get_mut(index) {
             read_slot(worker, slot, &moment, configs, probe);
@@ -76,7 +76,34 @@ fn read_into<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: Bucke
     sum(to, &moment, configs);
 }
 
+/// Appends the entry of a worker that was never read.
+#[inline(never)]
+fn append<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>(
+    to: &mut Snapshot<StaticStorage<WORKERS, BUCKETS, C>>,
+    index: usize,
+) {
+    // There is room for as many workers as slots.
+    let _ = to.workers.push(WorkerSnapshot::new(index));
+    if let Some(worker) = to.workers.last_mut() {
+        worker.missing = true;
+    }
+}
+
+/// Makes room for a histogram.
+#[inline(never)]
+fn keep<S: Storage>(to: &mut Option<HistogramReading<S>>, config: &HistogramConfig, sampling: Sampling) {
+    *to = HistogramReading::empty(config, sampling);
+}
+
+/// Clears what no attempt to read completed.
+#[cold]
+#[inline(never)]
+fn clear<S: Storage>(worker: &mut WorkerSnapshot<S>) {
+    worker.measurements = Measurements::NONE;
+}
+
 /// Reads a slot directly into the worker's entry.
+#[inline(never)]
 fn read_slot<S: Storage>(
     worker: &mut WorkerSnapshot<S>,
     slot: &Slot<S::Buckets>,
@@ -110,7 +137,7 @@ fn read_slot<S: Storage>(
             worker.missing = true;
         }
         if worker.missing {
-            worker.measurements = Measurements::NONE;
+            clear(worker);
         }
         moment.mark_stale(worker);
         return;
@@ -159,7 +186,7 @@ fn copy<S: Storage>(
         return;
     };
     if to.is_none() {
-        *to = HistogramReading::empty(config, Sampling::Every);
+        keep(to, config, Sampling::Every);
     }
     if let Some(reading) = to {
         let _ = slot.read(reading.histogram.buckets_mut());
@@ -180,6 +207,7 @@ fn read_probed<S: Storage>(worker: &mut WorkerSnapshot<S>, probe: &impl Probe) {
 }
 
 /// Computes the sum over the workers.
+#[inline(never)]
 fn sum<S: Storage>(to: &mut Snapshot<S>, moment: &Moment, configs: [Option<&HistogramConfig>; 2]) {
     let Snapshot { total, workers, .. } = to;
     let workers = workers.as_slice();
@@ -230,7 +258,7 @@ fn merge<S: Storage>(
         return;
     };
     if to.is_none() {
-        *to = HistogramReading::empty(config, sampling);
+        keep(to, config, sampling);
     }
     let Some(sum) = to else { return };
     sum.sampling = sampling;

@@ -1,4 +1,4 @@
-//! Measures the cost of metrics on a Cortex-M0 (RAM, flash, instructions), checks it against limits and writes it into a document.
+//! Measures the cost of metrics on a chip (RAM, flash, stack, instructions), checks it against limits and writes it into a document.
 
 use std::fmt::Write;
 use std::fs;
@@ -11,7 +11,6 @@ use crate::toolchain::output;
 use crate::workspace;
 
 const DOCUMENT: &str = "docs/MICROCONTROLLERS.md";
-const BEGIN: &str = "<!-- measured: `cargo xtask firmware cortex-m0 --write` -->\n";
 const END: &str = "<!-- end of measured -->";
 
 /// A figure and its limit, if it has one.
@@ -23,23 +22,101 @@ struct Figure {
 }
 
 pub(super) struct Cost {
+    /// The name of the chip, by which the document's table is found.
+    chip: &'static str,
     compiler: String,
     figures: Vec<Figure>,
 }
 
+/// Returns a number that an image printed.
+fn printed(said: &[String], what: &str) -> Result<u64> {
+    let line = said
+        .iter()
+        .find_map(|line| line.strip_prefix(what)?.strip_prefix(": "));
+    let value = line.ok_or_else(|| anyhow!("the image does not report \"{what}\""))?;
+    value
+        .trim()
+        .parse()
+        .with_context(|| format!("\"{value}\" is not a number"))
+}
+
 impl Cost {
+    /// Computes the figures of embassy from the output of `round` and `stack` and from the images of `size`.
+    pub(super) fn measure_embassy(said: &[String], size: impl Fn(&str) -> Result<PathBuf>) -> Result<Self> {
+        let flash = |features| Ok::<_, anyhow::Error>(Image::read(&size(features)?)?.flash());
+        let figure = |what, value, limit, unit| Figure {
+            what,
+            value,
+            limit,
+            unit,
+        };
+        let (ram, stack, instructions) = ("bytes of RAM", "bytes of stack", "instructions");
+        let mut figures = vec![
+            figure("fixed", printed(said, "bytes of the rest")?, None, ram),
+            figure("each executor", printed(said, "bytes of an executor")?, None, ram),
+            figure(
+                "each bucket of each executor, for two histograms",
+                printed(said, "bytes of a bucket")?,
+                None,
+                ram,
+            ),
+            figure("each row of a task", printed(said, "bytes of a task")?, None, ram),
+            figure(
+                "the feature `record`: all hooks of embassy",
+                flash("record")?.saturating_sub(flash("")?),
+                None,
+                "bytes of flash",
+            ),
+        ];
+        let snapshot = printed(said, "bytes of a snapshot")?;
+        let trace = printed(said, "bytes of a trace")?;
+        for (what, name, limit) in [
+            ("any hook", "stack of hooks", 256),
+            (
+                "`snapshot_into`, of 2 executors with 20 buckets",
+                "stack of snapshot_into",
+                1_152,
+            ),
+            ("`snapshot`, by value", "stack of snapshot", 2 * snapshot + 1_152),
+            (
+                "`trace_into`, of 2 executors and 8 tasks",
+                "stack of trace_into",
+                512,
+            ),
+            ("`trace`, by value", "stack of trace", 2 * trace + 512),
+        ] {
+            figures.push(figure(what, printed(said, name)?, Some(limit), stack));
+        }
+        for (what, name, limit) in [
+            (
+                "a wake, a poll and going idle, with one executor",
+                "round of one executor",
+                1_200,
+            ),
+            (
+                "the same, with four executors",
+                "round of the last of four executors",
+                1_400,
+            ),
+        ] {
+            figures.push(figure(what, printed(said, name)?, Some(limit), instructions));
+        }
+        figures.push(figure(
+            "of these, each of five readings of the clock",
+            printed(said, "clock reading")?,
+            None,
+            instructions,
+        ));
+        Ok(Self {
+            chip: "cortex-m3",
+            compiler: compiler(),
+            figures,
+        })
+    }
+
     /// Computes the figures from the output of `instructions` and from the images of `size` with features.
     pub(super) fn measure(said: &[String], size: impl Fn(&str) -> Result<PathBuf>) -> Result<Self> {
-        let said = |what: &str| -> Result<u64> {
-            let line = said
-                .iter()
-                .find_map(|line| line.strip_prefix(what)?.strip_prefix(": "));
-            let value = line.ok_or_else(|| anyhow!("the image does not report \"{what}\""))?;
-            value
-                .trim()
-                .parse()
-                .with_context(|| format!("\"{value}\" is not a number"))
-        };
+        let said = |what: &str| printed(said, what);
         let image = |features| Image::read(&size(features)?);
         let bare = image("")?.flash();
         let (record, getters, snapshot) = (image("record")?, image("getters")?, image("snapshot")?);
@@ -50,6 +127,7 @@ impl Cost {
             unit,
         };
         Ok(Self {
+            chip: "cortex-m0",
             compiler: compiler(),
             figures: vec![
                 figure(
@@ -138,19 +216,19 @@ impl Cost {
     pub(super) fn check_document(&self, write: bool) -> Result<()> {
         let path = workspace::root().join(DOCUMENT);
         let text = fs::read_to_string(&path).with_context(|| format!("no {DOCUMENT}"))?;
+        let command = format!("cargo xtask firmware {} --write", self.chip);
+        let begin = format!("<!-- measured: `{command}` -->\n");
         let (before, rest) = text
-            .split_once(BEGIN)
-            .ok_or_else(|| anyhow!("{DOCUMENT} has no measured part"))?;
+            .split_once(&begin)
+            .ok_or_else(|| anyhow!("{DOCUMENT} has no measured part for {}", self.chip))?;
         let (old, after) = rest
             .split_once(END)
             .ok_or_else(|| anyhow!("the measured part of {DOCUMENT} has no end"))?;
         let new = format!("\n{}\n", self.table());
         if write {
-            fs::write(&path, format!("{before}{BEGIN}{new}{END}{after}"))?;
+            fs::write(&path, format!("{before}{begin}{new}{END}{after}"))?;
         } else if old.contains(&self.compiler) && old != new {
-            bail!(
-                "{DOCUMENT} differs from the measured figures; to update it: cargo xtask firmware cortex-m0 --write"
-            );
+            bail!("{DOCUMENT} differs from the measured figures; to update it: {command}");
         }
         Ok(())
     }

@@ -150,7 +150,7 @@ pub(crate) fn run(flags: &Cli) -> Result<ExitCode> {
         println!("{}", chip.name());
         passed += match chip {
             Chip::CortexM0 => cortex_m0(flags.write)?,
-            Chip::CortexM3 => cortex_m3()?,
+            Chip::CortexM3 => cortex_m3(flags.write)?,
         };
     }
     println!("{passed} passed, 0 failed");
@@ -175,8 +175,9 @@ fn cortex_m0(write: bool) -> Result<u32> {
     Ok(5)
 }
 
-/// The image's own assertions, no cost without the feature `record`, and the postcard snapshot decoded by the host's types and compared with its table.
-fn cortex_m3() -> Result<u32> {
+/// The image's own assertions, no cost without the feature `record`, that the costs are within their limits, and the postcard snapshot decoded by
+/// the host's types and compared with its table.
+fn cortex_m3(write: bool) -> Result<u32> {
     let chip = Chip::CortexM3;
     off::check(&["hooks", "hooks,trace"], |features| chip.build("size", features))?;
     let said = chip.run(&chip.build("firmware-cortex-m3", "record")?)?;
@@ -202,5 +203,11 @@ fn cortex_m3() -> Result<u32> {
     for line in chip.run(&wakes)? {
         println!("{line}");
     }
-    Ok(4)
+    let mut said = chip.run(&chip.build("round", "record")?)?;
+    said.extend(chip.run(&chip.build("stack", "record")?)?);
+    let cost = cost::Cost::measure_embassy(&said, |features| chip.build("size", features))?;
+    println!("{}", cost.table());
+    cost.check_limits()?;
+    cost.check_document(write)?;
+    Ok(6)
 }

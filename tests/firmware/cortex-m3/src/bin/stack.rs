@@ -1,0 +1,169 @@
+//! The stack of each call, by painting the memory below the stack and searching the deepest word that changed.
+#![no_std]
+#![no_main]
+
+use core::cell::RefCell;
+use core::hint::black_box;
+use core::panic::PanicInfo;
+use core::time::Duration;
+
+use cortex_m_rt::entry;
+use cortex_m_semihosting::debug::{self, EXIT_FAILURE, EXIT_SUCCESS};
+use cortex_m_semihosting::hprintln;
+use critical_section::Mutex;
+// The interrupt vectors.
+use lm3s6965 as _;
+use metrics_core::embassy::{EmbassyMetrics, FixedTrace, MEASURED, TraceSnapshot};
+use metrics_core::extend::{ExtendedCounter, FreeRunning};
+use metrics_core::{
+    Builder, HistogramConfig, Registry, Snapshot, StaticRegistryConfig, StaticStorage, WorkerNumber,
+};
+
+const BUCKETS: usize = 20;
+const EXECUTORS: usize = 2;
+const TASKS: usize = 8;
+const EXECUTOR: u32 = 0x2000_0100;
+const TASK: u32 = 0x2000_1000;
+
+/// The memory that is painted. The image leaves more free.
+const PAINTED: u32 = 24 * 1024;
+const PAINT: u32 = 0xA5A5_5A5A;
+
+struct Stopped;
+
+impl FreeRunning for Stopped {
+    fn read(&self) -> u32 {
+        black_box(7)
+    }
+}
+
+type Clock = ExtendedCounter<Stopped>;
+type Storage = StaticStorage<EXECUTORS, BUCKETS>;
+
+const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKETS) {
+    Ok(layout) => layout,
+    Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
+};
+
+const CONFIG: StaticRegistryConfig<EXECUTORS, BUCKETS> = match Builder::new()
+    .measures(MEASURED)
+    .poll_time(LAYOUT)
+    .schedule_latency(LAYOUT)
+    .describe(12_500_000, Duration::from_nanos(80))
+{
+    Ok(config) => config,
+    Err(_) => panic!("two histograms of 20 buckets fit"),
+};
+
+static METRICS: EmbassyMetrics<Clock, EXECUTORS, TASKS, BUCKETS> =
+    EmbassyMetrics::new(Registry::new(&CONFIG, ExtendedCounter::new(Stopped, 12_500_000)));
+
+static SNAPSHOT: Mutex<RefCell<Snapshot<Storage>>> = Mutex::new(RefCell::new(Snapshot::EMPTY));
+static TRACE: Mutex<RefCell<Option<TraceSnapshot<FixedTrace<EXECUTORS, TASKS>>>>> =
+    Mutex::new(RefCell::new(None));
+
+#[inline(never)]
+fn nothing() {}
+
+#[inline(never)]
+fn hooks() {
+    METRICS.task_new(EXECUTOR, TASK);
+    METRICS.task_ready_begin(EXECUTOR, TASK);
+    METRICS.poll_start(EXECUTOR, 0);
+    METRICS.task_exec_begin(EXECUTOR, TASK);
+    METRICS.task_exec_end(EXECUTOR, TASK);
+    METRICS.executor_idle(EXECUTOR);
+}
+
+#[inline(never)]
+fn getter() {
+    black_box(METRICS.metrics().worker_counter(0, WorkerNumber::PollCount)).ok();
+}
+
+#[inline(never)]
+fn snapshot() {
+    black_box(&METRICS.metrics().snapshot());
+}
+
+#[inline(never)]
+fn snapshot_into() {
+    critical_section::with(|cs| METRICS.metrics().snapshot_into(&mut SNAPSHOT.borrow_ref_mut(cs)));
+}
+
+#[inline(never)]
+fn trace() {
+    black_box(&METRICS.trace());
+}
+
+#[inline(never)]
+fn trace_into() {
+    critical_section::with(|cs| {
+        if let Some(trace) = TRACE.borrow_ref_mut(cs).as_mut() {
+            METRICS.trace_into(trace);
+        }
+    });
+}
+
+/// Returns the bytes of stack below this function's own frame.
+#[inline(never)]
+fn depth(call: fn()) -> u32 {
+    let top = cortex_m::register::msp::read();
+    // Not what this function still needs.
+    let (bottom, top) = (top - PAINTED, top - 64);
+    for address in (bottom..top).step_by(4) {
+        // SAFETY: free memory below the stack.
+        unsafe { (address as *mut u32).write_volatile(PAINT) };
+    }
+    call();
+    let deepest = (bottom..top)
+        .step_by(4)
+        // SAFETY: free memory below the stack.
+        .find(|&address| unsafe { (address as *const u32).read_volatile() } != PAINT);
+    deepest.map_or(0, |address| top + 64 - address)
+}
+
+#[entry]
+fn main() -> ! {
+    critical_section::with(|cs| *TRACE.borrow_ref_mut(cs) = Some(TraceSnapshot::default()));
+    hooks();
+    for (name, call) in [
+        ("nothing", nothing as fn()),
+        ("hooks", hooks),
+        ("getter", getter),
+        ("snapshot_into", snapshot_into),
+        ("snapshot", snapshot),
+        ("trace_into", trace_into),
+        ("trace", trace),
+    ] {
+        hprintln!("stack of {name}: {}", depth(black_box(call)));
+    }
+    hprintln!("bytes of a snapshot: {}", size_of::<Snapshot<Storage>>());
+    hprintln!(
+        "bytes of a trace: {}",
+        size_of::<TraceSnapshot<FixedTrace<EXECUTORS, TASKS>>>()
+    );
+    // The terms of the formula for RAM.
+    let small = size_of::<EmbassyMetrics<Clock, 1, 1, 1>>();
+    let bucket = (size_of::<EmbassyMetrics<Clock, 1, 1, 5>>() - small) / 4;
+    let task = (size_of::<EmbassyMetrics<Clock, 1, 5, 1>>() - small) / 4;
+    let executor = (size_of::<EmbassyMetrics<Clock, 5, 1, 1>>() - small) / 4;
+    hprintln!("bytes of a bucket: {bucket}");
+    hprintln!("bytes of a task: {task}");
+    hprintln!("bytes of an executor: {}", executor - bucket);
+    hprintln!("bytes of the rest: {}", small - executor - task);
+    debug::exit(EXIT_SUCCESS);
+    halt()
+}
+
+fn halt() -> ! {
+    loop {
+        cortex_m::asm::wfi();
+    }
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    hprintln!("{info}");
+    debug::exit(EXIT_FAILURE);
+    halt()
+}
