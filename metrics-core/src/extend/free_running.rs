@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::step;
 use crate::sync::{AtomicU32, Ordering, const_unless_loom};
-use crate::time::{TimeSource, Timestamp};
+use crate::time::{TimeScale, TimeSource, Timestamp};
 
 /// A hardware counter that counts up without interruption and wraps after [`BITS`](Self::BITS) bits.
 ///
@@ -26,23 +26,32 @@ impl FreeRunning for fn() -> u32 {
 
 /// Extends a wrapping hardware counter to 64 bits. Every read extends it.
 ///
-/// It stores the half period of the last read. A read that finds the counter in the next half increments it.
-/// Concurrent reads (an interrupt during a read, or two cores) store the same value, so it needs no lock and loses
-/// nothing.
+/// It stores how many eighths of a period had passed at the last read. A read that finds the counter in another eighth
+/// adds the difference. Concurrent reads (an interrupt during a read, or two cores) store the same value, so it needs no
+/// lock and loses nothing.
 ///
 /// # Contract
 ///
-/// - It MUST be read at least once in every half period: every 2^31 ticks of a 32-bit counter, which is 33 s at 64
-///   MHz. A worker that polls or parks this often is enough. Firmware that sleeps longer must read it from a timer.
-///   [`half_period`](Self::half_period) returns this time.
-/// - A read MUST NOT be interrupted for half a period.
-/// - The counter must run before the first read. It need not start at zero: the first half period is recognised.
+/// - It MUST be read at least once in every seven eighths of a period ([`longest_gap`](Self::longest_gap)). A worker
+///   that polls or parks this often is enough. After a longer gap the clock loses whole periods, and nothing in the
+///   counter shows it: a 24-bit counter at 16 MHz that sleeps 2.0 s at a time measures 0.95 s of each.
+/// - Firmware that sleeps longer MUST either call [`ticks`](Self::ticks) from a timer's interrupt in time, or measure
+///   the sleep with a slower clock and call [`on_wake`](Self::on_wake), which detects what was lost and adds it.
+/// - A read MUST NOT be interrupted for three quarters of a period.
+/// - The counter must run before the first read. It need not start at zero: the first period is recognised.
 ///
-/// The extended value wraps after 2^(31 + [`BITS`](FreeRunning::BITS)) ticks: never, for a 32-bit counter.
+/// | width | 1 MHz | 16 MHz | 64 MHz | 168 MHz |
+/// |---|---|---|---|---|
+/// | 16 bits | 57 ms | 3.6 ms | 896 us | 341 us |
+/// | 24 bits | 14.7 s | 917 ms | 229 ms | 87 ms |
+/// | 32 bits | 62 min | 235 s | 58 s | 22 s |
+///
+/// The extended value wraps after 2^(29 + [`BITS`](FreeRunning::BITS)) ticks: after 1,100 years for a 32-bit counter at
+/// 64 MHz, and after 407 days for a 16-bit counter at 1 MHz.
 #[derive(Debug)]
 pub struct ExtendedCounter<C> {
-    /// The number of half periods that have passed. Its parity is the counter's top bit at the last read.
-    halves: AtomicU32,
+    /// The number of eighths of a period that have passed. Its low bits are the counter's top bits at the last read.
+    parts: AtomicU32,
     ticks_per_second: u32,
     counter: C,
 }
@@ -51,7 +60,7 @@ impl<C> ExtendedCounter<C> {
     const_unless_loom! {
         /// Creates a clock from `counter`, which counts `ticks_per_second`.
         pub const fn new(counter: C, ticks_per_second: u32) -> Self {
-            Self { halves: AtomicU32::new(0), ticks_per_second, counter }
+            Self { parts: AtomicU32::new(0), ticks_per_second, counter }
         }
     }
 }
@@ -65,29 +74,81 @@ impl<C: FreeRunning> ExtendedCounter<C> {
         C::BITS
     };
     const MASK: u32 = u32::MAX >> (32 - Self::BITS);
+    /// The number of top bits of the counter that tell the part.
+    const PART_BITS: u32 = if Self::BITS < 3 { Self::BITS } else { 3 };
+    const PART_MASK: u32 = (1 << Self::PART_BITS) - 1;
 
     /// Returns the extended value.
     #[inline]
     pub fn ticks(&self) -> u64 {
-        // Ordering: acquire, pairs with the release below: the counter is read after the store of the half period with
-        // which it is compared, so it is at most one half ahead.
-        let seen = self.halves.load(Ordering::Acquire);
+        // Ordering: acquire, pairs with the release below: the counter is read after the store of the part with which
+        // it is compared, so it is in that part or ahead.
+        let seen = self.parts.load(Ordering::Acquire);
         let count = self.counter.read() & Self::MASK;
-        let ahead = (count >> (Self::BITS - 1)) ^ (seen & 1);
-        let halves = seen.wrapping_add(ahead);
+        let ahead = (count >> (Self::BITS - Self::PART_BITS)).wrapping_sub(seen) & Self::PART_MASK;
+        let parts = seen.wrapping_add(ahead);
         if ahead != 0 {
-            // Ordering: release, pairs with the acquire above. Another read in the same half stores the same value. A
-            // read that was interrupted between its load and this store may set the count back by one; the next read
-            // in that half corrects it.
-            self.halves.store(halves, Ordering::Release);
+            // Ordering: release, pairs with the acquire above. Another read in the same part stores the same value. A
+            // read that was interrupted between its load and this store may set the count back; the next read corrects
+            // it.
+            self.parts.store(parts, Ordering::Release);
         }
-        u64::from(halves >> 1) << Self::BITS | u64::from(count)
+        u64::from(parts >> Self::PART_BITS) << Self::BITS | u64::from(count)
     }
 
-    /// Returns the longest time allowed between two reads; `None` without a rate.
-    pub fn half_period(&self) -> Option<Duration> {
-        let nanos = (1_000_000_000_u64 << (Self::BITS - 1)).checked_div(u64::from(self.ticks_per_second))?;
+    /// Returns the longest time allowed between two reads: seven eighths of a period. `None` without a rate.
+    ///
+    /// Set a timer to it before a long sleep, and call [`ticks`](Self::ticks) in the timer's interrupt.
+    pub fn longest_gap(&self) -> Option<Duration> {
+        let gap = (1_u64 << Self::BITS) - (1_u64 << (Self::BITS - Self::PART_BITS));
+        let nanos = (1_000_000_000 * gap).checked_div(u64::from(self.ticks_per_second))?;
         Some(Duration::from_nanos(nanos))
+    }
+
+    /// Adds the periods that were lost while the counter was not read, and returns their number. Zero means that the
+    /// clock lost nothing.
+    ///
+    /// Call it when firmware wakes up, with the time before it slept and the duration of the sleep by another clock,
+    /// such as a real-time clock. That clock may be wrong by less than half a period. No interrupt may read this clock
+    /// meanwhile.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    /// use metrics_core::TimeSource;
+    /// use metrics_core::extend::{ExtendedCounter, FreeRunning};
+    ///
+    /// static HARDWARE: AtomicU32 = AtomicU32::new(100);
+    ///
+    /// /// A 24-bit counter at 16 MHz: a period of 1.05 s.
+    /// struct Timer;
+    ///
+    /// impl FreeRunning for Timer {
+    ///     const BITS: u32 = 24;
+    ///
+    ///     fn read(&self) -> u32 {
+    ///         HARDWARE.load(Relaxed)
+    ///     }
+    /// }
+    ///
+    /// let clock = ExtendedCounter::new(Timer, 16_000_000);
+    /// let before = clock.now();
+    /// // Sleep for 5 s by the real-time clock.
+    /// HARDWARE.fetch_add(5 * 16_000_000, Relaxed);
+    /// assert_eq!(clock.on_wake(before, Duration::from_millis(5_002)), 4);
+    /// assert_eq!(clock.now().ticks(), 100 + 5 * 16_000_000);
+    /// ```
+    pub fn on_wake(&self, before: Timestamp, slept: Duration) -> u32 {
+        let slept = TimeScale::new(u64::from(self.ticks_per_second)).ticks_of(slept);
+        let expected = before.ticks().saturating_add(slept);
+        let missing = expected.saturating_sub(self.ticks());
+        let lost = (missing.saturating_add(1 << (Self::BITS - 1)) >> Self::BITS) as u32;
+        // Ordering: relaxed, `ticks` above has just stored or seen it.
+        let parts = self.parts.load(Ordering::Relaxed);
+        // Ordering: release, as in `ticks`.
+        self.parts
+            .store(parts.wrapping_add(lost << Self::PART_BITS), Ordering::Release);
+        lost
     }
 }
 
@@ -156,9 +217,9 @@ mod tests {
     }
 
     #[test]
-    fn every_wrap_is_seen_while_it_is_read_twice_a_period() {
+    fn every_wrap_is_seen_while_it_is_read_within_the_longest_gap() {
         walk::<32>(&[1 << 31, 1, 0, (1 << 31) - 1, 12_345, 1 << 30]);
-        walk::<24>(&[1 << 23, 1, 0, (1 << 23) - 1, 77, 1 << 22]);
+        walk::<24>(&[1 << 23, 1, 0, 7 << 21, 77, 1 << 22]);
         walk::<16>(&[1 << 15, 1, 0, (1 << 15) - 1, 77]);
         walk::<2>(&[2, 1, 0, 1]);
     }
@@ -198,17 +259,56 @@ mod tests {
         }
     }
 
+    /// Ten times asleep for 900 ms, with a period of 1.05 s: longer than half of it.
     #[test]
-    fn half_period_is_the_longest_time_between_two_reads() {
+    fn a_gap_of_seven_eighths_of_a_period_loses_no_time() {
+        let fake = Fake::<24>::new();
+        let clock = ExtendedCounter::new(&fake, 16_000_000);
+        for _ in 0..10 {
+            fake.truth.set(fake.truth.get() + 900 * 16_000);
+            clock.ticks();
+        }
+        assert_eq!(clock.ticks(), 9 * 16_000_000);
+        let gap = clock.longest_gap().expect("a rate").as_micros() as u64 * 16;
+        for step in [999_983, gap].repeat(50) {
+            fake.truth.set(fake.truth.get() + step);
+            assert_eq!(clock.ticks(), fake.truth.get());
+        }
+    }
+
+    #[test]
+    fn a_sleep_of_any_length_is_detected_on_waking_up() {
+        let fake = Fake::<24>::new();
+        let clock = ExtendedCounter::new(&fake, 16_000_000);
+        for (millis, error) in [
+            (0, 0),
+            (900, 10),
+            (1_049, -400),
+            (2_000, 400),
+            (60_000, -500),
+            (3_600_000, 500),
+        ] {
+            let before = clock.now();
+            fake.truth.set(fake.truth.get() + millis * 16_000);
+            let slept = Duration::from_millis(millis.saturating_add_signed(error));
+            let lost = clock.on_wake(before, slept);
+            assert_eq!(clock.ticks(), fake.truth.get(), "{millis} ms");
+            assert!(millis > 918 || lost == 0, "nothing was lost");
+            assert!(millis < 1_050 || lost > 0, "a whole period was lost");
+        }
+    }
+
+    #[test]
+    fn longest_gap_is_the_longest_time_between_two_reads() {
         let clock = ExtendedCounter::new((|| 0) as fn() -> u32, 64_000_000);
-        assert_eq!(clock.half_period(), Some(Duration::from_micros(33_554_432)));
+        assert_eq!(clock.longest_gap(), Some(Duration::from_micros(58_720_256)));
         assert_eq!(
             clock.resolution(),
             Duration::from_nanos(16),
             "15.6 ns, rounded up"
         );
         let none = ExtendedCounter::new((|| 0) as fn() -> u32, 0);
-        assert_eq!(none.half_period(), None);
+        assert_eq!(none.longest_gap(), None);
         assert!(!none.available());
     }
 }

@@ -3,7 +3,7 @@
 //! There is a type for each kind of hardware counter:
 //!
 //! - [`ExtendedCounter`]: for a counter that runs freely and wraps (DWT `CYCCNT`, a 32-bit or 16-bit timer). *Each
-//!   read* extends it. It needs no interrupt, as long as it is read twice in each of its periods.
+//!   read* extends it. It needs no interrupt, as long as it is read in time.
 //! - [`PeriodicCounter`]: for a counter that interrupts at every wrap. *Its interrupt* extends it, however rarely it is
 //!   read.
 //! - [`SysTick`]: the latter for `SysTick` of a Cortex-M, which differs from other timers in when it wraps.
