@@ -84,8 +84,8 @@ const READS: u32 = 4;
 /// The target of the hooks that [`embassy_trace!`](crate::embassy_trace) defines, for a `static`.
 ///
 /// - `EXECUTORS`: the number of executors that are measured separately. Each is a worker of the registry, in the order
-///   in which they first spawn or are polled. Hooks of further executors count only the spawns and ends of their
-///   tasks.
+///   in which they first spawn or are polled. Hooks of further executors count only the spawns, ends and wakes of
+///   their tasks ([`OverflowRow::unmeasured_wakes`]).
 /// - `TASKS`: the number of rows in the table. embassy's tasks are statics, so their number is known: a `#[task]`
 ///   counts with its `pool_size`.
 /// - `BUCKETS`: the capacity of the histograms. `C`: the width of their bucket counts.
@@ -112,6 +112,8 @@ pub struct EmbassyMetrics<
     /// Spawns and wakes of the tasks without a row.
     overflow_spawned: SharedCounter,
     overflow_wakes: SharedCounter,
+    /// Wakes of tasks on executors past the last slot.
+    unmeasured_wakes: SharedCounter,
 }
 
 impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize, C: BucketWidth>
@@ -128,6 +130,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             recent: AtomicU32::new(0),
             overflow_spawned: SharedCounter::new(),
             overflow_wakes: SharedCounter::new(),
+            unmeasured_wakes: SharedCounter::new(),
         }
     }
 

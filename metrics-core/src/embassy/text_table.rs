@@ -78,6 +78,14 @@ impl<S: TraceRows> fmt::Display for Table<'_, S> {
                 "-", row.wakes, row.polls
             )?;
         }
+        if row.unmeasured_wakes != 0 {
+            writeln!(
+                f,
+                "executors past the first {}: {} wakes, not measured",
+                self.snapshot.executors.as_slice().len(),
+                row.unmeasured_wakes
+            )?;
+        }
         let tasks = self.snapshot.tasks.as_slice().iter();
         for row in tasks.filter(|row| row.executor == TaskRow::INTERRUPT) {
             let (active, longest) = (Share(permille(row.active, total)), Nanos(Some(row.longest)));

@@ -75,11 +75,14 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
     /// `_embassy_trace_task_ready_begin`: `task` is about to be queued, at its spawn or by a waker in any context on
     /// any core.
     pub fn task_ready_begin(&'static self, executor: u32, task: u32) {
-        match self
-            .executor(executor)
-            .and_then(|(index, _)| self.row(index, task))
-        {
-            Some((_, row)) => row.wake(self.ticks()),
+        match self.executor(executor) {
+            Some((index, _)) => match self.row(index, task) {
+                Some((_, row)) => row.wake(self.ticks()),
+                None => self.overflow_wakes.increment_release(),
+            },
+            None if self.executors.iter().all(|slot| slot.id() != 0) => {
+                self.unmeasured_wakes.increment_release();
+            }
             None => self.overflow_wakes.increment_release(),
         }
     }

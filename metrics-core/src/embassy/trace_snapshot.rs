@@ -88,7 +88,7 @@ pub struct TaskRow {
     pub stale: bool,
 }
 
-/// The tasks without a row, in total.
+/// The tasks without a row, in total, and the wakes on executors that are not measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -111,6 +111,9 @@ pub struct OverflowRow {
     /// The longest poll in nanoseconds, without preemption.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub longest: u64,
+    /// The number of times a task was queued on an executor past the last slot: if this is not zero, raise `EXECUTORS`.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
+    pub unmeasured_wakes: u64,
 }
 
 /// The storage of a [`TraceSnapshot`]'s rows.
@@ -268,6 +271,7 @@ impl<S: TraceRows> TraceSnapshot<S> {
         row.wakes = row.wakes.saturating_sub(before.wakes);
         row.polls = row.polls.saturating_sub(before.polls);
         row.active = row.active.saturating_sub(before.active);
+        row.unmeasured_wakes = row.unmeasured_wakes.saturating_sub(before.unmeasured_wakes);
         interval
     }
 }
@@ -315,6 +319,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         // Read after the ends, so that no more tasks appear to have ended than were spawned.
         overflow.spawned = self.overflow_spawned.load_acquire().unwrap_or(0);
         overflow.wakes = self.overflow_wakes.load_acquire().unwrap_or(0);
+        overflow.unmeasured_wakes = self.unmeasured_wakes.load_acquire().unwrap_or(0);
         snapshot.overflow.advance(&overflow);
         let keyed = self.rows.iter().enumerate().filter_map(|(number, row)| {
             let (executor, task) = row.key()?;
@@ -409,6 +414,7 @@ impl OverflowRow {
         self.polls = self.polls.max(to.polls);
         self.active = self.active.max(to.active);
         self.longest = self.longest.max(to.longest);
+        self.unmeasured_wakes = self.unmeasured_wakes.max(to.unmeasured_wakes);
     }
 }
 

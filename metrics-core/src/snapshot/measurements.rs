@@ -198,3 +198,37 @@ macro_rules! getters {
     };
 }
 with_worker_numbers!(getters);
+
+/// Prints every known metric, as `poll_count=3`, and the histograms.
+#[cfg(feature = "defmt")]
+impl<S: Storage> defmt::Format for Measurements<S> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        for &number in WorkerNumber::ALL {
+            if let Some(value) = self.numbers.get(number) {
+                defmt::write!(f, "{=str}={=u64} ", number.name(), value);
+            }
+        }
+        defmt::write!(
+            f,
+            "poll_time={} schedule_latency={}",
+            self.poll_time,
+            self.schedule_latency
+        );
+    }
+}
+
+/// Prints the number of samples, their sum, and the smallest and the largest in nanoseconds.
+#[cfg(feature = "defmt")]
+impl<S: Storage> defmt::Format for HistogramReading<S> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let histogram = self.histogram();
+        defmt::write!(
+            f,
+            "{=u64} samples, sum {=u64} ns, min {} max {}",
+            histogram.count(),
+            histogram.sum(),
+            histogram.min(),
+            histogram.max()
+        );
+    }
+}

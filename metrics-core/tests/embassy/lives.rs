@@ -308,7 +308,8 @@ fn tasks_past_the_last_row_share_one_and_lose_nothing() {
             wakes: 2,
             polls: 2,
             active: us(2 + 11),
-            longest: us(11)
+            longest: us(11),
+            unmeasured_wakes: 0,
         }
     );
     let rows: (u64, u64) = trace
@@ -359,7 +360,12 @@ fn an_executor_past_the_last_slot_loses_no_task_count() {
     ]);
     let trace = player.trace();
     assert_eq!(trace.executors.len(), 1);
-    assert_eq!(trace.overflow.wakes, 1);
+    assert_eq!((trace.overflow.wakes, trace.overflow.unmeasured_wakes), (0, 1));
+    assert!(
+        trace
+            .to_string()
+            .contains("executors past the first 1: 1 wakes, not measured")
+    );
     let tasks = player.tasks();
     assert_eq!((tasks.spawned, tasks.completed, tasks.alive()), (2, 1, 1));
 }
@@ -388,4 +394,29 @@ fn an_interval_is_the_difference_of_two_snapshots() {
     assert_eq!(executor.polls, 0);
     let task = interval.task(0, A).expect("a row");
     assert_eq!((task.wakes, task.waiting, task.active), (1, us(10), us(10)));
+}
+
+/// The columns of every row are below each other, whatever the names.
+#[test]
+fn a_long_name_does_not_break_the_table() {
+    let player = queued::<4>();
+    player.play(&[(0, New(E, B)), (0, New(E, C)), (0, Ready(E, B)), (0, Ready(E, C))]);
+    player.metrics.name_task(A, "a_name_of_17_char");
+    player.metrics.name_task(B, "b");
+    let trace = player.trace();
+    let row = trace.task(0, A).expect("a row");
+    assert_eq!(row.name.as_str(), "a_name_of_17_cha", "a name has 16 bytes");
+    let table = trace.to_string();
+    let lines = || table.lines().filter(|line| line.starts_with("  "));
+    assert_eq!(lines().count(), 1 + 3);
+    let lengths: Vec<usize> = lines().map(|line| line.chars().count()).collect();
+    assert!(lengths.iter().all(|&length| length == lengths[0]), "{table}");
+    assert!(table.contains("  a_name_of_17_ch"), "{table}");
+}
+
+/// A linker's map and a debugger print addresses in hexadecimal.
+#[test]
+fn a_task_without_a_name_shows_its_address() {
+    let player = queued::<4>();
+    assert!(player.trace().to_string().contains("  0x20001000 "));
 }
