@@ -156,8 +156,8 @@ fn saturated_workers_that_are_handed_over_are_busy_all_the_time() {
 fn one_long_poll_is_busy_while_it_lasts() {
     let (runtime, metrics) = multi_thread(1);
     let (begin, has_begun) = mpsc::channel();
-    let stop = Arc::new(AtomicBool::new(false));
-    let must_end = Arc::clone(&stop);
+    let load = Load(Arc::default());
+    let must_end = Arc::clone(&load.0);
     let task = runtime.spawn(async move {
         begin.send(()).expect("the test waits");
         while !must_end.load(Ordering::Relaxed) {
@@ -178,7 +178,7 @@ fn one_long_poll_is_busy_while_it_lasts() {
         seen.busy,
         seen.most
     );
-    stop.store(true, Ordering::Relaxed);
+    drop(load);
     runtime.block_on(task).expect("it returns");
 }
 
