@@ -17,6 +17,8 @@
 //! # Limits
 //!
 //! - Durations are as precise as the host's clock, which browsers make coarse on purpose: see [`PerformanceClock`].
+//! - Schedule latency counts from Rust's wake to the poll. A timer or an event that another poll holds up wakes its task late: that wait is
+//!   loop lag of the [`EventLoop`].
 //! - A monitor measures only the futures that it wraps. Other work on the thread shows as loop lag and busy time of the [`EventLoop`].
 //! - A panic that aborts, as it does on `wasm32-unknown-unknown` by default, is a trap: nothing on the stack is dropped. The poll ends at
 //!   the end of the turn then, and its task counts as panicked. A host without `queueMicrotask` shows no such end.

@@ -41,6 +41,8 @@ fn a_measured_future_has_the_size_of_the_future() {
 fn an_event_loop_is_not_watched() {
     let event_loop = EventLoop::watch(&Monitor::current().unwrap()).unwrap();
     let listener = event_loop.on_stall(Duration::ZERO, |_| ());
+    let track = event_loop.show_in_devtools(Duration::ZERO);
+    assert!(!event_loop.watch_frames());
     assert!(event_loop.snapshot().is_none());
-    drop(listener);
+    drop((listener, track));
 }
