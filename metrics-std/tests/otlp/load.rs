@@ -143,3 +143,26 @@ fn cumulative_values_never_go_back_under_load_and_end_at_those_of_the_snapshot()
         (recorded.min().map(seconds), recorded.max().map(seconds))
     );
 }
+
+#[test]
+fn a_runtime_that_replaces_another_has_its_own_start_time() {
+    let list = metrics_std::Runtimes::new();
+    let exporter = OtlpExporter::of_all(&list);
+    let mut starts = Vec::new();
+    for _ in 0..3 {
+        list.remove("main");
+        let runtime = metrics_std::build_wrapped(Builder::new().name("main"), Clock::instant());
+        let runtime = runtime.expect("the defaults work");
+        list.add(&runtime).expect("the name is free");
+        runtime.registry().shared().task_spawned();
+        let metrics = metrics(&exporter);
+        // The count of a new start begins at 0.
+        let spawned = &metrics["async_runtime.tasks_spawned"];
+        assert_eq!(counter(spawned), Some(1.0));
+        starts.extend(start(spawned).map(|(start, _)| start));
+    }
+    assert!(
+        starts.is_sorted_by(|earlier, later| earlier < later),
+        "{starts:?}"
+    );
+}
