@@ -4,12 +4,13 @@
 use axum::Router;
 use axum::http::HeaderValue;
 use axum::routing::get;
+use core::net::SocketAddr;
 use core::time::Duration;
 use metrics_std::serve::{Pages, Server, start};
 use metrics_std::tokio::{MeasuredRuntime, attach};
 use metrics_std::{Builder, Clock, RuntimeMetrics, build_wrapped};
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, mpsc};
 
 const LOCAL: &str = "127.0.0.1:0";

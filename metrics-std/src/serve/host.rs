@@ -1,6 +1,6 @@
 //! Checks the `Host` of a request, against DNS rebinding: a page from elsewhere whose name resolves to this machine.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::extract::Request;

@@ -3,11 +3,12 @@
 use core::convert::Infallible;
 use core::fmt;
 use core::future::poll_fn;
+use core::net::SocketAddr;
 use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{TcpListener, ToSocketAddrs};
 use std::thread;
 
 use axum::Router;
