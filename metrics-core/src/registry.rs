@@ -69,7 +69,6 @@ pub struct RegistryInfo<N> {
     pub(crate) measures: MetricSet,
     pub(crate) blocking_queue_wait: Option<HistogramConfig>,
     /// The number of spawn locations with rows of their own; zero if there are no rows.
-    #[cfg_attr(not(feature = "alloc"), allow(dead_code))]
     pub(crate) locations: usize,
 }
 
@@ -203,6 +202,11 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
     /// Returns the layout of the histogram of blocking-queue waits, if there is one.
     pub fn blocking_queue_wait_config(&self) -> Option<&HistogramConfig> {
         self.info.blocking_queue_wait.as_ref().filter(|_| self.info.timed)
+    }
+
+    /// Returns the number of spawn locations with entries of their own; zero if no metrics are kept per location.
+    pub fn location_capacity(&self) -> usize {
+        self.info.locations
     }
 
     /// Returns the counters for code that runs on no worker.

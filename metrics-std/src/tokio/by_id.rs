@@ -24,6 +24,7 @@ pub(super) struct Options {
     /// Poll time, schedule latency and blocking-queue wait.
     layouts: [Option<HistogramConfig>; 3],
     sampling: [Sampling; 2],
+    locations: usize,
     clock: Clock,
 }
 
@@ -40,6 +41,7 @@ impl Options {
             name: registry.name().into(),
             layouts: layouts.map(Option::<&_>::cloned),
             sampling: [switches.poll_time(), switches.schedule_latency()],
+            locations: registry.location_capacity(),
             clock: registry.clock().clone(),
         }
     }
@@ -48,6 +50,7 @@ impl Options {
         self.name == other.name
             && self.layouts == other.layouts
             && self.sampling == other.sampling
+            && self.locations == other.locations
             && self.clock.is_same(&other.clock)
     }
 }

@@ -209,6 +209,7 @@ fn attaching_with_other_options_is_an_error() {
         TokioAdapter::builder().clock(clock.clone()),
         adapter().clock(Clock::custom(ManualClock::new())),
         adapter().configure(|builder| builder.poll_time(linear)),
+        adapter().configure(|builder| builder.locations(8)),
         adapter().configure(|builder| builder.poll_time_sampling(metrics_std::Sampling::Off)),
     ];
     for other in others {
