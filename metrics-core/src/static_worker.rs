@@ -1,11 +1,14 @@
 //! The recording side of a worker of a `static` registry: it writes directly to the slot.
 
 use crate::cell::OwnedU64;
+use crate::live::LocationId;
 use crate::record::{Hooks, PollStart, Recorded, SlotHistogram};
 use crate::registry::Registry;
 use crate::storage::{BucketWidth, Buckets64, StaticSlot, StaticStorage};
 use crate::tasks::TaskEnd;
 use crate::time::{TimeSource, Timestamp};
+use core::future::{Future, poll_fn};
+use core::pin::pin;
 
 /// The recording side of one worker of a `static` registry. It writes in place: no batch, no heap, no compare-and-swap
 /// and no critical section.
@@ -175,6 +178,44 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
             self.settle();
         }
         outcome.recorded
+    }
+
+    /// Polls a future as a task of this worker, and records each poll. For executors whose polls call no hooks.
+    ///
+    /// It allocates nothing, and is the future with a copy of this reference. The schedule latency is not recorded,
+    /// because no waker is wrapped.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use metrics_core::{Builder, MetricSet, NoClock, Registry, RuntimeMetrics, StaticRegistryConfig, StaticStorage};
+    /// # const CONFIG: StaticRegistryConfig<1, 1> = match Builder::new().measures(MetricSet::ALL).describe(0, Duration::ZERO) {
+    /// #     Ok(config) => config,
+    /// #     Err(_) => panic!("invalid configuration"),
+    /// # };
+    /// # static METRICS: Registry<StaticStorage<1, 1>, NoClock> = Registry::new(&CONFIG, NoClock);
+    /// use core::pin::pin;
+    /// use core::task::{Context, Waker};
+    /// use metrics_core::LocationId;
+    ///
+    /// let worker = METRICS.worker(0).expect("there is one worker");
+    /// let mut blink = pin!(worker.measure(LocationId::from_u32(1), async { 7 }));
+    /// let poll = blink.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    /// assert!(poll.is_ready());
+    /// # #[cfg(feature = "record")]
+    /// assert_eq!(RuntimeMetrics::new(&METRICS).poll_count(), Ok(Some(1)));
+    /// ```
+    pub async fn measure<F: Future>(self, spawn_location: LocationId, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            self.start_poll(PollStart {
+                spawn_location,
+                ..PollStart::default()
+            });
+            let poll = future.as_mut().poll(cx);
+            self.end_poll();
+            poll
+        })
+        .await
     }
 
     /// The work that a batch does at a submit. Outlined, with its own hooks, so that the hooks of an ordinary poll

@@ -82,3 +82,41 @@ fn every_hook_between_two_polls_makes_the_second_read_the_clock() {
         assert_eq!(sums(), (before.0 + 20, before.1 + 20_000_000), "{hook}");
     }
 }
+
+#[test]
+fn a_measured_future_records_each_of_its_polls() {
+    use core::future::{Future, poll_fn};
+    use core::pin::pin;
+    use core::task::{Context, Poll, Waker};
+    use metrics_core::LocationId;
+
+    static METRICS: Registry<StaticStorage<1, BUCKETS>, TestClock> =
+        Registry::new(&DESCRIPTION, TestClock::new());
+    let worker = METRICS.worker(0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    let mut polls = 0;
+    let future = poll_fn(|_| {
+        METRICS.clock().advance(10);
+        polls += 1;
+        if polls == 3 {
+            Poll::Ready("done")
+        } else {
+            Poll::Pending
+        }
+    });
+    let mut measured = pin!(worker.measure(LocationId::from_u32(7), future));
+    let cx = &mut Context::from_waker(Waker::noop());
+    for _ in 0..2 {
+        assert_eq!(measured.as_mut().poll(cx), Poll::Pending);
+        // The worker does something else between two polls.
+        METRICS.clock().advance(100);
+        worker.discard_last_timestamp();
+    }
+    assert_eq!(measured.as_mut().poll(cx), Poll::Ready("done"));
+    let snapshot = RuntimeMetrics::new(&METRICS).snapshot();
+    let poll_time = snapshot.worker(0).unwrap().poll_time().unwrap();
+    assert_eq!(
+        (poll_time.histogram().count(), poll_time.histogram().sum()),
+        (3, 30)
+    );
+}

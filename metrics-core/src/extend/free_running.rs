@@ -79,7 +79,9 @@ impl<C: FreeRunning> ExtendedCounter<C> {
     const PART_MASK: u32 = (1 << Self::PART_BITS) - 1;
 
     /// Returns the extended value.
-    #[inline]
+    // Processors without compare-and-swap are the small ones: outlined, it saves 200 bytes of flash.
+    #[cfg_attr(target_has_atomic = "ptr", inline)]
+    #[cfg_attr(not(target_has_atomic = "ptr"), inline(never))]
     pub fn ticks(&self) -> u64 {
         // Ordering: acquire, pairs with the release below: the counter is read after the store of the part with which
         // it is compared, so it is in that part or ahead.
