@@ -1,6 +1,7 @@
 //! Builds the images of `tests/firmware`, runs them in QEMU, and measures the cost of metrics.
 
 mod cost;
+mod decode;
 mod image;
 mod off;
 mod reach;
@@ -11,7 +12,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::children::{self, Event};
 use crate::needs;
@@ -25,7 +26,10 @@ const LIMIT: Duration = Duration::from_secs(60);
 const BUILD_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// Run only this firmware (default: both)
     chip: Option<Chip>,
     /// Write the figures into docs/MICROCONTROLLERS.md
@@ -34,6 +38,12 @@ pub(crate) struct Cli {
     /// Do not install missing tools
     #[arg(long)]
     no_install: bool,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Print the traces that firmware sends over a serial line
+    Decode(decode::Cli),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -135,6 +145,10 @@ impl Chip {
 }
 
 pub(crate) fn run(flags: &Cli) -> Result<ExitCode> {
+    if let Some(Action::Decode(flags)) = &flags.action {
+        decode::run(flags)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let chips = match flags.chip {
         Some(chip) => vec![chip],
         None => vec![Chip::CortexM0, Chip::CortexM3],
