@@ -11,6 +11,9 @@ use crate::time::TimeScale;
 use core::fmt;
 use core::time::Duration;
 
+/// The largest number of events that a worker keeps: 16 MiB of them.
+const MAX_EVENTS: usize = 1 << 20;
+
 /// An error in the configuration of a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -35,6 +38,13 @@ pub enum ConfigError {
         /// The capacity requested.
         locations: usize,
         /// The largest capacity allowed.
+        limit: usize,
+    },
+    /// The number of events of the flight recorder is too large.
+    TooManyEvents {
+        /// The number of events requested.
+        events: usize,
+        /// The largest number of events allowed.
         limit: usize,
     },
     /// A histogram has more buckets than the fixed storage holds.
@@ -66,6 +76,10 @@ impl fmt::Display for ConfigError {
                 f,
                 "a capacity of {locations} spawn locations exceeds the limit of {limit}: configure fewer, and all others \
                  share one entry"
+            ),
+            Self::TooManyEvents { events, limit } => write!(
+                f,
+                "{events} events per worker exceed the limit of {limit}: configure a smaller flight recorder"
             ),
             Self::TooManyBuckets { buckets, capacity } => write!(
                 f,
@@ -113,6 +127,7 @@ pub struct Builder<'a> {
     poll_time_sampling: Option<Sampling>,
     schedule_latency_sampling: Option<Sampling>,
     locations: usize,
+    flight_events: usize,
     submit_interval: Duration,
     measures: MetricSet,
     epoch: Option<u64>,
@@ -146,6 +161,7 @@ impl<'a> Builder<'a> {
             poll_time_sampling: None,
             schedule_latency_sampling: None,
             locations: 0,
+            flight_events: 0,
             submit_interval: DEFAULT_SUBMIT_INTERVAL,
             measures: MetricSet::NONE,
             epoch: None,
@@ -202,6 +218,17 @@ impl<'a> Builder<'a> {
     /// [`schedule_latency_sampling`](Self::schedule_latency_sampling) select. Fixed storage keeps none.
     pub const fn locations(mut self, capacity: usize) -> Self {
         self.locations = capacity;
+        self
+    }
+
+    /// Keeps the last `events` events of each worker: measured polls, parks and unparks. The number is rounded up to a
+    /// power of two. The default is 0: none are kept.
+    ///
+    /// An event takes 16 bytes on each worker, allocated when a slot is first leased. 4,096 events are a quarter of a
+    /// millisecond of the shortest polls, and seconds of a service under load. Only polls whose time is measured
+    /// ([`poll_time_sampling`](Self::poll_time_sampling)) are recorded. Fixed storage keeps none.
+    pub const fn flight_recorder(mut self, events: usize) -> Self {
+        self.flight_events = events;
         self
     }
 
@@ -266,6 +293,12 @@ impl<'a> Builder<'a> {
             return Err(ConfigError::TooManyWorkers {
                 workers: self.workers,
                 limit: MAX_WORKERS,
+            });
+        }
+        if self.flight_events > MAX_EVENTS {
+            return Err(ConfigError::TooManyEvents {
+                events: self.flight_events,
+                limit: MAX_EVENTS,
             });
         }
         if self.locations > MAX_LOCATIONS {
@@ -346,6 +379,7 @@ mod on_the_heap {
                     schedule_latency: Layout::new(self.schedule_latency),
                     blocking_queue_wait: self.blocking_queue_wait,
                     locations,
+                    flight_events: if RECORDING { self.flight_events } else { 0 },
                 }),
                 switches: Switches::new(self.initial_poll_time(), self.initial_schedule_latency()),
                 shared: Shared::new(HostCells::new(wait, shared_rows)),
@@ -438,6 +472,7 @@ pub(crate) mod in_a_static {
                     schedule_latency: Layout::new(this.schedule_latency),
                     blocking_queue_wait: None,
                     locations: 0,
+                    flight_events: 0,
                 },
                 poll_time: this.initial_poll_time(),
                 schedule_latency: this.initial_schedule_latency(),

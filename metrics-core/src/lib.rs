@@ -18,6 +18,8 @@ mod counters;
 pub mod embassy;
 #[cfg(not(metrics_core_loom))]
 pub mod extend;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod flight;
 pub mod histogram;
 #[cfg_attr(not(any(feature = "record", metrics_core_loom)), path = "if_recording_off.rs")]
 mod if_recording;
@@ -57,6 +59,8 @@ pub use catalog::{
     EVENT_LOOP_METRICS, HistogramName, InfoMetric, LOCATION_METRICS, METRICS, Metric, MetricKind,
     MetricScope, MetricSet, MetricSource, MetricUnit, RuntimeNumber, RuntimeNumbers, WorkerNumber,
 };
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use flight::{FlightEvent, FlightEventKind, FlightRecording, ThreadRecording};
 pub use histogram::{HistogramConfig, HistogramError, HistogramInterval, HistogramSnapshot, Quantile};
 pub use if_recording::IfRecording;
 pub use live::{LiveRecord, LiveThread, LocationId, Transition, WorkerState};

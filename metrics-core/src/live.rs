@@ -292,6 +292,12 @@ impl Live {
         self.spawn_location.store(spawn_location.0, Ordering::Relaxed);
     }
 
+    /// Returns the time of the last transition that was timed, for the worker itself.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    pub(crate) fn entered_at(&self) -> u64 {
+        self.since.own()
+    }
+
     /// Returns the spawn location of the last poll, for the worker itself.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     #[inline(always)]

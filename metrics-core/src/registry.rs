@@ -70,6 +70,9 @@ pub struct RegistryInfo<N> {
     pub(crate) blocking_queue_wait: Option<HistogramConfig>,
     /// The number of spawn locations with rows of their own; zero if there are no rows.
     pub(crate) locations: usize,
+    /// The number of events that each worker keeps; zero if none.
+    #[cfg_attr(not(feature = "alloc"), allow(dead_code))]
+    pub(crate) flight_events: usize,
 }
 
 /// The layout of a histogram that may be absent.

@@ -3,6 +3,8 @@
 use crate::catalog::WorkerNumber;
 use crate::cell::{OwnedU64, SharedU32, U64Cell};
 use crate::counters::{CounterValues, Counters};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+use crate::flight::FlightRing;
 use crate::live::{Live, LiveRecord};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 use crate::locations::LocationRows;
@@ -10,6 +12,8 @@ use crate::record::{BucketCells, SlotHistogram};
 use crate::seq::SeqCount;
 use crate::sync::const_unless_loom;
 use crate::tasks::TaskCells;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+use alloc::sync::Arc;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 use once_cell::race::OnceBox;
 
@@ -150,6 +154,9 @@ pub struct Slot<B> {
     /// from them.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub(crate) locations: OnceBox<LocationRows>,
+    /// Allocated with the first lease, if the registry keeps events.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    pub(crate) flight: OnceBox<Arc<FlightRing>>,
 }
 
 #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(metrics_core_loom)))]
@@ -178,6 +185,8 @@ impl<B> Slot<B> {
                 schedule_latency,
                 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
                 locations: OnceBox::new(),
+                #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+                flight: OnceBox::new(),
             }
         }
     }

@@ -5,6 +5,7 @@ mod lease;
 pub use lease::LeaseError;
 
 use crate::catalog::WorkerNumber;
+use crate::flight::{FlightEventKind, FlightRecorder};
 use crate::live::{LocationId, WorkerState};
 use crate::locations::{LocationRow, PollLocations};
 use crate::record::{Batch, BatchHistogram, Flags, Hooks, PollStart, Recorded};
@@ -77,6 +78,8 @@ pub struct Worker<R: RegistryRef<Storage = HeapStorage>> {
     index: usize,
     /// The rows of the slot, if the registry keeps metrics per spawn location.
     locations: Option<PollLocations>,
+    /// The ring of the slot, if the registry keeps events.
+    flight: Option<FlightRecorder>,
 }
 
 impl<R: RegistryRef<Storage = HeapStorage>> fmt::Debug for Worker<R> {
@@ -128,13 +131,22 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
     /// Each call needs a matching [`unpark`](Self::unpark): `park_unpark_count` is odd while the worker is parked.
     pub fn park(&self) {
         self.hooks().park();
+        self.record_state(FlightEventKind::Park);
         self.submit();
     }
 
     /// Reports that the worker woke up. Reads the clock once and submits.
     pub fn unpark(&self) {
         self.hooks().unpark();
+        self.record_state(FlightEventKind::Unpark);
         self.submit();
+    }
+
+    /// Records a change of state that the live record shows since now.
+    fn record_state(&self, kind: FlightEventKind) {
+        if RECORDING && let Some(flight) = &self.flight {
+            flight.enter(kind, self.slot.live.entered_at());
+        }
     }
 
     /// Reports that the worker starts to run its tasks: busy time begins. Reads the clock once, unless the worker is
@@ -218,6 +230,9 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         if let Some(locations) = &self.locations {
             locations.start_poll(outcome.recorded.nanos());
         }
+        if let Some(flight) = &self.flight {
+            flight.start_poll(outcome.recorded.nanos());
+        }
         // Serve a second request without an end of a poll in between here, or the pending count would overflow.
         if outcome.due && hooks.ask_for_submit(true) {
             self.submit_batch(false);
@@ -239,6 +254,9 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         }
         let outcome = hooks.end_measured_poll(flags);
         self.locate_poll(flags, outcome.recorded);
+        if let (Some(flight), Some(nanos)) = (&self.flight, outcome.recorded.nanos()) {
+            flight.end_poll(hooks.last_poll_start(), self.slot.live.polled_location(), nanos);
+        }
         if outcome.due | flags.is_full() {
             self.submit_batch(false);
         }

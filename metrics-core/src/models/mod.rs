@@ -7,6 +7,7 @@
 //! loom keeps a short history of each atomic and explores a bounded number of preemptions, so a model compiles the same
 //! protocol source over a small slot. Where the steps are few enough it uses the real [`Worker`](crate::Worker).
 
+mod flight;
 mod lease;
 mod live_record;
 mod locations;

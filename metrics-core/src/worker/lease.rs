@@ -1,12 +1,14 @@
 //! Leases a slot for a worker.
 
 use super::Worker;
+use crate::flight::{FlightRecorder, FlightRing};
 use crate::locations::{LocationRows, PollLocations};
 use crate::record::{Batch, BatchHistogram, sampling_seed};
 use crate::registry::RegistryRef;
 use crate::slot::{EXTERNAL, Lease, MAX_WORKERS};
 use crate::storage::{HeapStorage, SlotHandle};
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::fmt;
 
 /// An error from leasing a slot.
@@ -113,12 +115,23 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
                 Some(PollLocations::new(rows))
             }
         };
+        let flight = match registry.info.flight_events {
+            0 => None,
+            _ if !registry.is_timed() => None,
+            events => {
+                let ring = slot
+                    .flight
+                    .get_or_init(|| Box::new(Arc::new(FlightRing::new(events))));
+                Some(FlightRecorder::new(ring))
+            }
+        };
         let worker = Self {
             registry,
             slot,
             batch,
             index,
             locations,
+            flight,
         };
         if worker.locations.is_some() {
             worker.hooks().locate_polls();

@@ -53,6 +53,27 @@ struct Running {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// With a flight recorder ([`Builder::flight_recorder`](crate::Builder::flight_recorder)), the callback can keep what happened before the
+/// stall. The copy contains the poll in progress:
+///
+/// ```
+/// use core::time::Duration;
+/// use metrics_std::watchdog::{StallPhase, watch_stalls};
+/// use metrics_std::{Builder, Clock, build_wrapped};
+///
+/// let metrics = build_wrapped(Builder::new().flight_recorder(4_096), Clock::new())?;
+/// let recorder = metrics.clone();
+/// let _watchdog = watch_stalls(&metrics, Duration::from_millis(20), move |stall| {
+///     if let (StallPhase::Ongoing, Some(recording)) = (stall.phase, recorder.flight_recording()) {
+///         let mut trace = String::new();
+///         if recording.write_chrome_trace(&mut trace).is_ok() {
+///             let _ = std::fs::write("stall.json", trace);
+///         }
+///     }
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// A thread named `stall-watchdog` scans the workers four times per threshold, with a period between 1 and 100 ms. It does not keep the
 /// runtime or its workers alive. With a threshold of zero, every poll that a scan finds is reported.
 ///

@@ -13,9 +13,13 @@ pub(crate) const SIDES: &[Named] = if RECORDING {
     &[
         side("testbed/poll-time", POLL_TIME),
         side("testbed/both", BOTH),
+        side("testbed/locations", LOCATIONS),
+        side("testbed/recorder", RECORDER),
         side("testbed/off", OFF),
         side("testbed/poll-time-stepped", POLL_TIME_STEPPED),
         side("testbed/both-stepped", BOTH_STEPPED),
+        side("testbed/locations-stepped", LOCATIONS_STEPPED),
+        side("testbed/recorder-stepped", RECORDER_STEPPED),
     ]
 } else {
     &[side("testbed/bare", BARE)]
@@ -55,6 +59,14 @@ fn both(metrics: Metrics) -> Metrics {
     poll_time(metrics).schedule_latency(LAYOUT)
 }
 
+fn locations(metrics: Metrics) -> Metrics {
+    both(metrics).locations(64)
+}
+
+fn recorder(metrics: Metrics) -> Metrics {
+    both(metrics).flight_recorder(4_096)
+}
+
 fn off(metrics: Metrics) -> Metrics {
     both(metrics)
         .poll_time_sampling(Sampling::Off)
@@ -68,6 +80,10 @@ fn stepping() -> Clock {
 const BARE: Build = || metered(Clock::new(), |metrics| metrics);
 const POLL_TIME: Build = || metered(Clock::new(), poll_time);
 const BOTH: Build = || metered(Clock::new(), both);
+const LOCATIONS: Build = || metered(Clock::new(), locations);
+const RECORDER: Build = || metered(Clock::new(), recorder);
 const OFF: Build = || metered(Clock::new(), off);
 const POLL_TIME_STEPPED: Build = || metered(stepping(), poll_time);
 const BOTH_STEPPED: Build = || metered(stepping(), both);
+const RECORDER_STEPPED: Build = || metered(stepping(), recorder);
+const LOCATIONS_STEPPED: Build = || metered(stepping(), locations);

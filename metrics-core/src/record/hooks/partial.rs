@@ -33,6 +33,12 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.state.sampling.draw_latency()
     }
 
+    /// Returns the start of the last measured poll in ticks.
+    #[inline(always)]
+    pub(crate) fn last_poll_start(&self) -> u64 {
+        self.state.poll_started_at.get()
+    }
+
     /// Returns `true` during a poll.
     #[inline(always)]
     pub(crate) fn is_polling(&self) -> bool {

@@ -1,0 +1,104 @@
+//! A worker writes events while a reader copies them.
+
+use super::explore;
+use crate::flight::{FlightEventKind, FlightRing, RecordedEvent};
+use crate::live::LocationId;
+use crate::sync::thread;
+use crate::sync::{AtomicU32, Ordering};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+trait Ring: Send + Sync + 'static {
+    fn new() -> Self;
+    /// Writes the event with this number in all its words.
+    fn push(&self, number: u32);
+    /// Returns the words of each event that was copied.
+    fn copy(&self) -> Vec<[u32; 2]>;
+}
+
+impl Ring for FlightRing {
+    fn new() -> Self {
+        Self::new(2)
+    }
+
+    fn push(&self, number: u32) {
+        self.push(RecordedEvent {
+            kind: FlightEventKind::Poll,
+            start: number.into(),
+            location: LocationId::UNKNOWN,
+            duration: number.into(),
+            schedule_latency: None,
+        });
+    }
+
+    fn copy(&self) -> Vec<[u32; 2]> {
+        let copied = self.copy(100).events.into_iter();
+        copied
+            .map(|event| [event.start.ticks() as u32, event.duration.as_nanos() as u32])
+            .collect()
+    }
+}
+
+/// The same ring with a reader that trusts the first number.
+struct Trusting {
+    events: [[AtomicU32; 2]; 2],
+    written: AtomicU32,
+}
+
+impl Ring for Trusting {
+    fn new() -> Self {
+        Self {
+            events: [(); 2].map(|()| [(); 2].map(|()| AtomicU32::new(0))),
+            written: AtomicU32::new(0),
+        }
+    }
+
+    fn push(&self, number: u32) {
+        let written = self.written.load(Ordering::Relaxed);
+        for cell in &self.events[written as usize & 1] {
+            cell.store(number, Ordering::Relaxed);
+        }
+        self.written.store(written + 1, Ordering::Release);
+    }
+
+    fn copy(&self) -> Vec<[u32; 2]> {
+        let end = self.written.load(Ordering::Acquire);
+        let numbers = end.saturating_sub(2)..end;
+        let event = |number| self.events[number as usize & 1].each_ref();
+        numbers
+            .map(|number| event(number).map(|cell| cell.load(Ordering::Relaxed)))
+            .collect()
+    }
+}
+
+fn copies_have_whole_events_in_order<R: Ring>() {
+    explore(2, || {
+        let ring = Arc::new(R::new());
+        ring.push(1);
+        ring.push(2);
+        // The reader has the thread, so that loom runs the next event first and derives the other orders from it.
+        let reader = Arc::clone(&ring);
+        let reader = thread::spawn(move || {
+            let copied = reader.copy();
+            let whole = copied.iter().all(|[start, duration]| start == duration);
+            let in_order = copied.windows(2).all(|pair| pair[0][0] + 1 == pair[1][0]);
+            assert!(whole && in_order, "whole events, in order: {copied:?}");
+        });
+        ring.push(3);
+        ring.push(4);
+        reader.join().unwrap();
+        let copied = ring.copy();
+        assert_eq!(copied.last(), Some(&[4, 4]));
+    });
+}
+
+#[test]
+fn a_copy_has_no_torn_event() {
+    copies_have_whole_events_in_order::<FlightRing>();
+}
+
+#[test]
+#[should_panic(expected = "whole events, in order")]
+fn without_the_second_load_it_has_one() {
+    copies_have_whole_events_in_order::<Trusting>();
+}
