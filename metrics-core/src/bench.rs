@@ -18,7 +18,7 @@ impl BatchAndSlot {
         let slot = SlotHistogram::new(HeapBuckets::new(config.num_buckets()));
         Self {
             config,
-            batch: BatchHistogram::new(&slot),
+            batch: BatchHistogram::new(config.num_buckets(), &slot),
             slot,
         }
     }

@@ -6,6 +6,7 @@ use crate::histogram::BucketRange;
 use crate::live::{LiveRecord, LiveThread, UNTIMED};
 use crate::probe::{NoProbe, Probe};
 use crate::read::{ReadStorage, Weighted, busy_from};
+use crate::record::BucketCells as _;
 use crate::registry::RegistryRef;
 use crate::slot::{EXTERNAL, Slot, SlotBusy, read_with_retries};
 use crate::snapshot::Snapshot;
@@ -417,7 +418,7 @@ macro_rules! histogram_getters {
                         slot.seq.try_read(|| {
                             slot.$field
                                 .as_ref()
-                                .map_or(0, |histogram| histogram.bucket(bucket))
+                                .map_or(0, |histogram| histogram.buckets.count(bucket))
                         })
                     };
                     Some(sum.wrapping_add(read_with_retries(read, relax)?))

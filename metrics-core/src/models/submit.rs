@@ -2,7 +2,7 @@
 
 use super::{explore, whole};
 use crate::cell::{OwnedU64, U64Cell};
-use crate::record::{HeapBuckets, SlotHistogram};
+use crate::record::{BucketCells, HeapBuckets, SlotHistogram};
 use crate::seq::SeqCount;
 use crate::sync::thread;
 use alloc::sync::Arc;
@@ -27,8 +27,8 @@ impl Small {
     fn submit(&self, n: u64, bucket: usize) {
         self.seq.write(|| {
             self.polls.set(n);
-            self.poll_time.cells()[bucket].add(1);
-            self.poll_time.settle(whole(n), 1, n);
+            self.poll_time.buckets.chunks()[0][bucket].add(1);
+            self.poll_time.set_totals(whole(n), 1, n);
         });
     }
 
@@ -36,8 +36,8 @@ impl Small {
     fn read(&self) -> Option<(u64, [u64; 2], u64)> {
         self.seq.try_read(|| {
             let polls = self.polls.get();
-            let buckets = [self.poll_time.bucket(0), self.poll_time.bucket(1)];
-            let (sum, _, _) = self.poll_time.extremes();
+            let buckets = [0, 1].map(|i| self.poll_time.buckets.count(i));
+            let (sum, _, _) = self.poll_time.totals();
             (polls, buckets, sum)
         })
     }

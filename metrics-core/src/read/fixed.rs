@@ -8,7 +8,7 @@ use crate::histogram::HistogramConfig;
 use crate::live::UNTIMED;
 use crate::probe::Probe;
 use crate::reader::RuntimeMetrics;
-use crate::record::SlotHistogram;
+use crate::record::{BucketCells, SlotHistogram};
 use crate::registry::{Registry, RegistryRef};
 use crate::slot::{Slot, read_with_retries};
 use crate::snapshot::{HistogramReading, Measurements, Snapshot, WorkerSnapshot};
@@ -189,8 +189,10 @@ fn copy<S: Storage>(
         keep(to, config, Sampling::Every);
     }
     if let Some(reading) = to {
-        let _ = slot.read(reading.histogram.buckets_mut());
-        let (sum, min, max) = slot.extremes();
+        for (i, count) in reading.histogram.buckets_mut().iter_mut().enumerate() {
+            *count = slot.buckets.count(i);
+        }
+        let (sum, min, max) = slot.totals();
         reading.histogram.set_totals(sum, min, max);
     }
 }

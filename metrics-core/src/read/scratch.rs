@@ -4,7 +4,7 @@ use super::Weighted;
 use crate::catalog::WorkerNumber;
 use crate::counters::CounterValues;
 use crate::histogram::HistogramConfig;
-use crate::record::{CHUNK, HeapBuckets, SlotHistogram, block_shift, each_bit, each_block};
+use crate::record::{CHUNK, HeapBuckets, Segments, SlotHistogram};
 use crate::slot::Slot;
 use crate::snapshot::HistogramReading;
 use crate::storage::HeapStorage;
@@ -22,10 +22,11 @@ pub(super) struct Scratch {
 /// The counts of a histogram.
 #[derive(Debug)]
 pub(super) struct Table {
-    counts: Box<[u64]>,
-    /// One bit for each segment of buckets that was read.
-    blocks: u64,
-    block_shift: u32,
+    /// In chunks as in a slot: the last one may end with zeros.
+    counts: Box<[[u64; CHUNK]]>,
+    segments: Segments,
+    /// One bit for each segment that was read.
+    touched: u64,
     sum: u64,
     min: u64,
     max: u64,
@@ -75,11 +76,11 @@ impl Scratch {
 
 impl Table {
     fn new(config: Option<&HistogramConfig>) -> Self {
-        let buckets = config.map_or(0, HistogramConfig::num_buckets);
+        let chunks = config.map_or(0, |config| config.num_buckets().div_ceil(CHUNK));
         Self {
-            counts: (0..buckets).map(|_| 0).collect(),
-            blocks: 0,
-            block_shift: block_shift(buckets),
+            counts: (0..chunks).map(|_| [0; CHUNK]).collect(),
+            segments: Segments::of(chunks),
+            touched: 0,
             sum: 0,
             min: u64::MAX,
             max: 0,
@@ -89,20 +90,20 @@ impl Table {
     #[inline(always)]
     fn read(&mut self, slot: Option<&SlotHistogram<HeapBuckets>>) {
         if let Some(slot) = slot {
-            self.blocks = slot.read(&mut self.counts);
-            (self.sum, self.min, self.max) = slot.extremes();
+            self.touched = slot.buckets.read(&mut self.counts);
+            (self.sum, self.min, self.max) = slot.totals();
         }
     }
 
     fn add(&mut self, other: &Self) {
-        for block in each_block(other.blocks, self.block_shift, self.counts.len()) {
-            let is_new = self.blocks & 1 << (block.start >> self.block_shift) == 0;
-            let counts = self.counts.get_mut(block.clone()).into_iter().flatten();
-            for (sum, count) in counts.zip(other.counts.get(block).into_iter().flatten()) {
+        self.segments.each_chunk(other.touched, |chunk| {
+            let is_new = self.touched & self.segments.bit(chunk) == 0;
+            let sums = self.counts.get_mut(chunk).into_iter().flatten();
+            for (sum, count) in sums.zip(other.counts.get(chunk).into_iter().flatten()) {
                 *sum = if is_new { *count } else { sum.wrapping_add(*count) };
             }
-        }
-        self.blocks |= other.blocks;
+        });
+        self.touched |= other.touched;
         self.sum = self.sum.saturating_add(other.sum);
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
@@ -119,48 +120,23 @@ impl Table {
         let (Some(worker), Some(total)) = (worker, total) else {
             return;
         };
-        self.apply_counts(worker.histogram.buckets_mut(), total.histogram.buckets_mut());
+        let (old, sums) = (worker.histogram.buckets_mut(), total.histogram.buckets_mut());
+        // Perf (row 8): whole chunks are replaced without a loop.
+        let (old, old_rest) = old.as_chunks_mut::<CHUNK>();
+        let (sums, sums_rest) = sums.as_chunks_mut::<CHUNK>();
+        self.segments.each_chunk(self.touched, |chunk| {
+            match (self.counts.get(chunk), old.get_mut(chunk), sums.get_mut(chunk)) {
+                (Some(new), Some(old), Some(sums)) => replace(new, old, sums),
+                // The layout ends within its last chunk.
+                (Some(new), _, _) => replace(new, old_rest, sums_rest),
+                (None, _, _) => {}
+            }
+        });
         let more = self.sum.saturating_sub(worker.histogram.sum());
         total.histogram.widen(more, self.min, self.max);
         worker.histogram.set_totals(self.sum, self.min, self.max);
         worker.polls = polls;
     }
-
-    // Perf (row 8): whole chunks are moved without a loop, and only those in which a count changed.
-    #[inline(always)]
-    fn apply_counts(&self, old: &mut [u64], sums: &mut [u64]) {
-        if self.block_shift != CHUNK.trailing_zeros() {
-            for block in each_block(self.blocks, self.block_shift, self.counts.len()) {
-                if let (Some(new), Some(old), Some(sums)) = (
-                    self.counts.get(block.clone()),
-                    old.get_mut(block.clone()),
-                    sums.get_mut(block),
-                ) {
-                    replace(new, old, sums);
-                }
-            }
-            return;
-        }
-        let (new, new_rest) = self.counts.as_chunks::<CHUNK>();
-        let (old, old_rest) = old.as_chunks_mut::<CHUNK>();
-        let (sums, sums_rest) = sums.as_chunks_mut::<CHUNK>();
-        for chunk in each_bit(self.blocks) {
-            match (new.get(chunk), old.get_mut(chunk), sums.get_mut(chunk)) {
-                (Some(new), Some(old), Some(sums)) => {
-                    if differ(new, old) {
-                        replace(new, old, sums);
-                    }
-                }
-                // The layout ends within its last chunk.
-                _ => replace(new_rest, old_rest, sums_rest),
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn differ(new: &[u64; CHUNK], old: &[u64; CHUNK]) -> bool {
-    new.iter().zip(old).fold(0, |bits, (new, old)| bits | (new ^ old)) != 0
 }
 
 /// Replaces counts, and changes the sums by the differences.

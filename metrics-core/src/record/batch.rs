@@ -1,14 +1,15 @@
 //! A worker's own data: plain memory without atomics, which a submit writes to the slot.
 
-use super::bucket_cells::CHUNK;
 use super::buckets::HeapBuckets;
 use super::hooks::{HooksState, RecordValue};
+use super::segments::{CHUNK, each_bit};
 use super::slot_histogram::SlotHistogram;
 use crate::cell::{Local, OwnedU64, U64Cell};
 use crate::counters::Counters;
 use crate::histogram::HistogramConfig;
 use crate::sync::Cell;
 use alloc::boxed::Box;
+use core::slice::from_ref;
 
 /// The data that a worker keeps between two submits.
 #[derive(Debug)]
@@ -33,8 +34,8 @@ const COUNTS_PER_WORD: usize = CHUNK * u64::BITS as usize;
 pub(crate) struct BatchHistogram {
     /// One for each bucket, or empty if the layout is wide. An index past the end therefore selects the slow path.
     pending: Box<[Cell<u8>]>,
-    /// One bit for each chunk touched since the last submit; in a wide layout, for each two words of such bits.
-    chunks: Cell<u64>,
+    /// One bit for each chunk touched since the last submit.
+    touched: Cell<u64>,
     sum: Cell<u64>,
     min: Cell<u64>,
     max: Cell<u64>,
@@ -45,28 +46,24 @@ pub(crate) struct BatchHistogram {
 #[derive(Debug)]
 struct Wide {
     pending: Box<[Cell<u8>]>,
-    chunks: Box<[Cell<u64>]>,
+    touched: Box<[Cell<u64>]>,
 }
 
 impl BatchHistogram {
-    /// Creates an empty batch that continues from the totals of `slot`.
-    pub(crate) fn new(slot: &SlotHistogram<HeapBuckets>) -> Self {
-        let (sum, min, max) = slot.extremes();
-        let buckets = slot.capacity();
+    /// Creates an empty batch of this many buckets that continues from the totals of `slot`.
+    pub(crate) fn new(buckets: usize, slot: &SlotHistogram<HeapBuckets>) -> Self {
+        let (sum, min, max) = slot.totals();
         let pending = (0..buckets).map(|_| Cell::new(0)).collect();
         let (pending, wide) = if buckets <= COUNTS_PER_WORD {
             (pending, None)
         } else {
             let words = buckets.div_ceil(COUNTS_PER_WORD);
-            let wide = Wide {
-                pending,
-                chunks: (0..words).map(|_| Cell::new(0)).collect(),
-            };
-            (Box::default(), Some(Box::new(wide)))
+            let touched = (0..words).map(|_| Cell::new(0)).collect();
+            (Box::default(), Some(Box::new(Wide { pending, touched })))
         };
         Self {
             pending,
-            chunks: Cell::new(0),
+            touched: Cell::new(0),
             sum: Cell::new(sum),
             min: Cell::new(min),
             max: Cell::new(max),
@@ -78,26 +75,14 @@ impl BatchHistogram {
     /// buckets.
     #[inline(always)]
     pub(crate) fn submit(&self, slot: &SlotHistogram<HeapBuckets>) {
-        slot.settle(self.sum.get(), self.min.get(), self.max.get());
-        let touched = self.chunks.take();
+        slot.set_totals(self.sum.get(), self.min.get(), self.max.get());
         match &self.wide {
-            None => self.submit_chunks(touched, slot),
-            Some(wide) => wide.submit(touched, slot),
-        }
-    }
-
-    #[inline(always)]
-    fn submit_chunks(&self, mut touched: u64, slot: &SlotHistogram<HeapBuckets>) {
-        let (chunks, _) = self.pending.as_chunks::<CHUNK>();
-        let (cells, _) = slot.cells().as_chunks::<CHUNK>();
-        slot.mark(touched);
-        while touched != 0 {
-            let chunk = touched.trailing_zeros() as usize;
-            touched &= touched - 1;
-            match (chunks.get(chunk), cells.get(chunk)) {
-                (Some(pending), Some(cells)) => submit_chunk(pending, cells),
-                _ => submit_rest(&self.pending, slot),
+            None => {
+                // A segment of a layout that is not wide is one chunk.
+                slot.buckets.mark(self.touched.get());
+                submit_touched(&self.pending, from_ref(&self.touched), &slot.buckets, |_| {});
             }
+            Some(wide) => wide.submit(&slot.buckets),
         }
     }
 
@@ -112,34 +97,21 @@ impl BatchHistogram {
         false
     }
 
-    /// Records a value whose pending count the fast index does not find: in a wide layout, which continues from its index,
-    /// in a linear layout, or in the last bucket.
+    /// Records a value whose pending count the fast index does not find: in a wide or a linear layout, or in the last
+    /// bucket.
     // Cold, so that the fast path of the caller keeps its registers.
     #[cold]
     #[inline(never)]
-    fn record_outlined(&self, config: &HistogramConfig, value: u64, i: usize) -> bool {
-        if let Some(wide) = &self.wide
-            && let Some(pending_count) = wide.touch(i, &self.chunks)
-        {
-            return self.record_in(pending_count, value);
-        }
-        self.record_linear(config, value)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn record_linear(&self, config: &HistogramConfig, value: u64) -> bool {
+    fn record_outlined(&self, config: &HistogramConfig, value: u64) -> bool {
         let i = config.index(value);
-        let pending_count = match &self.wide {
-            None => {
-                touch(&self.chunks, i);
-                self.pending.get(i)
-            }
-            Some(wide) => wide.touch(i, &self.chunks),
+        let (pending_count, touched) = match &self.wide {
+            None => (self.pending.get(i), Some(&self.touched)),
+            Some(wide) => (wide.pending.get(i), wide.touched.get(i / COUNTS_PER_WORD)),
         };
-        let Some(pending_count) = pending_count else {
+        let (Some(pending_count), Some(touched)) = (pending_count, touched) else {
             return false;
         };
+        touch(touched, i);
         self.record_in(pending_count, value)
     }
 
@@ -180,45 +152,37 @@ impl BatchHistogram {
     }
 }
 
-/// The number of words of chunk bits that share a bit: the widest layout has 128 words.
-const WORDS_OF_A_BIT: usize = 2;
-
-const _: () = assert!(HistogramConfig::MAX_BUCKETS <= COUNTS_PER_WORD * WORDS_OF_A_BIT * u64::BITS as usize);
-
 impl Wide {
-    /// Returns a pending count, and marks its chunk and the chunk's word in `words`.
-    #[inline(always)]
-    fn touch(&self, i: usize, words: &Cell<u64>) -> Option<&Cell<u8>> {
-        let pending_count = self.pending.get(i)?;
-        let word = i / COUNTS_PER_WORD;
-        touch(self.chunks.get(word)?, i);
-        words.set(words.get() | 1_u64.wrapping_shl((word / WORDS_OF_A_BIT) as u32));
-        Some(pending_count)
-    }
-
     #[inline(never)]
-    fn submit(&self, mut words: u64, slot: &SlotHistogram<HeapBuckets>) {
-        let (chunks, _) = self.pending.as_chunks::<CHUNK>();
-        let (cells, _) = slot.cells().as_chunks::<CHUNK>();
-        let mut blocks = 0;
-        while words != 0 {
-            let first = words.trailing_zeros() as usize * WORDS_OF_A_BIT;
-            words &= words - 1;
-            let touched = self.chunks.iter().enumerate().skip(first);
-            for (word, bits) in touched.take(WORDS_OF_A_BIT) {
-                let mut touched = bits.take();
-                while touched != 0 {
-                    let chunk = word * u64::BITS as usize + touched.trailing_zeros() as usize;
-                    touched &= touched - 1;
-                    blocks |= slot.bit(chunk * CHUNK);
-                    match (chunks.get(chunk), cells.get(chunk)) {
-                        (Some(pending), Some(cells)) => submit_chunk(pending, cells),
-                        _ => submit_rest(&self.pending, slot),
-                    }
-                }
+    fn submit(&self, buckets: &HeapBuckets) {
+        let mut segments = 0;
+        submit_touched(&self.pending, &self.touched, buckets, |chunk| {
+            segments |= buckets.segment(chunk);
+        });
+        buckets.mark(segments);
+    }
+}
+
+/// Submits the touched chunks, calls `each` with the number of each, and clears their bits.
+#[inline(always)]
+fn submit_touched(
+    pending: &[Cell<u8>],
+    touched: &[Cell<u64>],
+    buckets: &HeapBuckets,
+    mut each: impl FnMut(usize),
+) {
+    let (chunks, rest) = pending.as_chunks::<CHUNK>();
+    for (word, touched) in touched.iter().enumerate() {
+        for bit in each_bit(touched.take()) {
+            let chunk = word * u64::BITS as usize + bit;
+            each(chunk);
+            match (chunks.get(chunk), buckets.chunks().get(chunk)) {
+                (Some(pending), Some(cells)) => submit_chunk(pending, cells),
+                // The layout ends within its last chunk.
+                (None, Some(cells)) => submit_rest(rest, cells),
+                _ => {}
             }
         }
-        slot.mark(blocks);
     }
 }
 
@@ -234,20 +198,16 @@ fn submit_chunk(pending: &[Cell<u8>], cells: &[OwnedU64]) {
     }
 }
 
-/// The last chunk, if it has fewer pending counts than a whole chunk.
 #[cold]
 #[inline(never)]
-fn submit_rest(pending: &[Cell<u8>], slot: &SlotHistogram<HeapBuckets>) {
-    let (_, pending) = pending.as_chunks::<CHUNK>();
-    let (_, cells) = slot.cells().as_chunks::<CHUNK>();
+fn submit_rest(pending: &[Cell<u8>], cells: &[OwnedU64; CHUNK]) {
     submit_chunk(pending, cells);
 }
 
 /// Marks a pending count's chunk as touched. Every record does, because a check whether it is marked costs as much.
 #[inline(always)]
-fn touch(chunks: &Cell<u64>, i: usize) {
-    let chunk = 1_u64.wrapping_shl((i / CHUNK) as u32);
-    chunks.set(chunks.get() | chunk);
+fn touch(touched: &Cell<u64>, i: usize) {
+    touched.set(touched.get() | 1_u64.wrapping_shl((i / CHUNK) as u32));
 }
 
 impl RecordValue for BatchHistogram {
@@ -258,10 +218,10 @@ impl RecordValue for BatchHistogram {
         let i = config.index_fast(value);
         match self.pending.get(i) {
             Some(pending_count) => {
-                touch(&self.chunks, i);
+                touch(&self.touched, i);
                 self.record_in(pending_count, value)
             }
-            None => self.record_outlined(config, value, i),
+            None => self.record_outlined(config, value),
         }
     }
 }
@@ -282,6 +242,7 @@ impl Batch {
 
 #[cfg(all(test, not(metrics_core_loom)))]
 mod tests {
+    use super::super::slot_histogram::BucketCells;
     use super::*;
     use alloc::vec::Vec;
     #[cfg(target_arch = "wasm32")]
@@ -289,11 +250,11 @@ mod tests {
 
     fn histogram(layout: &HistogramConfig) -> (BatchHistogram, SlotHistogram<HeapBuckets>) {
         let slot = SlotHistogram::new(HeapBuckets::new(layout.num_buckets()));
-        (BatchHistogram::new(&slot), slot)
+        (BatchHistogram::new(layout.num_buckets(), &slot), slot)
     }
 
-    fn counts(slot: &SlotHistogram<HeapBuckets>) -> Vec<u64> {
-        (0..slot.capacity()).map(|i| slot.bucket(i)).collect()
+    fn counts(layout: &HistogramConfig, slot: &SlotHistogram<HeapBuckets>) -> Vec<u64> {
+        (0..layout.num_buckets()).map(|i| slot.buckets.count(i)).collect()
     }
 
     /// One bucket less than a chunk, a whole number of chunks, the largest layout that is not wide and the smallest that is, linear layouts
@@ -322,34 +283,35 @@ mod tests {
             batch.submit(&slot);
             let mut expected = alloc::vec![1; layout.num_buckets()];
             *expected.last_mut().unwrap() += 1;
-            assert_eq!(counts(&slot), expected, "{layout:?}");
+            assert_eq!(counts(&layout, &slot), expected, "{layout:?}");
             // The marks of touched chunks are cleared, and set again.
             batch.record(&layout, u64::MAX);
             batch.record(&layout, 0);
             batch.submit(&slot);
             *expected.last_mut().unwrap() += 1;
             expected[0] += 1;
-            assert_eq!(counts(&slot), expected, "{layout:?}");
-            let (sum, min, max) = slot.extremes();
+            assert_eq!(counts(&layout, &slot), expected, "{layout:?}");
+            let (sum, min, max) = slot.totals();
             assert_eq!((sum, min, max), (u64::MAX, 0, u64::MAX));
         }
     }
 
     #[test]
-    fn a_submit_costs_readers_the_blocks_that_it_touched() {
+    fn a_submit_costs_readers_the_segments_that_it_touched() {
         for layout in layouts() {
             let (batch, slot) = histogram(&layout);
             batch.record(&layout, 0);
             batch.record(&layout, u64::MAX);
             batch.submit(&slot);
-            let mut counts = alloc::vec![7; layout.num_buckets()];
-            let read = slot.read(&mut counts);
-            assert_eq!(read, slot.bit(0) | slot.bit(layout.num_buckets() - 1));
-            for (i, &count) in counts.iter().enumerate() {
-                let expected = if slot.bit(i) & read == 0 {
+            let chunks = slot.buckets.chunks().len();
+            let mut counts = alloc::vec![[7; CHUNK]; chunks];
+            let read = slot.buckets.read(&mut counts);
+            assert_eq!(read, slot.buckets.segment(0) | slot.buckets.segment(chunks - 1));
+            for (i, &count) in counts.as_flattened().iter().enumerate() {
+                let expected = if slot.buckets.segment(i / CHUNK) & read == 0 {
                     7
                 } else {
-                    slot.bucket(i)
+                    slot.buckets.count(i)
                 };
                 assert_eq!(count, expected, "bucket {i} of {layout:?}");
             }
@@ -365,9 +327,9 @@ mod tests {
             }
             batch.submit(&slot);
             let i = layout.index(1);
-            assert_eq!(slot.bucket(i), 254);
+            assert_eq!(slot.buckets.count(i), 254);
             assert_eq!(
-                slot.extremes(),
+                slot.totals(),
                 (254, 1, 1),
                 "the totals belong to the same samples"
             );
@@ -380,11 +342,11 @@ mod tests {
         for layout in layouts() {
             let (batch, slot) = histogram(&layout);
             let near = u64::from(u32::MAX);
-            slot.cells()[0].set(near);
+            slot.buckets.chunks()[0][0].set(near);
             batch.record(&layout, 0);
             batch.submit(&slot);
-            assert_eq!(slot.bucket(0), near + 1);
-            assert_eq!(slot.bucket(1), 0, "the neighbour is unchanged");
+            assert_eq!(slot.buckets.count(0), near + 1);
+            assert_eq!(slot.buckets.count(1), 0, "the neighbour is unchanged");
         }
     }
 }

@@ -1,21 +1,35 @@
 //! The slot's side of a histogram: single-writer cells under the slot's sequence count.
 
-use super::bucket_cells::{BucketCells, bit};
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-use super::buckets::HeapBuckets;
+#[cfg(not(metrics_core_loom))]
 use super::hooks::RecordValue;
+#[cfg(not(metrics_core_loom))]
+use crate::cell::BucketCell;
 use crate::cell::{OwnedU64, U64Cell};
+#[cfg(not(metrics_core_loom))]
 use crate::histogram::HistogramConfig;
 use crate::sync::const_unless_loom;
-use core::fmt::Debug;
+
+/// The bucket counts of a slot: on a heap, in an array, or in narrower cells for small chips.
+///
+/// Sealed by its cells: only this crate can create one.
+pub trait BucketCells {
+    /// Returns the count of a bucket; zero past the end.
+    fn count(&self, bucket: usize) -> u64;
+}
+
+#[cfg(not(metrics_core_loom))]
+impl<B: BucketCell, const BUCKETS: usize> BucketCells for [B; BUCKETS] {
+    #[inline(always)]
+    fn count(&self, bucket: usize) -> u64 {
+        self.get(bucket).map_or(0, B::count)
+    }
+}
 
 /// Bucket counts with their sum, minimum and maximum. The count of samples is the sum of the buckets, so the two can't
 /// disagree.
 #[derive(Debug)]
 pub(crate) struct SlotHistogram<B> {
-    buckets: B,
-    /// One bit for each segment of buckets that was ever touched, so that a reader skips the others.
-    blocks: OwnedU64,
+    pub(crate) buckets: B,
     sum: OwnedU64,
     min: OwnedU64,
     max: OwnedU64,
@@ -26,46 +40,29 @@ impl<B> SlotHistogram<B> {
         pub(crate) const fn new(buckets: B) -> Self {
             Self {
                 buckets,
-                blocks: OwnedU64::new(0),
                 sum: OwnedU64::new(0),
                 min: OwnedU64::new(u64::MAX),
                 max: OwnedU64::new(0),
             }
         }
     }
-}
 
-/// The target of a batch's submit.
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-impl SlotHistogram<HeapBuckets> {
-    /// Returns the number of buckets that it holds.
-    pub(crate) fn capacity(&self) -> usize {
-        self.buckets.capacity()
+    /// Returns the current sum, minimum and maximum.
+    pub(crate) fn totals(&self) -> (u64, u64, u64) {
+        (self.sum.get(), self.min.get(), self.max.get())
     }
 
-    /// Returns the cells of the buckets. A caller that adds to them must mark them.
+    /// Stores the sum, minimum and maximum of a batch.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     #[inline(always)]
-    pub(crate) fn cells(&self) -> &[OwnedU64] {
-        self.buckets.cells()
-    }
-
-    /// Marks the segments that were touched, for readers.
-    #[inline(always)]
-    pub(crate) fn mark(&self, blocks: u64) {
-        self.blocks.set(self.blocks.get() | blocks);
-    }
-
-    /// Stores the sum, minimum and maximum.
-    #[inline(always)]
-    pub(crate) fn settle(&self, sum: u64, min: u64, max: u64) {
+    pub(crate) fn set_totals(&self, sum: u64, min: u64, max: u64) {
         self.sum.set(sum);
         self.min.set(min);
         self.max.set(max);
     }
-}
 
-impl<B> SlotHistogram<B> {
     /// Outlined, because a select between two 64-bit values would cost every record more than a branch.
+    #[cfg(not(metrics_core_loom))]
     #[cold]
     #[inline(never)]
     fn saturate(&self) {
@@ -73,54 +70,17 @@ impl<B> SlotHistogram<B> {
     }
 }
 
-impl<B: BucketCells> SlotHistogram<B> {
-    /// Marks a bucket as touched, for readers.
-    #[inline(always)]
-    fn mark_bucket(&self, bucket: usize) {
-        let block = self.bit(bucket);
-        let blocks = self.blocks.get();
-        if blocks & block == 0 {
-            self.blocks.set(blocks | block);
-        }
-    }
-
-    /// Returns the current sum, minimum and maximum.
-    pub(crate) fn extremes(&self) -> (u64, u64, u64) {
-        (self.sum.get(), self.min.get(), self.max.get())
-    }
-
-    /// Returns the count of one bucket.
-    pub(crate) fn bucket(&self, i: usize) -> u64 {
-        self.buckets.get(i)
-    }
-
-    /// Copies the counts of every segment that was ever touched, and returns the bits of those segments.
-    #[inline(always)]
-    pub(crate) fn read(&self, counts: &mut [u64]) -> u64 {
-        let touched = if B::GROUPED { self.blocks.get() } else { u64::MAX };
-        self.buckets.copy(touched, counts);
-        touched
-    }
-
-    /// The bit of the segment that contains a bucket.
-    #[inline(always)]
-    pub(crate) fn bit(&self, bucket: usize) -> u64 {
-        bit(bucket, self.buckets.block_shift())
-    }
-}
-
-/// Records directly in the slot, for a writer inside a write section.
-impl<B: BucketCells> RecordValue for SlotHistogram<B> {
+/// Records directly in the slot, one sample at a time, for a writer inside a write section.
+#[cfg(not(metrics_core_loom))]
+impl<B: BucketCell, const BUCKETS: usize> RecordValue for SlotHistogram<[B; BUCKETS]> {
     const MEAN: bool = false;
 
     // Outlined: both histograms share it. Inlined twice, it costs 420 more bytes of flash on a Cortex-M0 and saves no
     // instruction.
     #[inline(never)]
     fn record(&self, config: &HistogramConfig, value: u64) -> bool {
-        let i = config.index(value);
-        self.buckets.add_one(i);
-        if B::GROUPED {
-            self.mark_bucket(i);
+        if let Some(bucket) = self.buckets.get(config.index(value)) {
+            bucket.count_one();
         }
         match self.sum.get().checked_add(value) {
             Some(sum) => self.sum.set(sum),
@@ -133,5 +93,28 @@ impl<B: BucketCells> RecordValue for SlotHistogram<B> {
             self.max.set(value);
         }
         false
+    }
+}
+
+#[cfg(all(test, not(metrics_core_loom)))]
+mod tests {
+    use super::{BucketCells, RecordValue, SlotHistogram};
+    use crate::cell::{OwnedU32, U32Cell};
+    use crate::histogram::HistogramConfig;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_full_bucket_stays_full() {
+        let histogram = SlotHistogram::new([OwnedU32::new(u32::MAX - 1), OwnedU32::new(0)]);
+        let config = HistogramConfig::linear(10, 2).unwrap();
+        for _ in 0..3 {
+            histogram.record(&config, 1);
+        }
+        assert_eq!(U32Cell::get(&histogram.buckets[0]), u32::MAX);
+        assert_eq!(histogram.buckets.count(1), 0, "its neighbour is unchanged");
+        let too_large = HistogramConfig::linear(10, 3).unwrap();
+        histogram.record(&too_large, 20);
+        assert_eq!(histogram.totals(), (23, 1, 20));
     }
 }

@@ -101,7 +101,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         let mut batch = Batch::resume(&slot.counters);
         let side = |config: Option<&crate::histogram::HistogramConfig>, slot: &Option<_>| match (config, slot)
         {
-            (Some(_), Some(slot)) => Some(BatchHistogram::new(slot)),
+            (Some(config), Some(slot)) => Some(BatchHistogram::new(config.num_buckets(), slot)),
             _ => None,
         };
         batch.poll_time = side(registry.poll_time_config(), &slot.poll_time);
