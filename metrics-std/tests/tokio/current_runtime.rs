@@ -52,7 +52,8 @@ fn tasks_are_measured_from_inside_and_outside_a_task() {
             spawn(async { spawn(yields(3)).await.unwrap() }).await.unwrap();
         });
         assert_eq!(tasks(&metrics), (2, 2));
-        assert!(metrics.poll_count().unwrap() >= Some(5));
+        // A busy worker submits within the interval.
+        until(|| metrics.poll_count().unwrap() >= Some(5));
     }
 }
 
