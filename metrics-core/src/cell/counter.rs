@@ -52,7 +52,10 @@ impl OwnedCounter {
     }
 
     /// Returns the count modulo 2^32, from one load on every target.
-    #[cfg(not(metrics_core_loom))]
+    #[cfg(all(
+        any(target_has_atomic = "ptr", feature = "require-cas"),
+        not(metrics_core_loom)
+    ))]
     #[inline(always)]
     pub(crate) fn low_acquire(&self) -> u32 {
         self.0.low_acquire()

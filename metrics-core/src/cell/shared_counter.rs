@@ -54,6 +54,7 @@ mod imp {
             }
         }
 
+        #[cfg(not(metrics_core_loom))]
         /// Returns the count modulo 2^32, from one load.
         #[inline]
         pub(crate) fn low_acquire(&self) -> u32 {

@@ -33,6 +33,10 @@ mod imp {
             self.0.store(value, Ordering::Release);
         }
 
+        #[cfg(all(
+            any(target_has_atomic = "ptr", feature = "require-cas"),
+            not(metrics_core_loom)
+        ))]
         /// Returns the low 32 bits, which are one load on every target.
         #[inline(always)]
         pub(crate) fn low_acquire(&self) -> u32 {
@@ -101,6 +105,10 @@ mod imp {
             }
         }
 
+        #[cfg(all(
+            any(target_has_atomic = "ptr", feature = "require-cas"),
+            not(metrics_core_loom)
+        ))]
         /// Returns the low 32 bits, which are one load on every target.
         #[inline(always)]
         pub(crate) fn low_acquire(&self) -> u32 {

@@ -276,7 +276,10 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     }
 
     /// Ends a wait and starts to run tasks, with one reading: for an executor that does nothing else when it wakes.
-    #[cfg(not(metrics_core_loom))]
+    #[cfg(all(
+        any(target_has_atomic = "ptr", feature = "require-cas"),
+        not(metrics_core_loom)
+    ))]
     pub(crate) fn start_run(&self) {
         let flags = self.state.flags.get();
         self.counters.park_unpark_count.add(1);
@@ -341,7 +344,10 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     /// Excludes the given ticks since the last hook, in which another worker had preempted this one.
     ///
     /// Every stored time moves forward by them, as if the clock had stopped.
-    #[cfg(not(metrics_core_loom))]
+    #[cfg(all(
+        any(target_has_atomic = "ptr", feature = "require-cas"),
+        not(metrics_core_loom)
+    ))]
     #[inline(always)]
     pub(crate) fn exclude(&self, ticks: u64) {
         if ticks != 0 {
