@@ -175,7 +175,7 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
         let outcome = hooks.end_poll();
         self.fixed.slot.seq.close(seq);
         if outcome.due {
-            self.settle();
+            self.run_due_work();
         }
         outcome.recorded
     }
@@ -222,7 +222,7 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
     /// never have to exist in memory.
     #[cold]
     #[inline(never)]
-    pub(crate) fn settle(self) {
+    pub(crate) fn run_due_work(self) {
         self.write(|hooks| hooks.before_submit(self.registry.switches.latch()));
     }
 

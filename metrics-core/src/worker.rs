@@ -276,7 +276,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
     #[cold]
     #[inline(never)]
     fn submit_untimed_polls(&self) {
-        self.hooks().settle_untimed_polls();
+        self.hooks().stamp_untimed_polls();
         self.submit_batch(false);
     }
 

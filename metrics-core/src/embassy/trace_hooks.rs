@@ -150,7 +150,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             is_due = hooks.end_poll().due;
         });
         if is_due {
-            worker.settle();
+            worker.run_due_work();
         }
     }
 

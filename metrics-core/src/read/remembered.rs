@@ -47,7 +47,7 @@ pub(super) struct WorkerCache {
     pub(super) is_read: bool,
     pub(super) measures_busy: bool,
     /// Whether its busy time must be recomputed, even though no busy period is in progress.
-    pub(super) settles: bool,
+    pub(super) recomputes_busy: bool,
     pub(super) is_busy: bool,
     /// Its live record.
     pub(super) live_state: WorkerState,
@@ -102,7 +102,7 @@ impl WorkerCache {
             numbers_changed: false,
             is_read: false,
             measures_busy,
-            settles: measures_busy,
+            recomputes_busy: measures_busy,
             is_busy: false,
             live_state: WorkerState::Idle,
             since: UNTIMED,

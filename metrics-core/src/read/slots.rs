@@ -121,7 +121,7 @@ impl Cache {
         let old = &mut now.numbers.values;
         // `pass_time` adds the busy time in progress.
         worker.settled = values[BUSY];
-        worker.settles = worker.measures_busy;
+        worker.recomputes_busy = worker.measures_busy;
         values[BUSY] = old[BUSY];
         if worker.index != EXTERNAL && !self.probed.has_no_worker() {
             for &number in WorkerNumber::ALL {
@@ -185,7 +185,7 @@ impl Cache {
             number = slot.next;
         }
         worker.is_busy &= worker.measures_busy;
-        worker.settles = worker.measures_busy;
+        worker.recomputes_busy = worker.measures_busy;
         let since = live.and_then(|live| live.since);
         worker.since = since.map_or(UNTIMED, Timestamp::ticks);
         worker.live_state = live.map_or(WorkerState::Idle, |live| live.state);
@@ -210,7 +210,7 @@ impl Cache {
             ..
         } = to;
         for worker in &mut self.workers {
-            if worker.since == UNTIMED && !worker.settles {
+            if worker.since == UNTIMED && !worker.recomputes_busy {
                 continue;
             }
             let Some(entry) = worker.entry_of(workers, external) else {
@@ -220,10 +220,10 @@ impl Cache {
                 UNTIMED => None,
                 since => moment.age(Timestamp::from_ticks(since)),
             };
-            if !worker.settles || entry.missing {
+            if !worker.recomputes_busy || entry.missing {
                 continue;
             }
-            worker.settles = worker.is_busy;
+            worker.recomputes_busy = worker.is_busy;
             let mut in_progress = 0_u64;
             let mut number = worker.first;
             while worker.is_busy

@@ -479,14 +479,14 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             self.end_measured_poll(flags)
         } else {
             Outcome {
-                due: self.end_untimed_poll(flags) && self.settle_untimed_polls(),
+                due: self.end_untimed_poll(flags) && self.stamp_untimed_polls(),
                 recorded: Recorded::NOTHING,
             }
         }
     }
 
     /// Ends a poll that is not measured, if there is one. Returns `true` if the batch must be submitted, after
-    /// [`settle_untimed_polls`](Self::settle_untimed_polls).
+    /// [`stamp_untimed_polls`](Self::stamp_untimed_polls).
     #[inline(always)]
     pub(crate) fn end_untimed_poll(&self, Flags(flags): Flags) -> bool {
         if flags & POLLING == 0 {
@@ -578,7 +578,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     // Inlined, although rare: a call would take the address of the hooks, which then had to exist in memory. On a
     // Cortex-M0 that costs a tenth of every poll.
     #[inline(always)]
-    pub(crate) fn settle_untimed_polls(&self) -> bool {
+    pub(crate) fn stamp_untimed_polls(&self) -> bool {
         if self.timed {
             self.state.last_timestamp.set(self.now());
             self.state.poll_started_at.set(UNTIMED);
