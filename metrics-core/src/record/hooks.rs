@@ -54,6 +54,13 @@ pub(crate) struct Outcome {
     pub(crate) recorded: Recorded,
 }
 
+impl Outcome {
+    const NOTHING: Self = Self {
+        due: false,
+        recorded: Recorded::NOTHING,
+    };
+}
+
 /// Records one value. Returns `true` if the batch requests a submit soon.
 pub(crate) trait RecordValue {
     /// Whether the mean poll time is kept in addition. On a processor without a widening multiplication, it would cost
@@ -229,11 +236,8 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
 
     /// Adds the busy time up to `now` to the total.
     fn settle(&self, now: u64) {
-        let (later, earlier) = (
-            Timestamp::from_ticks(now),
-            Timestamp::from_ticks(self.state.busy_since.get()),
-        );
-        match self.scale.checked_nanos(later, earlier) {
+        let since = Timestamp::from_ticks(self.state.busy_since.get());
+        match self.scale.checked_nanos(Timestamp::from_ticks(now), since) {
             Some(nanos) => {
                 self.counters.busy_duration_total.add(nanos);
                 self.counters.settled_at.set(now);
@@ -378,10 +382,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             return self.start_sampled_poll(flags, start, false);
         }
         self.start_plain_poll(flags, start.spawn_location);
-        Outcome {
-            due: false,
-            recorded: Recorded::NOTHING,
-        }
+        Outcome::NOTHING
     }
 
     /// Reads the flags once for a whole hook: the compiler can't know that a slot's cell has no other writer.
@@ -425,14 +426,10 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         latency_is_chosen: bool,
     ) -> Outcome {
         let draw = self.draw(flags, latency_is_chosen);
-        let measured = draw.poll_time;
         let latency = start.scheduled_at.filter(|_| draw.schedule_latency);
-        let mut outcome = Outcome {
-            due: false,
-            recorded: Recorded::NOTHING,
-        };
+        let mut outcome = Outcome::NOTHING;
         let mut since = UNTIMED;
-        if measured || latency.is_some() {
+        if draw.poll_time || latency.is_some() {
             since = self.reading_at_start(flags);
             if let Some(scheduled_at) = latency {
                 let since = Timestamp::from_ticks(since);
@@ -447,7 +444,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
                 }
             }
         }
-        let measured = if measured { MEASURED } else { 0 };
+        let measured = if draw.poll_time { MEASURED } else { 0 };
         self.state
             .flags
             .set(flags & !(CAN_REUSE | RECENT | MEASURED) | POLLING | measured);
@@ -515,8 +512,8 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.state.poll_started_at.set(started);
         let mut full = false;
         let mut recorded = Recorded::NOTHING;
-        let (later, earlier) = (Timestamp::from_ticks(now), Timestamp::from_ticks(started));
-        match self.scale.checked_nanos(later, earlier) {
+        let since = Timestamp::from_ticks(started);
+        match self.scale.checked_nanos(Timestamp::from_ticks(now), since) {
             Some(nanos) => {
                 self.mean(nanos);
                 // Not `is_some_and`: the compiler would outline the closure that two calls share.
