@@ -5,12 +5,12 @@ mod common;
 
 use common::{Hand, Shared};
 use core::fmt;
+use core::num::NonZeroU32;
 use core::time::Duration;
 use metrics_core::{
     Builder, ConfigError, FlightEventKind, FlightRecording, HistogramConfig, LocationId, MetricSet, NoClock,
     PollStart, Probe, RuntimeMetrics, Sampling, Timestamp, Worker,
 };
-use std::num::NonZeroU32;
 use std::sync::Arc;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

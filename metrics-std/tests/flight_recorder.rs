@@ -22,7 +22,7 @@ fn the_copy_taken_during_a_stall_ends_with_the_poll_in_progress() {
         .build(tokio::runtime::Builder::new_multi_thread().worker_threads(1))
         .unwrap();
     let recorder = metrics.clone();
-    let (copies, copied) = mpsc::channel::<FlightRecording>();
+    let (copies, taken) = mpsc::channel::<FlightRecording>();
     let (resume, may_resume) = mpsc::channel::<()>();
     let _watchdog = watch_stalls(&metrics, THRESHOLD, move |stall| {
         if stall.phase == StallPhase::Ongoing
@@ -41,11 +41,11 @@ fn the_copy_taken_during_a_stall_ends_with_the_poll_in_progress() {
             for _ in 0..3 {
                 quick.spawn(async {}).await.unwrap();
             }
-            // Blocks its worker until the callback has copied the events.
+            // Blocks its worker until the callback has taken the events.
             report.spawn(async move { may_resume.recv().unwrap() }).await
         })
         .unwrap();
-    let recording = copied.recv().unwrap();
+    let recording = taken.recv().unwrap();
     let events = recording.threads.iter().flat_map(|thread| &thread.events);
     let polls: Vec<_> = events
         .filter(|event| event.kind == FlightEventKind::Poll)

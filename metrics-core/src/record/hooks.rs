@@ -3,6 +3,7 @@
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod partial;
 
+use super::poll::{PollStart, Recorded};
 use crate::cell::{Nothing, OwnedU32, OwnedU64, U32Cell, U64Cell};
 use crate::counters::{Counters, next_mean, next_mean_of};
 use crate::histogram::HistogramConfig;
@@ -11,40 +12,6 @@ use crate::record::sampling::{Draw, Sampling};
 use crate::switches::Latched;
 use crate::sync::const_unless_loom;
 use crate::time::{TimeScale, TimeSource, Timestamp};
-use core::time::Duration;
-
-/// The data that a worker has about the task that it is about to poll.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PollStart {
-    /// The time at which the task became scheduled: at its spawn, or at the first wake since its last poll
-    /// ([`WakeStamp`](crate::WakeStamp)). Without it, the poll has no schedule latency.
-    pub scheduled_at: Option<Timestamp>,
-    /// The spawn location of the task.
-    pub spawn_location: LocationId,
-}
-
-/// The duration that a hook measured, whether or not a histogram keeps it: the poll's duration at its end, or its
-/// schedule latency at its start.
-///
-/// It is empty if the poll was not measured: its switch is off, sampling did not select it, or the clock stepped back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Recorded(Option<u64>);
-
-impl Recorded {
-    pub(crate) const NOTHING: Self = Self(None);
-
-    /// Returns the recorded nanoseconds.
-    #[inline(always)]
-    pub const fn nanos(self) -> Option<u64> {
-        self.0
-    }
-
-    /// Returns the recorded duration.
-    #[inline(always)]
-    pub fn duration(self) -> Option<Duration> {
-        self.0.map(Duration::from_nanos)
-    }
-}
 
 /// The work that a hook leaves to its caller.
 #[derive(Clone, Copy, Debug)]

@@ -5,6 +5,7 @@ mod batch;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod buckets;
 mod hooks;
+mod poll;
 mod sampling;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod segments;
@@ -23,7 +24,7 @@ pub(crate) use hooks::HooksState;
 #[cfg(metrics_core_bench)]
 pub(crate) use hooks::RecordValue;
 pub(crate) use hooks::{Hooks, NEVER};
-pub use hooks::{PollStart, Recorded};
+pub use poll::{PollStart, Recorded};
 pub(crate) use sampling::seed as sampling_seed;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use segments::{CHUNK, Segments};

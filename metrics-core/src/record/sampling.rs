@@ -152,7 +152,7 @@ pub(crate) const fn seed(epoch: u64, worker: u64) -> u32 {
     }
 }
 
-#[cfg(all(test, not(metrics_core_loom)))]
+#[cfg(all(test, feature = "record", not(metrics_core_loom)))]
 mod tests {
     extern crate std;
 
