@@ -490,23 +490,23 @@ pub(crate) mod in_a_static {
         /// use core::time::Duration;
         /// use metrics_core::{Builder, StaticRegistryConfig, StaticStorage, HistogramConfig, NoClock, Registry};
         ///
-        /// const DESCRIPTION: StaticRegistryConfig<1, 20> =
+        /// const CONFIG: StaticRegistryConfig<1, 20> =
         ///     match Builder::new().name("firmware").describe(0, Duration::ZERO) {
-        ///         Ok(description) => description,
+        ///         Ok(config) => config,
         ///         Err(_) => panic!("a worker without histograms always fits"),
         ///     };
-        /// static METRICS: Registry<StaticStorage<1, 20>, NoClock> = Registry::new(&DESCRIPTION, NoClock);
+        /// static METRICS: Registry<StaticStorage<1, 20>, NoClock> = Registry::new(&CONFIG, NoClock);
         ///
         /// assert_eq!(METRICS.name(), "firmware");
         /// ```
-        pub const fn new(description: &'static StaticRegistryConfig<WORKERS, BUCKETS>, clock: T) -> Self {
-            let info = &description.info;
+        pub const fn new(config: &'static StaticRegistryConfig<WORKERS, BUCKETS>, clock: T) -> Self {
+            let info = &config.info;
             Registry {
                 storage: StaticStorage::new(
                     info.timed && info.poll_time.get().is_some(),
                     info.timed && info.schedule_latency.get().is_some(),
                 ),
-                switches: Switches::new(description.poll_time, description.schedule_latency),
+                switches: Switches::new(config.poll_time, config.schedule_latency),
                 info,
                 clock,
                 shared: Shared::new(()),

@@ -26,16 +26,16 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 8) {
     Err(_) => panic!("a layout of 8 buckets"),
 };
 
-const DESCRIPTION: StaticRegistryConfig<1, 8> = match Builder::new()
+const CONFIG: StaticRegistryConfig<1, 8> = match Builder::new()
     .measures(MetricSet::ALL)
     .poll_time(LAYOUT)
     .describe(1_000_000_000, Duration::from_nanos(1))
 {
-    Ok(description) => description,
+    Ok(config) => config,
     Err(_) => panic!("a histogram of 8 buckets fits"),
 };
 
-static METRICS: Registry<StaticStorage<1, 8>, TestClock> = Registry::new(&DESCRIPTION, TestClock::new());
+static METRICS: Registry<StaticStorage<1, 8>, TestClock> = Registry::new(&CONFIG, TestClock::new());
 
 fn read() {
     SEEN.with_borrow_mut(|snapshot| RuntimeMetrics::new(&METRICS).snapshot_into(snapshot));
@@ -94,7 +94,7 @@ fn a_reader_inside_a_write_keeps_its_last_values() {
 
 #[test]
 fn the_age_of_stale_values_adds_up_over_snapshots() {
-    static METRICS: Registry<StaticStorage<1, 8>, TestClock> = Registry::new(&DESCRIPTION, TestClock::new());
+    static METRICS: Registry<StaticStorage<1, 8>, TestClock> = Registry::new(&CONFIG, TestClock::new());
     let age = || {
         SEEN.with_borrow_mut(|snapshot| {
             METRICS.clock().advance(300);
@@ -117,8 +117,8 @@ fn the_age_of_stale_values_adds_up_over_snapshots() {
 
 #[test]
 fn a_snapshot_of_another_registry_keeps_no_value() {
-    static FIRST: Registry<StaticStorage<1, 8>, TestClock> = Registry::new(&DESCRIPTION, TestClock::new());
-    static SECOND: Registry<StaticStorage<1, 8>, TestClock> = Registry::new(&DESCRIPTION, TestClock::new());
+    static FIRST: Registry<StaticStorage<1, 8>, TestClock> = Registry::new(&CONFIG, TestClock::new());
+    static SECOND: Registry<StaticStorage<1, 8>, TestClock> = Registry::new(&CONFIG, TestClock::new());
     let read = |registry: &'static Registry<StaticStorage<1, 8>, TestClock>| {
         SEEN.with_borrow_mut(|snapshot| RuntimeMetrics::new(registry).snapshot_into(snapshot));
         seen()

@@ -20,12 +20,12 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 8) {
     Err(_) => panic!("a layout of 8 buckets"),
 };
 
-const DESCRIPTION: StaticRegistryConfig<2, 8> = match Builder::new()
+const CONFIG: StaticRegistryConfig<2, 8> = match Builder::new()
     .measures(MetricSet::ALL)
     .poll_time(LAYOUT)
     .describe(1_000_000_000, Duration::from_nanos(1))
 {
-    Ok(description) => description,
+    Ok(config) => config,
     Err(_) => panic!("two workers fit"),
 };
 
@@ -48,7 +48,7 @@ impl Probe for Everything {
 
 #[test]
 fn getters_and_snapshot_agree_on_reported_metrics() {
-    static REGISTRY: Registry<StaticStorage<2, 8>, NoClock> = Registry::new(&DESCRIPTION, NoClock);
+    static REGISTRY: Registry<StaticStorage<2, 8>, NoClock> = Registry::new(&CONFIG, NoClock);
     let worker = REGISTRY.worker(0).unwrap();
     worker.inc_budget_forced_yield_count();
     worker.task_spawned();
@@ -78,7 +78,7 @@ fn getters_and_snapshot_agree_on_reported_metrics() {
 
 #[test]
 fn getters_and_snapshot_agree_on_counted_metrics() {
-    static REGISTRY: Registry<StaticStorage<2, 8>, TestClock> = Registry::new(&DESCRIPTION, TestClock::new());
+    static REGISTRY: Registry<StaticStorage<2, 8>, TestClock> = Registry::new(&CONFIG, TestClock::new());
     let worker = REGISTRY.worker(1).unwrap();
     worker.task_spawned();
     worker.task_spawned();
@@ -104,7 +104,7 @@ fn getters_and_snapshot_agree_on_counted_metrics() {
     assert_eq!(metrics.worker_poll_count(2), Ok(None), "there is no third worker");
 }
 
-static BUSY: Registry<StaticStorage<2, 8>, TestClock> = Registry::new(&DESCRIPTION, TestClock::new());
+static BUSY: Registry<StaticStorage<2, 8>, TestClock> = Registry::new(&CONFIG, TestClock::new());
 
 std::thread_local! {
     static READ: Cell<Option<Result<Option<u64>, SlotBusy>>> = const { Cell::new(None) };

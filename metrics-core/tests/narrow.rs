@@ -21,17 +21,17 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1, BUCKETS) 
     Err(_) => panic!("a layout of 8 buckets"),
 };
 
-const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
+const CONFIG: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
     .measures(MetricSet::ALL)
     .poll_time(LAYOUT)
     .describe(1_000_000_000, Duration::from_nanos(1))
 {
-    Ok(description) => description,
+    Ok(config) => config,
     Err(_) => panic!("a histogram of 8 buckets fits"),
 };
 
 static METRICS: Registry<StaticStorage<1, BUCKETS, Buckets32>, TestClock> =
-    Registry::new(&DESCRIPTION, TestClock::new());
+    Registry::new(&CONFIG, TestClock::new());
 
 #[test]
 fn narrow_buckets_count_as_wide_ones_do() {

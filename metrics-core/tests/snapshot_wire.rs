@@ -184,18 +184,18 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 20) {
     Err(_) => panic!("a layout of 20 buckets"),
 };
 
-const DESCRIPTION: StaticRegistryConfig<2, 20> = match Builder::new()
+const CONFIG: StaticRegistryConfig<2, 20> = match Builder::new()
     .measures(MetricSet::ALL)
     .name("firmware")
     .poll_time(LAYOUT)
     .schedule_latency(LAYOUT)
     .describe(1_000_000_000, Duration::from_nanos(1))
 {
-    Ok(description) => description,
+    Ok(config) => config,
     Err(_) => panic!("two histograms of 20 buckets fit"),
 };
 
-static METRICS: InRam = Registry::new(&DESCRIPTION, TestClock::new());
+static METRICS: InRam = Registry::new(&CONFIG, TestClock::new());
 
 #[test]
 fn a_host_reads_what_a_static_registry_writes() {

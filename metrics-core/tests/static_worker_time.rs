@@ -19,13 +19,13 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1, BUCKETS) 
     Ok(layout) => layout,
     Err(_) => panic!("a layout of 8 buckets"),
 };
-const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
+const CONFIG: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
     .measures(MetricSet::ALL)
     .poll_time(LAYOUT)
     .schedule_latency(LAYOUT)
     .describe(1_000_000_000, Duration::from_nanos(1))
 {
-    Ok(description) => description,
+    Ok(config) => config,
     Err(_) => panic!("a histogram of 8 buckets fits"),
 };
 
@@ -53,8 +53,7 @@ const BETWEEN: &[(&str, Hook)] = &[
 
 #[test]
 fn every_hook_between_two_polls_makes_the_second_read_the_clock() {
-    static METRICS: Registry<StaticStorage<1, BUCKETS>, TestClock> =
-        Registry::new(&DESCRIPTION, TestClock::new());
+    static METRICS: Registry<StaticStorage<1, BUCKETS>, TestClock> = Registry::new(&CONFIG, TestClock::new());
     let worker = METRICS.worker(0).unwrap();
     let clock = METRICS.clock();
     let sums = || {
@@ -90,8 +89,7 @@ fn a_measured_future_records_each_of_its_polls() {
     use core::task::{Context, Poll, Waker};
     use metrics_core::LocationId;
 
-    static METRICS: Registry<StaticStorage<1, BUCKETS>, TestClock> =
-        Registry::new(&DESCRIPTION, TestClock::new());
+    static METRICS: Registry<StaticStorage<1, BUCKETS>, TestClock> = Registry::new(&CONFIG, TestClock::new());
     let worker = METRICS.worker(0).unwrap();
     worker.start_processing_scheduled_tasks();
     let mut polls = 0;

@@ -120,11 +120,11 @@ const MOST_WORKERS: usize = 1 << 16;
 /// # Errors
 /// Returns [`BuildError::Config`] if the configuration is invalid, or has more than 65,536 workers.
 pub fn build(
-    description: Builder<'_>,
+    builder: Builder<'_>,
     clock: Clock,
     probe: impl Probe + Send + Sync + 'static,
 ) -> Result<RuntimeHandles, BuildError> {
-    let registry = stamped(description).build(clock)?;
+    let registry = stamped(builder).build(clock)?;
     let workers = registry.num_workers();
     if workers > MOST_WORKERS {
         return Err(BuildError::Config(ConfigError::TooManyWorkers {
@@ -153,20 +153,20 @@ pub fn build(
 /// Each thread that polls a measured future leases a slot until it ends, and appears in snapshots as a worker. The executor's number of
 /// threads is not known, so `num_workers` is `None`. No hook reports that such a thread becomes idle, so the end of every poll submits, and
 /// parks and busy time are `None`. This function sets the start time to now
-/// and derives the epoch from it. It replaces the workers, the measured metrics and the submit interval of `description`.
+/// and derives the epoch from it. It replaces the workers, the measured metrics and the submit interval of `builder`.
 ///
 /// # Errors
 /// Returns [`BuildError::Config`] if the configuration is invalid.
-pub fn build_wrapped(description: Builder<'_>, clock: Clock) -> Result<RuntimeMetrics, BuildError> {
+pub fn build_wrapped(builder: Builder<'_>, clock: Clock) -> Result<RuntimeMetrics, BuildError> {
     // Roots are measured once one is wrapped.
     let polls = MetricSet::worker(&[WorkerNumber::PollCount, WorkerNumber::NestedPolls]);
     // The executor may have tasks that are not wrapped, so the number of alive tasks is not known.
     let tasks = MetricSet::TASKS.without(MetricSet::runtime(&[RuntimeNumber::NumAliveTasks]));
-    let description = description
+    let builder = builder
         .dynamic_workers()
         .measures(polls.union(tasks))
         .submit_interval(Duration::ZERO);
-    let registry = stamped(description).build(clock)?;
+    let registry = stamped(builder).build(clock)?;
     Ok(reader(&Arc::new(RecordingTarget::new(registry)), NoProbe))
 }
 
@@ -176,13 +176,13 @@ fn reader(target: &Arc<RecordingTarget>, probe: impl Probe + Send + Sync + 'stat
 }
 
 /// Sets the start time. The core derives an epoch from it that no other registry of this machine has.
-pub(crate) fn stamped(description: Builder<'_>) -> Builder<'_> {
+pub(crate) fn stamped(builder: Builder<'_>) -> Builder<'_> {
     // If the system clock is before 1970, the core derives the epoch from the registry's clock.
     let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else {
-        return description;
+        return builder;
     };
     let nanos = now.as_nanos() as u64;
-    description.started_at(nanos)
+    builder.started_at(nanos)
 }
 
 #[cfg(test)]

@@ -174,11 +174,11 @@ fn a_wake_reads_the_clock_only_if_its_poll_is_sampled() {
         reads: AtomicU32::new(0),
     });
     let one_in_100 = Sampling::OneIn(NonZeroU32::new(100).unwrap());
-    let description = Builder::new()
+    let builder = Builder::new()
         .epoch(1)
         .schedule_latency(HistogramConfig::DEFAULT)
         .schedule_latency_sampling(one_in_100);
-    let metrics = build_wrapped(description, Clock::custom(Arc::clone(&clock))).unwrap();
+    let metrics = build_wrapped(builder, Clock::custom(Arc::clone(&clock))).unwrap();
     let waker = Mutex::new(None);
     let mut task = pin!(Measured::task(
         &metrics,

@@ -33,16 +33,16 @@ use std::sync::Arc;
 /// # Errors
 /// Returns [`BuildError::Config`] if the configuration is invalid.
 pub fn build<P: Probe>(
-    description: Builder<'_>,
+    builder: Builder<'_>,
     clock: PerformanceClock,
     probe: P,
 ) -> Result<(RuntimeMetrics<P>, Worker), BuildError> {
-    let description = if clock.available() {
-        description.started_at(clock.now().ticks())
+    let builder = if clock.available() {
+        builder.started_at(clock.now().ticks())
     } else {
-        description
+        builder
     };
-    let registry = description.build(clock).map_err(BuildError::Config)?;
+    let registry = builder.build(clock).map_err(BuildError::Config)?;
     let worker = Worker::lease(Arc::clone(&registry), 0).map_err(BuildError::Lease)?;
     Ok((RuntimeMetrics::with_probe(registry, probe), worker))
 }

@@ -27,18 +27,18 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKE
     Err(_) => panic!("a layout of 8 buckets"),
 };
 
-const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
+const CONFIG: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
     .measures(MEASURED)
     .poll_time(LAYOUT)
     .schedule_latency(LAYOUT)
     .describe(1_000_000_000, core::time::Duration::from_nanos(1))
 {
-    Ok(description) => description,
+    Ok(config) => config,
     Err(_) => panic!("two histograms of 8 buckets fit"),
 };
 
 static METRICS: EmbassyMetrics<ManualClock, 1, ROWS, BUCKETS> =
-    EmbassyMetrics::new(Registry::new(&DESCRIPTION, ManualClock::new()));
+    EmbassyMetrics::new(Registry::new(&CONFIG, ManualClock::new()));
 
 embassy_trace!(METRICS);
 

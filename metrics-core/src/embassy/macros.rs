@@ -22,19 +22,19 @@
 /// };
 ///
 /// // Two executors: a thread's and an interrupt's.
-/// const DESCRIPTION: StaticRegistryConfig<2, 20> = match Builder::new()
+/// const CONFIG: StaticRegistryConfig<2, 20> = match Builder::new()
 ///     .measures(MEASURED)
 ///     .poll_time(LAYOUT)
 ///     .schedule_latency(LAYOUT)
 ///     .describe(EmbassyClock::TICKS_PER_SECOND, EmbassyClock::RESOLUTION)
 /// {
-///     Ok(description) => description,
+///     Ok(config) => config,
 ///     Err(_) => panic!("two histograms of 20 buckets fit"),
 /// };
 ///
 /// // And a row for each of 8 tasks.
 /// static METRICS: EmbassyMetrics<EmbassyClock, 2, 8, 20> =
-///     EmbassyMetrics::new(Registry::new(&DESCRIPTION, EmbassyClock));
+///     EmbassyMetrics::new(Registry::new(&CONFIG, EmbassyClock));
 ///
 /// embassy_trace!(METRICS);
 /// # }

@@ -220,7 +220,7 @@ impl HistogramConfig {
     pub const fn index(&self, value: u64) -> usize {
         let index = self.index_fast(value);
         if index >= self.last as usize {
-            return self.index_apart(value);
+            return self.index_outlined(value);
         }
         index
     }
@@ -238,7 +238,7 @@ impl HistogramConfig {
     /// Returns the index in the last bucket of a logarithmic layout, and in every bucket of a linear layout.
     #[cold]
     #[inline(never)]
-    const fn index_apart(&self, value: u64) -> usize {
+    const fn index_outlined(&self, value: u64) -> usize {
         if value >= self.last_start {
             return self.last as usize;
         }

@@ -42,14 +42,14 @@ impl<const E: usize, const N: usize> Player<E, N> {
     pub(crate) fn with_interrupts(handlers: &'static [InterruptHandler]) -> Self {
         let clock: &'static TestClock = Box::leak(Box::new(TestClock::with_rate(1_000_000)));
         let layout = HistogramConfig::power_of_two(1_000, BUCKETS).expect("the layout fits");
-        let description: StaticRegistryConfig<E, BUCKETS> = Builder::new()
+        let config: StaticRegistryConfig<E, BUCKETS> = Builder::new()
             .measures(MEASURED)
             .name("embassy")
             .poll_time(layout)
             .schedule_latency(layout)
             .describe(clock.ticks_per_second(), clock.resolution())
             .expect("the registry fits");
-        let registry = Registry::new(Box::leak(Box::new(description)), clock);
+        let registry = Registry::new(Box::leak(Box::new(config)), clock);
         Self {
             clock,
             metrics: Box::leak(Box::new(EmbassyMetrics::new(registry).interrupts(handlers))),

@@ -37,7 +37,7 @@ use crate::record::target::RecordingTarget;
 /// blocking-queue wait each have a histogram in the default layout.
 #[must_use = "an adapter does nothing until `build` is called"]
 pub struct TokioAdapter<'a> {
-    description: Builder<'a>,
+    builder: Builder<'a>,
     clock: Option<Clock>,
     callbacks: Callbacks,
 }
@@ -45,12 +45,12 @@ pub struct TokioAdapter<'a> {
 impl<'a> TokioAdapter<'a> {
     /// Creates an adapter with the default configuration.
     pub fn builder() -> Self {
-        let description = Builder::new()
+        let builder = Builder::new()
             .poll_time(HistogramConfig::DEFAULT)
             .schedule_latency(HistogramConfig::DEFAULT)
             .blocking_queue_wait(HistogramConfig::DEFAULT);
         Self {
-            description,
+            builder,
             clock: None,
             callbacks: Callbacks::default(),
         }
@@ -58,7 +58,7 @@ impl<'a> TokioAdapter<'a> {
 
     /// Sets the name by which exporters distinguish this runtime from others. The default is `main`.
     pub fn name(mut self, name: &'a str) -> Self {
-        self.description = self.description.name(name);
+        self.builder = self.builder.name(name);
         self
     }
 
@@ -67,7 +67,7 @@ impl<'a> TokioAdapter<'a> {
     /// `change` receives the adapter's current configuration. [`build`](Self::build) replaces the workers and the measured metrics in it
     /// by those of Tokio.
     pub fn configure(mut self, change: impl FnOnce(Builder<'a>) -> Builder<'a>) -> Self {
-        self.description = change(self.description);
+        self.builder = change(self.builder);
         self
     }
 
@@ -200,8 +200,8 @@ impl<'a> TokioAdapter<'a> {
     }
 
     fn registry(&self, measured: MetricSet) -> Result<Arc<Registry>, ConfigError> {
-        let description = self.description.clone().workers(1).measures(measured);
-        stamped(description).build(self.clock.clone().unwrap_or_default())
+        let builder = self.builder.clone().workers(1).measures(measured);
+        stamped(builder).build(self.clock.clone().unwrap_or_default())
     }
 
     /// Installs the hooks in Tokio's builder. The hooks hold the recording target. They must not hold the runtime, which holds them.
@@ -231,7 +231,7 @@ impl<'a> TokioAdapter<'a> {
 impl core::fmt::Debug for TokioAdapter<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("TokioAdapter")
-            .field("description", &self.description)
+            .field("builder", &self.builder)
             .field("clock", &self.clock)
             .finish_non_exhaustive()
     }

@@ -18,8 +18,8 @@ fn series(registry: &Registry) -> BTreeSet<String> {
 
 #[test]
 fn threads_that_come_and_go_make_no_new_series() {
-    let description = Builder::new().name("churn").poll_time(HistogramConfig::DEFAULT);
-    let metrics = build_wrapped(description, Clock::instant()).unwrap();
+    let builder = Builder::new().name("churn").poll_time(HistogramConfig::DEFAULT);
+    let metrics = build_wrapped(builder, Clock::instant()).unwrap();
     let mut exporter = Registry::default();
     exporter.register_collector(Box::new(RuntimeCollector::new(metrics.clone()).each_worker(true)));
 

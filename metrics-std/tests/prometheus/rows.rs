@@ -38,10 +38,10 @@ fn external_threads_have_a_row() {
 
 #[test]
 fn a_sparse_index_has_one_row() {
-    let description = Builder::new()
+    let builder = Builder::new()
         .poll_time(HistogramConfig::DEFAULT)
         .measures(MetricSet::ALL);
-    let built = metrics_std::build(description, Clock::instant(), metrics_std::NoProbe).unwrap();
+    let built = metrics_std::build(builder, Clock::instant(), metrics_std::NoProbe).unwrap();
     poll(&built.workers[0]);
     let dense = page(&built.metrics);
     let far = Worker::lease(Arc::clone(built.metrics.registry()), 100_000).unwrap();

@@ -86,10 +86,10 @@ const UNSTABLE_AND_WIDE: &[&str] = if cfg!(all(tokio_unstable, target_has_atomic
 
 #[test]
 fn an_executor_that_is_only_wrapped_has_the_metrics_of_wrappers() {
-    let description = Builder::new()
+    let builder = Builder::new()
         .poll_time(HistogramConfig::DEFAULT)
         .schedule_latency(HistogramConfig::DEFAULT);
-    let metrics = build_wrapped(description, Clock::instant()).unwrap();
+    let metrics = build_wrapped(builder, Clock::instant()).unwrap();
     assert_measures(&metrics, &[WRAPPED, IDENTITY]);
     assert_eq!((metrics.num_workers(), metrics.root_polls()), (None, Ok(None)));
 

@@ -15,10 +15,10 @@ pub(crate) const SIDES: &[Named] = &[
 fn runtime(latency: Option<HistogramConfig>) -> (Runtime, Spawner) {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let adapter = TokioAdapter::builder().configure(move |_| {
-        let description = Builder::new().poll_time(LAYOUT);
+        let builder = Builder::new().poll_time(LAYOUT);
         match latency {
-            Some(layout) => description.schedule_latency(layout),
-            None => description,
+            Some(layout) => builder.schedule_latency(layout),
+            None => builder,
         }
     });
     let MeasuredRuntime { runtime, spawner, .. } = adapter.build(&mut builder).expect("a runtime");

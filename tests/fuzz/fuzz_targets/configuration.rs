@@ -46,13 +46,13 @@ fuzz_target!(|input: Input| {
     if config.num_buckets() > MANY {
         return;
     }
-    let description = Builder::new()
+    let builder = Builder::new()
         .measures(MetricSet::ALL)
         .workers(usize::from(input.workers))
         .poll_time(config)
         .schedule_latency(config)
         .submit_interval(input.interval);
-    let Ok(registry) = description.build(ManualClock::with_rate(input.rate)) else {
+    let Ok(registry) = builder.build(ManualClock::with_rate(input.rate)) else {
         return;
     };
     let worker = Worker::lease(registry.clone(), 0).expect("a fresh registry has a slot");

@@ -74,7 +74,7 @@ fuzz_target!(|input: Input| {
         .blocking_queue_wait(config)
         .submit_interval(core::time::Duration::from_micros(input.interval_us.into()))
         .build(ManualClock::new())
-        .expect("the description works");
+        .expect("the configuration is valid");
     let metrics = RuntimeMetrics::new(Arc::clone(&registry));
     let mut workers: Vec<Worker<Metrics>> = Vec::new();
     // The snapshots of one reader never go back. Two snapshots of their own may: busy time in progress is nobody's once another thread has

@@ -20,14 +20,14 @@ use metrics_std::{
 
 /// A runtime with every option of the builder switched on.
 fn runtime() -> RuntimeHandles {
-    let description = Builder::new()
+    let builder = Builder::new()
         .measures(MetricSet::ALL)
         .name("mine")
         .workers(3)
         .poll_time(HistogramConfig::DEFAULT)
         .schedule_latency(HistogramConfig::DEFAULT)
         .blocking_queue_wait(HistogramConfig::DEFAULT);
-    metrics_std::build(description, Clock::new(), NoProbe).unwrap()
+    metrics_std::build(builder, Clock::new(), NoProbe).unwrap()
 }
 
 struct Array([u8; 64]);
@@ -151,14 +151,14 @@ fn a_registry_has_its_name_and_its_workers() {
 
 #[cfg_attr(not(feature = "record"), test)]
 fn a_static_registry_records_nothing() {
-    const DESCRIPTION: StaticRegistryConfig<2, 8> = match Builder::new()
+    const CONFIG: StaticRegistryConfig<2, 8> = match Builder::new()
         .measures(MetricSet::ALL)
         .describe(1_000, Duration::ZERO)
     {
-        Ok(description) => description,
+        Ok(config) => config,
         Err(_) => panic!("a registry without histograms always fits"),
     };
-    static REGISTRY: Registry<StaticStorage<2, 8>, NoClock> = Registry::new(&DESCRIPTION, NoClock);
+    static REGISTRY: Registry<StaticStorage<2, 8>, NoClock> = Registry::new(&CONFIG, NoClock);
     let worker = REGISTRY.worker(1).unwrap();
     worker.start_poll(PollStart::default());
     worker.end_poll();

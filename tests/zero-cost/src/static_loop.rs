@@ -31,15 +31,15 @@ hooks! {
         Ok(layout) => layout,
         Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
     };
-    const DESCRIPTION: StaticRegistryConfig<1, 20> = match Builder::new().measures(MetricSet::ALL)
+    const CONFIG: StaticRegistryConfig<1, 20> = match Builder::new().measures(MetricSet::ALL)
         .poll_time(LAYOUT)
         .schedule_latency(LAYOUT)
         .describe(1_000_000, Duration::from_micros(1))
     {
-        Ok(description) => description,
+        Ok(config) => config,
         Err(_) => panic!("20 buckets fit"),
     };
-    static METRICS: Registry<StaticStorage<1, 20>, Ticks> = Registry::new(&DESCRIPTION, Ticks);
+    static METRICS: Registry<StaticStorage<1, 20>, Ticks> = Registry::new(&CONFIG, Ticks);
 }
 
 /// Does as many polls as it returns. `cargo xtask zero-cost` counts the instructions executed in here, by this name.

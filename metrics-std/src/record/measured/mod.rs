@@ -25,8 +25,8 @@ pin_project! {
     /// ```
     /// use metrics_std::{Builder, Clock, HistogramConfig, Measured, MetricSet, NoProbe};
     ///
-    /// let description = Builder::new().measures(MetricSet::ALL).name("pool").poll_time(HistogramConfig::DEFAULT);
-    /// let metrics = metrics_std::build(description, Clock::new(), NoProbe)?.metrics;
+    /// let builder = Builder::new().measures(MetricSet::ALL).name("pool").poll_time(HistogramConfig::DEFAULT);
+    /// let metrics = metrics_std::build(builder, Clock::new(), NoProbe)?.metrics;
     /// let executor = async_executor::Executor::new();
     /// let task = executor.spawn(Measured::task(&metrics, async { 6 * 7 }));
     /// assert_eq!(futures::executor::block_on(executor.run(task)), 42);

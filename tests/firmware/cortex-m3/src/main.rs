@@ -28,19 +28,19 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKE
     Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
 };
 
-const DESCRIPTION: StaticRegistryConfig<2, BUCKETS> = match Builder::new()
+const CONFIG: StaticRegistryConfig<2, BUCKETS> = match Builder::new()
     .measures(MEASURED)
     .name("embassy")
     .poll_time(LAYOUT)
     .schedule_latency(LAYOUT)
     .describe(EmbassyClock::TICKS_PER_SECOND, EmbassyClock::RESOLUTION)
 {
-    Ok(description) => description,
+    Ok(config) => config,
     Err(_) => panic!("two histograms of 20 buckets fit"),
 };
 
 static METRICS: EmbassyMetrics<EmbassyClock, 2, 8, BUCKETS> =
-    EmbassyMetrics::new(Registry::new(&DESCRIPTION, EmbassyClock)).interrupts(&INTERRUPTS);
+    EmbassyMetrics::new(Registry::new(&CONFIG, EmbassyClock)).interrupts(&INTERRUPTS);
 
 /// A handler that runs no executor.
 static INTERRUPTS: [InterruptHandler; 1] = [InterruptHandler::new("uart")];

@@ -57,11 +57,11 @@ fn build(setup: &Setup, clock: &ManualClock) -> Result<RuntimeMetrics, Unsupport
         // The number of threads of such an executor is not known.
         return Err(Unsupported);
     }
-    let description = match setup.histograms {
+    let builder = match setup.histograms {
         Some(config) => Builder::new().poll_time(config).schedule_latency(config),
         None => Builder::new(),
     };
-    let metrics = metrics_std::build_wrapped(description, Clock::custom(Arc::clone(clock)));
+    let metrics = metrics_std::build_wrapped(builder, Clock::custom(Arc::clone(clock)));
     Ok(metrics.expect("the setup is a valid one"))
 }
 

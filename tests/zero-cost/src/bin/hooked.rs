@@ -40,14 +40,14 @@ fn main() -> Result<()> {
 
 fn worker() -> Result<u64> {
     let clock = Clock::new();
-    let description = Builder::new()
+    let builder = Builder::new()
         .measures(MetricSet::ALL)
         .poll_time(HistogramConfig::DEFAULT)
         .schedule_latency(HistogramConfig::DEFAULT);
     let RuntimeHandles {
         metrics: reader,
         mut workers,
-    } = metrics::build(description, clock.clone(), NoProbe)?;
+    } = metrics::build(builder, clock.clone(), NoProbe)?;
     let worker = workers.pop().ok_or("no worker")?;
     Ok(executor::run(&reader, clock, worker))
 }

@@ -33,7 +33,7 @@ const COUNTED: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
     .measures(MetricSet::ALL)
     .describe(0, Duration::ZERO)
 {
-    Ok(description) => description,
+    Ok(config) => config,
     Err(_) => panic!("no histogram always fits"),
 };
 
@@ -42,7 +42,7 @@ const TIMED: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
     .poll_time(LAYOUT)
     .describe(CORE_HZ as u64, Duration::from_nanos(63))
 {
-    Ok(description) => description,
+    Ok(config) => config,
     Err(_) => panic!("20 buckets fit"),
 };
 

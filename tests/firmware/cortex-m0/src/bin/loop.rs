@@ -32,19 +32,19 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKE
     Err(_) => panic!("a layout of 16 buckets from a microsecond on"),
 };
 
-const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
+const CONFIG: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
     .measures(MetricSet::ALL)
     .name("loop")
     .poll_time(LAYOUT)
     .schedule_latency(LAYOUT)
     .describe(CORE_HZ as u64, Duration::from_nanos(63))
 {
-    Ok(description) => description,
+    Ok(config) => config,
     Err(_) => panic!("two histograms of 16 buckets fit"),
 };
 
 static METRICS: Registry<Storage, Clock> =
-    Registry::new(&DESCRIPTION, SysTickClock::new(Registers, PERIOD - 1, CORE_HZ));
+    Registry::new(&CONFIG, SysTickClock::new(Registers, PERIOD - 1, CORE_HZ));
 
 /// The results of the interrupt's readings.
 #[derive(Default)]

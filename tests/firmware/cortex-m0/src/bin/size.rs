@@ -27,18 +27,18 @@ mod measured {
         Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
     };
 
-    const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
+    const CONFIG: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
         .measures(MetricSet::ALL)
         .poll_time(LAYOUT)
         .schedule_latency(LAYOUT)
         .describe(CORE_HZ as u64, Duration::from_nanos(63))
     {
-        Ok(description) => description,
+        Ok(config) => config,
         Err(_) => panic!("two histograms of 20 buckets fit"),
     };
 
     pub(crate) static METRICS: Registry<Storage, Clock> =
-        Registry::new(&DESCRIPTION, ExtendedCounter::new(FreeSysTick, CORE_HZ));
+        Registry::new(&CONFIG, ExtendedCounter::new(FreeSysTick, CORE_HZ));
 
     pub(crate) fn worker() -> Option<StaticWorker<Clock, 1, BUCKETS>> {
         METRICS.worker(0)

@@ -29,12 +29,12 @@ mod measured {
         Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
     };
 
-    const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
+    const CONFIG: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
         .poll_time(LAYOUT)
         .schedule_latency(LAYOUT)
         .describe(HZ, Duration::from_nanos(84))
     {
-        Ok(description) => description,
+        Ok(config) => config,
         Err(_) => panic!("two histograms of 20 buckets fit"),
     };
 
@@ -56,7 +56,7 @@ mod measured {
     }
 
     static METRICS: EmbassyMetrics<SysTick, 1, 4, BUCKETS> =
-        EmbassyMetrics::new(Registry::new(&DESCRIPTION, SysTick));
+        EmbassyMetrics::new(Registry::new(&CONFIG, SysTick));
 
     embassy_trace!(METRICS);
 }

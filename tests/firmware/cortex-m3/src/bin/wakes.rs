@@ -48,17 +48,17 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKE
     Err(_) => panic!("a layout of 20 buckets"),
 };
 
-const DESCRIPTION: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
+const CONFIG: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
     .measures(MetricSet::ALL)
     .name("wakes")
     .schedule_latency(LAYOUT)
     .describe(1_000_000, Duration::from_micros(1))
 {
-    Ok(description) => description,
+    Ok(config) => config,
     Err(_) => panic!("a histogram of 20 buckets fits"),
 };
 
-static METRICS: Registry<StaticStorage<1, BUCKETS>, Ticks> = Registry::new(&DESCRIPTION, Ticks);
+static METRICS: Registry<StaticStorage<1, BUCKETS>, Ticks> = Registry::new(&CONFIG, Ticks);
 static STAMP: WakeStamp = WakeStamp::new();
 static WAKES: AtomicU32 = AtomicU32::new(0);
 /// The state of an xorshift generator (G. Marsaglia, 2003).
