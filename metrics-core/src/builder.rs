@@ -208,13 +208,13 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// Keeps metrics per spawn location on each worker: the tasks, the polls, their times and their schedule latency. The
-    /// default is 0: none are kept.
+    /// Keeps metrics per spawn location on each worker: the tasks, the polls, their times and their schedule latency.
+    /// The default is 0: none are kept.
     ///
-    /// Each of the first `capacity` locations has its own entry, and so do tasks without a location. All other locations
-    /// share one entry, so nothing is lost. Locations are identified by their [numbers](crate::LocationId), which an
-    /// adapter assigns from 1 on. A location takes 200 bytes on each worker, allocated when a slot is first leased.
-    /// Times are measured for the polls that [`poll_time_sampling`](Self::poll_time_sampling) and
+    /// Each of the first `capacity` locations has its own entry, and so do tasks without a location. All other
+    /// locations share one entry, so nothing is lost. Locations are identified by their [numbers](crate::LocationId),
+    /// which an adapter assigns from 1 on. A location takes 200 bytes on each worker, allocated when a slot is first
+    /// leased. Times are measured for the polls that [`poll_time_sampling`](Self::poll_time_sampling) and
     /// [`schedule_latency_sampling`](Self::schedule_latency_sampling) select. Fixed storage keeps none.
     pub const fn locations(mut self, capacity: usize) -> Self {
         self.locations = capacity;

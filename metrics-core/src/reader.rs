@@ -42,8 +42,8 @@ type Buckets<R> = <<R as RegistryRef>::Storage as Sealed>::Buckets;
 ///
 /// A getter returns the value that the workers last submitted. Busy time also includes the busy period in progress,
 /// from the live records, as in a snapshot. A getter returns `None` if the runtime does not measure the metric or has
-/// no worker with that index, and [`SlotBusy`] if the worker was writing the value during every attempt. Two getters read at two moments: take a [`snapshot`](Self::snapshot)
-/// for values that belong together.
+/// no worker with that index, and [`SlotBusy`] if the worker was writing the value during every attempt. Two getters
+/// read at two moments: take a [`snapshot`](Self::snapshot) for values that belong together.
 ///
 /// A handle does not keep the runtime alive. After the runtime ends, it returns the last submitted values.
 #[derive(Clone, Debug)]

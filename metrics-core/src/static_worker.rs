@@ -85,8 +85,8 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
         self.fixed.slot.seq.write(write);
     }
 
-    /// Returns the hooks with a clock, which is another than the registry's for a caller that has already read the
-    /// time.
+    /// Returns the hooks with a clock. A caller that has already read the time passes a clock other than the
+    /// registry's.
     #[inline(always)]
     pub(crate) fn hooks<K: TimeSource>(self, clock: &K) -> StaticHooks<'_, K, BUCKETS, C> {
         let slot = &self.fixed.slot;
@@ -182,8 +182,8 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
 
     /// Polls a future as a task of this worker, and records each poll. For executors whose polls call no hooks.
     ///
-    /// It allocates nothing, and is the future with a copy of this reference. The schedule latency is not recorded,
-    /// because no waker is wrapped.
+    /// It allocates nothing: the result contains the future and a copy of this reference. The schedule latency is not
+    /// recorded, because no waker is wrapped.
     ///
     /// ```
     /// # use core::time::Duration;

@@ -243,7 +243,7 @@ impl TimeScale {
         }
     }
 
-    /// Converts ticks to nanoseconds, for a caller to which size matters more than time.
+    /// Converts ticks to nanoseconds, for a caller where code size matters more than speed.
     pub(crate) const fn nanos_outlined(&self, ticks: u64) -> u64 {
         self.nanos_of_long(ticks)
     }

@@ -70,7 +70,7 @@ use core::fmt;
 /// Every other hook discards the timestamp, and the next poll reads the clock again. So does the first poll after
 /// [`start_processing_scheduled_tasks`](Self::start_processing_scheduled_tasks). A scheduler that does other work
 /// between two polls without a call to a hook must call [`discard_last_timestamp`](Self::discard_last_timestamp).
-// `Drop` submits, so it needs the bound, and it may have none that the type lacks.
+// `Drop` submits, which needs the bound, and its bounds must be those of the type.
 pub struct Worker<R: RegistryRef<Storage = HeapStorage>> {
     registry: R,
     slot: SlotHandle,
@@ -142,7 +142,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         self.submit();
     }
 
-    /// Records a change of state that the live record shows since now.
+    /// Records a change of state that the live record now shows.
     fn record_state(&self, kind: FlightEventKind) {
         if RECORDING && let Some(flight) = &self.flight {
             flight.enter(kind, self.slot.live.entered_at());
@@ -400,7 +400,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         }
     }
 
-    /// Counts the poll of a root future, which has ended, by a return or by a panic.
+    /// Counts a poll of a root future that has ended, whether it returned or panicked.
     pub fn end_root_poll(&self) {
         self.hooks().count(|counters| &counters.root_polls, 1);
         if !self.is_polling() {

@@ -40,7 +40,7 @@ pub struct FacadePublisher {
 
 #[derive(Default)]
 struct Published {
-    /// The epoch of the runtime that it is of.
+    /// The epoch of the histogram's runtime.
     epoch: u64,
     buckets: Vec<u64>,
 }
@@ -92,12 +92,12 @@ impl FacadePublisher {
         self
     }
 
-    /// Publishes the values of now to the recorder that the program has installed.
+    /// Publishes the current values to the recorder that the program has installed.
     pub fn publish(&self) {
         metrics::with_recorder(|recorder| self.publish_to(recorder));
     }
 
-    /// Publishes the values of now to `recorder`. Use one publisher per recorder: it remembers the samples that it has passed on.
+    /// Publishes the current values to `recorder`. Use one publisher per recorder: it remembers the samples that it has passed on.
     pub fn publish_to(&self, recorder: &dyn Recorder) {
         // Held to the end: a call that ran at the same time would publish the same samples again.
         let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);

@@ -17,11 +17,11 @@
 //! # Limits
 //!
 //! - Durations are as precise as the host's clock, which browsers make coarse on purpose: see [`PerformanceClock`].
-//! - Schedule latency counts from Rust's wake to the poll. A timer or an event that another poll holds up wakes its task late: that wait is
-//!   loop lag of the [`EventLoop`].
+//! - Schedule latency is the time from the wake of a Rust task to its poll. If another poll delays a timer or an event, the task is woken
+//!   late, and that delay is loop lag of the [`EventLoop`].
 //! - A monitor measures only the futures that it wraps. Other work on the thread shows as loop lag and busy time of the [`EventLoop`].
-//! - A panic that aborts, as it does on `wasm32-unknown-unknown` by default, is a trap: nothing on the stack is dropped. The poll ends at
-//!   the end of the turn then, and its task counts as panicked. A host without `queueMicrotask` shows no such end.
+//! - A panic that aborts, as it does on `wasm32-unknown-unknown` by default, is a trap: nothing on the stack is dropped. The poll then ends
+//!   at the end of the turn, and its task counts as panicked. On a host without `queueMicrotask`, this end is not detected.
 //!
 //! # Features
 //!

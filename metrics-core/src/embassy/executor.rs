@@ -75,7 +75,7 @@ pub(super) struct Executor {
     /// While it is polled: the core on which it is polled, and the frame that it preempted there.
     core: AtomicU32,
     beneath: AtomicU32,
-    /// What preempts it.
+    /// The code that preempts it.
     pub(super) frame: Frame,
 }
 
@@ -200,8 +200,7 @@ impl Executor {
         passed
     }
 
-    /// Enters scheduling from a state in which nothing is taken: code that runs while this executor is idle takes
-    /// nothing from it.
+    /// Enters scheduling from the idle state: code that runs while this executor is idle takes no time from it.
     #[inline]
     pub(super) fn wake_up(&self, moment: Moment) {
         match self.state() {

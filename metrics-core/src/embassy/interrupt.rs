@@ -63,7 +63,7 @@ impl InterruptHandler {
         });
     }
 
-    /// Reads it; `None` from an interrupt of the handler while it writes.
+    /// Reads the cells. Returns `None` if the caller interrupted a write of the handler.
     pub(super) fn read(&self) -> Option<HandlerValues> {
         let read = || {
             self.seq.try_read(|| HandlerValues {

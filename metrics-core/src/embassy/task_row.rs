@@ -145,8 +145,8 @@ impl Row {
         let taken = self.taken.load(Ordering::Relaxed);
         let [even, odd] = &self.stamps;
         let stamp = if taken & 1 == 0 { even } else { odd };
-        // Ordering: acquire, pairs with the release in `wake`. embassy's queue already orders the two. The counts differ
-        // by less than two, so their low words tell.
+        // Ordering: acquire, pairs with the release in `wake`. embassy's queue already orders the two. The counts
+        // differ by less than two, so it suffices to compare their low words.
         let queued_at = if self.wakes.low_acquire() == taken {
             now
         } else {

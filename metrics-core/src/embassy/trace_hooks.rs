@@ -205,8 +205,8 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
     /// Runs the body of an interrupt handler on core 0, and records it under the name of one of the
     /// [`interrupts`](Self::interrupts).
     ///
-    /// Its time is taken from the executor that it interrupts, as that of an interrupt executor is. Only one context
-    /// at a time may use a name. A name that was not given only runs the body.
+    /// Its time is taken from the executor that it interrupts, as that of an interrupt executor is. Only one context at
+    /// a time may use a name. If no handler has this name, the body runs and nothing is recorded.
     pub fn with_interrupt<R>(&'static self, name: &str, body: impl FnOnce() -> R) -> R {
         self.with_interrupt_on(0, name, body)
     }
@@ -349,7 +349,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
     /// Returns the slot of an executor that a hook named before.
     #[inline]
     fn executor(&self, id: u32) -> Option<(usize, &Executor)> {
-        // Ordering: relaxed, here and below: it only tells where to look first.
+        // Ordering: relaxed, here and below: it is only the place where a search begins.
         let recent = self.recent.load(Ordering::Relaxed) as usize;
         match self.executors.get(recent) {
             Some(executor) if executor.is_known_as(id | CLAIMED) => Some((recent, executor)),
@@ -391,7 +391,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         (hash as usize * TASKS) >> 16
     }
 
-    /// Iterates over the rows, from the home of a task.
+    /// Iterates over the rows, from the one where a task's row would be in an empty table.
     fn probe(&self, task: u32) -> impl Iterator<Item = (usize, &Row)> {
         let start = Self::home(task);
         let (before, from) = self.rows.split_at(start.min(TASKS));

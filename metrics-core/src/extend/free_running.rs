@@ -74,12 +74,12 @@ impl<C: FreeRunning> ExtendedCounter<C> {
         C::BITS
     };
     const MASK: u32 = u32::MAX >> (32 - Self::BITS);
-    /// The number of top bits of the counter that tell the part.
+    /// The number of top bits of the counter that contain the eighth.
     const PART_BITS: u32 = if Self::BITS < 3 { Self::BITS } else { 3 };
     const PART_MASK: u32 = (1 << Self::PART_BITS) - 1;
 
     /// Returns the extended value.
-    // Processors without compare-and-swap are the small ones: outlined, it saves 200 bytes of flash.
+    // Processors without compare-and-swap are small: outlining it there saves 200 bytes of flash.
     #[cfg_attr(target_has_atomic = "ptr", inline)]
     #[cfg_attr(not(target_has_atomic = "ptr"), inline(never))]
     pub fn ticks(&self) -> u64 {
@@ -261,7 +261,7 @@ mod tests {
         }
     }
 
-    /// Ten times asleep for 900 ms, with a period of 1.05 s: longer than half of it.
+    /// Ten sleeps of 900 ms, which is more than half of the period of 1.05 s.
     #[test]
     fn a_gap_of_seven_eighths_of_a_period_loses_no_time() {
         let fake = Fake::<24>::new();

@@ -6,7 +6,7 @@
 //!   read* extends it. It needs no interrupt, as long as it is read in time.
 //! - [`PeriodicCounter`]: for a counter that interrupts at every wrap. *Its interrupt* extends it, however rarely it is
 //!   read.
-//! - [`SysTick`]: the latter for `SysTick` of a Cortex-M, which differs from other timers in when it wraps.
+//! - [`SysTick`]: the same for `SysTick` of a Cortex-M, which interrupts one tick before it wraps.
 //!
 //! All need only loads and stores: no compare-and-swap and no critical section, on every target. They may be read in
 //! thread mode and in any interrupt, and a read may interrupt another read at any point.

@@ -54,7 +54,7 @@ struct Timer<R> {
 
 impl<R> SysTick<R> {
     const_unless_loom! {
-        /// Creates the clock from the value of `SYST_RVR`, of which the hardware has 24 bits.
+        /// Creates the clock from the value of `SYST_RVR`, which has 24 bits.
         pub const fn new(registers: R, reload: u32, ticks_per_second: u32) -> Self {
             let reload = reload & 0x00FF_FFFF;
             Self { counter: PeriodicCounter::new(Timer { reload, registers }, ticks_per_second) }

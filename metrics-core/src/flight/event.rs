@@ -29,7 +29,7 @@ pub struct FlightEvent {
     /// The spawn location of the polled task. [`LocationId::UNKNOWN`] for other events, and for locations with numbers
     /// above 16,383.
     pub location: LocationId,
-    /// The duration of a poll, at most 4.29 seconds: longer polls show as that.
+    /// The duration of a poll, at most 4.29 seconds: longer polls are recorded as 4.29 seconds.
     pub duration: Duration,
     /// The schedule latency of the poll, if it was measured. At most 4.29 seconds.
     pub schedule_latency: Option<Duration>,
@@ -41,12 +41,12 @@ pub(super) type Words = [u32; 4];
 
 /// The largest location that fits in an event.
 const MAX_LOCATION: u32 = (1 << 14) - 1;
-/// Stands for a latency that was not measured.
+/// The value for a latency that was not measured.
 const UNMEASURED: u32 = u32::MAX;
 /// The bits of a start in ticks that an event keeps: the reader completes them from its own time.
 const START_BITS: u32 = 48;
 
-/// An event as a hook has it: times in nanoseconds, except for the start.
+/// An event as a hook records it: times in nanoseconds, except for the start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Recorded {
     pub(crate) kind: FlightEventKind,

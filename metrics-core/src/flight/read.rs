@@ -15,9 +15,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> RuntimeMetrics<R, P> {
-    /// Copies the last events of every worker, which go on meanwhile. The copy ends with the polls that are in progress.
-    /// `None` if the registry keeps no events ([`Builder::flight_recorder`](crate::Builder::flight_recorder)) or has no
-    /// clock.
+    /// Copies the last events of every worker while the workers go on. The copy ends with the polls that are in
+    /// progress. `None` if the registry keeps no events ([`Builder::flight_recorder`](crate::Builder::flight_recorder))
+    /// or has no clock.
     ///
     /// The events of a worker are complete up to a moment of the copy. Those that the worker overwrote during the copy
     /// are left out.

@@ -84,7 +84,7 @@ impl FlightRing {
             .written
             .load_acquire()
             .unwrap_or_else(|high| u64::from(high) << 32 | 0xFFFF_FFFF);
-        // The event with the number `after` may be half written, over the one a whole ring before it.
+        // The writer may be storing the event with the number `after` over the event one ring before it.
         let intact = (after + 1).saturating_sub(capacity).max(start);
         let lost = (intact - start) as usize;
         let events = words

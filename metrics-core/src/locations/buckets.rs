@@ -1,4 +1,4 @@
-//! The buckets of a location's poll times: a few, because every location of every worker has its own.
+//! The buckets of a location's poll times: only a few, because each location on each worker has its own.
 
 use crate::histogram::BucketRange;
 

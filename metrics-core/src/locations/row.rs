@@ -7,9 +7,9 @@ use core::array::from_fn;
 
 /// The metrics of one spawn location on one worker.
 ///
-/// The worker writes a row in place at the end of each poll, so a poll costs what one row costs, however many there
-/// are. The sequence count makes the values of a row consistent with each other. The counts of tasks are outside of
-/// it: readers load all ends before all spawns, as in [`TaskCells`](crate::tasks::TaskCells).
+/// The worker writes a row in place at the end of each poll, so the cost of a poll does not depend on the number of
+/// rows. The sequence count makes the values of a row consistent with each other. The counts of tasks are not under the
+/// sequence count: readers load all ends before all spawns, as in [`TaskCells`](crate::tasks::TaskCells).
 #[derive(Debug)]
 pub(crate) struct LocationRow {
     seq: SeqCount,

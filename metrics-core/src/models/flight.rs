@@ -39,7 +39,7 @@ impl Ring for FlightRing {
     }
 }
 
-/// The same ring with a reader that trusts the first number.
+/// The same ring with a reader that does not load the number again.
 struct Trusting {
     events: [[AtomicU32; 2]; 2],
     written: AtomicU32,
@@ -76,7 +76,8 @@ fn copies_have_whole_events_in_order<R: Ring>() {
         let ring = Arc::new(R::new());
         ring.push(1);
         ring.push(2);
-        // The reader has the thread, so that loom runs the next event first and derives the other orders from it.
+        // The reader runs on the second thread, so that loom runs the next event first and derives the other orders
+        // from it.
         let reader = Arc::clone(&ring);
         let reader = thread::spawn(move || {
             let copied = reader.copy();

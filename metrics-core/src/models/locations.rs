@@ -60,8 +60,8 @@ fn a_row_has_whole_polls<R: Row>() {
     explore(2, || {
         let row = Arc::new(R::new());
         row.record();
-        // The reader has the thread, so that loom runs the second poll first: it derives other orders from the last
-        // access to a cell, which is the writer's store then, and not its load of its own value.
+        // The reader runs on the second thread, so that loom runs the second poll first: it derives other orders from
+        // the last access to a cell, which is then the writer's store, and not its load of its own value.
         let reader = Arc::clone(&row);
         let reader = thread::spawn(move || {
             if let Some([polls, measured, time]) = reader.try_read() {

@@ -45,7 +45,8 @@ where
     }
 }
 
-// Outlined, as is each function below that makes a large value: the stack is that of the deepest, not of all.
+// Outlined, as is each function below that makes a large value: the stack usage is that of the deepest one, not of all
+// together.
 #[inline(never)]
 fn read_into<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>(
     to: &mut Snapshot<StaticStorage<WORKERS, BUCKETS, C>>,
@@ -95,7 +96,7 @@ fn keep<S: Storage>(to: &mut Option<HistogramReading<S>>, config: &HistogramConf
     *to = HistogramReading::empty(config, sampling);
 }
 
-/// Clears what no attempt to read completed.
+/// Clears the values that no attempt could read.
 #[cold]
 #[inline(never)]
 fn clear<S: Storage>(worker: &mut WorkerSnapshot<S>) {

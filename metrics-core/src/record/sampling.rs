@@ -219,8 +219,8 @@ mod tests {
     }
 
     /// Of `polls / n` samples, one in `n` is long. The relative standard error of the mean is therefore the square root
-    /// of `n * (n - 1) / polls`. For `n` of 8 and a million polls that is 0.75 %, so that one seed in six would miss 1 %
-    /// however the polls are chosen independently. The numbers of polls here make 1 % four standard errors.
+    /// of `n * (n - 1) / polls`. For `n` of 8 and a million polls that is 0.75 %, so one seed in six would fail with
+    /// any independent choice of polls. The numbers of polls here make 1 % four standard errors.
     #[test]
     fn the_mean_of_a_load_whose_period_is_the_share_is_within_one_percent() {
         for n in [2, 4, 8] {

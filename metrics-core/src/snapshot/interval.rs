@@ -286,7 +286,7 @@ impl<S: Storage> WorkerInterval<S> {
     }
 
     /// Returns the share of busy time that lay in measured polls, from 0 to 1. It is below 1 if some tasks are not
-    /// measured, if sampling selects only some polls, and by the scheduler's own work between polls.
+    /// measured, if sampling selects only some polls, and because of the scheduler's own work between polls.
     ///
     /// `None` if poll times or busy time are not measured, or if there was no busy time. With a histogram's switch off,
     /// no poll is measured, and the share is 0.

@@ -58,7 +58,7 @@ impl LocationColumn {
         Self::LongestScheduleLatency,
     ];
 
-    /// Returns the value of two locations together.
+    /// Returns the combined value of two locations.
     pub(super) fn merge(self, one: u64, other: u64) -> u64 {
         match self {
             Self::LongestPoll | Self::LongestScheduleLatency => one.max(other),

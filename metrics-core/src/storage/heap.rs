@@ -34,7 +34,7 @@ pub struct HeapStorage {
     /// At least the number of slots that were released and not leased again.
     free: SharedU32,
     /// The slot that `find` leased last. The next search starts here, so that leasing many free slots one after the
-    /// other does not visit those before again.
+    /// other does not visit the earlier ones again.
     last_found: SharedU32,
     /// Nonzero once some slot serves a worker whose index differs from the slot's.
     has_strays: SharedU32,

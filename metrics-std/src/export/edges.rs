@@ -163,7 +163,7 @@ mod tests {
         );
     }
 
-    /// For every layout and value: a sample is never below an edge that it exceeds, and at most one recorded bucket late.
+    /// For every layout and value: a sample is never counted at an edge below its value, and at most one recorded bucket too high.
     #[test]
     fn a_sample_is_counted_at_the_first_edge_that_its_bucket_does_not_exceed() {
         let layouts = [

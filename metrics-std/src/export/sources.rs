@@ -64,7 +64,7 @@ impl Sources {
     }
 
     /// Takes a snapshot of each runtime, one per name. Returns `None` in a probe that this thread is reading for an exporter: an export
-    /// from there would read the probe again, without end.
+    /// from there would read the probe again, and recurse without end.
     pub(crate) fn read(&self) -> Option<Vec<Snapshot>> {
         let _reading = Reading::begin()?;
         let mut snapshots: Vec<Snapshot> = Vec::new();

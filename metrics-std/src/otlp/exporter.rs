@@ -104,7 +104,7 @@ impl OtlpExporter {
         self.resource.iter().any(|(known, _)| known == key)
     }
 
-    /// Returns a request with the values of now.
+    /// Returns a request with the current values.
     pub fn request(&self) -> ExportMetricsServiceRequest {
         // A probe that exports while an exporter reads it gets an empty request.
         let snapshots = self.sources.read().unwrap_or_default();

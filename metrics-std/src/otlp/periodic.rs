@@ -23,13 +23,14 @@ const DROP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Sends the metrics of an [`OtlpExporter`] at an interval, from a thread of its own, until it is dropped.
 ///
-/// No worker waits for it. A request that fails is kept and sent again, after one second, two, four and so on up to 30, each by a random
-/// factor from 0.5 to 1.5. When the interval has passed, newer values replace it: all values are cumulative, so the newer ones contain it.
+/// No worker waits for it. A request that fails is kept and sent again, after one second, two, four and so on up to 30, each multiplied by
+/// a random factor from 0.5 to 1.5. When the interval has passed, newer values replace it: all values are cumulative, so the newer ones
+/// contain it.
 ///
 /// The resource has the attributes of the exporter and of the settings. If neither has them, `service.name` is `unknown_service`, and
 /// `service.instance.id` is random, so that the values of two processes are not taken for those of one.
 ///
-/// A drop sends the last values, and waits for that for at most two seconds. [`shutdown`](Self::shutdown) returns whether it succeeded.
+/// Dropping it sends the last values and waits at most two seconds for that. [`shutdown`](Self::shutdown) returns whether it succeeded.
 #[derive(Debug)]
 pub struct PeriodicExporter {
     /// `None` if the exporter is disabled.
@@ -42,7 +43,7 @@ struct Thread {
     handle: JoinHandle<()>,
 }
 
-/// A request to send the values of now.
+/// A request to send the current values.
 #[derive(Debug)]
 struct Flush {
     /// When the thread gives up.
@@ -89,7 +90,7 @@ impl core::error::Error for StartError {
 pub enum FlushError {
     /// The receiver did not accept the values. This is the error of the last attempt.
     Send(SendError),
-    /// The time was over before an attempt ended.
+    /// The timeout passed before an attempt ended.
     Timeout,
     /// The thread has ended: its error callback has panicked.
     Ended,
@@ -112,7 +113,7 @@ impl PeriodicExporter {
     /// exporter's thread.
     ///
     /// # Errors
-    /// Returns a [`StartError`] if the endpoint is another address, or there is no thread.
+    /// Returns a [`StartError`] if the endpoint is not an `http://` address, or if the operating system refuses a thread.
     pub fn start(
         exporter: OtlpExporter,
         settings: &Settings,
@@ -125,10 +126,11 @@ impl PeriodicExporter {
         Self::start_with(exporter, settings, HttpTransport::new(settings), on_error)
     }
 
-    /// Starts to send requests through a transport of your own. Endpoint, headers and timeout of the settings are then yours to follow.
+    /// Starts to send requests through a transport of your own. The transport itself must then apply the endpoint, headers and timeout of
+    /// the settings.
     ///
     /// # Errors
-    /// Returns [`StartError::Thread`] if there is no thread.
+    /// Returns [`StartError::Thread`] if the operating system refuses a thread.
     pub fn start_with(
         mut exporter: OtlpExporter,
         settings: &Settings,
@@ -166,7 +168,7 @@ impl PeriodicExporter {
         Ok(Self { thread })
     }
 
-    /// Sends the values of now, and waits until the receiver has accepted them.
+    /// Sends the current values, and waits until the receiver has accepted them.
     ///
     /// # Errors
     /// Returns a [`FlushError`] if it did not accept them within `timeout`. Attempts are repeated until then.
@@ -190,7 +192,7 @@ impl PeriodicExporter {
         };
         let result = thread.flush(timeout, true);
         if result != Err(FlushError::Timeout) {
-            // It has answered, so it ends. A panic in the callback was printed by its hook.
+            // The thread has answered, so it ends. If the callback panicked, the panic hook has printed it.
             let _ = thread.handle.join();
         }
         result
@@ -251,7 +253,7 @@ impl<T: Transport, E: FnMut(&SendError)> Sending<T, E> {
             match requests.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(flush) => {
                     let result = self.flush(flush.deadline);
-                    // Nobody may wait any more.
+                    // The caller may have stopped waiting.
                     let _ = flush.result.send(result);
                     if flush.is_last {
                         return;
@@ -311,7 +313,7 @@ impl<T: Transport, E: FnMut(&SendError)> Sending<T, E> {
 /// Returns an error if the receiver refused a part.
 fn accepted(response: &[u8]) -> Result<(), SendError> {
     let response = ExportMetricsServiceResponse::decode(response);
-    // A receiver whose response is not of the protocol has still answered that it succeeded.
+    // The status is that of a success, even if the response does not follow the protocol.
     match response.ok().and_then(|response| response.partial_success) {
         Some(partial) if partial.rejected_data_points > 0 => Err(SendError::permanent(format!(
             "{} data points were rejected: {}",

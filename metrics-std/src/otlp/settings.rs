@@ -1,4 +1,4 @@
-//! [`Settings`] of the periodic exporter, by the environment variables of OpenTelemetry.
+//! [`Settings`] of the periodic exporter, from the environment variables of OpenTelemetry.
 
 use core::fmt;
 use core::time::Duration;

@@ -41,7 +41,7 @@ pub(super) fn metrics(
     metrics.collect()
 }
 
-/// The name by the semantic conventions: with namespaces, without unit and suffix.
+/// The name according to the semantic conventions: with namespaces, without unit and suffix.
 fn translated_name(exported: &str) -> String {
     let name = exported.strip_suffix("_total").unwrap_or(exported);
     let name = name.strip_suffix("_seconds").unwrap_or(name);

@@ -25,7 +25,7 @@ pub struct SendError {
 }
 
 impl SendError {
-    /// Creates an error that a later attempt may not have, such as a refused connection.
+    /// Creates an error after which a later attempt may succeed, such as a refused connection.
     pub fn temporary(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -33,7 +33,7 @@ impl SendError {
         }
     }
 
-    /// Creates an error that every attempt has, such as a wrong password.
+    /// Creates an error that every attempt would return, such as that of a wrong password.
     pub fn permanent(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -41,7 +41,7 @@ impl SendError {
         }
     }
 
-    /// Sets the least time until the next attempt, as receivers ask for it with the header `Retry-After`.
+    /// Sets the least time until the next attempt, which receivers request with the header `Retry-After`.
     #[must_use]
     pub fn not_before(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
@@ -76,7 +76,7 @@ impl HttpTransport {
             .timeout_global(Some(settings.timeout))
             .http_status_as_error(false)
             .max_redirects(0)
-            // A proxy would be taken from an environment variable that is not one of OpenTelemetry's.
+            // Otherwise a proxy would be taken from an environment variable that OpenTelemetry does not specify.
             .proxy(None)
             .build();
         Self {

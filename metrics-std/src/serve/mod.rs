@@ -13,11 +13,11 @@
 //!
 //! # On a thread of its own
 //!
-//! [`start`] and [`Pages::start`] serve from a thread named `metrics-server`, on a runtime of its own. A worker that is stuck does not hide
-//! itself, and a request is no measured task. [`Pages::router`] returns the same pages as an axum router, to mount inside a service; they
-//! are served by the workers of that service then.
+//! [`start`] and [`Pages::start`] serve from a thread named `metrics-server`, on a runtime of its own. So the pages are served even if a
+//! worker is stuck, and requests are not measured tasks. [`Pages::router`] returns the same pages as an axum router, to mount inside a
+//! service; the workers of that service then serve them.
 //!
-//! # Who can read them
+//! # Access
 //!
 //! The caller names the address. Everyone who can connect to it can read the metrics, which include the file names and lines at which
 //! tasks are spawned. Listen on 127.0.0.1 unless a network is trusted, or add a layer that authenticates requests:

@@ -33,8 +33,8 @@ use crate::{Registry, RuntimeMetrics};
 ///
 /// Several callers may attach to one runtime: with equal options, all of them get readers of the same metrics.
 ///
-/// The end of the runtime is noticed by a task that this function spawns on it and that never completes. The task is not counted. The
-/// user's own task hooks, which exist under `--cfg tokio_unstable`, are called for it.
+/// To detect the end of the runtime, this function spawns a task that never completes. The task is not counted. The user's own task hooks,
+/// which exist under `--cfg tokio_unstable`, are called for it.
 ///
 /// # Errors
 /// Returns an [`AttachError`] if the runtime is already measured with other options, or has shut down.

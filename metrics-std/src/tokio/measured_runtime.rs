@@ -1,4 +1,4 @@
-//! [`MeasuredRuntime`]: a runtime together with what measures it.
+//! [`MeasuredRuntime`]: a runtime, the reader of its metrics and a spawner.
 
 use core::future::Future;
 
@@ -7,7 +7,7 @@ use tokio::runtime::{Handle, LocalRuntime, Runtime};
 use super::spawner::Spawner;
 use crate::{Measured, RuntimeMetrics};
 
-/// A measured Tokio runtime: what spawns on it and what reads its metrics.
+/// A measured Tokio runtime, the reader of its metrics and a spawner.
 ///
 /// ```
 /// use metrics_std::tokio::TokioAdapter;

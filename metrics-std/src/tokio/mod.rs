@@ -18,7 +18,8 @@
 //!
 //! # What is measured
 //!
-//! The source of each metric. "Wrappers" measure the tasks that are spawned through this crate, "hooks" and "Tokio" the whole runtime.
+//! This table lists the source of each metric. "Wrappers" measure the tasks that are spawned through this crate; "hooks" and "Tokio"
+//! measure the whole runtime.
 //!
 //! | metrics | [`build`](TokioAdapter::build) | [`attach`](attach()) | added by `--cfg tokio_unstable` |
 //! |---|---|---|---|

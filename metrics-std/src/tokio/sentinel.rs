@@ -120,7 +120,7 @@ impl Watched {
         value.saturating_sub(u64::from(counted))
     }
 
-    /// Stores the last values of the counters, drops the runtime's handle and takes the runtime off the list of those that run.
+    /// Stores the last values of the counters, drops the runtime's handle and removes the runtime from the list of running runtimes.
     fn end(&self) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let State::Running(metrics) = &*state else {

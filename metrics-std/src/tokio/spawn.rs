@@ -20,8 +20,8 @@ use crate::Measured;
 /// }
 /// ```
 ///
-/// A runtime is measured if [`TokioAdapter::build`](super::TokioAdapter::build) has built it, or from a call of [`attach()`](super::attach())
-/// on. In any other runtime this is `tokio::spawn`. A library can call it without knowing which holds.
+/// A runtime is measured if [`TokioAdapter::build`](super::TokioAdapter::build) has built it, or from a call of
+/// [`attach()`](super::attach()) on. In any other runtime this is `tokio::spawn`. A library can call it in either case.
 ///
 /// # Panics
 /// Panics outside a runtime, as Tokio does.
@@ -91,8 +91,8 @@ where
     }
 }
 
-/// Runs a closure on the blocking pool of the current runtime, as `tokio::task::spawn_blocking` does. If the runtime is measured, so is
-/// how long the closure waits for a thread.
+/// Runs a closure on the blocking pool of the current runtime, as `tokio::task::spawn_blocking` does. If the runtime is measured, so is the
+/// time for which the closure waits for a thread.
 ///
 /// ```
 /// # #[tokio::main]

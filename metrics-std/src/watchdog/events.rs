@@ -5,7 +5,7 @@ use core::time::Duration;
 use metrics_core::StallKind;
 use std::time::SystemTime;
 
-/// Emits an event of the crate `tracing` for each stall, at most so many in a time.
+/// Emits an event of the crate `tracing` for each stall, up to a limit per window of time.
 ///
 /// ```
 /// use core::time::Duration;
@@ -25,7 +25,7 @@ use std::time::SystemTime;
 pub struct StallEvents {
     limit: u32,
     window: Duration,
-    /// When the window began that is counted.
+    /// The start of the window in which events are counted.
     began: Option<SystemTime>,
     emitted: u32,
     suppressed: u64,

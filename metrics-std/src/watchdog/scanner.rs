@@ -62,7 +62,7 @@ struct Undated {
 
 #[derive(Clone, Copy, Debug)]
 struct Watched {
-    /// If it stays equal for the threshold, it is a stall.
+    /// A state that stays equal for the threshold is a stall.
     activity: Activity,
     since: Timestamp,
     /// The duration before the clock stepped back; `since` is then the time of the scan that detected the step.
@@ -162,7 +162,7 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
         self.threads = threads;
     }
 
-    /// Compares what was seen with the last scan, and reports a stall that has passed the threshold.
+    /// Compares the state with that of the last scan, and reports a stall that has passed the threshold.
     fn watch(
         &mut self,
         before: &mut BTreeMap<Subject, Watched>,
@@ -371,7 +371,7 @@ impl Activity {
 }
 
 /// Permission to count the stalls of a registry, until it is dropped. Only one scanner has it at a time.
-// `Drop` needs the bound, and may have none that the type lacks.
+// `Drop` needs the bound, and its bounds must be those of the type.
 struct Counts<R: RegistryRef>(R);
 
 impl<R: RegistryRef> Counts<R> {

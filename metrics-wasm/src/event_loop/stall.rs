@@ -29,10 +29,10 @@ pub struct Stall {
     pub duration: Duration,
     /// Where the report comes from.
     pub source: StallSource,
-    /// How much of it measured polls took. The rest was other work, as far as a listener was registered when it began.
+    /// How long measured polls ran during the stall. If a listener was registered when it began, the rest was other work.
     pub measured: Duration,
-    /// Where the task of the poll was spawned, or that of the longest measured poll during the stall. Unknown if no measured poll
-    /// ran; see [`resolve`](crate::location::resolve).
+    /// The spawn location of the polled task, or that of the longest measured poll during the stall. Unknown if no measured poll ran; see
+    /// [`resolve`](crate::location::resolve).
     pub spawn_location: LocationId,
 }
 

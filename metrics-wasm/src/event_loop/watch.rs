@@ -184,7 +184,7 @@ impl Watch {
         Ok(())
     }
 
-    /// The page is about to stop running, or it runs again. What was measured meanwhile is no sample.
+    /// The page is about to stop running, or it runs again. Times that were measured in between are not sampled.
     fn interrupt(&self) {
         self.interrupted.set(true);
         self.lateness.borrow_mut().interrupt();

@@ -36,7 +36,7 @@ impl Options {
     /// Reads the argument of the constructor.
     ///
     /// # Errors
-    /// Returns what is wrong with it.
+    /// Returns a description of the error.
     pub(super) fn read(value: &JsValue) -> Result<Self, String> {
         const EXPECTED: &str = "options must be an object such as { name: \"main\", period: 50 }";
         if value.is_undefined() {
@@ -51,7 +51,7 @@ impl Options {
     /// The period of the timer, if there is one.
     ///
     /// # Errors
-    /// Returns what is wrong with it.
+    /// Returns a description of the error.
     pub(super) fn period(&self) -> Result<Option<Duration>, String> {
         let Some(ms) = self.period else { return Ok(None) };
         let period = Duration::try_from_secs_f64(ms / 1e3).ok();

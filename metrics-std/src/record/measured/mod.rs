@@ -46,7 +46,8 @@ pin_project! {
     /// - A [`task`](Self::task) counts as spawned when it is wrapped, and as ended once: completed when it returns `Ready`, panicked
     ///   when one of its polls panics, cancelled when it is dropped before either. Wrap a future once: a wrapper inside a wrapped task
     ///   is another task, whose polls are counted as nested polls and not timed.
-    /// - A [`root`](Self::root) counts only its polls, as root polls, and shows them in the live record. Until the first one is wrapped, the number of root polls is `None`.
+    /// - A [`root`](Self::root) counts only its polls, as root polls, and shows them in the live record. Until the first one is wrapped,
+    ///   the number of root polls is `None`.
     /// - Schedule latency is the time from the first wake since the last poll began to the next poll. A poll without a wake has none, such
     ///   as a poll by a `select!` that polls all its branches.
     ///
