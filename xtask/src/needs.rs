@@ -25,7 +25,7 @@ pub(crate) enum Need {
     Component(&'static str, &'static str),
     /// rustup's nightly toolchain.
     Nightly,
-    /// A program from crates.io, built under `target/tools`, in this version if it is available.
+    /// A program from the package registry, built under `target/tools`, in this version if it is available.
     CargoTool(&'static str, &'static str),
     /// wasm-bindgen's command-line tools, in exactly the version of `Cargo.lock`.
     WasmBindgen,

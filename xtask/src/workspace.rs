@@ -15,7 +15,7 @@ pub(crate) fn target_dir() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
-/// Returns the directory of the tools that the matrix builds from crates.io, inside the target directory.
+/// Returns the directory of the tools that the matrix builds from the package registry, inside the target directory.
 pub(crate) fn tools_dir() -> PathBuf {
     target_dir().join("tools")
 }

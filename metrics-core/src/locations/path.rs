@@ -15,7 +15,7 @@ const HOMES: &[&str] = &["home", "Users"];
 /// use metrics_core::short_path;
 ///
 /// assert_eq!(short_path("src/main.rs"), "src/main.rs");
-/// let registry = "/build/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/";
+/// let registry = "/build/.cargo/registry/src/registry.example-0123456789abcdef/";
 /// assert_eq!(short_path(&format!("{registry}hyper-1.6.0/src/server/conn.rs")), "hyper-1.6.0/src/server/conn.rs");
 /// ```
 pub fn short_path(path: &str) -> &str {
@@ -68,7 +68,7 @@ mod tests {
             ("~", "ann"),
             ("/build/shop/examples/report.rs", "shop/examples/report.rs"),
             (
-                "~/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/tokio-1.45.0/src/task/spawn.rs",
+                "~/.cargo/registry/src/registry.example-0123456789abcdef/tokio-1.45.0/src/task/spawn.rs",
                 "tokio-1.45.0/src/task/spawn.rs",
             ),
             (
@@ -80,7 +80,7 @@ mod tests {
                 "std/src/thread/mod.rs",
             ),
             (
-                "%\\.cargo\\registry\\src\\index.crates.io-1949cf8c6b5b557f\\h2-0.4.7\\src\\lib.rs",
+                "%\\.cargo\\registry\\src\\registry.example-0123456789abcdef\\h2-0.4.7\\src\\lib.rs",
                 "h2-0.4.7\\src\\lib.rs",
             ),
             ("C:\\shop\\report.rs", "shop\\report.rs"),

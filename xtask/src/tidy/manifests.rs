@@ -78,7 +78,7 @@ pub(super) fn check(sources: &[Source]) -> Result<Vec<Problem>> {
                 "add one line",
             ));
         }
-        // crates.io shows and packages only files in the crate's own directory.
+        // The registry shows and packages only files in the crate's own directory.
         for licence in LICENCES.iter().filter(|_| member.published) {
             let link = format!("{}/{licence}", member.dir);
             if text_of(sources, &link).is_empty() {
