@@ -374,6 +374,8 @@ fn a_reader_finds_locations_that_appear_between_others() {
 mod wire {
     use super::*;
     use metrics_core::HeapStorage;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn loaded(capacity: usize) -> Snapshot<HeapStorage> {
         let clock = Hand::default();
