@@ -3,7 +3,7 @@
 
 use core::panic::Location;
 use metrics_std::location::{MAX_NAMES, intern, intern_name, name};
-use metrics_std::metrics_core::{LocationColumn, LocationKind, LocationSnapshot};
+use metrics_std::metrics_core::{LocationColumn, LocationKind, LocationSnapshot, SampleValue};
 use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
 use metrics_std::{Builder, Clock, HeapStorage, LocationId, Measured, MetricSet, PollStart};
 use tokio::runtime;
@@ -173,4 +173,39 @@ fn names_beyond_the_limit_share_a_number() {
     assert!(numbers[MAX_NAMES..].iter().all(|&number| number == other));
     assert_eq!(name(other), Some("other names"));
     assert_eq!(intern_name("name 7"), numbers[7]);
+}
+
+#[track_caller]
+fn here() -> &'static Location<'static> {
+    Location::caller()
+}
+
+#[test]
+fn each_written_location_is_one_series() {
+    let [first, second] = [here(), here()];
+    assert_eq!(first.line(), second.line());
+    let builder = Builder::new().measures(MetricSet::ALL).locations(4_096);
+    let built = metrics_std::build(builder, Clock::new(), metrics_std::NoProbe).unwrap();
+    let worker = &built.workers[0];
+    let same_line = [first, second].map(intern);
+    let names = ["other", "other names", "unknown"].map(intern_name);
+    for spawn_location in [&same_line[..], &names, &[LocationId::UNKNOWN]].concat() {
+        worker.start_poll(PollStart {
+            scheduled_at: None,
+            spawn_location,
+        });
+        worker.end_poll();
+    }
+    worker.submit();
+    let mut polls = Vec::new();
+    built.metrics.snapshot().visit_locations(usize::MAX, |sample| {
+        if let (SampleValue::Number(value @ 1..), "location_poll_count") = (sample.value, sample.metric.name)
+        {
+            polls.push((sample.location.unwrap().to_owned(), value));
+        }
+    });
+    polls.sort();
+    let line = format!("{}:{}", first.file(), first.line());
+    let expected = [(line.as_str(), 2), ("other names", 2), ("unknown", 2)];
+    assert_eq!(polls, expected.map(|(name, polls)| (name.to_owned(), polls)));
 }
