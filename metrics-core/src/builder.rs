@@ -221,10 +221,11 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// Keeps the last `events` events of each worker: measured polls, parks and unparks. The number is rounded up to a
-    /// power of two. The default is 0: none are kept.
+    /// Keeps at least the last `events` events of each worker: measured polls, parks and unparks. Each worker has space
+    /// for one event more, rounded up to a power of two: 4,095 events use the memory in full. The default is 0: none are
+    /// kept.
     ///
-    /// An event takes 16 bytes on each worker, allocated when a slot is first leased. 4,096 events are a quarter of a
+    /// An event takes 16 bytes on each worker, allocated when a slot is first leased. 4,095 events are a quarter of a
     /// millisecond of the shortest polls, and seconds of a service under load. Only polls whose time is measured
     /// ([`poll_time_sampling`](Self::poll_time_sampling)) are recorded. Fixed storage keeps none.
     pub const fn flight_recorder(mut self, events: usize) -> Self {

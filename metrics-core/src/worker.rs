@@ -231,7 +231,9 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
             locations.start_poll(outcome.recorded.nanos());
         }
         if let Some(flight) = &self.flight {
-            flight.start_poll(outcome.recorded.nanos());
+            // The end of the poll takes the latency only if it records an event.
+            let latency = outcome.recorded.nanos();
+            flight.start_poll(latency.filter(|_| hooks.flags().is_measured()));
         }
         // Serve a second request without an end of a poll in between here, or the pending count would overflow.
         if outcome.due && hooks.ask_for_submit(true) {

@@ -129,18 +129,63 @@ fn a_scripted_load_gives_the_exact_events() {
 
 #[test]
 fn new_events_overwrite_the_oldest() {
+    // One place is left for the next event, and the number of places is rounded up to a power of two.
+    for (requested, kept) in [(1, 1), (3, 3), (4, 7)] {
+        let clock = Hand::default();
+        let registry = builder().flight_recorder(requested).build(clock.clone()).unwrap();
+        let worker = Worker::lease(Arc::clone(&registry), 0).unwrap();
+        for number in 1..=10 {
+            poll(&worker, &clock, QUICK, number);
+        }
+        let recording = recording(&registry).unwrap();
+        let durations: Vec<_> = events(&recording, 0).iter().map(|event| event.3).collect();
+        let last: Vec<_> = (11 - kept..=10).collect();
+        assert_eq!(durations, last, "{requested} events");
+        assert!(recording.threads[0].has_overwritten);
+    }
+}
+
+#[test]
+fn an_event_after_the_time_of_the_copy_keeps_its_start() {
     let clock = Hand::default();
-    // Rounded up to four.
     let registry = builder().flight_recorder(3).build(clock.clone()).unwrap();
     let worker = Worker::lease(Arc::clone(&registry), 0).unwrap();
-    for number in 1..=10 {
-        poll(&worker, &clock, QUICK, number);
-    }
+    clock.set(1_000);
+    poll(&worker, &clock, QUICK, 10);
+    // The clock of the core that copies is behind.
+    clock.set(900);
     let recording = recording(&registry).unwrap();
-    let durations: Vec<_> = events(&recording, 0).iter().map(|event| event.3).collect();
-    // The place of the next event counts as being written.
-    assert_eq!(durations, [8, 9, 10]);
-    assert!(recording.threads[0].has_overwritten);
+    assert_eq!(
+        events(&recording, 0),
+        [(FlightEventKind::Poll, 1_000, 1, 10, None)]
+    );
+    assert_eq!(recording.span(), Some(Duration::ZERO));
+}
+
+#[test]
+fn an_event_has_the_latency_of_its_own_poll() {
+    let clock = Hand::default();
+    let registry = builder()
+        .flight_recorder(3)
+        .poll_time_sampling(Sampling::Off)
+        .build(clock.clone())
+        .unwrap();
+    let worker = Worker::lease(Arc::clone(&registry), 0).unwrap();
+    clock.set(1_000);
+    worker.start_poll(PollStart {
+        scheduled_at: Some(Timestamp::from_ticks(900)),
+        spawn_location: QUICK,
+    });
+    worker.end_poll();
+    registry.switches().set_schedule_latency(Sampling::Off);
+    registry.switches().set_poll_time(Sampling::Every);
+    worker.submit();
+    poll(&worker, &clock, QUICK, 10);
+    let recording = recording(&registry).unwrap();
+    assert_eq!(
+        events(&recording, 0),
+        [(FlightEventKind::Poll, 1_000, 1, 10, None)]
+    );
 }
 
 #[test]

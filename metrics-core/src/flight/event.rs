@@ -45,6 +45,9 @@ const MAX_LOCATION: u32 = (1 << 14) - 1;
 const UNMEASURED: u32 = u32::MAX;
 /// The bits of a start in ticks that an event keeps: the reader completes them from its own time.
 const START_BITS: u32 = 48;
+/// How far in ticks a start may be after the reader's time: the reader reads its clock before it copies the events, and the
+/// clocks of two cores may disagree.
+const AHEAD: u64 = 1 << 40;
 
 /// An event as a hook records it: times in nanoseconds, except for the start.
 #[derive(Clone, Copy, Debug)]
@@ -83,15 +86,16 @@ impl FlightEvent {
     /// Creates the event from its words, as read at `now`.
     pub(super) fn from_words([low, word, duration, latency]: Words, now: u64) -> Self {
         let start = u64::from(word >> 16) << 32 | u64::from(low);
-        // The last time before `now` that has these bits.
-        let ago = now.wrapping_sub(start) & ((1 << START_BITS) - 1);
+        // The last time up to `latest` that has these bits.
+        let latest = now.wrapping_add(AHEAD);
+        let ago = latest.wrapping_sub(start) & ((1 << START_BITS) - 1);
         Self {
             kind: match word & 0b11 {
                 0 => FlightEventKind::Poll,
                 1 => FlightEventKind::Park,
                 _ => FlightEventKind::Unpark,
             },
-            start: Timestamp::from_ticks(now.wrapping_sub(ago)),
+            start: Timestamp::from_ticks(latest.wrapping_sub(ago)),
             location: LocationId::from_u32(word >> 2 & MAX_LOCATION),
             duration: Duration::from_nanos(duration.into()),
             schedule_latency: (latency != UNMEASURED).then(|| Duration::from_nanos(latency.into())),
@@ -112,6 +116,9 @@ pub struct ThreadRecording {
 }
 
 /// A copy of the last events of every worker.
+///
+/// An event keeps the low 48 bits of its start in ticks. An event that began more than 2^48 - 2^40 ticks before the copy,
+/// which is a day on a clock of 3 GHz and three days on one of nanoseconds, therefore appears to be more recent than it is.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FlightRecording {

@@ -31,11 +31,13 @@ pub(crate) struct Copied {
 }
 
 impl FlightRing {
-    /// Creates an empty ring for this many events, rounded up to a power of two.
+    /// Creates an empty ring that returns at least the last `events` events.
     pub(crate) fn new(events: usize) -> Self {
         let cells = || [(); 4].map(|()| AtomicU32::new(0));
+        // `copy` leaves out the oldest event, over which the writer may be writing the next one.
+        let capacity = (events + 1).next_power_of_two();
         Self {
-            events: (0..events.next_power_of_two()).map(|_| cells()).collect(),
+            events: (0..capacity).map(|_| cells()).collect(),
             written: WholeU64::new(0),
         }
     }
@@ -63,7 +65,7 @@ impl FlightRing {
         self.written.store_release(number.wrapping_add(1));
     }
 
-    /// Copies the events. `now` is a timestamp in ticks, not before the last event.
+    /// Copies the events. `now` is a timestamp in ticks, about that of the copy.
     pub(crate) fn copy(&self, now: u64) -> Copied {
         let capacity = self.events.len() as u64;
         // In the middle of a carry, no number is known: a reader a moment earlier would have seen fewer events.

@@ -18,7 +18,8 @@ trait Ring: Send + Sync + 'static {
 
 impl Ring for FlightRing {
     fn new() -> Self {
-        Self::new(2)
+        // Two places: one for the event that is returned, and one for the event that is written.
+        Self::new(1)
     }
 
     fn push(&self, number: u32) {

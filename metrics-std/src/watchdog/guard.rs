@@ -61,7 +61,7 @@ struct Running {
 /// use metrics_std::watchdog::{StallPhase, watch_stalls};
 /// use metrics_std::{Builder, Clock, build_wrapped};
 ///
-/// let metrics = build_wrapped(Builder::new().flight_recorder(4_096), Clock::new())?;
+/// let metrics = build_wrapped(Builder::new().flight_recorder(4_095), Clock::new())?;
 /// let recorder = metrics.clone();
 /// let _watchdog = watch_stalls(&metrics, Duration::from_millis(20), move |stall| {
 ///     if let (StallPhase::Ongoing, Some(recording)) = (stall.phase, recorder.flight_recording()) {

@@ -64,7 +64,7 @@ fn locations(metrics: Metrics) -> Metrics {
 }
 
 fn recorder(metrics: Metrics) -> Metrics {
-    both(metrics).flight_recorder(4_096)
+    both(metrics).flight_recorder(4_095)
 }
 
 fn off(metrics: Metrics) -> Metrics {
