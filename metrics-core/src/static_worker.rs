@@ -183,7 +183,8 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
     /// Polls a future as a task of this worker, and records each poll. For executors whose polls call no hooks.
     ///
     /// It allocates nothing: the result contains the future and a copy of this reference. The schedule latency is not
-    /// recorded, because no waker is wrapped.
+    /// recorded, because no waker is wrapped. A measured future that is polled inside a poll of this worker is part of
+    /// that poll, and is counted as a nested poll.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -207,6 +208,10 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
     pub async fn measure<F: Future>(self, spawn_location: LocationId, future: F) -> F::Output {
         let mut future = pin!(future);
         poll_fn(|cx| {
+            if self.hooks(&self.registry.clock).flags().is_polling() {
+                self.write(|hooks| hooks.count(|counters| &counters.nested_polls, 1));
+                return future.as_mut().poll(cx);
+            }
             self.start_poll(PollStart {
                 spawn_location,
                 ..PollStart::default()

@@ -118,3 +118,28 @@ fn a_measured_future_records_each_of_its_polls() {
         (3, 30)
     );
 }
+
+#[test]
+fn a_measured_future_within_a_poll_is_a_nested_poll() {
+    use core::future::{Future, ready};
+    use core::pin::pin;
+    use core::task::{Context, Waker};
+    use metrics_core::LocationId;
+
+    static METRICS: Registry<StaticStorage<1, BUCKETS>, TestClock> = Registry::new(&CONFIG, TestClock::new());
+    let worker = METRICS.worker(0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    let outer = async {
+        METRICS.clock().advance(10);
+        worker.measure(LocationId::from_u32(8), ready(())).await;
+        METRICS.clock().advance(20);
+    };
+    let mut measured = pin!(worker.measure(LocationId::from_u32(7), outer));
+    let poll = measured.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(poll.is_ready());
+    let snapshot = RuntimeMetrics::new(&METRICS).snapshot();
+    let worker = snapshot.worker(0).unwrap();
+    assert_eq!((worker.poll_count(), worker.nested_polls()), (Some(1), Some(1)));
+    let poll_time = worker.poll_time().unwrap().histogram();
+    assert_eq!((poll_time.count(), poll_time.sum()), (1, 30));
+}

@@ -136,7 +136,6 @@ impl Flags {
     }
 
     /// Returns `true` during a poll.
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     #[inline(always)]
     pub(crate) fn is_polling(self) -> bool {
         self.0 & POLLING != 0
