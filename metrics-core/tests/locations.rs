@@ -426,12 +426,27 @@ mod wire {
             ("poll_count", "9"),
             ("longest_poll", "20001"),
             ("longest_schedule_latency", "1001"),
+            ("measured_latencies", "11"),
+            ("measured_latencies", "0"),
         ] {
             let mut json = serde_json::to_value(loaded(8)).unwrap();
             json["locations"][0][field] = value.into();
             assert!(
                 serde_json::from_value::<Snapshot<HeapStorage>>(json).is_err(),
                 "{field}"
+            );
+        }
+        for field in [
+            "poll_time",
+            "longest_poll",
+            "schedule_latency",
+            "longest_schedule_latency",
+        ] {
+            let mut json = serde_json::to_value(loaded(8)).unwrap();
+            json["locations"][0][field] = serde_json::Value::Null;
+            assert!(
+                serde_json::from_value::<Snapshot<HeapStorage>>(json).is_err(),
+                "{field} without a value"
             );
         }
         let mut json = serde_json::to_value(loaded(8)).unwrap();

@@ -53,6 +53,17 @@ impl<S: Storage> Serialize for LocationSnapshot<S> {
 impl<'de, S: Storage> Deserialize<'de> for LocationSnapshot<S> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fields = Fields::<S>::deserialize(deserializer)?;
+        let is_measured = fields.poll_time_buckets.iter().any(|&U64(count)| count != 0);
+        let has_latency = fields.measured_latencies.0 != 0;
+        if fields.poll_time.is_some() != is_measured
+            || fields.longest_poll.is_some() != is_measured
+            || fields.schedule_latency.is_some() != has_latency
+            || fields.longest_schedule_latency.is_some() != has_latency
+        {
+            return Err(D::Error::custom(
+                "a location has a time if and only if polls of it were measured",
+            ));
+        }
         let nanos = |time: Option<U64>| time.map_or(0, |U64(nanos)| nanos);
         let location = Self {
             kind: fields.kind,
@@ -91,6 +102,9 @@ impl<S: Storage> LocationSnapshot<S> {
         }
         if measured.is_none_or(|measured| measured > values.polls) {
             return Err("more polls of a location were measured than there were");
+        }
+        if values.latencies > values.polls {
+            return Err("more schedule latencies of a location were measured than there were polls");
         }
         if values.longest_poll > values.poll_time || values.longest_latency > values.latency {
             return Err("one poll of a location took longer than all of them together");
