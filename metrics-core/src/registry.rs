@@ -71,7 +71,6 @@ pub struct RegistryInfo<N> {
     /// The number of spawn locations with rows of their own; zero if there are no rows.
     pub(crate) locations: usize,
     /// The number of events that each worker keeps; zero if none.
-    #[cfg_attr(not(feature = "alloc"), allow(dead_code))]
     pub(crate) flight_events: usize,
 }
 
@@ -210,6 +209,16 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
     /// Returns the number of spawn locations with entries of their own; zero if no metrics are kept per location.
     pub fn location_capacity(&self) -> usize {
         self.info.locations
+    }
+
+    /// Returns the number of events that the flight recorder keeps per worker; zero if there is no flight recorder.
+    pub fn flight_recorder_capacity(&self) -> usize {
+        self.info.flight_events
+    }
+
+    /// Returns the minimum time between two submits at the end of a poll, rounded to the ticks of the clock.
+    pub fn submit_interval(&self) -> Duration {
+        Duration::from_nanos(self.info.scale.nanos_of(self.info.interval))
     }
 
     /// Returns the counters for code that runs on no worker.

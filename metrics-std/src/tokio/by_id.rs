@@ -1,5 +1,6 @@
 //! The measured runtimes of this process that have not shut down, by Tokio's runtime ID.
 
+use core::time::Duration;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use metrics_core::{HistogramConfig, Sampling};
@@ -25,6 +26,8 @@ pub(super) struct Options {
     layouts: [Option<HistogramConfig>; 3],
     sampling: [Sampling; 2],
     locations: usize,
+    flight_events: usize,
+    submit_interval: Duration,
     clock: Clock,
 }
 
@@ -42,6 +45,8 @@ impl Options {
             layouts: layouts.map(Option::<&_>::cloned),
             sampling: [switches.poll_time(), switches.schedule_latency()],
             locations: registry.location_capacity(),
+            flight_events: registry.flight_recorder_capacity(),
+            submit_interval: registry.submit_interval(),
             clock: registry.clock().clone(),
         }
     }
@@ -51,6 +56,8 @@ impl Options {
             && self.layouts == other.layouts
             && self.sampling == other.sampling
             && self.locations == other.locations
+            && self.flight_events == other.flight_events
+            && self.submit_interval == other.submit_interval
             && self.clock.is_same(&other.clock)
     }
 }

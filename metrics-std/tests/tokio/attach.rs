@@ -210,6 +210,8 @@ fn attaching_with_other_options_is_an_error() {
         adapter().clock(Clock::custom(ManualClock::new())),
         adapter().configure(|builder| builder.poll_time(linear)),
         adapter().configure(|builder| builder.locations(8)),
+        adapter().configure(|builder| builder.flight_recorder(64)),
+        adapter().configure(|builder| builder.submit_interval(Duration::from_secs(1))),
         adapter().configure(|builder| builder.poll_time_sampling(metrics_std::Sampling::Off)),
     ];
     for other in others {
