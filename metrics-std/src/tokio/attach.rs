@@ -34,7 +34,8 @@ use crate::{Registry, RuntimeMetrics};
 /// Several callers may attach to one runtime: with equal options, all of them get readers of the same metrics.
 ///
 /// To detect the end of the runtime, this function spawns a task that never completes. The task is not counted. The user's own task hooks,
-/// which exist under `--cfg tokio_unstable`, are called for it.
+/// which exist under `--cfg tokio_unstable`, are called for it. Such a hook, and a [custom](crate::Clock::custom) clock, must not attach to
+/// a runtime: its call would wait for this one, without end.
 ///
 /// # Errors
 /// Returns an [`AttachError`] if the runtime is already measured with other options, or has shut down.
@@ -115,7 +116,8 @@ impl From<ConfigError> for AttachError {
     }
 }
 
-/// Held while a runtime is looked up and added, so that two threads do not both add it.
+/// Held while a runtime is looked up and added, so that two threads do not both add it. The user's clock and task hooks are called while
+/// it is held.
 static ATTACHING: Mutex<()> = Mutex::new(());
 
 /// Returns the reader of a runtime: the existing one, or a new one that records in `registry`.

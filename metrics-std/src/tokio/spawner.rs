@@ -78,16 +78,19 @@ impl Spawner {
     /// Returns a spawner on the current runtime, or `None` outside a runtime and in a runtime that is not measured.
     #[inline]
     pub(super) fn current() -> Option<Self> {
-        if RECORDING {
-            Self::find(Handle::try_current().ok()?)
-        } else {
-            None
+        // Without the feature `record`, not even the handle is looked up.
+        if !RECORDING {
+            return None;
         }
+        Self::find(Handle::try_current().ok()?)
     }
 
     /// Returns a spawner on `runtime`, or `None` if that is not measured.
     #[inline]
     pub(super) fn find(runtime: Handle) -> Option<Self> {
+        if !RECORDING {
+            return None;
+        }
         let id = runtime.id();
         let is_of_runtime =
             |target: &_| TokioLeases::of(target).is_some_and(|leases: &TokioLeases| leases.is_of_id(id));
