@@ -149,6 +149,36 @@ fn a_blocked_worker_does_not_block_the_pages_which_are_no_tasks() {
 }
 
 #[test]
+fn the_dashboard_of_a_mounted_router_loads_its_files() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let spawner = attach(runtime.handle()).unwrap().spawner;
+    let app = Router::new()
+        .nest_service("/ops/internal", Pages::new(&metrics()).router())
+        .nest("/nested/", Pages::new(&metrics()).router());
+    let _inside = runtime.enter();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind(LOCAL)).unwrap();
+    let address = listener.local_addr().unwrap();
+    runtime.spawn(metrics_std::axum::serve(listener, app, &spawner).into_future());
+    let get = |path: &str| send(address, "GET", path, "Host: service.example\r\n");
+
+    let redirect = get("/ops/internal");
+    assert_eq!(redirect.status, 307);
+    // Relative to `/ops/`, which a proxy may have mounted elsewhere.
+    assert_eq!(redirect.header("location"), Some("./internal/"));
+    for mounted in ["/ops/internal/", "/nested/"] {
+        let page = get(mounted);
+        assert_eq!(page.status, 200, "{mounted}");
+        assert!(page.body.contains("src=\"dashboard.js\""), "{}", page.body);
+        let script = get(&format!("{mounted}dashboard.js"));
+        assert_eq!(script.status, 200, "{mounted}");
+        assert_eq!(
+            script.header("content-type"),
+            Some("text/javascript; charset=utf-8")
+        );
+    }
+}
+
+#[test]
 fn the_pages_can_be_mounted_in_a_service() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let spawner = attach(runtime.handle()).unwrap().spawner;

@@ -1,7 +1,9 @@
 //! The dashboard's static files, compiled into the program.
 
 use axum::Router;
+use axum::extract::OriginalUri;
 use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -15,9 +17,10 @@ macro_rules! file {
     };
 }
 
-/// The path, content type and text of each file. The page requests its snapshots at the relative path `snapshot`.
-const FILES: [(&str, &str, &str); 8] = [
-    ("/", HTML, file!("index.html")),
+const PAGE: &str = file!("index.html");
+
+/// The path, content type and text of each file that the page loads.
+const FILES: [(&str, &str, &str); 7] = [
     ("/dashboard.js", JAVASCRIPT, file!("dashboard.js")),
     ("/histogram.js", JAVASCRIPT, file!("histogram.js")),
     ("/icon.svg", SVG, file!("icon.svg")),
@@ -29,9 +32,17 @@ const FILES: [(&str, &str, &str); 8] = [
 
 /// Returns a router that serves the files.
 pub(super) fn router() -> Router {
-    FILES
-        .into_iter()
-        .fold(Router::new(), |router, (path, kind, text)| {
-            router.route(path, get(async move || ([(CONTENT_TYPE, kind)], text)))
-        })
+    FILES.into_iter().fold(
+        Router::new().route("/", get(page)),
+        |router, (path, kind, text)| router.route(path, get(async move || ([(CONTENT_TYPE, kind)], text))),
+    )
+}
+
+/// Returns the page. It requests its files and snapshots at relative paths, so its own path must end in a slash: if the router is mounted
+/// at `/internal`, a request of that path is redirected.
+async fn page(OriginalUri(uri): OriginalUri) -> Response {
+    match uri.path().rsplit_once('/') {
+        Some((_, last)) if !last.is_empty() => Redirect::temporary(&format!("./{last}/")).into_response(),
+        _ => ([(CONTENT_TYPE, HTML)], PAGE).into_response(),
+    }
 }

@@ -149,6 +149,18 @@ impl Pages {
     }
 
     /// Returns the pages as a router, to mount inside a service with `Router::nest_service` or `Router::merge`.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use metrics_std::serve::Pages;
+    /// # let metrics = metrics_std::build_wrapped(metrics_std::Builder::new(), metrics_std::Clock::new())?;
+    /// let service = axum::Router::<()>::new().nest_service("/internal", Pages::new(&metrics).router());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The dashboard is then at `/internal/`, and `/internal` redirects to it. `Router::nest` serves only one of these paths: pass it
+    /// `/internal/`, with the slash.
     pub fn router(self) -> Router {
         let origin = self.origin;
         self.router.layer(from_fn(move |request: Request, next: Next| {
