@@ -7,6 +7,8 @@ mod sources;
 pub use edges::{Edges, EdgesError};
 pub(crate) use families::{Exported, Series, Value, families};
 pub use sources::DuplicateName;
+#[cfg(feature = "serve")]
+pub(crate) use sources::ReaderPool;
 pub(crate) use sources::Sources;
 
 /// Exporters write durations in seconds. This is the nearest double for anything below 104 days.

@@ -34,7 +34,7 @@ impl Sources {
         R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
         P: Probe + Clone + Send + Sync + 'static,
     {
-        Self(vec![Box::new(Exported::new(metrics))])
+        Self(vec![Box::new(ReaderPool::new(metrics))])
     }
 
     pub(crate) fn all<R, P>(list: &Runtimes<R, P>) -> Self
@@ -55,7 +55,7 @@ impl Sources {
                 name: metrics.name().to_owned(),
             });
         }
-        self.0.push(Box::new(Exported::new(metrics)));
+        self.0.push(Box::new(ReaderPool::new(metrics)));
         Ok(())
     }
 
@@ -112,21 +112,21 @@ trait Source: Send + Sync {
 }
 
 /// A runtime and its readers. Reusing a reader ensures that no counter decreases from one export to the next.
-struct Exported<R: RegistryRef<Storage = HeapStorage>, P> {
+pub(crate) struct ReaderPool<R: RegistryRef<Storage = HeapStorage>, P> {
     metrics: RuntimeMetrics<R, P>,
     /// One reader per concurrent export. The lock is not held during a call of the probe, which may wait for another export.
     readers: Mutex<Vec<SnapshotReader<R, P>>>,
 }
 
-impl<R: RegistryRef<Storage = HeapStorage>, P: Probe + Clone> Exported<R, P> {
-    fn new(metrics: RuntimeMetrics<R, P>) -> Self {
+impl<R: RegistryRef<Storage = HeapStorage>, P: Probe + Clone> ReaderPool<R, P> {
+    pub(crate) fn new(metrics: RuntimeMetrics<R, P>) -> Self {
         Self {
             metrics,
             readers: Mutex::default(),
         }
     }
 
-    fn read_one(&self) -> Snapshot {
+    pub(crate) fn read_one(&self) -> Snapshot {
         let lock = || self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         let reader = lock().pop();
         let mut reader = reader.unwrap_or_else(|| self.metrics.reader());
@@ -136,7 +136,7 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe + Clone> Exported<R, P> {
     }
 }
 
-impl<R, P> Source for Exported<R, P>
+impl<R, P> Source for ReaderPool<R, P>
 where
     R: RegistryRef<Storage = HeapStorage> + Send + Sync,
     P: Probe + Clone + Send + Sync,
@@ -153,7 +153,7 @@ where
 /// The runtimes that a list contains at the time of an export.
 struct Listed<R: RegistryRef<Storage = HeapStorage>, P> {
     list: Runtimes<R, P>,
-    exported: Mutex<Vec<Arc<Exported<R, P>>>>,
+    exported: Mutex<Vec<Arc<ReaderPool<R, P>>>>,
 }
 
 impl<R: RegistryRef<Storage = HeapStorage>, P> Listed<R, P> {
@@ -171,10 +171,10 @@ where
     P: Probe + Clone,
 {
     /// Returns the runtimes that are listed now, with the readers of the last export.
-    fn exported(&self) -> Vec<Arc<Exported<R, P>>> {
+    fn exported(&self) -> Vec<Arc<ReaderPool<R, P>>> {
         let mut exported = self.exported.lock().unwrap_or_else(PoisonError::into_inner);
         let listed = self.list.all().into_iter().map(|metrics| {
-            let same = |known: &&Arc<Exported<R, P>>| {
+            let same = |known: &&Arc<ReaderPool<R, P>>| {
                 core::ptr::eq(
                     &raw const **known.metrics.registry(),
                     &raw const **metrics.registry(),
@@ -182,7 +182,7 @@ where
             };
             match exported.iter().find(same) {
                 Some(known) => Arc::clone(known),
-                None => Arc::new(Exported::new(metrics)),
+                None => Arc::new(ReaderPool::new(metrics)),
             }
         });
         *exported = listed.collect();

@@ -68,6 +68,7 @@ use axum::{Json, Router};
 use prometheus_client::registry::Registry;
 
 use crate::RuntimeMetrics;
+use crate::export::ReaderPool;
 use crate::prometheus::{RuntimeCollector, endpoint};
 
 pub use self::server::Server;
@@ -111,10 +112,11 @@ impl Pages {
     pub fn new(metrics: &RuntimeMetrics) -> Self {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(RuntimeCollector::new(metrics.clone())));
-        let metrics = metrics.clone();
+        // The readers are reused, so that no counter decreases from one request to the next.
+        let readers = Arc::new(ReaderPool::new(metrics.clone()));
         let router = dashboard::router()
             .route("/metrics", endpoint(Arc::new(registry)))
-            .route("/snapshot", get(async move || Json(metrics.snapshot())));
+            .route("/snapshot", get(async move || Json(readers.read_one())));
         Self {
             router,
             hosts: Vec::new(),
