@@ -5,6 +5,7 @@ use axum::Router;
 use axum::http::HeaderValue;
 use axum::routing::get;
 use core::net::SocketAddr;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use metrics_std::serve::{Pages, Server, start};
 use metrics_std::tokio::{MeasuredRuntime, attach};
@@ -123,6 +124,56 @@ fn a_connection_without_headers_is_closed() {
 }
 
 #[test]
+fn a_header_timeout_has_no_upper_limit() {
+    let pages = Pages::new(&metrics()).header_timeout(Duration::MAX);
+    let server = pages.start(LOCAL).unwrap();
+    assert_eq!(ask(&server, "GET", "/snapshot").status, 200);
+}
+
+#[test]
+fn further_connections_wait_until_one_of_64_ends() {
+    const ALL: usize = 96;
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (begun, has_begun) = mpsc::channel();
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let waits = get({
+        let (most, gate) = (Arc::clone(&most), Arc::clone(&gate));
+        async move || {
+            most.fetch_max(running.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            begun.send(()).unwrap();
+            gate.acquire().await.unwrap().forget();
+            running.fetch_sub(1, Ordering::Relaxed);
+        }
+    });
+    let pages = Pages::new(&metrics()).map_router(|router| router.route("/waits", waits));
+    let server = pages.start(LOCAL).unwrap();
+    let connections: Vec<_> = (0..ALL)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.local_addr()).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream
+                .write_all(b"GET /waits HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                .unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..64 {
+        has_begun.recv_timeout(PATIENCE).unwrap();
+    }
+    for _ in 64..ALL {
+        gate.add_permits(1);
+        has_begun.recv_timeout(PATIENCE).unwrap();
+    }
+    assert_eq!(most.load(Ordering::Relaxed), 64);
+    gate.add_permits(64);
+    for mut connection in connections {
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+}
+
+#[test]
 fn a_blocked_worker_does_not_block_the_pages_which_are_no_tasks() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -237,6 +288,49 @@ fn a_handler_that_blocks_does_not_block_the_shutdown() {
     let error = server.shutdown(timeout).unwrap_err();
     assert_eq!(error.timeout, timeout);
     drop(end);
+}
+
+#[test]
+fn a_handler_that_shuts_its_server_down_does_not_wait_for_itself() {
+    let server = Arc::new(Mutex::new(None::<Server>));
+    let (ended, has_ended) = mpsc::channel();
+    let ends = get({
+        let server = Arc::clone(&server);
+        async move || {
+            let server = server.lock().unwrap().take().unwrap();
+            ended.send(server.shutdown(Duration::ZERO)).unwrap();
+        }
+    });
+    let pages = Pages::new(&metrics()).map_router(|router| router.route("/ends", ends));
+    let started = pages.start(LOCAL).unwrap();
+    let address = started.local_addr();
+    *server.lock().unwrap() = Some(started);
+    let page = send(address, "GET", "/ends", "Host: localhost\r\n");
+    assert_eq!(page.status, 200);
+    assert_eq!(has_ended.recv().unwrap(), Ok(()));
+}
+
+/// Runs itself in a process that can't create threads: their stacks are too large.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_thread_that_the_system_refuses_is_an_error_inside_a_runtime_too() {
+    const CHILD: &str = "PAGES_TEST_WITHOUT_THREADS";
+    let name = "a_thread_that_the_system_refuses_is_an_error_inside_a_runtime_too";
+    if std::env::var_os(CHILD).is_some() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let result = runtime.block_on(async { start(&metrics(), LOCAL) });
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
+        return;
+    }
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--test-threads=1"])
+        .env(CHILD, "1")
+        .env("RUST_MIN_STACK", (1_u64 << 60).to_string())
+        .output()
+        .unwrap();
+    let output = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success(), "{output}");
+    assert!(output.contains("1 passed"), "{output}");
 }
 
 #[test]

@@ -14,7 +14,11 @@ pub(super) struct Hosts(Arc<[Box<str>]>);
 
 impl Hosts {
     pub(super) fn new(names: Vec<Box<str>>) -> Self {
-        Self(names.into())
+        let without_port = |name: Box<str>| match name.rsplit_once(':') {
+            Some((host, port)) if port.parse::<u16>().is_ok() => host.into(),
+            _ => name,
+        };
+        Self(names.into_iter().map(without_port).collect())
     }
 
     /// Runs the handler if the request names an allowed host.
@@ -61,8 +65,11 @@ mod tests {
 
     #[test]
     fn a_name_that_is_not_allowed_is_refused() {
-        let hosts = Hosts::new(vec!["metrics.internal".into()]);
+        let hosts = Hosts::new(vec!["metrics.internal".into(), "with.port:9090".into()]);
         for host in [
+            "with.port",
+            "with.port:9090",
+            "with.port:80",
             "127.0.0.1",
             "127.0.0.1:3000",
             "10.1.2.3:80",

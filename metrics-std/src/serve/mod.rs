@@ -45,9 +45,10 @@
 //! ```
 //!
 //! The server answers `GET` and `HEAD` only. It refuses a request whose `Host` is neither an IP address, nor `localhost`, nor a name that
-//! [`Pages::allow_host`] allows, so that a web page can't read the metrics through a name that it makes resolve to this machine. It closes
-//! a connection that has not sent a request's headers within 10 seconds. The responses have no CORS header unless
-//! [`Pages::allow_origin`] sets one, and a Content Security Policy under which the dashboard sends no request to another host.
+//! [`Pages::allow_host`] allows, so that a web page can't read the metrics through a name that it makes resolve to this machine. At most 64
+//! connections are open at a time; further ones wait. A connection carries one request, and the server closes it if it has not sent the
+//! headers within 10 seconds, and 60 seconds after it was accepted even if its response is not complete. The responses have no CORS header
+//! unless [`Pages::allow_origin`] sets one, and a Content Security Policy under which the dashboard sends no request to another host.
 
 mod dashboard;
 mod host;
@@ -126,7 +127,7 @@ impl Pages {
     }
 
     /// Allows requests to this host name, in addition to IP addresses and `localhost`. It does not apply to [`router`](Self::router),
-    /// whose server has names of its own.
+    /// whose server has names of its own. The port of a name such as `metrics.internal:9090` is ignored: every port is allowed.
     pub fn allow_host(mut self, name: impl Into<Box<str>>) -> Self {
         self.hosts.push(name.into());
         self
@@ -138,9 +139,11 @@ impl Pages {
         self
     }
 
-    /// Sets the time after which a connection that has not sent the headers of a request is closed. The default is 10 seconds.
+    /// Sets the time after which a connection that has not sent the headers of a request is closed. The default is 10 seconds, and
+    /// a timeout of more than 60 seconds has the effect of 60 seconds, after which every connection is closed.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
-        self.header_timeout = timeout;
+        // hyper adds it to the current time, and panics if the sum overflows.
+        self.header_timeout = timeout.min(server::CONNECTION_TIMEOUT);
         self
     }
 
