@@ -18,7 +18,7 @@
 //! - A histogram gets the samples since the last call, each as the largest value of its recorded bucket; in the last bucket, which has no
 //!   upper end, as the largest value of all. The number of samples is exact. Their sum and their quantiles are too large by at most the
 //!   width of a bucket: with the default layout a quarter, for samples from 100 ns to 60 s.
-//! - A runtime that has ended keeps its last values.
+//! - A runtime that has ended keeps its last values. The counters of a runtime that replaces it under the same name go on from there.
 
 use crate::Runtimes;
 use crate::export::{DuplicateName, Exported, Series, Sources, Value, families, in_seconds};
@@ -28,18 +28,33 @@ use metrics_core::{
     HeapStorage, HistogramSnapshot, Metric, MetricKind, MetricUnit, Probe, RegistryRef, RuntimeMetrics,
 };
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, TryLockError};
 
 /// Publishes the metrics of one or more runtimes to a recorder of the crate `metrics`.
 pub struct FacadePublisher {
     sources: Sources,
     each_worker: bool,
-    /// The buckets of each histogram at the last call.
-    published: Mutex<HashMap<Key, Published>>,
+    published: Mutex<Published>,
+}
+
+/// The values at the last call.
+#[derive(Default)]
+struct Published {
+    counters: HashMap<Key, PublishedCounter>,
+    histograms: HashMap<Key, PublishedHistogram>,
 }
 
 #[derive(Default)]
-struct Published {
+struct PublishedCounter {
+    /// The epoch of the counter's runtime.
+    epoch: u64,
+    /// The sum of the last values of the runtimes that this one replaced.
+    base: u64,
+    last: u64,
+}
+
+#[derive(Default)]
+struct PublishedHistogram {
     /// The epoch of the histogram's runtime.
     epoch: u64,
     buckets: Vec<u64>,
@@ -98,22 +113,36 @@ impl FacadePublisher {
     }
 
     /// Publishes the current values to `recorder`. Use one publisher per recorder: it remembers the samples that it has passed on.
+    ///
+    /// Does nothing while another call is running, such as in a [`Probe`] or a recorder that the other call calls.
     pub fn publish_to(&self, recorder: &dyn Recorder) {
-        // Held to the end: a call that ran at the same time would publish the same samples again.
-        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        // Held to the end: a call that ran at the same time would publish the same samples again. Waiting for it could deadlock.
+        let mut published = match self.published.try_lock() {
+            Ok(published) => published,
+            Err(TryLockError::Poisoned(published)) => published.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
         // A probe that publishes while it is read publishes nothing.
         let snapshots = self.sources.read().unwrap_or_default();
         let families = families(&snapshots, self.each_worker, 0, |exported, of, value| {
             let key = key(exported, of);
-            match value {
+            let epoch = of.snapshot.epoch();
+            let (count, gauge) = match value {
                 Value::Histogram(histogram) => {
                     let to = recorder.register_histogram(&key, &METADATA);
-                    let epoch = of.snapshot.epoch();
-                    let earlier = published.entry(key).or_default();
+                    let earlier = published.histograms.entry(key).or_default();
                     earlier.record_new_samples(epoch, histogram, &to);
+                    return;
                 }
-                Value::Count(count) => set(recorder, exported.metric, &key, count, count as f64),
-                Value::Nanos(nanos) => set(recorder, exported.metric, &key, nanos, in_seconds(nanos)),
+                Value::Count(count) => (count, count as f64),
+                Value::Nanos(nanos) => (nanos, in_seconds(nanos)),
+            };
+            if exported.metric.kind == MetricKind::Counter {
+                let to = recorder.register_counter(&key, &METADATA);
+                let earlier = published.counters.entry(key).or_default();
+                to.absolute(earlier.total(epoch, count));
+            } else {
+                recorder.register_gauge(&key, &METADATA).set(gauge);
             }
         });
         for family in families {
@@ -123,13 +152,6 @@ impl FacadePublisher {
 }
 
 const METADATA: Metadata<'_> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
-
-fn set(recorder: &dyn Recorder, metric: &Metric, key: &Key, counter: u64, gauge: f64) {
-    match metric.kind {
-        MetricKind::Counter => recorder.register_counter(key, &METADATA).absolute(counter),
-        _ => recorder.register_gauge(key, &METADATA).set(gauge),
-    }
-}
 
 fn name(Exported { metric, name }: Exported) -> SharedString {
     if is_counter_of_time(metric) {
@@ -166,7 +188,19 @@ fn describe(recorder: &dyn Recorder, exported: Exported) {
     }
 }
 
-impl Published {
+impl PublishedCounter {
+    /// Returns the value to publish. That of another epoch is added to the last one: the facade ignores a counter that decreases.
+    fn total(&mut self, epoch: u64, count: u64) -> u64 {
+        if self.epoch != epoch {
+            self.epoch = epoch;
+            self.base = self.base.saturating_add(self.last);
+        }
+        self.last = count;
+        self.base.saturating_add(count)
+    }
+}
+
+impl PublishedHistogram {
     /// Records the samples that were not in the histogram at the last call. Those of another epoch are all new.
     fn record_new_samples(
         &mut self,

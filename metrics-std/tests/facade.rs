@@ -6,11 +6,18 @@ mod fixture;
 
 use core::time::Duration;
 use fixture::Fixture;
-use metrics_core::{MetricKind, MetricScope, MetricUnit, SampleValue, WorkerState};
+use metrics::{
+    Counter, Gauge, Histogram, Key, KeyName, Metadata, NoopRecorder, Recorder, SharedString, Unit,
+};
+use metrics_core::{
+    Builder, MetricKind, MetricScope, MetricUnit, NoClock, NoProbe, Probe, RuntimeMetrics, RuntimeNumber,
+    SampleValue, WorkerState,
+};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use metrics_std::export::Edges;
 use metrics_std::facade::FacadePublisher;
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock, Weak, mpsc};
 
 /// Edges at which the recorder counts, in seconds.
 const EDGES: [f64; 4] = [1e-6, 1e-3, 0.05, 1.0];
@@ -147,31 +154,147 @@ fn each_sample_is_passed_on_once_at_an_edge_that_is_not_below_it() {
     }
 }
 
+type Registry = Arc<metrics_std::Registry>;
+type Runtimes = metrics_std::Runtimes<Registry, NoProbe>;
+
+/// Builds a runtime named `main`, and puts it into the list in place of an earlier one.
+fn replace(list: &Runtimes, started_at: u64) -> RuntimeMetrics<Registry> {
+    let builder = Builder::new()
+        .name("main")
+        .workers(1)
+        .started_at(started_at)
+        .measures(metrics_core::MetricSet::ALL)
+        .poll_time(metrics_core::HistogramConfig::DEFAULT);
+    let registry = builder
+        .build(metrics_std::Clock::instant())
+        .expect("the defaults work");
+    let metrics = RuntimeMetrics::new(registry);
+    list.remove("main");
+    list.add(&metrics).expect("the name is free");
+    metrics
+}
+
 #[test]
 fn a_runtime_that_replaces_another_adds_to_its_samples() {
-    let list = metrics_std::Runtimes::<_, _>::default();
+    let list = Runtimes::default();
     let publisher = FacadePublisher::of_all(&list);
     let recorder = recorder();
     let mut polled = 0.0;
     for started_at in 1..4 {
-        let builder = metrics_core::Builder::new()
-            .name("main")
-            .workers(1)
-            .started_at(started_at)
-            .measures(metrics_core::MetricSet::ALL)
-            .poll_time(metrics_core::HistogramConfig::DEFAULT);
-        let registry = builder
-            .build(metrics_std::Clock::instant())
-            .expect("the defaults work");
-        let worker = metrics_core::Worker::lease(registry.clone(), 0).expect("a free slot");
-        list.remove("main");
-        list.add(&metrics_core::RuntimeMetrics::new(registry))
-            .expect("the name is free");
+        let metrics = replace(&list, started_at);
+        let worker = metrics_core::Worker::lease(metrics.registry().clone(), 0).expect("a free slot");
         worker.start_poll(metrics_core::PollStart::default());
         worker.end_poll();
         worker.submit();
         polled += 1.0;
         publisher.publish_to(&recorder);
         assert_eq!(polls(&recorder).last(), Some(&polled));
+    }
+}
+
+#[test]
+fn a_runtime_that_replaces_another_adds_to_its_counters() {
+    let list = Runtimes::default();
+    let publisher = FacadePublisher::of_all(&list);
+    let recorder = recorder();
+    let mut spawned = 0.0;
+    for (started_at, tasks) in [(1, 3), (2, 1), (3, 2)] {
+        let metrics = replace(&list, started_at);
+        for _ in 0..tasks {
+            metrics.registry().shared().task_spawned();
+            spawned += 1.0;
+            publisher.publish_to(&recorder);
+            let found = series(&recorder);
+            let found = found.get("async_runtime_tasks_spawned_total{runtime=\"main\"}");
+            assert_eq!(found, Some(&spawned));
+        }
+    }
+}
+
+/// Publishes from a probe or a recorder while it is published.
+#[derive(Default)]
+struct Nested {
+    publisher: OnceLock<Weak<FacadePublisher>>,
+    on_own_thread: bool,
+}
+
+impl Nested {
+    fn publish(&self) {
+        let Some(publisher) = self.publisher.get().and_then(Weak::upgrade) else {
+            return;
+        };
+        let publish = move || publisher.publish_to(&NoopRecorder);
+        if self.on_own_thread {
+            std::thread::spawn(publish).join().expect("no panic");
+        } else {
+            publish();
+        }
+    }
+}
+
+impl Probe for Nested {
+    fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
+        if number != RuntimeNumber::GlobalQueueDepth {
+            return None;
+        }
+        self.publish();
+        Some(1)
+    }
+}
+
+impl Recorder for Nested {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {
+        self.publish();
+    }
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {
+        self.publish();
+    }
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {
+        self.publish();
+    }
+
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        self.publish();
+        Counter::noop()
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        self.publish();
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        self.publish();
+        Histogram::noop()
+    }
+}
+
+#[test]
+fn a_probe_or_recorder_that_publishes_does_not_deadlock() {
+    for on_own_thread in [false, true] {
+        let nested = Arc::new(Nested {
+            on_own_thread,
+            ..Nested::default()
+        });
+        let registry = Builder::new().name("main").build(NoClock);
+        let registry = registry.expect("the defaults work");
+        let metrics = RuntimeMetrics::with_probe(registry, Arc::clone(&nested));
+        let publisher = Arc::new(FacadePublisher::new(metrics));
+        nested
+            .publisher
+            .set(Arc::downgrade(&publisher))
+            .expect("it is set once");
+        let (done, result) = mpsc::channel();
+        std::thread::spawn(move || {
+            let recorder = recorder();
+            publisher.publish_to(&recorder);
+            publisher.publish_to(&*nested);
+            let _ = done.send(series(&recorder));
+        });
+        let found = result.recv_timeout(Duration::from_secs(20)).expect("a deadlock");
+        let depth = found.get("async_runtime_global_queue_depth{runtime=\"main\"}");
+        assert_eq!(depth, Some(&1.0));
     }
 }
