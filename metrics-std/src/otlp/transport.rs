@@ -1,11 +1,15 @@
 //! How a request reaches its receiver.
 
 use super::Settings;
+use super::settings::HeaderNames;
 use core::error::Error as _;
 use core::fmt;
 use core::time::Duration;
 use ureq::Agent;
 use ureq::http::header;
+
+/// The longest timeout, interval and wait. An instant that is later by [`Duration::MAX`] does not exist.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 
 /// Sends requests of a [`PeriodicExporter`](super::PeriodicExporter). Implement it to send them with TLS, or over gRPC.
 pub trait Transport: Send {
@@ -63,7 +67,8 @@ impl fmt::Display for SendError {
 impl core::error::Error for SendError {}
 
 /// HTTP without TLS.
-#[derive(Debug)]
+///
+/// `Debug` prints the names of the headers without their values, which may be secret.
 pub struct HttpTransport {
     agent: Agent,
     endpoint: String,
@@ -73,7 +78,7 @@ pub struct HttpTransport {
 impl HttpTransport {
     pub(super) fn new(settings: &Settings) -> Self {
         let config = Agent::config_builder()
-            .timeout_global(Some(settings.timeout))
+            .timeout_global(Some(settings.timeout.min(LONGEST_WAIT)))
             .http_status_as_error(false)
             .max_redirects(0)
             // Otherwise a proxy would be taken from an environment variable that OpenTelemetry does not specify.
@@ -84,6 +89,15 @@ impl HttpTransport {
             endpoint: settings.endpoint.clone(),
             headers: settings.headers.clone(),
         }
+    }
+}
+
+impl fmt::Debug for HttpTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpTransport")
+            .field("endpoint", &self.endpoint)
+            .field("headers", &HeaderNames(&self.headers))
+            .finish_non_exhaustive()
     }
 }
 
