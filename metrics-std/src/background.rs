@@ -4,6 +4,7 @@ use core::convert::Infallible;
 use core::fmt;
 use core::time::Duration;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Mutex, PoisonError};
 use std::thread::ThreadId;
 
 /// How long dropping a guard waits for its threads to end.
@@ -11,8 +12,8 @@ pub(crate) const DROP_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Waits for detached threads. They are detached because joining one could block without end.
 pub(crate) struct Threads {
-    /// Disconnected once all threads have ended.
-    ended: Receiver<Infallible>,
+    /// Disconnected once all threads have ended. Never locked: the mutex makes it [`Sync`].
+    ended: Mutex<Receiver<Infallible>>,
     /// A thread that runs the user's code, which may be the one that ends the threads.
     callback: Option<ThreadId>,
     /// The process in which the threads run.
@@ -25,11 +26,17 @@ pub(crate) struct RunningThread {
     _ended: Sender<Infallible>,
 }
 
+impl fmt::Debug for Threads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Threads").finish_non_exhaustive()
+    }
+}
+
 impl Threads {
     pub(crate) fn new() -> (Self, RunningThread) {
         let (running, ended) = mpsc::channel();
         let threads = Self {
-            ended,
+            ended: Mutex::new(ended),
             callback: None,
             process: std::process::id(),
         };
@@ -40,19 +47,30 @@ impl Threads {
         self.callback = Some(thread);
     }
 
+    /// Returns whether this process is a forked child, which does not have its parent's threads.
+    pub(crate) fn are_of_parent(&self) -> bool {
+        self.process != std::process::id()
+    }
+
+    /// Returns whether this thread runs the user's code.
+    pub(crate) fn is_callback(&self) -> bool {
+        self.callback == Some(std::thread::current().id())
+    }
+
     /// Drops `stop`, on which the threads end, and waits for them up to `timeout`.
     pub(crate) fn end<S>(self, stop: S, timeout: Duration) -> Result<(), ShutdownTimeout> {
-        if self.process != std::process::id() {
+        if self.are_of_parent() {
             // In a forked child, a thread that no longer exists may have locked the channels.
             core::mem::forget((self, stop));
             return Ok(());
         }
         drop(stop);
         // A thread can't wait for its own end.
-        if self.callback == Some(std::thread::current().id()) {
+        if self.is_callback() {
             return Ok(());
         }
-        match self.ended.recv_timeout(timeout) {
+        let ended = self.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match ended.recv_timeout(timeout) {
             Err(RecvTimeoutError::Timeout) => Err(ShutdownTimeout { timeout }),
             _ => Ok(()),
         }

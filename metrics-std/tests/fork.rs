@@ -43,3 +43,32 @@ fn an_inherited_watchdog_can_be_dropped_or_shut_down() {
     }));
     drop((dropped, shut_down));
 }
+
+#[cfg(feature = "otlp")]
+#[test]
+fn an_inherited_exporter_can_be_dropped_or_shut_down() {
+    use metrics_std::otlp::{FlushError, OtlpExporter, PeriodicExporter, SendError, Settings, Transport};
+
+    struct Accepting;
+
+    impl Transport for Accepting {
+        fn send(&mut self, _: &[u8]) -> Result<Vec<u8>, SendError> {
+            Ok(Vec::new())
+        }
+    }
+
+    let metrics = build_wrapped(Builder::new().name("exported"), Clock::instant()).unwrap();
+    let start = || {
+        let exporter = OtlpExporter::new(metrics.clone());
+        PeriodicExporter::start_with(exporter, &Settings::default(), Accepting, |_| {}).unwrap()
+    };
+    let (mut dropped, mut shut_down) = (Some(start()), Some(start()));
+    assert!(succeeds_in_child(|| drop(dropped.take())));
+    assert!(succeeds_in_child(|| {
+        // Its thread is not in this process, so there is nothing to wait for.
+        let exporter = shut_down.take().unwrap();
+        assert_eq!(exporter.flush(Duration::from_secs(60)), Err(FlushError::Ended));
+        assert_eq!(exporter.shutdown(Duration::from_secs(60)), Err(FlushError::Ended));
+    }));
+    drop((dropped, shut_down));
+}

@@ -25,14 +25,16 @@
 //! Counters are cumulative sums and histograms have explicit bounds, both since the runtime's start time. The bounds are those that were
 //! [recorded](crate::export::Edges::recorded), unless you choose others. Durations are in seconds.
 
+mod error;
 mod exporter;
 mod periodic;
 mod settings;
 mod translate;
 mod transport;
 
+pub use error::{FlushError, StartError};
 pub use exporter::OtlpExporter;
-pub use periodic::{FlushError, PeriodicExporter, StartError};
+pub use periodic::PeriodicExporter;
 pub use settings::{Settings, SettingsError};
 pub use transport::{HttpTransport, SendError, Transport};
 

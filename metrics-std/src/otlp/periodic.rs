@@ -1,17 +1,17 @@
 //! [`PeriodicExporter`] sends requests from a thread of its own.
 
-use super::transport::{HttpTransport, SendError, Transport};
-use super::{OtlpExporter, Settings};
-use core::fmt;
+use super::transport::{HttpTransport, LONGEST_WAIT, SendError, Transport};
+use super::{FlushError, OtlpExporter, Settings, StartError};
+use crate::background::Threads;
 use core::hash::{BuildHasher as _, Hasher as _};
+use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use metrics_core::RECORDING;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message as _;
 use std::hash::RandomState;
-use std::io;
+use std::panic::catch_unwind;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// The wait before the second attempt. It doubles with each attempt.
@@ -24,13 +24,18 @@ const DROP_PATIENCE: Duration = Duration::from_secs(2);
 /// Sends the metrics of an [`OtlpExporter`] at an interval, from a thread of its own, until it is dropped.
 ///
 /// No worker waits for it. A request that fails is kept and sent again, after one second, two, four and so on up to 30, each multiplied by
-/// a random factor from 0.5 to 1.5. When the interval has passed, newer values replace it: all values are cumulative, so the newer ones
-/// contain it.
+/// a random factor from 0.5 to 1.5, or later if the receiver requests it. When the interval has passed, newer values replace those of the
+/// request, but not its wait: all values are cumulative, so the newer ones contain the older ones. No interval or wait is longer than a
+/// day.
+///
+/// If the transport, a probe or the error callback panics, the panic hook reports the panic, and the next export is made as usual.
 ///
 /// The resource has the attributes of the exporter and of the settings. If neither has them, `service.name` is `unknown_service`, and
 /// `service.instance.id` is random, so that the values of two processes are not taken for those of one.
 ///
-/// Dropping it sends the last values and waits at most two seconds for that. [`shutdown`](Self::shutdown) returns whether it succeeded.
+/// Dropping it sends the last values and waits at most two seconds for that. [`shutdown`](Self::shutdown) returns whether it succeeded. In
+/// a forked child, which does not have its parent's threads, dropping it does nothing. If the transport or the error callback drops it,
+/// the thread ends without sending.
 #[derive(Debug)]
 pub struct PeriodicExporter {
     /// `None` if the exporter is disabled.
@@ -39,8 +44,9 @@ pub struct PeriodicExporter {
 
 #[derive(Debug)]
 struct Thread {
+    /// The thread ends when this is dropped.
     flushes: Sender<Flush>,
-    handle: JoinHandle<()>,
+    threads: Threads,
 }
 
 /// A request to send the current values.
@@ -52,61 +58,6 @@ struct Flush {
     is_last: bool,
     result: Sender<Result<(), SendError>>,
 }
-
-/// The error of [`PeriodicExporter::start`].
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The endpoint is not an `http://` address.
-    Endpoint(String),
-    /// The operating system refused a thread.
-    Thread(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Endpoint(endpoint) => write!(
-                f,
-                "the endpoint {endpoint:?} is not an http:// address: for TLS or another protocol, pass a transport to start_with"
-            ),
-            Self::Thread(_) => f.write_str("the thread of the exporter could not be started"),
-        }
-    }
-}
-
-impl core::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Endpoint(_) => None,
-            Self::Thread(error) => Some(error),
-        }
-    }
-}
-
-/// The error of a flush.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FlushError {
-    /// The receiver did not accept the values. This is the error of the last attempt.
-    Send(SendError),
-    /// The timeout passed before an attempt ended.
-    Timeout,
-    /// The thread has ended: its error callback has panicked.
-    Ended,
-}
-
-impl fmt::Display for FlushError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Send(error) => error.fmt(f),
-            Self::Timeout => f.write_str("the metrics were not sent in time"),
-            Self::Ended => f.write_str("the thread of the exporter has panicked"),
-        }
-    }
-}
-
-impl core::error::Error for FlushError {}
 
 impl PeriodicExporter {
     /// Starts to post requests to the `http://` endpoint of the settings. `on_error` is called for each attempt that failed, on the
@@ -120,7 +71,7 @@ impl PeriodicExporter {
         on_error: impl FnMut(&SendError) + Send + 'static,
     ) -> Result<Self, StartError> {
         let scheme = settings.endpoint.get(..7).unwrap_or_default();
-        if !scheme.eq_ignore_ascii_case("http://") {
+        if !settings.disabled && !scheme.eq_ignore_ascii_case("http://") {
             return Err(StartError::Endpoint(settings.endpoint.clone()));
         }
         Self::start_with(exporter, settings, HttpTransport::new(settings), on_error)
@@ -153,18 +104,25 @@ impl PeriodicExporter {
             }
         }
         let (flushes, requests) = mpsc::channel();
-        let mut sending = Sending {
+        let (mut threads, running) = Threads::new();
+        let sending = Sending {
             exporter,
             transport,
             on_error,
-            interval: settings.interval,
+            interval: settings.interval.min(LONGEST_WAIT),
             kept: None,
         };
         let handle = std::thread::Builder::new()
             .name("otlp-exporter".to_owned())
-            .spawn(move || sending.run(&requests))
+            .spawn(move || {
+                // Locals are dropped in reverse order: the transport is dropped before `Threads` sees the end.
+                let _running = running;
+                let mut sending = sending;
+                sending.run(&requests);
+            })
             .map_err(StartError::Thread)?;
-        let thread = Some(Thread { flushes, handle });
+        threads.set_callback(handle.thread().id());
+        let thread = Some(Thread { flushes, threads });
         Ok(Self { thread })
     }
 
@@ -190,11 +148,11 @@ impl PeriodicExporter {
         let Some(thread) = self.thread.take() else {
             return Ok(());
         };
+        let began = Instant::now();
         let result = thread.flush(timeout, true);
-        if result != Err(FlushError::Timeout) {
-            // The thread has answered, so it ends. If the callback panicked, the panic hook has printed it.
-            let _ = thread.handle.join();
-        }
+        // The values have been sent or not, even if the transport's own drop takes longer.
+        let left = timeout.saturating_sub(began.elapsed());
+        let _ = thread.threads.end(thread.flushes, left);
         result
     }
 }
@@ -208,11 +166,16 @@ impl Drop for PeriodicExporter {
 
 impl Thread {
     fn flush(&self, timeout: Duration, is_last: bool) -> Result<(), FlushError> {
+        if self.threads.are_of_parent() {
+            return Err(FlushError::Ended);
+        }
+        // The thread can't wait for itself.
+        if self.threads.is_callback() {
+            return Err(FlushError::Timeout);
+        }
         let (result, answer) = mpsc::channel();
         let now = Instant::now();
-        let deadline = now
-            .checked_add(timeout)
-            .unwrap_or(now + Duration::from_secs(86_400));
+        let deadline = now + timeout.min(LONGEST_WAIT);
         let flush = Flush {
             deadline,
             is_last,
@@ -222,7 +185,7 @@ impl Thread {
         match answer.recv_timeout(deadline.saturating_duration_since(now)) {
             Ok(result) => result.map_err(FlushError::Send),
             Err(RecvTimeoutError::Timeout) => Err(FlushError::Timeout),
-            Err(RecvTimeoutError::Disconnected) => Err(FlushError::Ended),
+            Err(RecvTimeoutError::Disconnected) => Err(FlushError::Panicked),
         }
     }
 }
@@ -252,9 +215,10 @@ impl<T: Transport, E: FnMut(&SendError)> Sending<T, E> {
             let due = self.kept.as_ref().map_or(next, |kept| kept.due.min(next));
             match requests.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(flush) => {
-                    let result = self.flush(flush.deadline);
-                    // The caller may have stopped waiting.
-                    let _ = flush.result.send(result);
+                    if let Some(result) = caught(|| self.flush(flush.deadline)) {
+                        // The caller may have stopped waiting.
+                        let _ = flush.result.send(result);
+                    }
                     if flush.is_last {
                         return;
                     }
@@ -262,15 +226,27 @@ impl<T: Transport, E: FnMut(&SendError)> Sending<T, E> {
                 Err(RecvTimeoutError::Timeout) if Instant::now() >= next => {
                     // Intervals that passed during a slow attempt are left out.
                     next = (next + self.interval).max(Instant::now());
-                    // The error was passed to the callback, and the request is kept.
-                    let _ = self.attempt(self.exporter.to_bytes(), 0);
+                    caught(|| self.export());
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     if let Some(kept) = self.kept.take() {
-                        let _ = self.attempt(kept.request, kept.attempts);
+                        caught(|| self.attempt(kept.request, kept.attempts));
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Sends the current values. If a request waits for its next attempt, they replace those of the request.
+    fn export(&mut self) {
+        let request = self.exporter.to_bytes();
+        match &mut self.kept {
+            Some(kept) if kept.due > Instant::now() => kept.request = request,
+            kept => {
+                let attempts = kept.as_ref().map_or(0, |kept| kept.attempts);
+                // The error was passed to the callback, and the request is kept.
+                let _ = self.attempt(request, attempts);
             }
         }
     }
@@ -298,16 +274,22 @@ impl<T: Transport, E: FnMut(&SendError)> Sending<T, E> {
             .and_then(|response| accepted(&response));
         if let Err(error) = &result {
             if let Some(at_least) = error.retry_after() {
+                let wait = backoff(attempts, jitter()).max(at_least);
                 self.kept = Some(Kept {
                     request,
                     attempts: attempts.saturating_add(1),
-                    due: Instant::now() + backoff(attempts, jitter()).max(at_least),
+                    due: Instant::now() + wait.min(LONGEST_WAIT),
                 });
             }
             (self.on_error)(error);
         }
         result
     }
+}
+
+/// Returns `None` if `export` panics, so that the thread goes on. The panic hook has already reported the panic.
+fn caught<R>(export: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(export)).ok()
 }
 
 /// Returns an error if the receiver refused a part.

@@ -1,6 +1,8 @@
 //! The exporter's thread: what it sends, when it tries again, and how it ends.
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
+use metrics_core::{NoClock, Probe, RuntimeNumber};
 use metrics_std::otlp::{
     ExportMetricsServiceRequest, FlushError, OtlpExporter, PeriodicExporter, SendError, Settings, StartError,
     Transport,
@@ -9,6 +11,7 @@ use metrics_std::{Builder, Clock, RuntimeMetrics, build_wrapped};
 use prost::Message as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 
@@ -66,6 +69,10 @@ struct Script {
 
 impl Script {
     fn start(runtime: &RuntimeMetrics, interval: Duration) -> (Self, PeriodicExporter) {
+        Self::start_exporter(OtlpExporter::new(runtime.clone()), interval)
+    }
+
+    fn start_exporter(exporter: OtlpExporter, interval: Duration) -> (Self, PeriodicExporter) {
         let (sender, requests) = mpsc::channel();
         let (answers, receiver) = mpsc::channel();
         let (failed, errors) = mpsc::channel();
@@ -73,12 +80,9 @@ impl Script {
             requests: sender,
             answers: receiver,
         };
-        let exporter = PeriodicExporter::start_with(
-            OtlpExporter::new(runtime.clone()),
-            &settings(interval),
-            transport,
-            move |error| drop(failed.send(error.to_string())),
-        );
+        let exporter = PeriodicExporter::start_with(exporter, &settings(interval), transport, move |error| {
+            drop(failed.send(error.to_string()));
+        });
         let script = Self {
             requests,
             answers,
@@ -136,14 +140,112 @@ fn a_failed_request_is_kept_and_sent_again_as_it_was() {
 #[test]
 fn newer_values_replace_a_request_that_waits_for_its_next_attempt() {
     let runtime = runtime();
-    let (script, exporter) = Script::start(&runtime, Duration::from_millis(10));
+    let (script, exporter) = Script::start(&runtime, Duration::from_millis(1));
     assert_eq!(spawned(&script.next()), 0);
     runtime.registry().shared().task_spawned();
-    script.answer(Err(SendError::temporary("full").not_before(NEVER)));
+    // The interval passes before the wait, which takes at least 500 ms.
+    script.answer(Err(SendError::temporary("full")));
     assert_eq!(spawned(&script.next()), 1);
     script.answer(Ok(Vec::new()));
     drop(script);
     drop(exporter);
+}
+
+/// Reports each time it is read.
+#[derive(Clone)]
+struct Reported(Sender<()>);
+
+impl Probe for Reported {
+    fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
+        if number == RuntimeNumber::GlobalQueueDepth {
+            // The test may have ended.
+            let _ = self.0.send(());
+        }
+        None
+    }
+}
+
+#[test]
+fn nothing_is_sent_before_the_time_that_the_receiver_requested() {
+    let (sender, reads) = mpsc::channel();
+    let registry = metrics_core::Builder::new().name("main").build(NoClock);
+    let runtime =
+        metrics_core::RuntimeMetrics::with_probe(registry.expect("the defaults work"), Reported(sender));
+    let (script, exporter) = Script::start_exporter(OtlpExporter::new(runtime), Duration::from_millis(1));
+    script.next();
+    script.answer(Err(SendError::temporary("full").not_before(NEVER)));
+    // Several intervals pass.
+    for _ in 0..4 {
+        reads.recv_timeout(PATIENCE).expect("the values are still read");
+    }
+    assert!(script.requests.try_recv().is_err());
+    drop(script);
+    drop(exporter);
+}
+
+#[test]
+fn durations_that_are_too_long_for_an_instant_do_not_end_the_thread() {
+    let (script, exporter) = Script::start(&runtime(), Duration::MAX);
+    let full = SendError::temporary("full").not_before(Duration::MAX);
+    script.answer(Err(full.clone()));
+    assert_eq!(exporter.flush(PATIENCE), Err(FlushError::Send(full)));
+    script.answer(Ok(Vec::new()));
+    assert_eq!(exporter.flush(PATIENCE), Ok(()));
+}
+
+/// Panics once, in the place with this name.
+#[derive(Clone)]
+struct PanicsOnce {
+    place: &'static str,
+    will_panic: Arc<AtomicBool>,
+}
+
+impl PanicsOnce {
+    fn at(&self, place: &str) {
+        assert!(
+            self.place != place || !self.will_panic.swap(false, Ordering::Relaxed),
+            "the test panics in the {place}"
+        );
+    }
+}
+
+impl Probe for PanicsOnce {
+    fn runtime(&self, _: RuntimeNumber) -> Option<u64> {
+        self.at("probe");
+        None
+    }
+}
+
+impl Transport for PanicsOnce {
+    fn send(&mut self, _: &[u8]) -> Result<Vec<u8>, SendError> {
+        self.at("transport");
+        if self.place == "callback" && self.will_panic.load(Ordering::Relaxed) {
+            return Err(SendError::permanent("refused"));
+        }
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn a_panic_fails_one_export_and_not_the_next() {
+    for place in ["probe", "transport", "callback"] {
+        let panics = PanicsOnce {
+            place,
+            will_panic: Arc::new(AtomicBool::new(true)),
+        };
+        let registry = metrics_core::Builder::new().name("main").build(NoClock);
+        let runtime =
+            metrics_core::RuntimeMetrics::with_probe(registry.expect("the defaults work"), panics.clone());
+        let callback = panics.clone();
+        let exporter =
+            PeriodicExporter::start_with(OtlpExporter::new(runtime), &settings(NEVER), panics, move |_| {
+                callback.at("callback");
+            });
+        let exporter = exporter.expect("there are threads");
+        assert!(exporter.flush(PATIENCE).is_err(), "{place}");
+        assert_eq!(exporter.flush(PATIENCE), Ok(()), "{place}");
+        assert_eq!(exporter.shutdown(PATIENCE), Ok(()), "{place}");
+    }
 }
 
 #[test]
@@ -207,6 +309,7 @@ fn a_shutdown_gives_up_when_its_time_is_over() {
 fn a_disabled_exporter_starts_no_thread_and_sends_nothing() {
     let mut settings = settings(Duration::from_millis(1));
     settings.disabled = true;
+    settings.endpoint = "https://collector:4318/v1/metrics".to_owned();
     let exporter = OtlpExporter::new(runtime());
     let exporter = PeriodicExporter::start(exporter, &settings, |_| {}).expect("it does nothing");
     assert_eq!(format!("{exporter:?}"), "PeriodicExporter { thread: None }");

@@ -1,0 +1,65 @@
+//! The errors of the periodic exporter.
+
+use super::SendError;
+use core::fmt;
+use std::io;
+
+/// The error of [`PeriodicExporter::start`](super::PeriodicExporter::start).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The endpoint is not an `http://` address.
+    Endpoint(String),
+    /// The operating system refused a thread.
+    Thread(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Endpoint(endpoint) => write!(
+                f,
+                "the endpoint {endpoint:?} is not an http:// address: for TLS or another protocol, pass a transport to start_with"
+            ),
+            Self::Thread(_) => f.write_str("the thread of the exporter could not be started"),
+        }
+    }
+}
+
+impl core::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Endpoint(_) => None,
+            Self::Thread(error) => Some(error),
+        }
+    }
+}
+
+/// The error of a flush.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FlushError {
+    /// The receiver did not accept the values. This is the error of the last attempt.
+    Send(SendError),
+    /// The timeout passed before an attempt ended, or the transport or the error callback called, for which the thread can't wait.
+    Timeout,
+    /// The transport, a probe or the error callback has panicked.
+    Panicked,
+    /// The exporter has no thread in this process, which is a forked child.
+    Ended,
+}
+
+impl fmt::Display for FlushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Send(error) => error.fmt(f),
+            Self::Timeout => f.write_str("the metrics were not sent in time"),
+            Self::Panicked => f.write_str("the transport, a probe or the error callback has panicked"),
+            Self::Ended => {
+                f.write_str("a forked child does not have the exporter's thread: start an exporter in it")
+            }
+        }
+    }
+}
+
+impl core::error::Error for FlushError {}
