@@ -45,6 +45,11 @@ type Buckets<R> = <<R as RegistryRef>::Storage as Sealed>::Buckets;
 /// no worker with that index, and [`SlotBusy`] if the worker was writing the value during every attempt. Two getters
 /// read at two moments: take a [`snapshot`](Self::snapshot) for values that belong together.
 ///
+/// Counters don't decrease from one call of a getter to the next, with one exception on heap storage: busy time. A worker
+/// that ends a busy period shows this at once, but its counter includes the period only from the next submit on.
+/// In between, a getter and a [`snapshot`](Self::snapshot) lack the part of the period that is not submitted yet. A
+/// `SnapshotReader` then returns its last value.
+///
 /// A handle does not keep the runtime alive. After the runtime ends, it returns the last submitted values.
 #[derive(Clone, Debug)]
 pub struct RuntimeMetrics<R, P = NoProbe> {
@@ -324,6 +329,9 @@ macro_rules! getter {
     ($(#[$doc:meta])* Duration $name:ident $worker_name:ident $variant:ident) => {
         $(#[$doc])*
         ///
+        /// On heap storage, it can be less than that of an earlier call between the end of a busy period and the next
+        /// submit: the busy period is no longer in progress, and not submitted yet.
+        ///
         /// # Errors
         /// Returns the errors of [`counter`](Self::counter).
         pub fn $name(&self) -> Result<Option<Duration>, SlotBusy> {
@@ -331,6 +339,9 @@ macro_rules! getter {
         }
 
         #[doc = concat!("[`", stringify!($name), "`](Self::", stringify!($name), ") of one worker.")]
+        ///
+        /// Like the total, it can be less than that of an earlier call between the end of a busy period and the next
+        /// submit.
         ///
         /// # Errors
         /// Returns the errors of [`worker_counter`](Self::worker_counter).
