@@ -154,6 +154,10 @@ fn no_absolute_path_leaves_the_process() {
 }
 
 #[test]
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "x86")),
+    ignore = "under an emulator a program can't start itself"
+)]
 fn names_beyond_the_limit_share_a_number() {
     // In a process of its own, because names are never freed.
     if std::env::var_os("MANY_NAMES").is_none() {
