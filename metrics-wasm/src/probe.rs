@@ -1,4 +1,4 @@
-//! What a monitor reports when it is read: its queue of scheduled tasks, and the names of spawn locations.
+//! The values that readers pull from a monitor: the queue of scheduled tasks, and the names of spawn locations.
 
 use crate::location;
 use crate::waker::Wakes;

@@ -50,7 +50,7 @@ impl Target {
 
 pub(crate) static HOST: Target = DEFAULT;
 
-/// What a target has unless it says otherwise.
+/// The properties of a target that sets no others.
 const DEFAULT: Target = Target {
     triple: None,
     build_std: "std,panic_abort",

@@ -33,7 +33,7 @@ pub struct StallScanner<R: RegistryRef, P> {
     own_clock: Option<InstantClock>,
     scale: TimeScale,
     last_scan: Option<Timestamp>,
-    /// What could be a stall at the last scan.
+    /// The possible stalls at the last scan.
     watched: BTreeMap<Subject, Watched>,
     /// The slots whose last transition has no known time, each with the scan that first saw that transition.
     undated: BTreeMap<usize, Undated>,
