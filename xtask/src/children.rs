@@ -84,6 +84,11 @@ pub(crate) fn watch(
         if Instant::now() > deadline {
             kill_group(child.id());
             reap(&mut child)?;
+            // The last line may lack its end: with one thread a test's name is printed before its result.
+            let drained = Instant::now() + Duration::from_secs(1);
+            while let Ok(line) = lines.recv_timeout(drained.saturating_duration_since(Instant::now())) {
+                on_event(Event::Line(&line));
+            }
             break Outcome::TimedOut;
         }
     };

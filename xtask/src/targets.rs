@@ -24,6 +24,12 @@ impl Target {
             .filter(|triple| host_triple().as_deref() != Some(triple))
     }
 
+    /// Whether an emulator runs its programs.
+    pub(crate) fn is_emulated(&self) -> bool {
+        let is_emulator = |need: &Need| matches!(need, Need::Program(name, _) if name.starts_with("qemu"));
+        self.foreign_triple().is_some() && self.needs.iter().any(is_emulator)
+    }
+
     /// The compiler for the target, if it is not this machine.
     pub(crate) fn compiler(&self) -> Option<Need> {
         self.foreign_triple().map(Need::Compiler)

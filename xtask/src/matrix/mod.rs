@@ -6,6 +6,7 @@ mod progress;
 mod report;
 mod row;
 mod rows;
+mod running;
 
 use std::process::ExitCode;
 use std::time::Instant;

@@ -11,6 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result, anyhow};
 
 use super::progress::Progress;
+use super::running::Running;
 use crate::children::{self, Event, Outcome};
 use crate::libtest::Tally;
 use crate::needs::{self, Need};
@@ -20,6 +21,9 @@ use crate::workspace;
 
 /// Even without a cache and on two slow cores, a step takes less than this, so one that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// The same for a step on a target that an emulator runs: those run fewer tests.
+const EMULATED_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// A row. It passes if all of its steps pass.
 pub(crate) struct Row {
@@ -212,6 +216,11 @@ impl Row {
         let log_path = self.log_path()?;
         let mut log =
             File::create(&log_path).with_context(|| format!("can't write {}", log_path.display()))?;
+        let limit = if self.target.is_emulated() {
+            EMULATED_LIMIT
+        } else {
+            LIMIT
+        };
         let mut progress = Progress::new();
         for step in self.steps {
             let mut command = step.command(self)?;
@@ -224,11 +233,13 @@ impl Row {
             writeln!(log, "$ {}", in_full(&command))?;
             let before = tests;
             let mut warnings = 0;
-            let outcome = children::watch(command, LIMIT, |event| match event {
+            let mut running = Running::default();
+            let outcome = children::watch(command, limit, |event| match event {
                 Event::Line(line) => {
                     // A log that can't be written does not fail the row: a full disk also fails the build, with a clear error.
                     let _ = writeln!(log, "{line}");
                     tests.add_line(line);
+                    running.line(line);
                     warnings += usize::from(step.warnings_fail && line.starts_with("warning: "));
                     progress.line(line);
                 }
@@ -243,7 +254,11 @@ impl Row {
                         format!("`{shown}`: {warnings} lines of warnings")
                     }
                     Outcome::Exited(status) => format!("`{shown}`: {status}"),
-                    Outcome::TimedOut => format!("`{shown}`: no end after {} minutes", LIMIT.as_secs() / 60),
+                    Outcome::TimedOut => format!(
+                        "`{shown}`: no end after {} minutes{}",
+                        limit.as_secs() / 60,
+                        running.described()
+                    ),
                 };
                 Progress::show_tail(&log_path);
                 return Ok((Verdict::Failed(why), tests));
