@@ -10,8 +10,7 @@ use core::cell::Cell;
 use core::time::Duration;
 use metrics_core::{
     BlockingStart, Builder, HeapStorage, HistogramConfig, HistogramSnapshot, MetricSet, NoClock, PollStart,
-    Probe, Registry, RuntimeMetrics, SinceError, TimeSource, Timestamp, Worker, WorkerInterval, WorkerNumber,
-    WorkerSinceError,
+    Probe, Registry, RuntimeMetrics, SinceError, TimeSource, Timestamp, Worker, WorkerNumber,
 };
 use std::sync::Arc;
 use std::thread;
@@ -75,46 +74,6 @@ fn snapshots_before_and_after_a_fork_have_no_difference() {
     let after = metrics.snapshot();
     assert_ne!(after.epoch(), before.epoch());
     assert_eq!(after.since(&before).unwrap_err(), SinceError::OtherEpoch);
-}
-
-#[cfg_attr(target_arch = "wasm32", ignore = "there are no threads")]
-#[test]
-fn snapshots_of_readers_that_read_in_turn_never_go_back() {
-    let registry = counting()
-        .poll_time(HistogramConfig::DEFAULT)
-        .build(TestClock::new())
-        .unwrap();
-    let metrics = RuntimeMetrics::new(registry.clone());
-    thread::scope(|scope| {
-        let work = || {
-            let worker = Worker::lease(registry.clone(), 0).unwrap();
-            for _ in 0..20_000 {
-                poll(&worker);
-                registry.clock().advance(1);
-            }
-        };
-        let threads = [scope.spawn(work), scope.spawn(work)];
-        let mut readers = [metrics.reader(), metrics.reader()];
-        let mut last = readers.each_mut().map(|reader| reader.read().clone());
-        while threads.iter().any(|thread| !thread.is_finished()) {
-            for (reader, last) in readers.iter_mut().zip(&mut last) {
-                let now = reader.read().clone();
-                // The total of a worker that was never read is not known.
-                let (total, before) = (now.total(), last.total());
-                assert!(
-                    total
-                        .poll_count()
-                        .is_none_or(|polls| Some(polls) >= before.poll_count())
-                );
-                let busy = total.busy_duration_total();
-                assert!(busy.is_none_or(|busy| Some(busy) >= before.busy_duration_total()));
-                let interval = now.since(last).unwrap();
-                let errors = interval.workers().iter().filter_map(WorkerInterval::error);
-                assert!(errors.into_iter().all(|error| error == WorkerSinceError::Missing));
-                *last = now;
-            }
-        }
-    });
 }
 
 #[test]

@@ -246,10 +246,14 @@ impl Cache {
 
 #[cfg(all(test, not(metrics_core_loom)))]
 mod tests {
+    use crate::storage::HeapStorage;
     use crate::storage::sealed::Sealed;
     use crate::{
-        Builder, MetricSet, NoClock, PollStart, RuntimeMetrics, Staleness, Worker, WorkerSinceError,
+        Builder, HistogramConfig, HistogramReading, MetricSet, NoClock, PollStart, RuntimeMetrics, Snapshot,
+        Staleness, TimeSource, Timestamp, Worker, WorkerInterval, WorkerSinceError,
     };
+    use core::cell::Cell;
+    use core::time::Duration;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -332,5 +336,77 @@ mod tests {
         let other = interval.worker(1).unwrap();
         assert_eq!((other.error(), other.poll_count()), (None, Some(0)));
         assert_eq!(interval.total().error(), Some(WorkerSinceError::NotEarlier));
+    }
+
+    /// A clock that only the test moves.
+    struct Manual(Cell<u64>);
+
+    impl TimeSource for Manual {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_ticks(self.0.get())
+        }
+        fn ticks_per_second(&self) -> u64 {
+            1_000_000_000
+        }
+        fn resolution(&self) -> Duration {
+            Duration::from_nanos(1)
+        }
+    }
+
+    #[test]
+    fn snapshots_of_readers_that_read_in_turn_during_a_submit_never_go_back() {
+        let registry = Builder::new()
+            .measures(MetricSet::ALL)
+            .poll_time(HistogramConfig::DEFAULT)
+            .build(Manual(Cell::new(0)))
+            .unwrap();
+        let pass = |nanos| registry.clock().0.set(registry.clock().0.get() + nanos);
+        let worker = Worker::lease(registry.clone(), 0).unwrap();
+        let metrics = RuntimeMetrics::new(registry.clone());
+        let mut readers = [metrics.reader(), metrics.reader()];
+        let mut last = readers.each_mut().map(|reader| reader.read().clone());
+        let values = |snapshot: &Snapshot<HeapStorage>| {
+            let total = snapshot.total();
+            let samples = total.poll_time().map(HistogramReading::samples);
+            (total.poll_count(), samples, total.busy_duration_total())
+        };
+        let mut read = || {
+            let now = readers.each_mut().map(|reader| {
+                let snapshot = reader.read().clone();
+                pass(10);
+                snapshot
+            });
+            for (now, last) in now.iter().zip(&last) {
+                let interval = now.since(last).unwrap();
+                let errors = interval.workers().iter().filter_map(WorkerInterval::error);
+                assert_eq!(errors.count(), 0, "the earlier snapshot is of the same reader");
+                assert!(values(now) >= values(last));
+            }
+            last = now;
+            last.each_ref().map(values)
+        };
+        let nanos = |nanos| Some(Duration::from_nanos(nanos));
+
+        worker.start_processing_scheduled_tasks();
+        pass(100);
+        assert_eq!(
+            read(),
+            [(Some(0), Some(0), nanos(100)), (Some(0), Some(0), nanos(110))]
+        );
+        worker.start_poll(PollStart::default());
+        pass(100);
+        worker.end_poll();
+        worker.end_processing_scheduled_tasks();
+        worker.park();
+        // The worker has parked, and its submit of the poll and of the busy time lasts during both readings.
+        let slot = registry.storage.slots().next().unwrap();
+        let seq = slot.seq.open();
+        assert_eq!(
+            read(),
+            [(Some(0), Some(0), nanos(100)), (Some(0), Some(0), nanos(110))],
+            "each reader keeps the values that it had"
+        );
+        slot.seq.close(seq);
+        assert_eq!(read(), [(Some(1), Some(1), nanos(220)); 2]);
     }
 }
