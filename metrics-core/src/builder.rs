@@ -324,10 +324,12 @@ impl<'a> Builder<'a> {
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod on_the_heap {
     use super::{Builder, ConfigError, RECORDING, TimeScale};
+    use crate::host_cells::{HostCells, Shared};
     use crate::locations::rows_of;
     use crate::record::SharedHistogram;
-    use crate::registry::unique_epoch;
-    use crate::registry::{HostCells, Layout, Registry, RegistryInfo, Shared};
+    use crate::registry::Registry;
+    use crate::registry_info::unique_epoch;
+    use crate::registry_info::{Layout, RegistryInfo};
     use crate::storage::{HeapStorage, Inline, SharedBuckets};
     use crate::switches::Switches;
     use crate::time::{TimeSource, Timestamp};
@@ -394,7 +396,9 @@ mod on_the_heap {
 pub(crate) mod in_a_static {
     use super::{Builder, ConfigError, RECORDING, TimeScale};
     use crate::histogram::HistogramConfig;
-    use crate::registry::{Layout, Registry, RegistryInfo, Shared};
+    use crate::host_cells::Shared;
+    use crate::registry::Registry;
+    use crate::registry_info::{Layout, RegistryInfo};
     use crate::storage::{BucketWidth, StaticStorage};
     use crate::switches::{Sampling, Switches};
     use crate::time::Timestamp;

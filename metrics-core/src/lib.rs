@@ -21,6 +21,7 @@ pub mod extend;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod flight;
 pub mod histogram;
+mod host_cells;
 #[cfg_attr(not(any(feature = "record", metrics_core_loom)), path = "if_recording_off.rs")]
 mod if_recording;
 mod live;
@@ -32,11 +33,13 @@ mod read;
 mod reader;
 mod record;
 mod registry;
+mod registry_info;
 mod seq;
 #[cfg(feature = "serde")]
 mod serde_storage;
 #[cfg(feature = "serde")]
 mod serde_u64;
+mod shared_counters;
 mod slot;
 mod snapshot;
 mod stamp;
@@ -56,8 +59,9 @@ mod worker;
 pub use builder::in_a_static::StaticRegistryConfig;
 pub use builder::{Builder, ConfigError, DEFAULT_SUBMIT_INTERVAL};
 pub use catalog::{
-    EVENT_LOOP_METRICS, HistogramName, InfoMetric, LOCATION_METRICS, METRICS, Metric, MetricKind,
-    MetricScope, MetricSet, MetricSource, MetricUnit, RuntimeNumber, RuntimeNumbers, WorkerNumber,
+    EVENT_LOOP_METRICS, HistogramName, InfoMetric, LOCATION_METRICS, LocationColumn, METRICS, Metric,
+    MetricKind, MetricScope, MetricSet, MetricSource, MetricUnit, RuntimeNumber, RuntimeNumbers,
+    WorkerNumber,
 };
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use flight::{FlightEvent, FlightEventKind, FlightRecording, ThreadRecording};
@@ -71,12 +75,12 @@ pub use read::ReadStorage;
 pub use read::SnapshotReader;
 pub use reader::RuntimeMetrics;
 pub use record::{PollStart, Recorded, StallKind};
-pub use registry::{BlockingStart, Registry, RegistryRef, SharedCounters};
+pub use registry::{Registry, RegistryRef};
+pub use shared_counters::{BlockingStart, SharedCounters};
 pub use slot::SlotBusy;
 pub use snapshot::{
-    HistogramReading, Interval, LocationColumn, LocationKind, LocationSnapshot, Measurements, Sample,
-    SampleValue, SinceError, Snapshot, Staleness, WorkerInterval, WorkerLabel, WorkerSinceError,
-    WorkerSnapshot,
+    HistogramReading, Interval, LocationKind, LocationSnapshot, Measurements, Sample, SampleValue,
+    SinceError, Snapshot, Staleness, WorkerInterval, WorkerLabel, WorkerSinceError, WorkerSnapshot,
 };
 #[cfg(feature = "serde")]
 pub use snapshot::{SNAPSHOT_SCHEMA, SnapshotSeed};

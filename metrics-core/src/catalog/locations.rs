@@ -1,7 +1,51 @@
 //! The table of metrics per spawn location.
 
 use super::{Metric, MetricKind, MetricScope, MetricSource, MetricUnit, exported};
-use crate::snapshot::LocationColumn;
+
+/// A value of a [`LocationSnapshot`](crate::LocationSnapshot), by which [`Snapshot::locations_by`](crate::Snapshot::locations_by) sorts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum LocationColumn {
+    /// [`LocationSnapshot::alive`](crate::LocationSnapshot::alive).
+    Alive,
+    /// [`LocationSnapshot::spawned`](crate::LocationSnapshot::spawned).
+    Spawned,
+    /// [`LocationSnapshot::ended`](crate::LocationSnapshot::ended).
+    Ended,
+    /// [`LocationSnapshot::poll_count`](crate::LocationSnapshot::poll_count).
+    PollCount,
+    /// [`LocationSnapshot::poll_time`](crate::LocationSnapshot::poll_time).
+    PollTime,
+    /// [`LocationSnapshot::longest_poll`](crate::LocationSnapshot::longest_poll).
+    LongestPoll,
+    /// [`LocationSnapshot::schedule_latency`](crate::LocationSnapshot::schedule_latency).
+    ScheduleLatency,
+    /// [`LocationSnapshot::longest_schedule_latency`](crate::LocationSnapshot::longest_schedule_latency).
+    LongestScheduleLatency,
+}
+
+impl LocationColumn {
+    /// All columns.
+    pub const ALL: &'static [Self] = &[
+        Self::Alive,
+        Self::Spawned,
+        Self::Ended,
+        Self::PollCount,
+        Self::PollTime,
+        Self::LongestPoll,
+        Self::ScheduleLatency,
+        Self::LongestScheduleLatency,
+    ];
+
+    /// Returns the combined value of two locations.
+    pub(crate) fn merge(self, one: u64, other: u64) -> u64 {
+        match self {
+            Self::LongestPoll | Self::LongestScheduleLatency => one.max(other),
+            _ => one.saturating_add(other),
+        }
+    }
+}
 
 macro_rules! table {
     ($($kind:ident $unit:ident $column:ident $name:ident $exported:literal: $help:literal;)*) => {

@@ -15,14 +15,12 @@ mod worker_numbers;
 pub use event_loop::EVENT_LOOP_METRICS;
 pub use histograms::HistogramName;
 pub use info::InfoMetric;
-pub use locations::LOCATION_METRICS;
+pub use locations::{LOCATION_METRICS, LocationColumn};
 pub use metric_set::MetricSet;
 pub(crate) use runtime_numbers::with_runtime_numbers;
 pub use runtime_numbers::{RuntimeNumber, RuntimeNumbers};
 pub use worker_numbers::WorkerNumber;
 pub(crate) use worker_numbers::with_worker_numbers;
-
-use crate::snapshot::LocationColumn;
 
 /// The kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

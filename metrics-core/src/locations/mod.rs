@@ -16,9 +16,6 @@ pub(crate) use row::{LocationRow, SharedLocationRow};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use rows::{LocationRows, PollLocations, row_of, rows_of};
 
-#[cfg(feature = "serde")]
-use crate::storage::Storage;
-
 /// The values of one row, or the sum over the rows of several workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LocationValues {
@@ -51,7 +48,3 @@ impl LocationValues {
 
 /// The largest capacity: the location of an event of the flight recorder has 14 bits.
 pub(crate) const MAX_LOCATIONS: usize = (1 << 14) - 8;
-
-/// A list of locations in a snapshot.
-#[cfg(feature = "serde")]
-pub(crate) type Locations<S> = <S as Storage>::Locations<crate::snapshot::LocationSnapshot<S>>;

@@ -1,6 +1,7 @@
 //! One spawn location in a snapshot.
 
 use super::Snapshot;
+use crate::catalog::LocationColumn;
 use crate::histogram::BucketRange;
 use crate::live::LocationId;
 use crate::locations::{LocationValues, bucket_range};
@@ -20,51 +21,6 @@ pub enum LocationKind {
     Unknown,
     /// The tasks of all locations beyond the configured [capacity](crate::Builder::locations).
     Other,
-}
-
-/// A value of a [`LocationSnapshot`], by which [`Snapshot::locations_by`] sorts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum LocationColumn {
-    /// [`LocationSnapshot::alive`].
-    Alive,
-    /// [`LocationSnapshot::spawned`].
-    Spawned,
-    /// [`LocationSnapshot::ended`].
-    Ended,
-    /// [`LocationSnapshot::poll_count`].
-    PollCount,
-    /// [`LocationSnapshot::poll_time`].
-    PollTime,
-    /// [`LocationSnapshot::longest_poll`].
-    LongestPoll,
-    /// [`LocationSnapshot::schedule_latency`].
-    ScheduleLatency,
-    /// [`LocationSnapshot::longest_schedule_latency`].
-    LongestScheduleLatency,
-}
-
-impl LocationColumn {
-    /// All columns.
-    pub const ALL: &'static [Self] = &[
-        Self::Alive,
-        Self::Spawned,
-        Self::Ended,
-        Self::PollCount,
-        Self::PollTime,
-        Self::LongestPoll,
-        Self::ScheduleLatency,
-        Self::LongestScheduleLatency,
-    ];
-
-    /// Returns the combined value of two locations.
-    pub(super) fn merge(self, one: u64, other: u64) -> u64 {
-        match self {
-            Self::LongestPoll | Self::LongestScheduleLatency => one.max(other),
-            _ => one.saturating_add(other),
-        }
-    }
 }
 
 /// The metrics of the tasks of one spawn location, summed over the workers.

@@ -1,15 +1,18 @@
 //! The serialised form of a spawn location: flat, with null for what was not measured.
 
-use super::decode::Budget;
+use super::budget::Budget;
 use super::locations::{LocationKind, LocationSnapshot};
 use crate::live::LocationId;
-use crate::locations::{BUCKETS, LocationValues, Locations as List};
+use crate::locations::{BUCKETS, LocationValues};
 use crate::serde_u64::U64;
 use crate::storage::{Rows, Storage};
 use core::fmt;
 use core::marker::PhantomData;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
+
+/// A list of locations.
+type List<S> = <S as Storage>::Locations<LocationSnapshot<S>>;
 
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(bound = "")]

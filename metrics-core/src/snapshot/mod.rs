@@ -1,5 +1,7 @@
 //! A runtime's metrics at one moment, as plain values.
 
+#[cfg(feature = "serde")]
+mod budget;
 mod debug;
 #[cfg(feature = "serde")]
 mod decode;
@@ -16,7 +18,7 @@ mod worker_snapshot;
 #[cfg(feature = "serde")]
 pub use decode::SnapshotSeed;
 pub use interval::{Interval, SinceError, WorkerInterval, WorkerSinceError};
-pub use locations::{LocationColumn, LocationKind, LocationSnapshot};
+pub use locations::{LocationKind, LocationSnapshot};
 pub use measurements::{HistogramReading, Measurements};
 pub use visit::{Sample, SampleValue, WorkerLabel};
 #[cfg(feature = "serde")]

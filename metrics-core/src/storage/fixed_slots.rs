@@ -3,8 +3,9 @@
 use super::sealed::Sealed;
 use super::{SharedSum, Storage};
 use crate::cell::{BucketCell, OwnedU32, OwnedU64};
+use crate::host_cells::HostCells;
 use crate::record::{HooksState, SlotHistogram, sampling_seed};
-use crate::registry::{HostCells, RegistryInfo};
+use crate::registry_info::RegistryInfo;
 use crate::slot::{Lease, Slot};
 use core::fmt::Debug;
 use core::mem::{forget, replace};

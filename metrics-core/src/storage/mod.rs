@@ -43,8 +43,9 @@ pub trait Storage: sealed::Sealed + Debug + 'static {
 /// The parts of a storage that only this crate uses.
 pub(crate) mod sealed {
     use super::{BucketCells, Debug, SharedSum, Slot};
+    use crate::host_cells::HostCells;
     use crate::live::{LiveRecord, Transition};
-    use crate::registry::{HostCells, RegistryInfo};
+    use crate::registry_info::RegistryInfo;
     use core::ops::Deref;
 
     pub trait Sealed {

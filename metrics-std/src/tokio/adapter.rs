@@ -2,21 +2,18 @@
 
 use std::sync::Arc;
 
-use metrics_core::{Builder, ConfigError, HistogramConfig, MetricSet, NoProbe, RECORDING, WorkerNumber};
+use metrics_core::{Builder, ConfigError, HistogramConfig, MetricSet, RECORDING, WorkerNumber};
 use tokio::runtime::{Handle, LocalOptions, LocalRuntime};
 
-use super::attach::{self, AttachError};
-use super::by_id;
+use super::add_runtime::{add, find_or_add};
+use super::attach_error::AttachError;
 use super::callbacks::Callbacks;
 use super::installed::Installed;
 use super::leases::TokioLeases;
 use super::measured_runtime::MeasuredRuntime;
-use super::probe::TokioProbe;
-use super::sentinel::Watched;
 use super::thread_hooks::ThreadHooks;
 use crate::Clock;
-use crate::build::{BuildError, Registry, RuntimeMetrics, stamped};
-use crate::process_probe::ProcessProbe;
+use crate::build::{BuildError, Registry, stamped};
 use crate::record::runtime_leases::RuntimeLeases;
 use crate::record::target::RecordingTarget;
 
@@ -195,7 +192,7 @@ impl<'a> TokioAdapter<'a> {
         }
         // Tokio counts parks, and no hook does.
         let parks = MetricSet::worker(&[WorkerNumber::ParkCount, WorkerNumber::ParkUnparkCount]);
-        let metrics = attach::find_or_add(runtime, self.registry(measured().without(parks))?)?;
+        let metrics = find_or_add(runtime, self.registry(measured().without(parks))?)?;
         Ok(MeasuredRuntime::new(runtime, runtime.clone(), metrics))
     }
 
@@ -247,24 +244,4 @@ fn measured() -> MetricSet {
         WorkerNumber::NestedPolls,
     ])
     .union(MetricSet::TASKS)
-}
-
-/// Creates the reader of a runtime and lists the runtime until it shuts down.
-pub(super) fn add(
-    runtime: &Handle,
-    target: &Arc<RecordingTarget>,
-    leases: &Arc<TokioLeases>,
-) -> RuntimeMetrics {
-    leases.set_runtime(runtime);
-    let registry = Arc::clone(&target.registry);
-    if !RECORDING {
-        return RuntimeMetrics::with_probe(registry, ProcessProbe::new(Arc::clone(target), NoProbe));
-    }
-    let watched = Watched::new(runtime);
-    let probe = TokioProbe::new(&watched, target, leases);
-    let metrics = RuntimeMetrics::with_probe(registry, ProcessProbe::new(Arc::clone(target), probe));
-    by_id::add(runtime.id(), &metrics);
-    // The end removes it from the list, so it is listed first.
-    watched.watch(runtime);
-    metrics
 }

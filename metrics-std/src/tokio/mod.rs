@@ -71,7 +71,9 @@
 //!   then waits for something outside Tokio's budget.
 
 mod adapter;
+mod add_runtime;
 mod attach;
+mod attach_error;
 mod busy_clock;
 mod by_id;
 mod callbacks;
@@ -91,7 +93,8 @@ mod task_hooks;
 mod thread_hooks;
 
 pub use self::adapter::TokioAdapter;
-pub use self::attach::{AttachError, attach, attach_current};
+pub use self::attach::{attach, attach_current};
+pub use self::attach_error::AttachError;
 pub use self::join_set::JoinSet;
 pub use self::measured_runtime::MeasuredRuntime;
 pub use self::spawn::{spawn, spawn_blocking, spawn_local};

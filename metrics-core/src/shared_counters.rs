@@ -1,0 +1,135 @@
+//! The counters for code that runs on no worker.
+
+use crate::host_cells::Shared;
+use crate::live::LocationId;
+use crate::record::StallKind;
+use crate::storage::Storage;
+use crate::sync::RECORDING;
+use crate::tasks::TaskEnd;
+use crate::time::Timestamp;
+
+/// The times at which a blocking closure was queued and started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockingStart {
+    /// The time at which the closure was passed to the pool.
+    pub queued_at: Timestamp,
+    /// The time at which a thread of the pool started to run it.
+    pub started_at: Timestamp,
+}
+
+/// Counters that any thread may increment: code that runs on no worker, the blocking pool and the I/O driver.
+///
+/// Each call is a read-modify-write operation on a cache line that all callers share. On a worker, use the worker's
+/// own hooks.
+///
+/// An interrupt may call every method, even if it interrupts the same method, because none takes a lock. On a chip
+/// without compare-and-swap, each method uses the implementation that the binary chooses for `portable-atomic`. An
+/// interrupt may also call [`Registry::stamp`](crate::Registry::stamp), the methods of [`WakeStamp`](crate::WakeStamp) and every reader. A worker's hooks are
+/// for the one context that runs the worker.
+#[derive(Debug)]
+pub struct SharedCounters<'a, S: Storage> {
+    pub(crate) shared: &'a Shared<S::Host>,
+    pub(crate) info: &'a S::RegistryInfo,
+}
+
+impl<S: Storage> SharedCounters<'_, S> {
+    /// Counts a task without a known spawn location that a thread outside the workers spawned.
+    pub fn task_spawned(&self) {
+        self.task_spawned_at(LocationId::UNKNOWN);
+    }
+
+    /// Counts a task that a thread outside the workers spawned at this location.
+    pub fn task_spawned_at(&self, location: LocationId) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.spawned_at(location);
+        }
+        self.shared.tasks.spawned();
+    }
+
+    /// Counts a task without a known spawn location that ended on a thread outside the workers.
+    pub fn task_ended(&self, end: TaskEnd) {
+        self.task_ended_at(LocationId::UNKNOWN, end);
+    }
+
+    /// Counts a task that was spawned at this location and ended on a thread outside the workers.
+    pub fn task_ended_at(&self, location: LocationId, end: TaskEnd) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.ended_at(location);
+        }
+        self.shared.tasks.ended(end);
+    }
+
+    /// Counts a task that was scheduled onto the global queue from outside a worker.
+    pub fn remote_schedule(&self) {
+        self.shared.remote_schedules.increment_release();
+    }
+
+    /// Counts a registration with the I/O driver. Fixed storage ignores it.
+    pub fn io_registered(&self) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.io_registered.increment_release();
+        }
+    }
+
+    /// Counts a deregistration from the I/O driver. Fixed storage ignores it.
+    pub fn io_deregistered(&self) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.io_deregistered.increment_release();
+        }
+    }
+
+    /// Adds to the number of readiness events that the I/O driver delivered. Fixed storage ignores it.
+    pub fn io_ready(&self, events: u64) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.io_ready.add_release(events);
+        }
+    }
+
+    /// Adds the polls of root futures to the measured metrics. An adapter that sees only wrapped roots calls it when the
+    /// first one is wrapped; until then the number of root polls is `None`. Fixed storage ignores it.
+    pub fn measure_root_polls(&self) {
+        if let Some(host) = S::host(&self.shared.host)
+            && RECORDING
+        {
+            host.measures_roots.store_release(1);
+        }
+    }
+
+    /// Starts counting stalls of these kinds, which read 0 from now on.
+    ///
+    /// Returns `false` if another watchdog already counts them; the caller must not count them then. Fixed storage
+    /// counts no stalls and returns `false`.
+    pub fn begin_stall_watch(&self, kinds: &[StallKind]) -> bool {
+        S::host(&self.shared.host).is_some_and(|host| host.stalls.begin_watch(kinds))
+    }
+
+    /// Ends the watch that [`begin_stall_watch`](Self::begin_stall_watch) started. The counts remain.
+    pub fn end_stall_watch(&self) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.stalls.end_watch();
+        }
+    }
+
+    /// Counts a stall that the watchdog found.
+    pub fn stalled(&self, kind: StallKind) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.stalls.count(kind);
+        }
+    }
+
+    /// Records the queue wait of a blocking closure that started. The wait is not recorded if the clock stepped back
+    /// since the closure was queued.
+    pub fn blocking_started(&self, start: BlockingStart) {
+        if let (true, Some(config), Some(histogram)) = (
+            self.info.timed,
+            &self.info.blocking_queue_wait,
+            S::host(&self.shared.host).and_then(|host| host.blocking_queue_wait.as_ref()),
+        ) && let Some(nanos) = self
+            .info
+            .scale
+            .nanos_across_cores(start.started_at, start.queued_at)
+        {
+            histogram.record(S::shared_buckets, config, nanos);
+        }
+    }
+}
