@@ -64,7 +64,7 @@ pub use catalog::{
     WorkerNumber,
 };
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub use flight::{FlightEvent, FlightEventKind, FlightRecording, ThreadRecording};
+pub use flight::{Blame, BlameRow, Culprit, FlightEvent, FlightEventKind, FlightRecording, ThreadRecording};
 pub use histogram::{HistogramConfig, HistogramError, HistogramInterval, HistogramSnapshot, Quantile};
 pub use if_recording::IfRecording;
 pub use live::{LiveRecord, LiveThread, LocationId, Transition, WorkerState};

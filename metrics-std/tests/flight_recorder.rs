@@ -2,10 +2,12 @@
 #![cfg(all(feature = "record", feature = "tokio"))]
 
 use core::time::Duration;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
+use metrics_mock::ManualClock;
+use metrics_std::Clock;
 use metrics_std::location::intern_name;
-use metrics_std::metrics_core::{FlightEventKind, FlightRecording};
+use metrics_std::metrics_core::{Culprit, FlightEventKind, FlightRecording};
 use metrics_std::tokio::{MeasuredRuntime, TokioAdapter};
 use metrics_std::watchdog::{StallPhase, watch_stalls};
 
@@ -60,4 +62,62 @@ fn the_copy_taken_during_a_stall_ends_with_the_poll_in_progress() {
     let mut trace = String::new();
     recording.write_chrome_trace(&mut trace).unwrap();
     assert!(trace.contains("\"name\":\"report\""), "{trace}");
+}
+
+#[test]
+fn blame_names_the_poll_that_others_waited_for() {
+    let clock = Arc::new(ManualClock::new());
+    let adapter = TokioAdapter::builder()
+        .clock(Clock::custom(Arc::clone(&clock)))
+        .configure(|builder| builder.flight_recorder(64));
+    let MeasuredRuntime {
+        runtime,
+        metrics,
+        spawner,
+    } = adapter
+        .build(&mut tokio::runtime::Builder::new_current_thread())
+        .unwrap();
+    let task = |name, millis| {
+        let clock = Arc::clone(&clock);
+        let work = async move { clock.advance(Duration::from_millis(millis)) };
+        spawner.named(intern_name(name)).spawn(work)
+    };
+    // Tokio polls them in this order, after the future below has returned once.
+    let tasks = [
+        task("hog", 40),
+        task("quick", 1),
+        task("quick", 1),
+        task("slow", 7),
+    ];
+    runtime.block_on(async {
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    let recording = metrics.flight_recording().unwrap();
+    let blame = recording.blame();
+    let rows: Vec<_> = blame
+        .rows
+        .iter()
+        .map(|row| {
+            let culprit = match row.culprit {
+                Culprit::Polls(location) => recording.location_name(location),
+                _ => "none",
+            };
+            (
+                recording.location_name(row.victim),
+                culprit,
+                row.waited.as_millis(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ("quick", "hog", 80),
+            ("slow", "hog", 40),
+            ("slow", "quick", 2),
+            ("quick", "quick", 1),
+        ]
+    );
 }

@@ -40,9 +40,11 @@ pub struct FlightEvent {
 pub(super) type Words = [u32; 4];
 
 /// The largest location that fits in an event.
-const MAX_LOCATION: u32 = (1 << 14) - 1;
+pub(super) const MAX_LOCATION: u32 = (1 << 14) - 1;
 /// The value for a latency that was not measured.
 const UNMEASURED: u32 = u32::MAX;
+/// The longest duration that fits in an event.
+pub(super) const MAX_DURATION: Duration = Duration::from_nanos(UNMEASURED as u64 - 1);
 /// The bits of a start in ticks that an event keeps: the reader completes them from its own time.
 const START_BITS: u32 = 48;
 /// How far in ticks a start may be after the reader's time: the reader reads its clock before it copies the events, and the
