@@ -7,6 +7,7 @@ use crate::sync::const_unless_loom;
 macro_rules! define {
     (
         counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
+        reported { $($reported:tt)* }
         gauges { $($gauges:tt)* }
     ) => {
         /// The cells of one worker: a batch uses [`Local`](crate::cell::Local), a slot uses
@@ -68,7 +69,7 @@ macro_rules! define {
                 values
             }
 
-            /// Returns one counter; `None` for a gauge, which has no cell.
+            /// Returns one counter; `None` for a metric that only a probe reports, which has no cell.
             #[inline]
             pub(crate) fn get(&self, number: WorkerNumber) -> Option<u64> {
                 match number {

@@ -87,6 +87,13 @@ pub trait Probe {
         Ok(())
     }
 
+    /// Returns the operating system's ID of the thread that [`Worker::set_thread`](crate::Worker::set_thread) gave this
+    /// number. `None` if it is not known.
+    fn os_thread_id(&self, thread: u64) -> Option<u64> {
+        let _ = thread;
+        None
+    }
+
     /// Returns zero in the process that built the runtime, and a different value in each process forked from it, such
     /// as a hash of the process ID. Snapshots from different processes then have different epochs.
     fn fork_id(&self) -> u64 {
@@ -152,6 +159,10 @@ impl<P: Probe + ?Sized> Probe for alloc::sync::Arc<P> {
 
     fn write_thread(&self, thread: u64, out: &mut dyn fmt::Write) -> fmt::Result {
         (**self).write_thread(thread, out)
+    }
+
+    fn os_thread_id(&self, thread: u64) -> Option<u64> {
+        (**self).os_thread_id(thread)
     }
 
     fn fork_id(&self) -> u64 {

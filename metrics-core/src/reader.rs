@@ -1,6 +1,6 @@
 //! The reading handle: getters per worker and in total, and snapshots.
 
-use crate::catalog::{RuntimeNumber, WorkerNumber, with_runtime_numbers, with_worker_numbers};
+use crate::catalog::{RuntimeNumber, WorkerNumber, in_unit, with_runtime_numbers, with_worker_numbers};
 use crate::counters::MEAN_FRACTION;
 use crate::histogram::BucketRange;
 use crate::live::{LiveRecord, LiveThread, UNTIMED};
@@ -370,14 +370,37 @@ macro_rules! getter {
     };
 }
 
+macro_rules! reported_getter {
+    ($(#[$doc:meta])* $name:ident $worker_name:ident $variant:ident) => {
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// Returns the errors of [`counter`](Self::counter).
+        pub fn $name(&self) -> Result<Option<Duration>, SlotBusy> {
+            Ok(self.counter(WorkerNumber::$variant)?.map(Duration::from_nanos))
+        }
+
+        #[doc = concat!("[`", stringify!($name), "`](Self::", stringify!($name), ") of one worker.")]
+        ///
+        /// # Errors
+        /// Returns the errors of [`worker_counter`](Self::worker_counter).
+        pub fn $worker_name(&self, worker: usize) -> Result<Option<Duration>, SlotBusy> {
+            let nanos = self.worker_counter(worker, WorkerNumber::$variant)?;
+            Ok(nanos.map(Duration::from_nanos))
+        }
+    };
+}
+
 macro_rules! getters {
     (
         counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
+        reported { $($(#[$reported_doc:meta])* $reported_kind:ident $reported:ident $worker_reported:ident $reported_variant:ident $reported_exported:literal $reported_unlike:literal,)* }
         gauges { $($(#[$gauge_doc:meta])* $gauge_kind:ident $gauge:ident $worker_gauge:ident $gauge_variant:ident $gauge_exported:literal $gauge_unlike:literal,)* }
     ) => {
         /// Getters of the workers' metrics, in total and per worker.
         impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
             $(getter!($(#[$doc])* $kind $name $worker_name $variant);)*
+            $(reported_getter!($(#[$reported_doc])* $reported $worker_reported $reported_variant);)*
             $(getter!($(#[$gauge_doc])* $gauge_kind $gauge $worker_gauge $gauge_variant);)*
         }
     };
@@ -385,13 +408,13 @@ macro_rules! getters {
 with_worker_numbers!(getters);
 
 macro_rules! runtime_getters {
-    ($($(#[$doc:meta])* $kind:ident $name:ident $variant:ident $exported:literal $unlike:literal,)*) => {
+    ($($(#[$doc:meta])* $kind:ident $unit:ident $name:ident $variant:ident $exported:literal $unlike:literal,)*) => {
         /// Getters of the metrics of the whole runtime.
         impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
             $(
                 $(#[$doc])*
-                pub fn $name(&self) -> Option<u64> {
-                    self.runtime_number(RuntimeNumber::$variant)
+                pub fn $name(&self) -> Option<in_unit!($unit)> {
+                    self.runtime_number(RuntimeNumber::$variant).map(in_unit!($unit, from))
                 }
             )*
         }

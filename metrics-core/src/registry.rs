@@ -194,9 +194,9 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
         }
     }
 
-    /// The per-worker metrics that hooks measure. These include no gauges, which only the runtime reports.
+    /// The per-worker metrics that hooks measure. Those that only a probe reports are not included.
     pub(crate) fn measured(&self) -> MetricSet {
-        let counters = MetricSet::worker(WorkerNumber::COUNTERS);
+        let counters = MetricSet::worker(WorkerNumber::HOOK_COUNTERS);
         let mut measures = self.info.measures.intersection(counters);
         if S::host(&self.shared.host).is_some_and(|host| host.measures_roots.load_acquire() != 0) {
             measures = measures.union(MetricSet::worker(&[WorkerNumber::RootPolls]));

@@ -230,7 +230,7 @@ impl core::fmt::Display for SlotBusy {
 impl core::error::Error for SlotBusy {}
 
 impl<B: BucketCells> Slot<B> {
-    /// Returns one counter as last submitted; 0 for a gauge, which has no cell.
+    /// Returns one counter as last submitted; 0 for a metric that only a probe reports, which has no cell.
     ///
     /// # Errors
     /// Returns [`SlotBusy`] if a cell has two words and the worker was writing them during every attempt.

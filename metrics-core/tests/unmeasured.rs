@@ -17,6 +17,8 @@ fn a_number_without_a_probe_is_none() {
         .unwrap();
     let metrics = RuntimeMetrics::new(registry);
     assert_eq!(metrics.worker_local_queue_depth(0).unwrap(), None);
+    assert_eq!(metrics.worker_on_cpu_duration_total(0).unwrap(), None);
+    assert_eq!(metrics.cpu_throttled_duration_total(), None);
     let from_getters = [
         metrics.global_queue_depth(),
         metrics.num_blocking_threads(),
@@ -32,10 +34,14 @@ fn a_number_without_a_probe_is_none() {
         metrics.io_driver_ready_count(),
         metrics.poll_stall_count(),
         metrics.no_progress_stall_count(),
+        metrics.cpu_throttled_count(),
     ];
-    assert_eq!(from_getters, [None; 14]);
+    assert_eq!(from_getters, [None; 15]);
     let snapshot = metrics.snapshot();
     assert_eq!(snapshot.total().local_queue_depth(), None);
+    assert_eq!(snapshot.total().on_cpu_duration_total(), None);
+    assert_eq!(snapshot.total().runnable_wait_duration_total(), None);
+    assert_eq!(snapshot.cpu_throttled_duration_total(), None);
     let from_a_snapshot = [
         snapshot.global_queue_depth(),
         snapshot.num_blocking_threads(),
@@ -51,8 +57,9 @@ fn a_number_without_a_probe_is_none() {
         snapshot.io_driver_ready_count(),
         snapshot.poll_stall_count(),
         snapshot.no_progress_stall_count(),
+        snapshot.cpu_throttled_count(),
     ];
-    assert_eq!(from_a_snapshot, [None; 14]);
+    assert_eq!(from_a_snapshot, [None; 15]);
     assert!(snapshot.blocking_queue_wait().is_none());
 }
 

@@ -27,6 +27,11 @@ mod build;
 mod clock;
 mod flush;
 pub mod location;
+#[cfg_attr(
+    not(feature = "tokio"),
+    allow(dead_code, reason = "no adapter reads the times")
+)]
+mod os;
 mod process_probe;
 #[cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "no adapter plugs in"))]
 mod record;

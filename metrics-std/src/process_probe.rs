@@ -85,6 +85,10 @@ impl Probe for ProcessProbe {
         }
     }
 
+    fn os_thread_id(&self, number: u64) -> Option<u64> {
+        thread::os_id(number).or_else(|| self.probe.os_thread_id(number))
+    }
+
     fn fork_id(&self) -> u64 {
         match std::process::id() {
             process if process == self.process => 0,

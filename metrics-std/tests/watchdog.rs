@@ -250,8 +250,14 @@ fn the_report_names_runtime_thread_and_spawn_site() {
     );
     let thread = std::thread::current();
     assert_eq!(stall.thread.as_deref(), thread.name());
+    // `/proc/thread-self` is a link to the thread's directory, whose name is the ID. It exists only on Linux.
+    let id = std::fs::read_link("/proc/thread-self")
+        .ok()
+        .and_then(|link| link.file_name()?.to_str()?.parse().ok());
+    assert_eq!(stall.os_thread_id, id);
+    let id = id.map(|id| format!(", thread ID {id}")).unwrap_or_default();
     let expected = format!(
-        "runtime api: worker 0 ({}) has been in one poll for 60ms, of the task spawned at {}:{line}",
+        "runtime api: worker 0 ({}{id}) has been in one poll for 60ms, of the task spawned at {}:{line}",
         thread.name().unwrap(),
         file!(),
     );

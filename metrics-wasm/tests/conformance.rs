@@ -237,6 +237,8 @@ const NOBODY: &[&str] = &[
     "steal_operations",
     "overflow_count",
     "overflow_tasks",
+    "on_cpu_duration_total",
+    "runnable_wait_duration_total",
     "budget_forced_yield_count",
     "thread",
     "root_polls",
@@ -253,6 +255,8 @@ const NOBODY: &[&str] = &[
     "io_driver_ready_count",
     "poll_stall_count",
     "no_progress_stall_count",
+    "cpu_throttled_duration_total",
+    "cpu_throttled_count",
 ];
 /// Metrics that are facts, and those that can't change if a panic aborts.
 const CONSTANT: &[&str] = &["num_workers", "started_at", "epoch", "panicked_tasks_count"];

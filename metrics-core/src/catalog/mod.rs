@@ -17,8 +17,8 @@ pub use histograms::HistogramName;
 pub use info::InfoMetric;
 pub use locations::{LOCATION_METRICS, LocationColumn};
 pub use metric_set::MetricSet;
-pub(crate) use runtime_numbers::with_runtime_numbers;
 pub use runtime_numbers::{RuntimeNumber, RuntimeNumbers};
+pub(crate) use runtime_numbers::{in_unit, with_runtime_numbers};
 pub use worker_numbers::WorkerNumber;
 pub(crate) use worker_numbers::with_worker_numbers;
 

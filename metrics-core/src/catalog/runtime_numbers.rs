@@ -4,54 +4,84 @@ use super::{Metric, MetricKind, MetricScope, MetricSource, MetricUnit, exported}
 
 /// Calls a macro with the table of runtime metrics.
 ///
-/// A row contains: documentation and help text, kind, getter name, variant, exported name, difference from Tokio.
+/// A row contains: documentation and help text, kind, type, getter name, variant, exported name, difference from Tokio.
 macro_rules! with_runtime_numbers {
     ($callback:ident) => {
         $callback! {
             /// Tasks accepted by the runtime; under Tokio, of those that were spawned through the spawner.
-            Counter spawned_tasks_count SpawnedTasksCount "async_runtime_tasks_spawned_total" "",
+            Counter u64 spawned_tasks_count SpawnedTasksCount "async_runtime_tasks_spawned_total" "",
             /// Alive tasks whose polls are measured.
-            Gauge covered_tasks CoveredTasks "async_runtime_covered_tasks" "New.",
+            Gauge u64 covered_tasks CoveredTasks "async_runtime_covered_tasks" "New.",
             /// Tasks that were spawned and have not ended, whether they are measured or not.
-            Gauge num_alive_tasks NumAliveTasks "async_runtime_alive_tasks" "",
+            Gauge u64 num_alive_tasks NumAliveTasks "async_runtime_alive_tasks" "",
             /// Tasks whose future returned ready; under Tokio, of those that were spawned through the spawner.
-            Counter completed_tasks_count CompletedTasksCount "async_runtime_tasks_completed_total" "New.",
+            Counter u64 completed_tasks_count CompletedTasksCount "async_runtime_tasks_completed_total" "New.",
             /// Tasks dropped before they were done; under Tokio, of those that were spawned through the spawner.
-            Counter cancelled_tasks_count CancelledTasksCount "async_runtime_tasks_cancelled_total" "New.",
+            Counter u64 cancelled_tasks_count CancelledTasksCount "async_runtime_tasks_cancelled_total" "New.",
             /// Tasks that panicked; under Tokio, of those that were spawned through the spawner.
-            Counter panicked_tasks_count PanickedTasksCount "async_runtime_tasks_panicked_total" "New.",
+            Counter u64 panicked_tasks_count PanickedTasksCount "async_runtime_tasks_panicked_total" "New.",
             /// Tasks in the queue that all workers share.
-            Gauge global_queue_depth GlobalQueueDepth "async_runtime_global_queue_depth" "",
+            Gauge u64 global_queue_depth GlobalQueueDepth "async_runtime_global_queue_depth" "",
             /// Tasks scheduled onto the global queue from outside a worker.
-            Counter remote_schedule_count RemoteScheduleCount "async_runtime_remote_schedules_total" "",
+            Counter u64 remote_schedule_count RemoteScheduleCount "async_runtime_remote_schedules_total" "",
             /// Workers that are parked: they wait for work.
-            Gauge num_parked_workers NumParkedWorkers "async_runtime_parked_workers" "New.",
+            Gauge u64 num_parked_workers NumParkedWorkers "async_runtime_parked_workers" "New.",
             /// Threads of the blocking pool.
-            Gauge num_blocking_threads NumBlockingThreads "async_runtime_blocking_threads" "",
+            Gauge u64 num_blocking_threads NumBlockingThreads "async_runtime_blocking_threads" "",
             /// Threads of the blocking pool that wait for work.
-            Gauge num_idle_blocking_threads NumIdleBlockingThreads "async_runtime_idle_blocking_threads" "",
+            Gauge u64 num_idle_blocking_threads NumIdleBlockingThreads "async_runtime_idle_blocking_threads" "",
             /// Closures waiting for a thread of the blocking pool.
-            Gauge blocking_queue_depth BlockingQueueDepth "async_runtime_blocking_queue_depth" "",
+            Gauge u64 blocking_queue_depth BlockingQueueDepth "async_runtime_blocking_queue_depth" "",
             /// Registrations with the I/O driver; absent without a driver.
-            Counter io_driver_fd_registered_count IoDriverFdRegisteredCount "async_runtime_io_driver_registrations_total"
+            Counter u64 io_driver_fd_registered_count IoDriverFdRegisteredCount "async_runtime_io_driver_registrations_total"
                 "Tokio reports 0 without a driver.",
             /// Deregistrations from the I/O driver; absent without a driver.
-            Counter io_driver_fd_deregistered_count IoDriverFdDeregisteredCount "async_runtime_io_driver_deregistrations_total"
+            Counter u64 io_driver_fd_deregistered_count IoDriverFdDeregisteredCount "async_runtime_io_driver_deregistrations_total"
                 "Tokio reports 0 without a driver.",
             /// Readiness events from the I/O driver; absent without a driver.
-            Counter io_driver_ready_count IoDriverReadyCount "async_runtime_io_driver_ready_events_total"
+            Counter u64 io_driver_ready_count IoDriverReadyCount "async_runtime_io_driver_ready_events_total"
                 "Tokio reports 0 without a driver.",
             /// Polls that lasted at least the threshold of the runtime's watchdog; absent until one watches.
-            Counter poll_stall_count PollStallCount "async_runtime_poll_stalls_total" "New.",
+            Counter u64 poll_stall_count PollStallCount "async_runtime_poll_stalls_total" "New.",
             /// Times that a worker was awake without progress for the threshold of the watchdog; absent if that can't be detected.
-            Counter no_progress_stall_count NoProgressStallCount "async_runtime_no_progress_stalls_total" "New.",
+            Counter u64 no_progress_stall_count NoProgressStallCount "async_runtime_no_progress_stalls_total" "New.",
+            /// Time that threads of the process's cgroup were throttled: they had used up its CPU quota; only on Linux.
+            Counter Duration cpu_throttled_duration_total CpuThrottledDurationTotal "async_runtime_cpu_throttled_seconds_total" "New.",
+            /// Periods in which the process's cgroup used up its CPU quota; only on Linux.
+            Counter u64 cpu_throttled_count CpuThrottledCount "async_runtime_cpu_throttled_periods_total" "New.",
         }
     };
 }
 pub(crate) use with_runtime_numbers;
 
+/// The type of a runtime metric's getter, and the conversion to it.
+macro_rules! in_unit {
+    (u64) => {
+        u64
+    };
+    (Duration) => {
+        core::time::Duration
+    };
+    (u64, from) => {
+        core::convert::identity
+    };
+    (Duration, from) => {
+        core::time::Duration::from_nanos
+    };
+}
+pub(crate) use in_unit;
+
+macro_rules! unit {
+    (u64) => {
+        MetricUnit::Count
+    };
+    (Duration) => {
+        MetricUnit::Nanoseconds
+    };
+}
+
 macro_rules! table {
-    ($($(#[doc = $help:literal])* $kind:ident $name:ident $variant:ident $exported:literal $unlike:literal,)*) => {
+    ($($(#[doc = $help:literal])* $kind:ident $unit:ident $name:ident $variant:ident $exported:literal $unlike:literal,)*) => {
         /// A metric of the whole runtime.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -85,7 +115,7 @@ macro_rules! table {
                 source: MetricSource::Runtime(Self::$variant),
                 scope: MetricScope::Runtime,
                 kind: MetricKind::$kind,
-                unit: MetricUnit::Count,
+                unit: unit!($unit),
                 help: concat!($($help),*).trim_ascii(),
                 unlike_tokio: $unlike,
             },)*];

@@ -2,8 +2,8 @@
 
 use super::{Metric, MetricKind, MetricScope, MetricSource, MetricUnit, exported};
 
-/// Calls a macro with the table of per-worker metrics: the counters, which a worker's hooks increment, and the gauges,
-/// which only the runtime reports.
+/// Calls a macro with the table of per-worker metrics: the counters that a worker's hooks increment, and the counters
+/// and gauges that only a probe reports.
 ///
 /// A row contains: documentation and help text, type, getter name, per-worker getter name, variant, exported name,
 /// difference from Tokio.
@@ -44,6 +44,14 @@ macro_rules! with_worker_numbers {
                 /// Polls of measured futures inside measured tasks, counted apart from the polls of spawned tasks.
                 u64 nested_polls worker_nested_polls NestedPolls "async_runtime_worker_nested_polls_total" "New.",
             }
+            reported {
+                /// Time the operating system ran the worker's threads on a processor; only on Linux.
+                Duration on_cpu_duration_total worker_on_cpu_duration_total OnCpuDurationTotal "async_runtime_worker_on_cpu_seconds_total"
+                    "New.",
+                /// Time the worker's threads were ready to run and waited for a processor; only on Linux.
+                Duration runnable_wait_duration_total worker_runnable_wait_duration_total RunnableWaitDurationTotal "async_runtime_worker_runnable_wait_seconds_total"
+                    "New.",
+            }
             gauges {
                 /// Tasks in the worker's local queue, its LIFO slot included.
                 u64 local_queue_depth worker_local_queue_depth LocalQueueDepth "async_runtime_worker_local_queue_depth" "",
@@ -65,29 +73,35 @@ macro_rules! unit {
 macro_rules! table {
     (
         counters { $($(#[doc = $help:literal])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
+        reported { $($(#[doc = $reported_help:literal])* $reported_kind:ident $reported:ident $worker_reported:ident $reported_variant:ident $reported_exported:literal $reported_unlike:literal,)* }
         gauges { $($(#[doc = $gauge_help:literal])* $gauge_kind:ident $gauge:ident $worker_gauge:ident $gauge_variant:ident $gauge_exported:literal $gauge_unlike:literal,)* }
     ) => {
-        /// A per-worker metric: a counter that the worker's hooks increment, or a gauge that the runtime reports.
+        /// A per-worker metric: a counter that the worker's hooks increment, or a counter or gauge that a probe reports.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         #[repr(u8)]
         #[non_exhaustive]
         pub enum WorkerNumber {
             $($(#[doc = $help])* $variant,)*
+            $($(#[doc = $reported_help])* $reported_variant,)*
             $($(#[doc = $gauge_help])* $gauge_variant,)*
         }
 
         impl WorkerNumber {
             /// All metrics, in the order of the list: the counters first.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)* $(Self::$gauge_variant,)*];
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)* $(Self::$reported_variant,)* $(Self::$gauge_variant,)*];
 
             /// All counters.
-            pub const COUNTERS: &'static [Self] = &[$(Self::$variant,)*];
+            pub const COUNTERS: &'static [Self] = &[$(Self::$variant,)* $(Self::$reported_variant,)*];
+
+            /// The counters that a worker's hooks increment.
+            pub(crate) const HOOK_COUNTERS: &'static [Self] = &[$(Self::$variant,)*];
 
             /// Returns the metric's name in the list of metrics.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => stringify!($name),)*
+                    $(Self::$reported_variant => stringify!($reported),)*
                     $(Self::$gauge_variant => stringify!($gauge),)*
                 }
             }
@@ -96,6 +110,7 @@ macro_rules! table {
             pub const fn is_counter(self) -> bool {
                 match self {
                     $(Self::$variant => true,)*
+                    $(Self::$reported_variant => true,)*
                     $(Self::$gauge_variant => false,)*
                 }
             }
@@ -110,6 +125,16 @@ macro_rules! table {
                     unit: unit!($kind),
                     help: concat!($($help),*).trim_ascii(),
                     unlike_tokio: $unlike,
+                },)*
+                $(Metric {
+                    name: stringify!($reported),
+                    exported: exported($reported_exported),
+                    source: MetricSource::Worker(Self::$reported_variant),
+                    scope: MetricScope::Worker,
+                    kind: MetricKind::Counter,
+                    unit: unit!($reported_kind),
+                    help: concat!($($reported_help),*).trim_ascii(),
+                    unlike_tokio: $reported_unlike,
                 },)*
                 $(Metric {
                     name: stringify!($gauge),

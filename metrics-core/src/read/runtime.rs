@@ -120,9 +120,7 @@ pub(super) fn read_runtime<S: Storage, T: TimeSource>(
         scale: info.scale,
         timed: info.timed,
         elapsed,
-        measured: registry
-            .measured()
-            .intersection(MetricSet::worker(WorkerNumber::COUNTERS)),
+        measured: registry.measured(),
         tells_running: info.measures.has_worker(WorkerNumber::BusyDurationTotal),
         sampling: [
             registry.switches.poll_time(),

@@ -310,11 +310,13 @@ impl<S: Storage> WorkerInterval<S> {
 macro_rules! getters {
     (
         counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
+        reported { $($(#[$reported_doc:meta])* $reported_kind:ident $reported:ident $worker_reported:ident $reported_variant:ident $reported_exported:literal $reported_unlike:literal,)* }
         gauges { $($gauges:tt)* }
     ) => {
         /// Getters of the increases of the counters. Each is `None` if the runtime does not measure the counter.
         impl<S: Storage> WorkerInterval<S> {
             $(getter!($(#[$doc])* $kind $name $variant);)*
+            $(getter!($(#[$reported_doc])* $reported_kind $reported $reported_variant);)*
         }
     };
 }

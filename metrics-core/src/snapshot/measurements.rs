@@ -188,11 +188,13 @@ pub(super) use getter;
 macro_rules! getters {
     (
         counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
+        reported { $($(#[$reported_doc:meta])* $reported_kind:ident $reported:ident $worker_reported:ident $reported_variant:ident $reported_exported:literal $reported_unlike:literal,)* }
         gauges { $($(#[$gauge_doc:meta])* $gauge_kind:ident $gauge:ident $worker_gauge:ident $gauge_variant:ident $gauge_exported:literal $gauge_unlike:literal,)* }
     ) => {
         /// Getters of the metrics. Each is `None` if the runtime does not measure the metric.
         impl<S: Storage> Measurements<S> {
             $(getter!($(#[$doc])* $kind $name $variant);)*
+            $(getter!($(#[$reported_doc])* $reported_kind $reported $reported_variant);)*
             $(getter!($(#[$gauge_doc])* $gauge_kind $gauge $gauge_variant);)*
         }
     };

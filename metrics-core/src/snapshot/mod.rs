@@ -25,7 +25,7 @@ pub use visit::{Sample, SampleValue, WorkerLabel};
 pub use wire::SNAPSHOT_SCHEMA;
 pub use worker_snapshot::{Staleness, WorkerSnapshot};
 
-use crate::catalog::{RuntimeNumber, RuntimeNumbers, with_runtime_numbers};
+use crate::catalog::{RuntimeNumber, RuntimeNumbers, in_unit, with_runtime_numbers};
 use crate::histogram::HistogramSnapshot;
 use crate::storage::{Rows, Storage, Text};
 use crate::tasks::TaskCounts;
@@ -197,13 +197,13 @@ impl<S: Storage> Snapshot<S> {
 }
 
 macro_rules! getters {
-    ($($(#[$doc:meta])* $kind:ident $name:ident $variant:ident $exported:literal $unlike:literal,)*) => {
+    ($($(#[$doc:meta])* $kind:ident $unit:ident $name:ident $variant:ident $exported:literal $unlike:literal,)*) => {
         /// Getters of the metrics of the whole runtime.
         impl<S: Storage> Snapshot<S> {
             $(
                 $(#[$doc])*
-                pub fn $name(&self) -> Option<u64> {
-                    self.runtime.get(RuntimeNumber::$variant)
+                pub fn $name(&self) -> Option<in_unit!($unit)> {
+                    self.runtime.get(RuntimeNumber::$variant).map(in_unit!($unit, from))
                 }
             )*
         }

@@ -21,7 +21,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 pub const SNAPSHOT_SCHEMA: u32 = 2;
 
 macro_rules! fields {
-    ($($(#[$doc:meta])* $kind:ident $name:ident $variant:ident $exported:literal $unlike:literal,)*) => {
+    ($($(#[$doc:meta])* $kind:ident $unit:ident $name:ident $variant:ident $exported:literal $unlike:literal,)*) => {
         /// The fields of a snapshot, in the order of binary formats.
         pub(super) const FIELDS: &[&str] = &[
             "schema",
@@ -120,12 +120,14 @@ impl<'de> Deserialize<'de> for LocationId {
 macro_rules! numbers {
     (
         counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
+        reported { $($(#[$reported_doc:meta])* $reported_kind:ident $reported:ident $worker_reported:ident $reported_variant:ident $reported_exported:literal $reported_unlike:literal,)* }
         gauges { $($(#[$gauge_doc:meta])* $gauge_kind:ident $gauge:ident $worker_gauge:ident $gauge_variant:ident $gauge_exported:literal $gauge_unlike:literal,)* }
     ) => {
         /// [`WorkerNumbers`] by name.
         #[derive(serde::Serialize, serde::Deserialize)]
         struct NamedNumbers {
             $(#[serde(with = "serde_u64::option")] $name: Option<u64>,)*
+            $(#[serde(with = "serde_u64::option")] $reported: Option<u64>,)*
             $(#[serde(with = "serde_u64::option")] $gauge: Option<u64>,)*
         }
 
@@ -133,6 +135,7 @@ macro_rules! numbers {
             fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
                 NamedNumbers {
                     $($name: self.get(WorkerNumber::$variant),)*
+                    $($reported: self.get(WorkerNumber::$reported_variant),)*
                     $($gauge: self.get(WorkerNumber::$gauge_variant),)*
                 }
                 .serialize(serializer)
@@ -144,6 +147,7 @@ macro_rules! numbers {
                 let named = NamedNumbers::deserialize(deserializer)?;
                 let mut numbers = Self::NONE;
                 $(numbers.set(WorkerNumber::$variant, named.$name);)*
+                $(numbers.set(WorkerNumber::$reported_variant, named.$reported);)*
                 $(numbers.set(WorkerNumber::$gauge_variant, named.$gauge);)*
                 Ok(numbers)
             }

@@ -1,4 +1,4 @@
-//! Numbers threads, so that a slot can identify the thread that runs its worker, and resolves numbers to names.
+//! Numbers threads, so that a slot can identify the thread that runs its worker, and resolves numbers to names and IDs.
 //!
 //! Each number is assigned once, so a reader never shows the name of one thread for another.
 
@@ -7,13 +7,20 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use portable_atomic::{AtomicU64, Ordering};
 
-/// The numbers in use, each with the name of its thread if it has one.
-static THREADS: RwLock<BTreeMap<u64, Option<Arc<str>>>> = RwLock::new(BTreeMap::new());
+use crate::os;
+
+/// The numbers in use.
+static THREADS: RwLock<BTreeMap<u64, Thread>> = RwLock::new(BTreeMap::new());
+
+struct Thread {
+    name: Option<Arc<str>>,
+    os_id: Option<u64>,
+}
 
 /// The number of the next thread. In a slot, zero means "no thread".
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
-/// The number of a thread. Its name is removed when the last clone is dropped.
+/// The number of a thread. Its name and ID are removed when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct ThreadNumber(Arc<Held>);
 
@@ -22,11 +29,14 @@ struct Held(u64);
 
 impl ThreadNumber {
     fn new() -> Self {
-        let name = std::thread::current().name().map(Arc::from);
+        let thread = Thread {
+            name: std::thread::current().name().map(Arc::from),
+            os_id: os::thread_id(),
+        };
         // Ordering: relaxed: the numbers only have to differ.
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let mut threads = THREADS.write().unwrap_or_else(PoisonError::into_inner);
-        threads.insert(number, name);
+        threads.insert(number, thread);
         Self(Arc::new(Held(number)))
     }
 
@@ -58,9 +68,18 @@ pub(crate) fn name(number: u64) -> Option<Arc<str>> {
     THREADS
         .read()
         .unwrap_or_else(PoisonError::into_inner)
-        .get(&number)
-        .cloned()
-        .flatten()
+        .get(&number)?
+        .name
+        .clone()
+}
+
+/// Returns the operating system's ID of the thread with this number, or `None` if the thread has ended or the ID is not known.
+pub(crate) fn os_id(number: u64) -> Option<u64> {
+    THREADS
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(&number)?
+        .os_id
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::busy_clock::{BusyClock, BusyTime};
 use crate::Registry;
 use crate::record::runtime_leases::{LeaseOptions, PolledBy, RuntimeLeases, SubmitPolicy, ThreadRole};
 use crate::record::target::RecordingTarget;
+use crate::record::thread;
 
 /// A poll of at least this duration may have handed its worker over, so its end submits. Waking the thread that takes over a worker
 /// takes longer than this.
@@ -52,6 +53,8 @@ struct RuntimeInfo {
     submit: SubmitPolicy,
     /// The number of the latest lease, per worker.
     generations: Box<[AtomicU64]>,
+    /// The number of the thread that has the latest lease, per worker; zero for none.
+    threads: Box<[AtomicU64]>,
     /// The busy time per worker; empty if the hooks don't report all parks.
     busy: Box<[BusyClock]>,
 }
@@ -72,6 +75,7 @@ impl RuntimeInfo {
                 Hooks::Installed => SubmitPolicy::LastPoll,
             },
             generations: (0..num_workers).map(|_| AtomicU64::new(0)).collect(),
+            threads: (0..num_workers).map(|_| AtomicU64::new(0)).collect(),
             busy: (0..num_workers)
                 .filter(|_| reports_parks)
                 .map(|_| BusyClock::new(now))
@@ -146,6 +150,13 @@ impl TokioLeases {
         self.registry.is_timed().then(|| clock.read(&self.registry))
     }
 
+    /// Returns the number of the thread that leased a worker last.
+    pub(super) fn thread(&self, worker: usize) -> Option<u64> {
+        // Ordering: relaxed: no other data depends on the number.
+        let thread = self.info.get()?.threads.get(worker)?.load(Ordering::Relaxed);
+        (thread != 0).then_some(thread)
+    }
+
     pub(super) fn is_local(&self) -> bool {
         self.is_local
     }
@@ -214,10 +225,13 @@ impl RuntimeLeases for TokioLeases {
             return Some(LeaseOptions::polls_only(role));
         };
         let info = self.info_here()?;
+        // Ordering: relaxed, here and below: they order no other access; leasing the slot does.
+        let generation = info.generations.get(index)?.fetch_add(1, Ordering::Relaxed) + 1;
+        let thread = thread::current().map_or(0, |thread| thread.get());
+        info.threads.get(index)?.store(thread, Ordering::Relaxed);
         Some(LeaseOptions {
             role,
-            // Ordering: relaxed: a generation orders no other access; leasing the slot does.
-            generation: info.generations.get(index)?.fetch_add(1, Ordering::Relaxed) + 1,
+            generation,
             reports_parks: info.reports_parks,
             submit: info.submit,
             hand_over_ticks: self.hand_over_ticks,

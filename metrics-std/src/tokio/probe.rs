@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::busy_clock::BusyTime;
 use super::leases::{Hooks, TokioLeases};
 use super::sentinel::Watched;
+use super::worker_threads::WorkerThreads;
 use crate::record::target::RecordingTarget;
 
 /// Reports Tokio's own metrics. Only readers hold it. After the runtime has shut down, it holds no part of the runtime.
@@ -14,6 +15,7 @@ pub(super) struct TokioProbe {
     watched: Arc<Watched>,
     target: Arc<RecordingTarget>,
     leases: Arc<TokioLeases>,
+    threads: WorkerThreads,
     /// Whether the registry's clock measures the same time as Tokio's.
     is_real_time: bool,
 }
@@ -28,6 +30,7 @@ impl TokioProbe {
             watched: Arc::clone(watched),
             target: Arc::clone(target),
             leases: Arc::clone(leases),
+            threads: WorkerThreads::new(),
             is_real_time: target.registry.clock().is_real_time(),
         }
     }
@@ -53,9 +56,18 @@ impl TokioProbe {
     }
 }
 
+/// The times that the operating system reports.
+const OS_TIMES: MetricSet = MetricSet::worker(&[
+    WorkerNumber::OnCpuDurationTotal,
+    WorkerNumber::RunnableWaitDurationTotal,
+]);
+
 /// The per-worker metrics that are not counted in the slots of threads. Tokio has counters only with 64-bit atomics (`wide`).
 fn worker_numbers(wide: bool) -> MetricSet {
     let mut numbers = MetricSet::worker(&[WorkerNumber::BusyDurationTotal]);
+    if cfg!(target_os = "linux") {
+        numbers = numbers.union(OS_TIMES);
+    }
     if wide {
         numbers = numbers.union(MetricSet::worker(&[
             WorkerNumber::ParkCount,
@@ -83,9 +95,12 @@ impl Probe for TokioProbe {
     }
 
     fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
-        // Without hooks only wrapped tasks are measured, and the wrappers count those.
-        if number == RuntimeNumber::CoveredTasks && self.leases.hooks() == Hooks::None {
-            return None;
+        match number {
+            // Without hooks only wrapped tasks are measured, and the wrappers count those.
+            RuntimeNumber::CoveredTasks if self.leases.hooks() == Hooks::None => return None,
+            RuntimeNumber::CpuThrottledDurationTotal => return Some(self.threads.os().throttling()?.nanos),
+            RuntimeNumber::CpuThrottledCount => return Some(self.threads.os().throttling()?.periods),
+            _ => {}
         }
         let value = self.watched.runtime(number)?;
         Some(match number {
@@ -102,11 +117,16 @@ impl Probe for TokioProbe {
     }
 
     fn worker(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
-        if number == WorkerNumber::BusyDurationTotal {
-            let busy = self.leases.busy(worker).map(BusyTime::total);
-            return busy.or_else(|| self.comparable_busy(worker));
+        let times = || self.threads.times(worker, self.leases.thread(worker));
+        match number {
+            WorkerNumber::BusyDurationTotal => {
+                let busy = self.leases.busy(worker).map(BusyTime::total);
+                busy.or_else(|| self.comparable_busy(worker))
+            }
+            WorkerNumber::OnCpuDurationTotal => Some(times()?.on_cpu),
+            WorkerNumber::RunnableWaitDurationTotal => Some(times()?.runnable_wait),
+            _ => self.watched.worker(worker, number),
         }
-        self.watched.worker(worker, number)
     }
 
     fn worker_state(&self, worker: usize) -> Option<ProbedState> {
@@ -158,7 +178,7 @@ mod tests {
     #[test]
     fn what_tokio_does_not_count_reads_none() {
         let counters = WorkerNumber::COUNTERS;
-        let narrow = worker_numbers(false);
+        let narrow = worker_numbers(false).without(OS_TIMES);
         let counted: Vec<_> = counters
             .iter()
             .filter(|&&number| narrow.has_worker(number))

@@ -19,7 +19,7 @@ use std::time::SystemTime;
 /// ```
 ///
 /// A stall in progress is a warning, and its end is an event of the level `INFO`. The target is `metrics_std::stall`. The fields are
-/// `runtime`, `worker` (an index, or `external`), `thread`, `kind`, `spawn_location`, `seconds`, `clock_stepped` and `suppressed`: the
+/// `runtime`, `worker` (an index, or `external`), `thread`, `os_thread_id`, `kind`, `spawn_location`, `seconds`, `clock_stepped` and `suppressed`: the
 /// number of events that the limit has left out since the last one.
 #[derive(Debug)]
 pub struct StallEvents {
@@ -63,6 +63,7 @@ impl StallEvents {
                     runtime = &*stall.runtime,
                     worker = %WorkerName(stall.worker),
                     thread = stall.thread.as_deref(),
+                    os_thread_id = stall.os_thread_id,
                     kind = kind(stall.kind),
                     spawn_location = stall.spawn_location.as_deref(),
                     seconds = stall.lasted.as_secs_f64(),
@@ -167,6 +168,7 @@ mod tests {
             runtime: "api".into(),
             worker: Some(3),
             thread: Some("worker".into()),
+            os_thread_id: Some(4711),
             spawn_location: Some("src/main.rs:7".into()),
             is_root: false,
             began: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
@@ -190,6 +192,7 @@ mod tests {
                 phase: StallPhase::Over,
                 worker: None,
                 thread: None,
+                os_thread_id: None,
                 spawn_location: None,
                 kind: StallKind::NoProgress,
                 ..stall(1)
@@ -198,8 +201,8 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "WARN metrics_std::stall message=a worker is stalled runtime=\"api\" worker=3 thread=\"worker\" kind=\"poll\" \
-                 spawn_location=\"src/main.rs:7\" seconds=0.06 clock_stepped=false suppressed=0",
+                "WARN metrics_std::stall message=a worker is stalled runtime=\"api\" worker=3 thread=\"worker\" os_thread_id=4711 \
+                 kind=\"poll\" spawn_location=\"src/main.rs:7\" seconds=0.06 clock_stepped=false suppressed=0",
                 "INFO metrics_std::stall message=a stall is over runtime=\"api\" worker=external kind=\"no_progress\" seconds=0.06 \
                  clock_stepped=false suppressed=0",
             ]

@@ -336,6 +336,7 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
             runtime: Arc::clone(&self.runtime),
             worker: watched.worker,
             thread: self.ask_probe(|probe| text(|out| probe.write_thread(watched.thread, out))),
+            os_thread_id: self.ask_probe(|probe| probe.os_thread_id(watched.thread)),
             spawn_location,
             is_root: location::is_root(watched.spawn_location),
             began: system_now.checked_sub(lasted).unwrap_or(system_now),

@@ -21,6 +21,9 @@ pub struct Stall {
     pub worker: Option<usize>,
     /// The name of the thread, or `None` if it has no name or has ended.
     pub thread: Option<Arc<str>>,
+    /// The operating system's ID of the thread, for debuggers and profilers; `None` if it is not known. It is known on Linux, where it is
+    /// the name of the thread's directory in `/proc/self/task`.
+    pub os_thread_id: Option<u64>,
     /// The file and line at which the task was spawned, or `None` if unknown. For a root future, `root future at` and the file and line at
     /// which it was wrapped.
     pub spawn_location: Option<Arc<str>>,
@@ -50,8 +53,11 @@ impl fmt::Display for Stall {
             Some(worker) => write!(f, "worker {worker}")?,
             None => f.write_str("an external thread")?,
         }
-        if let Some(thread) = &self.thread {
-            write!(f, " ({thread})")?;
+        match (&self.thread, self.os_thread_id) {
+            (Some(thread), Some(id)) => write!(f, " ({thread}, thread ID {id})")?,
+            (Some(thread), None) => write!(f, " ({thread})")?,
+            (None, Some(id)) => write!(f, " (thread ID {id})")?,
+            (None, None) => {}
         }
         f.write_str(match (self.phase, self.kind) {
             (StallPhase::Ongoing, StallKind::Poll) => " has been in one poll for ",

@@ -21,17 +21,28 @@ impl Probe for Answers {
             // The hooks count these.
             RuntimeNumber::CoveredTasks | RuntimeNumber::NumAliveTasks => None,
             RuntimeNumber::BlockingQueueDepth => Some(0),
+            RuntimeNumber::CpuThrottledDurationTotal => Some(40_000_000),
+            RuntimeNumber::CpuThrottledCount => Some(2),
             gauge if !gauge.is_counter() => Some(3),
             _ => None,
         }
     }
 
     fn worker_numbers(&self) -> MetricSet {
-        MetricSet::worker(&[WorkerNumber::LocalQueueDepth])
+        MetricSet::worker(&[
+            WorkerNumber::OnCpuDurationTotal,
+            WorkerNumber::RunnableWaitDurationTotal,
+            WorkerNumber::LocalQueueDepth,
+        ])
     }
 
     fn worker(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
-        (number == WorkerNumber::LocalQueueDepth).then_some(worker as u64 + 1)
+        match number {
+            WorkerNumber::OnCpuDurationTotal => Some(50_000_000),
+            WorkerNumber::RunnableWaitDurationTotal => Some(10_000_000),
+            WorkerNumber::LocalQueueDepth => Some(worker as u64 + 1),
+            _ => None,
+        }
     }
 
     fn write_location(&self, spawn_location: LocationId, out: &mut dyn fmt::Write) -> fmt::Result {

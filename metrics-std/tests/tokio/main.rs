@@ -15,6 +15,7 @@ mod user_callbacks;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod large_futures;
 mod lifetime;
+mod os_times;
 mod places;
 mod root_future;
 mod stalls;

@@ -28,6 +28,10 @@ export interface WorkerNumbers {
   root_polls: Measured;
   /** Polls of measured futures inside measured tasks, counted apart from the polls of spawned tasks. */
   nested_polls: Measured;
+  /** Time the operating system ran the worker's threads on a processor; only on Linux. */
+  on_cpu_duration_total: Measured;
+  /** Time the worker's threads were ready to run and waited for a processor; only on Linux. */
+  runnable_wait_duration_total: Measured;
   /** Tasks in the worker's local queue, its LIFO slot included. */
   local_queue_depth: Measured;
 }
@@ -68,4 +72,8 @@ export interface RuntimeNumbers {
   poll_stall_count: Measured;
   /** Times that a worker was awake without progress for the threshold of the watchdog; absent if that can't be detected. */
   no_progress_stall_count: Measured;
+  /** Time that threads of the process's cgroup were throttled: they had used up its CPU quota; only on Linux. */
+  cpu_throttled_duration_total: Measured;
+  /** Periods in which the process's cgroup used up its CPU quota; only on Linux. */
+  cpu_throttled_count: Measured;
 }

@@ -7,7 +7,7 @@ use std::{env, fs, io};
 
 use super::subject::{DEVIATIONS, Deviation, Subject};
 use super::trial::{Finding, Ledger};
-use metrics_core::METRICS;
+use metrics_core::{METRICS, Metric};
 
 /// If this variable is set, [`check`] writes the document instead of comparing it.
 pub const UPDATE: &str = "UPDATE_CONFORMANCE";
@@ -46,7 +46,24 @@ UPDATE_CONFORMANCE=1 RUSTFLAGS='--cfg tokio_unstable' cargo test -p tests --test
 - **0**: the metric reads zero, because what it counts can't happen there.
 - an empty cell: the metric reads `None`, because it is not measured there. A build that records nothing has only empty cells.
 
+The metrics of the operating system (on-CPU time, runnable wait, CPU throttling) are not in the table: no scenario can set them.
+
 ";
+
+/// The metrics of the operating system, which no scenario can set. The tests of the adapter compare them with the system's.
+const OF_THE_SYSTEM: &[&str] = &[
+    "on_cpu_duration_total",
+    "runnable_wait_duration_total",
+    "cpu_throttled_duration_total",
+    "cpu_throttled_count",
+];
+
+/// Returns the metrics of the table.
+fn metrics() -> impl Iterator<Item = &'static Metric> {
+    METRICS
+        .iter()
+        .filter(|metric| !OF_THE_SYSTEM.contains(&metric.name))
+}
 
 /// The metric's cells, one per column.
 type Rows = BTreeMap<String, BTreeMap<String, String>>;
@@ -59,10 +76,10 @@ pub fn check(ledger: &Ledger, played: &[&dyn Subject]) -> Vec<String> {
     let committed = read(&path()).expect("docs/CONFORMANCE.md can be read");
     let mut problems = ledger.failures.clone();
     let rows = fill(committed.rows, ledger, played);
-    for (subject, metric) in played.iter().flat_map(|subject| {
-        let metrics = METRICS.iter();
-        metrics.map(|metric| (subject.name(), metric.name))
-    }) {
+    for (subject, metric) in played
+        .iter()
+        .flat_map(|subject| metrics().map(|metric| (subject.name(), metric.name)))
+    {
         let finding = ledger.finding(subject, metric);
         if finding.moved && finding.absent {
             problems.push(format!(
@@ -70,7 +87,7 @@ pub fn check(ledger: &Ledger, played: &[&dyn Subject]) -> Vec<String> {
             ));
         }
     }
-    for metric in METRICS {
+    for metric in metrics() {
         let row = rows.get(metric.name);
         if !row.is_some_and(|row| row.values().any(|cell| cell == YES)) {
             problems.push(format!("{}: no scenario moves it on any runtime", metric.name));
@@ -87,7 +104,7 @@ pub fn check(ledger: &Ledger, played: &[&dyn Subject]) -> Vec<String> {
         }
     }
     for name in ledger.findings.keys().map(|(_, name)| *name) {
-        if METRICS.iter().all(|metric| metric.name != name) {
+        if metrics().all(|metric| metric.name != name) {
             problems.push(format!(
                 "{name}: a scenario speaks of a metric that is not on the list"
             ));
@@ -104,7 +121,7 @@ pub fn check(ledger: &Ledger, played: &[&dyn Subject]) -> Vec<String> {
 pub fn check_silence(ledger: &Ledger, played: &[&dyn Subject]) -> Vec<String> {
     let committed = read(&path()).expect("docs/CONFORMANCE.md can be read");
     let mut problems = ledger.failures.clone();
-    for metric in METRICS {
+    for metric in metrics() {
         let finding = ledger.finding(OFF, metric.name);
         if finding.moved || finding.stayed {
             problems.push(format!("{OFF}: {} has a number", metric.name));
@@ -125,7 +142,7 @@ fn fill(mut rows: Rows, ledger: &Ledger, played: &[&dyn Subject]) -> Rows {
             "{} is no column of the table",
             subject.name()
         );
-        for metric in METRICS {
+        for metric in metrics() {
             let cell = rows
                 .entry(metric.name.to_owned())
                 .or_default()
@@ -199,7 +216,7 @@ fn render(rows: &Rows) -> String {
     text.push_str("\n|---|");
     text.push_str(&"---|".repeat(COLUMNS.len()));
     text.push('\n');
-    for metric in METRICS {
+    for metric in metrics() {
         let _ = write!(text, "| `{}` |", metric.name);
         for &column in COLUMNS {
             let cell = rows

@@ -1,0 +1,105 @@
+//! The times that the operating system gave to the threads of workers.
+
+use super::{build, multi_thread};
+use core::time::Duration;
+use metrics_std::tokio::{TokioAdapter, attach};
+use metrics_std::{RuntimeMetrics, WorkerNumber};
+use std::fs;
+use tokio::runtime::Builder;
+
+/// The times of the calling thread, on processor and waiting for one; `None` where the operating system does not report them.
+fn times_here() -> Option<[Duration; 2]> {
+    if !cfg!(target_os = "linux") {
+        return None;
+    }
+    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let mut fields = text
+        .split(' ')
+        .map(|field| Some(Duration::from_nanos(field.trim().parse().ok()?)));
+    let times = [fields.next()??, fields.next()??];
+    (!fields.next()??.is_zero()).then_some(times)
+}
+
+/// Computes until the operating system has given the thread more time.
+fn compute() -> Option<[Duration; 2]> {
+    let [began, _] = times_here()?;
+    loop {
+        let times = times_here()?;
+        if times[0] > began + Duration::from_millis(20) {
+            return Some(times);
+        }
+    }
+}
+
+fn times_of(metrics: &RuntimeMetrics) -> Option<[Duration; 2]> {
+    let snapshot = metrics.snapshot();
+    let worker = snapshot.worker(0)?;
+    Some([
+        worker.on_cpu_duration_total()?,
+        worker.runnable_wait_duration_total()?,
+    ])
+}
+
+#[test]
+fn a_workers_times_are_those_of_its_thread() {
+    let (runtime, metrics, spawner) = multi_thread(1);
+    let before = runtime.block_on(spawner.spawn(async { compute() })).unwrap();
+    let read = times_of(&metrics);
+    let after = runtime.block_on(spawner.spawn(async { times_here() })).unwrap();
+    assert_eq!(read.is_some(), before.is_some());
+    if let (Some(before), Some(read), Some(after)) = (before, read, after) {
+        for ((before, read), after) in before.into_iter().zip(read).zip(after) {
+            assert!(before <= read && read <= after, "{before:?} {read:?} {after:?}");
+        }
+    }
+    drop(runtime);
+    let last = metrics.worker_on_cpu_duration_total(0).unwrap();
+    assert_eq!(last.is_some(), read.is_some(), "the last values stay");
+    assert!(last >= read.map(|[on_cpu, _]| on_cpu));
+}
+
+#[test]
+fn a_worker_without_a_known_thread_has_no_times() {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let attached = attach(runtime.handle()).unwrap();
+    assert_eq!(times_of(&attached.metrics), None, "no measured task was polled");
+    let here = runtime
+        .block_on(attached.spawner.spawn(async { times_here() }))
+        .unwrap();
+    assert_eq!(times_of(&attached.metrics).is_some(), here.is_some());
+}
+
+/// The time of the thread that a task blocks with `block_in_place` is not the worker's any more.
+#[test]
+fn the_time_of_a_worker_never_decreases_when_threads_take_it_over() {
+    let (runtime, metrics, spawner) = build(
+        TokioAdapter::builder(),
+        Builder::new_multi_thread().worker_threads(1),
+    );
+    let mut last = None;
+    for _ in 0..5 {
+        let blocking = spawner.spawn(async { tokio::task::block_in_place(compute) });
+        runtime.block_on(blocking).unwrap();
+        runtime.block_on(spawner.spawn(async { compute() })).unwrap();
+        let now = metrics
+            .worker_counter(0, WorkerNumber::OnCpuDurationTotal)
+            .unwrap();
+        assert!(now >= last, "{last:?} {now:?}");
+        last = now;
+    }
+}
+
+/// Quotas differ between machines, but both numbers come from one file.
+#[test]
+fn throttling_is_reported_with_both_numbers_or_not_at_all() {
+    let (_runtime, metrics, _) = multi_thread(1);
+    let snapshot = metrics.snapshot();
+    assert_eq!(
+        snapshot.cpu_throttled_duration_total().is_some(),
+        snapshot.cpu_throttled_count().is_some()
+    );
+}
