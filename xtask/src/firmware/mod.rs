@@ -189,7 +189,7 @@ fn cortex_m0(write: bool) -> Result<u32> {
     Ok(5)
 }
 
-/// The image's own assertions, no cost without the feature `record`, that the costs are within their limits, and the postcard snapshot decoded by
+/// The images' own assertions, no cost without the feature `record`, that the costs are within their limits, and the postcard snapshot decoded by
 /// the host's types and compared with its table.
 fn cortex_m3(write: bool) -> Result<u32> {
     let chip = Chip::CortexM3;
@@ -217,11 +217,16 @@ fn cortex_m3(write: bool) -> Result<u32> {
     for line in chip.run(&wakes)? {
         println!("{line}");
     }
+    for program in ["superloop", "priorities"] {
+        for line in chip.run(&chip.build(program, "record")?)? {
+            println!("{line}");
+        }
+    }
     let mut said = chip.run(&chip.build("round", "record")?)?;
     said.extend(chip.run(&chip.build("stack", "record")?)?);
     let cost = cost::Cost::measure_embassy(&said, |features| chip.build("size", features))?;
     println!("{}", cost.table());
     cost.check_limits()?;
     cost.check_document(write)?;
-    Ok(6)
+    Ok(8)
 }

@@ -72,7 +72,7 @@ fn main() -> ! {
         peripherals.NVIC.set_priority(Interrupt::GPIOB, 1 << 6);
         cortex_m::peripheral::NVIC::unmask(Interrupt::GPIOB);
     }
-    time::start(&mut peripherals.SYST);
+    firmware_cortex_m3::start_systick(&mut peripherals.SYST);
     let urgent = URGENT.start(Interrupt::GPIOA);
     // As `embassy_executor::Executor` does, except for the waiting: QEMU does not wait at `wfe`, and
     // the loop would never be idle. Between the poll and `wfi` a wake may come; the next millisecond's SysTick finds it.

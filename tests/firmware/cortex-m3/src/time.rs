@@ -5,37 +5,19 @@
 use core::cell::RefCell;
 use core::task::Waker;
 
-use cortex_m::peripheral::syst::SystClkSource;
-use cortex_m::peripheral::{SCB, SYST};
 use cortex_m_rt::exception;
 use critical_section::Mutex;
 use embassy_time_driver::{Driver, TICK_HZ};
 use embassy_time_queue_utils::Queue;
-use metrics_core::extend::{SysTick as Clock, SysTickRegisters};
-
-/// The frequency at which QEMU runs the core of `lm3s6965evb` after reset.
-const CORE_HZ: u32 = 12_500_000;
-const PERIOD: u32 = CORE_HZ / 1_000;
-
-struct Registers;
-
-impl SysTickRegisters for Registers {
-    fn current(&self) -> u32 {
-        SYST::get_current()
-    }
-
-    fn is_pending(&self) -> bool {
-        SCB::is_pendst_pending()
-    }
-}
+use firmware_cortex_m3::{CORE_HZ, Clock, clock};
 
 struct SysTickDriver {
-    counter: Clock<Registers>,
+    counter: Clock,
     queue: Mutex<RefCell<Queue>>,
 }
 
 embassy_time_driver::time_driver_impl!(static DRIVER: SysTickDriver = SysTickDriver {
-    counter: Clock::new(Registers, PERIOD - 1, CORE_HZ),
+    counter: clock(),
     queue: Mutex::new(RefCell::new(Queue::new())),
 });
 
@@ -51,15 +33,6 @@ impl Driver for SysTickDriver {
             self.queue.borrow_ref_mut(cs).schedule_wake(at, waker);
         });
     }
-}
-
-/// Starts the clock. Call it before the first reading.
-pub fn start(syst: &mut SYST) {
-    syst.set_clock_source(SystClkSource::Core);
-    syst.set_reload(PERIOD - 1);
-    syst.clear_current();
-    syst.enable_counter();
-    syst.enable_interrupt();
 }
 
 #[exception]
