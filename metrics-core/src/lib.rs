@@ -70,7 +70,6 @@ pub use if_recording::IfRecording;
 pub use live::{LiveRecord, LiveThread, LocationId, Transition, WorkerState};
 pub use locations::short_path;
 pub use probe::{NoProbe, Probe, ProbedState};
-pub use read::ReadStorage;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use read::SnapshotReader;
 pub use reader::RuntimeMetrics;

@@ -5,11 +5,10 @@ use crate::counters::MEAN_FRACTION;
 use crate::histogram::BucketRange;
 use crate::live::{LiveRecord, LiveThread, UNTIMED};
 use crate::probe::{NoProbe, Probe};
-use crate::read::{ReadStorage, Weighted, busy_from};
+use crate::read::{Weighted, busy_from};
 use crate::record::BucketCells as _;
 use crate::registry::RegistryRef;
 use crate::slot::{EXTERNAL, Slot, SlotBusy, read_with_retries};
-use crate::snapshot::Snapshot;
 use crate::storage::sealed::Sealed;
 use crate::sync::RECORDING;
 use crate::tasks::TaskCounts;
@@ -43,11 +42,12 @@ type Buckets<R> = <<R as RegistryRef>::Storage as Sealed>::Buckets;
 /// A getter returns the value that the workers last submitted. Busy time also includes the busy period in progress,
 /// from the live records, as in a snapshot. A getter returns `None` if the runtime does not measure the metric or has
 /// no worker with that index, and [`SlotBusy`] if the worker was writing the value during every attempt. Two getters
-/// read at two moments: take a [`snapshot`](Self::snapshot) for values that belong together.
+/// read at two moments: take a snapshot for values that belong together, with `snapshot` of a registry on the heap and
+/// `snapshot_into` of one in a `static`.
 ///
 /// Counters don't decrease from one call of a getter to the next, with one exception on heap storage: busy time. A worker
 /// that ends a busy period shows this at once, but its counter includes the period only from the next submit on.
-/// In between, a getter and a [`snapshot`](Self::snapshot) lack the part of the period that is not submitted yet. A
+/// In between, a getter and a `snapshot` lack the part of the period that is not submitted yet. A
 /// `SnapshotReader` then returns its last value.
 ///
 /// A handle does not keep the runtime alive. After the runtime ends, it returns the last submitted values.
@@ -86,16 +86,6 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
     /// Returns the runtime's name.
     pub fn name(&self) -> &str {
         self.registry.name()
-    }
-
-    /// Takes a snapshot. A worker that can't be read is [missing](crate::WorkerSnapshot::is_missing) from it. To take
-    /// snapshots repeatedly, use a `SnapshotReader` for a registry on the heap, and `snapshot_into` for one in a
-    /// `static`.
-    pub fn snapshot(&self) -> Snapshot<R::Storage>
-    where
-        R::Storage: ReadStorage,
-    {
-        R::Storage::snapshot(&self.registry, &self.probe)
     }
 
     /// Returns a worker's current state. This needs no submit, so a stuck worker is visible while it is stuck.

@@ -10,7 +10,7 @@ use core::cell::Cell;
 use core::time::Duration;
 use metrics_core::{
     Builder, HistogramConfig, MetricSet, NoClock, PollStart, Probe, Registry, RuntimeMetrics, RuntimeNumber,
-    SlotBusy, StaticRegistryConfig, StaticStorage, TaskEnd, WorkerNumber,
+    SlotBusy, Snapshot, StaticRegistryConfig, StaticStorage, TaskEnd, WorkerNumber,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -53,7 +53,8 @@ fn getters_and_snapshot_agree_on_reported_metrics() {
     worker.inc_budget_forced_yield_count();
     worker.task_spawned();
     let metrics = RuntimeMetrics::with_probe(&REGISTRY, Everything);
-    let snapshot = metrics.snapshot();
+    let mut snapshot = Snapshot::EMPTY;
+    metrics.snapshot_into(&mut snapshot);
     for &number in RuntimeNumber::ALL {
         let reported = Everything.runtime(number);
         assert_eq!(metrics.runtime_number(number), reported, "{}", number.name());
@@ -87,7 +88,8 @@ fn getters_and_snapshot_agree_on_counted_metrics() {
     worker.end_poll();
     worker.park();
     let metrics = RuntimeMetrics::new(&REGISTRY);
-    let snapshot = metrics.snapshot();
+    let mut snapshot = Snapshot::EMPTY;
+    metrics.snapshot_into(&mut snapshot);
     for &number in RuntimeNumber::ALL {
         let counted = metrics.runtime_number(number);
         assert_eq!(snapshot.runtime_number(number), counted, "{}", number.name());

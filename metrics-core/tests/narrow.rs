@@ -7,7 +7,7 @@ use clock::TestClock;
 use core::time::Duration;
 
 use metrics_core::{
-    Buckets32, Builder, HistogramConfig, MetricSet, NoClock, PollStart, Registry, RuntimeMetrics,
+    Buckets32, Builder, HistogramConfig, MetricSet, NoClock, PollStart, Registry, RuntimeMetrics, Snapshot,
     StaticRegistryConfig, StaticStorage,
 };
 #[cfg(target_arch = "wasm32")]
@@ -41,7 +41,8 @@ fn narrow_buckets_count_as_wide_ones_do() {
         worker.start_poll(PollStart::default());
         worker.end_poll();
     }
-    let snapshot = RuntimeMetrics::new(&METRICS).snapshot();
+    let mut snapshot = Snapshot::EMPTY;
+    RuntimeMetrics::new(&METRICS).snapshot_into(&mut snapshot);
     let worker = snapshot.worker(0).unwrap();
     let reading = worker.poll_time().unwrap();
     assert_eq!(worker.poll_count(), Some(300));

@@ -214,7 +214,8 @@ fn a_host_reads_what_a_static_registry_writes() {
     worker.park();
     let metrics = RuntimeMetrics::new(&METRICS);
     assert_eq!(metrics.worker_poll_count(1).unwrap(), Some(1_000));
-    let mut snapshot = metrics.snapshot();
+    let mut snapshot = Snapshot::EMPTY;
+    metrics.snapshot_into(&mut snapshot);
     METRICS.clock().advance(500);
     metrics.snapshot_into(&mut snapshot);
     let back: Snapshot<HeapStorage> = postcard::from_bytes(&to_binary(&snapshot)).unwrap();

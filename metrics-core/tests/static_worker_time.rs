@@ -8,7 +8,7 @@ mod clock;
 use clock::TestClock;
 use core::time::Duration;
 use metrics_core::{
-    Builder, HistogramConfig, MetricSet, PollStart, Registry, RuntimeMetrics, StaticRegistryConfig,
+    Builder, HistogramConfig, MetricSet, PollStart, Registry, RuntimeMetrics, Snapshot, StaticRegistryConfig,
     StaticStorage, StaticWorker, TaskEnd,
 };
 #[cfg(target_arch = "wasm32")]
@@ -57,7 +57,8 @@ fn every_hook_between_two_polls_makes_the_second_read_the_clock() {
     let worker = METRICS.worker(0).unwrap();
     let clock = METRICS.clock();
     let sums = || {
-        let snapshot = RuntimeMetrics::new(&METRICS).snapshot();
+        let mut snapshot = Snapshot::EMPTY;
+        RuntimeMetrics::new(&METRICS).snapshot_into(&mut snapshot);
         let worker = snapshot.worker(0).unwrap();
         let (poll_time, latency) = (worker.poll_time().unwrap(), worker.schedule_latency().unwrap());
         (poll_time.histogram().sum(), latency.histogram().sum())
@@ -111,7 +112,8 @@ fn a_measured_future_records_each_of_its_polls() {
         worker.discard_last_timestamp();
     }
     assert_eq!(measured.as_mut().poll(cx), Poll::Ready("done"));
-    let snapshot = RuntimeMetrics::new(&METRICS).snapshot();
+    let mut snapshot = Snapshot::EMPTY;
+    RuntimeMetrics::new(&METRICS).snapshot_into(&mut snapshot);
     let poll_time = snapshot.worker(0).unwrap().poll_time().unwrap();
     assert_eq!(
         (poll_time.histogram().count(), poll_time.histogram().sum()),
@@ -137,7 +139,8 @@ fn a_measured_future_within_a_poll_is_a_nested_poll() {
     let mut measured = pin!(worker.measure(LocationId::from_u32(7), outer));
     let poll = measured.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(poll.is_ready());
-    let snapshot = RuntimeMetrics::new(&METRICS).snapshot();
+    let mut snapshot = Snapshot::EMPTY;
+    RuntimeMetrics::new(&METRICS).snapshot_into(&mut snapshot);
     let worker = snapshot.worker(0).unwrap();
     assert_eq!((worker.poll_count(), worker.nested_polls()), (Some(1), Some(1)));
     let poll_time = worker.poll_time().unwrap().histogram();

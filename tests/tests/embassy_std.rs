@@ -14,7 +14,9 @@ use embassy_executor::{Executor, SpawnToken, Spawner};
 use futures::StreamExt;
 use futures::channel::mpsc;
 use metrics_core::embassy::{EmbassyMetrics, ExecutorState, MEASURED};
-use metrics_core::{Builder, HistogramConfig, Registry, StaticRegistryConfig, TimeSource, embassy_trace};
+use metrics_core::{
+    Builder, HistogramConfig, Registry, Snapshot, StaticRegistryConfig, TimeSource, embassy_trace,
+};
 use metrics_mock::ManualClock;
 use tests::yield_now;
 
@@ -264,7 +266,8 @@ fn every_count_is_what_the_program_counted() {
         (0, 0),
         "the clock moves within polls only"
     );
-    let snapshot = METRICS.metrics().snapshot();
+    let mut snapshot = Snapshot::EMPTY;
+    METRICS.metrics().snapshot_into(&mut snapshot);
     let worker = snapshot.worker(0).expect("a worker for the executor");
     assert_eq!(worker.poll_count(), Some(polls));
     assert_eq!(

@@ -1,7 +1,7 @@
 //! Snapshots of a registry in a `static`. There is no extra memory: each slot is read into the caller's snapshot.
 
 use super::runtime::{Moment, epoch, read_runtime};
-use super::{ReadStorage, Weighted, busy_from, set_state, set_thread};
+use super::{Weighted, busy_from, set_state, set_thread};
 use crate::catalog::{MetricSet, WorkerNumber};
 use crate::counters::MEAN_FRACTION;
 use crate::histogram::HistogramConfig;
@@ -18,25 +18,31 @@ use crate::switches::Sampling;
 use crate::sync::RECORDING;
 use crate::time::TimeSource;
 
-impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> ReadStorage
-    for StaticStorage<WORKERS, BUCKETS, C>
-{
-    fn snapshot<T: TimeSource>(registry: &Registry<Self, T>, probe: &impl Probe) -> Snapshot<Self> {
-        let mut snapshot = Snapshot::EMPTY;
-        read_into(&mut snapshot, registry, probe);
-        snapshot
-    }
-}
-
 impl<R, P, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> RuntimeMetrics<R, P>
 where
     R: RegistryRef<Storage = StaticStorage<WORKERS, BUCKETS, C>>,
     P: Probe,
 {
-    /// Takes a snapshot into an existing one, which may be in a `static` ([`Snapshot::EMPTY`]).
+    /// Takes a snapshot into an existing one, which is a variable or a `static` ([`Snapshot::EMPTY`]).
     ///
-    /// Prefer this on a small chip: it needs the stack of one worker's entry, and [`snapshot`](Self::snapshot) needs in
-    /// addition that of two whole snapshots, because it returns one.
+    /// Nothing returns a whole snapshot of a registry in a `static`: the caller and the function would each need room for
+    /// one on the stack, which a small chip does not have.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use metrics_core::{Builder, MetricSet, NoClock, PollStart, Registry, StaticRegistryConfig, StaticStorage};
+    /// use metrics_core::{RuntimeMetrics, Snapshot};
+    /// # const CONFIG: StaticRegistryConfig<1, 1> = match Builder::new().measures(MetricSet::ALL).describe(0, Duration::ZERO) {
+    /// #     Ok(config) => config,
+    /// #     Err(_) => panic!("invalid configuration"),
+    /// # };
+    /// # static METRICS: Registry<StaticStorage<1, 1>, NoClock> = Registry::new(&CONFIG, NoClock);
+    ///
+    /// let mut snapshot = Snapshot::EMPTY;
+    /// RuntimeMetrics::new(&METRICS).snapshot_into(&mut snapshot);
+    /// # #[cfg(feature = "record")]
+    /// assert_eq!(snapshot.total().poll_count(), Some(0));
+    /// ```
     ///
     /// A worker that is being written during every attempt keeps the values that `snapshot` has for it, and is marked
     /// [stale](WorkerSnapshot::staleness). A snapshot of another registry is replaced.

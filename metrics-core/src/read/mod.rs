@@ -27,17 +27,8 @@ pub use snapshot_reader::SnapshotReader;
 
 use crate::live::{LiveRecord, LocationId, UNTIMED, WorkerState};
 use crate::probe::Probe;
-use crate::registry::Registry;
-use crate::snapshot::{Snapshot, WorkerSnapshot};
+use crate::snapshot::WorkerSnapshot;
 use crate::storage::{Storage, Text};
-use crate::time::TimeSource;
-
-/// Storage that can be read into a [`Snapshot`]. This trait is sealed, and every [`Storage`] implements it.
-pub trait ReadStorage: Storage + Sized {
-    /// Takes a snapshot without a cache.
-    #[doc(hidden)]
-    fn snapshot<T: TimeSource>(registry: &Registry<Self, T>, probe: &impl Probe) -> Snapshot<Self>;
-}
 
 /// A sum of mean poll times, each weighted by the number of polls.
 #[derive(Clone, Copy, Debug, Default)]

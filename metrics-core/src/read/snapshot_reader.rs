@@ -1,13 +1,11 @@
 //! A reader that takes snapshots of one runtime repeatedly.
 
-use super::ReadStorage;
 use super::cache::Cache;
 use crate::probe::{NoProbe, Probe};
 use crate::reader::RuntimeMetrics;
-use crate::registry::{Registry, RegistryRef};
+use crate::registry::RegistryRef;
 use crate::snapshot::Snapshot;
 use crate::storage::HeapStorage;
-use crate::time::TimeSource;
 
 /// Takes snapshots of one runtime repeatedly. Each snapshot costs only what has changed since the last one.
 ///
@@ -65,17 +63,19 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> SnapshotReader<R, P> {
     }
 }
 
+impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> RuntimeMetrics<R, P> {
+    /// Takes a snapshot. A worker that can't be read is [missing](crate::WorkerSnapshot::is_missing) from it. To take
+    /// snapshots repeatedly, use a [`SnapshotReader`].
+    pub fn snapshot(&self) -> Snapshot<HeapStorage> {
+        let mut snapshot = Snapshot::EMPTY;
+        Cache::new(self.registry()).read(&mut snapshot, self.registry(), self.probe());
+        snapshot
+    }
+}
+
 impl<R: RegistryRef<Storage = HeapStorage>, P: Probe + Clone> RuntimeMetrics<R, P> {
     /// Creates a reader that takes snapshots repeatedly and reads only what has changed.
     pub fn reader(&self) -> SnapshotReader<R, P> {
         SnapshotReader::new(self.clone())
-    }
-}
-
-impl ReadStorage for HeapStorage {
-    fn snapshot<T: TimeSource>(registry: &Registry<Self, T>, probe: &impl Probe) -> Snapshot<Self> {
-        let mut snapshot = Snapshot::EMPTY;
-        Cache::new(registry).read(&mut snapshot, registry, probe);
-        snapshot
     }
 }

@@ -103,7 +103,9 @@ impl<const E: usize, const N: usize> Player<E, N> {
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot<StaticStorage<E, BUCKETS>> {
-        self.metrics.metrics().snapshot()
+        let mut snapshot = Snapshot::EMPTY;
+        self.metrics.metrics().snapshot_into(&mut snapshot);
+        snapshot
     }
 
     pub(crate) fn executor(&self, index: usize) -> ExecutorRow {

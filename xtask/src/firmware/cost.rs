@@ -77,7 +77,11 @@ impl Cost {
                 "stack of snapshot_into",
                 1_152,
             ),
-            ("`snapshot`, by value", "stack of snapshot", 2 * snapshot + 1_152),
+            (
+                "the same, with the snapshot in a variable",
+                "stack of snapshot_into a variable",
+                snapshot + 1_152,
+            ),
             (
                 "`trace_into`, of 2 executors and 8 tasks",
                 "stack of trace_into",

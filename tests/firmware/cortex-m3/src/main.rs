@@ -16,7 +16,7 @@ use lm3s6965::{Interrupt, interrupt};
 use metrics_core::embassy::{
     EmbassyClock, EmbassyMetrics, ExecutorState, InterruptHandler, MEASURED, TaskRow,
 };
-use metrics_core::{Builder, HistogramConfig, Registry, StaticRegistryConfig, embassy_trace};
+use metrics_core::{Builder, HistogramConfig, Registry, Snapshot, StaticRegistryConfig, embassy_trace};
 use static_cell::StaticCell;
 
 use tasks::{MESSAGES, ONCE, POLLS, Polls};
@@ -88,7 +88,8 @@ fn main() -> ! {
 /// Called by the last task, in its last poll.
 fn report() -> ! {
     let trace = METRICS.trace();
-    let snapshot = METRICS.metrics().snapshot();
+    let mut snapshot = Snapshot::EMPTY;
+    METRICS.metrics().snapshot_into(&mut snapshot);
     hprintln!("{trace}");
     hprintln!("{}", snapshot.table());
 

@@ -13,7 +13,7 @@ use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::{debug, hprintln};
 use lm3s6965 as _;
 use metrics_core::{
-    Builder, HistogramConfig, MetricSet, PollStart, Registry, RuntimeMetrics, StaticRegistryConfig,
+    Builder, HistogramConfig, MetricSet, PollStart, Registry, RuntimeMetrics, Snapshot, StaticRegistryConfig,
     StaticStorage, TaskEnd, TimeSource, Timestamp, WakeStamp,
 };
 
@@ -124,7 +124,8 @@ fn main() -> ! {
     peripherals.SYST.disable_counter();
 
     let wakes = WAKES.load(Relaxed);
-    let snapshot = RuntimeMetrics::new(&METRICS).snapshot();
+    let mut snapshot = Snapshot::EMPTY;
+    RuntimeMetrics::new(&METRICS).snapshot_into(&mut snapshot);
     let latencies = snapshot
         .total()
         .schedule_latency()
