@@ -126,10 +126,22 @@ export interface RuntimeMetricsOptions {
   frames?: boolean;
 }
 
-/** The metrics of a runtime at one moment. `JSON.stringify` writes its 64-bit integers as decimal strings, as servers do. */
-export interface Snapshot extends RuntimeNumbers {
+/** A method that a copy such as `{ ...snapshot }` does not have: TypeScript leaves only the methods of classes out of its type. */
+declare abstract class SnapshotToJson {
   /** The same with a decimal string for each 64-bit integer. Unlike the snapshot, a copy of it can be passed to `JSON.stringify`. */
   toJSON(): SnapshotJson;
+}
+/** A method that a copy such as `{ ...interval }` does not have. */
+declare abstract class IntervalToJson {
+  /** The same with a decimal string for each 64-bit integer. Unlike the interval, a copy of it can be passed to `JSON.stringify`. */
+  toJSON(): IntervalJson;
+}
+
+/**
+ * The metrics of a runtime at one moment. `JSON.stringify` writes its 64-bit integers as decimal strings, as servers do. It throws for a
+ * copy such as `{ ...snapshot }`, which has `BigInt`s and no `toJSON()`: copy `snapshot.toJSON()`.
+ */
+export interface Snapshot extends RuntimeNumbers, SnapshotToJson {
   schema: number;
   name: string;
   epoch: bigint;
@@ -178,8 +190,7 @@ export interface WorkerInterval {
 }
 
 /** What was added between two snapshots. */
-export interface Interval {
-  toJSON(): IntervalJson;
+export interface Interval extends IntervalToJson {
   schema: number;
   /** The time between the two snapshots. */
   wall: Measured;

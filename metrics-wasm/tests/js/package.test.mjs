@@ -330,6 +330,12 @@ test("the generated types accept the API and reject mistakes", async () => {
        metrics.onPageHide((summary: Summary) => navigator.sendBeacon("/metrics", JSON.stringify(summary)));
        metrics.showInDevTools(50);
        console.log(polls, ratio, bound, stop, text, written, bucket, later, sent);
+       const copy: SnapshotJson = { ...snapshot.toJSON() };
+       metrics.since(copy);
+       // @ts-expect-error a copy of a snapshot has no such method
+       ({ ...snapshot }).toJSON();
+       // @ts-expect-error a copy of an interval has no such method
+       ({ ...interval }).toJSON();
        // @ts-expect-error a BigInt is a string in JSON
        const number: bigint | null = json.uptime;
        // @ts-expect-error there is no such option
@@ -352,12 +358,13 @@ test("the generated types accept the API and reject mistakes", async () => {
   }
 });
 
-/** The fields of an interface and of the one that it extends, by their names in the types. */
+/** The fields of an interface and of those that it extends, by their names in the types. Classes have only methods. */
 function fields(types, name) {
-  const declaration = new RegExp(`export interface ${name}(?: extends (\\w+))? \\{([^]*?)\\n\\}`);
-  const [, base, body] = declaration.exec(types) ?? assert.fail(`no ${name}`);
+  const declaration = new RegExp(`export interface ${name}(?: extends ([\\w, ]+))? \\{([^]*?)\\n\\}`);
+  const [, bases = "", body] = declaration.exec(types) ?? assert.fail(`no ${name}`);
   const own = [...body.matchAll(/^ {4}(\w+)\??:/gm)].map(([, field]) => field);
-  return [...own, ...(base ? fields(types, base) : [])].sort();
+  const inherited = bases.split(", ").filter((base) => types.includes(`interface ${base} `));
+  return [...own, ...inherited.flatMap((base) => fields(types, base))].sort();
 }
 
 test("the generated types have the fields of the objects, and no others", async () => {
