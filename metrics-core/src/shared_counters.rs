@@ -7,6 +7,7 @@ use crate::storage::Storage;
 use crate::sync::RECORDING;
 use crate::tasks::TaskEnd;
 use crate::time::Timestamp;
+use core::time::Duration;
 
 /// The times at which a blocking closure was queued and started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +115,14 @@ impl<S: Storage> SharedCounters<'_, S> {
     pub fn stalled(&self, kind: StallKind) {
         if let Some(host) = S::host(&self.shared.host) {
             host.stalls.count(kind);
+        }
+    }
+
+    /// Records how long a stall lasted, which has been counted and is over.
+    pub fn stall_ended(&self, kind: StallKind, lasted: Duration) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.stalls
+                .record(kind, u64::try_from(lasted.as_nanos()).unwrap_or(u64::MAX));
         }
     }
 

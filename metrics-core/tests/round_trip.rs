@@ -14,10 +14,11 @@ mod clock;
 use clock::TestClock;
 use core::fmt;
 use core::fmt::Write as _;
+use core::time::Duration;
 use metrics_core::{
-    Builder, HeapStorage, HistogramConfig, HistogramReading, LocationId, Measurements, MetricSet, PollStart,
-    Probe, Registry, RuntimeMetrics, RuntimeNumber, Snapshot, SnapshotSeed, TaskEnd, Worker, WorkerNumber,
-    WorkerSnapshot,
+    Builder, HeapStorage, HistogramConfig, HistogramReading, HistogramSnapshot, LocationId, Measurements,
+    MetricSet, PollStart, Probe, Registry, RuntimeMetrics, RuntimeNumber, Snapshot, SnapshotSeed, StallKind,
+    TaskEnd, Worker, WorkerNumber, WorkerSnapshot,
 };
 use serde::de::DeserializeSeed;
 use std::sync::Arc;
@@ -108,14 +109,16 @@ fn values(snapshot: &Snapshot<HeapStorage>) -> String {
     let mut out = String::new();
     write!(
         out,
-        "{} {} {:?} {:?} {:?} {:?} {:?} ",
+        "{} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} ",
         snapshot.name(),
         snapshot.epoch(),
         snapshot.started_at(),
         snapshot.uptime(),
         snapshot.num_workers(),
         snapshot.tasks(),
-        snapshot.blocking_queue_wait()
+        snapshot.blocking_queue_wait(),
+        snapshot.poll_stall_duration(),
+        snapshot.no_progress_stall_duration()
     )
     .unwrap();
     for &number in RuntimeNumber::ALL {
@@ -184,6 +187,21 @@ fn two_threads_on_one_worker_keep_their_busy_time() {
     for interval in [here, there] {
         assert_eq!(interval.worker(0).unwrap().busy_ratio(), Some(1.0));
     }
+}
+
+#[test]
+fn durations_of_stalls_keep_their_kind() {
+    let registry = registry();
+    let metrics = RuntimeMetrics::with_probe(registry.clone(), Names);
+    let shared = registry.shared();
+    assert!(shared.begin_stall_watch(&[StallKind::Poll, StallKind::NoProgress]));
+    shared.stall_ended(StallKind::Poll, Duration::from_millis(30));
+    shared.stall_ended(StallKind::NoProgress, Duration::from_millis(50));
+    let snapshot = metrics.snapshot();
+    let sum = |durations: Option<&HistogramSnapshot<Vec<u64>>>| durations.map(HistogramSnapshot::sum);
+    assert_eq!(sum(snapshot.poll_stall_duration()), Some(30_000_000));
+    assert_eq!(sum(snapshot.no_progress_stall_duration()), Some(50_000_000));
+    check(&snapshot);
 }
 
 #[test]

@@ -61,6 +61,8 @@ fn a_number_without_a_probe_is_none() {
     ];
     assert_eq!(from_a_snapshot, [None; 15]);
     assert!(snapshot.blocking_queue_wait().is_none());
+    assert!(snapshot.poll_stall_duration().is_none());
+    assert!(snapshot.no_progress_stall_duration().is_none());
 }
 
 #[test]

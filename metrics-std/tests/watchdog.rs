@@ -6,13 +6,13 @@ use core::panic::Location;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use metrics_core::{ProbedState, RegistryRef};
+use metrics_core::{ProbedState, RegistryRef, TimeSource};
 use metrics_mock::ManualClock;
 use metrics_std::location::intern;
 use metrics_std::watchdog::{Stall, StallKind, StallPhase, StallScanner, Watchdog, watch_stalls};
 use metrics_std::{
-    Builder, Clock, HistogramConfig, Measured, MetricSet, NoProbe, PollStart, Probe, RuntimeHandles,
-    RuntimeMetrics, Sampling, Worker, build, build_wrapped,
+    Builder, Clock, HistogramConfig, HistogramSnapshot, Measured, MetricSet, NoProbe, PollStart, Probe,
+    RuntimeHandles, RuntimeMetrics, Sampling, Worker, build, build_wrapped,
 };
 use portable_atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -540,6 +540,37 @@ fn stalls_are_counted_in_the_snapshot_that_everyone_reads() {
     clock.advance(millis(30));
     only(scan(&mut next));
     assert_eq!(metrics.snapshot().poll_stall_count(), Some(4));
+}
+
+#[test]
+fn durations_of_stalls_are_recorded_when_they_are_over() {
+    let (clock, metrics, workers) = runtime();
+    let recorded = || {
+        metrics
+            .snapshot()
+            .poll_stall_duration()
+            .map(HistogramSnapshot::sum)
+    };
+    assert_eq!(recorded(), None, "no watchdog looks");
+    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
+    let mut stall = |lasted: u64, steps_back| {
+        workers[0].start_poll(PollStart::default());
+        clock.advance(millis(30));
+        let before = recorded();
+        only(scan(&mut scanner));
+        assert_eq!(recorded(), before, "it is not over");
+        clock.advance(millis(lasted - 30));
+        if steps_back {
+            clock.set_ticks(clock.now().ticks() - 10_000_000);
+        }
+        workers[0].end_poll();
+        only(scan(&mut scanner));
+        recorded()
+    };
+    assert_eq!(stall(30, false), Some(30_000_000));
+    assert_eq!(stall(70, false), Some(100_000_000));
+    assert_eq!(stall(30, true), Some(100_000_000), "not known across a step");
+    assert!(metrics.snapshot().no_progress_stall_duration().is_none());
 }
 
 #[test]

@@ -257,6 +257,8 @@ const NOBODY: &[&str] = &[
     "no_progress_stall_count",
     "cpu_throttled_duration_total",
     "cpu_throttled_count",
+    "poll_stall_duration",
+    "no_progress_stall_duration",
 ];
 /// Metrics that are facts, and those that can't change if a panic aborts.
 const CONSTANT: &[&str] = &["num_workers", "started_at", "epoch", "panicked_tasks_count"];

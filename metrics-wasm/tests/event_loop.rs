@@ -227,8 +227,14 @@ async fn a_stall_in_a_poll_is_counted_in_the_snapshot() {
     watched.turned().await;
     let before = watched.monitor.snapshot().poll_stall_count().expect("watched");
     let blocked = short_polls(&watched, 1, 150.0).await;
-    ear.one(&watched, &blocked).await;
+    let (stall, _) = ear.one(&watched, &blocked).await;
     assert_eq!(watched.monitor.snapshot().poll_stall_count(), Some(before + 1));
+    let snapshot = watched.monitor.snapshot();
+    let max = snapshot.poll_stall_duration().expect("watched").max();
+    assert!(
+        max >= Some(stall.duration.as_nanos() as u64),
+        "{max:?} for {stall:?}"
+    );
     // A stall outside any poll is none of a poll.
     let blocked = watched.block(150.0);
     ear.one(&watched, &blocked).await;

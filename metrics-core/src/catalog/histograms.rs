@@ -46,4 +46,10 @@ table! {
     /// Time from a blocking closure being queued to being started.
     Runtime blocking_queue_wait BlockingQueueWait "async_runtime_blocking_queue_wait_seconds"
         "New.";
+    /// Duration of polls that were stalls, once they are over; absent until a watchdog watches.
+    Runtime poll_stall_duration PollStallDuration "async_runtime_poll_stall_duration_seconds"
+        "New.";
+    /// Duration of stalls without progress, once they are over; absent if they can't be detected.
+    Runtime no_progress_stall_duration NoProgressStallDuration "async_runtime_no_progress_stall_duration_seconds"
+        "New.";
 }

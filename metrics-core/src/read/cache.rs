@@ -7,8 +7,9 @@ use super::runtime::{Moment, known, read_runtime};
 use super::scratch::Scratch;
 use crate::catalog::{MetricSet, WorkerNumber};
 use crate::counters::MEAN_FRACTION;
-use crate::histogram::HistogramSnapshot;
+use crate::histogram::{HistogramConfig, HistogramSnapshot};
 use crate::probe::Probe;
+use crate::record::DURATION_LAYOUT;
 use crate::registry::Registry;
 use crate::slot::{EXTERNAL, read_with_retries};
 use crate::snapshot::{HistogramReading, Snapshot, WorkerSnapshot};
@@ -17,6 +18,7 @@ use crate::storage::sealed::Sealed;
 use crate::switches::Sampling;
 use crate::sync::RECORDING;
 use crate::time::TimeSource;
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::mem::{swap, take};
@@ -44,6 +46,7 @@ pub(crate) struct Cache {
     /// The total's histograms, while some worker is missing from them.
     withheld: [Option<HistogramReading<HeapStorage>>; 2],
     blocking_queue_wait: Option<HistogramSnapshot<Vec<u64>>>,
+    stall_duration: Option<HistogramSnapshot<Vec<u64>>>,
     is_new: bool,
 }
 
@@ -64,6 +67,7 @@ impl Cache {
             missing: 0,
             withheld: [None, None],
             blocking_queue_wait: None,
+            stall_duration: None,
             is_new: true,
         }
     }
@@ -85,7 +89,7 @@ impl Cache {
             to.total = moment.blank(registry, MetricSet::NONE);
         }
         self.add_measured(to, &moment);
-        self.read_blocking_queue_wait(to, registry, probe);
+        self.read_shared_histograms(to, registry, probe);
         self.read_probed(to, registry, &moment, probe);
         self.find_changed(to, registry, &moment, probe);
         self.restore(to);
@@ -262,29 +266,52 @@ impl Cache {
         self.sum_probed(to);
     }
 
-    fn read_blocking_queue_wait<T>(
+    fn read_shared_histograms<T>(
         &mut self,
         to: &mut Snapshot<HeapStorage>,
         registry: &Registry<HeapStorage, T>,
         probe: &impl Probe,
     ) {
-        let (Some(config), Some(cells)) = (
-            &registry.info.blocking_queue_wait,
-            &registry.shared.host.blocking_queue_wait,
-        ) else {
-            return;
-        };
-        if self.blocking_queue_wait.is_none() {
-            self.blocking_queue_wait = HistogramSnapshot::new(*config).ok();
+        let host = &registry.shared.host;
+        if let (Some(config), Some(cells)) = (&registry.info.blocking_queue_wait, &host.blocking_queue_wait) {
+            let read = |buckets: &mut [u64]| cells.try_read(HeapStorage::shared_buckets, config, buckets);
+            read_shared(
+                &mut to.blocking_queue_wait,
+                &mut self.blocking_queue_wait,
+                config,
+                read,
+                probe,
+            );
         }
-        let Some(scratch) = &mut self.blocking_queue_wait else {
-            return;
-        };
-        let read = || cells.try_read(HeapStorage::shared_buckets, config, scratch.buckets_mut());
-        // If records overlap every attempt, the last good value stays, if there is one.
-        if let Some((sum, min, max)) = read_with_retries(read, |attempt| probe.relax(attempt)) {
-            scratch.set_totals(sum, min, max);
-            swap(&mut to.blocking_queue_wait, &mut self.blocking_queue_wait);
+        for (list, cells) in to.stall_durations.iter_mut().zip(host.stalls.durations()) {
+            if let Some(cells) = cells {
+                let read = |buckets: &mut [u64]| cells.try_read(Box::as_ref, &DURATION_LAYOUT, buckets);
+                let mut last = list.pop();
+                read_shared(&mut last, &mut self.stall_duration, &DURATION_LAYOUT, read, probe);
+                list.extend(last);
+            }
         }
+    }
+}
+
+/// Reads a histogram with many writers into scratch space. If records overlap every attempt, the last good value stays,
+/// if there is one.
+fn read_shared(
+    last: &mut Option<HistogramSnapshot<Vec<u64>>>,
+    scratch: &mut Option<HistogramSnapshot<Vec<u64>>>,
+    config: &HistogramConfig,
+    read: impl Fn(&mut [u64]) -> Option<(u64, u64, u64)>,
+    probe: &impl Probe,
+) {
+    if scratch.is_none() {
+        *scratch = HistogramSnapshot::new(*config).ok();
+    }
+    let Some(values) = scratch else {
+        return;
+    };
+    let read = || read(values.buckets_mut());
+    if let Some((sum, min, max)) = read_with_retries(read, |attempt| probe.relax(attempt)) {
+        values.set_totals(sum, min, max);
+        swap(last, scratch);
     }
 }

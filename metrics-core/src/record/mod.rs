@@ -30,5 +30,7 @@ pub(crate) use sampling::seed as sampling_seed;
 pub(crate) use segments::{CHUNK, Segments};
 pub(crate) use shared_histogram::SharedHistogram;
 pub(crate) use slot_histogram::{BucketCells, SlotHistogram};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub(crate) use stalls::DURATION_LAYOUT;
 pub(crate) use stalls::StallCells;
 pub use stalls::StallKind;

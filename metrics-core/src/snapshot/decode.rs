@@ -6,6 +6,8 @@ use super::measurements::{HistogramReading, Measurements};
 use super::wire::{FIELDS, SNAPSHOT_SCHEMA, WorkerCount};
 use super::{Snapshot, WorkerSnapshot};
 use crate::catalog::RuntimeNumber;
+use crate::histogram::HistogramSnapshot;
+use crate::record::StallKind;
 use crate::serde_storage::text;
 use crate::serde_u64::U64;
 use crate::slot::EXTERNAL;
@@ -181,6 +183,21 @@ impl<S: Storage> Decoder<S> {
         }
     }
 
+    fn stall_duration<'de, N: NextValue<'de>>(
+        &mut self,
+        kind: StallKind,
+        next: &mut N,
+    ) -> Result<(), N::Error> {
+        if let Some(histogram) = next.next::<Option<HistogramSnapshot<S::Counts>>>()? {
+            self.budget.spend_on_histogram(&histogram)?;
+            let list = &mut self.snapshot.stall_durations[kind as usize];
+            list.clear();
+            // Fixed storage keeps none.
+            let _ = list.try_push(histogram);
+        }
+        Ok(())
+    }
+
     fn field<'de, N: NextValue<'de>>(&mut self, field: &str, next: &mut N) -> Result<(), N::Error> {
         let snapshot = &mut self.snapshot;
         match field {
@@ -200,6 +217,8 @@ impl<S: Storage> Decoder<S> {
                     self.budget.spend_on_histogram(histogram)?;
                 }
             }
+            "poll_stall_duration" => self.stall_duration(StallKind::Poll, next)?,
+            "no_progress_stall_duration" => self.stall_duration(StallKind::NoProgress, next)?,
             "total" => {
                 snapshot.total = next.next()?;
                 self.budget.spend_on_measurements(&snapshot.total)?;

@@ -4,7 +4,8 @@ use super::measurements::{HistogramReading, getter};
 use super::{Measurements, Snapshot, WorkerSnapshot};
 use crate::catalog::{MetricSet, WorkerNumber, with_worker_numbers};
 use crate::counters::WORKER_NUMBERS;
-use crate::histogram::HistogramInterval;
+use crate::histogram::{HistogramInterval, HistogramSnapshot};
+use crate::record::StallKind;
 use crate::storage::{Rows, Storage};
 use crate::tasks::TaskCounts;
 use core::fmt;
@@ -87,6 +88,7 @@ pub struct Interval<S: Storage> {
     workers: S::Rows<WorkerInterval<S>>,
     tasks: Option<TaskCounts>,
     blocking_queue_wait: Option<HistogramInterval<S::Counts>>,
+    stall_durations: [S::External<HistogramInterval<S::Counts>>; StallKind::COUNT],
 }
 
 /// The change on one worker, or on all workers together.
@@ -165,6 +167,14 @@ impl<S: Storage> Snapshot<S> {
             workers: self.num_workers.max(workers.as_slice().len()),
             ..WorkerInterval::between(earlier.map(Snapshot::total), &self.total, wall, error)
         };
+        let mut stall_durations = [S::External::EMPTY, S::External::EMPTY];
+        for kind in [StallKind::Poll, StallKind::NoProgress] {
+            let change = self.change(earlier, |snapshot| snapshot.stall_duration(kind));
+            if let Some(change) = change {
+                // A snapshot that has a histogram has space for it.
+                let _ = stall_durations[kind as usize].try_push(change);
+            }
+        }
         Interval {
             wall,
             total,
@@ -173,10 +183,21 @@ impl<S: Storage> Snapshot<S> {
                 None => Some(now),
                 Some(earlier) => tasks_between(&earlier.tasks?, &now),
             }),
-            blocking_queue_wait: self.blocking_queue_wait.as_ref().and_then(|now| match earlier {
-                None => Some(now.clone().into()),
-                Some(earlier) => now.since(earlier.blocking_queue_wait.as_ref()?).ok(),
-            }),
+            blocking_queue_wait: self.change(earlier, Self::blocking_queue_wait),
+            stall_durations,
+        }
+    }
+
+    /// Returns the change of a histogram of the runtime.
+    fn change(
+        &self,
+        earlier: Option<&Self>,
+        histogram: impl Fn(&Self) -> Option<&HistogramSnapshot<S::Counts>>,
+    ) -> Option<HistogramInterval<S::Counts>> {
+        let now = histogram(self)?;
+        match earlier {
+            None => Some(now.clone().into()),
+            Some(earlier) => now.since(histogram(earlier)?).ok(),
         }
     }
 }
@@ -365,5 +386,17 @@ impl<S: Storage> Interval<S> {
     /// Returns the histogram of the queue waits of blocking closures that started in the interval.
     pub fn blocking_queue_wait(&self) -> Option<&HistogramInterval<S::Counts>> {
         self.blocking_queue_wait.as_ref()
+    }
+
+    /// Returns the histogram of the durations of polls that were stalls and ended in the interval.
+    pub fn poll_stall_duration(&self) -> Option<&HistogramInterval<S::Counts>> {
+        self.stall_durations[StallKind::Poll as usize].as_slice().first()
+    }
+
+    /// Returns the histogram of the durations of stalls without progress that ended in the interval.
+    pub fn no_progress_stall_duration(&self) -> Option<&HistogramInterval<S::Counts>> {
+        self.stall_durations[StallKind::NoProgress as usize]
+            .as_slice()
+            .first()
     }
 }

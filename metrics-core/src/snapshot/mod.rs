@@ -27,6 +27,7 @@ pub use worker_snapshot::{Staleness, WorkerSnapshot};
 
 use crate::catalog::{RuntimeNumber, RuntimeNumbers, in_unit, with_runtime_numbers};
 use crate::histogram::HistogramSnapshot;
+use crate::record::StallKind;
 use crate::storage::{Rows, Storage, Text};
 use crate::tasks::TaskCounts;
 use core::time::Duration;
@@ -67,6 +68,8 @@ pub struct Snapshot<S: Storage> {
     pub(crate) tasks: Option<TaskCounts>,
     pub(crate) runtime: RuntimeNumbers,
     pub(crate) blocking_queue_wait: Option<HistogramSnapshot<S::Counts>>,
+    /// At most one of each kind. Only storage on the heap has any.
+    pub(crate) stall_durations: [S::External<HistogramSnapshot<S::Counts>>; StallKind::COUNT],
     pub(crate) total: Measurements<S>,
     /// Sorted by index.
     pub(crate) workers: S::Rows<WorkerSnapshot<S>>,
@@ -87,6 +90,7 @@ impl<S: Storage> Snapshot<S> {
         tasks: None,
         runtime: RuntimeNumbers::NONE,
         blocking_queue_wait: None,
+        stall_durations: [S::External::EMPTY, S::External::EMPTY],
         total: Measurements::NONE,
         workers: S::Rows::EMPTY,
         external: S::External::EMPTY,
@@ -105,6 +109,7 @@ impl<S: Storage> Clone for Snapshot<S> {
         Self {
             name: self.name.clone(),
             blocking_queue_wait: self.blocking_queue_wait.clone(),
+            stall_durations: self.stall_durations.clone(),
             total: self.total.clone(),
             workers: self.workers.clone(),
             external: self.external.clone(),
@@ -193,6 +198,22 @@ impl<S: Storage> Snapshot<S> {
     /// attempt to read it has succeeded.
     pub fn blocking_queue_wait(&self) -> Option<&HistogramSnapshot<S::Counts>> {
         self.blocking_queue_wait.as_ref()
+    }
+
+    /// Returns the histogram of the durations of polls that were stalls and are over, in nanoseconds. `None` unless a
+    /// watchdog watches or has watched.
+    pub fn poll_stall_duration(&self) -> Option<&HistogramSnapshot<S::Counts>> {
+        self.stall_duration(StallKind::Poll)
+    }
+
+    /// Returns the histogram of the durations of stalls without progress that are over, in nanoseconds. `None` unless a
+    /// watchdog watches or has watched for them.
+    pub fn no_progress_stall_duration(&self) -> Option<&HistogramSnapshot<S::Counts>> {
+        self.stall_duration(StallKind::NoProgress)
+    }
+
+    pub(crate) fn stall_duration(&self, kind: StallKind) -> Option<&HistogramSnapshot<S::Counts>> {
+        self.stall_durations[kind as usize].as_slice().first()
     }
 }
 

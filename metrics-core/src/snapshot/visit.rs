@@ -140,15 +140,19 @@ impl<S: Storage> Snapshot<S> {
         name: HistogramName,
         visit: &mut impl FnMut(Sample<'_, S::Counts>),
     ) {
-        if let HistogramName::BlockingQueueWait = name {
-            let value = self.blocking_queue_wait();
-            return emit(metric, None, value.map(SampleValue::Histogram), visit);
-        }
-        let total = self.total();
-        emit(metric, None, histogram(total, name), visit);
-        self.each_worker(|label, worker| {
-            emit(metric, Some(label), histogram(worker.measurements(), name), visit);
-        });
+        let of_runtime = match name {
+            HistogramName::BlockingQueueWait => self.blocking_queue_wait(),
+            HistogramName::PollStallDuration => self.poll_stall_duration(),
+            HistogramName::NoProgressStallDuration => self.no_progress_stall_duration(),
+            HistogramName::PollTime | HistogramName::ScheduleLatency => {
+                emit(metric, None, histogram(self.total(), name), visit);
+                self.each_worker(|label, worker| {
+                    emit(metric, Some(label), histogram(worker.measurements(), name), visit);
+                });
+                return;
+            }
+        };
+        emit(metric, None, of_runtime.map(SampleValue::Histogram), visit);
     }
 
     fn visit_fact(
@@ -214,7 +218,9 @@ fn histogram<S: Storage>(
     let reading = match name {
         HistogramName::PollTime => measurements.poll_time(),
         HistogramName::ScheduleLatency => measurements.schedule_latency(),
-        HistogramName::BlockingQueueWait => None,
+        HistogramName::BlockingQueueWait
+        | HistogramName::PollStallDuration
+        | HistogramName::NoProgressStallDuration => None,
     };
     Some(SampleValue::Histogram(reading?.histogram()))
 }

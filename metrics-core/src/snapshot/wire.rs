@@ -33,6 +33,8 @@ macro_rules! fields {
             "tasks",
             $(stringify!($name),)*
             "blocking_queue_wait",
+            "poll_stall_duration",
+            "no_progress_stall_duration",
             "total",
             "workers",
             "external",
@@ -56,6 +58,8 @@ impl<S: Storage> Serialize for Snapshot<S> {
             out.serialize_field(number.name(), &self.runtime.get(number).map(U64))?;
         }
         out.serialize_field("blocking_queue_wait", &self.blocking_queue_wait)?;
+        out.serialize_field("poll_stall_duration", &self.poll_stall_duration())?;
+        out.serialize_field("no_progress_stall_duration", &self.no_progress_stall_duration())?;
         out.serialize_field("total", &self.total)?;
         out.serialize_field("workers", self.workers())?;
         out.serialize_field("external", &self.external())?;
@@ -164,6 +168,8 @@ struct IntervalFields<'a, S: Storage> {
     wall: Option<Duration>,
     tasks: Option<TaskCounts>,
     blocking_queue_wait: Option<&'a HistogramInterval<S::Counts>>,
+    poll_stall_duration: Option<&'a HistogramInterval<S::Counts>>,
+    no_progress_stall_duration: Option<&'a HistogramInterval<S::Counts>>,
     total: &'a WorkerInterval<S>,
     workers: &'a [WorkerInterval<S>],
 }
@@ -205,6 +211,8 @@ impl<S: Storage> Serialize for Interval<S> {
             wall: self.wall(),
             tasks: self.tasks(),
             blocking_queue_wait: self.blocking_queue_wait(),
+            poll_stall_duration: self.poll_stall_duration(),
+            no_progress_stall_duration: self.no_progress_stall_duration(),
             total: self.total(),
             workers: self.workers(),
         }

@@ -18,7 +18,9 @@
 //!
 //! The registry counts the stalls
 //! ([`poll_stall_count`](metrics_core::RuntimeMetrics::poll_stall_count),
-//! [`no_progress_stall_count`](metrics_core::RuntimeMetrics::no_progress_stall_count)), so snapshots and exporters include them. If a
+//! [`no_progress_stall_count`](metrics_core::RuntimeMetrics::no_progress_stall_count)) and, once they are over, records their durations
+//! ([`poll_stall_duration`](metrics_core::Snapshot::poll_stall_duration),
+//! [`no_progress_stall_duration`](metrics_core::Snapshot::no_progress_stall_duration)), so snapshots and exporters include them. If a
 //! runtime has several watchdogs, only the first one counts.
 //!
 //! # What is not promised

@@ -310,7 +310,12 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
 
     fn close(&self, before: Option<Watched>, now: Timestamp, report: &mut impl FnMut(&Stall)) {
         if let Some(watched) = before.filter(|watched| watched.reported) {
-            report(&self.stall(&watched, now, StallPhase::Over));
+            let stall = self.stall(&watched, now, StallPhase::Over);
+            // A duration over a step of the clock is not known.
+            if let Some(Counts(registry)) = self.counts.as_ref().filter(|_| !stall.clock_stepped) {
+                registry.shared().stall_ended(stall.kind, stall.lasted);
+            }
+            report(&stall);
         }
     }
 

@@ -39,6 +39,12 @@ fn has_value(fixture: &Fixture, source: MetricSource) -> bool {
         MetricSource::Histogram(HistogramName::BlockingQueueWait) => snapshot
             .blocking_queue_wait()
             .is_some_and(|wait| wait.count() > 0),
+        MetricSource::Histogram(HistogramName::PollStallDuration) => snapshot
+            .poll_stall_duration()
+            .is_some_and(|durations| durations.count() > 0),
+        MetricSource::Histogram(HistogramName::NoProgressStallDuration) => snapshot
+            .no_progress_stall_duration()
+            .is_some_and(|durations| durations.count() > 0),
         MetricSource::Fact(fact) => match fact {
             InfoMetric::State => worker.state() == Some(WorkerState::Polling),
             InfoMetric::Since => worker.state_for().is_some(),
@@ -173,6 +179,8 @@ fn the_exported_names_are_these() {
             "async_runtime_cpu_throttled_seconds_total",
             "async_runtime_cpu_throttled_periods_total",
             "async_runtime_blocking_queue_wait_seconds",
+            "async_runtime_poll_stall_duration_seconds",
+            "async_runtime_no_progress_stall_duration_seconds",
             "async_runtime_workers",
             "async_runtime_start_time_seconds",
         ]

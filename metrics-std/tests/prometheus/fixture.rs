@@ -134,6 +134,7 @@ impl Fixture {
         assert!(shared.begin_stall_watch(&kinds));
         for kind in kinds {
             shared.stalled(kind);
+            shared.stall_ended(kind, Duration::from_millis(70));
         }
         runtime.block(Duration::from_millis(1));
         runtime.worker(0).park();

@@ -286,8 +286,11 @@ impl Watch {
 
     fn report(&self, stalls: &[Stall]) {
         if self.counts_stalls.get() {
-            let polls = stalls.iter().filter(|stall| stall.source == StallSource::Poll);
-            polls.for_each(|_| self.recorder.registry.shared().stalled(StallKind::Poll));
+            let registry = self.recorder.registry.shared();
+            for stall in stalls.iter().filter(|stall| stall.source == StallSource::Poll) {
+                registry.stalled(StallKind::Poll);
+                registry.stall_ended(StallKind::Poll, stall.duration);
+            }
         }
         self.listeners.report(stalls);
     }

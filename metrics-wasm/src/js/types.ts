@@ -150,6 +150,8 @@ export interface Snapshot extends RuntimeNumbers, SnapshotToJson {
   num_workers: number;
   tasks: TaskCounts | null;
   blocking_queue_wait: Histogram | null;
+  poll_stall_duration: Histogram | null;
+  no_progress_stall_duration: Histogram | null;
   total: Measurements;
   workers: Worker[];
   /** Polls by threads that are not workers of the runtime. */
@@ -196,6 +198,8 @@ export interface Interval extends IntervalToJson {
   wall: Measured;
   tasks: TaskCounts | null;
   blocking_queue_wait: HistogramInterval | null;
+  poll_stall_duration: HistogramInterval | null;
+  no_progress_stall_duration: HistogramInterval | null;
   total: WorkerInterval;
   workers: WorkerInterval[];
   self_wake_count: Measured;

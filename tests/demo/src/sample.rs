@@ -141,6 +141,11 @@ fn histograms(now: &Snapshot, interval: &Interval<metrics_std::HeapStorage>) -> 
                 .schedule_latency()
                 .map(metrics_std::HistogramReading::histogram),
         ),
+        row(
+            "stalled poll",
+            interval.poll_stall_duration(),
+            now.poll_stall_duration(),
+        ),
     ]
 }
 

@@ -52,6 +52,10 @@ impl Reading {
             })),
             "num_workers" => snapshot.num_workers().map(|workers| workers as u64),
             "blocking_queue_wait" => snapshot.blocking_queue_wait().map(HistogramSnapshot::count),
+            "poll_stall_duration" => snapshot.poll_stall_duration().map(HistogramSnapshot::count),
+            "no_progress_stall_duration" => snapshot
+                .no_progress_stall_duration()
+                .map(HistogramSnapshot::count),
             "started_at" => snapshot.started_at(),
             // A snapshot without data has this epoch, which no runtime has.
             "epoch" => Some(snapshot.epoch()).filter(|&epoch| epoch != 0),

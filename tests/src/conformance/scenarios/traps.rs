@@ -251,14 +251,23 @@ fn stalled(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     let mut scanner = StallScanner::new(&metrics, 10 * MS);
     let before = rig.read();
     let clock = Arc::clone(&rig.clock);
+    let (hand_over, returned) = mpsc::channel();
     rig.run(async move {
         clock.advance(60 * MS);
         scanner.scan(|_| {});
         scanner.scan(|_| {});
+        hand_over.send(scanner).ok();
     });
     let after = rig.read();
     trial.moves("poll_stall_count", &before, &after, 1);
     trial.stays("no_progress_stall_count", &before, &after);
+    trial.stays("poll_stall_duration", &before, &after);
+    if let Ok(mut scanner) = returned.recv() {
+        scanner.scan(|_| {});
+    }
+    let over = rig.read();
+    trial.moves("poll_stall_duration", &before, &over, 1);
+    trial.stays("no_progress_stall_duration", &before, &over);
     Ok(())
 }
 
@@ -279,9 +288,12 @@ fn no_progress(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     scanner.scan(|_| {});
     end.send(()).unwrap();
     rig.runtime.wait_until_idle();
+    scanner.scan(|_| {});
     let after = rig.read();
     trial.moves("no_progress_stall_count", &before, &after, 1);
     trial.stays("poll_stall_count", &before, &after);
+    trial.moves("no_progress_stall_duration", &before, &after, 1);
+    trial.stays("poll_stall_duration", &before, &after);
     Ok(())
 }
 
