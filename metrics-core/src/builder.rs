@@ -202,6 +202,14 @@ impl<'a> Builder<'a> {
         self
     }
 
+    /// Keeps no schedule-latency histogram and measures no schedule latency, whatever was set before. For an adapter that
+    /// can't measure it with this clock.
+    pub const fn without_schedule_latency(mut self) -> Self {
+        self.schedule_latency = None;
+        self.schedule_latency_sampling = None;
+        self
+    }
+
     /// Keeps a histogram of the time that blocking closures wait in the queue. Fixed storage does not keep one.
     pub const fn blocking_queue_wait(mut self, config: HistogramConfig) -> Self {
         self.blocking_queue_wait = Some(config);

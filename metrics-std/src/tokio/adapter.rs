@@ -203,10 +203,14 @@ impl<'a> TokioAdapter<'a> {
 
     /// Installs the hooks in Tokio's builder. The hooks hold the recording target. They must not hold the runtime, which holds them.
     fn install(
-        self,
+        mut self,
         builder: &mut tokio::runtime::Builder,
         is_local: bool,
     ) -> Result<(ThreadHooks, Installed<'_>), BuildError> {
+        // The task hooks report schedule latency as Tokio measured it, on the operating system's clock.
+        if cfg!(tokio_unstable) && self.clock.as_ref().is_some_and(|clock| !clock.is_real_time()) {
+            self.builder = self.builder.without_schedule_latency();
+        }
         let registry = self.registry(measured())?;
         #[cfg(tokio_unstable)]
         if registry.schedule_latency_config().is_some() || registry.stamps_wakes() {

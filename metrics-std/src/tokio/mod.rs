@@ -64,6 +64,8 @@
 //! - Busy time on the current-thread flavour and of an attached runtime is Tokio's own. It does not advance during a poll, and it lacks
 //!   the time that a poll takes before it calls `block_in_place`. Tokio measures it with the operating system's clock, so it is `None`
 //!   with a [custom clock](crate::Clock::custom).
+//! - Under `--cfg tokio_unstable`, Tokio measures schedule latency itself, with the operating system's clock. Of a runtime that the
+//!   adapter builds with a [custom clock](crate::Clock::custom), it is `None`.
 //! - The on-CPU and runnable-wait times are those of the worker's threads, as the file `schedstat` of each thread has them. A snapshot
 //!   reads two files per worker, which takes about 15 us; a poll reads none. The kernel advances the on-CPU time of a running thread in
 //!   steps of up to 4 ms. The first thread of a worker counts from its own start: the thread that drives a current-thread runtime counts

@@ -2,7 +2,9 @@
 
 use super::{build, current_thread, multi_thread, until, yields};
 use core::sync::atomic::{AtomicUsize, Ordering};
+use metrics_mock::ManualClock;
 use metrics_std::tokio::TokioAdapter;
+use metrics_std::{Clock, HistogramReading};
 use std::sync::Arc;
 use tokio::runtime::Builder;
 use tokio::task::coop;
@@ -28,6 +30,25 @@ fn tasks_spawned_past_the_spawner_are_covered_and_none_counts_twice() {
         assert_eq!(metrics.spawned_tasks_count(), Some(1));
         assert_eq!(metrics.completed_tasks_count(), Some(1));
     }
+}
+
+#[test]
+fn schedule_latency_is_none_on_a_clock_that_is_not_tokios() {
+    let clock = Arc::new(ManualClock::new());
+    let adapter = TokioAdapter::builder().clock(Clock::custom(Arc::clone(&clock)));
+    let (runtime, metrics, spawner) = build(adapter, &mut Builder::new_current_thread());
+    runtime.block_on(async {
+        tokio::spawn(yields(9)).await.unwrap();
+        spawner.spawn(yields(9)).await.unwrap();
+    });
+    let snapshot = metrics.snapshot();
+    let total = snapshot.total();
+    assert_eq!(total.poll_time().map(HistogramReading::samples), Some(20));
+    assert!(
+        total.schedule_latency().is_none(),
+        "Tokio measures it on its own clock"
+    );
+    assert!(!metrics.schedule_latency_histogram_enabled());
 }
 
 #[test]

@@ -53,26 +53,8 @@ pub static DEVIATIONS: &[Deviation] = &[
             "Tokio (unstable), current-thread",
         ],
         scenario: "a cancelled task is dropped without a poll",
-        metrics: &["poll_count", "poll_time", "schedule_latency", "mean_poll_time"],
+        metrics: &["poll_count", "poll_time", "mean_poll_time"],
         why: "Tokio calls its poll hooks for the run that drops a cancelled task, and does not say that it polled nothing",
-    },
-    Deviation {
-        runtimes: &[
-            "Tokio (unstable), multi-thread",
-            "Tokio (unstable), current-thread",
-        ],
-        scenario: "a task waits from its first wake to its poll",
-        metrics: &["schedule_latency"],
-        why: "Tokio measures it on its own clock, and a registry on another clock records none of it",
-    },
-    Deviation {
-        runtimes: &[
-            "Tokio (unstable), multi-thread",
-            "Tokio (unstable), current-thread",
-        ],
-        scenario: "three yields are four polls",
-        metrics: &["schedule_latency"],
-        why: "Tokio measures it on its own clock, and a registry on another clock records none of it",
     },
     Deviation {
         runtimes: &["Tokio (unstable), multi-thread"],
