@@ -22,6 +22,8 @@
 //! - `serde`: serializes snapshots and intervals.
 //! - `serve`: serves `/metrics`, `/snapshot` and a dashboard from a thread of its own.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod background;
 mod build;
 mod clock;

@@ -28,6 +28,8 @@
 //! - `record` (default): the hooks record. Without it the same functions do nothing: see [`RECORDING`]. Only a binary should name it.
 //! - `js`: the class `RuntimeMetrics` for JavaScript, with TypeScript types. The module that links this crate exports it.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod build;
 mod clock;
 pub mod event_loop;
