@@ -82,6 +82,9 @@ pub(crate) struct TestMatrix {
     /// Run only this row; can be repeated
     #[arg(long = "row", value_name = "NAME")]
     pub(crate) rows: Vec<String>,
+    /// Run the long rows too
+    #[arg(long)]
+    pub(crate) long: bool,
     /// Write the results to this file as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

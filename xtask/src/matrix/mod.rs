@@ -33,10 +33,11 @@ pub(crate) fn run(flags: &TestMatrix) -> Result<ExitCode> {
         );
         return Ok(ExitCode::from(BAD_USAGE));
     }
-    let rows: Vec<&Row> = ROWS
-        .iter()
-        .filter(|row| flags.rows.is_empty() || flags.rows.iter().any(|name| name == row.name))
-        .collect();
+    let selected = |row: &&Row| match flags.rows.as_slice() {
+        [] => flags.list || flags.long || !row.long,
+        names => names.iter().any(|name| name == row.name),
+    };
+    let rows: Vec<&Row> = ROWS.iter().filter(selected).collect();
     if flags.list {
         report::list(&rows);
         return Ok(ExitCode::SUCCESS);
@@ -52,7 +53,7 @@ pub(crate) fn run(flags: &TestMatrix) -> Result<ExitCode> {
             "[{}/{}] {} on {}: {}",
             index + 1,
             rows.len(),
-            row.name,
+            row.title(),
             row.triple(),
             row.proves
         );
@@ -69,6 +70,10 @@ pub(crate) fn run(flags: &TestMatrix) -> Result<ExitCode> {
     }
 
     report::table(&reports);
+    if flags.rows.is_empty() && !flags.long {
+        let long = ROWS.iter().filter(|row| row.long).map(|row| row.name);
+        println!("not run without --long: {}", long.collect::<Vec<_>>().join(" "));
+    }
     if let Some(file) = &flags.json {
         report::json(&reports, file)?;
     }

