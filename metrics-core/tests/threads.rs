@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::thread;
 
 const WORKERS: usize = 3;
-const TURNS: u64 = 3_000;
+/// Miri runs few of them, but with many orders of the threads.
+const TURNS: u64 = if cfg!(miri) { 5 } else { 3_000 };
 const POLLS_OF_A_TURN: u64 = 7;
 
 /// Every timestamp is one step later than the one before, on any thread.

@@ -75,6 +75,7 @@ pub(crate) struct Bench {
 }
 
 #[derive(Args)]
+#[allow(clippy::struct_excessive_bools, reason = "switches of the command line")]
 pub(crate) struct TestMatrix {
     /// List the rows, their targets and purposes, and run nothing
     #[arg(long)]

@@ -369,8 +369,10 @@ mod tests {
         assert!(names.contains(&"metrics-core"), "{names:?}");
         for name in names {
             for command in [PACKAGE, DOCS_RS] {
-                let named = command.split_whitespace().any(|word| word == name);
-                assert!(named, "{name} is not in `{command}`");
+                assert!(
+                    command.split_whitespace().any(|word| word == name),
+                    "{name} is not in `{command}`"
+                );
             }
         }
     }
