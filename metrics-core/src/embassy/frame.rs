@@ -115,3 +115,29 @@ impl Frame {
         self.version.load(Ordering::Relaxed) == read.version
     }
 }
+
+#[cfg(all(test, not(metrics_core_loom)))]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn a_read_fails_if_code_above_starts_or_ends_meanwhile() {
+        let frame = Frame::new();
+        let before = frame.read().expect("nothing changes it");
+        assert!(frame.is_unchanged(&before));
+        let outer = frame.open();
+        assert!(frame.read().is_none(), "during a change");
+        // An interrupt between two steps of the change.
+        let inner = frame.open();
+        frame.begin_above(5);
+        frame.close(inner);
+        assert!(frame.read().is_none(), "the outer change goes on");
+        frame.close(outer);
+        assert!(!frame.is_unchanged(&before), "it changed since that read");
+        let read = frame.read().expect("the change has ended");
+        assert_eq!(read.taken(8), 3);
+    }
+}
