@@ -67,8 +67,8 @@
 //! - Under `--cfg tokio_unstable`, Tokio measures schedule latency itself, with the operating system's clock. Of a runtime that the
 //!   adapter builds with a [custom clock](crate::Clock::custom), it is `None`.
 //! - The on-CPU and runnable-wait times are those of the worker's threads, as the file `schedstat` of each thread has them. A snapshot
-//!   reads two files per worker, which takes about 15 us; a poll reads none. The kernel advances the on-CPU time of a running thread in
-//!   steps of up to 4 ms. The first thread of a worker counts from its own start: the thread that drives a current-thread runtime counts
+//!   reads one file per worker if the last reading is older than 4 ms, which takes some tens of microseconds each; a poll reads none. The
+//!   kernel advances the on-CPU time of a running thread in steps of up to 4 ms. The first thread of a worker counts from its own start: the thread that drives a current-thread runtime counts
 //!   with everything that it did before. A thread that takes a worker over (`block_in_place`) counts from the first snapshot that finds
 //!   it. A metric is `None` in the total until it is known for every worker.
 //! - CPU throttling is that of the process's own cgroup, of either version. It is `None` if the cgroup has no CPU controller, and the

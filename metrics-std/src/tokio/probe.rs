@@ -98,8 +98,8 @@ impl Probe for TokioProbe {
         match number {
             // Without hooks only wrapped tasks are measured, and the wrappers count those.
             RuntimeNumber::CoveredTasks if self.leases.hooks() == Hooks::None => return None,
-            RuntimeNumber::CpuThrottledDurationTotal => return Some(self.threads.os().throttling()?.nanos),
-            RuntimeNumber::CpuThrottledCount => return Some(self.threads.os().throttling()?.periods),
+            RuntimeNumber::CpuThrottledDurationTotal => return Some(self.threads.throttling()?.nanos),
+            RuntimeNumber::CpuThrottledCount => return Some(self.threads.throttling()?.periods),
             _ => {}
         }
         let value = self.watched.runtime(number)?;

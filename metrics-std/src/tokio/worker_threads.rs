@@ -1,14 +1,21 @@
-//! The time that the operating system gave to the threads of each worker.
+//! The time that the operating system gave to the threads of each worker, and the throttling of the process's cgroup.
 
+use core::time::Duration;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
-use crate::os::{Os, ThreadTimes};
+use crate::os::{Os, ThreadTimes, Throttling};
 use crate::record::thread;
+
+/// Files are not read again for this long, so that a snapshot reads each of them once. The kernel advances the times of a running thread
+/// at its timer interrupts, which are as far apart.
+const REREAD_AFTER: Duration = Duration::from_millis(4);
 
 /// The sums of each worker, which advance when a reader reads them.
 pub(super) struct WorkerThreads {
     os: Os,
     workers: Mutex<Vec<WorkerThread>>,
+    throttling: Mutex<Option<(Instant, Option<Throttling>)>>,
 }
 
 /// The thread of a worker, as last read.
@@ -17,6 +24,7 @@ struct WorkerThread {
     /// The number of the thread; zero before the first.
     thread: u64,
     read: ThreadTimes,
+    read_at: Option<Instant>,
     total: ThreadTimes,
 }
 
@@ -25,11 +33,21 @@ impl WorkerThreads {
         Self {
             os: Os::new(),
             workers: Mutex::default(),
+            throttling: Mutex::default(),
         }
     }
 
-    pub(super) fn os(&self) -> &Os {
-        &self.os
+    /// Returns the throttling of the process's cgroup.
+    pub(super) fn throttling(&self) -> Option<Throttling> {
+        let mut last = self.throttling.lock().unwrap_or_else(PoisonError::into_inner);
+        match *last {
+            Some((read_at, known)) if read_at.elapsed() < REREAD_AFTER => known,
+            _ => {
+                let now = self.os.throttling();
+                *last = Some((Instant::now(), now));
+                now
+            }
+        }
     }
 
     /// Returns the times of a worker that the thread with this number runs. If they can't be read, the times are those of the last call,
@@ -37,12 +55,22 @@ impl WorkerThreads {
     pub(super) fn times(&self, worker: usize, thread: Option<u64>) -> Option<ThreadTimes> {
         // Held while the file is read, so that two readers advance the sums in the order in which they read it.
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = workers.get(worker)
+            && known
+                .read_at
+                .is_some_and(|read_at| read_at.elapsed() < REREAD_AFTER)
+            && thread == Some(known.thread)
+        {
+            return Some(known.total);
+        }
         let now = thread.and_then(|number| Some((number, self.os.thread_times(thread::os_id(number)?)?)));
         if let Some((thread, now)) = now {
             if workers.len() <= worker {
                 workers.resize_with(worker + 1, WorkerThread::default);
             }
-            workers.get_mut(worker)?.advance(thread, now);
+            let known = workers.get_mut(worker)?;
+            known.advance(thread, now);
+            known.read_at = Some(Instant::now());
         }
         let known = workers.get(worker).filter(|known| known.thread != 0);
         known.map(|known| known.total)
