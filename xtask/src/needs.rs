@@ -25,6 +25,8 @@ pub(crate) enum Need {
     Component(&'static str, &'static str),
     /// rustup's nightly toolchain.
     Nightly,
+    /// Miri, for rustup's nightly toolchain. The row needs that too.
+    Miri,
     /// A program from the package registry, built under `target/tools`, in this version if it is available.
     CargoTool(&'static str, &'static str),
     /// wasm-bindgen's command-line tools, in exactly the version of `Cargo.lock`.
@@ -56,6 +58,7 @@ impl Need {
             Self::Compiler(triple) => Toolchain::for_triple(triple, "core").is_some(),
             Self::Component(_, program) => output("cargo", &[program, "--version"]).is_some(),
             Self::Nightly => output("rustup", &["run", "nightly", "rustc", "--version"]).is_some(),
+            Self::Miri => output("rustup", &["run", "nightly", "cargo", "miri", "--version"]).is_some(),
             Self::CargoTool(name, _) => {
                 workspace::tools_dir().join("bin").join(name).is_file() || on_path(name)
             }
@@ -99,6 +102,15 @@ impl Need {
                 "nightly",
                 "--profile",
                 "minimal",
+            ])],
+            // Miri builds the standard library from its sources.
+            Self::Miri => vec![rustup(&[
+                "component",
+                "add",
+                "--toolchain",
+                "nightly",
+                "miri",
+                "rust-src",
             ])],
             // A mirror may lack the newest release, and a lock file may name a yanked version.
             Self::CargoTool(name, version) => {

@@ -304,7 +304,7 @@ impl Row {
         }
         // cargo succeeds even if a filter or a `cfg` leaves no tests.
         let tests_something = |step: &Step| {
-            ["test ", "fuzz run "]
+            ["test ", "fuzz run ", "miri test "]
                 .iter()
                 .any(|command| step.args.starts_with(command))
         };

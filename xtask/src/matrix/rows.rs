@@ -101,6 +101,18 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
+        needs: &[Need::Nightly, Need::Miri],
+        steps: &[
+            Step::nightly(MIRI_THREADS).env(&[("MIRIFLAGS", "-Zmiri-many-seeds=0..4")]),
+            Step::nightly(MIRI_UNITS),
+        ],
+        ..Row::new(
+            "miri",
+            &HOST,
+            "no undefined behaviour, and no snapshot is torn under Rust's weak memory model",
+        )
+    },
+    Row {
         steps: &[
             Step::cargo("doc --workspace --no-deps --all-features").env(&[("RUSTDOCFLAGS", "-D warnings")])
         ],
@@ -258,6 +270,16 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
+        needs: &[Need::Nightly, Need::Miri],
+        steps: &[Step::nightly(MIRI_THREADS).env(&[("MIRIFLAGS", "-Zmiri-many-seeds=0..16")])],
+        long: true,
+        ..Row::new(
+            "miri-seeds",
+            &HOST,
+            "no snapshot is torn in more orders of the threads",
+        )
+    },
+    Row {
         needs: &[Need::Nightly],
         steps: &[Step::nightly(DOCS_RS).env(&[("RUSTDOCFLAGS", "-D warnings --cfg docsrs")])],
         long: true,
@@ -333,6 +355,13 @@ const BUILD_CORE_SINGLE_CORE: &str = "rustc --package metrics-core --lib \
 
 /// The loom models. They take seconds with optimised code.
 const MODELS: &str = "test --package metrics-core --features alloc --profile loom --lib models";
+
+/// Workers on threads, and a reader that never pauses. Each seed gives another order of the threads and other values to weak loads.
+const MIRI_THREADS: &str = "miri test --package metrics-core --features alloc --test threads";
+
+/// The unit tests of cells, counters, slots and tables. Those of histograms go through too many buckets for an interpreter.
+const MIRI_UNITS: &str = "miri test --package metrics-core --features alloc --lib -- \
+     cell:: counters:: table:: task_life:: slots::";
 
 const TOKIO_UNSTABLE: &[(&str, &str)] = &[("RUSTFLAGS", "--cfg tokio_unstable")];
 
