@@ -55,6 +55,8 @@ pub mod prometheus;
 pub mod serve;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+#[cfg(feature = "top")]
+pub mod top;
 
 pub use background::ShutdownTimeout;
 pub use build::{

@@ -22,15 +22,15 @@ pub(crate) fn run() -> Result<ExitCode> {
     become_it(command)
 }
 
-/// The demo now owns the terminal, handles Ctrl-C and sets the exit code.
+/// Replaces this process: the program now owns the terminal, handles Ctrl-C and sets the exit code.
 #[cfg(unix)]
-fn become_it(mut command: Command) -> Result<ExitCode> {
+pub(crate) fn become_it(mut command: Command) -> Result<ExitCode> {
     let error = std::os::unix::process::CommandExt::exec(&mut command);
     Err(error).context("can't start cargo")
 }
 
 #[cfg(not(unix))]
-fn become_it(mut command: Command) -> Result<ExitCode> {
+pub(crate) fn become_it(mut command: Command) -> Result<ExitCode> {
     let status = command.status().context("can't start cargo")?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))

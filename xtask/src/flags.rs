@@ -49,6 +49,8 @@ pub(crate) enum Command {
     ZeroCost,
     /// Run Tokio's test suites on a Tokio whose runtime metrics are metrics-core
     TokioOnCore,
+    /// Show the metrics of a running service in this terminal
+    Top(Top),
     /// Build, test and measure the npm package for JavaScript hosts
     Wasm(Wasm),
     /// Build and serve the dashboard with a workload in the page
@@ -112,6 +114,13 @@ pub(crate) struct Mutate {
     /// Run only this mutation; can be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) only: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Top {
+    /// The address of a service that serves `/snapshot`, such as <http://127.0.0.1:9000>
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
 }
 
 #[derive(Args)]

@@ -22,6 +22,7 @@ mod targets;
 mod tidy;
 mod tokio_on_core;
 mod toolchain;
+mod top;
 mod wasm;
 mod workspace;
 mod zero_cost;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Ok(Command::Ops) => ops::run(),
         Ok(Command::ZeroCost) => zero_cost::run(),
         Ok(Command::TokioOnCore) => tokio_on_core::run(),
+        Ok(Command::Top(flags)) => top::run(&flags),
         Ok(Command::Wasm(flags)) => wasm::run(&flags),
         Ok(Command::WasmDemo(flags)) => wasm::demo(&flags),
         Err(exit) => return exit,

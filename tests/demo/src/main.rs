@@ -13,18 +13,14 @@
 )]
 
 mod cli;
-mod fit;
-mod hot_spots;
 mod load;
 #[cfg(test)]
 mod picture;
 mod report;
 mod sample;
-mod screen;
 mod service;
 mod show;
 mod stalls;
-mod view;
 mod witness;
 
 use anyhow::{Context, Result};
@@ -93,7 +89,7 @@ fn run(cli: Cli) -> Result<()> {
         spawner,
     } = TokioAdapter::builder()
         .name("main")
-        .configure(|builder| builder.locations(LOCATIONS))
+        .configure(|builder| builder.locations(LOCATIONS).flight_recorder(EVENTS))
         .build(&mut builder)?;
     let witness = Witness::new(start);
     let (stalls, _watchdog) = Stalls::watch(&metrics, start).context("can't watch for stalls")?;
@@ -139,6 +135,9 @@ fn duration(cli: &Cli) -> Option<Duration> {
 
 /// The number of spawn locations with metrics of their own.
 const LOCATIONS: usize = 256;
+
+/// The number of events that each worker keeps.
+const EVENTS: usize = 4_095;
 
 /// How long the shutdown waits for open requests and for the runtime to become idle.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -2,8 +2,8 @@
 
 use crate::load::Requests;
 use crate::stalls::Stall;
-use crate::view::{Grouped, Maybe, Nanos};
 use crate::witness::Testimony;
+use metrics_std::top::{Grouped, Maybe, Nanos};
 use metrics_std::{HeapStorage, Interval, Snapshot};
 use serde::Serialize;
 

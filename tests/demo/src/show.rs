@@ -1,9 +1,8 @@
 //! Shows each second on the terminal, as a line, or not at all.
 
 use crate::cli::Cli;
-use crate::screen::{Screen, line};
-use crate::view::View;
 use anyhow::{Context, Result};
+use metrics_std::top::{Action, Screen, View};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
@@ -12,7 +11,7 @@ use std::time::{Duration, Instant};
 /// How the demo shows the metrics while it runs.
 pub(crate) enum Show {
     /// A terminal, redrawn once per second.
-    Screen(Screen),
+    Screen(Box<Screen>),
     /// One line per second, if there is no terminal.
     Lines,
     /// Only the document at the end.
@@ -26,8 +25,8 @@ impl Show {
             return Ok(Self::Silent);
         }
         if io::stdout().is_terminal() && io::stdin().is_terminal() {
-            return Screen::open(&address.to_string())
-                .map(Self::Screen)
+            return Screen::open(&format!("demo on http://{address}"))
+                .map(|screen| Self::Screen(Box::new(screen)))
                 .context("can't draw on this terminal");
         }
         say(&format!(
@@ -49,7 +48,7 @@ impl Show {
                 return Ok(());
             }
             if let Some(view) = sample() {
-                self.show(&view)?;
+                self.show(view)?;
             }
             if duration.is_some_and(|duration| Duration::from_secs(second) >= duration) {
                 return Ok(());
@@ -59,19 +58,19 @@ impl Show {
     }
 
     /// Waits for `deadline` and returns whether the user ended the demo before it.
-    fn ends_before(&self, deadline: Instant, interrupted: &Receiver<()>) -> Result<bool> {
-        if let Self::Screen(_) = self {
-            let asked = Screen::quits_before(deadline).context("can't read this terminal")?;
-            return Ok(asked || interrupted.try_recv() != Err(TryRecvError::Empty));
+    fn ends_before(&mut self, deadline: Instant, interrupted: &Receiver<()>) -> Result<bool> {
+        if let Self::Screen(screen) = self {
+            let action = screen.run_until(deadline).context("can't read this terminal")?;
+            return Ok(action == Action::Quit || interrupted.try_recv() != Err(TryRecvError::Empty));
         }
         let left = deadline.saturating_duration_since(Instant::now());
         Ok(interrupted.recv_timeout(left) != Err(RecvTimeoutError::Timeout))
     }
 
-    fn show(&mut self, view: &View) -> Result<()> {
+    fn show(&mut self, view: View) -> Result<()> {
         match self {
             Self::Screen(screen) => screen.draw(view).context("can't draw on this terminal"),
-            Self::Lines => say(&line(view)),
+            Self::Lines => say(&view.line()),
             Self::Silent => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
 //! Collects the stalls that the watchdog reports, with the time of each report.
 
-use crate::view::{Nanos, short_location};
 use metrics_std::RuntimeMetrics;
+use metrics_std::top::{Nanos, short_location};
 use metrics_std::watchdog::{self, StallKind, StallPhase, Watchdog, watch_stalls};
 use serde::Serialize;
 use std::io;

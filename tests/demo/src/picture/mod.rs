@@ -3,7 +3,6 @@
 mod script;
 mod svg;
 
-use crate::screen;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use std::fs;
@@ -14,7 +13,9 @@ use std::path::Path;
 fn the_picture_in_the_readme_is_what_the_screen_draws() {
     let view = script::view();
     let mut terminal = Terminal::new(TestBackend::new(96, 25)).unwrap();
-    terminal.draw(|frame| screen::draw(frame, &view)).unwrap();
+    terminal
+        .draw(|frame| frame.render_widget(&view, frame.area()))
+        .unwrap();
     let drawn = svg::of(terminal.backend().buffer());
 
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/terminal.svg");

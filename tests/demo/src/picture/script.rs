@@ -2,10 +2,10 @@
 
 use crate::sample::Sampler;
 use crate::stalls::{Stalls, THRESHOLD};
-use crate::view::View;
 use core::panic::Location;
 use core::time::Duration;
 use metrics_mock::{ManualClock, MockProbe, MockRuntime, TaskId};
+use metrics_std::top::View;
 use metrics_std::watchdog::StallScanner;
 use metrics_std::{
     Builder, Clock, HistogramConfig, LocationId, MetricSet, ProcessProbe, Registry, RuntimeHandles,

@@ -1,7 +1,7 @@
 //! Fits text into few columns. Parts that do not fit are left out whole, so that no number loses digits.
 
 /// Shortens `text` to at most `width` characters, after a whole word, and marks that with an ellipsis.
-pub(crate) fn cut(text: &str, width: usize) -> String {
+pub(super) fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }
@@ -20,7 +20,7 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
 }
 
 /// Distributes `parts` over as many lines as they need. No part is split.
-pub(crate) fn pack(parts: &[String], width: usize) -> Vec<String> {
+pub(super) fn pack(parts: &[String], width: usize) -> Vec<String> {
     const GAP: &str = "   ";
     let mut lines: Vec<String> = Vec::new();
     for part in parts {
@@ -37,7 +37,7 @@ pub(crate) fn pack(parts: &[String], width: usize) -> Vec<String> {
 
 /// Returns the columns that have room in `width`, with one space between two. `wanted` contains the width of each column; the first ones in
 /// `priority` are placed first.
-pub(crate) fn columns<const N: usize>(wanted: [usize; N], priority: [usize; N], width: usize) -> [bool; N] {
+pub(super) fn columns<const N: usize>(wanted: [usize; N], priority: [usize; N], width: usize) -> [bool; N] {
     let mut shown = [false; N];
     let mut left = width + 1;
     for column in priority {
@@ -48,19 +48,6 @@ pub(crate) fn columns<const N: usize>(wanted: [usize; N], priority: [usize; N], 
         }
     }
     shown
-}
-
-/// Returns the rows to show if only `room` of them fit: those with the largest keys, in their original order.
-pub(crate) fn largest<K: PartialOrd>(keys: &[K], room: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..keys.len()).collect();
-    order.sort_by(|&a, &b| {
-        keys[b]
-            .partial_cmp(&keys[a])
-            .unwrap_or(core::cmp::Ordering::Equal)
-    });
-    order.truncate(room);
-    order.sort_unstable();
-    order
 }
 
 #[cfg(test)]
@@ -90,11 +77,5 @@ mod tests {
         assert_eq!(columns([8, 5, 9], [0, 1, 2], 23), [true, true, false]);
         assert_eq!(columns([8, 5, 9], [2, 0, 1], 18), [true, false, true]);
         assert_eq!(columns([8], [0], 7), [false]);
-    }
-
-    #[test]
-    fn the_largest_rows_keep_their_order() {
-        assert_eq!(largest(&[Some(0.1), Some(0.9), None, Some(0.5)], 2), [1, 3]);
-        assert_eq!(largest(&[Some(0.1), None], 5), [0, 1]);
     }
 }

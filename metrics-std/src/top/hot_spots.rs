@@ -1,31 +1,32 @@
 //! The spawn locations that used most of the busy time in the last second.
 
-use crate::fit::{columns, cut};
-use crate::view::{Maybe, Nanos, rate, short_location};
-use metrics_std::metrics_core::LocationSnapshot;
-use metrics_std::{HeapStorage, Interval, Snapshot, WorkerNumber};
+use super::fit::{columns, cut};
+use super::format::{Maybe, Nanos, rate, short_location};
+use crate::{HeapStorage, Interval, Snapshot, WorkerNumber};
+use core::time::Duration;
+use metrics_core::LocationSnapshot;
 use ratatui::style::Stylize;
 use ratatui::text::Line;
-use std::time::Duration;
 
 /// The number of locations for which the screen has room.
 const SHOWN: usize = 5;
 
 /// A spawn location in the last second.
-pub(crate) struct HotSpot {
-    pub(crate) name: String,
+#[derive(Clone, Debug)]
+pub(super) struct HotSpot {
+    pub(super) name: String,
     /// Its share of the busy time of all workers.
-    pub(crate) busy_share: Option<f64>,
-    pub(crate) polls_per_second: Option<f64>,
+    pub(super) busy_share: Option<f64>,
+    pub(super) polls_per_second: Option<f64>,
     /// The longest poll since the start, in nanoseconds.
-    pub(crate) slowest: Option<u64>,
+    pub(super) slowest: Option<u64>,
     /// The time per second that its tasks were ready and waited, in nanoseconds.
-    pub(crate) waited: Option<f64>,
+    pub(super) waited: Option<f64>,
 }
 
 /// Returns the locations that were polled in the interval, those with most poll time first. `None` if the runtime keeps no metrics per
 /// location.
-pub(crate) fn hot_spots(
+pub(super) fn hot_spots(
     now: &Snapshot,
     before: &Snapshot,
     interval: &Interval<HeapStorage>,
@@ -70,8 +71,8 @@ fn nanos(time: Duration) -> u64 {
 const HEADINGS: [&str; 5] = ["hot spots", "busy", "polls/s", "slowest", "waited/s"];
 
 /// Returns the heading and the first rows. The columns for which there is no room are left out; a number is never truncated.
-pub(crate) fn lines(spots: &[HotSpot], width: usize) -> Vec<Line<'static>> {
-    let rows: Vec<[String; 5]> = spots.iter().take(SHOWN).map(cells).collect();
+pub(super) fn lines<'a>(spots: impl Iterator<Item = &'a HotSpot>, width: usize) -> Vec<Line<'static>> {
+    let rows: Vec<[String; 5]> = spots.take(SHOWN).map(cells).collect();
     let mut widths = HEADINGS.map(str::len);
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_row_shows_its_location_and_a_dash_for_what_is_not_measured() {
-        let lines = lines(&[spot("src/report.rs:88")], 80);
+        let lines = lines([spot("src/report.rs:88")].iter(), 80);
         let text: Vec<String> = lines.iter().map(ToString::to_string).collect();
         assert_eq!(
             text,
@@ -135,8 +136,8 @@ mod tests {
     #[test]
     fn only_the_first_rows_are_shown_and_columns_whole() {
         let spots: Vec<HotSpot> = (0..9).map(|_| spot("src/report.rs:88")).collect();
-        assert_eq!(lines(&spots, 80).len(), 1 + SHOWN);
-        let narrow = lines(&spots, 24);
+        assert_eq!(lines(spots.iter(), 80).len(), 1 + SHOWN);
+        let narrow = lines(spots.iter(), 24);
         assert_eq!(narrow[1].to_string(), "src/report.rs:88  82%");
     }
 }

@@ -1,0 +1,114 @@
+//! Shows the metrics of a running service in a terminal, from the snapshots that it serves over HTTP.
+
+use core::error::Error;
+use core::time::Duration;
+use metrics_std::Snapshot;
+use metrics_std::top::{Action, Sampler, Screen, View};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::time::Instant;
+use ureq::Agent;
+
+const USAGE: &str = "usage: metrics-top URL\n\n\
+    URL is that of a service that serves `/snapshot`, such as http://127.0.0.1:9000. Without a terminal, prints a line per second.";
+
+/// The time between two snapshots.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// How long a request may take. Keys are not read meanwhile.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The largest accepted snapshot in bytes.
+const LIMIT: u64 = 64 << 20;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    match (arguments.next().as_deref(), arguments.next()) {
+        (Some("-h" | "--help"), None) => {
+            println!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        (Some(url), None) if !url.starts_with('-') => match run(&Source::new(url)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
+        },
+        _ => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// A service that serves its snapshots.
+struct Source {
+    agent: Agent,
+    url: String,
+}
+
+impl Source {
+    fn new(url: &str) -> Self {
+        let scheme = if url.contains("://") { "" } else { "http://" };
+        let path = if url.ends_with("/snapshot") {
+            ""
+        } else {
+            "/snapshot"
+        };
+        let agent = Agent::config_builder().timeout_global(Some(TIMEOUT)).build();
+        Self {
+            agent: agent.into(),
+            url: format!("{scheme}{}{path}", url.trim_end_matches('/')),
+        }
+    }
+
+    fn snapshot(&self) -> Result<Snapshot, Box<dyn Error>> {
+        let text = |error: &dyn Error| format!("can't get {}: {error}", self.url);
+        let mut response = self.agent.get(&self.url).call().map_err(|error| text(&error))?;
+        let body = response.body_mut().with_config().limit(LIMIT);
+        let body = body.read_to_vec().map_err(|error| text(&error))?;
+        let snapshot = serde_json::from_slice(&body);
+        snapshot.map_err(|error| format!("{} is not a snapshot: {error}", self.url).into())
+    }
+}
+
+fn run(source: &Source) -> Result<(), Box<dyn Error>> {
+    // Errors that the user can correct come before the first drawing.
+    let mut sampler = Sampler::new(source.snapshot()?);
+    if !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
+        return lines(source, &mut sampler);
+    }
+    let mut screen = Screen::open(&source.url)?;
+    let mut last: Option<View> = None;
+    while screen.run_until(Instant::now() + PERIOD)? == Action::Continue {
+        match source.snapshot() {
+            Ok(snapshot) => {
+                let name = snapshot.name().to_owned();
+                let Some(view) = sampler.sample(snapshot) else {
+                    continue;
+                };
+                let view = view.with_title(vec![source.url.clone(), name]);
+                screen.draw(view.clone())?;
+                last = Some(view);
+            }
+            // The service may be restarting: the last values stay, and the title says why.
+            Err(error) => {
+                if let Some(view) = last.clone() {
+                    screen.draw(view.with_title(vec![error.to_string()]))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Prints a line per second until the service or the reader of the lines is gone.
+fn lines(source: &Source, sampler: &mut Sampler) -> Result<(), Box<dyn Error>> {
+    loop {
+        std::thread::sleep(PERIOD);
+        if let Some(view) = sampler.sample(source.snapshot()?) {
+            writeln!(io::stdout(), "{}", view.line())?;
+        }
+    }
+}

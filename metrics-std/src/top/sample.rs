@@ -1,0 +1,174 @@
+//! Computes the values to show from two successive snapshots.
+
+use super::format::{Nanos, short_location};
+use super::hot_spots::hot_spots;
+use super::view::{HistogramRow, Quantiles, Tasks, View, WorkerRow};
+use crate::{
+    HistogramInterval, HistogramSnapshot, Interval, Quantile, Snapshot, WorkerInterval, WorkerNumber,
+    WorkerSnapshot, WorkerState,
+};
+use core::time::Duration;
+
+/// The duration from which a poll in progress is shown as a stall.
+const LONG_POLL: Duration = Duration::from_millis(20);
+
+/// Computes the changes from one snapshot to the next.
+#[derive(Debug)]
+pub struct Sampler {
+    before: Snapshot,
+}
+
+impl Sampler {
+    /// Creates a sampler whose first interval begins with this snapshot.
+    pub fn new(before: Snapshot) -> Self {
+        Self { before }
+    }
+
+    /// Returns the values to show between the last snapshot and this one of the same runtime. `None` if no time has passed in between, or
+    /// if the runtime was started again meanwhile: the next interval then begins with this snapshot.
+    pub fn sample(&mut self, now: Snapshot) -> Option<View> {
+        let before = core::mem::replace(&mut self.before, now);
+        let now = &self.before;
+        let interval = now.since(&before).ok()?;
+        let wall = interval.wall().filter(|wall| !wall.is_zero())?;
+        let seconds = wall.as_secs_f64();
+        let workers = now.workers().iter().zip(interval.workers());
+        let mut workers: Vec<WorkerRow> = workers
+            .map(|(worker, interval)| {
+                let index = worker.index();
+                row(index.to_string(), Some(index), worker, interval)
+            })
+            .collect();
+        // Threads that are not workers have no interval of their own, but their current state is shown.
+        if let Some(external) = now.external() {
+            workers.push(WorkerRow {
+                name: "external".to_owned(),
+                index: None,
+                busy_ratio: None,
+                polls_per_second: None,
+                parks_per_second: None,
+                steals_per_second: None,
+                state: state(external),
+            });
+        }
+        Some(View {
+            title: vec![now.name().to_owned()],
+            interval: wall,
+            workers,
+            tasks: Tasks {
+                alive: now.num_alive_tasks(),
+                covered: now.covered_tasks(),
+                spawned_per_second: interval.tasks().map(|tasks| tasks.spawned as f64 / seconds),
+                global_queue: now.global_queue_depth(),
+                blocking_queue: now.blocking_queue_depth(),
+            },
+            histograms: histograms(now, &interval),
+            hot_spots: hot_spots(now, &before, &interval, seconds),
+            blame: Vec::new(),
+            stall_count: stall_count(now),
+            stalls: now.workers().iter().filter_map(long_poll).collect(),
+        })
+    }
+}
+
+/// Returns a line about the poll in progress, if it is long.
+fn long_poll(worker: &WorkerSnapshot<crate::HeapStorage>) -> Option<String> {
+    let polling = worker.state() == Some(WorkerState::Polling);
+    let time = worker.state_for().filter(|&time| polling && time >= LONG_POLL)?;
+    let location = match short_location(worker.spawn_location_name()) {
+        "" => "unknown location",
+        location => location,
+    };
+    let (worker, time) = (worker.index(), Nanos(nanos(time)));
+    Some(format!("worker {worker}: in progress for {time}  {location}"))
+}
+
+/// Returns the number of stalls that the watchdog has counted, of all kinds that it can detect.
+fn stall_count(now: &Snapshot) -> Option<u64> {
+    let kinds = [now.poll_stall_count(), now.no_progress_stall_count()];
+    kinds.into_iter().flatten().reduce(|sum, count| sum + count)
+}
+
+fn row(
+    name: String,
+    index: Option<usize>,
+    worker: &WorkerSnapshot<crate::HeapStorage>,
+    interval: &WorkerInterval<crate::HeapStorage>,
+) -> WorkerRow {
+    WorkerRow {
+        name,
+        index,
+        busy_ratio: interval.busy_ratio(),
+        polls_per_second: interval.per_second(WorkerNumber::PollCount),
+        parks_per_second: interval.per_second(WorkerNumber::ParkCount),
+        steals_per_second: interval.per_second(WorkerNumber::StealCount),
+        state: state(worker),
+    }
+}
+
+fn state(worker: &WorkerSnapshot<crate::HeapStorage>) -> String {
+    let state = match worker.state() {
+        Some(WorkerState::Idle) => "no thread",
+        Some(WorkerState::Parked) => "parked",
+        Some(WorkerState::Searching) => "searching",
+        Some(WorkerState::Running) => "between polls",
+        Some(WorkerState::Polling) => "polling",
+        _ => "awake",
+    };
+    let mut text = state.to_owned();
+    if !worker.spawn_location_name().is_empty() {
+        text = format!("{text} {}", short_location(worker.spawn_location_name()));
+    }
+    match worker.state_for() {
+        Some(time) => format!("{text} for {}", Nanos(nanos(time))),
+        None => text,
+    }
+}
+
+fn histograms(now: &Snapshot, interval: &Interval<crate::HeapStorage>) -> Vec<HistogramRow> {
+    let total = now.total();
+    let last = interval.total();
+    let row = |name,
+               last: Option<&HistogramInterval<Vec<u64>>>,
+               all: Option<&HistogramSnapshot<Vec<u64>>>| HistogramRow {
+        name,
+        interval: last.map_or_else(Quantiles::default, |last| {
+            quantiles(|q| last.quantile(q), last.max().map(|max| max.upper))
+        }),
+        since_start: all.map_or_else(Quantiles::default, |all| {
+            quantiles(|q| all.quantile(q), all.max())
+        }),
+    };
+    vec![
+        row(
+            "poll time",
+            last.poll_time(),
+            total.poll_time().map(crate::HistogramReading::histogram),
+        ),
+        row(
+            "schedule latency",
+            last.schedule_latency(),
+            total.schedule_latency().map(crate::HistogramReading::histogram),
+        ),
+        row(
+            "stalled poll",
+            interval.poll_stall_duration(),
+            now.poll_stall_duration(),
+        ),
+    ]
+}
+
+fn quantiles(quantile: impl Fn(f64) -> Option<Quantile>, max: Option<u64>) -> Quantiles {
+    let upper = |q| quantile(q).map(|quantile| quantile.upper);
+    Quantiles {
+        p50: upper(0.5),
+        p90: upper(0.9),
+        p99: upper(0.99),
+        p999: upper(0.999),
+        max,
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

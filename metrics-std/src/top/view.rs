@@ -1,0 +1,150 @@
+//! The values that are shown for one interval.
+
+use super::format::{Grouped, Maybe, Nanos, rate, short_location};
+use super::hot_spots::HotSpot;
+use core::time::Duration;
+use metrics_core::{Culprit, FlightRecording, LocationId};
+
+/// The number of rows of blame for which the screen has room.
+const BLAMED: usize = 3;
+
+/// The values of a runtime between two snapshots. [`Sampler::sample`](super::Sampler::sample) returns it.
+#[derive(Clone, Debug)]
+pub struct View {
+    pub(super) title: Vec<String>,
+    pub(super) interval: Duration,
+    pub(super) workers: Vec<WorkerRow>,
+    pub(super) tasks: Tasks,
+    pub(super) histograms: Vec<HistogramRow>,
+    /// The spawn locations of the interval, hottest first. `None` if the runtime keeps no metrics per location.
+    pub(super) hot_spots: Option<Vec<HotSpot>>,
+    /// The locations that waited longest, and for what.
+    pub(super) blame: Vec<String>,
+    /// The number of stalls since the start, from the snapshot.
+    pub(super) stall_count: Option<u64>,
+    /// The last stalls, newest first.
+    pub(super) stalls: Vec<String>,
+}
+
+impl View {
+    /// Replaces the title, which is the runtime's name. A part is never split between two lines.
+    #[must_use]
+    pub fn with_title(mut self, parts: Vec<String>) -> Self {
+        self.title = parts;
+        self
+    }
+
+    /// Replaces the list of stalls, which are the long polls in progress, by lines about the last ones.
+    #[must_use]
+    pub fn with_stalls(mut self, lines: Vec<String>) -> Self {
+        self.stalls = lines;
+        self
+    }
+
+    /// Adds the locations that waited longest for the polls of others, from the events of a flight recorder.
+    #[must_use]
+    pub fn with_blame(mut self, recording: &FlightRecording) -> Self {
+        let name = |location: LocationId| match short_location(recording.location_name(location)) {
+            "" => "unknown location".to_owned(),
+            name => name.to_owned(),
+        };
+        let rows = recording.blame().rows.into_iter();
+        let rows = rows.filter_map(|row| match row.culprit {
+            Culprit::Polls(culprit) => {
+                let waited = Nanos(u64::try_from(row.waited.as_nanos()).unwrap_or(u64::MAX));
+                Some(format!(
+                    "{waited}  {} waited for {}",
+                    name(row.victim),
+                    name(culprit)
+                ))
+            }
+            _ => None,
+        });
+        self.blame = rows.take(BLAMED).collect();
+        self
+    }
+
+    /// Returns the time between the two snapshots.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Returns the values as one line, for a program without a terminal.
+    pub fn line(&self) -> String {
+        let busy: Vec<String> = self
+            .workers
+            .iter()
+            .map(|worker| Maybe(worker.busy_ratio.map(|busy| format!("{:.0}%", busy * 100.0))).to_string())
+            .collect();
+        let polls = self.workers.iter().filter_map(|worker| worker.polls_per_second);
+        let mut text = format!(
+            "{}  busy {}  {} polls/s",
+            self.title.join("  "),
+            busy.join(" "),
+            rate(polls.reduce(|sum, polls| sum + polls)),
+        );
+        for row in &self.histograms {
+            let quantiles = row.interval;
+            let part = format!(
+                "  {} p50 {} p99 {} max <= {}",
+                row.name,
+                Maybe(quantiles.p50.map(Nanos)),
+                Maybe(quantiles.p99.map(Nanos)),
+                Maybe(quantiles.max.map(Nanos)),
+            );
+            text.push_str(&part);
+        }
+        text + &format!("  stalls {}", Maybe(self.stall_count.map(Grouped)))
+    }
+}
+
+/// A worker in the interval, and its current state.
+#[derive(Clone, Debug)]
+pub(super) struct WorkerRow {
+    pub(super) name: String,
+    /// `None` for the external threads.
+    pub(super) index: Option<usize>,
+    pub(super) busy_ratio: Option<f64>,
+    pub(super) polls_per_second: Option<f64>,
+    pub(super) parks_per_second: Option<f64>,
+    pub(super) steals_per_second: Option<f64>,
+    pub(super) state: String,
+}
+
+/// The tasks and queues of the runtime now.
+#[derive(Clone, Debug)]
+pub(super) struct Tasks {
+    pub(super) alive: Option<u64>,
+    pub(super) covered: Option<u64>,
+    pub(super) spawned_per_second: Option<f64>,
+    pub(super) global_queue: Option<u64>,
+    pub(super) blocking_queue: Option<u64>,
+}
+
+/// A histogram in the interval and since the start.
+#[derive(Clone, Debug)]
+pub(super) struct HistogramRow {
+    pub(super) name: &'static str,
+    pub(super) interval: Quantiles,
+    pub(super) since_start: Quantiles,
+}
+
+/// Quantiles in nanoseconds: the upper bounds of the buckets that they lie in. `None` where nothing was recorded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Quantiles {
+    pub(super) p50: Option<u64>,
+    pub(super) p90: Option<u64>,
+    pub(super) p99: Option<u64>,
+    pub(super) p999: Option<u64>,
+    /// The smallest known upper bound of all samples.
+    pub(super) max: Option<u64>,
+}
+
+impl Quantiles {
+    /// In the order of [`HEADINGS`](Self::HEADINGS).
+    pub(super) fn all(&self) -> [Option<u64>; 5] {
+        [self.p50, self.p90, self.p99, self.p999, self.max]
+    }
+
+    pub(super) const HEADINGS: [&'static str; 5] = ["p50", "p90", "p99", "p99.9", "max <="];
+}
