@@ -67,9 +67,15 @@ impl Fixture {
         self.runtime.flush();
         let snapshot = self.metrics.snapshot();
         let total = snapshot.total();
+        // Only a probe reports these.
+        let reported = [
+            WorkerNumber::OnCpuDurationTotal,
+            WorkerNumber::RunnableWaitDurationTotal,
+            WorkerNumber::LocalQueueDepth,
+        ];
         let counters = WorkerNumber::ALL
             .iter()
-            .filter(|&&number| number != WorkerNumber::LocalQueueDepth)
+            .filter(|number| !reported.contains(number))
             .map(|&counter| (counter.name(), total.counter(counter).unwrap()));
         let mut numbers: BTreeMap<_, _> = counters.collect();
         numbers.extend([
