@@ -245,44 +245,28 @@ impl Row {
         };
         let mut progress = Progress::new();
         for step in self.steps {
+            let mut command = step.command(self)?;
+            if require_all {
+                // Tests that compare with an external program then fail if it is not installed.
+                command.env("REQUIRE_ALL", "1");
+            }
             let shown = step.shown();
+            progress.step(&shown);
+            writeln!(log, "$ {}", in_full(&command))?;
             let before = tests;
-            let (mut warnings, mut running);
-            let mut tries = 0;
-            let outcome = loop {
-                (warnings, running) = (0, Running::default());
-                let mut command = step.command(self)?;
-                if require_all {
-                    // Tests that compare with an external program then fail if it is not installed.
-                    command.env("REQUIRE_ALL", "1");
+            let mut warnings = 0;
+            let mut running = Running::default();
+            let outcome = children::watch(command, limit, |event| match event {
+                Event::Line(line) => {
+                    // A log that can't be written does not fail the row: a full disk also fails the build, with a clear error.
+                    let _ = writeln!(log, "{line}");
+                    tests.add_line(line);
+                    running.line(line);
+                    warnings += usize::from(step.warnings_fail && line.starts_with("warning: "));
+                    progress.line(line);
                 }
-                progress.step(&shown);
-                writeln!(log, "$ {}", in_full(&command))?;
-                let outcome = children::watch(command, limit, |event| match event {
-                    Event::Line(line) => {
-                        // A log that can't be written does not fail the row: a full disk also fails the build, with a clear error.
-                        let _ = writeln!(log, "{line}");
-                        tests.add_line(line);
-                        running.line(line);
-                        warnings += usize::from(step.warnings_fail && line.starts_with("warning: "));
-                        progress.line(line);
-                    }
-                    Event::Quiet => progress.quiet(),
-                })?;
-                tries += 1;
-                // User-mode emulators have hung in rare runs of the same program. A test that always hangs fails the second time.
-                if matches!(outcome, Outcome::TimedOut) && self.target.is_emulated() && tries < 2 {
-                    progress.clear();
-                    println!(
-                        "    no end after {} minutes{}: once more",
-                        limit.as_secs() / 60,
-                        running.described()
-                    );
-                    tests = before;
-                    continue;
-                }
-                break outcome;
-            };
+                Event::Quiet => progress.quiet(),
+            })?;
             progress.clear();
             if !outcome.success() || warnings > 0 {
                 // A failed build reports no failed tests.
