@@ -13,9 +13,9 @@ mod clock;
 use clock::TestClock;
 use core::time::Duration;
 use metrics_core::{
-    Buckets32, Builder, HeapStorage, HistogramConfig, HistogramSnapshot, LocationId, MetricSet, PollStart,
-    Registry, RuntimeMetrics, SNAPSHOT_SCHEMA, Snapshot, StaticRegistryConfig, StaticStorage, TaskEnd,
-    Worker, WorkerNumber,
+    Buckets32, Builder, HeapStorage, HistogramConfig, HistogramName, HistogramSnapshot, LocationId,
+    MetricSet, PollStart, Registry, RuntimeMetrics, SNAPSHOT_SCHEMA, Snapshot, StallKind,
+    StaticRegistryConfig, StaticStorage, TaskEnd, Worker, WorkerNumber,
 };
 use std::sync::Arc;
 #[cfg(target_arch = "wasm32")]
@@ -89,6 +89,31 @@ fn a_u64_is_a_decimal_string_and_the_unmeasured_is_null() {
     assert_eq!(json["total"]["schedule_latency"], serde_json::Value::Null);
     assert_eq!(json["total"]["numbers"]["poll_count"], "1");
     assert_eq!(json["workers"][0]["state"], "polling");
+}
+
+#[test]
+fn a_snapshot_and_an_interval_have_every_histogram() {
+    let registry = Builder::new()
+        .measures(MetricSet::ALL)
+        .poll_time(HistogramConfig::DEFAULT)
+        .schedule_latency(HistogramConfig::DEFAULT)
+        .blocking_queue_wait(HistogramConfig::DEFAULT)
+        .build(Arc::new(TestClock::new()))
+        .unwrap();
+    let kinds = [StallKind::Poll, StallKind::NoProgress];
+    assert!(registry.shared().begin_stall_watch(&kinds));
+    let metrics = RuntimeMetrics::new(registry);
+    let snapshot = metrics.snapshot();
+    let interval = metrics.snapshot().since(&snapshot).unwrap();
+    for json in [
+        serde_json::to_value(&snapshot).unwrap(),
+        serde_json::to_value(&interval).unwrap(),
+    ] {
+        for name in HistogramName::ALL.iter().map(|histogram| histogram.name()) {
+            let is_there = json[name].is_object() || json["total"][name].is_object();
+            assert!(is_there, "{name} is not in\n{json:#}");
+        }
+    }
 }
 
 #[test]

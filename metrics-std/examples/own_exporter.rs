@@ -1,9 +1,11 @@
 //! An exporter of one's own: it writes the metrics of a runtime as lines for `StatsD`.
 
-use metrics_std::metrics_core::{MetricKind, SampleValue};
+use metrics_std::metrics_core::SampleValue;
 use metrics_std::{Builder, Clock, HistogramConfig, Measured, Snapshot, build_wrapped};
 
-/// One line per value: `name:value|c` for a counter, `|g` for a gauge, and three lines for a histogram.
+/// One line per value, `name:value|g`, and several lines for a histogram.
+///
+/// Counters are gauges (`|g`) too: `StatsD` adds the values of a counter (`|c`) up, and these are totals since the start.
 fn lines(snapshot: &Snapshot) -> Vec<String> {
     let mut lines = Vec::new();
     snapshot.visit(|sample| {
@@ -12,19 +14,15 @@ fn lines(snapshot: &Snapshot) -> Vec<String> {
             return;
         }
         let name = sample.metric.name;
-        let kind = if sample.metric.kind == MetricKind::Counter {
-            "c"
-        } else {
-            "g"
-        };
         match sample.value {
             // Durations are in nanoseconds.
-            SampleValue::Number(number) => lines.push(format!("{name}:{number}|{kind}")),
+            SampleValue::Number(number) => lines.push(format!("{name}:{number}|g")),
             SampleValue::Histogram(histogram) => {
-                let p99 = histogram.quantile(0.99).map_or(0, |quantile| quantile.estimate);
-                lines.push(format!("{name}.count:{}|c", histogram.count()));
-                lines.push(format!("{name}.sum:{}|c", histogram.sum()));
-                lines.push(format!("{name}.p99:{p99}|g"));
+                lines.push(format!("{name}.count:{}|g", histogram.count()));
+                lines.push(format!("{name}.sum:{}|g", histogram.sum()));
+                if let Some(p99) = histogram.quantile(0.99) {
+                    lines.push(format!("{name}.p99:{}|g", p99.estimate));
+                }
             }
             _ => {}
         }

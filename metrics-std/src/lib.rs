@@ -6,21 +6,22 @@
 //! - A program on any other executor calls [`build_wrapped`] and wraps its futures in [`Measured`].
 //! - A runtime calls [`build`] and the hooks of one [`Worker`] per thread. It also calls [`enter`] on threads that poll wrapped futures.
 //!
-//! All three return a [`RuntimeMetrics`], the handle through which metrics are read. This crate re-exports `metrics-core`, so one
-//! dependency is enough.
+//! [`build_wrapped`] returns a [`RuntimeMetrics`], the handle through which metrics are read. The others return it in the field `metrics`.
+//! This crate re-exports `metrics-core`, so one dependency is enough.
 //!
 //! # Features
 //! - `record` (default): the hooks record. Without it, the types and methods are unchanged and record nothing: see [`RECORDING`].
 //! - `tsc` (default): uses the CPU's cycle counter as the clock if it is invariant.
 //! - `tokio`: adds the adapter for Tokio. `--cfg tokio_unstable` adds the metrics that Tokio reports only under that flag.
-//! - `hyper`: implements hyper's executor for the adapter's spawner.
-//! - `axum`: adds an accept loop that measures its connections.
+//! - `hyper`: implements hyper's executor for the adapter's spawner. It enables `tokio`.
+//! - `axum`: adds an accept loop that measures its connections. It enables `hyper` and `tokio`.
 //! - `prometheus`: writes Prometheus and OpenMetrics text, and adds an endpoint for axum if `axum` is enabled.
 //! - `metrics`: publishes metrics through the facade of the crate `metrics`.
 //! - `otlp`: sends metrics to OpenTelemetry, or makes the requests for a transport of your own.
 //! - `tracing`: emits stalls as events of the crate `tracing`.
 //! - `serde`: serializes snapshots and intervals.
-//! - `serve`: serves `/metrics`, `/snapshot` and a dashboard from a thread of its own.
+//! - `serve`: serves `/metrics`, `/snapshot` and a dashboard from a thread of its own. It enables `axum`, `prometheus` and `serde`.
+//! - `top`: adds the program `metrics-top`, and its view of a runtime in a terminal. It enables `serde`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -147,7 +147,8 @@ export interface Snapshot extends RuntimeNumbers, SnapshotToJson {
   epoch: bigint;
   started_at: Measured;
   uptime: Measured;
-  num_workers: number;
+  /** Null if it is not known. */
+  num_workers: number | null;
   tasks: TaskCounts | null;
   blocking_queue_wait: Histogram | null;
   poll_stall_duration: Histogram | null;

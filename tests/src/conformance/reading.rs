@@ -64,6 +64,9 @@ impl Reading {
     }
 
     /// Returns a histogram's sum in nanoseconds, over all workers.
+    ///
+    /// # Panics
+    /// Panics if this function does not know the name of the histogram.
     pub fn sum(&self, metric: &str) -> Option<u64> {
         let snapshot = self.0.as_ref()?;
         match metric {
@@ -75,7 +78,8 @@ impl Reading {
                 .total()
                 .schedule_latency()
                 .map(|reading| reading.histogram().sum()),
-            _ => snapshot.blocking_queue_wait().map(HistogramSnapshot::sum),
+            "blocking_queue_wait" => snapshot.blocking_queue_wait().map(HistogramSnapshot::sum),
+            unknown => panic!("no histogram {unknown}"),
         }
     }
 }

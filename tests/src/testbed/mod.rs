@@ -1,4 +1,4 @@
-//! A small real work-stealing runtime that calls every hook of a `Worker`: the worked example for runtime authors.
+//! A small real work-stealing runtime that calls the hooks of a `Worker`: the worked example for runtime authors.
 //!
 //! It has what production runtimes have: a LIFO slot before a bounded local queue, a global queue, stealing by searching
 //! workers, an I/O driver that idle workers wait in, a blocking pool, cooperative budgets, a way to hand a worker over
