@@ -65,6 +65,10 @@ fn the_copy_taken_during_a_stall_ends_with_the_poll_in_progress() {
 }
 
 #[test]
+#[cfg_attr(
+    tokio_unstable,
+    ignore = "Tokio measures the schedule latency on its own clock"
+)]
 fn blame_names_the_poll_that_others_waited_for() {
     let clock = Arc::new(ManualClock::new());
     let adapter = TokioAdapter::builder()

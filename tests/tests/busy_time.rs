@@ -199,7 +199,9 @@ fn mostly_idle(after: fn()) -> (Readings, Duration, Duration) {
     let tokio = runtime.metrics();
     let is_parked = || !tokio.worker_park_unpark_count(0).is_multiple_of(2);
     let wait = || {
+        let began = Instant::now();
         while !is_parked() {
+            assert!(began.elapsed() < 20 * SECOND, "the worker never parks");
             thread::yield_now();
         }
     };

@@ -1,6 +1,6 @@
 //! Runtimes that were built elsewhere and attached to.
 
-use super::{until, yields};
+use super::{receive, settle, until, yields};
 use core::future::pending;
 use core::time::Duration;
 use metrics_mock::ManualClock;
@@ -111,7 +111,7 @@ fn a_worker_that_runs_tasks_of_others_is_neither_parked_nor_idle() {
         begun.send(()).unwrap();
         may_end.recv().unwrap();
     });
-    has_begun.recv().unwrap();
+    receive(&has_begun);
     assert_eq!(
         states(&metrics),
         [None],
@@ -260,11 +260,8 @@ fn stalls(
     let runtime = multi_thread(1);
     let adapter = TokioAdapter::builder().clock(Clock::custom(Arc::clone(&clock)));
     let attached = adapter.attach(runtime.handle()).unwrap();
-    // The only worker has run the task that watches for the runtime's end, so nothing wakes it again.
-    until(|| {
-        attached.metrics.global_queue_depth() == Some(0)
-            && states(&attached.metrics) == [Some(WorkerState::Parked)]
-    });
+    settle(&runtime);
+    until(|| states(&attached.metrics) == [Some(WorkerState::Parked)]);
     let mut scanner = StallScanner::new(&attached.metrics, Duration::from_millis(20));
     let mut stalls = Vec::new();
     let mut scan = |scanner: &mut StallScanner<_, _>| scanner.scan(|stall| stalls.push(stall.kind));
@@ -274,7 +271,7 @@ fn stalls(
     let (begun, has_begun) = mpsc::channel();
     let (end, may_end) = mpsc::channel();
     block(&attached, may_end, begun);
-    has_begun.recv().unwrap();
+    receive(&has_begun);
     scan(&mut scanner);
     clock.advance(Duration::from_millis(60));
     scan(&mut scanner);

@@ -1,6 +1,6 @@
 //! A Tokio builder that is used again after the adapter has built a runtime from it.
 
-use super::until;
+use super::{settle, until};
 use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
@@ -24,6 +24,7 @@ fn the_second_runtime_of_a_builder_is_not_counted_for_the_first() {
     builder.worker_threads(1);
     let adapter = TokioAdapter::builder().clock(Clock::custom(Arc::clone(&clock)));
     let MeasuredRuntime { runtime, metrics, .. } = adapter.build(&mut builder).unwrap();
+    settle(&runtime);
     until(|| is_parked(&metrics));
     let before = metrics.snapshot();
     let busy = metrics.busy_duration_total();

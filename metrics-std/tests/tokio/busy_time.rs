@@ -1,6 +1,6 @@
 //! Busy time of a runtime that the adapter built: the time during which a worker is not parked.
 
-use super::{Measured, build, until};
+use super::{Measured, build, receive, settle, until};
 use core::future::pending;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
@@ -15,7 +15,9 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn one_worker(clock: &Arc<ManualClock>) -> Measured {
     let adapter = TokioAdapter::builder().clock(Clock::custom(Arc::clone(clock)));
-    build(adapter, Builder::new_multi_thread().worker_threads(1))
+    let measured = build(adapter, Builder::new_multi_thread().worker_threads(1));
+    settle(&measured.0);
+    measured
 }
 
 /// Tasks outside any wrapper that keep the workers from parking, until this is dropped.
@@ -32,7 +34,7 @@ impl Load {
                 yield_now().await;
             }
         });
-        has_started.recv().unwrap();
+        receive(&has_started);
         Self(stop)
     }
 }
@@ -72,8 +74,12 @@ fn a_worker_that_never_parks_is_busy_all_the_time() {
     // The worker finds work when it starts, so that it never parks.
     let adapter = TokioAdapter::builder()
         .clock(Clock::custom(Arc::clone(&clock)))
-        .on_thread_start(move || opened.lock().unwrap().recv().unwrap());
+        .on_thread_start(move || {
+            let _ = opened.lock().unwrap().recv();
+        });
     let (runtime, metrics, _) = build(adapter, Builder::new_multi_thread().worker_threads(1));
+    // Dropped before the runtime, whose worker waits for it.
+    let gate = gate;
     let load = std::thread::scope(|scope| {
         let load = scope.spawn(|| Load::start(&runtime));
         gate.send(()).unwrap();
@@ -113,7 +119,7 @@ fn hand_over(measured: bool, (runtime, _, spawner): &Measured) -> mpsc::Sender<(
     } else {
         runtime.spawn(blocks);
     }
-    is_inside.recv().unwrap();
+    receive(&is_inside);
     leave
 }
 
@@ -196,9 +202,13 @@ fn a_worker_that_runs_tasks_is_never_idle() {
     // It finds work when it starts, so that no hook is called and its thread has no slot.
     let adapter = TokioAdapter::builder()
         .clock(Clock::custom(clock))
-        .on_thread_start(move || opened.lock().unwrap().recv().unwrap());
+        .on_thread_start(move || {
+            let _ = opened.lock().unwrap().recv();
+        });
     let (runtime, metrics, _) = build(adapter, Builder::new_multi_thread().worker_threads(1));
     let state = || metrics.snapshot().worker(0).unwrap().state();
+    // Dropped before the runtime, whose worker waits for it.
+    let gate = gate;
     let load = std::thread::scope(|scope| {
         let load = scope.spawn(|| Load::start(&runtime));
         gate.send(()).unwrap();

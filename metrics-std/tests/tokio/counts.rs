@@ -233,10 +233,10 @@ fn busy_time_and_parks_of_the_workers_are_known_in_both_flavours() {
             assert_eq!(metrics.snapshot().total().busy_duration_total(), None);
             continue;
         }
-        let wall = began.elapsed();
         let busy: Vec<_> = (0..metrics.num_workers().unwrap())
             .map(|worker| metrics.worker_total_busy_duration(worker).unwrap().unwrap())
             .collect();
+        let wall = began.elapsed();
         assert!(busy.iter().all(|&busy| busy <= wall), "{busy:?} of {wall:?}");
         assert!(
             busy.iter().any(|&busy| busy >= Duration::from_millis(5)),

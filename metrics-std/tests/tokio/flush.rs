@@ -1,6 +1,6 @@
 //! `flush` waits until readers see all recorded polls.
 
-use super::{build, current_thread, multi_thread, until};
+use super::{build, current_thread, multi_thread, receive, until};
 use core::future::{pending, poll_fn};
 use core::task::Poll;
 use core::time::Duration;
@@ -56,7 +56,7 @@ fn a_worker_that_is_still_in_a_poll_is_named() {
         }));
     };
     runtime.block_on(spawner.spawn(blocks)).unwrap();
-    has_begun.recv().unwrap();
+    receive(&has_begun);
     let error = flush(&metrics, Duration::from_millis(1)).unwrap_err();
     assert_eq!(error.worker, Some(0));
     assert!(error.is_polling);

@@ -1,6 +1,6 @@
 //! Workers that change threads in the middle of a poll: `block_in_place`.
 
-use super::{build, multi_thread, until, yields};
+use super::{build, multi_thread, receive, until, yields};
 #[cfg(not(tokio_unstable))]
 use core::time::Duration;
 use metrics_std::tokio::TokioAdapter;
@@ -25,23 +25,21 @@ fn both_threads_keep_their_numbers_and_the_poll_ends_where_it_began() {
             may_leave.recv().unwrap();
         });
     });
-    is_inside.recv().unwrap();
+    receive(&is_inside);
     // The one worker goes on, on another thread.
     runtime.block_on(spawner.spawn(yields(10))).unwrap();
+    // A worker shows that it parks before it submits.
     until(|| {
-        metrics
+        let is_parked = metrics
             .live(0)
-            .is_some_and(|live| live.state == WorkerState::Parked)
+            .is_some_and(|live| live.state == WorkerState::Parked);
+        // The poll of the other thread goes on.
+        is_parked && metrics.worker_poll_count(0) == Ok(Some(11))
     });
     assert_eq!(
         metrics.live_threads().count(),
         2,
         "two threads answer to worker 0"
-    );
-    assert_eq!(
-        metrics.worker_poll_count(0).unwrap(),
-        Some(11),
-        "the other's poll goes on"
     );
 
     leave.send(()).unwrap();
@@ -96,7 +94,7 @@ fn a_worker_given_away_is_no_stall() {
             may_leave.recv().unwrap();
         });
     });
-    is_inside.recv().unwrap();
+    receive(&is_inside);
     until(|| {
         metrics
             .live(0)

@@ -27,6 +27,7 @@ mod unstable;
 use core::time::Duration;
 use metrics_std::RuntimeMetrics;
 use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 use tokio::runtime::{Builder, Runtime};
@@ -63,12 +64,26 @@ async fn yields(times: usize) {
     }
 }
 
+/// How long a test waits for another thread before it fails.
+const LIMIT: Duration = Duration::from_secs(20);
+
 /// Waits for what another thread is about to do.
 #[track_caller]
 fn until(mut done: impl FnMut() -> bool) {
     let began = Instant::now();
     while !done() {
-        assert!(began.elapsed() < Duration::from_secs(20), "it never came");
+        assert!(began.elapsed() < LIMIT, "it never came");
         thread::yield_now();
     }
+}
+
+/// Waits for what another thread is about to send.
+#[track_caller]
+fn receive<T>(from: &mpsc::Receiver<T>) -> T {
+    from.recv_timeout(LIMIT).expect("it never came")
+}
+
+/// Waits until the workers have run the tasks that were spawned so far, that of the adapter among them.
+fn settle(runtime: &Runtime) {
+    runtime.block_on(runtime.spawn(async {})).unwrap();
 }

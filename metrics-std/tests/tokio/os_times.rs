@@ -1,6 +1,6 @@
 //! The times that the operating system gave to the threads of workers.
 
-use super::{build, multi_thread};
+use super::{build, multi_thread, until};
 use core::time::Duration;
 use metrics_std::tokio::{TokioAdapter, attach};
 use metrics_std::{RuntimeMetrics, WorkerNumber};
@@ -23,12 +23,12 @@ fn times_here() -> Option<[Duration; 2]> {
 /// Computes until the operating system has given the thread more time.
 fn compute() -> Option<[Duration; 2]> {
     let [began, _] = times_here()?;
-    loop {
-        let times = times_here()?;
-        if times[0] > began + Duration::from_millis(20) {
-            return Some(times);
-        }
-    }
+    let mut times = [began; 2];
+    until(|| {
+        times = times_here().expect("it was there before");
+        times[0] > began + Duration::from_millis(20)
+    });
+    Some(times)
 }
 
 fn times_of(metrics: &RuntimeMetrics) -> Option<[Duration; 2]> {

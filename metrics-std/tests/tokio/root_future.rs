@@ -1,6 +1,6 @@
 //! The future of `block_on`: counted apart from tasks, and shown while it is polled.
 
-use super::{until, yields};
+use super::{settle, until, yields};
 use core::time::Duration;
 use metrics_mock::ManualClock;
 use metrics_std::tokio::{MeasuredRuntime, TokioAdapter};
@@ -90,7 +90,10 @@ fn a_root_future_is_shown_again_after_a_task_inside_it() {
 /// The reports of a scan during a root future's poll of 300 ms and of one after it.
 fn stalls(measured: &MeasuredRuntime, clock: &ManualClock) -> (Vec<Stall>, u32) {
     let is_parked = || shown(&measured.metrics, true).0 == Some(WorkerState::Parked);
-    until(|| measured.runtime.handle().runtime_flavor() == RuntimeFlavor::CurrentThread || is_parked());
+    if measured.runtime.handle().runtime_flavor() != RuntimeFlavor::CurrentThread {
+        settle(&measured.runtime);
+        until(is_parked);
+    }
     let mut scanner = StallScanner::new(&measured.metrics, Duration::from_millis(100));
     let mut reports = Vec::new();
     let mut scan = |scanner: &mut StallScanner<_, _>| scanner.scan(|stall| reports.push(stall.clone()));

@@ -1,6 +1,6 @@
 //! Stalls on real workers, found by explicit scans with a clock that only the test advances.
 
-use super::{build, until};
+use super::{build, receive, until};
 use core::time::Duration;
 use metrics_core::RegistryRef;
 use metrics_mock::ManualClock;
@@ -48,7 +48,7 @@ fn stall(measured: bool) -> (Vec<(StallPhase, StallKind, Option<u32>)>, u32) {
     } else {
         (runtime.spawn(blocks), line!())
     };
-    has_begun.recv().unwrap();
+    receive(&has_begun);
     let mut stalls = scan(&mut scanner);
     clock.advance(Duration::from_millis(60));
     stalls.extend(scan(&mut scanner));

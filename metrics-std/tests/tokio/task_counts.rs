@@ -1,6 +1,6 @@
 //! Spawned, ended and alive tasks, where Tokio and a wrapper could disagree.
 
-use super::{Measured, current_thread, multi_thread, until, yields};
+use super::{Measured, current_thread, multi_thread, receive, until, yields};
 use core::future::{pending, poll_fn};
 use core::task::{Poll, Waker};
 use core::time::Duration;
@@ -96,19 +96,20 @@ fn spawned_and_ended_tasks_are_equal_however_the_runtime_ends() {
                 pending::<()>().await;
             }));
         }
+        let (keep, kept) = mpsc::channel::<Waker>();
+        drop(spawner.spawn(poll_fn(move |cx| {
+            keep.send(cx.waker().clone()).unwrap();
+            Poll::<()>::Pending
+        })));
+        let waker = receive(&kept);
+        // Tokio may leave a task in the queue while one of two workers blocks and the other one parks, so this one is the last to run.
         let (blocked, is_blocked) = mpsc::channel();
         let (release, may_return) = mpsc::channel::<()>();
         drop(spawner.spawn(async move {
             blocked.send(()).unwrap();
             let _ = may_return.recv();
         }));
-        is_blocked.recv().unwrap();
-        let (keep, kept) = mpsc::channel::<Waker>();
-        drop(spawner.spawn(poll_fn(move |cx| {
-            keep.send(cx.waker().clone()).unwrap();
-            Poll::<()>::Pending
-        })));
-        let waker = kept.recv().unwrap();
+        receive(&is_blocked);
         // No wrapper sees this one.
         drop(runtime.spawn(pending::<()>()));
         assert_eq!(metrics.spawned_tasks_count(), Some(52));

@@ -163,12 +163,13 @@ fn parked_workers(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     rig.run(async {});
     let others = rig.in_a_poll(|rig| {
         let workers = rig.read().value("num_workers").unwrap_or(0);
-        let parked = || rig.read().value(METRIC);
-        // The others may still be searching.
+        let mut parked = None;
+        // The others may still be searching, and one that was notified may wake once more.
         wait_until("the other workers park", || {
-            parked().is_none_or(|parked| parked + 1 == workers)
+            parked = rig.read().value(METRIC);
+            parked.is_none_or(|parked| parked + 1 == workers)
         });
-        (parked(), workers.saturating_sub(1))
+        (parked, workers.saturating_sub(1))
     });
     trial.moved(METRIC, others.0, others.1);
     Ok(())
