@@ -1,6 +1,7 @@
 //! Shows the metrics of a running service in a terminal, from the snapshots that it serves over HTTP.
 
 use core::error::Error;
+use core::fmt::Display;
 use core::time::Duration;
 use metrics_std::Snapshot;
 use metrics_std::top::{Action, Sampler, Screen, View};
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
         (Some(url), None) if !url.starts_with('-') => match run(&Source::new(url)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("error: {error}");
+                eprintln!("error: {}", printable(&error.to_string()));
                 ExitCode::FAILURE
             }
         },
@@ -42,6 +43,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// Replaces control characters, which a terminal would execute: names and errors contain text of the service.
+fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
 /// A service that serves its snapshots.
 struct Source {
     agent: Agent,
@@ -50,22 +56,30 @@ struct Source {
 
 impl Source {
     fn new(url: &str) -> Self {
+        let url = url.trim_end_matches('/');
         let scheme = if url.contains("://") { "" } else { "http://" };
         let path = if url.ends_with("/snapshot") {
             ""
         } else {
             "/snapshot"
         };
-        let agent = Agent::config_builder().timeout_global(Some(TIMEOUT)).build();
+        // Without redirects, the service can't direct the requests to another host.
+        let agent = Agent::config_builder()
+            .timeout_global(Some(TIMEOUT))
+            .max_redirects(0)
+            .build();
         Self {
             agent: agent.into(),
-            url: format!("{scheme}{}{path}", url.trim_end_matches('/')),
+            url: format!("{scheme}{url}{path}"),
         }
     }
 
     fn snapshot(&self) -> Result<Snapshot, Box<dyn Error>> {
-        let text = |error: &dyn Error| format!("can't get {}: {error}", self.url);
+        let text = |error: &dyn Display| format!("can't get {}: {error}", self.url);
         let mut response = self.agent.get(&self.url).call().map_err(|error| text(&error))?;
+        if response.status().is_redirection() {
+            return Err(text(&"the service redirects, which is not followed").into());
+        }
         let body = response.body_mut().with_config().limit(LIMIT);
         let body = body.read_to_vec().map_err(|error| text(&error))?;
         let snapshot = serde_json::from_slice(&body);
@@ -75,7 +89,11 @@ impl Source {
 
 fn run(source: &Source) -> Result<(), Box<dyn Error>> {
     // Errors that the user can correct come before the first drawing.
-    let mut sampler = Sampler::new(source.snapshot()?);
+    let first = source.snapshot()?;
+    if first.uptime().is_none() {
+        return Err("the runtime has no clock, so there are no rates to show".into());
+    }
+    let mut sampler = Sampler::new(first);
     if !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
         return lines(source, &mut sampler);
     }
@@ -108,7 +126,7 @@ fn lines(source: &Source, sampler: &mut Sampler) -> Result<(), Box<dyn Error>> {
     loop {
         std::thread::sleep(PERIOD);
         if let Some(view) = sampler.sample(source.snapshot()?) {
-            writeln!(io::stdout(), "{}", view.line())?;
+            writeln!(io::stdout(), "{}", printable(&view.line()))?;
         }
     }
 }

@@ -4,7 +4,7 @@ use super::fit::{columns, cut};
 use super::format::{Maybe, Nanos, rate, short_location};
 use crate::{HeapStorage, Interval, Snapshot, WorkerNumber};
 use core::time::Duration;
-use metrics_core::LocationSnapshot;
+use metrics_core::{LocationKind, LocationSnapshot};
 use ratatui::style::Stylize;
 use ratatui::text::Line;
 
@@ -33,17 +33,18 @@ pub(super) fn hot_spots(
     seconds: f64,
 ) -> Option<Vec<HotSpot>> {
     let busy = interval.total().counter(WorkerNumber::BusyDurationTotal);
+    let earlier = before.locations().unwrap_or_default();
     let mut spots: Vec<(u64, HotSpot)> = Vec::new();
     for location in now.locations()? {
-        let same = |earlier: &&LocationSnapshot<HeapStorage>| {
-            (earlier.kind(), earlier.location()) == (location.kind(), location.location())
-        };
-        let earlier = before.locations().unwrap_or_default().iter().find(same);
+        let place = earlier.binary_search_by_key(&key(location), key).ok();
+        let earlier = place.map(|place| &earlier[place]);
         let grown = |of: fn(&LocationSnapshot<HeapStorage>) -> Option<Duration>| {
             let then = earlier.and_then(of).unwrap_or_default();
             of(location).map(|now| nanos(now.saturating_sub(then)))
         };
-        let polls = location.poll_count() - earlier.map_or(0, LocationSnapshot::poll_count);
+        let polls_before = earlier.map_or(0, LocationSnapshot::poll_count);
+        // The snapshots may come from another process: nothing checks that its counters only grow.
+        let polls = location.poll_count().saturating_sub(polls_before);
         if polls == 0 {
             continue;
         }
@@ -62,6 +63,15 @@ pub(super) fn hot_spots(
     // Stable: equal values stay in the order of their numbers.
     spots.sort_by_key(|&(time, _)| core::cmp::Reverse(time));
     Some(spots.into_iter().map(|(_, spot)| spot).collect())
+}
+
+/// Returns the key by which the locations of a snapshot are sorted.
+fn key(location: &LocationSnapshot<HeapStorage>) -> u32 {
+    match location.kind() {
+        LocationKind::Unknown => 0,
+        LocationKind::Other => u32::MAX,
+        _ => location.location().as_u32(),
+    }
 }
 
 fn nanos(time: Duration) -> u64 {

@@ -94,7 +94,10 @@ fn stalls(count: Option<u64>, stalls: &[String], width: usize) -> Vec<Line<'stat
     let heading = match (count, stalls) {
         (Some(0), []) => "no stall yet".to_owned(),
         (count, []) => format!("{} stalls", Maybe(count.map(Grouped))),
-        (count, _) => format!("{} stalls, the last ones:", Maybe(count.map(Grouped))),
+        (count, _) => format!(
+            "{} stalls; long polls and the last stalls:",
+            Maybe(count.map(Grouped))
+        ),
     };
     match stalls {
         [] => vec![Line::from(cut(&heading, width)).dim()],

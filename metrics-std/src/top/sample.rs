@@ -86,7 +86,7 @@ fn long_poll(worker: &WorkerSnapshot<crate::HeapStorage>) -> Option<String> {
 /// Returns the number of stalls that the watchdog has counted, of all kinds that it can detect.
 fn stall_count(now: &Snapshot) -> Option<u64> {
     let kinds = [now.poll_stall_count(), now.no_progress_stall_count()];
-    kinds.into_iter().flatten().reduce(|sum, count| sum + count)
+    kinds.into_iter().flatten().reduce(u64::saturating_add)
 }
 
 fn row(
@@ -171,4 +171,74 @@ fn quantiles(quantile: impl Fn(f64) -> Option<Quantile>, max: Option<u64>) -> Qu
 
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Builder, Clock, LocationId, MetricSet, NoProbe, PollStart, RuntimeHandles, build};
+    use metrics_core::LocationKind;
+    use metrics_mock::ManualClock;
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    /// Returns two snapshots of a worker that polls tasks of each location once, and once more.
+    fn two_snapshots(locations: &[LocationId]) -> [Snapshot; 2] {
+        let clock = Arc::new(ManualClock::new());
+        let builder = Builder::new().workers(1).locations(4).measures(MetricSet::ALL);
+        let RuntimeHandles { metrics, workers } =
+            build(builder, Clock::custom(Arc::clone(&clock)), NoProbe).unwrap();
+        core::array::from_fn(|_| {
+            for &spawn_location in locations {
+                workers[0].start_poll(PollStart {
+                    spawn_location,
+                    ..PollStart::default()
+                });
+                clock.advance(Duration::from_millis(1));
+                workers[0].end_poll();
+            }
+            workers[0].submit();
+            metrics.snapshot()
+        })
+    }
+
+    fn locations(numbers: core::ops::Range<u32>) -> Vec<LocationId> {
+        numbers.map(LocationId::from_u32).collect()
+    }
+
+    /// Returns the snapshot with other values, as another process may send it.
+    fn changed(snapshot: &Snapshot, change: impl FnOnce(&mut Value)) -> Snapshot {
+        let mut value = serde_json::to_value(snapshot).unwrap();
+        change(&mut value);
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn each_location_is_compared_with_its_own_earlier_values() {
+        // Tasks without a location and those beyond the capacity are the first and the last entry.
+        let [before, now] = two_snapshots(&locations(0..9));
+        let rows = before.locations().unwrap();
+        let kinds = [rows.first().unwrap().kind(), rows.last().unwrap().kind()];
+        assert_eq!(kinds, [LocationKind::Unknown, LocationKind::Other]);
+        let view = Sampler::new(before).sample(now).unwrap();
+        let spots = view.hot_spots.unwrap();
+        let rates = spots.iter().filter_map(|spot| spot.polls_per_second);
+        let polls = rates.sum::<f64>() * view.interval.as_secs_f64();
+        assert!((polls - 9.0).abs() < 0.5, "one of each location: {spots:?}");
+    }
+
+    #[test]
+    fn values_that_no_runtime_has_do_not_overflow() {
+        let [before, now] = two_snapshots(&locations(1..3));
+        let before = changed(&before, |value| {
+            value["locations"][0]["poll_count"] = json!(u64::MAX.to_string());
+        });
+        let now = changed(&now, |value| {
+            value["poll_stall_count"] = json!(u64::MAX.to_string());
+            value["no_progress_stall_count"] = json!("1");
+        });
+        let view = Sampler::new(before).sample(now).unwrap();
+        assert_eq!(view.hot_spots.unwrap().len(), 1, "the other one has no new polls");
+        assert_eq!(view.stall_count, Some(u64::MAX));
+    }
 }

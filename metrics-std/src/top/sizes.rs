@@ -179,7 +179,7 @@ fn a_screen_shows_every_part() {
         "poll time       1.79 us       -       -       - 62.0 ms",
         "src/report.rs:88  82%   4,210 62.0 ms  81.5 ms",
         "80.4 ms  src/quick.rs:14 waited for src/report.rs:88",
-        "12 stalls, the last ones:",
+        "12 stalls; long polls and the last stalls:",
         "worker 1: in progress for 61.2 ms",
     ] {
         assert!(screen.contains(part), "{part:?} is not in\n{screen}");

@@ -22,7 +22,7 @@ pub struct View {
     pub(super) blame: Vec<String>,
     /// The number of stalls since the start, from the snapshot.
     pub(super) stall_count: Option<u64>,
-    /// The last stalls, newest first.
+    /// The long polls in progress, or lines about the last stalls.
     pub(super) stalls: Vec<String>,
 }
 

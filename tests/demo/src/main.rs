@@ -98,7 +98,7 @@ fn run(cli: Cli) -> Result<()> {
 
     let before = metrics.snapshot();
     let load = Load::start(address, cli.rate).context("can't start the load")?;
-    let mut sampler = Sampler::new(metrics.clone(), address.to_string());
+    let mut sampler = Sampler::new(&metrics, address.to_string());
     let mut show = Show::open(&cli, address)?;
     let shown = show.every_second(duration(&cli), &interrupted, || {
         sampler.sample(start.elapsed(), load.answered(), &stalls)

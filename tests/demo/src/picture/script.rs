@@ -20,7 +20,7 @@ const PART: Duration = Duration::from_micros(100);
 /// The values shown after three seconds: of two stalls, the first is over and the second is in progress.
 pub(super) fn view() -> View {
     let mut script = Script::new();
-    let mut sampler = Sampler::new(script.metrics.clone(), "127.0.0.1:3000".to_owned());
+    let mut sampler = Sampler::new(&script.metrics, "127.0.0.1:3000".to_owned());
     script.run(1_300, None);
     let task = script.start_poll(2, script.block);
     script.run(61, Some(2));
