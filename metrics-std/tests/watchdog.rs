@@ -543,6 +543,17 @@ fn stalls_are_counted_in_the_snapshot_that_everyone_reads() {
 }
 
 #[test]
+fn a_refused_watchdog_adds_no_durations() {
+    let (_clock, metrics, _workers) = runtime();
+    let _scanner = StallScanner::new(&metrics, THRESHOLD);
+    let kinds = [StallKind::Poll, StallKind::NoProgress];
+    assert!(!metrics.registry().shared().begin_stall_watch(&kinds));
+    let snapshot = metrics.snapshot();
+    assert_eq!(snapshot.poll_stall_duration().unwrap().count(), 0);
+    assert!(snapshot.no_progress_stall_duration().is_none());
+}
+
+#[test]
 fn durations_of_stalls_are_recorded_when_they_are_over() {
     let (clock, metrics, workers) = runtime();
     let recorded = || {

@@ -44,6 +44,8 @@ pub struct BlameRow {
 /// # Limits
 /// - Only the worker that polled the task is known. The wait of a task that was stolen, or that came from the global
 ///   queue, is divided among the polls of the worker that took it, although that worker may not have delayed it.
+/// - Only the polls of the thread that polled the task are known. If another thread ran the worker before
+///   (`block_in_place` hands a worker over), the time before is [`Culprit::NoPoll`] or [`Culprit::NotRecorded`].
 /// - A task that still waits at the time of the copy is not a victim yet, because the worker has not polled it.
 /// - If polls are sampled ([`FlightRecording::is_sampled`]), the polls that were not measured are missing as victims, and
 ///   their time is [`Culprit::NoPoll`].

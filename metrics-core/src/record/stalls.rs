@@ -67,14 +67,15 @@ impl StallCells {
     }
 
     pub(crate) fn begin_watch(&self, kinds: &[StallKind]) -> bool {
-        self.allocate(kinds);
-        let kinds = kinds.iter().fold(WATCHED, |bits, kind| bits | kind.bit());
+        let bits = kinds.iter().fold(WATCHED, |bits, kind| bits | kind.bit());
         loop {
             let before = self.watch.load_acquire();
             if before & WATCHED != 0 {
                 return false;
             }
-            if self.watch.claim(before, before | kinds) {
+            if self.watch.claim(before, before | bits) {
+                // Not before: a watchdog that is refused adds no durations.
+                self.allocate(kinds);
                 return true;
             }
         }

@@ -45,6 +45,15 @@ pub(super) enum Hooks {
     None,
 }
 
+/// The thread that leased a worker last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LeasedBy {
+    /// The number of the thread.
+    pub(super) number: u64,
+    /// Whether the worker was leased only this once.
+    pub(super) is_first: bool,
+}
+
 /// Facts about the runtime, available once it is built or one of its threads runs.
 struct RuntimeInfo {
     id: Id,
@@ -150,11 +159,16 @@ impl TokioLeases {
         self.registry.is_timed().then(|| clock.read(&self.registry))
     }
 
-    /// Returns the number of the thread that leased a worker last.
-    pub(super) fn thread(&self, worker: usize) -> Option<u64> {
-        // Ordering: relaxed: no other data depends on the number.
-        let thread = self.info.get()?.threads.get(worker)?.load(Ordering::Relaxed);
-        (thread != 0).then_some(thread)
+    /// Returns the thread that leased a worker last.
+    pub(super) fn thread(&self, worker: usize) -> Option<LeasedBy> {
+        let info = self.info.get()?;
+        // Ordering: relaxed, twice: no other data depends on the numbers.
+        let number = info.threads.get(worker)?.load(Ordering::Relaxed);
+        let generation = info.generations.get(worker)?.load(Ordering::Relaxed);
+        (number != 0).then_some(LeasedBy {
+            number,
+            is_first: generation == 1,
+        })
     }
 
     pub(super) fn is_local(&self) -> bool {
@@ -226,9 +240,13 @@ impl RuntimeLeases for TokioLeases {
         };
         let info = self.info_here()?;
         // Ordering: relaxed, here and below: they order no other access; leasing the slot does.
-        let generation = info.generations.get(index)?.fetch_add(1, Ordering::Relaxed) + 1;
+        let latest = info.generations.get(index)?;
+        let generation = latest.fetch_add(1, Ordering::Relaxed) + 1;
         let thread = thread::current().map_or(0, |thread| thread.get());
-        info.threads.get(index)?.store(thread, Ordering::Relaxed);
+        // If another thread has leased the worker meanwhile, its number stays.
+        if latest.load(Ordering::Relaxed) == generation {
+            info.threads.get(index)?.store(thread, Ordering::Relaxed);
+        }
         Some(LeaseOptions {
             role,
             generation,

@@ -68,9 +68,11 @@
 //!   adapter builds with a [custom clock](crate::Clock::custom), it is `None`.
 //! - The on-CPU and runnable-wait times are those of the worker's threads, as the file `schedstat` of each thread has them. A snapshot
 //!   reads one file per worker if the last reading is older than 4 ms, which takes some tens of microseconds each; a poll reads none. The
-//!   kernel advances the on-CPU time of a running thread in steps of up to 4 ms. The first thread of a worker counts from its own start: the thread that drives a current-thread runtime counts
-//!   with everything that it did before. A thread that takes a worker over (`block_in_place`) counts from the first snapshot that finds
-//!   it. A metric is `None` in the total until it is known for every worker.
+//!   kernel advances the on-CPU time of a running thread in steps of up to 4 ms. If only one thread has run a worker, it counts from its own
+//!   start: the thread that drives a current-thread runtime counts with everything that it did before, and with what it does between
+//!   two calls of `block_on`. Any other thread (`block_in_place` hands a worker over) counts from the first snapshot that finds it. After the runtime has ended, the last values that were read stay. Under `attach`,
+//!   the thread is the one that last polled a measured task of the worker, whatever it does since. A metric is `None` in the total
+//!   until it is known for every worker.
 //! - CPU throttling is that of the process's own cgroup, of either version. It is `None` if the cgroup has no CPU controller, and the
 //!   throttling by the quota of a parent cgroup is not part of it.
 //! - A current-thread runtime that no thread drives looks like one between two polls.

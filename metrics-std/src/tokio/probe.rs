@@ -117,7 +117,9 @@ impl Probe for TokioProbe {
     }
 
     fn worker(&self, worker: usize, number: WorkerNumber) -> Option<u64> {
-        let times = || self.threads.times(worker, self.leases.thread(worker));
+        // After the end, a thread that called `block_on` goes on with other work, so the last values stay.
+        let thread = || self.leases.thread(worker).filter(|_| self.watched.is_running());
+        let times = || self.threads.times(worker, thread());
         match number {
             WorkerNumber::BusyDurationTotal => {
                 let busy = self.leases.busy(worker).map(BusyTime::total);

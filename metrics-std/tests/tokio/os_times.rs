@@ -1,6 +1,6 @@
 //! The times that the operating system gave to the threads of workers.
 
-use super::{build, multi_thread, until};
+use super::{build, current_thread, multi_thread, until};
 use core::time::Duration;
 use metrics_std::tokio::{TokioAdapter, attach};
 use metrics_std::{RuntimeMetrics, WorkerNumber};
@@ -71,6 +71,18 @@ fn a_worker_without_a_known_thread_has_no_times() {
         .block_on(attached.spawner.spawn(async { times_here() }))
         .unwrap();
     assert_eq!(times_of(&attached.metrics).is_some(), here.is_some());
+}
+
+#[test]
+fn what_a_thread_does_after_its_runtime_has_ended_is_not_the_workers_time() {
+    let (runtime, metrics, spawner) = current_thread();
+    runtime.block_on(spawner.spawn(async { compute() })).unwrap();
+    let read = times_of(&metrics);
+    assert_eq!(read.is_some(), times_here().is_some());
+    drop(runtime);
+    // The thread that called `block_on` goes on.
+    compute();
+    assert_eq!(times_of(&metrics), read);
 }
 
 /// The time of the thread that a task blocks with `block_in_place` is not the worker's any more.
