@@ -6,13 +6,13 @@ use core::panic::Location;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use metrics_core::{ProbedState, RegistryRef, TimeSource};
+use metrics_core::{ProbedState, RegistryRef};
 use metrics_mock::ManualClock;
 use metrics_std::location::intern;
 use metrics_std::watchdog::{Stall, StallKind, StallPhase, StallScanner, Watchdog, watch_stalls};
 use metrics_std::{
-    Builder, Clock, HistogramConfig, HistogramSnapshot, Measured, MetricSet, NoProbe, PollStart, Probe,
-    RuntimeHandles, RuntimeMetrics, Sampling, Worker, build, build_wrapped,
+    Builder, Clock, HistogramConfig, Measured, MetricSet, NoProbe, PollStart, Probe, RuntimeHandles,
+    RuntimeMetrics, Sampling, Worker, build, build_wrapped,
 };
 use portable_atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -507,81 +507,6 @@ fn a_probe_that_panics_is_called_once_more_and_the_watch_goes_on() {
     assert_eq!((stall.phase, stall.lasted), (StallPhase::Over, millis(60)));
     assert_eq!(probe.0.load(Ordering::Relaxed), 2);
     assert_eq!(metrics.poll_stall_count(), Some(1));
-}
-
-#[test]
-fn stalls_are_counted_in_the_snapshot_that_everyone_reads() {
-    let (clock, metrics, workers) = runtime();
-    assert_eq!(metrics.snapshot().poll_stall_count(), None, "no watchdog looks");
-    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
-    assert_eq!(metrics.snapshot().poll_stall_count(), Some(0));
-    assert_eq!(
-        metrics.snapshot().no_progress_stall_count(),
-        None,
-        "this runtime has no sign of progress"
-    );
-    // A second watchdog reports the same stalls, and counts none.
-    let mut second = StallScanner::new(&metrics, THRESHOLD);
-    for n in 1..=3 {
-        workers[0].start_poll(PollStart::default());
-        clock.advance(millis(30));
-        only(scan(&mut scanner));
-        only(scan(&mut second));
-        assert_eq!(metrics.poll_stall_count(), Some(n), "while it lasts");
-        workers[0].end_poll();
-        only(scan(&mut scanner));
-        only(scan(&mut second));
-        assert_eq!(metrics.snapshot().poll_stall_count(), Some(n), "counted once");
-    }
-    drop((scanner, second));
-    assert_eq!(metrics.snapshot().poll_stall_count(), Some(3));
-    let mut next = StallScanner::new(&metrics, THRESHOLD);
-    workers[0].start_poll(PollStart::default());
-    clock.advance(millis(30));
-    only(scan(&mut next));
-    assert_eq!(metrics.snapshot().poll_stall_count(), Some(4));
-}
-
-#[test]
-fn a_refused_watchdog_adds_no_durations() {
-    let (_clock, metrics, _workers) = runtime();
-    let _scanner = StallScanner::new(&metrics, THRESHOLD);
-    let kinds = [StallKind::Poll, StallKind::NoProgress];
-    assert!(!metrics.registry().shared().begin_stall_watch(&kinds));
-    let snapshot = metrics.snapshot();
-    assert_eq!(snapshot.poll_stall_duration().unwrap().count(), 0);
-    assert!(snapshot.no_progress_stall_duration().is_none());
-}
-
-#[test]
-fn durations_of_stalls_are_recorded_when_they_are_over() {
-    let (clock, metrics, workers) = runtime();
-    let recorded = || {
-        metrics
-            .snapshot()
-            .poll_stall_duration()
-            .map(HistogramSnapshot::sum)
-    };
-    assert_eq!(recorded(), None, "no watchdog looks");
-    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
-    let mut stall = |lasted: u64, steps_back| {
-        workers[0].start_poll(PollStart::default());
-        clock.advance(millis(30));
-        let before = recorded();
-        only(scan(&mut scanner));
-        assert_eq!(recorded(), before, "it is not over");
-        clock.advance(millis(lasted - 30));
-        if steps_back {
-            clock.set_ticks(clock.now().ticks() - 10_000_000);
-        }
-        workers[0].end_poll();
-        only(scan(&mut scanner));
-        recorded()
-    };
-    assert_eq!(stall(30, false), Some(30_000_000));
-    assert_eq!(stall(70, false), Some(100_000_000));
-    assert_eq!(stall(30, true), Some(100_000_000), "not known across a step");
-    assert!(metrics.snapshot().no_progress_stall_duration().is_none());
 }
 
 #[test]
