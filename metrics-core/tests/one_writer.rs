@@ -23,7 +23,7 @@ fn every_lease_has_a_slot_of_its_own() {
     let metrics = RuntimeMetrics::new(registry.clone());
     // Of one index, of another, of any, and of an external thread: no two of them may share a slot.
     let lease = |index| Worker::lease(registry.clone(), index).unwrap();
-    let workers: Vec<Leased> = (0..3)
+    let mut workers: Vec<Leased> = (0..3)
         .flat_map(|_| {
             [
                 lease(0),
@@ -33,6 +33,9 @@ fn every_lease_has_a_slot_of_its_own() {
             ]
         })
         .collect();
+    // While a slot is free, a lease looks at every slot, also at those of its index that are held.
+    drop(workers.remove(8));
+    workers.push(lease(0));
     let mut slots: Vec<usize> = metrics.live_threads().map(|thread| thread.slot).collect();
     slots.dedup();
     assert_eq!(slots.len(), workers.len());

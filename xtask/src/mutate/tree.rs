@@ -85,6 +85,16 @@ impl Tree {
 
     fn restore(&self, path: &str) -> Result<()> {
         let (from, to) = (workspace::root().join(path), self.dir.join(path));
+        #[cfg(unix)]
+        if let Ok(target) = fs::read_link(&from) {
+            if fs::read_link(&to).is_ok_and(|old| old == target) {
+                return Ok(());
+            }
+            // A file of an older copy may be in its place.
+            let _ = fs::remove_file(&to);
+            return std::os::unix::fs::symlink(target, &to)
+                .with_context(|| format!("can't link {}", to.display()));
+        }
         let text = fs::read(&from).with_context(|| format!("can't read {path}"))?;
         if fs::read(&to).is_ok_and(|old| old == text) {
             return Ok(());
@@ -103,10 +113,10 @@ fn list(dir: &Path) -> Result<BTreeSet<String>> {
     let listed = cmd!(shell, "git ls-files --cached --others --exclude-standard")
         .quiet()
         .read()?;
-    // Git still lists files whose deletion is not committed, and a link to a directory is not a file.
+    // Git still lists files whose deletion is not committed.
     Ok(listed
         .lines()
-        .filter(|path| dir.join(path).is_file())
+        .filter(|path| dir.join(path).is_file() || dir.join(path).is_symlink())
         .map(str::to_owned)
         .collect())
 }
