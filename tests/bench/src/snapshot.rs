@@ -202,7 +202,7 @@ mod tokio_peer {
             counts.fill(0);
         }
         let mut counters = [0_u64; 10];
-        for worker in 0..metrics.num_workers().unwrap_or(0) {
+        for worker in 0..metrics.num_workers() {
             let read = [
                 metrics.worker_total_busy_duration(worker).as_nanos() as u64,
                 metrics.worker_park_count(worker),
