@@ -7,14 +7,22 @@ use core::time::Duration;
 use fork::{Fork, fork, waitpid_nohang};
 use metrics_std::watchdog::watch_stalls;
 use metrics_std::{Builder, Clock, build_wrapped};
+use std::os::unix::process::CommandExt as _;
 use std::panic::catch_unwind;
-use std::process::{Command, exit};
+use std::process::Command;
 use std::time::Instant;
 
 /// Runs `action` in a forked child and returns whether it ended without a panic.
+///
+/// The child ends by `exec`: `exit` waits for locks of the standard library, and a thread that was just starting when the parent forked
+/// may have held one.
 fn succeeds_in_child(action: impl FnOnce()) -> bool {
     let pid = match fork().unwrap() {
-        Fork::Child => exit(i32::from(catch_unwind(AssertUnwindSafe(action)).is_err())),
+        Fork::Child => {
+            let result = catch_unwind(AssertUnwindSafe(action));
+            let _ = Command::new(if result.is_ok() { "true" } else { "false" }).exec();
+            std::process::abort();
+        }
         Fork::Parent(pid) => pid,
     };
     let began = Instant::now();
