@@ -1,20 +1,22 @@
 //! The recording side of one worker: hooks for a scheduler's loop, which batch what they record.
 
+mod details;
 mod lease;
 
 pub use lease::LeaseError;
 
 use crate::catalog::WorkerNumber;
-use crate::flight::{FlightEventKind, FlightRecorder};
+use crate::flight::FlightEventKind;
 use crate::live::{LocationId, WorkerState};
-use crate::locations::{LocationRow, PollLocations};
-use crate::record::{Batch, BatchHistogram, Flags, Hooks, PollStart, Recorded};
+use crate::locations::LocationRow;
+use crate::record::{Batch, BatchHistogram, Hooks, PollStart, Recorded};
 use crate::registry::{Registry, RegistryRef};
 use crate::storage::{HeapSlot, HeapStorage, SlotHandle};
 use crate::sync::RECORDING;
 use crate::tasks::TaskEnd;
 use crate::time::Timestamp;
 use core::fmt;
+use details::PollDetails;
 
 /// The recording side of one worker. Its hooks record into a batch, which [`submit`](Self::submit) writes to the slot
 /// that the worker leases.
@@ -76,10 +78,7 @@ pub struct Worker<R: RegistryRef<Storage = HeapStorage>> {
     slot: SlotHandle,
     batch: Batch,
     index: usize,
-    /// The rows of the slot, if the registry keeps metrics per spawn location.
-    locations: Option<PollLocations>,
-    /// The ring of the slot, if the registry keeps events.
-    flight: Option<FlightRecorder>,
+    details: Option<PollDetails>,
 }
 
 impl<R: RegistryRef<Storage = HeapStorage>> fmt::Debug for Worker<R> {
@@ -144,8 +143,8 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
 
     /// Records a change of state that the live record now shows.
     fn record_state(&self, kind: FlightEventKind) {
-        if RECORDING && let Some(flight) = &self.flight {
-            flight.enter(kind, self.slot.live.entered_at());
+        if RECORDING && let Some(details) = &self.details {
+            details.enter(kind, self.slot.live.entered_at());
         }
     }
 
@@ -227,13 +226,8 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
             spawn_location,
         };
         let outcome = hooks.start_sampled_poll(hooks.flags(), start, latency_is_chosen);
-        if let Some(locations) = &self.locations {
-            locations.start_poll(outcome.recorded.nanos());
-        }
-        if let Some(flight) = &self.flight {
-            // The end of the poll takes the latency only if it records an event.
-            let latency = outcome.recorded.nanos();
-            flight.start_poll(latency.filter(|_| hooks.flags().is_measured()));
+        if let Some(details) = &self.details {
+            details.start_poll(outcome.recorded);
         }
         // Serve a second request without an end of a poll in between here, or the pending count would overflow.
         if outcome.due && hooks.ask_for_submit(true) {
@@ -248,16 +242,17 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         let flags = hooks.flags();
         if !flags.is_measured() {
             let due = hooks.end_untimed_poll(flags);
-            self.locate_poll(flags, Recorded::NOTHING);
+            if flags.keeps_details() {
+                self.end_detailed_poll(Recorded::NOTHING);
+            }
             if due | flags.is_full() {
                 self.submit_untimed_polls();
             }
             return Recorded::NOTHING;
         }
         let outcome = hooks.end_measured_poll(flags);
-        self.locate_poll(flags, outcome.recorded);
-        if let (Some(flight), Some(nanos)) = (&self.flight, outcome.recorded.nanos()) {
-            flight.end_poll(hooks.last_poll_start(), self.slot.live.polled_location(), nanos);
+        if flags.keeps_details() {
+            self.end_detailed_poll(outcome.recorded);
         }
         if outcome.due | flags.is_full() {
             self.submit_batch(false);
@@ -265,13 +260,11 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         outcome.recorded
     }
 
-    /// Records the poll that ended in the row of its spawn location.
-    #[inline(always)]
-    fn locate_poll(&self, flags: Flags, poll_time: Recorded) {
-        if let Some(locations) = &self.locations
-            && flags.is_polling()
-        {
-            locations.end_poll(self.slot.live.polled_location(), poll_time.nanos());
+    #[inline(never)]
+    fn end_detailed_poll(&self, poll_time: Recorded) {
+        if let Some(details) = &self.details {
+            let start = self.hooks().last_poll_start();
+            details.end_poll(self.slot.live.polled_location(), start, poll_time);
         }
     }
 
@@ -418,7 +411,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
 
     #[inline(always)]
     fn location_row(&self, location: LocationId) -> Option<&LocationRow> {
-        self.locations.as_ref().filter(|_| RECORDING)?.rows.of(location)
+        self.details.as_ref().filter(|_| RECORDING)?.row(location)
     }
 
     /// Counts a task without a known spawn location that was spawned on this worker's thread. Readers see it at once,

@@ -14,7 +14,7 @@ pub use path::short_path;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use row::{LocationRow, SharedLocationRow};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub(crate) use rows::{LocationRows, PollLocations, row_of, rows_of};
+pub(crate) use rows::{LocationRows, row_of, rows_of};
 
 /// The values of one row, or the sum over the rows of several workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::LocationRow;
 use crate::live::LocationId;
-use crate::sync::{Cell, RECORDING};
+use crate::sync::RECORDING;
 use alloc::sync::Arc;
 
 /// The rows of one slot: one for tasks without a location, one for each location from 1 up to the capacity, and one
@@ -38,36 +38,4 @@ pub(crate) fn row_of<R>(rows: &[R], location: LocationId) -> Option<&R> {
         return None;
     }
     rows.get((location.as_u32() as usize).min(rows.len().wrapping_sub(1)))
-}
-
-/// The rows that a worker writes, and the part of a poll in progress that they lack until its end.
-#[derive(Debug)]
-pub(crate) struct PollLocations {
-    pub(crate) rows: LocationRows,
-    /// The schedule latency of the poll in progress in nanoseconds, if it was measured.
-    latency: Cell<Option<u64>>,
-}
-
-impl PollLocations {
-    pub(crate) fn new(rows: &LocationRows) -> Self {
-        Self {
-            rows: rows.clone(),
-            latency: Cell::new(None),
-        }
-    }
-
-    /// Keeps the schedule latency of the poll that starts.
-    #[inline(always)]
-    pub(crate) fn start_poll(&self, latency: Option<u64>) {
-        self.latency.set(latency);
-    }
-
-    /// Records the poll that ended.
-    #[inline(always)]
-    pub(crate) fn end_poll(&self, location: LocationId, poll_time: Option<u64>) {
-        let latency = self.latency.take();
-        if let Some(row) = self.rows.of(location) {
-            row.record(poll_time, latency);
-        }
-    }
 }

@@ -98,9 +98,9 @@ const RECENT: u32 = 1 << 6;
 /// the next opportunity.
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 const FULL: u32 = 1 << 8;
-/// The end of each poll is also recorded in the row of its spawn location.
+/// The worker keeps details of each poll: its spawn location, or an event.
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-const LOCATED: u32 = 1 << 9;
+const DETAILED: u32 = 1 << 9;
 /// At least one of the histograms samples polls: the start of a poll must decide whether to measure it.
 const RANDOM: u32 = 1 << 7;
 /// Something is timed.
@@ -132,7 +132,14 @@ impl Flags {
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     #[inline(always)]
     pub(crate) fn asks_more(self) -> bool {
-        self.0 & (MEASURED | FULL | LOCATED) != 0
+        self.0 & (MEASURED | FULL | DETAILED) != 0
+    }
+
+    /// Returns `true` if the worker keeps details of the poll in progress.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    #[inline(always)]
+    pub(crate) fn keeps_details(self) -> bool {
+        self.0 & (DETAILED | POLLING) == DETAILED | POLLING
     }
 
     /// Returns `true` during a poll.

@@ -17,8 +17,6 @@ mod stalls;
 pub(crate) use batch::{Batch, BatchHistogram};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use buckets::HeapBuckets;
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub(crate) use hooks::Flags;
 #[cfg(not(metrics_core_loom))]
 pub(crate) use hooks::HooksState;
 #[cfg(metrics_core_bench)]

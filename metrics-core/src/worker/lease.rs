@@ -1,8 +1,8 @@
 //! Leases a slot for a worker.
 
-use super::Worker;
-use crate::flight::{FlightRecorder, FlightRing};
-use crate::locations::{LocationRows, PollLocations};
+use super::{PollDetails, Worker};
+use crate::flight::FlightRing;
+use crate::locations::LocationRows;
 use crate::record::{Batch, BatchHistogram, sampling_seed};
 use crate::registry::RegistryRef;
 use crate::slot::{EXTERNAL, Lease, MAX_WORKERS};
@@ -106,23 +106,23 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         };
         batch.poll_time = side(registry.poll_time_config(), &slot.poll_time);
         batch.schedule_latency = side(registry.schedule_latency_config(), &slot.schedule_latency);
-        let locations = match registry.info.locations {
+        let rows = match registry.info.locations {
             0 => None,
             capacity => {
                 let rows = slot
                     .locations
                     .get_or_init(|| Box::new(LocationRows::new(capacity)));
-                Some(PollLocations::new(rows))
+                Some(rows.clone())
             }
         };
-        let flight = match registry.info.flight_events {
+        let ring = match registry.info.flight_events {
             0 => None,
             _ if !registry.is_timed() => None,
             events => {
                 let ring = slot
                     .flight
                     .get_or_init(|| Box::new(Arc::new(FlightRing::new(events))));
-                Some(FlightRecorder::new(ring))
+                Some(Arc::clone(ring))
             }
         };
         let worker = Self {
@@ -130,11 +130,10 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
             slot,
             batch,
             index,
-            locations,
-            flight,
+            details: PollDetails::new(rows, ring),
         };
-        if worker.locations.is_some() {
-            worker.hooks().locate_polls();
+        if worker.details.is_some() {
+            worker.hooks().request_details();
         }
         // Vary the seed, so that leases of one slot that end after a few polls don't all sample the same polls.
         let polls = worker.batch.counters.poll_count.get();

@@ -2,7 +2,7 @@
 //!
 //! Only a [`Worker`](crate::Worker) has these. A microcontroller's executor calls every hook.
 
-use super::{BUSY, CAN_REUSE, FULL, Hooks, LOCATED, POLLING, PollStart, RECENT, RecordValue, Recorded};
+use super::{BUSY, CAN_REUSE, DETAILED, FULL, Hooks, POLLING, PollStart, RECENT, RecordValue, Recorded};
 use crate::cell::{U32Cell, U64Cell};
 use crate::live::{LocationId, UNTIMED, WorkerState};
 use crate::time::{TimeSource, Timestamp};
@@ -22,9 +22,9 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.state.sampling.seed(seed);
     }
 
-    /// Makes the end of each poll record its spawn location.
-    pub(crate) fn locate_polls(&self) {
-        self.state.flags.set(self.state.flags.get() | LOCATED);
+    /// Makes the flags show that the worker keeps details of each poll.
+    pub(crate) fn request_details(&self) {
+        self.state.flags.set(self.state.flags.get() | DETAILED);
     }
 
     /// Decides whether the schedule latency of a poll is measured. `None` if it is measured for all polls or for none.

@@ -1,0 +1,69 @@
+//! What a worker keeps of single polls: the row of their spawn location, and the events of the flight recorder.
+
+use crate::flight::{FlightEventKind, FlightRing, RecordedEvent};
+use crate::live::LocationId;
+use crate::locations::{LocationRow, LocationRows};
+use crate::record::Recorded;
+use crate::sync::Cell;
+use alloc::sync::Arc;
+
+/// Present if the registry keeps metrics per location, or events.
+#[derive(Debug)]
+pub(super) struct PollDetails {
+    pub(super) rows: Option<LocationRows>,
+    pub(super) ring: Option<Arc<FlightRing>>,
+    /// The schedule latency of the poll in progress in nanoseconds, if it was measured.
+    latency: Cell<Option<u64>>,
+}
+
+impl PollDetails {
+    pub(super) fn new(rows: Option<LocationRows>, ring: Option<Arc<FlightRing>>) -> Option<Self> {
+        (rows.is_some() || ring.is_some()).then(|| Self {
+            rows,
+            ring,
+            latency: Cell::new(None),
+        })
+    }
+
+    /// Keeps the schedule latency of the poll that starts.
+    #[inline(always)]
+    pub(super) fn start_poll(&self, latency: Recorded) {
+        self.latency.set(latency.nanos());
+    }
+
+    /// Records a poll that ended. A poll whose duration was not measured is no event.
+    #[inline(always)]
+    pub(super) fn end_poll(&self, location: LocationId, start: u64, poll_time: Recorded) {
+        let schedule_latency = self.latency.take();
+        if let Some(row) = self.row(location) {
+            row.record(poll_time.nanos(), schedule_latency);
+        }
+        if let (Some(ring), Some(duration)) = (&self.ring, poll_time.nanos()) {
+            ring.push(RecordedEvent {
+                kind: FlightEventKind::Poll,
+                start,
+                location,
+                duration,
+                schedule_latency,
+            });
+        }
+    }
+
+    /// Records a change of state.
+    pub(super) fn enter(&self, kind: FlightEventKind, start: u64) {
+        if let Some(ring) = &self.ring {
+            ring.push(RecordedEvent {
+                kind,
+                start,
+                location: LocationId::UNKNOWN,
+                duration: 0,
+                schedule_latency: None,
+            });
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn row(&self, location: LocationId) -> Option<&LocationRow> {
+        self.rows.as_ref()?.of(location)
+    }
+}
