@@ -1,6 +1,7 @@
 //! [`ProcessProbe`]: answers a reader's queries from the runtime, and names threads and spawn locations.
 
 use core::fmt;
+use core::time::Duration;
 use std::sync::Arc;
 
 use metrics_core::{LocationId, MetricSet, Probe, ProbedState, RECORDING, RuntimeNumber, WorkerNumber};
@@ -12,6 +13,13 @@ use crate::record::thread;
 /// Number of spins on a slot that is being written before the reader yields its processor. A submit takes tens of nanoseconds, so a
 /// writer that takes longer has been descheduled.
 const SPINS: u32 = 16;
+
+/// Number of attempts before the reader sleeps: other threads keep the writer from its processor. The rest of the 64 attempts then takes
+/// a few milliseconds, which is a time slice of a loaded system.
+const YIELDS: u32 = 32;
+
+/// How long the reader sleeps before it tries again.
+const SLEEP: Duration = Duration::from_micros(100);
 
 /// The probe of the readers that this crate builds. It forwards to the runtime's probe, whatever its type, and resolves the names of
 /// threads and spawn locations of this process.
@@ -98,10 +106,10 @@ impl Probe for ProcessProbe {
     }
 
     fn relax(&self, attempt: u32) {
-        if attempt < SPINS {
-            core::hint::spin_loop();
-        } else {
-            std::thread::yield_now();
+        match attempt {
+            ..SPINS => core::hint::spin_loop(),
+            SPINS..YIELDS => std::thread::yield_now(),
+            _ => std::thread::sleep(SLEEP),
         }
     }
 }

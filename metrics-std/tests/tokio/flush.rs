@@ -69,7 +69,7 @@ fn a_worker_that_is_still_in_a_poll_is_named() {
     );
     end.send(()).unwrap();
     flush(&metrics, LONG).unwrap();
-    until(|| metrics.poll_count().unwrap() == Some(2));
+    until(|| metrics.poll_count() == Ok(Some(2)));
 }
 
 #[test]
@@ -85,7 +85,8 @@ fn a_worker_that_never_stops_polling_does_not_hold_up_a_flush() {
     for _ in 0..20 {
         let ended = polls.load(Ordering::Relaxed).saturating_sub(1);
         flush(&metrics, LONG).unwrap();
-        assert!(metrics.poll_count().unwrap() >= Some(ended));
+        // The worker goes on submitting, so a getter may find its slot busy.
+        until(|| metrics.poll_count().is_ok_and(|polls| polls >= Some(ended)));
     }
     drop(runtime);
 }

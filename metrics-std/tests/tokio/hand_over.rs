@@ -44,7 +44,7 @@ fn both_threads_keep_their_numbers_and_the_poll_ends_where_it_began() {
 
     leave.send(()).unwrap();
     runtime.block_on(gives_away).unwrap();
-    until(|| metrics.worker_poll_count(0).unwrap() == Some(12));
+    until(|| metrics.worker_poll_count(0) == Ok(Some(12)));
     until(|| metrics.live_threads().count() == 1);
     let snapshot = metrics.snapshot();
     assert_eq!(snapshot.workers().len(), 1);
