@@ -315,83 +315,49 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
     }
 }
 
-macro_rules! getter {
-    ($(#[$doc:meta])* Duration $name:ident $worker_name:ident $variant:ident) => {
-        $(#[$doc])*
-        ///
-        /// On heap storage, it can be less than that of an earlier call between the end of a busy period and the next
-        /// submit: the busy period is no longer in progress, and not submitted yet.
-        ///
-        /// # Errors
-        /// Returns the errors of [`counter`](Self::counter).
-        pub fn $name(&self) -> Result<Option<Duration>, SlotBusy> {
-            Ok(self.counter(WorkerNumber::$variant)?.map(Duration::from_nanos))
-        }
-
-        #[doc = concat!("[`", stringify!($name), "`](Self::", stringify!($name), ") of one worker.")]
-        ///
-        /// Like the total, it can be less than that of an earlier call between the end of a busy period and the next
-        /// submit.
-        ///
-        /// # Errors
-        /// Returns the errors of [`worker_counter`](Self::worker_counter).
-        pub fn $worker_name(&self, worker: usize) -> Result<Option<Duration>, SlotBusy> {
-            let nanos = self.worker_counter(worker, WorkerNumber::$variant)?;
-            Ok(nanos.map(Duration::from_nanos))
-        }
+/// What the documentation of one metric's getters adds to the text of the table.
+macro_rules! caveat {
+    (BusyDurationTotal) => {
+        "\n\nOn heap storage, it can be less than that of an earlier call between the end of a busy period and the next \
+         submit: the busy period is no longer in progress, and not submitted yet."
     };
-    ($(#[$doc:meta])* u64 $name:ident $worker_name:ident $variant:ident) => {
+    ($other:ident) => {
+        ""
+    };
+}
+
+macro_rules! getter {
+    ($(#[$doc:meta])* $unit:ident $name:ident $worker_name:ident $variant:ident) => {
         $(#[$doc])*
+        #[doc = caveat!($variant)]
         ///
         /// # Errors
         /// Returns the errors of [`counter`](Self::counter).
-        pub fn $name(&self) -> Result<Option<u64>, SlotBusy> {
-            self.counter(WorkerNumber::$variant)
+        pub fn $name(&self) -> Result<Option<in_unit!($unit)>, SlotBusy> {
+            Ok(self.counter(WorkerNumber::$variant)?.map(in_unit!($unit, from)))
         }
 
         #[doc = concat!("[`", stringify!($name), "`](Self::", stringify!($name), ") of one worker.")]
+        #[doc = caveat!($variant)]
         ///
         /// # Errors
         /// Returns the errors of [`worker_counter`](Self::worker_counter).
         #[inline]
-        pub fn $worker_name(&self, worker: usize) -> Result<Option<u64>, SlotBusy> {
-            self.worker_counter(worker, WorkerNumber::$variant)
-        }
-    };
-}
-
-macro_rules! reported_getter {
-    ($(#[$doc:meta])* $name:ident $worker_name:ident $variant:ident) => {
-        $(#[$doc])*
-        ///
-        /// # Errors
-        /// Returns the errors of [`counter`](Self::counter).
-        pub fn $name(&self) -> Result<Option<Duration>, SlotBusy> {
-            Ok(self.counter(WorkerNumber::$variant)?.map(Duration::from_nanos))
-        }
-
-        #[doc = concat!("[`", stringify!($name), "`](Self::", stringify!($name), ") of one worker.")]
-        ///
-        /// # Errors
-        /// Returns the errors of [`worker_counter`](Self::worker_counter).
-        pub fn $worker_name(&self, worker: usize) -> Result<Option<Duration>, SlotBusy> {
-            let nanos = self.worker_counter(worker, WorkerNumber::$variant)?;
-            Ok(nanos.map(Duration::from_nanos))
+        pub fn $worker_name(&self, worker: usize) -> Result<Option<in_unit!($unit)>, SlotBusy> {
+            Ok(self.worker_counter(worker, WorkerNumber::$variant)?.map(in_unit!($unit, from)))
         }
     };
 }
 
 macro_rules! getters {
     (
-        counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
-        reported { $($(#[$reported_doc:meta])* $reported_kind:ident $reported:ident $worker_reported:ident $reported_variant:ident $reported_exported:literal $reported_unlike:literal,)* }
-        gauges { $($(#[$gauge_doc:meta])* $gauge_kind:ident $gauge:ident $worker_gauge:ident $gauge_variant:ident $gauge_exported:literal $gauge_unlike:literal,)* }
+        $($group:ident {
+            $($(#[$doc:meta])* $unit:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)*
+        })*
     ) => {
         /// Getters of the workers' metrics, in total and per worker.
         impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
-            $(getter!($(#[$doc])* $kind $name $worker_name $variant);)*
-            $(reported_getter!($(#[$reported_doc])* $reported $worker_reported $reported_variant);)*
-            $(getter!($(#[$gauge_doc])* $gauge_kind $gauge $worker_gauge $gauge_variant);)*
+            $($(getter!($(#[$doc])* $unit $name $worker_name $variant);)*)*
         }
     };
 }

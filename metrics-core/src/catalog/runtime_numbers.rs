@@ -1,6 +1,6 @@
 //! The table of metrics of the whole runtime, and a value that holds them.
 
-use super::{Metric, MetricKind, MetricScope, MetricSource, MetricUnit, exported};
+use super::{Metric, MetricKind, MetricScope, MetricSource, exported};
 
 /// Calls a macro with the table of runtime metrics.
 ///
@@ -73,12 +73,13 @@ pub(crate) use in_unit;
 
 macro_rules! unit {
     (u64) => {
-        MetricUnit::Count
+        $crate::catalog::MetricUnit::Count
     };
     (Duration) => {
-        MetricUnit::Nanoseconds
+        $crate::catalog::MetricUnit::Nanoseconds
     };
 }
+pub(super) use unit;
 
 macro_rules! table {
     ($($(#[doc = $help:literal])* $kind:ident $unit:ident $name:ident $variant:ident $exported:literal $unlike:literal,)*) => {

@@ -1,6 +1,7 @@
 //! The table of per-worker metrics.
 
-use super::{Metric, MetricKind, MetricScope, MetricSource, MetricUnit, exported};
+use super::runtime_numbers::unit;
+use super::{Metric, MetricKind, MetricScope, MetricSource, exported};
 
 /// Calls a macro with the table of per-worker metrics: the counters that a worker's hooks increment, and the counters
 /// and gauges that only a probe reports.
@@ -61,20 +62,20 @@ macro_rules! with_worker_numbers {
 }
 pub(crate) use with_worker_numbers;
 
-macro_rules! unit {
-    (Duration) => {
-        MetricUnit::Nanoseconds
+macro_rules! kind {
+    (gauges) => {
+        MetricKind::Gauge
     };
-    (u64) => {
-        MetricUnit::Count
+    ($counters:ident) => {
+        MetricKind::Counter
     };
 }
 
 macro_rules! table {
     (
-        counters { $($(#[doc = $help:literal])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
-        reported { $($(#[doc = $reported_help:literal])* $reported_kind:ident $reported:ident $worker_reported:ident $reported_variant:ident $reported_exported:literal $reported_unlike:literal,)* }
-        gauges { $($(#[doc = $gauge_help:literal])* $gauge_kind:ident $gauge:ident $worker_gauge:ident $gauge_variant:ident $gauge_exported:literal $gauge_unlike:literal,)* }
+        $($group:ident {
+            $($(#[doc = $help:literal])* $unit:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)*
+        })*
     ) => {
         /// A per-worker metric: a counter that the worker's hooks increment, or a counter or gauge that a probe reports.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,72 +83,55 @@ macro_rules! table {
         #[repr(u8)]
         #[non_exhaustive]
         pub enum WorkerNumber {
-            $($(#[doc = $help])* $variant,)*
-            $($(#[doc = $reported_help])* $reported_variant,)*
-            $($(#[doc = $gauge_help])* $gauge_variant,)*
+            $($($(#[doc = $help])* $variant,)*)*
         }
 
         impl WorkerNumber {
             /// All metrics, in the order of the list: the counters first.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)* $(Self::$reported_variant,)* $(Self::$gauge_variant,)*];
-
-            /// All counters.
-            pub const COUNTERS: &'static [Self] = &[$(Self::$variant,)* $(Self::$reported_variant,)*];
-
-            /// The counters that a worker's hooks increment.
-            pub(crate) const HOOK_COUNTERS: &'static [Self] = &[$(Self::$variant,)*];
+            pub const ALL: &'static [Self] = &[$($(Self::$variant,)*)*];
 
             /// Returns the metric's name in the list of metrics.
             pub const fn name(self) -> &'static str {
                 match self {
-                    $(Self::$variant => stringify!($name),)*
-                    $(Self::$reported_variant => stringify!($reported),)*
-                    $(Self::$gauge_variant => stringify!($gauge),)*
+                    $($(Self::$variant => stringify!($name),)*)*
                 }
             }
 
             /// Returns `true` if the metric is a counter, which never decreases.
             pub const fn is_counter(self) -> bool {
                 match self {
-                    $(Self::$variant => true,)*
-                    $(Self::$reported_variant => true,)*
-                    $(Self::$gauge_variant => false,)*
+                    $($(Self::$variant => matches!(kind!($group), MetricKind::Counter),)*)*
                 }
             }
 
-            pub(super) const METRICS: &'static [Metric] = &[
-                $(Metric {
-                    name: stringify!($name),
-                    exported: exported($exported),
-                    source: MetricSource::Worker(Self::$variant),
-                    scope: MetricScope::Worker,
-                    kind: MetricKind::Counter,
-                    unit: unit!($kind),
-                    help: concat!($($help),*).trim_ascii(),
-                    unlike_tokio: $unlike,
-                },)*
-                $(Metric {
-                    name: stringify!($reported),
-                    exported: exported($reported_exported),
-                    source: MetricSource::Worker(Self::$reported_variant),
-                    scope: MetricScope::Worker,
-                    kind: MetricKind::Counter,
-                    unit: unit!($reported_kind),
-                    help: concat!($($reported_help),*).trim_ascii(),
-                    unlike_tokio: $reported_unlike,
-                },)*
-                $(Metric {
-                    name: stringify!($gauge),
-                    exported: exported($gauge_exported),
-                    source: MetricSource::Worker(Self::$gauge_variant),
-                    scope: MetricScope::Worker,
-                    kind: MetricKind::Gauge,
-                    unit: unit!($gauge_kind),
-                    help: concat!($($gauge_help),*).trim_ascii(),
-                    unlike_tokio: $gauge_unlike,
-                },)*
-            ];
+            pub(super) const METRICS: &'static [Metric] = &[$($(Metric {
+                name: stringify!($name),
+                exported: exported($exported),
+                source: MetricSource::Worker(Self::$variant),
+                scope: MetricScope::Worker,
+                kind: kind!($group),
+                unit: unit!($unit),
+                help: concat!($($help),*).trim_ascii(),
+                unlike_tokio: $unlike,
+            },)*)*];
         }
     };
 }
 with_worker_numbers!(table);
+
+macro_rules! counters {
+    (
+        counters { $($(#[$doc:meta])* $unit:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
+        reported { $($(#[$reported_doc:meta])* $reported_unit:ident $reported:ident $worker_reported:ident $reported_variant:ident $reported_exported:literal $reported_unlike:literal,)* }
+        gauges { $($gauges:tt)* }
+    ) => {
+        impl WorkerNumber {
+            /// All counters.
+            pub const COUNTERS: &'static [Self] = &[$(Self::$variant,)* $(Self::$reported_variant,)*];
+
+            /// The counters that a worker's hooks increment.
+            pub(crate) const HOOK_COUNTERS: &'static [Self] = &[$(Self::$variant,)*];
+        }
+    };
+}
+with_worker_numbers!(counters);

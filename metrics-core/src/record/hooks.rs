@@ -238,18 +238,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         if flags & BUSY != 0 {
             return self.discard_last_timestamp();
         }
-        let now = self.read();
-        self.state.busy_since.set(now);
-        self.state.polls_at_settle.set(self.counters.poll_count.get());
-        self.state.poll_started_at.set(UNTIMED);
-        let mut recent = 0;
-        // A poll in progress keeps its start.
-        if flags & POLLING == 0 && self.timed {
-            self.state.last_timestamp.set(now);
-            recent = RECENT;
-        }
-        self.state.flags.set(flags & !CAN_REUSE | BUSY | recent);
-        self.live.enter(WorkerState::Running, now);
+        self.begin_busy_period(flags);
     }
 
     /// Ends a wait and starts to run tasks, with one reading: for an executor that does nothing else when it wakes.
@@ -264,10 +253,19 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             self.state.flags.set(flags & !(CAN_REUSE | RECENT));
             return;
         }
+        self.begin_busy_period(flags);
+    }
+
+    // Inlined, so that the hooks need not exist in memory.
+    #[inline(always)]
+    fn begin_busy_period(&self, flags: u32) {
         let now = self.read();
         self.state.busy_since.set(now);
+        self.state.polls_at_settle.set(self.counters.poll_count.get());
+        self.state.poll_started_at.set(UNTIMED);
         let mut recent = 0;
-        if self.timed {
+        // A poll in progress keeps its start.
+        if flags & POLLING == 0 && self.timed {
             self.state.last_timestamp.set(now);
             recent = RECENT;
         }

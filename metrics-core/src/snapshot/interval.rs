@@ -2,7 +2,7 @@
 
 use super::measurements::{HistogramReading, getter};
 use super::{Measurements, Snapshot, WorkerSnapshot};
-use crate::catalog::{MetricSet, WorkerNumber, with_worker_numbers};
+use crate::catalog::{MetricSet, WorkerNumber, in_unit, with_worker_numbers};
 use crate::counters::WORKER_NUMBERS;
 use crate::histogram::{HistogramInterval, HistogramSnapshot};
 use crate::record::StallKind;

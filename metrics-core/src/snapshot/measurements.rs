@@ -1,6 +1,6 @@
 //! The metrics of one worker, or their sum over all workers, in a snapshot.
 
-use crate::catalog::{MetricSet, WorkerNumber, with_worker_numbers};
+use crate::catalog::{MetricSet, WorkerNumber, in_unit, with_worker_numbers};
 use crate::counters::WORKER_NUMBERS;
 use crate::histogram::{HistogramConfig, HistogramSnapshot};
 use crate::storage::Storage;
@@ -170,16 +170,10 @@ impl<S: Storage> Measurements<S> {
 }
 
 macro_rules! getter {
-    ($(#[$doc:meta])* Duration $name:ident $variant:ident) => {
+    ($(#[$doc:meta])* $unit:ident $name:ident $variant:ident) => {
         $(#[$doc])*
-        pub fn $name(&self) -> Option<Duration> {
-            self.counter(WorkerNumber::$variant).map(Duration::from_nanos)
-        }
-    };
-    ($(#[$doc:meta])* u64 $name:ident $variant:ident) => {
-        $(#[$doc])*
-        pub fn $name(&self) -> Option<u64> {
-            self.counter(WorkerNumber::$variant)
+        pub fn $name(&self) -> Option<in_unit!($unit)> {
+            self.counter(WorkerNumber::$variant).map(in_unit!($unit, from))
         }
     };
 }
@@ -187,15 +181,13 @@ pub(super) use getter;
 
 macro_rules! getters {
     (
-        counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
-        reported { $($(#[$reported_doc:meta])* $reported_kind:ident $reported:ident $worker_reported:ident $reported_variant:ident $reported_exported:literal $reported_unlike:literal,)* }
-        gauges { $($(#[$gauge_doc:meta])* $gauge_kind:ident $gauge:ident $worker_gauge:ident $gauge_variant:ident $gauge_exported:literal $gauge_unlike:literal,)* }
+        $($group:ident {
+            $($(#[$doc:meta])* $unit:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)*
+        })*
     ) => {
         /// Getters of the metrics. Each is `None` if the runtime does not measure the metric.
         impl<S: Storage> Measurements<S> {
-            $(getter!($(#[$doc])* $kind $name $variant);)*
-            $(getter!($(#[$reported_doc])* $reported_kind $reported $reported_variant);)*
-            $(getter!($(#[$gauge_doc])* $gauge_kind $gauge $gauge_variant);)*
+            $($(getter!($(#[$doc])* $unit $name $variant);)*)*
         }
     };
 }

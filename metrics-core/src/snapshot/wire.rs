@@ -123,24 +123,20 @@ impl<'de> Deserialize<'de> for LocationId {
 
 macro_rules! numbers {
     (
-        counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
-        reported { $($(#[$reported_doc:meta])* $reported_kind:ident $reported:ident $worker_reported:ident $reported_variant:ident $reported_exported:literal $reported_unlike:literal,)* }
-        gauges { $($(#[$gauge_doc:meta])* $gauge_kind:ident $gauge:ident $worker_gauge:ident $gauge_variant:ident $gauge_exported:literal $gauge_unlike:literal,)* }
+        $($group:ident {
+            $($(#[$doc:meta])* $unit:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)*
+        })*
     ) => {
         /// [`WorkerNumbers`] by name.
         #[derive(serde::Serialize, serde::Deserialize)]
         struct NamedNumbers {
-            $(#[serde(with = "serde_u64::option")] $name: Option<u64>,)*
-            $(#[serde(with = "serde_u64::option")] $reported: Option<u64>,)*
-            $(#[serde(with = "serde_u64::option")] $gauge: Option<u64>,)*
+            $($(#[serde(with = "serde_u64::option")] $name: Option<u64>,)*)*
         }
 
         impl Serialize for WorkerNumbers {
             fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
                 NamedNumbers {
-                    $($name: self.get(WorkerNumber::$variant),)*
-                    $($reported: self.get(WorkerNumber::$reported_variant),)*
-                    $($gauge: self.get(WorkerNumber::$gauge_variant),)*
+                    $($($name: self.get(WorkerNumber::$variant),)*)*
                 }
                 .serialize(serializer)
             }
@@ -150,9 +146,7 @@ macro_rules! numbers {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let named = NamedNumbers::deserialize(deserializer)?;
                 let mut numbers = Self::NONE;
-                $(numbers.set(WorkerNumber::$variant, named.$name);)*
-                $(numbers.set(WorkerNumber::$reported_variant, named.$reported);)*
-                $(numbers.set(WorkerNumber::$gauge_variant, named.$gauge);)*
+                $($(numbers.set(WorkerNumber::$variant, named.$name);)*)*
                 Ok(numbers)
             }
         }

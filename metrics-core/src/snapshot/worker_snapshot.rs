@@ -2,7 +2,7 @@
 
 use super::Measurements;
 use super::measurements::{HistogramReading, getter};
-use crate::catalog::{WorkerNumber, with_worker_numbers};
+use crate::catalog::{WorkerNumber, in_unit, with_worker_numbers};
 use crate::live::{LocationId, WorkerState};
 use crate::storage::{Storage, Text};
 use core::time::Duration;
@@ -176,15 +176,13 @@ impl<S: Storage> WorkerSnapshot<S> {
 
 macro_rules! getters {
     (
-        counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
-        reported { $($(#[$reported_doc:meta])* $reported_kind:ident $reported:ident $worker_reported:ident $reported_variant:ident $reported_exported:literal $reported_unlike:literal,)* }
-        gauges { $($(#[$gauge_doc:meta])* $gauge_kind:ident $gauge:ident $worker_gauge:ident $gauge_variant:ident $gauge_exported:literal $gauge_unlike:literal,)* }
+        $($group:ident {
+            $($(#[$doc:meta])* $unit:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)*
+        })*
     ) => {
         /// Getters of the metrics. Each is `None` if the runtime does not measure the metric.
         impl<S: Storage> WorkerSnapshot<S> {
-            $(getter!($(#[$doc])* $kind $name $variant);)*
-            $(getter!($(#[$reported_doc])* $reported_kind $reported $reported_variant);)*
-            $(getter!($(#[$gauge_doc])* $gauge_kind $gauge $gauge_variant);)*
+            $($(getter!($(#[$doc])* $unit $name $variant);)*)*
         }
     };
 }
