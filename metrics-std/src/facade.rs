@@ -20,19 +20,16 @@
 //!   width of a bucket: with the default layout a quarter, for samples from 100 ns to 60 s.
 //! - A runtime that has ended keeps its last values. The counters of a runtime that replaces it under the same name go on from there.
 
-use crate::Runtimes;
-use crate::export::{DuplicateName, Exported, Series, Sources, Value, families, in_seconds};
+use crate::export::{DuplicateName, Exported, ExportedRuntimes, Series, Value, families, in_seconds};
 use core::fmt;
 use metrics::{Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
-use metrics_core::{
-    HeapStorage, HistogramSnapshot, Metric, MetricKind, MetricUnit, Probe, RegistryRef, RuntimeMetrics,
-};
+use metrics_core::{HistogramSnapshot, Metric, MetricKind, MetricUnit};
 use std::collections::HashMap;
 use std::sync::{Mutex, TryLockError};
 
 /// Publishes the metrics of one or more runtimes to a recorder of the crate `metrics`.
 pub struct FacadePublisher {
-    sources: Sources,
+    runtimes: ExportedRuntimes,
     each_worker: bool,
     published: Mutex<Published>,
 }
@@ -61,27 +58,10 @@ struct PublishedHistogram {
 }
 
 impl FacadePublisher {
-    /// Creates a publisher of one runtime.
-    pub fn new<R, P>(metrics: RuntimeMetrics<R, P>) -> Self
-    where
-        R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
-        P: Probe + Clone + Send + Sync + 'static,
-    {
-        Self::of(Sources::one(metrics))
-    }
-
-    /// Creates a publisher of every runtime that the list contains at the time of a call, including those added later.
-    pub fn of_all<R, P>(list: &Runtimes<R, P>) -> Self
-    where
-        R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
-        P: Probe + Clone + Send + Sync + 'static,
-    {
-        Self::of(Sources::all(list))
-    }
-
-    fn of(sources: Sources) -> Self {
+    /// Creates a publisher of one runtime, or of the runtimes in a list.
+    pub fn new(runtimes: impl Into<ExportedRuntimes>) -> Self {
         Self {
-            sources,
+            runtimes: runtimes.into(),
             each_worker: false,
             published: Mutex::default(),
         }
@@ -91,12 +71,8 @@ impl FacadePublisher {
     ///
     /// # Errors
     /// Returns [`DuplicateName`] if a runtime with that name is already published.
-    pub fn with_runtime<R, P>(mut self, metrics: RuntimeMetrics<R, P>) -> Result<Self, DuplicateName>
-    where
-        R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
-        P: Probe + Clone + Send + Sync + 'static,
-    {
-        self.sources.add(metrics)?;
+    pub fn with_runtime(mut self, runtime: impl Into<ExportedRuntimes>) -> Result<Self, DuplicateName> {
+        self.runtimes.add(runtime.into())?;
         Ok(self)
     }
 
@@ -114,7 +90,7 @@ impl FacadePublisher {
 
     /// Publishes the current values to `recorder`. Use one publisher per recorder: it remembers the samples that it has passed on.
     ///
-    /// Does nothing while another call is running, such as in a [`Probe`] or a recorder that the other call calls.
+    /// Does nothing while another call is running, such as in a [`Probe`](metrics_core::Probe) or a recorder that the other call calls.
     pub fn publish_to(&self, recorder: &dyn Recorder) {
         // Held to the end: a call that ran at the same time would publish the same samples again. Waiting for it could deadlock.
         let mut published = match self.published.try_lock() {
@@ -123,7 +99,7 @@ impl FacadePublisher {
             Err(TryLockError::WouldBlock) => return,
         };
         // A probe that publishes while it is read publishes nothing.
-        let snapshots = self.sources.read().unwrap_or_default();
+        let snapshots = self.runtimes.read().unwrap_or_default();
         let families = families(&snapshots, self.each_worker, 0, |exported, of, value| {
             let key = key(exported, of);
             let epoch = of.snapshot.epoch();
@@ -229,7 +205,7 @@ impl PublishedHistogram {
 impl fmt::Debug for FacadePublisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FacadePublisher")
-            .field("runtimes", &self.sources.names())
+            .field("runtimes", &self.runtimes)
             .field("each_worker", &self.each_worker)
             .finish_non_exhaustive()
     }

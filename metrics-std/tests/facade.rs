@@ -177,7 +177,7 @@ fn replace(list: &Runtimes, started_at: u64) -> RuntimeMetrics<Registry> {
 #[test]
 fn a_runtime_that_replaces_another_adds_to_its_samples() {
     let list = Runtimes::default();
-    let publisher = FacadePublisher::of_all(&list);
+    let publisher = FacadePublisher::new(&list);
     let recorder = recorder();
     let mut polled = 0.0;
     for started_at in 1..4 {
@@ -195,7 +195,7 @@ fn a_runtime_that_replaces_another_adds_to_its_samples() {
 #[test]
 fn a_runtime_that_replaces_another_adds_to_its_counters() {
     let list = Runtimes::default();
-    let publisher = FacadePublisher::of_all(&list);
+    let publisher = FacadePublisher::new(&list);
     let recorder = recorder();
     let mut spawned = 0.0;
     for (started_at, tasks) in [(1, 3), (2, 1), (3, 2)] {

@@ -6,10 +6,9 @@ mod sources;
 
 pub use edges::{Edges, EdgesError};
 pub(crate) use families::{Exported, Series, Value, families};
-pub use sources::DuplicateName;
 #[cfg(feature = "serve")]
 pub(crate) use sources::ReaderPool;
-pub(crate) use sources::Sources;
+pub use sources::{DuplicateName, ExportedRuntimes};
 
 /// Exporters write durations in seconds. This is the nearest double for anything below 104 days.
 pub(crate) fn in_seconds(nanos: u64) -> f64 {

@@ -25,37 +25,43 @@ impl fmt::Display for DuplicateName {
 
 impl core::error::Error for DuplicateName {}
 
-/// The runtimes of one exporter.
-pub(crate) struct Sources(Vec<Box<dyn Source>>);
+/// The runtimes that an exporter exports: one, from its [`RuntimeMetrics`], or every runtime that a list contains at the time of an
+/// export, including those added later, from a reference to [`Runtimes`].
+pub struct ExportedRuntimes(Vec<Box<dyn Source>>);
 
-impl Sources {
-    pub(crate) fn one<R, P>(metrics: RuntimeMetrics<R, P>) -> Self
-    where
-        R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
-        P: Probe + Clone + Send + Sync + 'static,
-    {
+impl<R, P> From<RuntimeMetrics<R, P>> for ExportedRuntimes
+where
+    R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
+    P: Probe + Clone + Send + Sync + 'static,
+{
+    fn from(metrics: RuntimeMetrics<R, P>) -> Self {
         Self(vec![Box::new(ReaderPool::new(metrics))])
     }
+}
 
-    pub(crate) fn all<R, P>(list: &Runtimes<R, P>) -> Self
-    where
-        R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
-        P: Probe + Clone + Send + Sync + 'static,
-    {
+impl<R, P> From<&Runtimes<R, P>> for ExportedRuntimes
+where
+    R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
+    P: Probe + Clone + Send + Sync + 'static,
+{
+    fn from(list: &Runtimes<R, P>) -> Self {
         Self(vec![Box::new(Listed::new(list))])
     }
+}
 
-    pub(crate) fn add<R, P>(&mut self, metrics: RuntimeMetrics<R, P>) -> Result<(), DuplicateName>
-    where
-        R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
-        P: Probe + Clone + Send + Sync + 'static,
-    {
-        if self.names().iter().any(|name| name == metrics.name()) {
-            return Err(DuplicateName {
-                name: metrics.name().to_owned(),
-            });
+impl fmt::Debug for ExportedRuntimes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}
+
+impl ExportedRuntimes {
+    pub(crate) fn add(&mut self, more: Self) -> Result<(), DuplicateName> {
+        let names = self.names();
+        if let Some(name) = more.names().into_iter().find(|name| names.contains(name)) {
+            return Err(DuplicateName { name });
         }
-        self.0.push(Box::new(ReaderPool::new(metrics)));
+        self.0.extend(more.0);
         Ok(())
     }
 

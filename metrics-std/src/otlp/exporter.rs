@@ -2,10 +2,8 @@
 
 use super::ExportMetricsServiceRequest;
 use super::translate::{metrics, text};
-use crate::Runtimes;
-use crate::export::{DuplicateName, Edges, Sources};
+use crate::export::{DuplicateName, Edges, ExportedRuntimes};
 use core::fmt;
-use metrics_core::{HeapStorage, Probe, RegistryRef, RuntimeMetrics};
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::metrics::v1::{ResourceMetrics, ScopeMetrics};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -29,34 +27,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// A request takes one snapshot per runtime and resets nothing. The exporter does not keep a runtime alive. A metric that a runtime does
 /// not measure is left out. Metrics of workers are sums over the workers, unless you call [`each_worker`](Self::each_worker).
 pub struct OtlpExporter {
-    sources: Sources,
+    runtimes: ExportedRuntimes,
     edges: Edges,
     each_worker: bool,
     resource: Vec<(String, String)>,
 }
 
 impl OtlpExporter {
-    /// Creates an exporter of one runtime.
-    pub fn new<R, P>(metrics: RuntimeMetrics<R, P>) -> Self
-    where
-        R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
-        P: Probe + Clone + Send + Sync + 'static,
-    {
-        Self::of(Sources::one(metrics))
-    }
-
-    /// Creates an exporter of every runtime that the list contains at the time of the export, including those added later.
-    pub fn of_all<R, P>(list: &Runtimes<R, P>) -> Self
-    where
-        R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
-        P: Probe + Clone + Send + Sync + 'static,
-    {
-        Self::of(Sources::all(list))
-    }
-
-    fn of(sources: Sources) -> Self {
+    /// Creates an exporter of one runtime, or of the runtimes in a list.
+    pub fn new(runtimes: impl Into<ExportedRuntimes>) -> Self {
         Self {
-            sources,
+            runtimes: runtimes.into(),
             edges: Edges::recorded(),
             each_worker: false,
             resource: Vec::new(),
@@ -67,12 +48,8 @@ impl OtlpExporter {
     ///
     /// # Errors
     /// Returns [`DuplicateName`] if a runtime with that name is already exported.
-    pub fn with_runtime<R, P>(mut self, metrics: RuntimeMetrics<R, P>) -> Result<Self, DuplicateName>
-    where
-        R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
-        P: Probe + Clone + Send + Sync + 'static,
-    {
-        self.sources.add(metrics)?;
+    pub fn with_runtime(mut self, runtime: impl Into<ExportedRuntimes>) -> Result<Self, DuplicateName> {
+        self.runtimes.add(runtime.into())?;
         Ok(self)
     }
 
@@ -107,7 +84,7 @@ impl OtlpExporter {
     /// Returns a request with the current values.
     pub fn request(&self) -> ExportMetricsServiceRequest {
         // A probe that exports while an exporter reads it gets an empty request.
-        let snapshots = self.sources.read().unwrap_or_default();
+        let snapshots = self.runtimes.read().unwrap_or_default();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         let metrics = metrics(&snapshots, &self.edges, self.each_worker, now);
@@ -151,7 +128,7 @@ impl OtlpExporter {
 impl fmt::Debug for OtlpExporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OtlpExporter")
-            .field("runtimes", &self.sources.names())
+            .field("runtimes", &self.runtimes)
             .field("edges", &self.edges)
             .field("each_worker", &self.each_worker)
             .field("resource", &self.resource)

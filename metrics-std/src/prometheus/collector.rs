@@ -1,10 +1,8 @@
 //! [`RuntimeCollector`] passes snapshots to `prometheus-client`'s encoder.
 
 use super::encode::{Shape, encode};
-use crate::Runtimes;
-use crate::export::{DuplicateName, Edges, Sources};
+use crate::export::{DuplicateName, Edges, ExportedRuntimes};
 use core::fmt;
-use metrics_core::{HeapStorage, Probe, RegistryRef, RuntimeMetrics};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
@@ -28,10 +26,10 @@ use prometheus_client::encoding::DescriptorEncoder;
 /// ```
 ///
 /// Register only one collector per `prometheus-client` registry, because two collectors must not export the same metric. Build it
-/// [from a list](Self::of_all) of runtimes, or [add](Self::with_runtime) each runtime to it.
+/// from a [list](crate::Runtimes) of runtimes, or [add](Self::with_runtime) each runtime to it.
 ///
 /// A scrape takes one snapshot per runtime and resets nothing, so several scrapers do not affect each other. The collector does not keep
-/// a runtime alive. A [`Probe`] that scrapes the collector that is reading it gets an error.
+/// a runtime alive. A [`Probe`](metrics_core::Probe) that scrapes the collector that is reading it gets an error.
 ///
 /// A metric that a runtime does not measure is left out. Each metric has the name of
 /// [`Metric::exported`](metrics_core::Metric::exported) and the label `runtime`, the registry's name. Durations are in seconds.
@@ -42,21 +40,12 @@ use prometheus_client::encoding::DescriptorEncoder;
 /// A histogram has [round](Edges::round) edges; call [`edges`](Self::edges) for others. Its largest value is a gauge of its own, with
 /// `_max` in its name.
 pub struct RuntimeCollector {
-    sources: Sources,
+    runtimes: ExportedRuntimes,
     shape: Shape,
 }
 
 impl RuntimeCollector {
-    /// Creates a collector that exports one runtime.
-    pub fn new<R, P>(metrics: RuntimeMetrics<R, P>) -> Self
-    where
-        R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
-        P: Probe + Clone + Send + Sync + 'static,
-    {
-        Self::of(Sources::one(metrics))
-    }
-
-    /// Creates a collector that exports every runtime that the list contains at the time of the scrape, including those added later.
+    /// Creates a collector of one runtime, or of the runtimes in a list.
     ///
     /// ```
     /// use metrics_std::prometheus::RuntimeCollector;
@@ -65,7 +54,7 @@ impl RuntimeCollector {
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let mut exported = Registry::default();
-    /// exported.register_collector(Box::new(RuntimeCollector::of_all(Runtimes::process())));
+    /// exported.register_collector(Box::new(RuntimeCollector::new(Runtimes::process())));
     ///
     /// // Where a runtime is built, with the adapter for Tokio or as here:
     /// let metrics = build_wrapped(Builder::new().name("images"), Clock::new())?;
@@ -73,34 +62,25 @@ impl RuntimeCollector {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn of_all<R, P>(list: &Runtimes<R, P>) -> Self
-    where
-        R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
-        P: Probe + Clone + Send + Sync + 'static,
-    {
-        Self::of(Sources::all(list))
-    }
-
-    fn of(sources: Sources) -> Self {
+    pub fn new(runtimes: impl Into<ExportedRuntimes>) -> Self {
         let shape = Shape {
             edges: Edges::round(),
             each_worker: false,
             locations: 0,
         };
-        Self { sources, shape }
+        Self {
+            runtimes: runtimes.into(),
+            shape,
+        }
     }
 
     /// Adds a runtime to those that the collector exports.
     ///
     /// # Errors
     /// Returns [`DuplicateName`] if the collector already exports a runtime with that name. If a runtime with that name is added later to
-    /// the list of [`of_all`](Self::of_all), that one is exported in place of this one.
-    pub fn with_runtime<R, P>(mut self, metrics: RuntimeMetrics<R, P>) -> Result<Self, DuplicateName>
-    where
-        R: RegistryRef<Storage = HeapStorage> + Send + Sync + 'static,
-        P: Probe + Clone + Send + Sync + 'static,
-    {
-        self.sources.add(metrics)?;
+    /// a list given to [`new`](Self::new), that one is exported in place of this one.
+    pub fn with_runtime(mut self, runtime: impl Into<ExportedRuntimes>) -> Result<Self, DuplicateName> {
+        self.runtimes.add(runtime.into())?;
         Ok(self)
     }
 
@@ -150,7 +130,7 @@ impl RuntimeCollector {
 impl fmt::Debug for RuntimeCollector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RuntimeCollector")
-            .field("runtimes", &self.sources.names())
+            .field("runtimes", &self.runtimes)
             .field("shape", &self.shape)
             .finish()
     }
@@ -158,7 +138,7 @@ impl fmt::Debug for RuntimeCollector {
 
 impl Collector for RuntimeCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let snapshots = self.sources.read().ok_or(fmt::Error)?;
+        let snapshots = self.runtimes.read().ok_or(fmt::Error)?;
         encode(&snapshots, &self.shape, &mut encoder)
     }
 }

@@ -147,7 +147,7 @@ fn cumulative_values_never_go_back_under_load_and_end_at_those_of_the_snapshot()
 #[test]
 fn a_runtime_that_replaces_another_has_its_own_start_time() {
     let list = metrics_std::Runtimes::new();
-    let exporter = OtlpExporter::of_all(&list);
+    let exporter = OtlpExporter::new(&list);
     let mut starts = Vec::new();
     for _ in 0..3 {
         list.remove("main");

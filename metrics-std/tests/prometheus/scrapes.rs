@@ -32,7 +32,7 @@ fn one_collector_exports_whatever_is_in_the_list() {
         .name("other")
         .build(NoClock)
         .expect("no clock is no error");
-    let collector = RuntimeCollector::of_all(&list)
+    let collector = RuntimeCollector::new(&list)
         .with_runtime(RuntimeMetrics::new(other))
         .expect("the list is empty");
     exported.register_collector(Box::new(collector));
@@ -62,7 +62,7 @@ fn one_collector_exports_whatever_is_in_the_list() {
     list.remove("second");
     assert_eq!(names(), ["first", "other"]);
 
-    let taken = RuntimeCollector::of_all(&list).with_runtime(first);
+    let taken = RuntimeCollector::new(&list).with_runtime(first);
     assert_eq!(taken.expect_err("it is in the list").name, "first");
 }
 

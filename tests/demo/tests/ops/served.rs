@@ -71,7 +71,7 @@ impl Drop for Victim {
 /// Serves the metrics of each worker of the listed runtimes, from a thread that is no part of them. Returns the address.
 pub(crate) fn serve(list: &Runtimes) -> String {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(RuntimeCollector::of_all(list).each_worker(true)));
+    registry.register_collector(Box::new(RuntimeCollector::new(list).each_worker(true)));
     let listener = TcpListener::bind("127.0.0.1:0").expect("no free port");
     let address = listener.local_addr().expect("it is bound").to_string();
     // It ends with the process.
