@@ -86,7 +86,7 @@ fn a_switch_in_the_middle_of_a_poll_neither_loses_nor_adds_samples() {
         assert_eq!(metrics.counter(WorkerNumber::PollCount).unwrap(), Some(3));
         let samples = (0..2)
             .filter_map(|bucket| metrics.poll_time_histogram_bucket_count(0, bucket))
-            .sum();
+            .sum::<u64>();
         assert_eq!(measured, samples);
     });
 }
