@@ -1,96 +1,23 @@
 //! Configures and builds a registry. The configuration is checked once, before any arithmetic.
 
+#[cfg(not(metrics_core_loom))]
+pub(crate) mod in_a_static;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod on_the_heap;
+
 use crate::catalog::MetricSet;
+use crate::config_error::ConfigError;
 use crate::histogram::HistogramConfig;
 use crate::locations::MAX_LOCATIONS;
 use crate::record::NEVER;
 use crate::slot::MAX_WORKERS;
 use crate::switches::Sampling;
 use crate::sync::RECORDING;
-use crate::time::TimeScale;
-use core::fmt;
+use crate::time_scale::TimeScale;
 use core::time::Duration;
 
 /// The largest number of events that a worker keeps: 16 MiB of them.
 const MAX_EVENTS: usize = 1 << 20;
-
-/// An error in the configuration of a registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// The number of workers is zero. A runtime has at least one worker.
-    NoWorkers,
-    /// The number of workers exceeds what a slot's lease can represent.
-    TooManyWorkers {
-        /// The number of workers requested.
-        workers: usize,
-        /// The largest number of workers allowed.
-        limit: usize,
-    },
-    /// The clock can't represent the submit interval in 64-bit ticks.
-    SubmitInterval {
-        /// The submit interval requested.
-        interval: Duration,
-    },
-    /// The capacity for spawn locations is too large.
-    TooManyLocations {
-        /// The capacity requested.
-        locations: usize,
-        /// The largest capacity allowed.
-        limit: usize,
-    },
-    /// The number of events of the flight recorder is too large.
-    TooManyEvents {
-        /// The number of events requested.
-        events: usize,
-        /// The largest number of events allowed.
-        limit: usize,
-    },
-    /// A histogram has more buckets than the fixed storage holds.
-    TooManyBuckets {
-        /// The number of buckets that the histogram needs.
-        buckets: usize,
-        /// The number of buckets that the storage holds.
-        capacity: usize,
-    },
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoWorkers => {
-                f.write_str("a runtime needs at least one worker: call `workers(n)` with n of at least 1")
-            }
-            Self::TooManyWorkers { workers, limit } => {
-                write!(
-                    f,
-                    "{workers} workers exceed the limit of {limit}: configure fewer workers"
-                )
-            }
-            Self::SubmitInterval { interval } => write!(
-                f,
-                "a submit interval of {interval:?} does not fit in 64-bit clock ticks: use a shorter one, such as 1 ms"
-            ),
-            Self::TooManyLocations { locations, limit } => write!(
-                f,
-                "a capacity of {locations} spawn locations exceeds the limit of {limit}: configure fewer, and all others \
-                 share one entry"
-            ),
-            Self::TooManyEvents { events, limit } => write!(
-                f,
-                "{events} events per worker exceed the limit of {limit}: configure a smaller flight recorder"
-            ),
-            Self::TooManyBuckets { buckets, capacity } => write!(
-                f,
-                "a histogram of {buckets} buckets exceeds the storage's {capacity} buckets: lower its precision or range, or \
-                 raise the storage's BUCKETS"
-            ),
-        }
-    }
-}
-
-impl core::error::Error for ConfigError {}
 
 /// The default for [`Builder::submit_interval`]: while a worker runs short polls, readers see values at most this old.
 pub const DEFAULT_SUBMIT_INTERVAL: Duration = Duration::from_millis(1);
@@ -325,205 +252,6 @@ impl<'a> Builder<'a> {
                 interval: self.submit_interval,
             }),
             ticks => Ok(ticks),
-        }
-    }
-}
-
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-mod on_the_heap {
-    use super::{Builder, ConfigError, RECORDING, TimeScale};
-    use crate::host_cells::{HostCells, Shared};
-    use crate::locations::rows_of;
-    use crate::record::SharedHistogram;
-    use crate::registry::Registry;
-    use crate::registry_info::unique_epoch;
-    use crate::registry_info::{Layout, RegistryInfo};
-    use crate::storage::{HeapStorage, Inline, SharedBuckets};
-    use crate::switches::Switches;
-    use crate::time::{TimeSource, Timestamp};
-    use alloc::sync::Arc;
-    use core::time::Duration;
-
-    impl Builder<'_> {
-        /// Builds the registry, with a slot for each worker.
-        ///
-        /// # Errors
-        /// Returns a [`ConfigError`] if the configuration is invalid.
-        pub fn build<T: TimeSource>(&self, clock: T) -> Result<Arc<Registry<HeapStorage, T>>, ConfigError> {
-            self.check()?;
-            let locations = if RECORDING { self.locations } else { 0 };
-            let scale = TimeScale::new(clock.ticks_per_second());
-            let timed = RECORDING && clock.available() && clock.ticks_per_second() != 0;
-            let interval = self.interval(&scale)?;
-            let buckets = |config: &Option<crate::histogram::HistogramConfig>| {
-                config.filter(|_| timed).map(|config| config.num_buckets())
-            };
-            let storage = HeapStorage::new(
-                self.workers,
-                buckets(&self.poll_time),
-                buckets(&self.schedule_latency),
-            );
-            let started = if timed {
-                clock.now()
-            } else {
-                Timestamp::from_ticks(0)
-            };
-            let wait =
-                buckets(&self.blocking_queue_wait).map(|n| SharedHistogram::new(SharedBuckets::new(n)));
-            let shared_rows = if locations == 0 { 0 } else { rows_of(locations) };
-            Ok(Arc::new(Registry {
-                storage,
-                info: Inline(RegistryInfo {
-                    name: self.name.into(),
-                    epoch: self
-                        .epoch
-                        .unwrap_or_else(|| unique_epoch(self.started_at.unwrap_or(started.ticks()))),
-                    started_at: self.started_at,
-                    started,
-                    num_workers: self.workers,
-                    timed,
-                    scale,
-                    resolution: if timed { clock.resolution() } else { Duration::ZERO },
-                    interval,
-                    measures: self.recorded(),
-                    poll_time: Layout::new(self.poll_time),
-                    schedule_latency: Layout::new(self.schedule_latency),
-                    blocking_queue_wait: self.blocking_queue_wait,
-                    locations,
-                    flight_events: if RECORDING { self.flight_events } else { 0 },
-                }),
-                switches: Switches::new(self.initial_poll_time(), self.initial_schedule_latency()),
-                shared: Shared::new(HostCells::new(wait, shared_rows)),
-                clock,
-            }))
-        }
-    }
-}
-
-#[cfg(not(metrics_core_loom))]
-pub(crate) mod in_a_static {
-    use super::{Builder, ConfigError, RECORDING, TimeScale};
-    use crate::histogram::HistogramConfig;
-    use crate::host_cells::Shared;
-    use crate::registry::Registry;
-    use crate::registry_info::{Layout, RegistryInfo};
-    use crate::storage::{BucketWidth, StaticStorage};
-    use crate::switches::{Sampling, Switches};
-    use crate::time::Timestamp;
-    use core::time::Duration;
-
-    /// The checked configuration of a registry in a `static`. As a `const`, it stays in flash.
-    ///
-    /// Create it with [`Builder::describe`] and pass it to [`Registry::new`], where there is an example.
-    #[derive(Debug)]
-    pub struct StaticRegistryConfig<const WORKERS: usize, const BUCKETS: usize> {
-        info: RegistryInfo<&'static str>,
-        poll_time: Sampling,
-        schedule_latency: Sampling,
-    }
-
-    impl Builder<'static> {
-        /// Creates the configuration of a registry in a `static`, for `WORKERS` workers and histograms of up to
-        /// `BUCKETS` buckets. The registry needs no heap.
-        ///
-        /// A `const` context can't call the clock, so pass the values that the clock's
-        /// [`TimeSource`](crate::TimeSource) implementation returns. A rate of zero means that there is no clock. The
-        /// const parameter `WORKERS` overrides [`workers`](Self::workers). Fixed storage keeps no histogram of
-        /// blocking closures.
-        ///
-        /// # Errors
-        /// Returns a [`ConfigError`] if the configuration is invalid. In a `const`, that is a compile error.
-        pub const fn describe<const WORKERS: usize, const BUCKETS: usize>(
-            self,
-            ticks_per_second: u64,
-            resolution: Duration,
-        ) -> Result<StaticRegistryConfig<WORKERS, BUCKETS>, ConfigError> {
-            let this = self.workers(WORKERS);
-            if let Err(error) = this.check() {
-                return Err(error);
-            }
-            let mut i = 0;
-            let configs: [Option<HistogramConfig>; 2] = [this.poll_time, this.schedule_latency];
-            while i < configs.len() {
-                if let Some(config) = &configs[i]
-                    && config.num_buckets() > BUCKETS
-                {
-                    let buckets = config.num_buckets();
-                    return Err(ConfigError::TooManyBuckets {
-                        buckets,
-                        capacity: BUCKETS,
-                    });
-                }
-                i += 1;
-            }
-            let scale = TimeScale::new(ticks_per_second);
-            let interval = match this.interval(&scale) {
-                Ok(interval) => interval,
-                Err(error) => return Err(error),
-            };
-            Ok(StaticRegistryConfig {
-                info: RegistryInfo {
-                    name: this.name,
-                    epoch: match this.epoch {
-                        Some(epoch) => epoch,
-                        None => 0,
-                    },
-                    started_at: this.started_at,
-                    started: Timestamp::from_ticks(0),
-                    num_workers: WORKERS,
-                    timed: RECORDING && ticks_per_second != 0,
-                    scale,
-                    resolution,
-                    // `StaticWorker` compares 32 bits.
-                    interval: if interval > u32::MAX as u64 {
-                        u32::MAX as u64
-                    } else {
-                        interval
-                    },
-                    measures: this.recorded(),
-                    poll_time: Layout::new(this.poll_time),
-                    schedule_latency: Layout::new(this.schedule_latency),
-                    blocking_queue_wait: None,
-                    locations: 0,
-                    flight_events: 0,
-                },
-                poll_time: this.initial_poll_time(),
-                schedule_latency: this.initial_schedule_latency(),
-            })
-        }
-    }
-
-    impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
-        Registry<StaticStorage<WORKERS, BUCKETS, C>, T>
-    {
-        /// Creates a registry for a `static`. All mutable state is in the registry, in RAM; the configuration stays
-        /// where it is.
-        ///
-        /// ```
-        /// use core::time::Duration;
-        /// use metrics_core::{Builder, StaticRegistryConfig, StaticStorage, HistogramConfig, NoClock, Registry};
-        ///
-        /// const CONFIG: StaticRegistryConfig<1, 20> =
-        ///     match Builder::new().name("firmware").describe(0, Duration::ZERO) {
-        ///         Ok(config) => config,
-        ///         Err(_) => panic!("a worker without histograms always fits"),
-        ///     };
-        /// static METRICS: Registry<StaticStorage<1, 20>, NoClock> = Registry::new(&CONFIG, NoClock);
-        ///
-        /// assert_eq!(METRICS.name(), "firmware");
-        /// ```
-        pub const fn new(config: &'static StaticRegistryConfig<WORKERS, BUCKETS>, clock: T) -> Self {
-            let info = &config.info;
-            Registry {
-                storage: StaticStorage::new(
-                    info.timed && info.poll_time.get().is_some(),
-                    info.timed && info.schedule_latency.get().is_some(),
-                ),
-                switches: Switches::new(config.poll_time, config.schedule_latency),
-                info,
-                clock,
-                shared: Shared::new(()),
-            }
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod bench;
 mod builder;
 mod catalog;
 mod cell;
+mod config_error;
 mod counters;
 #[cfg(all(
     any(target_has_atomic = "ptr", feature = "require-cas"),
@@ -53,17 +54,19 @@ mod table;
 mod task_life;
 mod tasks;
 mod time;
+mod time_scale;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod worker;
 
 #[cfg(not(metrics_core_loom))]
 pub use builder::in_a_static::StaticRegistryConfig;
-pub use builder::{Builder, ConfigError, DEFAULT_SUBMIT_INTERVAL};
+pub use builder::{Builder, DEFAULT_SUBMIT_INTERVAL};
 pub use catalog::{
     EVENT_LOOP_METRICS, HistogramName, InfoMetric, LOCATION_METRICS, LocationColumn, METRICS, Metric,
     MetricKind, MetricScope, MetricSet, MetricSource, MetricUnit, RuntimeNumber, RuntimeNumbers,
     WorkerNumber,
 };
+pub use config_error::ConfigError;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use flight::{Blame, BlameRow, Culprit, FlightEvent, FlightEventKind, FlightRecording, ThreadRecording};
 pub use histogram::{HistogramConfig, HistogramError, HistogramInterval, HistogramSnapshot, Quantile};
@@ -97,6 +100,7 @@ pub use sync::RECORDING;
 pub use table::Table;
 pub use task_life::TaskLife;
 pub use tasks::{TaskCounts, TaskEnd};
-pub use time::{NoClock, TimeScale, TimeSource, Timestamp};
+pub use time::{NoClock, TimeSource, Timestamp};
+pub use time_scale::TimeScale;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use worker::{LeaseError, Worker};

@@ -10,7 +10,8 @@ use crate::storage::Storage;
 use crate::switches::Switches;
 use crate::sync::RECORDING;
 use crate::tasks::TaskCounts;
-use crate::time::{TimeScale, TimeSource, Timestamp};
+use crate::time::{TimeSource, Timestamp};
+use crate::time_scale::TimeScale;
 use core::ops::Deref;
 use core::time::Duration;
 

@@ -2,7 +2,8 @@
 
 use crate::catalog::MetricSet;
 use crate::histogram::HistogramConfig;
-use crate::time::{TimeScale, Timestamp};
+use crate::time::Timestamp;
+use crate::time_scale::TimeScale;
 use core::time::Duration;
 
 /// The part of a registry that never changes after construction.

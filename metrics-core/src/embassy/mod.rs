@@ -44,6 +44,7 @@ mod name;
 mod task_row;
 mod text_table;
 mod trace_hooks;
+mod trace_reader;
 mod trace_snapshot;
 
 pub use executor::ExecutorState;

@@ -4,7 +4,8 @@ use core::time::Duration;
 
 use super::step;
 use crate::sync::{AtomicU32, Ordering, const_unless_loom};
-use crate::time::{TimeScale, TimeSource, Timestamp};
+use crate::time::{TimeSource, Timestamp};
+use crate::time_scale::TimeScale;
 
 /// A hardware counter that counts up without interruption and wraps after [`BITS`](Self::BITS) bits.
 ///

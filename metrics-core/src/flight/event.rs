@@ -1,7 +1,8 @@
 //! The events, and a recording of them.
 
 use crate::live::LocationId;
-use crate::time::{TimeScale, Timestamp};
+use crate::time::Timestamp;
+use crate::time_scale::TimeScale;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;

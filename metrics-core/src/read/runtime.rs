@@ -10,7 +10,8 @@ use crate::snapshot::{HistogramReading, Measurements};
 use crate::snapshot::{Snapshot, WorkerSnapshot};
 use crate::storage::Storage;
 use crate::switches::Sampling;
-use crate::time::{TimeScale, TimeSource, Timestamp};
+use crate::time::{TimeSource, Timestamp};
+use crate::time_scale::TimeScale;
 use core::fmt::Write;
 use core::time::Duration;
 

@@ -2,16 +2,20 @@
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod partial;
+mod state;
+
+pub(crate) use state::{Flags, HooksState};
 
 use super::poll::{PollStart, Recorded};
-use crate::cell::{Nothing, OwnedU32, OwnedU64, U32Cell, U64Cell};
+use crate::cell::{U32Cell, U64Cell};
 use crate::counters::{Counters, next_mean, next_mean_of};
 use crate::histogram::HistogramConfig;
 use crate::live::{Live, LocationId, UNTIMED, WorkerState};
-use crate::record::sampling::{Draw, Sampling};
+use crate::record::sampling::Draw;
 use crate::switches::Latched;
-use crate::sync::const_unless_loom;
-use crate::time::{TimeScale, TimeSource, Timestamp};
+use crate::time::{TimeSource, Timestamp};
+use crate::time_scale::TimeScale;
+use state::{BUSY, CAN_REUSE, EVERY_LATENCY, EVERY_POLL, MEASURED, POLLING, RANDOM, RECENT, TIMED};
 
 /// The work that a hook leaves to its caller.
 #[derive(Clone, Copy, Debug)]
@@ -37,124 +41,12 @@ pub(crate) trait RecordValue {
     fn record(&self, config: &HistogramConfig, value: u64) -> bool;
 }
 
-/// The state that the hooks keep from one call to the next.
-#[repr(C)]
-#[derive(Debug, Default)]
-pub(crate) struct HooksState<C: U64Cell> {
-    flags: C::Narrow,
-    /// The start of the poll in progress, or else the last timestamp. [`CAN_REUSE`] and [`RECENT`] define how it may
-    /// be used.
-    last_timestamp: C,
-    /// The start of the last measured poll.
-    poll_started_at: C::Kept,
-    busy_since: C,
-    /// `poll_count` at the time up to which busy time is complete. The polls since then share the busy time in
-    /// progress.
-    polls_at_settle: C::Kept,
-    submitted_at: C,
-    /// The switches that were latched last.
-    latched: C,
-    /// Selects the polls that are measured.
-    sampling: Sampling<C::Narrow>,
-}
-
-impl HooksState<OwnedU64> {
-    const_unless_loom! {
-        #[cfg_attr(metrics_core_loom, allow(dead_code))]
-        pub(crate) const fn new(seed: u32) -> Self {
-            Self {
-                flags: OwnedU32::new(0),
-                last_timestamp: OwnedU64::new(0),
-                poll_started_at: Nothing,
-                busy_since: OwnedU64::new(0),
-                polls_at_settle: Nothing,
-                submitted_at: OwnedU64::new(0),
-                latched: OwnedU64::new(0),
-                sampling: Sampling::new(seed),
-            }
-        }
-    }
-}
-
 /// An interval that never passes.
 pub(crate) const NEVER: u64 = u64::MAX;
-
-/// Set from `start_processing_scheduled_tasks` to its end. The lowest bit, as in the two states that it distinguishes.
-const BUSY: u32 = 1;
-/// The last timestamp is the end of a poll, and no hook was called since: the next poll, or the end of processing,
-/// reuses it.
-const CAN_REUSE: u32 = 1 << 1;
-/// Set from `start_poll` to `end_poll`.
-const POLLING: u32 = 1 << 2;
-/// The poll in progress is measured, whatever the switches are at its end.
-const MEASURED: u32 = 1 << 3;
-/// The poll time of every poll is measured.
-const EVERY_POLL: u32 = 1 << 4;
-/// The schedule latency of every poll is measured.
-const EVERY_LATENCY: u32 = 1 << 5;
-/// The last timestamp was taken outside a poll since the worker began to run tasks. Busy time is complete up to it.
-const RECENT: u32 = 1 << 6;
-/// A pending count of the batch is half full, or a submit in the middle of a poll left out the latencies: submit at
-/// the next opportunity.
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-const FULL: u32 = 1 << 8;
-/// The worker keeps details of each poll: its spawn location, or an event.
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-const DETAILED: u32 = 1 << 9;
-/// At least one of the histograms samples polls: the start of a poll must decide whether to measure it.
-const RANDOM: u32 = 1 << 7;
-/// Something is timed.
-const TIMED: u32 = EVERY_POLL | EVERY_LATENCY | RANDOM;
 
 /// A poll without a timestamp submits if its number is a multiple of this. A submit costs tens of nanoseconds, so the
 /// share of one poll is below one, and a busy worker stays visible with everything switched off.
 const UNTIMED_POLLS: u64 = 64;
-
-/// The flags, as read once by a hook.
-#[derive(Clone, Copy)]
-pub(crate) struct Flags(u32);
-
-impl Flags {
-    /// Returns `true` if the start of a poll has more to do than to time every poll.
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-    #[inline(always)]
-    pub(crate) fn is_sampling(self) -> bool {
-        self.0 & (EVERY_LATENCY | RANDOM) != 0
-    }
-
-    /// Returns `true` during a measured poll.
-    #[inline(always)]
-    pub(crate) fn is_measured(self) -> bool {
-        self.0 & MEASURED != 0
-    }
-
-    /// Returns `true` if the end of a poll has more to do than to count an untimed poll.
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-    #[inline(always)]
-    pub(crate) fn asks_more(self) -> bool {
-        self.0 & (MEASURED | FULL | DETAILED) != 0
-    }
-
-    /// Returns `true` if the worker keeps details of the poll in progress.
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-    #[inline(always)]
-    pub(crate) fn keeps_details(self) -> bool {
-        self.0 & (DETAILED | POLLING) == DETAILED | POLLING
-    }
-
-    /// Returns `true` during a poll.
-    #[inline(always)]
-    pub(crate) fn is_polling(self) -> bool {
-        self.0 & POLLING != 0
-    }
-
-    /// Returns `true` if the batch requested a submit.
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-    #[inline(always)]
-    pub(crate) fn is_full(self) -> bool {
-        self.0 & FULL != 0
-    }
-}
 
 /// A worker's cells and its clock, borrowed for one hook.
 pub(crate) struct Hooks<'a, C: U64Cell, H, T> {

@@ -2,7 +2,8 @@
 //!
 //! Only a [`Worker`](crate::Worker) has these. A microcontroller's executor calls every hook.
 
-use super::{BUSY, CAN_REUSE, DETAILED, FULL, Hooks, POLLING, PollStart, RECENT, RecordValue, Recorded};
+use super::state::{BUSY, CAN_REUSE, DETAILED, FULL, POLLING, RECENT};
+use super::{Hooks, PollStart, RecordValue, Recorded};
 use crate::cell::{U32Cell, U64Cell};
 use crate::live::{LocationId, UNTIMED, WorkerState};
 use crate::time::{TimeSource, Timestamp};
