@@ -59,6 +59,10 @@ fn to_binary(snapshot: &Snapshot<HeapStorage>) -> Vec<u8> {
     postcard::to_slice(snapshot, &mut buffer).unwrap().to_vec()
 }
 
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "x86")),
+    ignore = "it depends on the size of a pointer alone, and takes long under an emulator"
+)]
 #[test]
 fn hostile_input_takes_200_times_its_length_and_128_mib_at_most() {
     let wide = HistogramConfig::h2(0, u64::MAX, 7).unwrap();
@@ -76,6 +80,10 @@ fn hostile_input_takes_200_times_its_length_and_128_mib_at_most() {
     }
 }
 
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "x86")),
+    ignore = "it depends on the size of a pointer alone, and takes long under an emulator"
+)]
 #[test]
 fn an_ordinary_snapshot_decodes_within_the_limits() {
     let snapshot = snapshot(2_000, HistogramConfig::DEFAULT);
@@ -83,6 +91,10 @@ fn an_ordinary_snapshot_decodes_within_the_limits() {
     assert!(json(&serde_json::to_vec(&snapshot).unwrap()));
 }
 
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "x86")),
+    ignore = "it depends on the size of a pointer alone, and takes long under an emulator"
+)]
 #[test]
 fn wide_histograms_decode_with_a_higher_limit() {
     use serde::de::DeserializeSeed;

