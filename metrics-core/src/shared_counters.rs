@@ -1,8 +1,9 @@
 //! The counters for code that runs on no worker.
 
+use crate::histogram::HistogramConfig;
 use crate::host_cells::Shared;
 use crate::live::LocationId;
-use crate::record::StallKind;
+use crate::record::{DURATION_LAYOUT, LagKind, StallKind};
 use crate::storage::Storage;
 use crate::sync::RECORDING;
 use crate::tasks::TaskEnd;
@@ -101,7 +102,14 @@ impl<S: Storage> SharedCounters<'_, S> {
     /// Returns `false` if another watchdog already counts them; the caller must not count them then. Fixed storage
     /// counts no stalls and returns `false`.
     pub fn begin_stall_watch(&self, kinds: &[StallKind]) -> bool {
-        S::host(&self.shared.host).is_some_and(|host| host.stalls.begin_watch(kinds))
+        let Some(host) = S::host(&self.shared.host).filter(|host| host.stalls.begin_watch(kinds)) else {
+            return false;
+        };
+        // A watchdog that is refused adds no durations.
+        for kind in kinds {
+            host.on_demand.measure(kind.durations(), DURATION_LAYOUT);
+        }
+        true
     }
 
     /// Ends the watch that [`begin_stall_watch`](Self::begin_stall_watch) started. The counts remain.
@@ -121,8 +129,24 @@ impl<S: Storage> SharedCounters<'_, S> {
     /// Records how long a stall lasted, which has been counted and is over.
     pub fn stall_ended(&self, kind: StallKind, lasted: Duration) {
         if let Some(host) = S::host(&self.shared.host) {
-            host.stalls
-                .record(kind, u64::try_from(lasted.as_nanos()).unwrap_or(u64::MAX));
+            host.on_demand.record(kind.durations(), nanos(lasted));
+        }
+    }
+
+    /// Adds the histogram of this lag to the metrics, with this layout. Call it when a probe starts; until then the histogram
+    /// is `None`. If it exists, its layout and its samples remain. Fixed storage and a registry without a clock keep none.
+    pub fn measure_lag(&self, kind: LagKind, layout: HistogramConfig) {
+        if let Some(host) = S::host(&self.shared.host)
+            && self.info.timed
+        {
+            host.on_demand.measure(kind.histogram(), layout);
+        }
+    }
+
+    /// Records a lag that a probe measured. It is not recorded before [`measure_lag`](Self::measure_lag) is called.
+    pub fn record_lag(&self, kind: LagKind, lag: Duration) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.on_demand.record(kind.histogram(), nanos(lag));
         }
     }
 
@@ -141,4 +165,8 @@ impl<S: Storage> SharedCounters<'_, S> {
             histogram.record(S::shared_buckets, config, nanos);
         }
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

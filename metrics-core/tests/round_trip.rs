@@ -16,9 +16,9 @@ use core::fmt;
 use core::fmt::Write as _;
 use core::time::Duration;
 use metrics_core::{
-    Builder, HeapStorage, HistogramConfig, HistogramReading, HistogramSnapshot, LocationId, Measurements,
-    MetricSet, PollStart, Probe, Registry, RuntimeMetrics, RuntimeNumber, Snapshot, SnapshotSeed, StallKind,
-    TaskEnd, Worker, WorkerNumber, WorkerSnapshot,
+    Builder, HeapStorage, HistogramConfig, HistogramReading, HistogramSnapshot, LagKind, LocationId,
+    Measurements, MetricSet, PollStart, Probe, Registry, RuntimeMetrics, RuntimeNumber, Snapshot,
+    SnapshotSeed, StallKind, TaskEnd, Worker, WorkerNumber, WorkerSnapshot,
 };
 use serde::de::DeserializeSeed;
 use std::sync::Arc;
@@ -109,7 +109,7 @@ fn values(snapshot: &Snapshot<HeapStorage>) -> String {
     let mut out = String::new();
     write!(
         out,
-        "{} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} ",
+        "{} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} ",
         snapshot.name(),
         snapshot.epoch(),
         snapshot.started_at(),
@@ -118,7 +118,9 @@ fn values(snapshot: &Snapshot<HeapStorage>) -> String {
         snapshot.tasks(),
         snapshot.blocking_queue_wait(),
         snapshot.poll_stall_duration(),
-        snapshot.no_progress_stall_duration()
+        snapshot.no_progress_stall_duration(),
+        snapshot.loop_lag(),
+        snapshot.wake_latency()
     )
     .unwrap();
     for &number in RuntimeNumber::ALL {
@@ -190,17 +192,25 @@ fn two_threads_on_one_worker_keep_their_busy_time() {
 }
 
 #[test]
-fn durations_of_stalls_keep_their_kind() {
+fn durations_of_stalls_and_lags_keep_their_kind() {
     let registry = registry();
     let metrics = RuntimeMetrics::with_probe(registry.clone(), Names);
     let shared = registry.shared();
     assert!(shared.begin_stall_watch(&[StallKind::Poll, StallKind::NoProgress]));
     shared.stall_ended(StallKind::Poll, Duration::from_millis(30));
     shared.stall_ended(StallKind::NoProgress, Duration::from_millis(50));
+    for (kind, precision, nanos) in [(LagKind::Loop, 1, 7), (LagKind::Wake, 3, 9)] {
+        shared.record_lag(kind, Duration::from_secs(1)); // Not measured yet.
+        shared.measure_lag(kind, HistogramConfig::h2(1, 1_000, precision).unwrap());
+        shared.measure_lag(kind, HistogramConfig::DEFAULT); // It has a layout.
+        shared.record_lag(kind, Duration::from_nanos(nanos));
+    }
     let snapshot = metrics.snapshot();
     let sum = |durations: Option<&HistogramSnapshot<Vec<u64>>>| durations.map(HistogramSnapshot::sum);
     assert_eq!(sum(snapshot.poll_stall_duration()), Some(30_000_000));
     assert_eq!(sum(snapshot.no_progress_stall_duration()), Some(50_000_000));
+    assert_eq!(sum(snapshot.loop_lag()), Some(7));
+    assert_eq!(sum(snapshot.wake_latency()), Some(9));
     check(&snapshot);
 }
 

@@ -13,7 +13,7 @@ mod clock;
 use clock::TestClock;
 use core::time::Duration;
 use metrics_core::{
-    Buckets32, Builder, HeapStorage, HistogramConfig, HistogramName, HistogramSnapshot, LocationId,
+    Buckets32, Builder, HeapStorage, HistogramConfig, HistogramName, HistogramSnapshot, LagKind, LocationId,
     MetricSet, PollStart, Registry, RuntimeMetrics, SNAPSHOT_SCHEMA, Snapshot, StallKind,
     StaticRegistryConfig, StaticStorage, TaskEnd, Worker, WorkerNumber,
 };
@@ -102,6 +102,9 @@ fn a_snapshot_and_an_interval_have_every_histogram() {
         .unwrap();
     let kinds = [StallKind::Poll, StallKind::NoProgress];
     assert!(registry.shared().begin_stall_watch(&kinds));
+    for kind in [LagKind::Loop, LagKind::Wake] {
+        registry.shared().measure_lag(kind, HistogramConfig::DEFAULT);
+    }
     let metrics = RuntimeMetrics::new(registry);
     let snapshot = metrics.snapshot();
     let interval = metrics.snapshot().since(&snapshot).unwrap();

@@ -63,6 +63,8 @@ fn a_number_without_a_probe_is_none() {
     assert!(snapshot.blocking_queue_wait().is_none());
     assert!(snapshot.poll_stall_duration().is_none());
     assert!(snapshot.no_progress_stall_duration().is_none());
+    assert!(snapshot.loop_lag().is_none());
+    assert!(snapshot.wake_latency().is_none());
 }
 
 #[test]

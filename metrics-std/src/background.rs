@@ -20,7 +20,7 @@ pub(crate) struct Threads {
     process: u32,
 }
 
-/// A thread holds it while it runs.
+/// A thread holds it while it runs, and so does a task.
 #[derive(Clone)]
 pub(crate) struct RunningThread {
     _ended: Sender<Infallible>,
@@ -77,7 +77,7 @@ impl Threads {
     }
 }
 
-/// The error of `shutdown`: the threads were still running after the timeout.
+/// The error of `shutdown`: a thread or a task was still running after the timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownTimeout {
@@ -89,8 +89,8 @@ impl fmt::Display for ShutdownTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the callback or request in progress was still running after {:?}: its thread ends when it returns; it must not wait for the \
-             thread that calls `shutdown`",
+            "a callback, request or task was still running after {:?}, and what was to be shut down ends when it returns; it must not wait \
+             for the thread that calls `shutdown`",
             self.timeout
         )
     }

@@ -60,7 +60,12 @@ const PLOTS = [
   {
     id: "lag", title: "Loop lag", kind: "lines", unit: "time", logarithmic: true,
     series: quantiles((sample) => sample.lag),
-    // Servers have no event loop.
+    // Absent until a probe runs.
+    optional: true,
+  },
+  {
+    id: "wake", title: "Wake latency", kind: "lines", unit: "time", logarithmic: true,
+    series: quantiles((sample) => sample.wake),
     optional: true,
   },
 ];

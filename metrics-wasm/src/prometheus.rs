@@ -39,7 +39,6 @@ fn event_loop_value<'a>(
     self_wakes: Option<u64>,
 ) -> Option<Value<'a>> {
     match metric {
-        "loop_lag" => Some(Value::Histogram(&event_loop?.loop_lag)),
         "long_task_time" => event_loop?.long_task_time.as_ref().map(Value::Histogram),
         "frame_delay" => event_loop?.frame_delay.as_ref().map(Value::Histogram),
         "loop_busy_duration_total" => {

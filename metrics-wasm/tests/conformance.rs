@@ -259,6 +259,8 @@ const NOBODY: &[&str] = &[
     "cpu_throttled_count",
     "poll_stall_duration",
     "no_progress_stall_duration",
+    "loop_lag",
+    "wake_latency",
 ];
 /// Metrics that are facts, and those that can't change if a panic aborts.
 const CONSTANT: &[&str] = &["num_workers", "started_at", "epoch", "panicked_tasks_count"];

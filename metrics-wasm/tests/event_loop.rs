@@ -7,7 +7,7 @@ use common::{is_node, next_turn, spin, until, yield_now};
 use core::cell::RefCell;
 use core::ops::Range;
 use core::time::Duration;
-use metrics_wasm::event_loop::{EventLoop, Stall, StallListener, StallSource, WatchError};
+use metrics_wasm::event_loop::{EventLoop, Histogram, Stall, StallListener, StallSource, WatchError};
 use metrics_wasm::metrics_core::TimeSource;
 use metrics_wasm::{Monitor, PerformanceClock, location};
 use std::rc::Rc;
@@ -48,9 +48,13 @@ impl Watched {
         Reports { heard, listener }
     }
 
+    fn lag(&self) -> Histogram {
+        self.monitor.snapshot().loop_lag().unwrap().clone()
+    }
+
     /// Waits until the timer of the watch has fired once more.
     async fn turned(&self) {
-        let probes = || self.event_loop.snapshot().unwrap().loop_lag.count();
+        let probes = || self.lag().count();
         let before = probes();
         until("the timer fires", || probes() > before).await;
     }
@@ -115,10 +119,7 @@ async fn a_block_outside_any_poll_is_reported_once() {
         "{stall:?}, heard at {heard_at}"
     );
     let snapshot = watched.event_loop.snapshot().unwrap();
-    until("the lag is a sample", || {
-        watched.event_loop.snapshot().unwrap().loop_lag.max() >= Some(180_000_000)
-    })
-    .await;
+    until("the lag is a sample", || watched.lag().max() >= Some(180_000_000)).await;
     if is_node() {
         let busy = snapshot.loop_busy_duration_total.expect("Node measures it");
         assert!(busy >= Duration::from_millis(150), "{snapshot:?}");
@@ -254,7 +255,7 @@ async fn latency_counts_from_rusts_wake_and_a_late_timer_is_lag() {
     watched.turned().await;
     watched.turned().await;
     watched.monitor.spawn_local(yield_now());
-    let lag = watched.event_loop.snapshot().unwrap().loop_lag.max();
+    let lag = watched.lag().max();
     assert!(lag >= Some(150_000_000), "the timer was held up: {lag:?}");
     let snapshot = watched.monitor.snapshot();
     let latency = snapshot.total().schedule_latency().unwrap().histogram().max();

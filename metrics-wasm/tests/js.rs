@@ -54,7 +54,7 @@ async fn a_snapshot_is_a_plain_object_with_the_schema_of_servers() {
         get(&snapshot, "workers.0.state").as_string().as_deref(),
         Some("parked")
     );
-    assert!(get(&snapshot, "event_loop.loop_lag.config").is_object());
+    assert!(get(&snapshot, "loop_lag.config").is_object());
 
     let keys = Object::keys(snapshot.unchecked_ref::<Object>())
         .join(",")

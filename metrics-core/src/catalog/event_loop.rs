@@ -19,8 +19,6 @@ macro_rules! table {
 }
 
 table! {
-    Histogram Nanoseconds loop_lag "async_runtime_loop_lag_seconds":
-        "How late a timer of the event loop fired: the time that a task which was ready had to wait.";
     Histogram Nanoseconds long_task_time "async_runtime_long_task_duration_seconds":
         "Duration of the event loop's tasks that took over 50 ms; absent where the host does not report them.";
     Counter Nanoseconds loop_busy_duration_total "async_runtime_loop_busy_seconds_total":

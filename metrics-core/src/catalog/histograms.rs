@@ -52,4 +52,10 @@ table! {
     /// Duration of stalls without progress, once they are over; absent if they can't be detected.
     Runtime no_progress_stall_duration NoProgressStallDuration "async_runtime_no_progress_stall_duration_seconds"
         "New.";
+    /// How late a timer of the runtime fired: the time that a task which was ready had to wait; absent until a probe runs.
+    Runtime loop_lag LoopLag "async_runtime_loop_lag_seconds"
+        "New.";
+    /// Time from a wake by another thread to the poll of the woken task; absent until a probe runs.
+    Runtime wake_latency WakeLatency "async_runtime_wake_latency_seconds"
+        "New.";
 }

@@ -9,7 +9,7 @@ use crate::catalog::{MetricSet, WorkerNumber};
 use crate::counters::MEAN_FRACTION;
 use crate::histogram::{HistogramConfig, HistogramSnapshot};
 use crate::probe::Probe;
-use crate::record::DURATION_LAYOUT;
+use crate::record::ON_DEMAND;
 use crate::registry::Registry;
 use crate::slot::{EXTERNAL, read_with_retries};
 use crate::snapshot::{HistogramReading, Snapshot, WorkerSnapshot};
@@ -18,7 +18,6 @@ use crate::storage::sealed::Sealed;
 use crate::switches::Sampling;
 use crate::sync::RECORDING;
 use crate::time::TimeSource;
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::mem::{swap, take};
@@ -46,7 +45,7 @@ pub(crate) struct Cache {
     /// The total's histograms, while some worker is missing from them.
     withheld: [Option<HistogramReading<HeapStorage>>; 2],
     blocking_queue_wait: Option<HistogramSnapshot<Vec<u64>>>,
-    stall_duration: Option<HistogramSnapshot<Vec<u64>>>,
+    on_demand: [Option<HistogramSnapshot<Vec<u64>>>; ON_DEMAND.len()],
     is_new: bool,
 }
 
@@ -67,7 +66,7 @@ impl Cache {
             missing: 0,
             withheld: [None, None],
             blocking_queue_wait: None,
-            stall_duration: None,
+            on_demand: [const { None }; ON_DEMAND.len()],
             is_new: true,
         }
     }
@@ -283,11 +282,12 @@ impl Cache {
                 probe,
             );
         }
-        for (list, cells) in to.stall_durations.iter_mut().zip(host.stalls.durations()) {
-            if let Some(cells) = cells {
-                let read = |buckets: &mut [u64]| cells.try_read(Box::as_ref, &DURATION_LAYOUT, buckets);
+        let lists = to.on_demand.iter_mut().zip(&mut self.on_demand);
+        for (name, (list, scratch)) in ON_DEMAND.into_iter().zip(lists) {
+            if let Some(histogram) = host.on_demand.get(name) {
+                let read = |buckets: &mut [u64]| histogram.try_read(buckets);
                 let mut last = list.pop();
-                read_shared(&mut last, &mut self.stall_duration, &DURATION_LAYOUT, read, probe);
+                read_shared(&mut last, scratch, &histogram.layout, read, probe);
                 list.extend(last);
             }
         }

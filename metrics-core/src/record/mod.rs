@@ -5,6 +5,7 @@ mod batch;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod buckets;
 mod hooks;
+mod on_demand;
 mod poll;
 mod sampling;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -22,13 +23,13 @@ pub(crate) use hooks::HooksState;
 #[cfg(metrics_core_bench)]
 pub(crate) use hooks::RecordValue;
 pub(crate) use hooks::{Hooks, NEVER};
+pub use on_demand::LagKind;
+pub(crate) use on_demand::{ON_DEMAND, OnDemandCells, position};
 pub use poll::{PollStart, Recorded};
 pub(crate) use sampling::seed as sampling_seed;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use segments::{CHUNK, Segments};
 pub(crate) use shared_histogram::SharedHistogram;
 pub(crate) use slot_histogram::{BucketCells, SlotHistogram};
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub(crate) use stalls::DURATION_LAYOUT;
-pub(crate) use stalls::StallCells;
 pub use stalls::StallKind;
+pub(crate) use stalls::{DURATION_LAYOUT, StallCells};

@@ -1,14 +1,8 @@
-//! The number and the durations of the stalls of each kind that a runtime's watchdog has found.
+//! The number of the stalls of each kind that a runtime's watchdog has found.
 
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-use super::shared_histogram::SharedHistogram;
+use crate::catalog::HistogramName;
 use crate::cell::{SharedCounter, SharedU32};
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-use crate::{cell::SharedSum, histogram::HistogramConfig, sync::RECORDING};
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-use alloc::boxed::Box;
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-use once_cell::race::OnceBox;
+use crate::histogram::HistogramConfig;
 
 /// The way in which a stall was detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,10 +16,18 @@ pub enum StallKind {
 }
 
 impl StallKind {
-    pub(crate) const COUNT: usize = 2;
+    const COUNT: usize = 2;
 
     const fn bit(self) -> u32 {
         1 << self as u32
+    }
+
+    /// The histogram of the durations of this kind.
+    pub(crate) const fn durations(self) -> HistogramName {
+        match self {
+            Self::Poll => HistogramName::PollStallDuration,
+            Self::NoProgress => HistogramName::NoProgressStallDuration,
+        }
     }
 }
 
@@ -35,16 +37,9 @@ pub(crate) struct StallCells {
     /// One bit for each kind that a watchdog has ever counted, and [`WATCHED`].
     watch: SharedU32,
     counts: [SharedCounter; StallKind::COUNT],
-    /// Allocated for the kinds that a watchdog has ever counted.
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-    durations: [OnceBox<SharedHistogram<Buckets>>; StallKind::COUNT],
 }
 
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-type Buckets = Box<[SharedSum]>;
-
 /// The layout of the durations: from 1 ms, below which no watchdog scans, to an hour.
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) const DURATION_LAYOUT: HistogramConfig = match HistogramConfig::h2(1_000_000, 3_600_000_000_000, 2)
 {
     Ok(layout) => layout,
@@ -61,7 +56,6 @@ impl StallCells {
             Self {
                 watch: SharedU32::new(0),
                 counts: [SharedCounter::new(), SharedCounter::new()],
-                durations: [OnceBox::new(), OnceBox::new()],
             }
         }
     }
@@ -74,8 +68,6 @@ impl StallCells {
                 return false;
             }
             if self.watch.claim(before, before | bits) {
-                // Not before: a watchdog that is refused adds no durations.
-                self.allocate(kinds);
                 return true;
             }
         }
@@ -97,34 +89,4 @@ impl StallCells {
             .then(|| self.counts[kind as usize].load_acquire())
             .flatten()
     }
-}
-
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-impl StallCells {
-    fn allocate(&self, kinds: &[StallKind]) {
-        for &kind in kinds.iter().filter(|_| RECORDING) {
-            let buckets = || (0..DURATION_LAYOUT.num_buckets()).map(|_| SharedSum::new(0));
-            self.durations[kind as usize].get_or_init(|| Box::new(SharedHistogram::new(buckets().collect())));
-        }
-    }
-
-    pub(crate) fn record(&self, kind: StallKind, nanos: u64) {
-        if let Some(durations) = self.durations[kind as usize].get() {
-            durations.record(Box::as_ref, &DURATION_LAYOUT, nanos);
-        }
-    }
-
-    /// Returns the durations of each kind, `None` unless a watchdog has counted this kind.
-    pub(crate) fn durations(&self) -> [Option<&SharedHistogram<Buckets>>; StallKind::COUNT] {
-        self.durations.each_ref().map(OnceBox::get)
-    }
-}
-
-/// Only storage on the heap counts stalls.
-#[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
-#[allow(clippy::unused_self)]
-impl StallCells {
-    fn allocate(&self, _: &[StallKind]) {}
-
-    pub(crate) fn record(&self, _: StallKind, _: u64) {}
 }

@@ -7,7 +7,7 @@ use super::wire::{FIELDS, SNAPSHOT_SCHEMA, WorkerCount};
 use super::{Snapshot, WorkerSnapshot};
 use crate::catalog::RuntimeNumber;
 use crate::histogram::HistogramSnapshot;
-use crate::record::StallKind;
+use crate::record::ON_DEMAND;
 use crate::serde_storage::text;
 use crate::serde_u64::U64;
 use crate::slot::EXTERNAL;
@@ -183,19 +183,22 @@ impl<S: Storage> Decoder<S> {
         }
     }
 
-    fn stall_duration<'de, N: NextValue<'de>>(
-        &mut self,
-        kind: StallKind,
-        next: &mut N,
-    ) -> Result<(), N::Error> {
+    /// Decodes the histogram of this name in [`ON_DEMAND`], or returns `false` if there is none.
+    fn on_demand<'de, N: NextValue<'de>>(&mut self, field: &str, next: &mut N) -> Result<bool, N::Error> {
+        let Some(list) = ON_DEMAND
+            .iter()
+            .zip(&mut self.snapshot.on_demand)
+            .find_map(|(name, list)| (name.name() == field).then_some(list))
+        else {
+            return Ok(false);
+        };
         if let Some(histogram) = next.next::<Option<HistogramSnapshot<S::Counts>>>()? {
             self.budget.spend_on_histogram(&histogram)?;
-            let list = &mut self.snapshot.stall_durations[kind as usize];
             list.clear();
             // Fixed storage keeps none.
             let _ = list.try_push(histogram);
         }
-        Ok(())
+        Ok(true)
     }
 
     fn field<'de, N: NextValue<'de>>(&mut self, field: &str, next: &mut N) -> Result<(), N::Error> {
@@ -217,8 +220,6 @@ impl<S: Storage> Decoder<S> {
                     self.budget.spend_on_histogram(histogram)?;
                 }
             }
-            "poll_stall_duration" => self.stall_duration(StallKind::Poll, next)?,
-            "no_progress_stall_duration" => self.stall_duration(StallKind::NoProgress, next)?,
             "total" => {
                 snapshot.total = next.next()?;
                 self.budget.spend_on_measurements(&snapshot.total)?;
@@ -243,6 +244,7 @@ impl<S: Storage> Decoder<S> {
             }
             _ => match RuntimeNumber::ALL.iter().find(|number| number.name() == field) {
                 Some(&known) => snapshot.runtime.set(known, number(next)?),
+                None if self.on_demand(field, next)? => {}
                 None => {
                     next.next::<IgnoredAny>()?;
                 }

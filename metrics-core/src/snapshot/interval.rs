@@ -2,10 +2,10 @@
 
 use super::measurements::{HistogramReading, getter};
 use super::{Measurements, Snapshot, WorkerSnapshot};
-use crate::catalog::{MetricSet, WorkerNumber, in_unit, with_worker_numbers};
+use crate::catalog::{HistogramName, MetricSet, WorkerNumber, in_unit, with_worker_numbers};
 use crate::counters::WORKER_NUMBERS;
 use crate::histogram::{HistogramInterval, HistogramSnapshot};
-use crate::record::StallKind;
+use crate::record::{ON_DEMAND, position};
 use crate::storage::{Rows, Storage};
 use crate::tasks::TaskCounts;
 use core::fmt;
@@ -88,7 +88,8 @@ pub struct Interval<S: Storage> {
     workers: S::Rows<WorkerInterval<S>>,
     tasks: Option<TaskCounts>,
     blocking_queue_wait: Option<HistogramInterval<S::Counts>>,
-    stall_durations: [S::External<HistogramInterval<S::Counts>>; StallKind::COUNT],
+    /// At most one of each name, as in a snapshot.
+    on_demand: [S::External<HistogramInterval<S::Counts>>; ON_DEMAND.len()],
 }
 
 /// The change on one worker, or on all workers together.
@@ -167,12 +168,11 @@ impl<S: Storage> Snapshot<S> {
             workers: self.num_workers.max(workers.as_slice().len()),
             ..WorkerInterval::between(earlier.map(Snapshot::total), &self.total, wall, error)
         };
-        let mut stall_durations = [S::External::EMPTY, S::External::EMPTY];
-        for kind in [StallKind::Poll, StallKind::NoProgress] {
-            let change = self.change(earlier, |snapshot| snapshot.stall_duration(kind));
-            if let Some(change) = change {
+        let mut on_demand = [const { S::External::EMPTY }; ON_DEMAND.len()];
+        for (list, name) in on_demand.iter_mut().zip(ON_DEMAND) {
+            if let Some(change) = self.change(earlier, |snapshot| snapshot.on_demand(name)) {
                 // A snapshot that has a histogram has space for it.
-                let _ = stall_durations[kind as usize].try_push(change);
+                let _ = list.try_push(change);
             }
         }
         Interval {
@@ -184,7 +184,7 @@ impl<S: Storage> Snapshot<S> {
                 Some(earlier) => tasks_between(&earlier.tasks?, &now),
             }),
             blocking_queue_wait: self.change(earlier, Self::blocking_queue_wait),
-            stall_durations,
+            on_demand,
         }
     }
 
@@ -390,13 +390,25 @@ impl<S: Storage> Interval<S> {
 
     /// Returns the histogram of the durations of polls that were stalls and ended in the interval.
     pub fn poll_stall_duration(&self) -> Option<&HistogramInterval<S::Counts>> {
-        self.stall_durations[StallKind::Poll as usize].as_slice().first()
+        self.on_demand(HistogramName::PollStallDuration)
     }
 
     /// Returns the histogram of the durations of stalls without progress that ended in the interval.
     pub fn no_progress_stall_duration(&self) -> Option<&HistogramInterval<S::Counts>> {
-        self.stall_durations[StallKind::NoProgress as usize]
-            .as_slice()
-            .first()
+        self.on_demand(HistogramName::NoProgressStallDuration)
+    }
+
+    /// Returns the histogram of how late a timer of the runtime fired in the interval.
+    pub fn loop_lag(&self) -> Option<&HistogramInterval<S::Counts>> {
+        self.on_demand(HistogramName::LoopLag)
+    }
+
+    /// Returns the histogram of the time from a wake by another thread to the poll of the woken task, in the interval.
+    pub fn wake_latency(&self) -> Option<&HistogramInterval<S::Counts>> {
+        self.on_demand(HistogramName::WakeLatency)
+    }
+
+    pub(super) fn on_demand(&self, name: HistogramName) -> Option<&HistogramInterval<S::Counts>> {
+        self.on_demand.get(position(name)?)?.as_slice().first()
     }
 }

@@ -25,9 +25,9 @@ pub use visit::{Sample, SampleValue, WorkerLabel};
 pub use wire::SNAPSHOT_SCHEMA;
 pub use worker_snapshot::{Staleness, WorkerSnapshot};
 
-use crate::catalog::{RuntimeNumber, RuntimeNumbers, in_unit, with_runtime_numbers};
+use crate::catalog::{HistogramName, RuntimeNumber, RuntimeNumbers, in_unit, with_runtime_numbers};
 use crate::histogram::HistogramSnapshot;
-use crate::record::StallKind;
+use crate::record::{ON_DEMAND, position};
 use crate::storage::{Rows, Storage, Text};
 use crate::tasks::TaskCounts;
 use core::time::Duration;
@@ -68,8 +68,8 @@ pub struct Snapshot<S: Storage> {
     pub(crate) tasks: Option<TaskCounts>,
     pub(crate) runtime: RuntimeNumbers,
     pub(crate) blocking_queue_wait: Option<HistogramSnapshot<S::Counts>>,
-    /// At most one of each kind. Only storage on the heap has any.
-    pub(crate) stall_durations: [S::External<HistogramSnapshot<S::Counts>>; StallKind::COUNT],
+    /// At most one of each name. Only storage on the heap has any.
+    pub(crate) on_demand: [S::External<HistogramSnapshot<S::Counts>>; ON_DEMAND.len()],
     pub(crate) total: Measurements<S>,
     /// Sorted by index.
     pub(crate) workers: S::Rows<WorkerSnapshot<S>>,
@@ -90,7 +90,7 @@ impl<S: Storage> Snapshot<S> {
         tasks: None,
         runtime: RuntimeNumbers::NONE,
         blocking_queue_wait: None,
-        stall_durations: [S::External::EMPTY, S::External::EMPTY],
+        on_demand: [const { S::External::EMPTY }; ON_DEMAND.len()],
         total: Measurements::NONE,
         workers: S::Rows::EMPTY,
         external: S::External::EMPTY,
@@ -109,7 +109,7 @@ impl<S: Storage> Clone for Snapshot<S> {
         Self {
             name: self.name.clone(),
             blocking_queue_wait: self.blocking_queue_wait.clone(),
-            stall_durations: self.stall_durations.clone(),
+            on_demand: self.on_demand.clone(),
             total: self.total.clone(),
             workers: self.workers.clone(),
             external: self.external.clone(),
@@ -203,17 +203,29 @@ impl<S: Storage> Snapshot<S> {
     /// Returns the histogram of the durations of polls that were stalls and are over, in nanoseconds. `None` unless a
     /// watchdog watches or has watched.
     pub fn poll_stall_duration(&self) -> Option<&HistogramSnapshot<S::Counts>> {
-        self.stall_duration(StallKind::Poll)
+        self.on_demand(HistogramName::PollStallDuration)
     }
 
     /// Returns the histogram of the durations of stalls without progress that are over, in nanoseconds. `None` unless a
     /// watchdog watches or has watched for them.
     pub fn no_progress_stall_duration(&self) -> Option<&HistogramSnapshot<S::Counts>> {
-        self.stall_duration(StallKind::NoProgress)
+        self.on_demand(HistogramName::NoProgressStallDuration)
     }
 
-    pub(crate) fn stall_duration(&self, kind: StallKind) -> Option<&HistogramSnapshot<S::Counts>> {
-        self.stall_durations[kind as usize].as_slice().first()
+    /// Returns the histogram of how late a timer of the runtime fired, in nanoseconds. `None` until a probe runs; when it ends,
+    /// the histogram remains.
+    pub fn loop_lag(&self) -> Option<&HistogramSnapshot<S::Counts>> {
+        self.on_demand(HistogramName::LoopLag)
+    }
+
+    /// Returns the histogram of the time from a wake by another thread to the poll of the woken task, in nanoseconds. `None`
+    /// until a probe runs; when it ends, the histogram remains.
+    pub fn wake_latency(&self) -> Option<&HistogramSnapshot<S::Counts>> {
+        self.on_demand(HistogramName::WakeLatency)
+    }
+
+    pub(crate) fn on_demand(&self, name: HistogramName) -> Option<&HistogramSnapshot<S::Counts>> {
+        self.on_demand.get(position(name)?)?.as_slice().first()
     }
 }
 

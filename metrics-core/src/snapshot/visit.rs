@@ -144,6 +144,8 @@ impl<S: Storage> Snapshot<S> {
             HistogramName::BlockingQueueWait => self.blocking_queue_wait(),
             HistogramName::PollStallDuration => self.poll_stall_duration(),
             HistogramName::NoProgressStallDuration => self.no_progress_stall_duration(),
+            HistogramName::LoopLag => self.loop_lag(),
+            HistogramName::WakeLatency => self.wake_latency(),
             HistogramName::PollTime | HistogramName::ScheduleLatency => {
                 emit(metric, None, histogram(self.total(), name), visit);
                 self.each_worker(|label, worker| {
@@ -220,7 +222,9 @@ fn histogram<S: Storage>(
         HistogramName::ScheduleLatency => measurements.schedule_latency(),
         HistogramName::BlockingQueueWait
         | HistogramName::PollStallDuration
-        | HistogramName::NoProgressStallDuration => None,
+        | HistogramName::NoProgressStallDuration
+        | HistogramName::LoopLag
+        | HistogramName::WakeLatency => None,
     };
     Some(SampleValue::Histogram(reading?.histogram()))
 }

@@ -9,6 +9,7 @@ use super::{Interval, Snapshot, WorkerInterval, WorkerSinceError};
 use crate::catalog::{RuntimeNumber, WorkerNumber, with_runtime_numbers, with_worker_numbers};
 use crate::histogram::HistogramInterval;
 use crate::live::LocationId;
+use crate::record::ON_DEMAND;
 use crate::serde_u64::{self, U64};
 use crate::storage::Storage;
 use crate::tasks::TaskCounts;
@@ -35,6 +36,8 @@ macro_rules! fields {
             "blocking_queue_wait",
             "poll_stall_duration",
             "no_progress_stall_duration",
+            "loop_lag",
+            "wake_latency",
             "total",
             "workers",
             "external",
@@ -58,8 +61,9 @@ impl<S: Storage> Serialize for Snapshot<S> {
             out.serialize_field(number.name(), &self.runtime.get(number).map(U64))?;
         }
         out.serialize_field("blocking_queue_wait", &self.blocking_queue_wait)?;
-        out.serialize_field("poll_stall_duration", &self.poll_stall_duration())?;
-        out.serialize_field("no_progress_stall_duration", &self.no_progress_stall_duration())?;
+        for name in ON_DEMAND {
+            out.serialize_field(name.name(), &self.on_demand(name))?;
+        }
         out.serialize_field("total", &self.total)?;
         out.serialize_field("workers", self.workers())?;
         out.serialize_field("external", &self.external())?;
@@ -164,6 +168,8 @@ struct IntervalFields<'a, S: Storage> {
     blocking_queue_wait: Option<&'a HistogramInterval<S::Counts>>,
     poll_stall_duration: Option<&'a HistogramInterval<S::Counts>>,
     no_progress_stall_duration: Option<&'a HistogramInterval<S::Counts>>,
+    loop_lag: Option<&'a HistogramInterval<S::Counts>>,
+    wake_latency: Option<&'a HistogramInterval<S::Counts>>,
     total: &'a WorkerInterval<S>,
     workers: &'a [WorkerInterval<S>],
 }
@@ -207,6 +213,8 @@ impl<S: Storage> Serialize for Interval<S> {
             blocking_queue_wait: self.blocking_queue_wait(),
             poll_stall_duration: self.poll_stall_duration(),
             no_progress_stall_duration: self.no_progress_stall_duration(),
+            loop_lag: self.loop_lag(),
+            wake_latency: self.wake_latency(),
             total: self.total(),
             workers: self.workers(),
         }

@@ -32,6 +32,8 @@ pub(super) struct TokioLeases {
     is_local: bool,
     /// Number of running threads of the runtime: workers and the blocking pool.
     threads: AtomicU64,
+    /// Number of lag probes of the runtime, each with a task that Tokio counts.
+    probes: AtomicU64,
     /// [`HAND_OVER`] in ticks.
     hand_over_ticks: u64,
 }
@@ -113,6 +115,7 @@ impl TokioLeases {
             hooks,
             is_local,
             threads: AtomicU64::new(0),
+            probes: AtomicU64::new(0),
             hand_over_ticks: registry.scale().ticks_of(HAND_OVER),
         }
     }
@@ -135,6 +138,20 @@ impl TokioLeases {
 
     pub(super) fn is_of_id(&self, runtime: Id) -> bool {
         self.info.get().is_some_and(|info| info.id == runtime)
+    }
+
+    pub(super) fn probe_started(&self) {
+        // Ordering: relaxed, here and below: no other data depends on the count.
+        self.probes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn probe_ended(&self) {
+        self.probes.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Returns the number of lag probes of the runtime.
+    pub(super) fn probes(&self) -> u64 {
+        self.probes.load(Ordering::Relaxed)
     }
 
     pub(super) fn hooks(&self) -> Hooks {

@@ -28,6 +28,7 @@
 //! | covered tasks | wrappers | wrappers | under `build`: all alive tasks |
 //! | root polls, the root future in the live record and in stalls | [`MeasuredRuntime::block_on`], [`Measured::root`](crate::Measured::root) | the same | |
 //! | wait in the blocking queue | wrappers | wrappers | |
+//! | loop lag, wake latency | [`watch_loop_lag`], [`watch_wake_latency`] | the same | |
 //! | alive tasks, global queue depth, number of workers | Tokio | Tokio | |
 //! | park counts, parked workers | Tokio | Tokio | |
 //! | parked state of a worker | hooks | Tokio | |
@@ -52,6 +53,17 @@
 //! client unless its executor is the [`Spawner`], and axum for an upgraded connection (see `metrics_std::axum`). Such tasks are
 //! included in the number of alive tasks and in the busy time of the workers. To measure a future that a library spawns, wrap it with
 //! [`Spawner::measure`].
+//!
+//! # Lag probes
+//!
+//! [`watch_loop_lag`] and [`watch_wake_latency`] measure delays whatever causes them, also on a runtime whose tasks are not measured. They
+//! are off unless called. Run the first alone to see what users feel: the wakes of the second make an idle worker look for expired timers,
+//! which hides a worker that blocks while it should fire them.
+//!
+//! Their tasks are not counted as tasks and polls, but they wake workers. On an idle runtime of two workers, 10 samples per second caused
+//! 26 parks and 0.7 ms of busy time per second with the first, and 18 parks and 0.8 ms with the second (unoptimised build, on two cores that
+//! other programs used too). Under Tokio's paused clock, the lag of timers is that of this clock. A current-thread runtime is late
+//! while no thread drives it.
 //!
 //! # What is not promised
 //!
@@ -94,9 +106,12 @@ mod callbacks;
 mod hyper;
 mod installed;
 mod join_set;
+mod lag;
+mod lag_signal;
 mod leases;
 mod measured_runtime;
 mod numbers;
+mod own_tasks;
 mod probe;
 mod sentinel;
 mod spawn;
@@ -110,6 +125,7 @@ pub use self::adapter::TokioAdapter;
 pub use self::attach::{attach, attach_current};
 pub use self::attach_error::AttachError;
 pub use self::join_set::JoinSet;
+pub use self::lag::{DEFAULT_LAG_PERIOD, LagProbe, watch_loop_lag, watch_wake_latency};
 pub use self::measured_runtime::MeasuredRuntime;
 pub use self::spawn::{spawn, spawn_blocking, spawn_local};
 pub use self::spawner::Spawner;

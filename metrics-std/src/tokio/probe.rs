@@ -106,7 +106,8 @@ impl Probe for TokioProbe {
         Some(match number {
             RuntimeNumber::NumAliveTasks | RuntimeNumber::CoveredTasks => {
                 // Ordering: relaxed: no other data depends on the number.
-                value + self.target.local_tasks.load(Ordering::Relaxed) as u64
+                let local_tasks = self.target.local_tasks.load(Ordering::Relaxed) as u64;
+                (value + local_tasks).saturating_sub(self.leases.probes())
             }
             _ => value,
         })

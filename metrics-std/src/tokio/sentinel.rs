@@ -12,7 +12,7 @@ use metrics_core::{RuntimeNumber, RuntimeNumbers, WorkerNumber};
 use portable_atomic::{AtomicBool, Ordering};
 use tokio::runtime::{Handle, Id, RuntimeFlavor, RuntimeMetrics};
 
-use super::{by_id, numbers};
+use super::{by_id, numbers, own_tasks};
 
 /// Tokio's metrics of a runtime, while it runs and afterwards. The sentinel task is not counted.
 pub(super) struct Watched {
@@ -48,7 +48,7 @@ impl Watched {
 
     /// Spawns the sentinel. If the runtime has already shut down, this stores the last values.
     pub(super) fn watch(self: &Arc<Self>, runtime: &Handle) {
-        spawn(runtime, Sentinel(Arc::clone(self)));
+        own_tasks::spawn(runtime, Sentinel(Arc::clone(self)));
     }
 
     /// Reads the state under the lock, so that the runtime can't end meanwhile.
@@ -162,32 +162,4 @@ impl Drop for Sentinel {
     fn drop(&mut self) {
         self.0.end();
     }
-}
-
-#[cfg(not(tokio_unstable))]
-fn spawn(runtime: &Handle, sentinel: Sentinel) {
-    drop(runtime.spawn(sentinel));
-}
-
-/// The spawn location of every sentinel. The task hooks identify sentinels by it.
-#[cfg(tokio_unstable)]
-static LOCATION: std::sync::OnceLock<&'static core::panic::Location<'static>> = std::sync::OnceLock::new();
-
-#[cfg(tokio_unstable)]
-fn spawn(runtime: &Handle, sentinel: Sentinel) {
-    #[track_caller]
-    fn spawn_here(runtime: &Handle, sentinel: Sentinel) {
-        let here = core::panic::Location::caller();
-        LOCATION.get_or_init(|| here);
-        drop(runtime.spawn(sentinel));
-    }
-    spawn_here(runtime, sentinel);
-}
-
-/// Returns whether a task is a sentinel. The user's callbacks are not called for it.
-#[cfg(tokio_unstable)]
-pub(super) fn is_sentinel(meta: &tokio::runtime::TaskMeta<'_>) -> bool {
-    LOCATION
-        .get()
-        .is_some_and(|location| **location == *meta.spawned_at())
 }

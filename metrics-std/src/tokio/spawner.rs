@@ -356,6 +356,10 @@ impl Spawner {
         Measured::counted(&self.target, future, self.location(Location::caller()))
     }
 
+    pub(super) fn target(&self) -> &Arc<RecordingTarget> {
+        &self.target
+    }
+
     /// Returns the handle of the runtime on which this spawner spawns.
     pub fn handle(&self) -> &Handle {
         &self.runtime

@@ -6,7 +6,7 @@ use metrics_core::{PollStart, TimeSource, Timestamp};
 use tokio::runtime::TaskMeta;
 
 use super::installed::Installed;
-use super::sentinel::is_sentinel;
+use super::own_tasks::is_own;
 use crate::location;
 use crate::record::runtime_leases::PolledBy;
 use crate::record::target::RecordingTarget;
@@ -92,7 +92,7 @@ impl TaskCallbacks {
 }
 
 fn call(callbacks: &[TaskCallback], meta: &TaskMeta<'_>) {
-    if is_sentinel(meta) {
+    if is_own(meta) {
         return;
     }
     for callback in callbacks {

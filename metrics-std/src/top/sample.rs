@@ -139,7 +139,7 @@ fn histograms(now: &Snapshot, interval: &Interval<crate::HeapStorage>) -> Vec<Hi
             quantiles(|q| all.quantile(q), all.max())
         }),
     };
-    vec![
+    let mut rows = vec![
         row(
             "poll time",
             last.poll_time(),
@@ -155,7 +155,14 @@ fn histograms(now: &Snapshot, interval: &Interval<crate::HeapStorage>) -> Vec<Hi
             interval.poll_stall_duration(),
             now.poll_stall_duration(),
         ),
-    ]
+    ];
+    // Most runtimes have no probe.
+    let probes = [
+        row("loop lag", interval.loop_lag(), now.loop_lag()),
+        row("wake latency", interval.wake_latency(), now.wake_latency()),
+    ];
+    rows.extend(probes.into_iter().filter(|row| row.since_start.max.is_some()));
+    rows
 }
 
 fn quantiles(quantile: impl Fn(f64) -> Option<Quantile>, max: Option<u64>) -> Quantiles {

@@ -45,6 +45,12 @@ fn has_value(fixture: &Fixture, source: MetricSource) -> bool {
         MetricSource::Histogram(HistogramName::NoProgressStallDuration) => snapshot
             .no_progress_stall_duration()
             .is_some_and(|durations| durations.count() > 0),
+        MetricSource::Histogram(HistogramName::LoopLag) => {
+            snapshot.loop_lag().is_some_and(|lag| lag.count() > 0)
+        }
+        MetricSource::Histogram(HistogramName::WakeLatency) => {
+            snapshot.wake_latency().is_some_and(|latency| latency.count() > 0)
+        }
         MetricSource::Fact(fact) => match fact {
             InfoMetric::State => worker.state() == Some(WorkerState::Polling),
             InfoMetric::Since => worker.state_for().is_some(),
@@ -181,6 +187,8 @@ fn the_exported_names_are_these() {
             "async_runtime_blocking_queue_wait_seconds",
             "async_runtime_poll_stall_duration_seconds",
             "async_runtime_no_progress_stall_duration_seconds",
+            "async_runtime_loop_lag_seconds",
+            "async_runtime_wake_latency_seconds",
             "async_runtime_workers",
             "async_runtime_start_time_seconds",
         ]

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 use metrics_core::{
-    Builder, HeapStorage, HistogramConfig, LocationId, MetricSet, Probe, Registry, RuntimeMetrics,
+    Builder, HeapStorage, HistogramConfig, LagKind, LocationId, MetricSet, Probe, Registry, RuntimeMetrics,
     RuntimeNumber, StallKind, TaskEnd, Worker, WorkerNumber,
 };
 use metrics_mock::{ManualClock, MockRuntime, TaskId};
@@ -135,6 +135,10 @@ impl Fixture {
         for kind in kinds {
             shared.stalled(kind);
             shared.stall_ended(kind, Duration::from_millis(70));
+        }
+        for kind in [LagKind::Loop, LagKind::Wake] {
+            shared.measure_lag(kind, HistogramConfig::DEFAULT);
+            shared.record_lag(kind, Duration::from_millis(3));
         }
         runtime.block(Duration::from_millis(1));
         runtime.worker(0).park();

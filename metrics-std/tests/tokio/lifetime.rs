@@ -1,7 +1,7 @@
 //! Nothing keeps a runtime alive, and its numbers outlive it.
 
 use super::{current_thread, multi_thread, until, yields};
-use metrics_std::tokio::{MeasuredRuntime, TokioAdapter};
+use metrics_std::tokio::{MeasuredRuntime, TokioAdapter, watch_loop_lag, watch_wake_latency};
 use std::sync::Arc;
 use tokio::runtime::Builder;
 
@@ -90,6 +90,7 @@ fn readers_of_runtimes_that_have_shut_down_keep_no_descriptor() {
     }
     let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
     let list = metrics_std::Runtimes::new();
+    let mut probes = Vec::new();
     let before = descriptors();
     for n in 0..20 {
         let name = format!("job-{n}");
@@ -105,6 +106,9 @@ fn readers_of_runtimes_that_have_shut_down_keep_no_descriptor() {
             spawner,
         } = adapter.build(builder.enable_all()).unwrap();
         list.add(&metrics).unwrap();
+        let minute = core::time::Duration::from_secs(60);
+        probes.push(watch_loop_lag(&spawner, minute));
+        probes.push(watch_wake_latency(&spawner, minute).unwrap());
         // Some are never driven, and some shut down in the background.
         if n % 4 < 2 {
             runtime.block_on(spawner.spawn(async {})).unwrap();

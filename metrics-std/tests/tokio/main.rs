@@ -10,6 +10,7 @@ mod counts;
 mod current_runtime;
 mod flush;
 mod hand_over;
+mod lag;
 mod user_callbacks;
 // Elsewhere tests run in an emulator, under which a process may be unable to start another.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

@@ -17,12 +17,10 @@ pub(super) const FRAME_LAYOUT: Layout = (1_000_000, 60_000_000_000, 3);
 /// The Long Tasks API defines a long task as one of at least 50 ms.
 pub(super) const LONG_TASK_LAYOUT: Layout = (50_000_000, 60_000_000_000, 3);
 
-/// The metrics of an event loop at one moment.
+/// The metrics of an event loop at one moment. Its lag is in the snapshot of the runtime, as on servers.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct EventLoopSnapshot {
-    /// How late the timer was. Time in which the page was hidden or did not run is not part of it.
-    pub loop_lag: Histogram,
     /// How long tasks of 50 ms and more took, since the page was loaded. `None` if the browser does not report them.
     pub long_task_time: Option<Histogram>,
     /// How long after its request an animation frame came. `None` unless frames are watched: see
@@ -32,7 +30,11 @@ pub struct EventLoopSnapshot {
     pub loop_busy_duration_total: Option<Duration>,
 }
 
-pub(super) fn histogram((min, max, precision): Layout, clock: &PerformanceClock) -> Option<Histogram> {
+pub(super) fn layout((min, max, precision): Layout, clock: &PerformanceClock) -> Option<HistogramConfig> {
     let config = HistogramConfig::h2(min, max, precision).ok()?;
-    Histogram::new(no_finer_than(config, clock.resolution())).ok()
+    Some(no_finer_than(config, clock.resolution()))
+}
+
+pub(super) fn histogram(of: Layout, clock: &PerformanceClock) -> Option<Histogram> {
+    Histogram::new(layout(of, clock)?).ok()
 }

@@ -4,7 +4,9 @@ use super::bindings::{self, EntryList, PerformanceObserver};
 use super::frames::Frames;
 use super::lateness::Lateness;
 use super::listeners::{Listener, Listeners};
-use super::snapshot::{EventLoopSnapshot, FRAME_LAYOUT, Histogram, LAG_LAYOUT, LONG_TASK_LAYOUT, histogram};
+use super::snapshot::{
+    EventLoopSnapshot, FRAME_LAYOUT, Histogram, LAG_LAYOUT, LONG_TASK_LAYOUT, histogram, layout,
+};
 use super::stall::{Detector, Polls, Span, Stall, StallSource};
 use crate::clock::{self, PerformanceClock};
 use crate::host::{self, Timer};
@@ -14,7 +16,7 @@ use core::cell::{Cell, RefCell};
 use core::error::Error;
 use core::fmt;
 use core::time::Duration;
-use metrics_core::{StallKind, TimeSource};
+use metrics_core::{LagKind, StallKind, TimeSource};
 use std::rc::{Rc, Weak};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::JsValue;
@@ -53,7 +55,6 @@ pub(super) struct Watch {
     /// Whether the page was hidden or did not run since the timer was set.
     interrupted: Cell<bool>,
     lateness: RefCell<Lateness>,
-    lag: RefCell<Histogram>,
     /// `None` if the browser does not report long tasks.
     long_tasks: Option<RefCell<Histogram>>,
     /// `None` unless frames are watched.
@@ -78,7 +79,8 @@ impl Watch {
         if !clock.available() {
             return Err(WatchError::NoClock);
         }
-        let lag = histogram(LAG_LAYOUT, &clock).ok_or(WatchError::NoClock)?;
+        let lag = layout(LAG_LAYOUT, &clock).ok_or(WatchError::NoClock)?;
+        recorder.registry.shared().measure_lag(LagKind::Loop, lag);
         let observes = PerformanceObserver::supported_entry_types()
             .is_ok_and(|types| types.iter().any(|entry_type| entry_type == "longtask"));
         let long_tasks = observes
@@ -94,7 +96,6 @@ impl Watch {
                 due: Cell::new(0),
                 interrupted: Cell::new(lifecycle::is_hidden()),
                 lateness: RefCell::new(Lateness::new(lifecycle::is_page())),
-                lag: RefCell::new(lag),
                 long_tasks,
                 frames: RefCell::default(),
                 active_at_start: bindings::active_millis(),
@@ -159,7 +160,6 @@ impl Watch {
     pub(super) fn snapshot(&self) -> EventLoopSnapshot {
         let active = self.active_at_start.zip(bindings::active_millis());
         EventLoopSnapshot {
-            loop_lag: self.lag.borrow().clone(),
             long_task_time: self
                 .long_tasks
                 .as_ref()
@@ -204,7 +204,8 @@ impl Watch {
             let explained = self.detector.borrow().is_explained(late);
             let samples = self.lateness.borrow_mut().sample(late, explained);
             for sample in samples.into_iter().flatten() {
-                self.lag.borrow_mut().record(sample.nanos());
+                let lag = Duration::from_nanos(sample.nanos());
+                self.recorder.registry.shared().record_lag(LagKind::Loop, lag);
                 // The browser's report of a sample that was held has arrived.
                 let wait = self.long_tasks.is_some() && sample == late;
                 let found = self.detector.borrow_mut().late(sample, wait);

@@ -15,7 +15,6 @@ pub(super) struct HostSnapshot {
 
 #[derive(Serialize)]
 struct EventLoopWire {
-    loop_lag: Histogram,
     long_task_time: Option<Histogram>,
     frame_delay: Option<Histogram>,
     loop_busy_duration_total: Option<u64>,
@@ -30,7 +29,6 @@ pub(super) struct EarlierHost {
 
 #[derive(Deserialize)]
 struct EarlierEventLoop {
-    loop_lag: Histogram,
     long_task_time: Option<Histogram>,
     frame_delay: Option<Histogram>,
     loop_busy_duration_total: Option<Decimal>,
@@ -46,7 +44,6 @@ pub(super) struct HostInterval {
 #[derive(Serialize)]
 struct EventLoopInterval {
     busy_ratio: Option<f64>,
-    loop_lag: HistogramInterval<Vec<u64>>,
     long_task_time: Option<HistogramInterval<Vec<u64>>>,
     frame_delay: Option<HistogramInterval<Vec<u64>>>,
     loop_busy_duration_total: Option<u64>,
@@ -68,7 +65,6 @@ impl TryFrom<String> for Decimal {
 impl HostSnapshot {
     pub(super) fn new(self_wake_count: Option<u64>, event_loop: Option<EventLoopSnapshot>) -> Self {
         let event_loop = event_loop.map(|event_loop| EventLoopWire {
-            loop_lag: event_loop.loop_lag,
             long_task_time: event_loop.long_task_time,
             frame_delay: event_loop.frame_delay,
             loop_busy_duration_total: event_loop.loop_busy_duration_total.map(nanos),
@@ -111,7 +107,6 @@ impl EventLoopInterval {
             |(busy, wall): (u64, Duration)| Duration::from_nanos(busy).div_duration_f64(wall).min(1.0);
         Some(Self {
             busy_ratio: busy.zip(wall.filter(|wall| !wall.is_zero())).map(ratio),
-            loop_lag: now.loop_lag.since(&before.loop_lag).ok()?,
             long_task_time: difference(now.long_task_time.as_ref(), before.long_task_time.as_ref())?,
             frame_delay: difference(now.frame_delay.as_ref(), before.frame_delay.as_ref())?,
             loop_busy_duration_total: busy,

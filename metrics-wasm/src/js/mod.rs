@@ -155,7 +155,7 @@ impl RuntimeMetrics {
             Some("schedule_latency") => total
                 .schedule_latency()
                 .and_then(|reading| of(reading.histogram())),
-            Some("loop_lag") => event_loop_snapshot().and_then(|event_loop| of(&event_loop.loop_lag)),
+            Some("loop_lag") => snapshot.loop_lag().and_then(of),
             Some("long_task_time") => {
                 event_loop_snapshot().and_then(|event_loop| of(event_loop.long_task_time.as_ref()?))
             }

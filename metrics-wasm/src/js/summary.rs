@@ -51,7 +51,7 @@ impl<'a> Summary<'a> {
             schedule_latency: total
                 .schedule_latency()
                 .and_then(|reading| quantiles(reading.histogram())),
-            loop_lag: histogram(|event_loop| Some(&event_loop.loop_lag)).and_then(quantiles),
+            loop_lag: snapshot.loop_lag().and_then(quantiles),
             long_task_time: histogram(|event_loop| event_loop.long_task_time.as_ref()).and_then(quantiles),
             frame_delay: histogram(|event_loop| event_loop.frame_delay.as_ref()).and_then(quantiles),
         }

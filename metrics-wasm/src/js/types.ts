@@ -83,8 +83,6 @@ export interface TaskCounts {
 
 /** The metrics of the event loop. */
 export interface EventLoop {
-  /** How late a repeating timer fired. */
-  loop_lag: Histogram;
   /** How long tasks of 50 ms and more took. Null if the browser does not report them. */
   long_task_time: Histogram | null;
   /** How long after its request an animation frame came. Null unless the option `frames` is set and the host has frames. */
@@ -153,6 +151,9 @@ export interface Snapshot extends RuntimeNumbers, SnapshotToJson {
   blocking_queue_wait: Histogram | null;
   poll_stall_duration: Histogram | null;
   no_progress_stall_duration: Histogram | null;
+  /** How late a repeating timer fired. Null until the event loop is watched; it remains when the watch ends. */
+  loop_lag: Histogram | null;
+  wake_latency: Histogram | null;
   total: Measurements;
   workers: Worker[];
   /** Polls by threads that are not workers of the runtime. */
@@ -201,13 +202,14 @@ export interface Interval extends IntervalToJson {
   blocking_queue_wait: HistogramInterval | null;
   poll_stall_duration: HistogramInterval | null;
   no_progress_stall_duration: HistogramInterval | null;
+  loop_lag: HistogramInterval | null;
+  wake_latency: HistogramInterval | null;
   total: WorkerInterval;
   workers: WorkerInterval[];
   self_wake_count: Measured;
   /** Null unless one watch of the event loop made both snapshots. */
   event_loop: {
     busy_ratio: number | null;
-    loop_lag: HistogramInterval;
     long_task_time: HistogramInterval | null;
     frame_delay: HistogramInterval | null;
     loop_busy_duration_total: Measured;

@@ -12,7 +12,7 @@ const WATCH = `
   globalThis.stalls = [];
   globalThis.metrics = new RuntimeMetrics();
   metrics.onStall(100, (stall) => stalls.push(stall));
-  globalThis.samples = () => Number(metrics.snapshot().event_loop.loop_lag.count);
+  globalThis.samples = () => Number(metrics.snapshot().loop_lag.count);
   globalThis.longestLag = () => Number(metrics.quantile("loop_lag", 1)?.upper ?? 0n) / 1e6;
   globalThis.block = (ms) => {
     const start = performance.now();

@@ -30,7 +30,7 @@ const over = (stalls, { start, end }) => stalls.filter((stall) => stall.start < 
 
 /** Waits until the timer of the watch has fired `times` more times. */
 async function turns(metrics, times) {
-  const probes = () => metrics.snapshot().event_loop.loop_lag.count;
+  const probes = () => metrics.snapshot().loop_lag.count;
   const enough = probes() + times;
   await until("the timer fires", () => probes() >= enough);
 }
@@ -136,7 +136,7 @@ test("garbage in an earlier snapshot is an error, and not 0", () => {
     return snapshot;
   };
   assert.equal(metrics.since(metrics.snapshot().toJSON()).total.numbers.poll_count, 0n);
-  for (const path of ["epoch", "uptime", "self_wake_count", "total.numbers.poll_count", "event_loop.loop_lag.count", "event_loop.loop_lag.buckets"]) {
+  for (const path of ["epoch", "uptime", "self_wake_count", "total.numbers.poll_count", "loop_lag.count", "loop_lag.buckets"]) {
     for (const garbage of ["many", "", "-1", {}, [["x", "y"]], true]) {
       assert.throws(() => metrics.since(change(path, garbage)), { name: "TypeError", message: /previous must be a snapshot/ }, `${path}: ${JSON.stringify(garbage)}`);
     }
@@ -291,7 +291,7 @@ test("a clock that jumps while the computer sleeps is neither lag nor stall", as
     `const metrics = new module.RuntimeMetrics();
      const stalls = [];
      metrics.onStall(100, (stall) => stalls.push(stall));
-     const samples = () => metrics.snapshot().event_loop.loop_lag.count;
+     const samples = () => metrics.snapshot().loop_lag.count;
      const more = async () => { for (const enough = samples() + 3n; samples() < enough; ) await new Promise((done) => setTimeout(done, 5)); };
      await more();
      const now = performance.now.bind(performance);
@@ -383,7 +383,7 @@ test("the generated types have the fields of the objects, and no others", async 
     EventLoop: snapshot.event_loop,
     Interval: interval,
     WorkerInterval: interval.total,
-    HistogramInterval: interval.event_loop.loop_lag,
+    HistogramInterval: interval.loop_lag,
     Summary: metrics.summary(),
   };
   for (const [name, object] of Object.entries(found)) assert.deepEqual(Object.keys(object).sort(), fields(types, name), name);

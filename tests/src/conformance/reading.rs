@@ -56,6 +56,8 @@ impl Reading {
             "no_progress_stall_duration" => snapshot
                 .no_progress_stall_duration()
                 .map(HistogramSnapshot::count),
+            "loop_lag" => snapshot.loop_lag().map(HistogramSnapshot::count),
+            "wake_latency" => snapshot.wake_latency().map(HistogramSnapshot::count),
             "started_at" => snapshot.started_at(),
             // A snapshot without data has this epoch, which no runtime has.
             "epoch" => Some(snapshot.epoch()).filter(|&epoch| epoch != 0),

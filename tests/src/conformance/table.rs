@@ -46,12 +46,15 @@ UPDATE_CONFORMANCE=1 RUSTFLAGS='--cfg tokio_unstable' cargo test -p tests --test
 - **0**: the metric reads zero, because what it counts can't happen there.
 - an empty cell: the metric reads `None`, because it is not measured there. A build that records nothing has only empty cells.
 
-The metrics of the operating system (on-CPU time, runnable wait, CPU throttling) are not in the table: no scenario can set them.
+The metrics of the operating system (on-CPU time, runnable wait, CPU throttling) and of the lag probes are not in the table: no scenario can
+set them.
 
 ";
 
-/// The metrics of the operating system, which no scenario can set. The tests of the adapter compare them with the system's.
+/// The metrics that no scenario can set: those of the operating system, and of probes with its clock. The tests of the adapter check them.
 const OF_THE_SYSTEM: &[&str] = &[
+    "loop_lag",
+    "wake_latency",
     "on_cpu_duration_total",
     "runnable_wait_duration_total",
     "cpu_throttled_duration_total",
