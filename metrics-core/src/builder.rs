@@ -137,7 +137,7 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// Keeps a histogram of the time that blocking closures wait in the queue. Fixed storage does not keep one.
+    /// Keeps a histogram of the time that blocking closures wait in the queue. Static storage does not keep one.
     pub const fn blocking_queue_wait(mut self, config: HistogramConfig) -> Self {
         self.blocking_queue_wait = Some(config);
         self
@@ -150,19 +150,19 @@ impl<'a> Builder<'a> {
     /// locations share one entry, so nothing is lost. Locations are identified by their [numbers](crate::LocationId),
     /// which an adapter assigns from 1 on. A location takes 200 bytes on each worker, allocated when a slot is first
     /// leased. Times are measured for the polls that [`poll_time_sampling`](Self::poll_time_sampling) and
-    /// [`schedule_latency_sampling`](Self::schedule_latency_sampling) select. Fixed storage keeps none.
+    /// [`schedule_latency_sampling`](Self::schedule_latency_sampling) select. Static storage keeps none.
     pub const fn locations(mut self, capacity: usize) -> Self {
         self.locations = capacity;
         self
     }
 
     /// Keeps at least the last `events` events of each worker: measured polls, parks and unparks. Each worker has space
-    /// for one event more, rounded up to a power of two: 4,095 events use the memory in full. The default is 0: none are
-    /// kept.
+    /// for one event more, rounded up to a power of two, so 4,095 events leave no space unused. The default is 0: none
+    /// are kept.
     ///
     /// An event takes 16 bytes on each worker, allocated when a slot is first leased. 4,095 events are a quarter of a
     /// millisecond of the shortest polls, and seconds of a service under load. Only polls whose time is measured
-    /// ([`poll_time_sampling`](Self::poll_time_sampling)) are recorded. Fixed storage keeps none.
+    /// ([`poll_time_sampling`](Self::poll_time_sampling)) are recorded. Static storage keeps none.
     pub const fn flight_recorder(mut self, events: usize) -> Self {
         self.flight_events = events;
         self
@@ -216,7 +216,7 @@ impl<'a> Builder<'a> {
         initial(self.schedule_latency_sampling, self.schedule_latency.is_some())
     }
 
-    /// The metrics that hooks measure. Empty without the feature `record`.
+    /// Returns the metrics that hooks measure. Empty without the feature `record`.
     const fn recorded(&self) -> MetricSet {
         if RECORDING { self.measures } else { MetricSet::NONE }
     }

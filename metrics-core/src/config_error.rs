@@ -36,7 +36,7 @@ pub enum ConfigError {
         /// The largest number of events allowed.
         limit: usize,
     },
-    /// A histogram has more buckets than the fixed storage holds.
+    /// A histogram has more buckets than the static storage holds.
     TooManyBuckets {
         /// The number of buckets that the histogram needs.
         buckets: usize,

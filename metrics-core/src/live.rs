@@ -174,7 +174,7 @@ impl LiveRecord {
             .map(Duration::from_nanos)
     }
 
-    /// The time in ticks since which the worker is busy, or [`UNTIMED`] if it is not busy.
+    /// Returns the time in ticks since which the worker is busy, or [`UNTIMED`] if it is not busy.
     pub(crate) fn busy_since(&self) -> u64 {
         if self.state.is_busy() {
             self.busy_since

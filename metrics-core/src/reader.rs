@@ -182,7 +182,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         }
     }
 
-    /// The metric of a worker that several threads may have served.
+    /// Returns the metric of a worker that several threads may have served.
     #[cold]
     fn sum_of_slots(&self, worker: usize, number: WorkerNumber) -> Result<Option<u64>, SlotBusy> {
         if !self.knows(worker) {
@@ -261,7 +261,8 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
             .or((configured != 0).then_some(configured))
     }
 
-    /// Returns the exponentially weighted mean of a worker's measured polls, with alpha 1/10. `None` before the first.
+    /// Returns the exponentially weighted mean of a worker's measured polls, with alpha 1/10. `None` before the first,
+    /// and on [`StaticStorage`](crate::StaticStorage), which keeps no mean.
     ///
     /// If several threads serve the worker, this is the mean of theirs, each weighted by its number of polls.
     ///
@@ -305,7 +306,8 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         Ok(Some(steps))
     }
 
-    /// Returns the current counts of measured tasks by how they ended. Needs no submit.
+    /// Returns the current counts of measured tasks by how they ended. They need no submit. `None` if the runtime does
+    /// not count tasks.
     pub fn tasks(&self) -> Option<TaskCounts> {
         self.registry
             .info
@@ -315,7 +317,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
     }
 }
 
-/// What the documentation of one metric's getters adds to the text of the table.
+/// The text that the documentation of some getters adds to that of the table.
 macro_rules! caveat {
     (BusyDurationTotal) => {
         "\n\nOn heap storage, it can be less than that of an earlier call between the end of a busy period and the next \
@@ -380,14 +382,14 @@ with_runtime_numbers!(runtime_getters);
 
 macro_rules! histogram_getters {
     ($what:literal, $enabled:ident, $num_buckets:ident, $range:ident, $count:ident, $config:ident, $field:ident) => {
-        #[doc = concat!("The ", $what, " histogram, one bucket at a time, as Tokio has it.")]
+        #[doc = concat!("The ", $what, " histogram, one bucket at a time, with Tokio's names.")]
         impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
-            #[doc = concat!("Whether the registry keeps a ", $what, " histogram.")]
+            #[doc = concat!("Returns `true` if the registry keeps a ", $what, " histogram.")]
             pub fn $enabled(&self) -> bool {
                 self.registry.$config().is_some()
             }
 
-            #[doc = concat!("Buckets of the ", $what, " histogram; `None` if there is none.")]
+            #[doc = concat!("Returns the number of buckets of the ", $what, " histogram; `None` if there is none.")]
             pub fn $num_buckets(&self) -> Option<usize> {
                 self.registry.$config().map(|config| config.num_buckets())
             }

@@ -167,7 +167,7 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
         }
     }
 
-    /// A metric that hooks count, with task counts from [`task_counts`](Self::task_counts). `None` if the runtime's
+    /// Returns a metric that hooks count, with task counts from [`task_counts`](Self::task_counts). `None` if the runtime's
     /// hooks don't measure it.
     pub(crate) fn runtime_number(&self, number: RuntimeNumber, tasks: &TaskCounts) -> Option<u64> {
         let host = S::host(&self.shared.host);
@@ -195,7 +195,7 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
         }
     }
 
-    /// The per-worker metrics that hooks measure. Those that only a probe reports are not included.
+    /// Returns the per-worker metrics that hooks measure, without those that only a probe reports.
     pub(crate) fn measured(&self) -> MetricSet {
         let counters = MetricSet::worker(WorkerNumber::HOOK_COUNTERS);
         let mut measures = self.info.measures.intersection(counters);
@@ -209,7 +209,7 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
         }
     }
 
-    /// The task counts at this moment.
+    /// Returns the task counts at this moment.
     pub(crate) fn task_counts(&self) -> TaskCounts {
         let mut counts = self.sum_tasks();
         // If the runtime counts a spawn after it accepts the task, another thread may end the task before it is

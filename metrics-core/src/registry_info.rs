@@ -53,12 +53,12 @@ impl Layout {
         }
     }
 
-    /// The layout, if the registry keeps the histogram.
+    /// Returns the layout, if the registry keeps the histogram.
     pub(crate) const fn get(&self) -> Option<&HistogramConfig> {
         if self.kept { Some(&self.config) } else { None }
     }
 
-    /// The layout of a histogram that exists.
+    /// Returns the layout of a histogram, if the histogram exists.
     #[inline(always)]
     pub(crate) fn of<'a, H>(&'a self, histogram: Option<&'a H>) -> Option<(&'a HistogramConfig, &'a H)> {
         histogram.map(|histogram| (&self.config, histogram))

@@ -1,4 +1,4 @@
-//! Serialisation of text, which all storages share: heap storage can read what fixed storage writes.
+//! Serialisation of text, which all storages share: heap storage can read what static storage writes.
 
 use crate::storage::Text;
 use core::fmt;

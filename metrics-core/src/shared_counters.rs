@@ -66,21 +66,21 @@ impl<S: Storage> SharedCounters<'_, S> {
         self.shared.remote_schedules.increment_release();
     }
 
-    /// Counts a registration with the I/O driver. Fixed storage ignores it.
+    /// Counts a registration with the I/O driver. Static storage ignores it.
     pub fn io_registered(&self) {
         if let Some(host) = S::host(&self.shared.host) {
             host.io_registered.increment_release();
         }
     }
 
-    /// Counts a deregistration from the I/O driver. Fixed storage ignores it.
+    /// Counts a deregistration from the I/O driver. Static storage ignores it.
     pub fn io_deregistered(&self) {
         if let Some(host) = S::host(&self.shared.host) {
             host.io_deregistered.increment_release();
         }
     }
 
-    /// Adds to the number of readiness events that the I/O driver delivered. Fixed storage ignores it.
+    /// Adds to the number of readiness events that the I/O driver delivered. Static storage ignores it.
     pub fn io_ready(&self, events: u64) {
         if let Some(host) = S::host(&self.shared.host) {
             host.io_ready.add_release(events);
@@ -88,7 +88,7 @@ impl<S: Storage> SharedCounters<'_, S> {
     }
 
     /// Adds the polls of root futures to the measured metrics. An adapter that sees only wrapped roots calls it when the
-    /// first one is wrapped; until then the number of root polls is `None`. Fixed storage ignores it.
+    /// first one is wrapped; until then the number of root polls is `None`. Static storage ignores it.
     pub fn measure_root_polls(&self) {
         if let Some(host) = S::host(&self.shared.host)
             && RECORDING
@@ -99,7 +99,7 @@ impl<S: Storage> SharedCounters<'_, S> {
 
     /// Starts counting stalls of these kinds, which read 0 from now on.
     ///
-    /// Returns `false` if another watchdog already counts them; the caller must not count them then. Fixed storage
+    /// Returns `false` if another watchdog already counts them; the caller must not count them then. Static storage
     /// counts no stalls and returns `false`.
     pub fn begin_stall_watch(&self, kinds: &[StallKind]) -> bool {
         let Some(host) = S::host(&self.shared.host).filter(|host| host.stalls.begin_watch(kinds)) else {

@@ -147,7 +147,7 @@ impl TimeScale {
         high.saturating_add(low)
     }
 
-    /// Ticks in a duration, saturating and rounded down.
+    /// Converts a duration to ticks, saturating and rounded down.
     pub const fn ticks_of(&self, duration: Duration) -> u64 {
         let whole = duration.as_secs().saturating_mul(self.ticks_per_second);
         let nanos = duration.subsec_nanos() as u64;

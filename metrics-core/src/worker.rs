@@ -155,7 +155,8 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         self.hooks().start_processing();
     }
 
-    /// Reports that the worker has no tasks left: busy time ends. Reads the clock once.
+    /// Reports that the worker has no tasks left: busy time ends. Reads the clock once, unless it directly follows the
+    /// end of a measured poll.
     #[inline]
     pub fn end_processing_scheduled_tasks(&self) {
         self.hooks().end_processing();
@@ -202,7 +203,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
     pub fn end_poll(&self) -> Recorded {
         let hooks = self.hooks();
         let flags = hooks.flags();
-        if flags.asks_more() {
+        if flags.needs_full_end() {
             return self.end_other_poll();
         }
         if hooks.end_untimed_poll(flags) {
@@ -230,7 +231,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
             details.start_poll(outcome.recorded);
         }
         // Serve a second request without an end of a poll in between here, or the pending count would overflow.
-        if outcome.due && hooks.ask_for_submit(true) {
+        if outcome.due && hooks.request_submit(true) {
             self.submit_batch(false);
         }
         outcome.recorded
@@ -333,7 +334,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         if let Some(row) = self.location_row(start.spawn_location) {
             row.record(poll.poll_time.nanos(), poll.schedule_latency.nanos());
         }
-        if poll.due && hooks.ask_for_submit(true) {
+        if poll.due && hooks.request_submit(true) {
             self.submit();
         }
     }
@@ -484,14 +485,15 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         self.discard_last_timestamp();
     }
 
-    /// A latency is recorded when its poll starts: in the middle of a poll, a reader would see one sample too many.
+    /// Submits the batch. In the middle of a poll, schedule latencies are left out: that of the poll in progress is
+    /// already recorded, so a reader would see more samples than polls.
     #[inline]
     fn submit_batch(&self, in_poll: bool) {
         if !RECORDING {
             return;
         }
         let hooks = self.hooks();
-        hooks.ask_for_submit(in_poll);
+        hooks.request_submit(in_poll);
         hooks.before_submit(self.registry.switches.latch());
         let slot: &HeapSlot = &self.slot;
         slot.seq.write(|| {

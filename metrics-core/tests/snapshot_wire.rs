@@ -1,4 +1,4 @@
-//! The serialised snapshot round-trips, in text and in binary, on heap and fixed storage.
+//! The serialised snapshot round-trips, in text and in binary, on heap and static storage.
 #![cfg(all(
     feature = "alloc",
     feature = "serde",

@@ -29,7 +29,7 @@ impl Builder<'static> {
     ///
     /// A `const` context can't call the clock, so pass the values that the clock's
     /// [`TimeSource`](crate::TimeSource) implementation returns. A rate of zero means that there is no clock. The
-    /// const parameter `WORKERS` overrides [`workers`](Self::workers). Fixed storage keeps no histogram of
+    /// const parameter `WORKERS` overrides [`workers`](Self::workers). Static storage keeps no histogram of
     /// blocking closures.
     ///
     /// # Errors

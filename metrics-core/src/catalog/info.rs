@@ -97,7 +97,7 @@ impl InfoMetric {
         }
     }
 
-    /// The rows of all.
+    /// The rows of all these metrics.
     pub(super) const METRICS: [Metric; Self::ALL.len()] = {
         let mut rows = [Self::ALL[0].metric(); Self::ALL.len()];
         let mut i = 0;

@@ -41,7 +41,7 @@ impl OwnedCounter {
         self.0.store_release(self.0.own().wrapping_add(1));
     }
 
-    /// The `increment_release` of a model. loom derives alternative orders of two accesses only from the last access
+    /// Adds one, in a model. loom derives alternative orders of two accesses only from the last access
     /// to an atomic. If that is the writer's load of its own value, loom tries no order in which the store comes
     /// between the reader's load of this counter and its next one.
     #[cfg(metrics_core_loom)]

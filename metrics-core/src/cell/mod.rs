@@ -1,16 +1,16 @@
 //! The cells that hold values, by their writers.
 //!
 //! - [`Local`]: one owner, no atomics. A batch is made of these.
-//! - [`OwnedU64`], [`OwnedU32`]: one writer, any number of readers; loads and stores only. A slot is made of these. Where the target
-//!   has no 64-bit atomics it is two 32-bit halves, which make sense only under the slot's sequence count.
-//! - [`WholeU64`]: one writer, readable whole without a sequence count: where the target has no 64-bit atomics, its high half is
-//!   stored twice. [`OwnedCounter`] is a counter of it.
+//! - [`OwnedU64`], [`OwnedU32`]: one writer, any number of readers; loads and stores only. A slot is made of these. On a target
+//!   without 64-bit atomics, each is two 32-bit words, which are consistent only under the slot's sequence count.
+//! - [`WholeU64`]: one writer, readable whole without a sequence count: on a target without 64-bit atomics, its high word is
+//!   stored twice. [`OwnedCounter`] is a counter over it.
 //! - [`OwnedCounter`]: one writer, readable at any time *without* a sequence count, on every target.
-//! - [`SharedCounter`], [`SharedSum`], [`SharedU32`]: many writers. Nothing hot uses them. Each is of 32-bit words, so that no target
-//!   with compare-and-swap takes a lock, which an interrupt could find taken.
-//! - [`Stamp`]: any thread or interrupt sets it, one takes it; two 32-bit words where the target has no 64-bit atomics.
+//! - [`SharedCounter`], [`SharedSum`], [`SharedU32`]: many writers. No hot path uses them. Each consists of 32-bit words, so that no
+//!   target with compare-and-swap needs a lock, which the code that an interrupt preempts may hold.
+//! - [`Stamp`]: any thread or interrupt sets it, and one context takes it; two 32-bit words on a target without 64-bit atomics.
 //!
-//! Hooks are written once over [`U64Cell`], the common face of the first two.
+//! Hooks are written once over the trait [`U64Cell`], which the first two implement.
 
 mod counter;
 mod owned;
@@ -41,7 +41,7 @@ pub(crate) trait U64Cell {
     fn get(&self) -> u64;
     fn set(&self, value: u64);
 
-    /// The low 32 bits, which take one load on a 32-bit target.
+    /// Returns the low 32 bits, with one load on a 32-bit target.
     #[inline(always)]
     fn low(&self) -> u32 {
         self.get() as u32

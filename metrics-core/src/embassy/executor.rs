@@ -79,11 +79,11 @@ pub(super) struct Executor {
     pub(super) frame: Frame,
 }
 
-/// A consistent read of an executor, in ticks. The visit of the current state is included.
+/// A consistent read of an executor, in ticks. The times include the current state up to the read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ExecutorValues {
     pub(super) state: ExecutorState,
-    /// The part of the state's time that belongs to the current visit.
+    /// The time since the executor entered its current state.
     pub(super) in_progress: u64,
     pub(super) idle: u64,
     pub(super) scheduling: u64,
@@ -316,7 +316,7 @@ impl Executor {
     }
 }
 
-/// The ticks from `earlier` to `later`; zero if the clock stepped back.
+/// Returns the ticks from `earlier` to `later`; zero if the clock stepped back.
 #[inline(always)]
 fn elapsed(later: u64, earlier: u64) -> u64 {
     later.saturating_sub(earlier)

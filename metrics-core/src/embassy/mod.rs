@@ -79,7 +79,7 @@ pub const MEASURED: MetricSet = MetricSet::worker(&[
 ])
 .union(MetricSet::TASKS);
 
-/// The number of attempts to read a pair of values that an interrupt executor may come between.
+/// The number of attempts to read a pair of values. An interrupt executor may change them between the two loads.
 const READS: u32 = 4;
 
 /// The target of the hooks that [`embassy_trace!`](crate::embassy_trace) defines, for a `static`.

@@ -25,7 +25,7 @@ pub struct Table<'a, S: TraceRows> {
 }
 
 impl<S: TraceRows> TraceSnapshot<S> {
-    /// Returns the table, with more names of tasks by their number (`SpawnToken::id`) than the snapshot has. A task
+    /// Returns the table. `names` has more names of tasks, by their number (`SpawnToken::id`), than the snapshot. A task
     /// without a name shows its number: the low 32 bits of its address, which is in the program's symbol table. A name
     /// longer than 15 characters is cut off.
     pub fn table<'a>(&'a self, names: &'a [(u32, &'a str)]) -> Table<'a, S> {

@@ -172,7 +172,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         }
     }
 
-    /// `_embassy_trace_executor_idle`: `executor` has run its queue once. It is idle. So is the core, unless this
+    /// `_embassy_trace_executor_idle`: `executor` has run its queue once and is idle. The core is idle too, unless this
     /// executor had preempted other code.
     pub fn executor_idle(&'static self, executor: u32) {
         let Some((index, this)) = self.executor(executor) else {
@@ -193,8 +193,8 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         });
     }
 
-    /// Gives a name to a task that was spawned: `SpawnToken::id` is its number. The name is in every snapshot, also in
-    /// a serialised one.
+    /// Gives a name to a task that was spawned: `SpawnToken::id` is its number. Every snapshot contains the name, a
+    /// serialised one too.
     pub fn name_task(&self, task: u32, name: &str) {
         let rows = self.rows.iter();
         for row in rows.filter(|row| row.key().is_some_and(|(_, number)| number == task)) {
@@ -205,13 +205,14 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
     /// Runs the body of an interrupt handler on core 0, and records it under the name of one of the
     /// [`interrupts`](Self::interrupts).
     ///
-    /// Its time is taken from the executor that it interrupts, as that of an interrupt executor is. Only one context at
+    /// As with an interrupt executor, its time does not count for the executor that it interrupts. Only one context at
     /// a time may use a name. If no handler has this name, the body runs and nothing is recorded.
     pub fn with_interrupt<R>(&'static self, name: &str, body: impl FnOnce() -> R) -> R {
         self.with_interrupt_on(0, name, body)
     }
 
-    /// [`with_interrupt`](Self::with_interrupt) on the core with this number.
+    /// Runs the body of an interrupt handler as [`with_interrupt`](Self::with_interrupt) does, on the core with this
+    /// number.
     pub fn with_interrupt_on<R>(&'static self, core: usize, name: &str, body: impl FnOnce() -> R) -> R {
         let found = self.interrupts.iter().position(|handler| handler.name() == name);
         let Some((number, handler)) = found.and_then(|number| Some((number, self.interrupts.get(number)?)))
@@ -261,7 +262,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         }
     }
 
-    /// Puts a frame on top of its core. Returns the number of the frame beneath, and the time.
+    /// Marks a frame as the one that runs on its core. Returns the number of the frame that it preempted, and the time.
     #[inline]
     fn enter(&self, core: usize, number: usize, frame: &Frame) -> (u32, Moment) {
         if !self.is_nested() {

@@ -15,7 +15,9 @@ use crate::time_scale::TimeScale;
 impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize, C: BucketWidth>
     EmbassyMetrics<T, EXECUTORS, TASKS, BUCKETS, C>
 {
-    /// Takes a snapshot of executors and tasks. It is twice on the stack: see [`trace_into`](Self::trace_into).
+    /// Takes a snapshot of executors and tasks.
+    ///
+    /// This needs stack for two snapshots. [`trace_into`](Self::trace_into) needs none for a snapshot.
     pub fn trace(&self) -> TraceSnapshot<FixedTrace<EXECUTORS, TASKS>> {
         let mut snapshot = TraceSnapshot::default();
         self.trace_into(&mut snapshot);
@@ -65,8 +67,8 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             let Some(to) = row_of(&mut snapshot.tasks, executor as u32, task) else {
                 break;
             };
-            // The ends are read before the spawns, and the polls before the wakes, so that neither pair is ever
-            // inconsistent.
+            // The ends are read before the spawns, and the polls before the wakes, so that no row has more ends
+            // than spawns, or more polls than wakes.
             let values = self.read_consistently(executor, || self.read_row(number, row, executor));
             to.read(row, values, scale);
         }

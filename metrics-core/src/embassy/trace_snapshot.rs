@@ -17,21 +17,21 @@ use crate::table::permille;
 pub struct ExecutorRow {
     /// embassy's number for it, with the lowest bit set.
     pub id: u32,
-    /// Its state.
+    /// The current state.
     pub state: ExecutorState,
-    /// The time without work.
+    /// The time without work, in nanoseconds.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub idle: u64,
-    /// The time that it ran its queue, between polls.
+    /// The time that it ran its queue, between polls, in nanoseconds.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub scheduling: u64,
-    /// The time that it polled tasks.
+    /// The time that it polled tasks, in nanoseconds.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub polling: u64,
-    /// The time that executors that preempted it ran while it had work.
+    /// The time that executors that preempted it ran while it had work, in nanoseconds.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub preempted: u64,
-    /// The part of the above that belongs to its current state, without preemption.
+    /// The part of these times that the current state has lasted, without preemption.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub in_progress: u64,
     /// The number of polls that ended.
@@ -50,10 +50,10 @@ pub struct ExecutorRow {
 pub struct TaskRow {
     /// The executor's index, which is that of its worker in the registry, or [`INTERRUPT`](Self::INTERRUPT).
     pub executor: u32,
-    /// embassy's number for the task: `SpawnToken::id`, the low 32 bits of the address of its storage. Of an interrupt
+    /// embassy's number for the task: `SpawnToken::id`, the low 32 bits of the address of its storage. For an interrupt
     /// handler, its index.
     pub task: u32,
-    /// Its name, if it was given one.
+    /// The name of the task or the handler; empty if none was given.
     pub name: TaskName,
     /// The number of spawns.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
@@ -76,7 +76,7 @@ pub struct TaskRow {
     /// The longest poll in nanoseconds, without preemption. A poll in progress counts too.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub longest: u64,
-    /// Whether it is being polled.
+    /// Whether the task is being polled.
     pub polling: bool,
     /// Whether it was being written: the values are those of the previous snapshot, or zero if there was none.
     pub stale: bool,

@@ -18,7 +18,7 @@ use crate::time::{TimeSource, Timestamp};
 ///   handler has not begun yet;
 /// - MUST NOT panic or block.
 pub trait PeriodicTimer {
-    /// Ticks in one period.
+    /// Returns the number of ticks in one period.
     fn period(&self) -> u32;
 
     /// Returns the ticks since the last restart.

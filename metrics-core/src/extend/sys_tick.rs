@@ -20,10 +20,10 @@ use crate::time::{TimeSource, Timestamp};
 /// }
 /// ```
 pub trait SysTickRegisters {
-    /// Returns `SYST_CVR`, the current value, as it is.
+    /// Returns `SYST_CVR`, the current value, unchanged.
     fn current(&self) -> u32;
 
-    /// Returns `ICSR.PENDSTSET`: whether the exception is pending.
+    /// Returns `ICSR.PENDSTSET`: `true` if the exception is pending.
     fn is_pending(&self) -> bool;
 }
 

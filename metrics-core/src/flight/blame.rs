@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::time::Duration;
 
-/// The number of locations that are told apart. It bounds the memory of the table to 8 MiB.
+/// The number of locations that are distinguished. It bounds the memory of the table to 8 MiB.
 const LOCATIONS: usize = 1_024;
 
 /// What a worker did while a task waited for its poll.
@@ -20,7 +20,7 @@ pub enum Culprit {
     /// It was in no recorded poll: it was parked, searched, or ran the scheduler. The task may also have waited in the
     /// global queue or in the queue of another worker.
     NoPoll,
-    /// This is not known: the wait began before the oldest event of the ring.
+    /// Not known: the wait began before the oldest event of the ring.
     NotRecorded,
 }
 

@@ -56,7 +56,7 @@ const AHEAD: u64 = 1 << 40;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Recorded {
     pub(crate) kind: FlightEventKind,
-    /// In ticks.
+    /// The start, in ticks.
     pub(crate) start: u64,
     pub(crate) location: LocationId,
     pub(crate) duration: u64,

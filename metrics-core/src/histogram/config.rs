@@ -243,7 +243,7 @@ impl HistogramConfig {
             return self.last as usize;
         }
         match self.rule {
-            // Not to be had here.
+            // Not reached: `index_fast` handles every bucket of a logarithmic layout but the last.
             Rule::Log { .. } => 0,
             Rule::Linear { .. } if value < self.first_end => 0,
             Rule::Linear { shift, reciprocal } => {

@@ -6,9 +6,9 @@ use super::range::ValueBounds;
 /// A quantile of a histogram: the value of one sample, with bounds from its bucket.
 ///
 /// The quantile `q` of `n` samples is the sample of rank `k` in sorted order, where the smallest sample has rank 1.
-/// `k` is the smallest rank of at least 1 for which `k / n >= q` holds in `f64`: 0 is the smallest sample, 1 the
-/// largest, 0.5 of an even number the lower of the two in the middle, and 0.9 of ten the ninth. The rank is exact up
-/// to `2^53` samples.
+/// `k` is the smallest rank of at least 1 for which `k / n >= q` holds in `f64`. The quantile 0 is therefore the
+/// smallest sample and the quantile 1 the largest. The quantile 0.5 of an even number of samples is the lower of the
+/// two in the middle, and the quantile 0.9 of ten samples is the ninth. The rank is exact up to `2^53` samples.
 ///
 /// The sample is guaranteed to lie in `lower..=upper`: these are the bounds of its bucket, tightened by the smallest
 /// and largest recorded value. Except in the first and the last bucket, the layout limits their distance
@@ -23,8 +23,8 @@ pub struct Quantile {
     /// The upper bound of the sample.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub upper: u64,
-    /// The position of the sample if the bucket's samples were spread evenly over these bounds. It is only guaranteed
-    /// to lie within them.
+    /// An estimate of the sample, computed as if the bucket's samples were spread evenly over these bounds. It is only
+    /// guaranteed to lie within them.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub estimate: u64,
 }

@@ -1,8 +1,8 @@
 //! The serialised form of configurations, snapshots and intervals, which all storages share.
 //!
 //! - A configuration is its [layout](HistogramLayout): kind and parameters.
-//! - A snapshot is `config`, `count`, `sum`, `min`, `max`, `buckets`: the last as pairs of index and count of the
-//!   buckets that hold a sample, ascending, for most are empty. `min` and `max` are null if there is no sample.
+//! - A snapshot is `config`, `count`, `sum`, `min`, `max`, `buckets`: the last as pairs of index and count, in
+//!   ascending order, of the buckets that hold a sample, because most are empty. `min` and `max` are null if there is no sample.
 //! - An interval is the same with `min` and `max` as `lower` and `upper`.
 //!
 //! A `u64` is a string of decimal digits in human-readable formats, as in [`serde_u64`](crate::serde_u64).

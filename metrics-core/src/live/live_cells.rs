@@ -200,7 +200,7 @@ impl Live {
         self.submitted().0 == ended(word, read.state == WorkerState::Polling)
     }
 
-    /// The last poll or state for which everything is submitted.
+    /// Returns the last poll or state for which everything is submitted.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub(crate) fn submitted(&self) -> Transition {
         // Ordering: acquire, pairs with the release in `set_submitted`.

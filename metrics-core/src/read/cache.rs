@@ -29,7 +29,7 @@ pub(crate) struct Cache {
     pub(super) workers: Vec<WorkerCache>,
     /// The position in `workers` for each index.
     places: BTreeMap<usize, u32>,
-    /// Positions in `workers` of the workers to read for this snapshot.
+    /// The positions in `workers` of the workers to read for this snapshot.
     changed: Vec<u32>,
     pub(super) scratch: [Scratch; 2],
     /// Metrics that the runtime reported itself. They replace those of the hooks.

@@ -136,7 +136,7 @@ fn read_slot<S: Storage>(
     };
     let read = read_with_retries(read, relax);
     let live = slot.live(relax);
-    set_state(worker, live.as_ref(), moment.tells_running, probe);
+    set_state(worker, live.as_ref(), moment.reports_running, probe);
     let since = live.and_then(|live| live.since).filter(|_| moment.timed);
     worker.state_for = since.and_then(|since| moment.age(since));
     let Some(values) = read else {

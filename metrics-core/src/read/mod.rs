@@ -85,11 +85,11 @@ pub(crate) fn busy_from(live: &LiveRecord, settled_at: u64, lost: bool) -> u64 {
 ///
 /// A worker is reported as searching or running only if its hooks report both; these hooks measure its busy time.
 /// Without them, a worker outside a poll is only known to be awake.
-fn known_state(live: WorkerState, parked: Option<bool>, tells_running: bool) -> Option<WorkerState> {
+fn known_state(live: WorkerState, parked: Option<bool>, reports_running: bool) -> Option<WorkerState> {
     match (live, parked) {
         (WorkerState::Polling, _) => Some(WorkerState::Polling),
         (_, Some(true)) => Some(WorkerState::Parked),
-        (WorkerState::Searching | WorkerState::Running, _) => tells_running.then_some(live),
+        (WorkerState::Searching | WorkerState::Running, _) => reports_running.then_some(live),
         (_, Some(false)) => None,
         (_, None) => Some(live),
     }
@@ -99,11 +99,11 @@ fn known_state(live: WorkerState, parked: Option<bool>, tells_running: bool) -> 
 fn set_state<S: Storage>(
     worker: &mut WorkerSnapshot<S>,
     live: Option<&LiveRecord>,
-    tells_running: bool,
+    reports_running: bool,
     probe: &impl Probe,
 ) {
     let state = live.map_or(WorkerState::Idle, |live| live.state);
-    worker.state = known_state(state, None, tells_running);
+    worker.state = known_state(state, None, reports_running);
     let spawn_location = live.map_or(LocationId::UNKNOWN, |live| live.spawn_location);
     if worker.spawn_location != spawn_location {
         worker.spawn_location_name.clear();

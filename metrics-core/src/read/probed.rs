@@ -83,7 +83,7 @@ impl Cache {
             let Some(entry) = worker.entry_of(&mut to.workers, &mut to.external) else {
                 continue;
             };
-            let known = known_state(worker.live_state, state.parked, moment.tells_running);
+            let known = known_state(worker.live_state, state.parked, moment.reports_running);
             // The live record has the time of another state.
             if known != Some(worker.live_state) {
                 entry.state_for = None;

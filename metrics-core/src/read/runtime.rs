@@ -25,7 +25,7 @@ pub(super) struct Moment {
     /// The counters that hooks increment.
     pub(super) measured: MetricSet,
     /// Whether hooks distinguish a searching worker from a running one.
-    pub(super) tells_running: bool,
+    pub(super) reports_running: bool,
     pub(super) sampling: [Sampling; 2],
 }
 
@@ -59,7 +59,7 @@ impl Moment {
         let info = &registry.info;
         let [poll_time, schedule_latency] =
             [&info.poll_time, &info.schedule_latency].map(|layout| layout.get());
-        // The registry was built only after a check that fixed storage holds the buckets.
+        // The registry was built only after a check that static storage holds the buckets.
         let empty =
             |config: Option<&_>, sampling| HistogramReading::empty(config.filter(|_| self.timed)?, sampling);
         let mut blank = Measurements {
@@ -122,7 +122,7 @@ pub(super) fn read_runtime<S: Storage, T: TimeSource>(
         timed: info.timed,
         elapsed,
         measured: registry.measured(),
-        tells_running: info.measures.has_worker(WorkerNumber::BusyDurationTotal),
+        reports_running: info.measures.has_worker(WorkerNumber::BusyDurationTotal),
         sampling: [
             registry.switches.poll_time(),
             registry.switches.schedule_latency(),

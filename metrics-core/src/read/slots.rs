@@ -192,7 +192,7 @@ impl Cache {
         set_state(
             entry,
             live.as_ref(),
-            worker.index != EXTERNAL && moment.tells_running,
+            worker.index != EXTERNAL && moment.reports_running,
             probe,
         );
         set_thread(entry, thread, probe);

@@ -236,7 +236,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.discard_last_timestamp();
     }
 
-    /// Returns `true` if the batch must be submitted at the end of the poll.
+    /// Starts a poll. The outcome is due if the batch must be submitted at the end of the poll.
     #[cfg(not(metrics_core_loom))]
     #[inline(always)]
     pub(crate) fn start_poll(&self, start: PollStart) -> Outcome {
@@ -280,7 +280,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         }
     }
 
-    /// Starts any other poll. Returns `true` if the batch must be submitted at the end of the poll.
+    /// Starts any other poll. The outcome is due if the batch must be submitted at the end of the poll.
     #[inline(always)]
     pub(crate) fn start_sampled_poll(
         &self,
@@ -331,7 +331,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.live.start_poll(spawn_location, since);
     }
 
-    /// Returns `true` if the batch must be submitted now.
+    /// Ends a poll. The outcome is due if the batch must be submitted now.
     #[inline(always)]
     pub(crate) fn end_poll(&self) -> Outcome {
         let flags = self.flags();
@@ -366,7 +366,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         polls
     }
 
-    /// Ends a measured poll. Returns `true` if the batch must be submitted now.
+    /// Ends a measured poll. The outcome is due if the batch must be submitted now.
     #[inline(always)]
     pub(crate) fn end_measured_poll(&self, Flags(flags): Flags) -> Outcome {
         self.count_poll(flags);
@@ -418,7 +418,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         }
     }
 
-    /// If no poll is timed, the polls of a busy period count as equally long.
+    /// Updates the mean poll time if no poll is timed: the polls of a busy period then count as equally long.
     fn mean_of_untimed_polls(&self, busy: u64) {
         if !H::MEAN {
             return;

@@ -46,7 +46,7 @@ pub(crate) const DURATION_LAYOUT: HistogramConfig = match HistogramConfig::h2(1_
     Err(_) => panic!("the minimum is below the maximum"),
 };
 
-/// A watchdog counts stalls now.
+/// Set while a watchdog counts stalls.
 const WATCHED: u32 = 1 << 31;
 
 impl StallCells {

@@ -24,7 +24,7 @@ pub(super) struct Budget {
     limit: usize,
     per_byte: Option<usize>,
     used: usize,
-    /// The least number of bytes read.
+    /// A lower bound of the number of bytes read.
     read: usize,
 }
 

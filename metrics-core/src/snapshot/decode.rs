@@ -195,7 +195,7 @@ impl<S: Storage> Decoder<S> {
         if let Some(histogram) = next.next::<Option<HistogramSnapshot<S::Counts>>>()? {
             self.budget.spend_on_histogram(&histogram)?;
             list.clear();
-            // Fixed storage keeps none.
+            // Static storage keeps none.
             let _ = list.try_push(histogram);
         }
         Ok(true)

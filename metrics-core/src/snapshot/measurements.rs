@@ -152,7 +152,8 @@ impl<S: Storage> Measurements<S> {
         self.numbers.get(number)
     }
 
-    /// Returns the exponentially weighted mean of measured polls, with alpha 1/10. `None` before the first. A sum over
+    /// Returns the exponentially weighted mean of measured polls, with alpha 1/10. `None` before the first,
+    /// and on [`StaticStorage`](crate::StaticStorage), which keeps no mean. A sum over
     /// workers weights each worker's mean by its number of polls.
     pub fn mean_poll_time(&self) -> Option<Duration> {
         self.mean_poll_time.map(Duration::from_nanos)

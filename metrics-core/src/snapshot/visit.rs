@@ -77,7 +77,7 @@ impl<S: Storage> Snapshot<S> {
     ///
     /// The locations with numbers from 1 up to `limit`, and tasks without a location, have samples of their own. All other
     /// locations are summed under the name `other`, so the number of series is bounded, and a location never moves from
-    /// one to another: the sums of counters do not decrease.
+    /// its own samples to `other` or back, so the sums of counters do not decrease.
     pub fn visit_locations(&self, limit: usize, mut visit: impl FnMut(Sample<'_, S::Counts>)) {
         let locations = self.locations().unwrap_or_default();
         let has_own = |location: &LocationSnapshot<S>| match location.kind() {

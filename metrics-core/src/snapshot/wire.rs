@@ -1,7 +1,7 @@
 //! The serialised form of snapshots and intervals.
 //!
 //! Field names are those of the list of metrics. A `u64` is a decimal string in human-readable formats, for people and
-//! JavaScript, and native in others. Durations are in nanoseconds. A metric that is not measured is null. Fixed and
+//! JavaScript, and native in others. Durations are in nanoseconds. A metric that is not measured is null. Static and
 //! heap storage have the same form, so a host can read what firmware writes. The module `decode` reads it.
 
 use super::measurements::WorkerNumbers;

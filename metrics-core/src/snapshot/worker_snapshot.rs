@@ -158,7 +158,8 @@ impl<S: Storage> WorkerSnapshot<S> {
         self.measurements.counter(number)
     }
 
-    /// Returns the exponentially weighted mean of measured polls, with alpha 1/10. `None` before the first.
+    /// Returns the exponentially weighted mean of measured polls, with alpha 1/10. `None` before the first,
+    /// and on [`StaticStorage`](crate::StaticStorage), which keeps no mean.
     pub fn mean_poll_time(&self) -> Option<Duration> {
         self.measurements.mean_poll_time()
     }

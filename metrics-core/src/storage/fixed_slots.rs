@@ -58,7 +58,7 @@ pub(crate) struct StaticSlot<const BUCKETS: usize, C: BucketWidth> {
     pub(crate) slot: Slot<[C::Cell; BUCKETS]>,
 }
 
-/// The longest name in a snapshot of fixed storage, in bytes.
+/// The longest name in a snapshot of static storage, in bytes.
 const NAME_BYTES: usize = 24;
 
 impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> StaticStorage<WORKERS, BUCKETS, C> {

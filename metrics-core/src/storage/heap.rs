@@ -47,7 +47,7 @@ pub struct HeapStorage {
 /// The initial number of slots for registries with more workers: configured workers that never run cost no memory.
 const MOST_AT_FIRST: usize = 128;
 
-/// Slots that no worker has leased yet.
+/// Creates slots that no worker has leased yet.
 fn vacant(slots: usize, poll_time: Option<usize>, schedule_latency: Option<usize>) -> Arc<[HeapSlot]> {
     let histogram = |buckets: Option<usize>| buckets.map(|n| SlotHistogram::new(HeapBuckets::new(n)));
     let slot = || Slot::new(Lease::vacant(), histogram(poll_time), histogram(schedule_latency));
@@ -148,7 +148,7 @@ impl HeapStorage {
         })
     }
 
-    /// Called before anything is counted in the first `slots` slots. A reader that sees the end of a task that was
+    /// Makes readers read the first `slots` slots, before anything is counted there. A reader that sees the end of a task that was
     /// spawned there also sees this, so a reader that sums the spawns after the ends finds the spawn.
     fn use_slots(&self, slots: usize) {
         let slots = u32::try_from(slots).unwrap_or(u32::MAX);
@@ -227,7 +227,7 @@ impl Sealed for HeapStorage {
     }
 }
 
-/// A value that dereferences to itself, where fixed storage has a reference.
+/// A value that dereferences to itself, where static storage has a reference.
 #[derive(Debug)]
 pub struct Inline<V>(pub(crate) V);
 

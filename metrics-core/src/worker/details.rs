@@ -1,4 +1,4 @@
-//! What a worker keeps of single polls: the row of their spawn location, and the events of the flight recorder.
+//! The data that a worker keeps about single polls: the row of their spawn location, and the events of the flight recorder.
 
 use crate::flight::{FlightEventKind, FlightRing, RecordedEvent};
 use crate::live::LocationId;

@@ -57,11 +57,11 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     }
 
     /// Notes whether a pending count requests a submit. Returns `true` if one had already requested it.
-    pub(crate) fn ask_for_submit(&self, ask: bool) -> bool {
+    pub(crate) fn request_submit(&self, request: bool) -> bool {
         let flags = self.state.flags.get();
         self.state
             .flags
-            .set(if ask { flags | FULL } else { flags & !FULL });
+            .set(if request { flags | FULL } else { flags & !FULL });
         flags & FULL != 0
     }
 

@@ -91,7 +91,7 @@ impl Flags {
     /// Returns `true` if the end of a poll has more to do than to count an untimed poll.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     #[inline(always)]
-    pub(crate) fn asks_more(self) -> bool {
+    pub(crate) fn needs_full_end(self) -> bool {
         self.0 & (MEASURED | FULL | DETAILED) != 0
     }
 
