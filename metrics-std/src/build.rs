@@ -152,8 +152,8 @@ pub fn build(
 ///
 /// Each thread that polls a measured future leases a slot until it ends, and appears in snapshots as a worker. The executor's number of
 /// threads is not known, so `num_workers` is `None`. No hook reports that such a thread becomes idle, so the end of every poll submits, and
-/// parks and busy time are `None`. This function sets the start time to now
-/// and derives the epoch from it. It replaces the workers, the measured metrics and the submit interval of `builder`.
+/// parks and busy time are `None`. This function sets the start time to now and derives the epoch from it. It replaces the workers, the
+/// measured metrics and the submit interval of `builder`.
 ///
 /// # Errors
 /// Returns [`BuildError::Config`] if the configuration is invalid.
@@ -175,7 +175,7 @@ fn reader(target: &Arc<RecordingTarget>, probe: impl Probe + Send + Sync + 'stat
     RuntimeMetrics::with_probe(Arc::clone(&target.registry), probe)
 }
 
-/// Sets the start time. The core derives an epoch from it that no other registry of this machine has.
+/// Sets the start time, from which the core derives an epoch that no other registry of this machine has.
 pub(crate) fn stamped(builder: Builder<'_>) -> Builder<'_> {
     // If the system clock is before 1970, the core derives the epoch from the registry's clock.
     let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else {

@@ -1,4 +1,5 @@
-//! Interns spawn locations: maps a source location or an explicit name to a 32-bit number, which fits in the live record, and back.
+//! Interns spawn locations: maps a source location or an explicit name to a 32-bit number, which fits in the live record, and maps the
+//! number back.
 //!
 //! The table has one entry per place in the program that spawns, and one per name up to [`MAX_NAMES`], so its size is bounded.
 
@@ -10,10 +11,10 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 use metrics_core::{LocationId, RECORDING, short_path};
 use portable_atomic::{AtomicU32, AtomicUsize, Ordering};
 
-/// All interned locations of this process. [`Location`]s that are written alike have one number: those of one line, and those of a
-/// generic function instantiated twice.
+/// All interned locations of this process. [`Location`]s with equal file and line have one number, such as those of a generic function
+/// that is instantiated twice.
 struct Locations {
-    /// By file, as it is written, and line.
+    /// The number of each location, by its file and line.
     lines: BTreeMap<(&'static str, u32), u32>,
     names: BTreeMap<&'static str, u32>,
     places: Vec<Place>,

@@ -1,4 +1,4 @@
-//! What the operating system reports about a thread and about the process's control group (cgroup). Only Linux reports it.
+//! Reads what the operating system reports about a thread and about the process's control group (cgroup). Only Linux reports it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 /// Reads the files of the operating system below a root directory, which is `/` except in tests.
 pub(crate) struct Os {
     root: PathBuf,
-    /// The file of the process's cgroup, searched for once: its counters continue for as long as it is the same file.
+    /// The file of the process's cgroup, found once: a counter continues only in the same file.
     cpu_stat: OnceLock<Option<PathBuf>>,
 }
 

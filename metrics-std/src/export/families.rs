@@ -20,7 +20,7 @@ pub(crate) struct Family<T> {
     pub(crate) series: Vec<T>,
 }
 
-/// What one value describes.
+/// The object that one value describes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Series<'a> {
     pub(crate) snapshot: &'a Snapshot,

@@ -1,4 +1,4 @@
-//! What all exporters share: the runtimes that they read, and the edges of the buckets that they write.
+//! The parts that all exporters share: the runtimes that they read, and the edges of the buckets that they write.
 
 mod edges;
 mod families;

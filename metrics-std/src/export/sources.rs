@@ -111,7 +111,7 @@ impl Drop for Reading {
 
 /// One or more runtimes to read, whatever the types of their registries and probes.
 trait Source: Send + Sync {
-    /// The names of the runtimes.
+    /// Returns the names of the runtimes.
     fn names(&self) -> Vec<String>;
     /// Appends one snapshot per runtime.
     fn read(&self, to: &mut Vec<Snapshot>);

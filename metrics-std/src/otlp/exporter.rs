@@ -1,4 +1,4 @@
-//! [`OtlpExporter`] makes requests of snapshots.
+//! [`OtlpExporter`] makes requests from snapshots.
 
 use super::ExportMetricsServiceRequest;
 use super::translate::{metrics, text};
@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Makes OTLP requests of the metrics of one or more runtimes.
+/// Makes OTLP requests from the metrics of one or more runtimes.
 ///
 /// ```
 /// use metrics_std::otlp::OtlpExporter;

@@ -31,7 +31,7 @@ const DROP_PATIENCE: Duration = Duration::from_secs(2);
 /// If the transport, a probe or the error callback panics, the panic hook reports the panic, and the next export is made as usual.
 ///
 /// The resource has the attributes of the exporter and of the settings. If neither has them, `service.name` is `unknown_service`, and
-/// `service.instance.id` is random, so that the values of two processes are not taken for those of one.
+/// `service.instance.id` is random, so that a receiver distinguishes the values of two processes.
 ///
 /// Dropping it sends the last values and waits at most two seconds for that. [`shutdown`](Self::shutdown) returns whether it succeeded. In
 /// a forked child, which does not have its parent's threads, dropping it does nothing. If the transport or the error callback drops it,
@@ -287,7 +287,7 @@ impl<T: Transport, E: FnMut(&SendError)> Sending<T, E> {
     }
 }
 
-/// Returns `None` if `export` panics, so that the thread goes on. The panic hook has already reported the panic.
+/// Runs `export`. Returns `None` if it panics, so that the thread goes on. The panic hook has already reported the panic.
 fn caught<R>(export: impl FnOnce() -> R) -> Option<R> {
     catch_unwind(AssertUnwindSafe(export)).ok()
 }
@@ -305,18 +305,18 @@ fn accepted(response: &[u8]) -> Result<(), SendError> {
     }
 }
 
-/// The wait after `attempts` earlier failures. `jitter` is from 0 to 1.
+/// Returns the wait after `attempts` earlier failures. `jitter` is from 0 to 1.
 fn backoff(attempts: u32, jitter: f64) -> Duration {
     let doubled = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(attempts));
     doubled.min(LONGEST_BACKOFF).mul_f64(0.5 + jitter)
 }
 
-/// A random number from 0 to 1.
+/// Returns a random number from 0 to 1.
 fn jitter() -> f64 {
     (random() >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// The standard library seeds each `RandomState` differently.
+/// Returns a random number: the standard library seeds each `RandomState` differently.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -21,7 +21,7 @@ pub struct Settings {
     pub interval: Duration,
     /// Attributes of the resource. They don't replace those of the exporter.
     pub resource: Vec<(String, String)>,
-    /// Whether nothing is sent and no thread is started.
+    /// Whether the exporter is disabled: it then sends nothing and starts no thread.
     pub disabled: bool,
 }
 
@@ -78,7 +78,7 @@ pub struct SettingsError {
     pub variable: String,
     /// Its value. `None` if it is not UTF-8, or contains headers, which may be secret.
     pub value: Option<String>,
-    /// What it must be.
+    /// A description of the valid values.
     pub expected: &'static str,
 }
 
@@ -117,7 +117,7 @@ impl Settings {
         Self::read(|name| std::env::var_os(name))
     }
 
-    /// Reads the same variables from another source than the environment, such as a file. `variable` returns the value of a variable.
+    /// Reads the same variables from a source other than the environment, such as a file. `variable` returns the value of a variable.
     ///
     /// # Errors
     /// Returns a [`SettingsError`] if a value can't be read.
@@ -176,7 +176,7 @@ fn error(variable: &str, value: Option<String>, expected: &'static str) -> Setti
 struct Variables<F>(F);
 
 impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
-    /// The first variable that is set, and its value.
+    /// Returns the first variable that is set, and its value.
     fn first<const N: usize>(
         &self,
         names: [&'static str; N],
@@ -205,7 +205,7 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
         }
     }
 
-    /// Pairs in the format of W3C Baggage, whose values are percent-encoded.
+    /// Parses pairs in the format of W3C Baggage, whose values are percent-encoded.
     fn pairs<const N: usize>(
         &self,
         names: [&'static str; N],

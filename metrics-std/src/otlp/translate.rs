@@ -41,7 +41,7 @@ pub(super) fn metrics(
     metrics.collect()
 }
 
-/// The name according to the semantic conventions: with namespaces, without unit and suffix.
+/// Returns the name according to the semantic conventions: with namespaces, without unit and suffix.
 fn translated_name(exported: &str) -> String {
     let name = exported.strip_suffix("_total").unwrap_or(exported);
     let name = name.strip_suffix("_seconds").unwrap_or(name);
@@ -52,7 +52,8 @@ fn translated_name(exported: &str) -> String {
     }
 }
 
-/// The unit, in UCUM. Numbers of things have an annotation in braces, as the semantic conventions advise: a unit of "1" is for ratios.
+/// Returns the unit, in UCUM. Numbers of things have an annotation in braces, as the semantic conventions advise: a unit of "1" is for
+/// ratios.
 fn unit(metric: &Metric) -> &'static str {
     match metric.unit {
         MetricUnit::Nanoseconds => "s",

@@ -1,4 +1,4 @@
-//! How a request reaches its receiver.
+//! Sends a request to its receiver.
 
 use super::Settings;
 use super::settings::HeaderNames;

@@ -238,7 +238,7 @@ impl core::fmt::Debug for TokioAdapter<'_> {
     }
 }
 
-/// The metrics that hooks and wrappers measure. Tokio itself reports the others. Roots are measured once one is wrapped.
+/// Returns the metrics that hooks and wrappers measure. Tokio itself reports the others. Roots are measured once one is wrapped.
 fn measured() -> MetricSet {
     MetricSet::worker(&[
         WorkerNumber::ParkCount,

@@ -56,7 +56,7 @@ pub(super) struct LeasedBy {
     pub(super) is_first: bool,
 }
 
-/// Facts about the runtime, available once it is built or one of its threads runs.
+/// The properties of the runtime, available once it is built or one of its threads runs.
 struct RuntimeInfo {
     id: Id,
     /// The hooks of a worker thread report all of its parks, and it runs nothing else in between.
@@ -126,7 +126,7 @@ impl TokioLeases {
         runtime.downcast_ref()
     }
 
-    /// Stores the facts about the runtime once it is built.
+    /// Stores the properties of the runtime once it is built.
     pub(super) fn set_runtime(&self, runtime: &Handle) {
         self.info
             .get_or_init(|| RuntimeInfo::of(runtime, &self.registry, self.hooks));
@@ -158,7 +158,7 @@ impl TokioLeases {
         self.hooks
     }
 
-    /// Returns the facts about the runtime. Call it on one of its threads.
+    /// Returns the properties of the runtime. Call it on one of its threads.
     fn info_here(&self) -> Option<&RuntimeInfo> {
         match self.info.get() {
             Some(info) => Some(info),

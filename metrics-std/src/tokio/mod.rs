@@ -76,7 +76,7 @@
 //! - Busy time on the current-thread flavour and of an attached runtime is Tokio's own. It does not advance during a poll, and it lacks
 //!   the time that a poll takes before it calls `block_in_place`. Tokio measures it with the operating system's clock, so it is `None`
 //!   with a [custom clock](crate::Clock::custom).
-//! - Under `--cfg tokio_unstable`, Tokio measures schedule latency itself, with the operating system's clock. Of a runtime that the
+//! - Under `--cfg tokio_unstable`, Tokio measures schedule latency itself, with the operating system's clock. For a runtime that the
 //!   adapter builds with a [custom clock](crate::Clock::custom), it is `None`.
 //! - The on-CPU and runnable-wait times are those of the worker's threads, as the file `schedstat` of each thread has them. A snapshot
 //!   reads one file per worker if the last reading is older than 4 ms, which takes some tens of microseconds each; a poll reads none. The
@@ -88,8 +88,8 @@
 //! - CPU throttling is that of the process's own cgroup, of either version. It is `None` if the cgroup has no CPU controller, and the
 //!   throttling by the quota of a parent cgroup is not part of it.
 //! - A current-thread runtime that no thread drives looks like one between two polls.
-//! - Attaching to a `LocalRuntime` counts each alive task of [`Spawner::spawn_local`] twice: no function of Tokio tells such a runtime
-//!   from others. Build it with [`TokioAdapter::build_local`].
+//! - Attaching to a `LocalRuntime` counts each alive task of [`Spawner::spawn_local`] twice: no function of Tokio distinguishes such a
+//!   runtime from others. Build it with [`TokioAdapter::build_local`].
 //! - A poll that calls `block_in_place` is recorded in the slot of the thread that began it. All of it counts as poll time of that
 //!   thread's worker, which another thread runs meanwhile, so the poll time of a worker can exceed its busy time.
 //! - A poll counts as a forced yield if it returns `Pending` with its budget spent. This includes a task that spends its last unit and

@@ -62,7 +62,7 @@ const OS_TIMES: MetricSet = MetricSet::worker(&[
     WorkerNumber::RunnableWaitDurationTotal,
 ]);
 
-/// The per-worker metrics that are not counted in the slots of threads. Tokio has counters only with 64-bit atomics (`wide`).
+/// Returns the per-worker metrics that are not counted in the slots of threads. Tokio has counters only with 64-bit atomics (`wide`).
 fn worker_numbers(wide: bool) -> MetricSet {
     let mut numbers = MetricSet::worker(&[WorkerNumber::BusyDurationTotal]);
     if cfg!(target_os = "linux") {

@@ -131,7 +131,7 @@ impl Spawner {
         self.name.unwrap_or_else(|| location::intern(spawn_location))
     }
 
-    /// Spawns a measured task, as `Handle::spawn`.
+    /// Spawns a measured task, as `Handle::spawn` does.
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -186,8 +186,8 @@ impl Spawner {
         task
     }
 
-    /// Spawns a measured task on the current `LocalSet` or `LocalRuntime`, as `tokio::task::spawn_local`. It does not use the runtime of
-    /// this spawner.
+    /// Spawns a measured task on the current `LocalSet` or `LocalRuntime`, as `tokio::task::spawn_local` does. It does not use the
+    /// runtime of this spawner.
     ///
     /// # Panics
     /// Panics outside a `LocalSet` and a `LocalRuntime`, as Tokio does.
@@ -230,7 +230,7 @@ impl Spawner {
         }
     }
 
-    /// Spawns a measured task in `set`, as `JoinSet::spawn_on`.
+    /// Spawns a measured task in `set`, as `JoinSet::spawn_on` does.
     #[track_caller]
     pub fn spawn_in<F>(&self, set: &mut JoinSet<F::Output>, future: F) -> AbortHandle
     where
@@ -294,7 +294,7 @@ impl Spawner {
         task
     }
 
-    /// Runs a closure on the blocking pool, as `Handle::spawn_blocking`, and measures how long it waits for a thread.
+    /// Runs a closure on the blocking pool, as `Handle::spawn_blocking` does, and measures how long it waits for a thread.
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, closure: F) -> JoinHandle<R>
     where

@@ -8,7 +8,7 @@ use super::leases::LeasedBy;
 use crate::os::{Os, ThreadTimes, Throttling};
 use crate::record::thread;
 
-/// Files are not read again for this long, so that a snapshot reads each of them once. The kernel advances the times of a running thread
+/// The time for which a file is not read again, so that a snapshot reads each file once. The kernel advances the times of a running thread
 /// at its timer interrupts, which are as far apart.
 const REREAD_AFTER: Duration = Duration::from_millis(4);
 

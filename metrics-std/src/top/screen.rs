@@ -1,4 +1,4 @@
-//! The terminal: takes it, reads its keys and its size, and gives it back.
+//! Opens the terminal, reads its keys and its size, and restores it.
 
 use super::controls::{Controls, Effect};
 use super::layout::{draw, draw_start};
@@ -17,17 +17,17 @@ pub struct Screen {
     view: Option<View>,
 }
 
-/// What the user wants.
+/// The action that the user requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// The program goes on.
+    /// The program continues.
     Continue,
     /// The program ends.
     Quit,
 }
 
 impl Screen {
-    /// Takes the terminal (alternate screen, raw mode) and draws the title on it at once.
+    /// Opens the terminal (alternate screen, raw mode) and draws the title on it.
     ///
     /// # Errors
     /// Returns an error if standard output is not a terminal.

@@ -62,7 +62,7 @@ struct Undated {
 
 #[derive(Clone, Copy, Debug)]
 struct Watched {
-    /// A state that stays equal for the threshold is a stall.
+    /// The activity. If it does not change for the threshold, it is a stall.
     activity: Activity,
     since: Timestamp,
     /// The duration before the clock stepped back; `since` is then the time of the scan that detected the step.
@@ -85,7 +85,7 @@ enum Activity {
     },
     /// Between two measured polls.
     Between {
-        /// That of the thread that runs the worker, if it has a slot.
+        /// The transition of the thread that runs the worker, if it has a slot.
         transition: Option<Transition>,
         progress: u64,
     },
@@ -238,7 +238,7 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
     fn poll_of(&self, thread: &LiveThread, now: Timestamp) -> Option<Watched> {
         let state = thread
             .worker
-            .and_then(|worker| self.ask_probe(|probe| probe.worker_state(worker)));
+            .and_then(|worker| self.call_probe(|probe| probe.worker_state(worker)));
         if state.is_some_and(|state| state.parked == Some(true)) {
             return None;
         }
@@ -260,7 +260,7 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
 
     fn num_watched_workers(&self) -> usize {
         if self.watches_progress {
-            self.ask_probe(|_| self.metrics.num_workers()).unwrap_or(0)
+            self.call_probe(|_| self.metrics.num_workers()).unwrap_or(0)
         } else {
             0
         }
@@ -268,7 +268,7 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
 
     /// Returns the state of a worker that is awake and whose thread is in no measured poll.
     fn between_polls(&self, worker: usize, threads: &[LiveThread], now: Timestamp) -> Option<Watched> {
-        let state = self.ask_probe(|probe| probe.worker_state(worker))?;
+        let state = self.call_probe(|probe| probe.worker_state(worker))?;
         let progress = state.progress.filter(|_| state.parked == Some(false))?;
         let mut holders = threads
             .iter()
@@ -297,12 +297,12 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
     }
 
     /// Calls the probe, unless it has panicked before. The panic hook has reported the panic.
-    fn ask_probe<V>(&self, ask: impl FnOnce(&P) -> Option<V>) -> Option<V> {
+    fn call_probe<V>(&self, call: impl FnOnce(&P) -> Option<V>) -> Option<V> {
         // Ordering: relaxed, here and below: one thread scans.
         if self.probe_failed.load(Ordering::Relaxed) {
             return None;
         }
-        catch_unwind(AssertUnwindSafe(|| ask(self.metrics.probe()))).unwrap_or_else(|_| {
+        catch_unwind(AssertUnwindSafe(|| call(self.metrics.probe()))).unwrap_or_else(|_| {
             self.probe_failed.store(true, Ordering::Relaxed);
             None
         })
@@ -330,7 +330,7 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
         let (kind, spawn_location) = match watched.activity {
             Activity::Poll { .. } => (
                 StallKind::Poll,
-                self.ask_probe(|probe| text(|out| probe.write_location(watched.spawn_location, out))),
+                self.call_probe(|probe| text(|out| probe.write_location(watched.spawn_location, out))),
             ),
             Activity::Between { .. } => (StallKind::NoProgress, None),
         };
@@ -340,8 +340,8 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
             kind,
             runtime: Arc::clone(&self.runtime),
             worker: watched.worker,
-            thread: self.ask_probe(|probe| text(|out| probe.write_thread(watched.thread, out))),
-            os_thread_id: self.ask_probe(|probe| probe.os_thread_id(watched.thread)),
+            thread: self.call_probe(|probe| text(|out| probe.write_thread(watched.thread, out))),
+            os_thread_id: self.call_probe(|probe| probe.os_thread_id(watched.thread)),
             spawn_location,
             is_root: location::is_root(watched.spawn_location),
             began: system_now.checked_sub(lasted).unwrap_or(system_now),
