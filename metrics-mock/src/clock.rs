@@ -86,7 +86,7 @@ impl TimeSource for ManualClock {
         self.ticks_per_second
     }
 
-    /// One tick.
+    /// Returns the length of one tick.
     fn resolution(&self) -> Duration {
         Duration::from_nanos(NANOS.checked_div(self.ticks_per_second).unwrap_or(0))
     }

@@ -8,9 +8,9 @@ use metrics_core::{TimeSource, Timestamp};
 
 /// Steps of the clock that [`resolution`] waits for.
 const STEPS: u32 = 8;
-/// The most readings that [`resolution`] takes: 2 to 10 ms in total, on a clock so coarse that it hardly moves.
+/// The maximum number of readings that [`resolution`] takes: 2 to 10 ms in total, on a clock so coarse that it hardly moves.
 const READINGS: u32 = 1 << 16;
-/// The resolution of a clock that does not move during all of these readings: the coarsest that browsers offer (Firefox with
+/// The assumed resolution of a clock that does not advance during all of these readings: the coarsest in browsers (Firefox with
 /// `privacy.resistFingerprinting`).
 const COARSEST: Duration = Duration::from_millis(100);
 
@@ -66,12 +66,12 @@ impl PerformanceClock {
         })
     }
 
-    /// As [`new`](Self::new), but returns [`UNAVAILABLE`](Self::UNAVAILABLE) instead of an error.
+    /// Creates the clock as [`new`](Self::new) does, but returns [`UNAVAILABLE`](Self::UNAVAILABLE) instead of an error.
     pub fn detect() -> Self {
         Self::new().unwrap_or(Self::UNAVAILABLE)
     }
 
-    /// The tick at zero milliseconds of `performance.now()`.
+    /// Returns the tick at zero milliseconds of `performance.now()`.
     pub(crate) fn origin() -> u64 {
         ORIGIN.with(|origin| *origin)
     }
@@ -109,13 +109,13 @@ impl TimeSource for PerformanceClock {
     }
 }
 
-/// Milliseconds as nanoseconds. Saturates, and returns 0 for a number below 0 and for NaN.
+/// Converts milliseconds to nanoseconds. Saturates, and returns 0 for a number below 0 and for NaN.
 #[allow(clippy::cast_sign_loss, reason = "a float-to-integer cast saturates")]
 pub(crate) fn nanos(millis: f64) -> u64 {
     (millis * NANOS_PER_MILLI).round() as u64
 }
 
-/// The smallest step that a clock makes, whose readings are in milliseconds.
+/// Returns the smallest step of a clock whose readings are in milliseconds.
 fn resolution(mut now: impl FnMut() -> f64) -> Duration {
     let mut before = now();
     let mut smallest = None;

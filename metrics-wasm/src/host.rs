@@ -10,11 +10,11 @@ extern "C" {
     #[derive(Clone)]
     pub(crate) type Performance;
 
-    /// Milliseconds since the time origin of this global.
+    /// Returns the milliseconds since the time origin of this global object.
     #[wasm_bindgen(method)]
     pub(crate) fn now(this: &Performance) -> f64;
 
-    /// Milliseconds from the Unix epoch to the time origin. `None` in workers of old browsers.
+    /// Returns the milliseconds from the Unix epoch to the time origin. `None` in workers of old browsers.
     #[wasm_bindgen(method, getter, js_name = timeOrigin)]
     pub(crate) fn time_origin(this: &Performance) -> Option<f64>;
 

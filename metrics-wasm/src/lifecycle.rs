@@ -24,12 +24,12 @@ extern "C" {
     fn remove_event_listener(this: &EventTarget, event: &str, listener: &JsValue) -> Result<(), JsValue>;
 }
 
-/// Whether this is a page. A worker has no document, and gets no events about that of its page.
+/// Returns `true` if this is a page. A worker has no document, and gets no events about that of its page.
 pub(crate) fn is_page() -> bool {
     DOCUMENT.with(Option::is_some)
 }
 
-/// Whether the page is hidden, so that its timers are throttled. A worker is never hidden.
+/// Returns `true` if the page is hidden, so that its timers are throttled. A worker is never hidden.
 pub(crate) fn is_hidden() -> bool {
     DOCUMENT.with(|document| document.as_ref().is_some_and(Document::hidden))
 }

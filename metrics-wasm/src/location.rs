@@ -1,4 +1,4 @@
-//! Spawn locations: a source location as a 32-bit number, small enough for the live record, and back.
+//! Spawn locations: maps a source location to a 32-bit number, which fits in the live record, and maps the number back.
 
 use core::cell::RefCell;
 use core::fmt;
@@ -11,7 +11,7 @@ thread_local! {
     static LOCATIONS: RefCell<Vec<&'static Location<'static>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The number of this location on this thread. It never changes.
+/// Returns the number of this location on this thread. It never changes.
 pub(crate) fn intern(location: &'static Location<'static>) -> LocationId {
     LOCATIONS.with_borrow_mut(|locations| {
         // By address first. Two instances of a generic function have two addresses for one location.
@@ -27,14 +27,15 @@ pub(crate) fn intern(location: &'static Location<'static>) -> LocationId {
     })
 }
 
-/// The source location with this number on this thread. Returns `None` for [`LocationId::UNKNOWN`] and for a number that another
+/// Returns the source location with this number on this thread. Returns `None` for [`LocationId::UNKNOWN`] and for a number that another
 /// thread or another registry assigned.
 pub fn resolve(spawn_location: LocationId) -> Option<&'static Location<'static>> {
     let index = (spawn_location.as_u32() as usize).checked_sub(1)?;
     LOCATIONS.with_borrow(|locations| locations.get(index).copied())
 }
 
-/// Writes file, line and column, or nothing for an unknown location. The file lacks the directories of the machine that compiled it.
+/// Writes file, line and column, or nothing for an unknown location. The file is written without the directories of the machine that
+/// compiled it.
 pub(crate) fn write(spawn_location: LocationId, out: &mut dyn fmt::Write) -> fmt::Result {
     resolve(spawn_location).map_or(Ok(()), |location| {
         let (file, line, column) = (short_path(location.file()), location.line(), location.column());

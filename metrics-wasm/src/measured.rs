@@ -40,7 +40,7 @@ impl<F> fmt::Debug for Measured<F> {
     }
 }
 
-/// What the wrapper keeps for its task.
+/// The state that the wrapper keeps for its task.
 pub(crate) struct Task {
     recorder: Rc<Recorder>,
     shared: Arc<TaskWaker>,
@@ -71,7 +71,7 @@ impl<F: Future> Future for Measured<F> {
     }
 }
 
-/// Ends the poll when it is dropped, so also if the future panics.
+/// Ends the poll when it is dropped, also if the future panics.
 struct PollGuard<'a> {
     task: &'a mut Task,
     open: OpenPoll,

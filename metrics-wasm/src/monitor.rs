@@ -77,39 +77,39 @@ impl<'a> MonitorBuilder<'a> {
         }
     }
 
-    /// The name of the runtime in snapshots and exporters. The default is `main`.
+    /// Sets the name of the runtime in snapshots and exporters. The default is `main`.
     pub const fn name(mut self, name: &'a str) -> Self {
         self.name = name;
         self
     }
 
-    /// The layout of the poll time histogram, or `None` for no such histogram. The default is [`HistogramConfig::DEFAULT`].
+    /// Sets the layout of the poll time histogram, or `None` for no such histogram. The default is [`HistogramConfig::DEFAULT`].
     /// [`no_finer_than`] adapts it to the clock.
     pub const fn poll_time(mut self, config: Option<HistogramConfig>) -> Self {
         self.poll_time = config;
         self
     }
 
-    /// The layout of the schedule latency histogram, or `None` for no such histogram. The default is
+    /// Sets the layout of the schedule latency histogram, or `None` for no such histogram. The default is
     /// [`HistogramConfig::DEFAULT`]. [`no_finer_than`] adapts it to the clock.
     pub const fn schedule_latency(mut self, config: Option<HistogramConfig>) -> Self {
         self.schedule_latency = config;
         self
     }
 
-    /// Which polls the poll time histogram samples at first. The default is every poll.
+    /// Sets the initial sampling of the poll time histogram. The default is every poll.
     pub const fn poll_time_sampling(mut self, sampling: Sampling) -> Self {
         self.poll_time_sampling = sampling;
         self
     }
 
-    /// Which polls the schedule latency histogram samples at first. The default is every poll.
+    /// Sets the initial sampling of the schedule latency histogram. The default is every poll.
     pub const fn schedule_latency_sampling(mut self, sampling: Sampling) -> Self {
         self.schedule_latency_sampling = sampling;
         self
     }
 
-    /// The clock. The default is [`PerformanceClock::detect`].
+    /// Sets the clock. The default is [`PerformanceClock::detect`].
     pub const fn clock(mut self, clock: PerformanceClock) -> Self {
         self.clock = Some(clock);
         self
@@ -145,8 +145,8 @@ impl<'a> MonitorBuilder<'a> {
     }
 }
 
-/// The metrics that a wrapper can measure. It sees no queue to steal from, and it can't tell a park without a poll from no turn of the
-/// event loop at all.
+/// The metrics that a wrapper can measure. It sees no queue to steal from, and it can't distinguish a park without a poll
+/// from the absence of a turn of the event loop.
 const MEASURED: MetricSet = MetricSet::worker(&[
     WorkerNumber::BusyDurationTotal,
     WorkerNumber::ParkCount,
@@ -171,12 +171,12 @@ impl fmt::Display for AlreadyInstalled {
 impl Error for AlreadyInstalled {}
 
 impl Monitor {
-    /// A builder with the default settings.
+    /// Creates a builder with the default settings.
     pub const fn builder<'a>() -> MonitorBuilder<'a> {
         MonitorBuilder::new()
     }
 
-    /// The monitor of this thread. The first call builds one with the default settings, unless [`install`](Self::install) was
+    /// Returns the monitor of this thread. The first call builds one with the default settings, unless [`install`](Self::install) was
     /// called before.
     ///
     /// # Errors
@@ -217,12 +217,12 @@ impl Monitor {
         Measured::new(future, self.0.map(|recorder| Task::new(recorder, location)))
     }
 
-    /// The recorder. It exists only with the feature `record`.
+    /// Returns the recorder. It exists only with the feature `record`.
     pub(crate) fn recorder(&self) -> &IfRecording<Rc<Recorder>> {
         &self.0
     }
 
-    /// A reader of the metrics. Other threads can use it too.
+    /// Returns a reader of the metrics. Other threads can use it too.
     pub fn metrics(&self) -> RuntimeMetrics<MonitorProbe> {
         match self.0.get() {
             Some(recorder) => RuntimeMetrics::with_probe(
@@ -244,7 +244,8 @@ impl Monitor {
         }
     }
 
-    /// How often a task has woken itself during its own poll. Futures that yield or spin do so. `None` without the feature `record`.
+    /// Returns the number of times that a task has woken itself during its own poll. Futures that yield or spin do so. `None` without
+    /// the feature `record`.
     pub fn self_wake_count(&self) -> Option<u64> {
         self.0.get().map(|recorder| recorder.wakes.self_wakes())
     }
@@ -255,7 +256,7 @@ thread_local! {
     static CURRENT: OnceCell<Rc<Recorder>> = const { OnceCell::new() };
 }
 
-/// The registry that a monitor reads without the feature `record`. Nothing is recorded in it.
+/// Returns the registry that a monitor reads without the feature `record`. Nothing is recorded in it.
 fn unrecorded() -> Arc<Registry> {
     let registry = metrics_core::Builder::new().build(PerformanceClock::UNAVAILABLE);
     registry.unwrap_or_else(|_| unreachable!("the defaults are a valid configuration"))

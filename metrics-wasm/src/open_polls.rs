@@ -13,7 +13,7 @@ pub(crate) struct OpenPolls {
     /// The tasks that are being polled, the outermost first.
     tasks: RefCell<[Option<Arc<TaskWaker>>; DEPTH]>,
     depth: Cell<usize>,
-    /// How often polls were abandoned. A poll that began before that has no end to record.
+    /// The number of times that polls were abandoned. The end of a poll that began before the last time is not recorded.
     abandoned: Cell<u32>,
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct OpenPoll {
 }
 
 impl OpenPoll {
-    /// Whether another measured poll was in progress when it began.
+    /// Returns `true` if another measured poll was in progress when it began.
     pub(crate) const fn is_nested(&self) -> bool {
         self.depth > 0
     }
@@ -55,7 +55,7 @@ impl OpenPolls {
         true
     }
 
-    /// Gives up the polls in progress, and returns their tasks.
+    /// Abandons the polls in progress, and returns their tasks.
     pub(crate) fn abandon(&self) -> Vec<Arc<TaskWaker>> {
         if self.depth.replace(0) == 0 {
             return Vec::new();

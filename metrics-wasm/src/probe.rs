@@ -1,4 +1,4 @@
-//! The values that readers pull from a monitor: the queue of scheduled tasks, and the names of spawn locations.
+//! The values that readers query from a monitor: the queue of scheduled tasks, and the names of spawn locations.
 
 use crate::location;
 use crate::waker::Wakes;

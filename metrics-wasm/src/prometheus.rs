@@ -6,12 +6,12 @@ use core::fmt::{self, Write};
 use core::time::Duration;
 use metrics_core::{EVENT_LOOP_METRICS, HistogramSnapshot, Metric, MetricKind, MetricUnit, SampleValue};
 
-/// The most buckets of a histogram, the one up to `+Inf` included.
+/// The maximum number of buckets of a histogram, including the one up to `+Inf`.
 const MAX_BUCKETS: usize = 20;
 
 type Value<'a> = SampleValue<'a, Vec<u64>>;
 
-/// A snapshot in Prometheus' text format 0.0.4, under the names that servers export. Metrics of the workers are sums over them.
+/// Returns a snapshot in Prometheus' text format 0.0.4, under the names that servers export. Metrics of the workers are sums over them.
 pub(crate) fn text(
     snapshot: &Snapshot,
     event_loop: Option<&EventLoopSnapshot>,
@@ -97,7 +97,7 @@ fn in_seconds(nanos: u64) -> f64 {
     Duration::from_nanos(nanos).as_secs_f64()
 }
 
-/// A label's value: backslash, quote and newline are escaped.
+/// Returns a label's value with backslash, quote and newline escaped.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\")
         .replace('"', "\\\"")

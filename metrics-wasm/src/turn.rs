@@ -19,7 +19,7 @@ pub(crate) trait Owner: 'static {
     /// Ends the polls that are in progress although the stack is empty.
     fn end_lost_polls(self: &Rc<Self>);
 
-    /// Whether tasks are scheduled.
+    /// Returns `true` if tasks are scheduled.
     fn has_work(&self) -> bool;
 
     fn end_turn(&self);
@@ -59,7 +59,7 @@ impl<O: Owner> Turn<O> {
         true
     }
 
-    /// Whether a microtask will end the turn. On a host without microtasks, each poll is a turn of its own.
+    /// Returns `true` if a microtask will end the turn. On a host without microtasks, each poll is a turn of its own.
     pub(crate) fn is_open(&self) -> bool {
         self.open.get()
     }

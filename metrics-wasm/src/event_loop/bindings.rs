@@ -74,7 +74,7 @@ extern "C" {
     pub(super) fn duration(this: &Entry) -> f64;
 }
 
-/// Stops a timer from keeping a Node process alive. Browsers have no such thing.
+/// Stops a timer from keeping a Node process alive. Does nothing in a browser.
 pub(super) fn unref(timer: &Timer) {
     if let Some(unref) = timer.unchecked_ref::<NodeTimer>().unref() {
         // `unref` of Node's own timer does not throw.
@@ -82,7 +82,7 @@ pub(super) fn unref(timer: &Timer) {
     }
 }
 
-/// Milliseconds that Node's event loop was busy. `None` on other hosts.
+/// Returns the milliseconds that Node's event loop was busy. `None` on other hosts.
 pub(super) fn active_millis() -> Option<f64> {
     NODE_PERFORMANCE.with(|performance| {
         let performance = performance.as_ref()?;

@@ -40,7 +40,7 @@ impl Frames {
         self.delay.borrow().clone()
     }
 
-    /// The page was hidden or did not run, so the delay of the frame in progress is no sample.
+    /// Discards the frame in progress: the page was hidden or did not run, so the delay of the frame is not a sample.
     pub(super) fn interrupt(&self) {
         self.requested.set(None);
     }

@@ -1,4 +1,4 @@
-//! Which late timers were delayed by a busy thread, and which by the browser.
+//! Decides which late timers were delayed by a busy thread, and which by the browser.
 //!
 //! A browser runs the timers of a hidden page, and those of a hidden iframe of another origin, once per second at most. The iframe
 //! gets no event about it, and its document is not hidden. Two of its late timers in a row fire a whole number of seconds apart.
@@ -9,7 +9,7 @@ const SECOND: u64 = 1_000_000_000;
 
 /// A timer that is later than this did not fire on time. A throttled one is later, except by chance.
 const ON_TIME: u64 = 50_000_000;
-/// How far from whole seconds throttled timers fire.
+/// The largest distance from a whole number of seconds at which a throttled timer fires.
 const JITTER: u64 = 150_000_000;
 
 /// A timer that is later than this, in nanoseconds, was not delayed by the thread's work: the computer slept, the worker was frozen with
@@ -24,7 +24,7 @@ pub(super) struct Lateness {
     throttled: bool,
     /// A late timer that becomes a sample unless the next one shows that both are throttled.
     held: Option<Span>,
-    /// When the previous timer fired, if it was late.
+    /// The time at which the previous timer fired, if it was late.
     fired_late: Option<u64>,
 }
 
@@ -43,8 +43,8 @@ impl Lateness {
         *self = Self::new(self.may_be_throttled);
     }
 
-    /// A timer was due at the start of the span and fired at its end. `explained` is whether measured polls kept the thread busy then.
-    /// Returns the samples: the one that was held, and this one.
+    /// Adds a timer that was due at the start of the span and fired at its end. `explained` is `true` if measured polls kept the thread
+    /// busy in between. Returns the samples: the one that was held, and this one.
     pub(super) fn sample(&mut self, late: Span, explained: bool) -> [Option<Span>; 2] {
         if late.nanos() >= IMPLAUSIBLE {
             let held = self.held.take();

@@ -8,12 +8,12 @@ use std::rc::{Rc, Weak};
 type Callback = Box<dyn FnMut(&Stall)>;
 
 pub(super) struct Listener {
-    /// Nanoseconds.
+    /// In nanoseconds.
     pub(super) threshold: u64,
     pub(super) callback: RefCell<Callback>,
 }
 
-/// The registered callbacks. Each is owned by the handle that its caller got.
+/// The registered callbacks. Each is owned by the handle that was returned to its caller.
 #[derive(Default)]
 pub(super) struct Listeners(RefCell<Vec<Weak<Listener>>>);
 
@@ -33,7 +33,7 @@ impl Listeners {
         self.0.borrow_mut().clear();
     }
 
-    /// The lowest threshold in nanoseconds. `None` without callbacks.
+    /// Returns the lowest threshold in nanoseconds. `None` without callbacks.
     pub(super) fn lowest_threshold(&self) -> Option<u64> {
         let listeners = self.0.borrow();
         let alive = listeners.iter().filter_map(Weak::upgrade);

@@ -32,7 +32,8 @@ pub const DEFAULT_PERIOD: Duration = Duration::from_millis(50);
 ///   as after the computer slept, a debugger paused the thread or a worker was frozen with its page. A worker gets no event about its
 ///   page, so a shorter freeze counts as lag there.
 /// - **Long tasks** of 50 ms and more, if the browser reports them. Windows of Chromium-based browsers do, from the start of the page on.
-/// - **Busy time**, in Node. Browsers don't measure it, and a timer can't: an estimate from its lag was wrong by a factor of four.
+/// - **Busy time**, in Node. Browsers don't measure it, and it can't be derived from the lag of a timer: such an estimate was wrong by
+///   a factor of four.
 /// - **Frame delay**: see [`watch_frames`](Self::watch_frames).
 /// - **Stalls**: see [`on_stall`](Self::on_stall).
 ///
@@ -82,7 +83,7 @@ impl EventLoop {
         Self::watch_every(monitor, DEFAULT_PERIOD)
     }
 
-    /// As [`watch`](Self::watch), with a timer every `period`. Browsers delay nested timers to at least 4 ms.
+    /// Watches the event loop as [`watch`](Self::watch) does, with a timer every `period`. Browsers delay nested timers to at least 4 ms.
     ///
     /// # Errors
     /// Returns [`WatchError`] if the monitor has no clock or the host has no timers.
@@ -91,12 +92,12 @@ impl EventLoop {
         Ok(Self(watch.transpose()?))
     }
 
-    /// The metrics since the watch began. `None` without the feature `record`.
+    /// Returns the metrics since the watch began. `None` without the feature `record`.
     pub fn snapshot(&self) -> Option<EventLoopSnapshot> {
         self.0.get().map(|watch| watch.snapshot())
     }
 
-    /// Measures how long after its request an animation frame comes, from now on. A page that keeps up gets a frame per refresh of the
+    /// Starts to measure the time from the request of an animation frame to the frame. A page that keeps up gets a frame per refresh of the
     /// display. Returns `false` if the host has no frames, such as Node, and without the feature `record`.
     ///
     /// The page then draws every frame even if nothing changes, which costs power.

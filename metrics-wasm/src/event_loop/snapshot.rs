@@ -12,21 +12,21 @@ pub type Histogram = HistogramSnapshot<Vec<u64>>;
 type Layout = (u64, u64, u32);
 
 pub(super) const LAG_LAYOUT: Layout = (100_000, 60_000_000_000, 2);
-/// A frame takes 4 ms on the fastest displays.
+/// The layout of frame delays: a frame takes 4 ms on the fastest displays.
 pub(super) const FRAME_LAYOUT: Layout = (1_000_000, 60_000_000_000, 3);
-/// The Long Tasks API defines a long task as one of at least 50 ms.
+/// The layout of long tasks, which the Long Tasks API defines as tasks of at least 50 ms.
 pub(super) const LONG_TASK_LAYOUT: Layout = (50_000_000, 60_000_000_000, 3);
 
 /// The metrics of an event loop at one moment. Its lag is in the snapshot of the runtime, as on servers.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct EventLoopSnapshot {
-    /// How long tasks of 50 ms and more took, since the page was loaded. `None` if the browser does not report them.
+    /// The durations of tasks of 50 ms and more since the page was loaded, in nanoseconds. `None` if the browser does not report them.
     pub long_task_time: Option<Histogram>,
-    /// How long after its request an animation frame came. `None` unless frames are watched: see
+    /// The time from the request of each animation frame to the frame, in nanoseconds. `None` unless frames are watched: see
     /// [`watch_frames`](super::EventLoop::watch_frames).
     pub frame_delay: Option<Histogram>,
-    /// How long the event loop was busy since the watch began. `None` in browsers, which do not measure it.
+    /// The time that the event loop was busy since the watch began. `None` in browsers, which do not measure it.
     pub loop_busy_duration_total: Option<Duration>,
 }
 

@@ -23,13 +23,13 @@ pub enum StallSource {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stall {
-    /// When it started, as a timestamp of the registry's clock.
+    /// The time at which it started, as a timestamp of the registry's clock.
     pub start: Timestamp,
-    /// How long it lasted.
+    /// The time that it lasted.
     pub duration: Duration,
-    /// Where the report comes from.
+    /// The source of the report.
     pub source: StallSource,
-    /// How long measured polls ran during the stall. If a listener was registered when it began, the rest was other work.
+    /// The time that measured polls ran during the stall. The rest was other work, if a listener was registered when the stall began.
     pub measured: Duration,
     /// The spawn location of the polled task, or that of the longest measured poll during the stall. Unknown if no measured poll ran; see
     /// [`resolve`](crate::location::resolve).
@@ -64,7 +64,7 @@ impl Span {
     }
 }
 
-/// Measured polls: how long they took in nanoseconds, and the spawn location of the longest.
+/// Measured polls: their total duration in nanoseconds, and the spawn location of the longest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Polls {
     pub(super) measured: u64,
@@ -78,7 +78,7 @@ impl Polls {
     };
 }
 
-/// How many reported spans are kept, so that a second report of the same stall is dropped. The sources report within a turn or two
+/// The number of reported spans that are kept, so that a second report of the same stall is dropped. The sources report within a turn or two
 /// of each other.
 const KEPT: usize = 8;
 
@@ -108,13 +108,13 @@ impl Detector {
         }
     }
 
-    /// A poll ended.
+    /// Adds a poll that ended.
     pub(super) fn poll(&mut self, span: Span, polls: Polls) -> Option<Stall> {
         self.report(span, StallSource::Poll, polls)
     }
 
-    /// A turn with measured polls ended. It is a stall if the polls alone took long enough. If not, it is part of the stall that another
-    /// source reports.
+    /// Adds a turn with measured polls that ended. It is a stall if the polls alone took long enough. Otherwise it is part of the stall
+    /// that another source reports.
     pub(super) fn turn(&mut self, span: Span, polls: Polls) -> Option<Stall> {
         if let Some(oldest) = self.turns.get_mut(self.next_turn) {
             *oldest = (span, polls);
@@ -126,12 +126,12 @@ impl Detector {
         self.report(span, StallSource::Turn, polls)
     }
 
-    /// The browser reported a long task.
+    /// Adds a long task that the browser reported.
     pub(super) fn long_task(&mut self, span: Span) -> Option<Stall> {
         self.report(span, StallSource::LongTask, self.polls_during(span))
     }
 
-    /// A timer was due at the start of the span and fired at its end. With `wait`, the browser may still report the same stall.
+    /// Adds a timer that was due at the start of the span and fired at its end. With `wait`, the browser may still report the same stall.
     pub(super) fn late(&mut self, span: Span, wait: bool) -> [Option<Stall>; 2] {
         let before = self
             .suspect
@@ -147,12 +147,12 @@ impl Detector {
         ]
     }
 
-    /// Whether measured polls took most of this time.
+    /// Returns `true` if measured polls took most of this time.
     pub(super) fn is_explained(&self, span: Span) -> bool {
         self.polls_during(span).measured >= span.nanos() / 2
     }
 
-    /// The measured polls of the turns that overlap this time.
+    /// Returns the measured polls of the turns that overlap this time.
     fn polls_during(&self, span: Span) -> Polls {
         let turns = self.turns.iter().filter(|(turn, _)| turn.overlaps(span));
         let longest = turns.clone().max_by_key(|(_, polls)| polls.measured);

@@ -50,7 +50,7 @@ pub(super) struct Watch {
     recorder: Rc<Recorder>,
     clock: PerformanceClock,
     pub(super) period: Duration,
-    /// When the timer is due, in nanoseconds of the clock.
+    /// The time at which the timer is due, in nanoseconds of the clock.
     due: Cell<u64>,
     /// Whether the page was hidden or did not run since the timer was set.
     interrupted: Cell<bool>,
@@ -184,7 +184,7 @@ impl Watch {
         Ok(())
     }
 
-    /// The page is about to stop running, or it runs again. Times that were measured in between are not sampled.
+    /// Discards the measurements in progress: the page is about to stop running, or it runs again.
     fn interrupt(&self) {
         self.interrupted.set(true);
         self.lateness.borrow_mut().interrupt();
@@ -217,7 +217,7 @@ impl Watch {
         self.report(&stalls);
     }
 
-    /// Stalls from the polls and turns that ended since the last call.
+    /// Returns the stalls from the polls and turns that ended since the last call.
     fn long_polls(&self) -> Vec<Stall> {
         let mut detector = self.detector.borrow_mut();
         let found = self.recorder.long_polls.take();

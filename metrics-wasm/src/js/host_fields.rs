@@ -49,7 +49,7 @@ struct EventLoopInterval {
     loop_busy_duration_total: Option<u64>,
 }
 
-/// A counter as JSON has it.
+/// A counter in JSON: a decimal string.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 struct Decimal(u64);
@@ -77,7 +77,7 @@ impl HostSnapshot {
 }
 
 impl HostInterval {
-    /// What was added since `before`; `wall` is the time in between. `event_loop` is `None` unless one watch made both snapshots.
+    /// Computes the change since `before`; `wall` is the time in between. `event_loop` is `None` unless one watch made both snapshots.
     pub(super) fn new(
         before: &EarlierHost,
         self_wake_count: Option<u64>,

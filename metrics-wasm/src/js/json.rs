@@ -4,7 +4,7 @@ use js_sys::{Array, Function, JSON, Object, Proxy, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::{JsCast, JsValue};
 
-/// The `toJSON` method of each object in a snapshot. `JSON.stringify` calls it; it throws on a `BigInt` itself.
+/// Returns the `toJSON` method of each object in a snapshot. `JSON.stringify` calls it; it throws on a `BigInt` itself.
 ///
 /// A closure does not receive `this`, and a Content Security Policy may forbid compiling a function from text. The trap of a proxy
 /// receives `this` without either.
@@ -35,7 +35,7 @@ pub(super) fn add_to_json(object: &Object) {
     });
 }
 
-/// A copy of the value with a decimal string for each `BigInt`.
+/// Copies the value, with a decimal string for each `BigInt`.
 fn copy(value: &JsValue) -> JsValue {
     if value.is_bigint() {
         return js_sys::BigInt::unchecked_from_js_ref(value)
@@ -61,7 +61,7 @@ fn copy(value: &JsValue) -> JsValue {
     value.clone()
 }
 
-/// The JSON text of a value. Its 64-bit integers are `BigInts`, as in `snapshot()`, or decimal strings, as in parsed JSON.
+/// Returns the JSON text of a value. Its 64-bit integers are `BigInts`, as in `snapshot()`, or decimal strings, as in parsed JSON.
 pub(super) fn text(value: &JsValue) -> Option<String> {
     JSON::stringify(&copy(value)).ok()?.as_string()
 }

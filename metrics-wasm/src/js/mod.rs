@@ -104,7 +104,7 @@ impl RuntimeMetrics {
         join(&to_js(&self.monitor.snapshot())?, &to_js(&host)?)
     }
 
-    /// Returns what was added since an earlier `snapshot()` of this page, or its JSON: differences of counters, histograms of the
+    /// Returns the change since an earlier `snapshot()` of this page, or since its JSON: differences of counters, histograms of the
     /// interval, busy ratios.
     ///
     /// # Errors
@@ -273,7 +273,7 @@ fn listen(register: impl FnOnce(&EventLoop) -> StallListener) -> Result<JsValue,
     Ok(stop_function(listener))
 }
 
-/// A function that drops `handle`. If the function is garbage-collected, `handle` stays.
+/// Returns a function that drops `handle`. If the function is garbage-collected, `handle` stays.
 fn stop_function<T: 'static>(handle: T) -> JsValue {
     let handle: ManuallyDrop<RefCell<Option<T>>> = ManuallyDrop::new(RefCell::new(Some(handle)));
     Closure::<dyn Fn()>::new(move || drop(handle.take())).into_js_value()
@@ -304,7 +304,7 @@ fn type_error(message: &str) -> JsValue {
     TypeError::new(message).into()
 }
 
-/// An object with the properties of both.
+/// Returns an object with the properties of both.
 fn join(one: &JsValue, other: &JsValue) -> Result<JsValue, JsError> {
     Object::try_from(one)
         .zip(Object::try_from(other))

@@ -22,12 +22,12 @@ pub(super) struct Options {
     schedule_latency: Option<Option<HistogramConfig>>,
     poll_time_sampling: Option<Sampling>,
     schedule_latency_sampling: Option<Sampling>,
-    /// Milliseconds.
+    /// In milliseconds.
     period: Option<f64>,
     frames: bool,
 }
 
-/// A field that is null, in contrast to one that is left out.
+/// Reads a field that is present: `Some(None)` if it is null, in contrast to one that is left out.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
@@ -48,7 +48,7 @@ impl Options {
         Ok(options)
     }
 
-    /// The period of the timer, if there is one.
+    /// Returns the period of the timer, if there is one.
     ///
     /// # Errors
     /// Returns a description of the error.
@@ -67,7 +67,7 @@ impl Options {
         self.frames
     }
 
-    /// The settings of a new monitor. `None` if there are none.
+    /// Returns the settings of a new monitor. `None` if there are none.
     pub(super) fn monitor(&self) -> Option<MonitorBuilder<'_>> {
         let is_set = self.name.is_some()
             || self.poll_time.is_some()

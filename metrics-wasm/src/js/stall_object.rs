@@ -1,4 +1,4 @@
-//! Stalls as JavaScript sees them.
+//! Stalls as JavaScript objects.
 
 use crate::clock::PerformanceClock;
 use crate::event_loop::{Stall, StallSource};
@@ -7,7 +7,7 @@ use core::time::Duration;
 use js_sys::{Object, Reflect};
 use wasm_bindgen::prelude::JsValue;
 
-/// A stall as an object. Its times are milliseconds of `performance.now()`.
+/// Converts a stall to an object. Its times are milliseconds of `performance.now()`.
 pub(super) fn stall_object(stall: &Stall) -> Result<JsValue, JsValue> {
     let start = stall.start.ticks().saturating_sub(PerformanceClock::origin());
     let source = match stall.source {

@@ -76,7 +76,7 @@ fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// A counter as a plain number, exact up to `2^53`.
+/// Converts a counter to a plain number, exact up to `2^53`.
 fn number(count: u64) -> f64 {
     count as f64
 }
