@@ -64,7 +64,12 @@ impl Recorder {
             worker.discard_last_timestamp();
         }
         self.long_polls.start(worker, start.spawn_location);
-        worker.start_poll(start);
+        // Before the future is polled: a wake during a poll belongs to the next poll.
+        if task.choose(worker.choose_latency()) {
+            worker.start_chosen_poll(start);
+        } else {
+            worker.start_poll(start);
+        }
         poll
     }
 
@@ -99,7 +104,7 @@ impl turn::Owner for Recorder {
         &self.turn
     }
 
-    /// A poll that is still in progress has trapped: a microtask runs when the stack is empty.
+    /// Ends the polls that have trapped: those that are still in progress, because a microtask runs when the stack is empty.
     ///
     /// Some hosts also run microtasks inside a call out of WebAssembly. The tasks are therefore counted one task of the host later,
     /// when a poll that did not trap has ended.

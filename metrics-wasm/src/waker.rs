@@ -21,7 +21,7 @@ pub(crate) struct Wakes {
 }
 
 impl Wakes {
-    // Ordering: relaxed, in all methods: each number stands alone, and no other data is read after it.
+    // Ordering: relaxed, in all methods: no other data depends on the numbers.
     pub(crate) fn depth(&self) -> u64 {
         self.depth.load(Ordering::Relaxed)
     }
@@ -55,6 +55,13 @@ const WOKEN: u8 = 3;
 /// Ended. A wake does not change this state.
 const DONE: u8 = 4;
 
+/// The start of the next poll decides whether its schedule latency is measured.
+const UNDECIDED: u8 = 0;
+/// It was decided that the schedule latency is measured.
+const MEASURED: u8 = 1;
+/// It was decided that the schedule latency is not measured: a wake needs no timestamp.
+const SKIPPED: u8 = 2;
+
 /// The state that all wakers of a task share.
 pub(crate) struct TaskWaker {
     registry: Arc<Registry>,
@@ -62,12 +69,14 @@ pub(crate) struct TaskWaker {
     pub(crate) spawn_location: LocationId,
     state: AtomicU8,
     stamp: WakeStamp,
+    /// Whether the schedule latency of the next poll is measured: [`UNDECIDED`], [`MEASURED`] or [`SKIPPED`].
+    latency: AtomicU8,
     /// The executor's own waker.
     inner: AtomicWaker,
 }
 
 impl TaskWaker {
-    /// The waker of a task that is spawned, and so scheduled, now.
+    /// Creates the waker of a task that is spawned, and so scheduled, now.
     pub(crate) fn spawned(
         registry: Arc<Registry>,
         wakes: Arc<Wakes>,
@@ -80,6 +89,7 @@ impl TaskWaker {
             spawn_location,
             state: AtomicU8::new(SCHEDULED),
             stamp: WakeStamp::new(),
+            latency: AtomicU8::new(UNDECIDED),
             inner: AtomicWaker::new(),
         };
         task.mark();
@@ -126,8 +136,23 @@ impl TaskWaker {
         before != DONE
     }
 
+    /// Stores the time of a wake, unless the poll that it leads to is not measured.
     fn mark(&self) {
-        self.registry.stamp(&self.stamp);
+        // Ordering: relaxed, here and in `choose`: a wake that sees an earlier decision stamps or skips one poll too many.
+        if self.latency.load(Ordering::Relaxed) != SKIPPED {
+            self.registry.stamp(&self.stamp);
+        }
+    }
+
+    /// Sets whether the schedule latency of the next poll is measured; `None` leaves this to the start of that poll. Returns `true` if it
+    /// was decided for the poll that starts now.
+    pub(crate) fn choose(&self, is_measured: Option<bool>) -> bool {
+        let latency = match is_measured {
+            None => UNDECIDED,
+            Some(true) => MEASURED,
+            Some(false) => SKIPPED,
+        };
+        self.latency.swap(latency, Ordering::Relaxed) != UNDECIDED
     }
 
     /// Records a wake, if it is the first since the last poll started.

@@ -6,11 +6,14 @@ mod common;
 use common::{next_turn, now, sleep, spin, yield_now};
 use core::cell::{Cell, RefCell};
 use core::future::{pending, poll_fn};
+use core::num::NonZeroU32;
 use core::task::{Poll, Waker};
 use core::time::Duration;
 use metrics_wasm::metrics_core::{Sampling, TimeSource, WorkerState};
 use metrics_wasm::{AlreadyInstalled, Monitor, PerformanceClock};
 use std::rc::Rc;
+use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
+use wasm_bindgen_futures::js_sys::{Function, Object, Reflect, global};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 fn monitor() -> Monitor {
@@ -306,4 +309,66 @@ fn a_thread_has_one_current_monitor() {
         first.snapshot().spawned_tasks_count()
     );
     assert_eq!(monitor().install(), Err(AlreadyInstalled));
+}
+
+/// Counts the readings of `performance.now()` until it is dropped.
+struct CountedReads {
+    performance: Object,
+    reads: Rc<Cell<u32>>,
+    /// Called in place of the host's function.
+    _now: Closure<dyn FnMut() -> JsValue>,
+}
+
+impl CountedReads {
+    fn start() -> Self {
+        let get = |object: &JsValue, name: &str| Reflect::get(object, &name.into()).expect("it exists");
+        let performance = get(&global(), "performance");
+        let now: Function = get(&performance, "now").unchecked_into();
+        let reads = Rc::new(Cell::new(0));
+        let (counted, host) = (Rc::clone(&reads), performance.clone());
+        let now = Closure::new(move || {
+            counted.set(counted.get() + 1);
+            now.call0(&host).expect("it does not throw")
+        });
+        Reflect::set(&performance, &"now".into(), now.as_ref()).expect("it can be replaced");
+        Self {
+            performance: performance.unchecked_into(),
+            reads,
+            _now: now,
+        }
+    }
+}
+
+impl Drop for CountedReads {
+    fn drop(&mut self) {
+        // The function of the prototype is then visible again.
+        Reflect::delete_property(&self.performance, &"now".into()).expect("it was added");
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_wake_reads_the_clock_only_if_its_poll_is_sampled() {
+    const YIELDS: u32 = 2_000;
+    let one_in_100 = Sampling::OneIn(NonZeroU32::new(100).unwrap());
+    let monitor = Monitor::builder()
+        .poll_time_sampling(Sampling::Off)
+        .schedule_latency_sampling(one_in_100)
+        .build()
+        .expect("the settings are valid");
+    let reads = CountedReads::start();
+    monitor.spawn_local(async {
+        for _ in 0..YIELDS {
+            yield_now().await;
+        }
+    });
+    next_turn().await;
+    let read = reads.reads.get();
+    drop(reads);
+    let snapshot = monitor.snapshot();
+    let worker = snapshot.worker(0).unwrap();
+    assert_eq!(worker.poll_count(), Some(u64::from(YIELDS) + 1));
+    let samples = worker.schedule_latency().unwrap().samples();
+    assert!((1..200).contains(&samples), "{samples} samples");
+    // Two for each sample, and a few for the turn and for polls that are not timed.
+    assert!(read < YIELDS / 2, "{read} reads, {samples} samples");
 }

@@ -4,10 +4,11 @@ use core::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::metrics::{EnterGuard, Timestamp};
+use super::metrics::EnterGuard;
 use super::park::Park;
 use super::queue::LocalQueue;
 use super::shared::Shared;
+use super::task::Scheduled;
 
 /// A thread in its role as a worker.
 ///
@@ -18,8 +19,8 @@ pub(super) struct Context {
     pub(super) shared: Arc<Shared>,
     pub(super) metrics: EnterGuard,
     pub(super) core: RefCell<Option<Core>>,
-    /// When the task that runs now became scheduled, handed from the scheduler to the hooks around its poll.
-    pub(super) scheduled_at: Cell<Option<Timestamp>>,
+    /// When the task that runs now became scheduled, passed from the scheduler to the hooks around its poll.
+    pub(super) scheduled: Cell<Scheduled>,
 }
 
 /// Everything that makes a thread worker number `index`.
@@ -52,7 +53,7 @@ impl Context {
             shared: Arc::clone(shared),
             metrics,
             core: RefCell::new(Some(core)),
-            scheduled_at: Cell::default(),
+            scheduled: Cell::default(),
         });
         ENTERED.with_borrow_mut(|stack| stack.push(Rc::clone(&context)));
         let _leave = Leave;

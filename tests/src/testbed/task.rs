@@ -3,22 +3,73 @@
 use core::future::Future;
 use core::panic::Location;
 use core::pin::Pin;
+use core::sync::atomic::{AtomicU8, Ordering};
 use core::task::{Context as TaskContext, Poll, ready};
 use std::sync::Arc;
 
 use async_task::{Builder, FallibleTask, ScheduleInfo, WithInfo};
 use pin_project_lite::pin_project;
 
+use super::Registry;
 use super::context::Context;
 use super::coop;
-use super::metrics::{LocationId, PollStart, TaskEnd, WakeStamp, Worker, location};
+use super::metrics::{LocationId, PollStart, TaskEnd, Timestamp, WakeStamp, Worker, location};
 use super::queue::Entry;
 use super::shared::Shared;
 
 /// The data of a task for the scheduler and the hooks.
 pub struct Meta {
     /// When the task was scheduled. The waker sets it and the worker that polls the task takes it.
-    pub(super) scheduled: WakeStamp,
+    scheduled: WakeStamp,
+    /// Whether the schedule latency of the next poll is measured, as [`Worker::choose_latency`] decided: [`UNDECIDED`], [`MEASURED`] or
+    /// [`SKIPPED`].
+    latency: AtomicU8,
+}
+
+/// The start of the next poll decides.
+const UNDECIDED: u8 = 0;
+const MEASURED: u8 = 1;
+/// A wake needs no timestamp.
+const SKIPPED: u8 = 2;
+
+impl Meta {
+    /// Stores the time of a wake, unless the poll that it leads to is not measured.
+    fn mark(&self, registry: &Registry) {
+        // Ordering: relaxed, here and below: a wake that sees an earlier decision stamps or skips one poll too many.
+        if self.latency.load(Ordering::Relaxed) != SKIPPED {
+            registry.stamp(&self.scheduled);
+        }
+    }
+
+    /// Decides whether the schedule latency of the next poll is measured.
+    fn choose(&self, worker: &Worker) {
+        let latency = match worker.choose_latency() {
+            None => UNDECIDED,
+            Some(true) => MEASURED,
+            Some(false) => SKIPPED,
+        };
+        if latency != self.latency.load(Ordering::Relaxed) {
+            self.latency.store(latency, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns the start of a poll for the hooks, and decides about the next poll.
+    pub(super) fn next_poll(&self, worker: &Worker) -> Scheduled {
+        let scheduled = Scheduled {
+            at: self.scheduled.take(),
+            is_chosen: self.latency.load(Ordering::Relaxed) != UNDECIDED,
+        };
+        self.choose(worker);
+        scheduled
+    }
+}
+
+/// When the task that runs now became scheduled.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Scheduled {
+    at: Option<Timestamp>,
+    /// Whether it was decided before if the schedule latency is measured.
+    is_chosen: bool,
 }
 
 pub(super) type Runnable = async_task::Runnable<Meta>;
@@ -43,11 +94,12 @@ where
         };
         let meta = Meta {
             scheduled: WakeStamp::new(),
+            latency: AtomicU8::new(UNDECIDED),
         };
         let schedule = {
             let shared = Arc::clone(shared);
             move |task: Runnable, info: ScheduleInfo| {
-                shared.registry.stamp(&task.metadata().scheduled);
+                task.metadata().mark(&shared.registry);
                 // A task that woke itself during its poll is yielding, so other tasks come first.
                 shared.schedule(
                     task,
@@ -69,7 +121,10 @@ where
         return JoinHandle { task: None };
     };
     Context::with(shared, |context| match context {
-        Some(context) => context.metrics.task_spawned_at(spawn_location),
+        Some(context) => {
+            context.metrics.task_spawned_at(spawn_location);
+            runnable.metadata().choose(&context.metrics);
+        }
         None => shared.registry.shared().task_spawned_at(spawn_location),
     });
     runnable.schedule();
@@ -95,10 +150,16 @@ impl<F: Future> Future for Measured<F> {
         let this = self.project();
         let context = Context::of(&this.alive.shared).expect("a task is only run by a worker of its runtime");
         let worker: &Worker = &context.metrics;
-        worker.start_poll(PollStart {
-            scheduled_at: context.scheduled_at.get(),
+        let scheduled = context.scheduled.get();
+        let start = PollStart {
+            scheduled_at: scheduled.at,
             spawn_location: this.alive.spawn_location,
-        });
+        };
+        if scheduled.is_chosen {
+            worker.start_chosen_poll(start);
+        } else {
+            worker.start_poll(start);
+        }
         let end = EndPoll(worker);
         this.alive.end = TaskEnd::Panicked;
         let poll = this.future.poll(cx);

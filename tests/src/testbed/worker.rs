@@ -50,7 +50,7 @@ impl Context {
 
     /// Polls a task once, or drops its future if it was cancelled. The hooks of the poll are in `Measured`.
     fn poll(&self, task: Runnable) {
-        self.scheduled_at.set(task.metadata().scheduled.take());
+        self.scheduled.set(task.metadata().next_poll(&self.metrics));
         task.run();
     }
 
