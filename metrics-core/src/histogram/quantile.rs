@@ -109,15 +109,12 @@ fn rank(quantile: f64, total: u64) -> Option<u64> {
         return Some(total);
     }
     let reached = |rank: u64| rank as f64 / total as f64 >= quantile;
-    // The product is off by one rounding, so the rank is off by at most one in either direction.
+    // The product is rounded once, so the rank is off by at most one in either direction.
     let mut rank = (quantile * total as f64) as u64;
     if rank > 0 && reached(rank - 1) {
         rank -= 1;
     } else if !reached(rank) {
         rank += 1;
-        if !reached(rank) {
-            rank += 1;
-        }
     }
     Some(rank.clamp(1, total))
 }
