@@ -54,6 +54,7 @@ pub struct Builder<'a> {
     poll_time_sampling: Option<Sampling>,
     schedule_latency_sampling: Option<Sampling>,
     locations: usize,
+    census: bool,
     flight_events: usize,
     submit_interval: Duration,
     measures: MetricSet,
@@ -88,6 +89,7 @@ impl<'a> Builder<'a> {
             poll_time_sampling: None,
             schedule_latency_sampling: None,
             locations: 0,
+            census: false,
             flight_events: 0,
             submit_interval: DEFAULT_SUBMIT_INTERVAL,
             measures: MetricSet::NONE,
@@ -153,6 +155,18 @@ impl<'a> Builder<'a> {
     /// [`schedule_latency_sampling`](Self::schedule_latency_sampling) select. Static storage keeps none.
     pub const fn locations(mut self, capacity: usize) -> Self {
         self.locations = capacity;
+        self
+    }
+
+    /// Counts in each snapshot how many alive tasks of each spawn location are queued, polling and waiting, and how many
+    /// of those that wait can't be woken because no waker of them exists. It needs [`locations`](Self::locations). The
+    /// default is off.
+    ///
+    /// Only adapters whose wrapper owns the tasks' wakers keep a census; see
+    /// [`Probe::census`](crate::Probe::census). Others and fixed storage report none. The time of a snapshot grows with
+    /// the number of alive tasks.
+    pub const fn census(mut self) -> Self {
+        self.census = true;
         self
     }
 
@@ -242,6 +256,9 @@ impl<'a> Builder<'a> {
                 locations: self.locations,
                 limit: MAX_LOCATIONS,
             });
+        }
+        if self.census && self.locations == 0 {
+            return Err(ConfigError::CensusWithoutLocations);
         }
         Ok(())
     }

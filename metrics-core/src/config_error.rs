@@ -29,6 +29,8 @@ pub enum ConfigError {
         /// The largest capacity allowed.
         limit: usize,
     },
+    /// A census is kept per spawn location, but no locations are kept.
+    CensusWithoutLocations,
     /// The number of events of the flight recorder is too large.
     TooManyEvents {
         /// The number of events requested.
@@ -66,6 +68,9 @@ impl fmt::Display for ConfigError {
                 "a capacity of {locations} spawn locations exceeds the limit of {limit}: configure fewer, and all others \
                  share one entry"
             ),
+            Self::CensusWithoutLocations => {
+                f.write_str("a census is kept per spawn location: call `locations(n)` with n of at least 1")
+            }
             Self::TooManyEvents { events, limit } => write!(
                 f,
                 "{events} events per worker exceed the limit of {limit}: configure a smaller flight recorder"

@@ -2,6 +2,7 @@
 
 use crate::catalog::{MetricSet, RuntimeNumber, WorkerNumber};
 use crate::live::LocationId;
+use crate::locations::TaskActivity;
 use core::fmt;
 
 /// Reports a runtime's own metrics. A reader calls it; the hot path never does.
@@ -94,6 +95,13 @@ pub trait Probe {
         None
     }
 
+    /// Calls `each` once for each alive task, with its spawn location. A reader calls this for each snapshot if the
+    /// registry keeps a [census](crate::Builder::census). Returns `false` if the adapter keeps none.
+    fn census(&self, each: &mut dyn FnMut(LocationId, TaskActivity)) -> bool {
+        let _ = each;
+        false
+    }
+
     /// Returns zero in the process that built the runtime, and a different value in each process forked from it, such
     /// as a hash of the process ID. Snapshots from different processes then have different epochs.
     fn fork_id(&self) -> u64 {
@@ -163,6 +171,10 @@ impl<P: Probe + ?Sized> Probe for alloc::sync::Arc<P> {
 
     fn os_thread_id(&self, thread: u64) -> Option<u64> {
         (**self).os_thread_id(thread)
+    }
+
+    fn census(&self, each: &mut dyn FnMut(LocationId, TaskActivity)) -> bool {
+        (**self).census(each)
     }
 
     fn fork_id(&self) -> u64 {

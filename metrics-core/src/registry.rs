@@ -149,6 +149,11 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
         self.info.locations
     }
 
+    /// Returns `true` if the adapter keeps the activity of each alive task, and snapshots count it per spawn location.
+    pub fn keeps_census(&self) -> bool {
+        self.info.census
+    }
+
     /// Returns the number of events that the flight recorder keeps per worker; zero if there is no flight recorder.
     pub fn flight_recorder_capacity(&self) -> usize {
         self.info.flight_events

@@ -28,6 +28,8 @@ pub struct RegistryInfo<N> {
     pub(crate) blocking_queue_wait: Option<HistogramConfig>,
     /// The number of spawn locations with rows of their own; zero if there are no rows.
     pub(crate) locations: usize,
+    /// Whether the adapter keeps the activity of each alive task.
+    pub(crate) census: bool,
     /// The number of events that each worker keeps; zero if none.
     pub(crate) flight_events: usize,
 }

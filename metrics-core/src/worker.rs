@@ -302,6 +302,13 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         self.hooks().last_poll()
     }
 
+    /// Returns the end of the last poll. `None` if it was not measured, if another poll has started, or if the worker has
+    /// stopped running tasks.
+    #[inline]
+    pub fn last_poll_end(&self) -> Option<Timestamp> {
+        self.hooks().last_poll_end()
+    }
+
     /// Reports that no thread runs the worker until its next hook, and submits. Busy time ends. For schedulers that run
     /// a worker only inside a call, such as `block_on`. Reads the clock at most twice.
     ///

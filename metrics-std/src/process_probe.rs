@@ -4,7 +4,10 @@ use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
 
-use metrics_core::{LocationId, MetricSet, Probe, ProbedState, RECORDING, RuntimeNumber, WorkerNumber};
+use metrics_core::{
+    LocationId, MetricSet, Probe, ProbedState, RECORDING, RuntimeNumber, TaskActivity, TimeSource as _,
+    WorkerNumber,
+};
 
 use crate::location;
 use crate::record::target::RecordingTarget;
@@ -95,6 +98,19 @@ impl Probe for ProcessProbe {
 
     fn os_thread_id(&self, number: u64) -> Option<u64> {
         thread::os_id(number).or_else(|| self.probe.os_thread_id(number))
+    }
+
+    fn census(&self, each: &mut dyn FnMut(LocationId, TaskActivity)) -> bool {
+        let Some(census) = &self.target.census else {
+            return self.probe.census(each);
+        };
+        let registry = &self.target.registry;
+        let now = registry.clock().now();
+        census.visit(
+            |since, limit| u128::from(registry.scale().nanos(now, since)) < limit.as_nanos(),
+            each,
+        );
+        true
     }
 
     fn fork_id(&self) -> u64 {

@@ -86,6 +86,7 @@ impl Builder<'static> {
                 schedule_latency: Layout::new(this.schedule_latency),
                 blocking_queue_wait: None,
                 locations: 0,
+                census: false,
                 flight_events: 0,
             },
             poll_time: this.initial_poll_time(),

@@ -60,6 +60,7 @@ impl Builder<'_> {
                 schedule_latency: Layout::new(self.schedule_latency),
                 blocking_queue_wait: self.blocking_queue_wait,
                 locations,
+                census: RECORDING && self.census,
                 flight_events: if RECORDING { self.flight_events } else { 0 },
             }),
             switches: Switches::new(self.initial_poll_time(), self.initial_schedule_latency()),

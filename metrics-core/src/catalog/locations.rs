@@ -23,6 +23,16 @@ pub enum LocationColumn {
     ScheduleLatency,
     /// [`LocationSnapshot::longest_schedule_latency`](crate::LocationSnapshot::longest_schedule_latency).
     LongestScheduleLatency,
+    /// [`LocationCensus::queued`](crate::LocationCensus::queued).
+    Queued,
+    /// [`LocationCensus::polling`](crate::LocationCensus::polling).
+    Polling,
+    /// [`LocationCensus::waiting`](crate::LocationCensus::waiting).
+    Waiting,
+    /// [`LocationCensus::unwakeable`](crate::LocationCensus::unwakeable).
+    Unwakeable,
+    /// [`LocationCensus::longest_wait`](crate::LocationCensus::longest_wait).
+    LongestWait,
 }
 
 impl LocationColumn {
@@ -36,12 +46,17 @@ impl LocationColumn {
         Self::LongestPoll,
         Self::ScheduleLatency,
         Self::LongestScheduleLatency,
+        Self::Queued,
+        Self::Polling,
+        Self::Waiting,
+        Self::Unwakeable,
+        Self::LongestWait,
     ];
 
     /// Returns the combined value of two locations.
     pub(crate) fn merge(self, one: u64, other: u64) -> u64 {
         match self {
-            Self::LongestPoll | Self::LongestScheduleLatency => one.max(other),
+            Self::LongestPoll | Self::LongestScheduleLatency | Self::LongestWait => one.max(other),
             _ => one.saturating_add(other),
         }
     }
@@ -81,4 +96,14 @@ table! {
         "Time that the location's tasks were ready and waited for their measured polls.";
     Gauge Nanoseconds LongestScheduleLatency location_longest_schedule_latency "async_runtime_location_longest_schedule_latency_seconds":
         "Longest measured schedule latency of the location's tasks since the start.";
+    Gauge Count Queued location_queued "async_runtime_location_queued_tasks":
+        "Tasks of the location that wait for their next poll.";
+    Gauge Count Polling location_polling "async_runtime_location_polling_tasks":
+        "Tasks of the location that are being polled.";
+    Gauge Count Waiting location_waiting "async_runtime_location_waiting_tasks":
+        "Tasks of the location that wait to be woken.";
+    Gauge Count Unwakeable location_unwakeable "async_runtime_location_unwakeable_tasks":
+        "Waiting tasks of the location that nobody can wake, because no waker of them exists.";
+    Gauge Nanoseconds LongestWait location_longest_wait "async_runtime_location_longest_wait_seconds":
+        "Longest time since the last measured poll of a task of the location that waits.";
 }

@@ -1,6 +1,7 @@
 //! Metrics per spawn location: one row for each, in each worker's slot.
 
 mod buckets;
+mod census;
 mod path;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod row;
@@ -10,11 +11,12 @@ mod rows;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use buckets::bucket_of;
 pub(crate) use buckets::{BUCKETS, bucket_range};
+pub use census::{LocationCensus, TaskActivity};
 pub use path::short_path;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use row::{LocationRow, SharedLocationRow};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub(crate) use rows::{LocationRows, row_of, rows_of};
+pub(crate) use rows::{LocationRows, row_index, row_of, rows_of};
 
 /// The values of one row, or the sum over the rows of several workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

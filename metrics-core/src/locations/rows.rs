@@ -31,11 +31,17 @@ impl LocationRows {
     }
 }
 
+/// Returns the index of a location's row: that of the last one if there are fewer rows.
+#[inline(always)]
+pub(crate) fn row_index<R>(rows: &[R], location: LocationId) -> usize {
+    (location.as_u32() as usize).min(rows.len().wrapping_sub(1))
+}
+
 /// Returns the row of a location: the last one if there are fewer rows.
 #[inline(always)]
 pub(crate) fn row_of<R>(rows: &[R], location: LocationId) -> Option<&R> {
     if !RECORDING {
         return None;
     }
-    rows.get((location.as_u32() as usize).min(rows.len().wrapping_sub(1)))
+    rows.get(row_index(rows, location))
 }

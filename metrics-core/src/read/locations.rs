@@ -1,17 +1,20 @@
 //! The rows of all workers, summed per spawn location.
 
 use crate::live::LocationId;
-use crate::locations::{LocationRow, LocationValues, rows_of};
+use crate::locations::{LocationCensus, LocationRow, LocationValues, row_index, rows_of};
 use crate::probe::Probe;
 use crate::registry::Registry;
 use crate::slot::read_with_retries;
 use crate::snapshot::{LocationKind, LocationSnapshot, Snapshot};
 use crate::storage::HeapStorage;
 use crate::storage::sealed::Sealed;
+use crate::time::TimeSource;
 use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// Updates the locations of `to`, which holds the previous snapshot.
-pub(super) fn read_locations<T>(
+pub(super) fn read_locations<T: TimeSource>(
     to: &mut Snapshot<HeapStorage>,
     registry: &Registry<HeapStorage, T>,
     probe: &impl Probe,
@@ -20,6 +23,7 @@ pub(super) fn read_locations<T>(
     if capacity == 0 {
         return;
     }
+    let census = read_census(registry, probe);
     let locations = to.locations.get_or_insert_default();
     // The locations of the previous snapshot before this position have been updated.
     let mut place = 0;
@@ -32,7 +36,9 @@ pub(super) fn read_locations<T>(
         };
         let key = LocationSnapshot::<HeapStorage>::key_of(kind, location);
         let is_known = locations.get(place).is_some_and(|known| known.key() == key);
-        let Some(row) = read_row(index, registry, probe, is_known) else {
+        let tasks = census.as_ref().and_then(|census| census.get(index)).copied();
+        let is_alive = tasks.is_some_and(|tasks| !tasks.is_empty());
+        let Some(row) = read_row(index, registry, probe, is_known || is_alive) else {
             place += usize::from(is_known);
             continue;
         };
@@ -41,9 +47,29 @@ pub(super) fn read_locations<T>(
         }
         if let Some(known) = locations.get_mut(place) {
             (known.spawned, known.ended, known.values) = (row.spawned, row.ended, row.values);
+            known.census = tasks;
         }
         place += 1;
     }
+}
+
+/// Counts the alive tasks of each row by what they are doing. `None` without a census.
+fn read_census<T: TimeSource>(
+    registry: &Registry<HeapStorage, T>,
+    probe: &impl Probe,
+) -> Option<Vec<LocationCensus>> {
+    if !registry.info.census {
+        return None;
+    }
+    let mut rows = vec![LocationCensus::default(); rows_of(registry.info.locations)];
+    let now = registry.now();
+    let is_kept = probe.census(&mut |location, task| {
+        let index = row_index(&rows, location);
+        if let Some(row) = rows.get_mut(index) {
+            row.add(task, |since| registry.info.scale.nanos(now, since));
+        }
+    });
+    is_kept.then_some(rows)
 }
 
 /// The sum of one row over all workers.
@@ -54,12 +80,12 @@ struct RowSum {
 }
 
 /// Reads one row of every worker. Returns `None` if a row was being written during every attempt, or if nothing was ever
-/// recorded and the row is not in the snapshot yet.
+/// recorded and the row is not to be in the snapshot.
 fn read_row<T>(
     index: usize,
     registry: &Registry<HeapStorage, T>,
     probe: &impl Probe,
-    is_known: bool,
+    is_present: bool,
 ) -> Option<RowSum> {
     let rows = || {
         registry
@@ -84,7 +110,7 @@ fn read_row<T>(
     }
     // A runtime may count a spawn after another thread has counted the task's end.
     let spawned = spawned.max(ended);
-    (is_known || spawned != 0 || values.polls != 0).then_some(RowSum {
+    (is_present || spawned != 0 || values.polls != 0).then_some(RowSum {
         spawned,
         ended,
         values,
@@ -109,5 +135,6 @@ fn name(kind: LocationKind, location: LocationId, probe: &impl Probe) -> Locatio
         spawned: 0,
         ended: 0,
         values: LocationValues::default(),
+        census: None,
     }
 }

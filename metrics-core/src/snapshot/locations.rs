@@ -4,7 +4,7 @@ use super::Snapshot;
 use crate::catalog::LocationColumn;
 use crate::histogram::BucketRange;
 use crate::live::LocationId;
-use crate::locations::{LocationValues, bucket_range};
+use crate::locations::{LocationCensus, LocationValues, bucket_range};
 use crate::storage::{Rows, Storage};
 use core::time::Duration;
 
@@ -36,6 +36,7 @@ pub struct LocationSnapshot<S: Storage> {
     pub(crate) spawned: u64,
     pub(crate) ended: u64,
     pub(crate) values: LocationValues,
+    pub(crate) census: Option<LocationCensus>,
 }
 
 impl<S: Storage> Clone for LocationSnapshot<S> {
@@ -152,6 +153,11 @@ impl<S: Storage> LocationSnapshot<S> {
         (self.values.latencies != 0).then(|| Duration::from_nanos(self.values.longest_latency))
     }
 
+    /// Returns what the alive tasks are doing. `None` without a census ([`Builder::census`](crate::Builder::census)).
+    pub fn census(&self) -> Option<&LocationCensus> {
+        self.census.as_ref()
+    }
+
     /// Returns a value by its column: a count, or nanoseconds. `None` if it was not measured.
     pub fn column(&self, column: LocationColumn) -> Option<u64> {
         let (measured, latencies) = (self.is_measured(), self.values.latencies != 0);
@@ -164,6 +170,14 @@ impl<S: Storage> LocationSnapshot<S> {
             LocationColumn::LongestPoll => measured.then_some(self.values.longest_poll),
             LocationColumn::ScheduleLatency => latencies.then_some(self.values.latency),
             LocationColumn::LongestScheduleLatency => latencies.then_some(self.values.longest_latency),
+            LocationColumn::Queued => self.census.map(|census| census.queued),
+            LocationColumn::Polling => self.census.map(|census| census.polling),
+            LocationColumn::Waiting => self.census.map(|census| census.waiting),
+            LocationColumn::Unwakeable => self.census.map(|census| census.unwakeable),
+            LocationColumn::LongestWait => {
+                let longest = self.census.and_then(|census| census.longest_wait);
+                longest.map(|wait| wait.as_nanos() as u64)
+            }
         }
     }
 }

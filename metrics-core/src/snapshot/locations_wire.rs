@@ -3,11 +3,12 @@
 use super::budget::Budget;
 use super::locations::{LocationKind, LocationSnapshot};
 use crate::live::LocationId;
-use crate::locations::{BUCKETS, LocationValues};
+use crate::locations::{BUCKETS, LocationCensus, LocationValues};
 use crate::serde_u64::U64;
 use crate::storage::{Rows, Storage};
 use core::fmt;
 use core::marker::PhantomData;
+use core::time::Duration;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
@@ -30,6 +31,11 @@ struct Fields<S: Storage> {
     measured_latencies: U64,
     schedule_latency: Option<U64>,
     longest_schedule_latency: Option<U64>,
+    queued: Option<U64>,
+    polling: Option<U64>,
+    waiting: Option<U64>,
+    unwakeable: Option<U64>,
+    longest_wait: Option<U64>,
 }
 
 impl<S: Storage> Serialize for LocationSnapshot<S> {
@@ -48,6 +54,11 @@ impl<S: Storage> Serialize for LocationSnapshot<S> {
             measured_latencies: U64(self.measured_latencies()),
             schedule_latency: nanos(self.schedule_latency()),
             longest_schedule_latency: nanos(self.longest_schedule_latency()),
+            queued: self.census.map(|census| U64(census.queued)),
+            polling: self.census.map(|census| U64(census.polling)),
+            waiting: self.census.map(|census| U64(census.waiting)),
+            unwakeable: self.census.map(|census| U64(census.unwakeable)),
+            longest_wait: nanos(self.census.and_then(|census| census.longest_wait)),
         }
         .serialize(serializer)
     }
@@ -67,6 +78,7 @@ impl<'de, S: Storage> Deserialize<'de> for LocationSnapshot<S> {
                 "a location has a time if and only if polls of it were measured",
             ));
         }
+        let census = census(&fields).map_err(D::Error::custom)?;
         let nanos = |time: Option<U64>| time.map_or(0, |U64(nanos)| nanos);
         let location = Self {
             kind: fields.kind,
@@ -83,10 +95,31 @@ impl<'de, S: Storage> Deserialize<'de> for LocationSnapshot<S> {
                 latency: nanos(fields.schedule_latency),
                 longest_latency: nanos(fields.longest_schedule_latency),
             },
+            census,
         };
         location.check().map_err(D::Error::custom)?;
         Ok(location)
     }
+}
+
+fn census<S: Storage>(fields: &Fields<S>) -> Result<Option<LocationCensus>, &'static str> {
+    let counts = [fields.queued, fields.polling, fields.waiting, fields.unwakeable];
+    let [Some(queued), Some(polling), Some(waiting), Some(unwakeable)] = counts else {
+        let is_absent = counts.iter().all(Option::is_none) && fields.longest_wait.is_none();
+        return is_absent
+            .then_some(None)
+            .ok_or("a location has a whole census or none");
+    };
+    if unwakeable.0 > waiting.0 || (waiting.0 == 0 && fields.longest_wait.is_some()) {
+        return Err("only tasks of a location that wait have a wait and can be without a waker");
+    }
+    Ok(Some(LocationCensus {
+        queued: queued.0,
+        polling: polling.0,
+        waiting: waiting.0,
+        unwakeable: unwakeable.0,
+        longest_wait: fields.longest_wait.map(|U64(nanos)| Duration::from_nanos(nanos)),
+    }))
 }
 
 impl<S: Storage> LocationSnapshot<S> {
@@ -118,7 +151,7 @@ impl<S: Storage> LocationSnapshot<S> {
 
 const FULL: &str = "more locations than this storage holds: read it with heap storage";
 /// The fewest bytes that a location uses in any format: one for each of its fields and buckets.
-const LOCATION_BYTES: usize = 23;
+const LOCATION_BYTES: usize = 28;
 
 /// Decodes the list of locations, and fails if it needs too much memory. Null stands for no list.
 pub(super) struct Locations<'a, S> {

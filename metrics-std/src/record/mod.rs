@@ -3,6 +3,7 @@
 //! A measured task keeps a [`target::RecordingTarget`]. Each of its polls finds the [`lease::Lease`] of the polling thread for a slot of
 //! that registry, or leases one. The adapter of a runtime implements [`runtime_leases::RuntimeLeases`].
 
+mod census;
 mod enter;
 mod external;
 pub(crate) mod lease;

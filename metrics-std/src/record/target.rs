@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use portable_atomic::{AtomicUsize, Ordering};
 
+use super::census::Census;
 use super::external::ExternalRow;
 use super::runtime_leases::RuntimeLeases;
 use crate::Registry;
@@ -17,6 +18,8 @@ pub(crate) struct RecordingTarget {
     /// `None` for an executor without an adapter.
     pub(crate) runtime: Option<Arc<dyn RuntimeLeases>>,
     pub(crate) external: Arc<ExternalRow>,
+    /// `None` if the registry keeps no census.
+    pub(crate) census: Option<Arc<Census>>,
     /// Number of alive tasks of local executors.
     pub(crate) local_tasks: Arc<AtomicUsize>,
     /// Held by the runtime, its readers and its spawners, but not by the leases of threads.
@@ -50,6 +53,7 @@ impl RecordingTarget {
     pub(crate) fn new(registry: Arc<Registry>) -> Self {
         let owner = Arc::new(Owner);
         Self {
+            census: Census::new(&registry),
             registry,
             runtime: None,
             external: Arc::default(),

@@ -26,6 +26,7 @@ pub(super) struct Options {
     layouts: [Option<HistogramConfig>; 3],
     sampling: [Sampling; 2],
     locations: usize,
+    census: bool,
     flight_events: usize,
     submit_interval: Duration,
     clock: Clock,
@@ -45,6 +46,7 @@ impl Options {
             layouts: layouts.map(Option::<&_>::cloned),
             sampling: [switches.poll_time(), switches.schedule_latency()],
             locations: registry.location_capacity(),
+            census: registry.keeps_census(),
             flight_events: registry.flight_recorder_capacity(),
             submit_interval: registry.submit_interval(),
             clock: registry.clock().clone(),
@@ -56,6 +58,7 @@ impl Options {
             && self.layouts == other.layouts
             && self.sampling == other.sampling
             && self.locations == other.locations
+            && self.census == other.census
             && self.flight_events == other.flight_events
             && self.submit_interval == other.submit_interval
             && self.clock.is_same(&other.clock)

@@ -201,7 +201,10 @@ fn attaching_to_a_runtime_that_the_adapter_built_gives_its_metrics() {
 fn attaching_with_other_options_is_an_error() {
     let runtime = Builder::new_current_thread().build().unwrap();
     let clock = Clock::custom(ManualClock::new());
-    let adapter = || TokioAdapter::builder().name("api").clock(clock.clone());
+    let adapter = || {
+        let adapter = TokioAdapter::builder().name("api").clock(clock.clone());
+        adapter.configure(|builder| builder.locations(4))
+    };
     let attached = adapter().attach(runtime.handle()).unwrap();
     let linear = HistogramConfig::linear(50_000, 20).unwrap();
     let others = [
@@ -209,6 +212,7 @@ fn attaching_with_other_options_is_an_error() {
         adapter().clock(Clock::custom(ManualClock::new())),
         adapter().configure(|builder| builder.poll_time(linear)),
         adapter().configure(|builder| builder.locations(8)),
+        adapter().configure(metrics_std::Builder::census),
         adapter().configure(|builder| builder.flight_recorder(64)),
         adapter().configure(|builder| builder.submit_interval(Duration::from_secs(1))),
         adapter().configure(|builder| builder.poll_time_sampling(metrics_std::Sampling::Off)),

@@ -71,6 +71,13 @@ export interface Location {
   measured_latencies: bigint;
   schedule_latency: Measured;
   longest_schedule_latency: Measured;
+  /** The alive tasks by what they are doing. Null without a census. */
+  queued: Measured;
+  polling: Measured;
+  waiting: Measured;
+  /** The waiting tasks that nobody can wake. */
+  unwakeable: Measured;
+  longest_wait: Measured;
 }
 
 /** Spawns and ends of the tasks whose polls are measured. */

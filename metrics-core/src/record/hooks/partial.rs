@@ -56,6 +56,14 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             .flatten()
     }
 
+    /// Returns the end of the last poll, if it was measured.
+    #[inline(always)]
+    pub(crate) fn last_poll_end(&self) -> Option<Timestamp> {
+        let measured = self.state.flags.get() & (RECENT | POLLING) == RECENT
+            && self.state.poll_started_at.get() != UNTIMED;
+        measured.then(|| Timestamp::from_ticks(self.state.last_timestamp.get()))
+    }
+
     /// Notes whether a pending count requests a submit. Returns `true` if one had already requested it.
     pub(crate) fn request_submit(&self, request: bool) -> bool {
         let flags = self.state.flags.get();

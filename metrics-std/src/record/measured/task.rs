@@ -9,6 +9,7 @@ use std::sync::Arc;
 use metrics_core::{LocationId, PollStart, TaskEnd, TaskLife, TimeSource, Timestamp};
 
 use super::waker::TaskWaker;
+use crate::record::census::{Census, Entry};
 use crate::record::lease::{Lease, OpenPoll, PollEnd};
 use crate::record::runtime_leases::PolledBy;
 use crate::record::spawning;
@@ -24,6 +25,8 @@ pub(super) struct Task {
     polled_by: PolledBy,
     /// Where the task was spawned, or the root future wrapped.
     spawn_location: LocationId,
+    /// `None` for a root future, without a census, and once the task has ended.
+    census: Option<Entry>,
 }
 
 enum Stage {
@@ -40,6 +43,7 @@ impl Task {
             life: None,
             polled_by: PolledBy::Unknown,
             spawn_location: location::intern_root(location),
+            census: None,
         }
     }
 
@@ -48,6 +52,8 @@ impl Task {
         spawn_location: LocationId,
         polled_by: PolledBy,
     ) -> Self {
+        let add = |census| Census::add(census, spawn_location, polled_by != PolledBy::Unknown);
+        let census = target.census.as_ref().map(add);
         let target = thread_leases::thread_local_handle(target);
         let scheduled_at = target
             .registry
@@ -58,6 +64,7 @@ impl Task {
             life: Some(TaskLife::new()),
             polled_by,
             spawn_location,
+            census,
         }
     }
 
@@ -88,19 +95,44 @@ impl Task {
             spawn_location: self.spawn_location,
         };
         let Some(lease) = lease else {
-            let _poll = ExternalPoll::start(Arc::clone(self.target()), start);
+            let poll = ExternalPoll::start(Arc::clone(self.target()), start);
+            self.start_census_poll(!poll.outermost);
             let (polled, end) = self.poll_inner(cx, None, inner);
             self.count(end);
+            drop(poll);
+            self.end_census_poll(polled.is_pending(), None);
             return polled;
         };
         let latency_is_chosen = matches!(&self.stage, Stage::Polled(waker) if waker.is_chosen());
         let mut poll = LeasedPoll::start(lease, start, latency_is_chosen);
+        self.start_census_poll(poll.open == OpenPoll::Nested);
         let (polled, end) = self.poll_inner(cx, Some(&poll.lease.worker), inner);
         if polled.is_pending() {
             poll.end = PollEnd::Pending;
         }
         self.count(end);
+        let lease = Rc::clone(&poll.lease);
+        drop(poll);
+        self.end_census_poll(polled.is_pending(), Some(&lease.worker));
         polled
+    }
+
+    #[inline]
+    fn start_census_poll(&self, is_nested: bool) {
+        if let Some(entry) = &self.census {
+            entry.task().start_poll(is_nested);
+        }
+    }
+
+    /// Notes in the census that a poll returned.
+    #[inline]
+    fn end_census_poll(&self, is_pending: bool, worker: Option<&Worker>) {
+        if let Some(entry) = self.census.as_ref().filter(|_| is_pending) {
+            let registry = &self.target().registry;
+            let now = || registry.is_timed().then(|| registry.clock().now());
+            let end = worker.and_then(Worker::last_poll_end).or_else(now);
+            entry.task().end_poll(end);
+        }
     }
 
     #[cold]
@@ -138,9 +170,15 @@ impl Task {
         inner: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> (Poll<T>, Option<TaskEnd>) {
         if let Stage::Fresh(target, _) = &self.stage
-            && (target.registry.schedule_latency_config().is_some() || target.registry.stamps_wakes())
+            && (self.census.is_some()
+                || target.registry.schedule_latency_config().is_some()
+                || target.registry.stamps_wakes())
         {
-            self.stage = Stage::Polled(TaskWaker::new(Arc::clone(target), cx.waker()));
+            self.stage = Stage::Polled(TaskWaker::new(
+                Arc::clone(target),
+                cx.waker(),
+                self.census.as_ref().map(Entry::task),
+            ));
         }
         if let Some(life) = &mut self.life {
             life.start_poll();
@@ -174,8 +212,9 @@ impl Task {
     }
 
     #[inline]
-    fn count(&self, end: Option<TaskEnd>) {
+    fn count(&mut self, end: Option<TaskEnd>) {
         if let Some(end) = end {
+            self.census = None;
             thread_leases::count_end(self.target(), self.polled_by, self.spawn_location, end);
         }
     }

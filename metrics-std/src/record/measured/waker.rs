@@ -7,6 +7,7 @@ use std::task::Wake;
 use metrics_core::{Timestamp, WakeStamp};
 use portable_atomic::{AtomicBool, Ordering};
 
+use crate::record::census::CensusTask;
 use crate::record::target::RecordingTarget;
 
 /// The state that the clones of a task's waker share.
@@ -17,6 +18,8 @@ struct Stamping {
     stamp: Stamp,
     /// Whether the next poll's schedule latency is not measured, so that wakes need no time. That of the first waker counts.
     is_skipped: AtomicBool,
+    /// `None` without a census.
+    census: Option<Arc<CensusTask>>,
 }
 
 /// The cell that contains the time of the first wake since the last poll.
@@ -48,13 +51,15 @@ impl Stamping {
 
 impl Wake for Stamping {
     fn wake(self: Arc<Self>) {
-        self.mark();
-        self.inner.wake_by_ref();
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.mark();
-        self.inner.wake_by_ref();
+        match &self.census {
+            Some(task) => task.wake(|| self.inner.wake_by_ref()),
+            None => self.inner.wake_by_ref(),
+        }
     }
 }
 
@@ -67,13 +72,14 @@ pub(super) struct TaskWaker {
 }
 
 impl TaskWaker {
-    pub(super) fn new(target: Arc<RecordingTarget>, inner: &Waker) -> Self {
+    pub(super) fn new(target: Arc<RecordingTarget>, inner: &Waker, census: Option<&Arc<CensusTask>>) -> Self {
         Self::of(
             Stamping {
                 target,
                 inner: inner.clone(),
                 stamp: Stamp::Here(WakeStamp::new()),
                 is_skipped: AtomicBool::new(false),
+                census: census.map(Arc::clone),
             },
             false,
         )
@@ -81,6 +87,10 @@ impl TaskWaker {
 
     fn of(shared: Stamping, is_chosen: bool) -> Self {
         let shared = Arc::new(shared);
+        if let Some(task) = &shared.census {
+            let waker = Arc::downgrade(&shared);
+            task.add_waker(waker);
+        }
         Self {
             waker: Waker::from(Arc::clone(&shared)),
             shared,
@@ -134,6 +144,7 @@ impl TaskWaker {
             inner: inner.clone(),
             stamp: Stamp::In(Arc::clone(first)),
             is_skipped: AtomicBool::new(false),
+            census: self.shared.census.clone(),
         };
         *self = Self::of(shared, self.is_chosen);
     }

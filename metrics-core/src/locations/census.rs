@@ -1,0 +1,62 @@
+//! What the alive tasks of a spawn location are doing now.
+
+use crate::time::Timestamp;
+use core::time::Duration;
+
+/// What a task is doing. A [`Probe`](crate::Probe) reports it for each alive task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum TaskActivity {
+    /// It was spawned or woken, and waits for its poll.
+    Queued,
+    /// It is being polled.
+    Polling,
+    /// Its last poll returned `Pending`, and it was not woken since.
+    Waiting {
+        /// The end of that poll. `None` if its time was not measured.
+        since: Option<Timestamp>,
+        /// Whether a waker of the task exists. If not, nobody can wake it.
+        is_wakeable: bool,
+    },
+}
+
+/// What the alive tasks of one spawn location are doing, at the time of the snapshot.
+///
+/// Tasks go on while they are counted: the sum may differ from the number of alive tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct LocationCensus {
+    /// Tasks that were spawned or woken, and wait for their poll.
+    pub queued: u64,
+    /// Tasks that are being polled.
+    pub polling: u64,
+    /// Tasks whose last poll returned `Pending` and that were not woken since.
+    pub waiting: u64,
+    /// Waiting tasks of which no waker exists: nobody can wake them.
+    pub unwakeable: u64,
+    /// The longest time since the last poll of a waiting task. `None` if no task waits whose last poll was measured.
+    pub longest_wait: Option<Duration>,
+}
+
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+impl LocationCensus {
+    /// Counts a task. `nanos_since` returns the nanoseconds since a timestamp.
+    pub(crate) fn add(&mut self, task: TaskActivity, nanos_since: impl FnOnce(Timestamp) -> u64) {
+        match task {
+            TaskActivity::Queued => self.queued += 1,
+            TaskActivity::Polling => self.polling += 1,
+            TaskActivity::Waiting { since, is_wakeable } => {
+                self.waiting += 1;
+                self.unwakeable += u64::from(!is_wakeable);
+                let waited = since.map(|since| Duration::from_nanos(nanos_since(since)));
+                self.longest_wait = self.longest_wait.max(waited);
+            }
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queued + self.polling + self.waiting == 0
+    }
+}
