@@ -68,7 +68,10 @@ pub use catalog::{
 };
 pub use config_error::ConfigError;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub use flight::{Blame, BlameRow, Culprit, FlightEvent, FlightEventKind, FlightRecording, ThreadRecording};
+pub use flight::{
+    Blame, BlameReport, BlameReportRow, BlameRow, Culprit, FlightEvent, FlightEventKind, FlightRecording,
+    NamedCulprit, ThreadRecording,
+};
 pub use histogram::{HistogramConfig, HistogramError, HistogramInterval, HistogramSnapshot, Quantile};
 pub use if_recording::IfRecording;
 pub use live::{LiveRecord, LiveThread, LocationId, Transition, WorkerState};

@@ -6,9 +6,11 @@ mod common;
 use common::{Hand, Shared};
 use core::num::NonZeroU32;
 use core::time::Duration;
+#[cfg(feature = "serde")]
+use metrics_core::BlameReport;
 use metrics_core::{
-    Builder, Culprit, FlightEventKind, FlightRecording, HistogramConfig, LocationId, MetricSet, PollStart,
-    RuntimeMetrics, Sampling, Timestamp, Worker,
+    Builder, Culprit, FlightEventKind, FlightRecording, HistogramConfig, LocationId, MetricSet, NamedCulprit,
+    PollStart, RuntimeMetrics, Sampling, Timestamp, Worker,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -207,6 +209,58 @@ fn the_time_of_polls_that_were_not_sampled_has_no_culprit() {
         rows.iter().any(|row| row.1 == Culprit::NoPoll && row.2 > 500),
         "{rows:?}"
     );
+}
+
+#[test]
+fn a_report_has_the_largest_rows_with_names() {
+    let load = Load::new(&builder());
+    load.poll(HOG, None, 40);
+    load.poll(SLOW, Some(1_010), 7);
+    load.poll(QUICK, Some(990), 1);
+    let report = load.recording().blame_report(3);
+    let rows: Vec<_> = report
+        .rows
+        .iter()
+        .map(|row| (&row.culprit, nanos(row.waited)))
+        .collect();
+    // The probe has no names.
+    let polls = NamedCulprit::Polls(String::new());
+    assert_eq!(
+        rows,
+        [(&polls, 40), (&polls, 30), (&NamedCulprit::NotRecorded, 10)]
+    );
+    assert_eq!(
+        (report.span, report.is_sampled),
+        (Some(Duration::from_nanos(48)), false)
+    );
+    #[cfg(feature = "serde")]
+    {
+        let json = serde_json::to_string(&report).unwrap();
+        assert!(
+            json.contains(r#"{"victim":"","culprit":"not_recorded","waited":"10"}"#),
+            "{json}"
+        );
+        assert!(
+            json.contains(r#""culprit":{"polls":""}"#) && json.contains(r#""span":"48""#),
+            "{json}"
+        );
+        assert_eq!(serde_json::from_str::<BlameReport>(&json).unwrap(), report);
+    }
+}
+
+#[test]
+fn events_before_a_time_can_be_left_out() {
+    let load = Load::new(&builder());
+    load.poll(SLOW, None, 10);
+    let start = load.clock.ticks();
+    load.poll(HOG, None, 40);
+    load.poll(QUICK, Some(1_000), 1);
+    let recording = load.recording().since(Timestamp::from_ticks(start));
+    assert_eq!(
+        rows(&recording),
+        [(1, Culprit::Polls(HOG), 40), (1, Culprit::NotRecorded, 10)]
+    );
+    assert!(recording.threads[0].has_overwritten);
 }
 
 /// The same table, from each wait walked through by itself.

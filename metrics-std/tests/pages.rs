@@ -7,9 +7,14 @@ use axum::routing::get;
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
+use metrics_mock::ManualClock;
+use metrics_std::location::intern_name;
 use metrics_std::serve::{Pages, Server, start};
 use metrics_std::tokio::{MeasuredRuntime, attach};
-use metrics_std::{Builder, Clock, RuntimeMetrics, build_wrapped};
+use metrics_std::{
+    Builder, Clock, HistogramConfig, MetricSet, NoProbe, PollStart, RuntimeMetrics, build_wrapped,
+};
+use serde_json::{Value, json};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, mpsc};
@@ -59,6 +64,61 @@ fn send(address: SocketAddr, method: &str, path: &str, host: &str) -> Answer {
 fn ask(server: &Server, method: &str, path: &str) -> Answer {
     let address = server.local_addr();
     send(address, method, path, &format!("Host: {address}\r\n"))
+}
+
+#[test]
+fn a_flight_recorder_adds_a_trace_and_the_blame() {
+    let clock = Arc::new(ManualClock::new());
+    let builder = Builder::new()
+        .name("pool")
+        .measures(MetricSet::ALL)
+        .poll_time(HistogramConfig::DEFAULT)
+        .schedule_latency(HistogramConfig::DEFAULT)
+        .flight_recorder(64);
+    let built = metrics_std::build(builder, Clock::custom(Arc::clone(&clock)), NoProbe).unwrap();
+    let (metrics, worker) = (built.metrics, &built.workers[0]);
+    let woken = worker.now();
+    for (name, scheduled_at, millis) in [("hog", None, 40), ("quick", Some(woken), 1)] {
+        worker.start_poll(PollStart {
+            scheduled_at,
+            spawn_location: intern_name(name),
+        });
+        clock.advance(Duration::from_millis(millis));
+        worker.end_poll();
+    }
+    let server = start(&metrics, LOCAL).unwrap();
+    let snapshot: Value = serde_json::from_str(&ask(&server, "GET", "/snapshot").body).unwrap();
+    assert_eq!(
+        snapshot["blame"],
+        json!({
+            "span": "41000000",
+            "is_sampled": false,
+            "rows": [{ "victim": "quick", "culprit": { "polls": "hog" }, "waited": "40000000" }],
+        })
+    );
+    let decoded: metrics_std::Snapshot = serde_json::from_value(snapshot).unwrap();
+    assert_eq!(decoded.name(), "pool");
+
+    let trace = ask(&server, "GET", "/trace");
+    assert_eq!(
+        (trace.status, trace.header("content-type")),
+        (200, Some("application/json"))
+    );
+    let trace: Value = serde_json::from_str(&trace.body).unwrap();
+    let slices = trace["traceEvents"].as_array().unwrap().iter();
+    let micros = |event: &Value| event["dur"].as_f64().unwrap_or_default();
+    let longest = slices.max_by(|one, other| micros(one).total_cmp(&micros(other)));
+    assert_eq!(longest.unwrap()["name"], "hog");
+    let refused = ask(&server, "GET", "/trace");
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
+}
+
+#[test]
+fn a_runtime_without_a_flight_recorder_has_no_trace() {
+    let server = start(&metrics(), LOCAL).unwrap();
+    assert_eq!(ask(&server, "GET", "/trace").status, 404);
+    let snapshot: Value = serde_json::from_str(&ask(&server, "GET", "/snapshot").body).unwrap();
+    assert_eq!(snapshot.get("blame"), Some(&Value::Null));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 #![allow(missing_docs)]
 
 use core::time::Duration;
-use metrics_core::{RegistryRef, TimeSource};
+use metrics_core::{HeapStorage, RegistryRef, TimeSource};
 use metrics_mock::ManualClock;
 use metrics_std::watchdog::{Stall, StallKind, StallScanner};
 use metrics_std::{
@@ -29,7 +29,7 @@ fn runtime() -> (Arc<ManualClock>, RuntimeMetrics, Vec<Worker>) {
 }
 
 /// Scans once, which reports one stall.
-fn scan_one<R: RegistryRef, P: Probe>(scanner: &mut StallScanner<R, P>) -> Stall {
+fn scan_one<R: RegistryRef<Storage = HeapStorage>, P: Probe>(scanner: &mut StallScanner<R, P>) -> Stall {
     let mut stalls = Vec::new();
     scanner.scan(|stall| stalls.push(stall.clone()));
     let [stall] = <[_; 1]>::try_from(stalls).expect("one stall");

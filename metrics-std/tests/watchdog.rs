@@ -6,9 +6,9 @@ use core::panic::Location;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use metrics_core::{ProbedState, RegistryRef};
+use metrics_core::{HeapStorage, ProbedState, RegistryRef};
 use metrics_mock::ManualClock;
-use metrics_std::location::intern;
+use metrics_std::location::{intern, intern_name};
 use metrics_std::watchdog::{Stall, StallKind, StallPhase, StallScanner, Watchdog, watch_stalls};
 use metrics_std::{
     Builder, Clock, HistogramConfig, Measured, MetricSet, NoProbe, PollStart, Probe, RuntimeHandles,
@@ -39,7 +39,7 @@ fn runtime() -> (Arc<ManualClock>, RuntimeMetrics, Vec<Worker>) {
     (clock, metrics, workers)
 }
 
-fn scan<R: RegistryRef, P: Probe>(scanner: &mut StallScanner<R, P>) -> Vec<Stall> {
+fn scan<R: RegistryRef<Storage = HeapStorage>, P: Probe>(scanner: &mut StallScanner<R, P>) -> Vec<Stall> {
     let mut stalls = Vec::new();
     scanner.scan(|stall| stalls.push(stall.clone()));
     stalls
@@ -507,6 +507,48 @@ fn a_probe_that_panics_is_called_once_more_and_the_watch_goes_on() {
     assert_eq!((stall.phase, stall.lasted), (StallPhase::Over, millis(60)));
     assert_eq!(probe.0.load(Ordering::Relaxed), 2);
     assert_eq!(metrics.poll_stall_count(), Some(1));
+}
+
+#[test]
+fn a_report_names_whose_tasks_waited_for_the_poll() {
+    let clock = Arc::new(ManualClock::new());
+    let builder = timed()
+        .schedule_latency(HistogramConfig::DEFAULT)
+        .flight_recorder(64);
+    let RuntimeHandles { metrics, workers } =
+        build(builder, Clock::custom(Arc::clone(&clock)), NoProbe).unwrap();
+    let mut scanner = StallScanner::new(&metrics, THRESHOLD);
+    let (report, quick) = (intern_name("report"), intern_name("quick"));
+    let worker = &workers[0];
+    let woken = workers[0].now();
+    let start = |spawn_location, scheduled_at| {
+        worker.start_poll(PollStart {
+            scheduled_at,
+            spawn_location,
+        });
+    };
+    start(report, None);
+    clock.advance(millis(2));
+    worker.end_poll();
+    start(report, None);
+    clock.advance(millis(38));
+    let stall = only(scan(&mut scanner));
+    assert!(stall.victims.is_empty(), "not known yet");
+    worker.end_poll();
+    start(quick, Some(woken));
+    worker.end_poll();
+    let stall = only(scan(&mut scanner));
+    assert_eq!(stall.phase, StallPhase::Over);
+    let victims: Vec<_> = (stall.victims.iter())
+        .map(|victim| (victim.spawn_location.as_deref(), victim.waited, victim.for_stall))
+        .collect();
+    // Not the poll of the same location before the stall.
+    assert_eq!(victims, [(Some("quick"), millis(40), millis(38))]);
+    let text = stall.to_string();
+    assert!(
+        text.ends_with("; tasks spawned at quick waited 40ms, 38ms of them for it"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -208,6 +208,7 @@ class Dashboard {
     this.draw();
     this.table(sample);
     this.hotSpots(sample);
+    this.blame(sample);
     this.countStalls();
   }
 
@@ -298,7 +299,7 @@ class Dashboard {
     const body = byId("hot-spots").tBodies[0];
     while (body.rows.length > spots.length) body.lastElementChild.remove();
     spots.forEach((spot, i) => {
-      const row = body.rows[i] ?? newSpot(body);
+      const row = body.rows[i] ?? newSpot(body, 6);
       const figures = [
         [spot.busy, "ratio"], [spot.polls, "rate"], [spot.slowest, "time"], [spot.waited, "time"], [spot.longestWait, "time"],
         [spot.alive, "count"],
@@ -307,6 +308,20 @@ class Dashboard {
       figures.forEach(([value, unit], i) => {
         row.cells[i + 1].textContent = format(value, unit);
       });
+    });
+  }
+
+  /** Which polls made other tasks wait. Hidden if the server has no flight recorder. */
+  blame({ blame }) {
+    byId("blame-panel").hidden = blame === null;
+    const rows = (blame ?? []).slice(0, HOT_SPOTS);
+    const body = byId("blame").tBodies[0];
+    while (body.rows.length > rows.length) body.lastElementChild.remove();
+    rows.forEach((wait, i) => {
+      const row = body.rows[i] ?? newSpot(body, 2);
+      row.cells[0].textContent = wait.victim;
+      row.cells[1].textContent = wait.culprit;
+      row.cells[2].textContent = format(wait.waited, "time");
     });
   }
 
@@ -333,10 +348,10 @@ function definition(list, label) {
   return pair.appendChild(element("dd", { textContent: "–" }));
 }
 
-function newSpot(body) {
+function newSpot(body, cells) {
   const row = body.insertRow();
   row.append(element("th", { scope: "row" }));
-  for (let i = 0; i < 6; i += 1) row.insertCell();
+  for (let i = 0; i < cells; i += 1) row.insertCell();
   return row;
 }
 

@@ -43,9 +43,22 @@ export function toSample(earlier, later) {
     blockingQueue: number(after.blocking_queue_depth),
     alive: number(after.num_alive_tasks),
     hotSpots: toHotSpots(before, after, nanos),
+    blame: toBlame(after),
     // Counted by the runtime's own watchdog. That of an event loop reports each stall to this page instead.
     stalls: after.event_loop ? null : sum([number(after.poll_stall_count), number(after.no_progress_stall_count)]),
   };
+}
+
+/** The waits of tasks and what they waited for, longest first, or `null` without a flight recorder. */
+function toBlame({ blame }) {
+  if (!blame) return null;
+  const named = (location) => location || "unknown location";
+  const others = { no_poll: "No recorded poll", not_recorded: "Before the first recorded event" };
+  return blame.rows.map(({ victim, culprit, waited }) => ({
+    victim: named(victim),
+    culprit: others[culprit] ?? named(culprit.polls),
+    waited: number(waited),
+  }));
 }
 
 /** The spawn locations that were polled, hottest first, or `null` if the runtime keeps no metrics per location. */

@@ -4,7 +4,9 @@ use core::error::Error;
 use core::fmt::Display;
 use core::time::Duration;
 use metrics_std::Snapshot;
+use metrics_std::metrics_core::BlameReport;
 use metrics_std::top::{Action, Sampler, Screen, View};
+use serde::Deserialize;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -48,6 +50,12 @@ fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }
 
+/// What the service adds to a snapshot.
+#[derive(Deserialize)]
+struct Extra {
+    blame: Option<BlameReport>,
+}
+
 /// A service that serves its snapshots.
 struct Source {
     agent: Agent,
@@ -74,7 +82,8 @@ impl Source {
         }
     }
 
-    fn snapshot(&self) -> Result<Snapshot, Box<dyn Error>> {
+    /// Returns the snapshot, and the blame if the service has a flight recorder.
+    fn snapshot(&self) -> Result<(Snapshot, Option<BlameReport>), Box<dyn Error>> {
         let text = |error: &dyn Display| format!("can't get {}: {error}", self.url);
         let mut response = self.agent.get(&self.url).call().map_err(|error| text(&error))?;
         if response.status().is_redirection() {
@@ -82,14 +91,17 @@ impl Source {
         }
         let body = response.body_mut().with_config().limit(LIMIT);
         let body = body.read_to_vec().map_err(|error| text(&error))?;
-        let snapshot = serde_json::from_slice(&body);
-        snapshot.map_err(|error| format!("{} is not a snapshot: {error}", self.url).into())
+        let wrong = |error| format!("{} is not a snapshot: {error}", self.url);
+        let snapshot = serde_json::from_slice(&body).map_err(wrong)?;
+        // Services of earlier versions send none.
+        let Extra { blame } = serde_json::from_slice(&body).map_err(wrong)?;
+        Ok((snapshot, blame))
     }
 }
 
 fn run(source: &Source) -> Result<(), Box<dyn Error>> {
     // Errors that the user can correct come before the first drawing.
-    let first = source.snapshot()?;
+    let (first, _) = source.snapshot()?;
     if first.uptime().is_none() {
         return Err("the runtime has no clock, so there are no rates to show".into());
     }
@@ -101,12 +113,14 @@ fn run(source: &Source) -> Result<(), Box<dyn Error>> {
     let mut last: Option<View> = None;
     while screen.run_until(Instant::now() + PERIOD)? == Action::Continue {
         match source.snapshot() {
-            Ok(snapshot) => {
+            Ok((snapshot, blame)) => {
                 let name = snapshot.name().to_owned();
                 let Some(view) = sampler.sample(snapshot) else {
                     continue;
                 };
-                let view = view.with_title(vec![source.url.clone(), name]);
+                let view = view
+                    .with_title(vec![source.url.clone(), name])
+                    .with_blame(&blame.unwrap_or_default());
                 screen.draw(view.clone())?;
                 last = Some(view);
             }
@@ -125,7 +139,8 @@ fn run(source: &Source) -> Result<(), Box<dyn Error>> {
 fn lines(source: &Source, sampler: &mut Sampler) -> Result<(), Box<dyn Error>> {
     loop {
         std::thread::sleep(PERIOD);
-        if let Some(view) = sampler.sample(source.snapshot()?) {
+        let (snapshot, _) = source.snapshot()?;
+        if let Some(view) = sampler.sample(snapshot) {
             writeln!(io::stdout(), "{}", printable(&view.line()))?;
         }
     }

@@ -1,5 +1,9 @@
 //! Serves a runtime's metrics over HTTP: `/metrics` for Prometheus, `/snapshot` as JSON, and a dashboard at `/`.
 //!
+//! With a flight recorder ([`Builder::flight_recorder`](crate::Builder::flight_recorder)), `/trace` responds with the last events of each
+//! worker in Chrome's trace format, which <https://ui.perfetto.dev> opens: one trace at a time and at most one per second. The snapshot then
+//! has a field `blame`: which tasks waited for which polls ([`BlameReport`](metrics_core::BlameReport)), computed at most once per second.
+//!
 //! ```
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -52,6 +56,7 @@
 
 mod dashboard;
 mod host;
+mod recorder;
 mod server;
 
 use core::fmt;
@@ -72,6 +77,7 @@ use crate::RuntimeMetrics;
 use crate::export::ReaderPool;
 use crate::prometheus::{RuntimeCollector, endpoint};
 
+use self::recorder::Recorder;
 pub use self::server::Server;
 
 /// The dashboard's scripts, styles and requests are those of its own server.
@@ -115,9 +121,15 @@ impl Pages {
         registry.register_collector(Box::new(RuntimeCollector::new(metrics.clone())));
         // The readers are reused, so that no counter decreases from one request to the next.
         let readers = Arc::new(ReaderPool::new(metrics.clone()));
+        let recorder = Arc::new(Recorder::new(metrics.clone()));
+        let blaming = Arc::clone(&recorder);
         let router = dashboard::router()
             .route("/metrics", endpoint(Arc::new(registry)))
-            .route("/snapshot", get(async move || Json(readers.read_one())));
+            .route(
+                "/snapshot",
+                get(async move || Json(blaming.add_blame(readers.read_one()))),
+            )
+            .route("/trace", get(async move || recorder.trace()));
         Self {
             router,
             hosts: Vec::new(),

@@ -3,7 +3,7 @@
 use super::format::{Grouped, Maybe, Nanos, rate, short_location};
 use super::hot_spots::HotSpot;
 use core::time::Duration;
-use metrics_core::{Culprit, FlightRecording, LocationId};
+use metrics_core::{BlameReport, BlameReportRow, NamedCulprit};
 
 /// The number of rows of blame for which the screen has room.
 const BLAMED: usize = 3;
@@ -41,26 +41,11 @@ impl View {
         self
     }
 
-    /// Adds the locations that waited longest for the polls of others, from the events of a flight recorder.
+    /// Adds the locations that waited longest, and for what, from the events of a flight recorder.
     #[must_use]
-    pub fn with_blame(mut self, recording: &FlightRecording) -> Self {
-        let name = |location: LocationId| match short_location(recording.location_name(location)) {
-            "" => "unknown location".to_owned(),
-            name => name.to_owned(),
-        };
-        let rows = recording.blame().rows.into_iter();
-        let rows = rows.filter_map(|row| match row.culprit {
-            Culprit::Polls(culprit) => {
-                let waited = Nanos(u64::try_from(row.waited.as_nanos()).unwrap_or(u64::MAX));
-                Some(format!(
-                    "{waited}  {} waited for {}",
-                    name(row.victim),
-                    name(culprit)
-                ))
-            }
-            _ => None,
-        });
-        self.blame = rows.take(BLAMED).collect();
+    pub fn with_blame(mut self, report: &BlameReport) -> Self {
+        let rows = report.rows.iter().take(BLAMED);
+        self.blame = rows.map(blame_line).collect();
         self
     }
 
@@ -95,6 +80,21 @@ impl View {
             text.push_str(&part);
         }
         text + &format!("  stalls {}", Maybe(self.stall_count.map(Grouped)))
+    }
+}
+
+/// Returns a row of blame as a line.
+fn blame_line(row: &BlameReportRow) -> String {
+    let name = |location| match short_location(location) {
+        "" => "unknown location",
+        name => name,
+    };
+    let waited = Nanos(u64::try_from(row.waited.as_nanos()).unwrap_or(u64::MAX));
+    let victim = name(&row.victim);
+    match &row.culprit {
+        NamedCulprit::Polls(culprit) => format!("{waited}  {victim} waited for {}", name(culprit)),
+        NamedCulprit::NotRecorded => format!("{waited}  {victim} waited before the first recorded event"),
+        _ => format!("{waited}  {victim} waited for no recorded poll"),
     }
 }
 
@@ -147,4 +147,29 @@ impl Quantiles {
     }
 
     pub(super) const HEADINGS: [&'static str; 5] = ["p50", "p90", "p99", "p99.9", "max <="];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_row_of_blame_says_what_the_tasks_waited_for() {
+        let report = json!({ "span": "1", "is_sampled": false, "rows": [
+            { "victim": "src/a.rs:1", "culprit": { "polls": "src/b.rs:2" }, "waited": "80400000" },
+            { "victim": "", "culprit": "no_poll", "waited": "2000000" },
+            { "victim": "src/a.rs:1", "culprit": "not_recorded", "waited": "1000000" },
+        ]});
+        let report: BlameReport = serde_json::from_value(report).unwrap();
+        let lines: Vec<_> = report.rows.iter().map(blame_line).collect();
+        assert_eq!(
+            lines,
+            [
+                "80.4 ms  src/a.rs:1 waited for src/b.rs:2",
+                "2.00 ms  unknown location waited for no recorded poll",
+                "1.00 ms  src/a.rs:1 waited before the first recorded event",
+            ]
+        );
+    }
 }

@@ -174,6 +174,7 @@ mod tests {
             began: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
             lasted: Duration::from_millis(60),
             clock_stepped: false,
+            victims: Arc::default(),
         }
     }
 

@@ -9,7 +9,7 @@ use std::panic::catch_unwind;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 
-use metrics_core::{Probe, RECORDING, RegistryRef, RuntimeMetrics};
+use metrics_core::{HeapStorage, Probe, RECORDING, RegistryRef, RuntimeMetrics};
 
 use super::{Stall, StallScanner};
 use crate::background::{DROP_TIMEOUT, ShutdownTimeout, Threads};
@@ -89,7 +89,7 @@ pub fn watch_stalls<R, P>(
     callback: impl FnMut(&Stall) + Send + 'static,
 ) -> io::Result<Watchdog>
 where
-    R: RegistryRef + Send + 'static,
+    R: RegistryRef<Storage = HeapStorage> + Send + 'static,
     P: Probe + Clone + Send + 'static,
 {
     if !RECORDING {
@@ -143,7 +143,7 @@ where
 /// Returns an error if the operating system can't create a thread.
 pub fn log_stalls<R, P>(metrics: &RuntimeMetrics<R, P>, threshold: Duration) -> io::Result<Watchdog>
 where
-    R: RegistryRef + Send + 'static,
+    R: RegistryRef<Storage = HeapStorage> + Send + 'static,
     P: Probe + Clone + Send + 'static,
 {
     watch_stalls(metrics, threshold, |stall| {

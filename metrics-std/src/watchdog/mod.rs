@@ -48,4 +48,4 @@ pub use events::StallEvents;
 pub use guard::{Watchdog, log_stalls, watch_stalls};
 pub use metrics_core::StallKind;
 pub use scanner::StallScanner;
-pub use stall::{Stall, StallPhase};
+pub use stall::{Stall, StallPhase, StallVictim};

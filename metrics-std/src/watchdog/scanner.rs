@@ -9,23 +9,26 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use metrics_core::{
-    LiveThread, LocationId, Probe, RegistryRef, RuntimeMetrics, TimeScale, TimeSource, Timestamp, Transition,
-    WorkerState,
+    BlameRow, Culprit, HeapStorage, LiveThread, LocationId, Probe, RegistryRef, RuntimeMetrics, TimeScale,
+    TimeSource, Timestamp, Transition, WorkerState,
 };
 
 use portable_atomic::{AtomicBool, Ordering};
 
-use super::{Stall, StallKind, StallPhase};
+use super::{Stall, StallKind, StallPhase, StallVictim};
 use crate::{InstantClock, location};
 
 /// The clocks of two cores may differ by a few microseconds. A poll whose start is further than this in the future began before the clock
 /// stepped back.
 const CLOCK_SKEW: Duration = Duration::from_millis(1);
 
+/// Maximum number of spawn locations that a report names as having waited.
+const VICTIMS: usize = 3;
+
 /// Scans a runtime's workers for stalls when [`scan`](Self::scan) is called.
 ///
 /// [`watch_stalls`](super::watch_stalls) calls it on a thread of its own. Use it directly in tests, or to scan on your own thread.
-pub struct StallScanner<R: RegistryRef, P> {
+pub struct StallScanner<R: RegistryRef<Storage = HeapStorage>, P> {
     metrics: RuntimeMetrics<R, P>,
     runtime: Arc<str>,
     threshold: Duration,
@@ -91,7 +94,7 @@ enum Activity {
     },
 }
 
-impl<R: RegistryRef, P: Probe + Clone> StallScanner<R, P> {
+impl<R: RegistryRef<Storage = HeapStorage>, P: Probe + Clone> StallScanner<R, P> {
     /// Creates a scanner for polls of at least `threshold`.
     pub fn new(metrics: &RuntimeMetrics<R, P>, threshold: Duration) -> Self {
         let registry = metrics.registry();
@@ -127,7 +130,7 @@ impl<R: RegistryRef, P: Probe + Clone> StallScanner<R, P> {
     }
 }
 
-impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
+impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
     /// Checks every worker once. Calls `report` for each stall when it is first seen past the threshold, and again when it is over.
     pub fn scan(&mut self, mut report: impl FnMut(&Stall)) {
         let mut threads = core::mem::take(&mut self.threads);
@@ -347,7 +350,34 @@ impl<R: RegistryRef, P: Probe> StallScanner<R, P> {
             began: system_now.checked_sub(lasted).unwrap_or(system_now),
             lasted,
             clock_stepped: watched.clock_stepped,
+            victims: match (phase, kind) {
+                (StallPhase::Over, StallKind::Poll) => self.victims(watched),
+                _ => Arc::default(),
+            },
         }
+    }
+
+    /// Returns whose tasks waited for a poll that is over, from the events since it began.
+    fn victims(&self, watched: &Watched) -> Arc<[StallVictim]> {
+        let recording = self.call_probe(|_| self.metrics.flight_recording());
+        let Some(recording) = recording.map(|recording| recording.since(watched.since)) else {
+            return Arc::default();
+        };
+        let rows = recording.blame().rows;
+        let stalled = Culprit::Polls(watched.spawn_location);
+        let waited = |victim| -> Duration {
+            let rows = rows.iter().filter(|row| row.victim == victim);
+            rows.map(|row| row.waited).sum()
+        };
+        let delayed = rows.iter().filter(|row| row.culprit == stalled).take(VICTIMS);
+        let victim = |row: &BlameRow| StallVictim {
+            spawn_location: Some(recording.location_name(row.victim))
+                .filter(|name| !name.is_empty())
+                .map(Arc::from),
+            waited: waited(row.victim),
+            for_stall: row.waited,
+        };
+        delayed.map(victim).collect()
     }
 }
 
@@ -395,7 +425,7 @@ impl<R: RegistryRef> Drop for Counts<R> {
     }
 }
 
-impl<R: RegistryRef, P> fmt::Debug for StallScanner<R, P> {
+impl<R: RegistryRef<Storage = HeapStorage>, P> fmt::Debug for StallScanner<R, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StallScanner")
             .field("runtime", &self.runtime)

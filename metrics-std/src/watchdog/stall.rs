@@ -35,6 +35,21 @@ pub struct Stall {
     pub lasted: Duration,
     /// Whether the registry's clock stepped back during the stall, so that part of its duration is unknown.
     pub clock_stepped: bool,
+    /// The spawn locations whose tasks waited for the poll, those that waited longest first. Only for a poll that is over, with a flight
+    /// recorder ([`Builder::flight_recorder`](crate::Builder::flight_recorder)), and only of tasks that were polled since.
+    pub victims: Arc<[StallVictim]>,
+}
+
+/// Tasks that waited for the poll of a [`Stall`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StallVictim {
+    /// The file and line at which the tasks were spawned, or `None` if unknown.
+    pub spawn_location: Option<Arc<str>>,
+    /// How long the tasks waited for their polls, all together.
+    pub waited: Duration,
+    /// The part of that time during which the poll of the stall was running, or another poll of its spawn location.
+    pub for_stall: Duration,
 }
 
 /// Whether a stall is still in progress.
@@ -71,9 +86,20 @@ impl fmt::Display for Stall {
             write!(f, "{:?}", self.lasted)?;
         }
         match &self.spawn_location {
-            Some(location) if self.is_root => write!(f, ", of the {location}"),
-            Some(location) => write!(f, ", of the task spawned at {location}"),
-            None => Ok(()),
+            Some(location) if self.is_root => write!(f, ", of the {location}")?,
+            Some(location) => write!(f, ", of the task spawned at {location}")?,
+            None => {}
         }
+        for victim in &*self.victims {
+            let location = victim.spawn_location.as_deref().unwrap_or("an unknown location");
+            let StallVictim {
+                waited, for_stall, ..
+            } = victim;
+            write!(
+                f,
+                "; tasks spawned at {location} waited {waited:?}, {for_stall:?} of them for it"
+            )?;
+        }
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{build, receive, until};
 use core::time::Duration;
-use metrics_core::RegistryRef;
+use metrics_core::{HeapStorage, RegistryRef};
 use metrics_mock::ManualClock;
 use metrics_std::tokio::TokioAdapter;
 use metrics_std::watchdog::{Stall, StallKind, StallPhase, StallScanner};
@@ -10,7 +10,7 @@ use metrics_std::{Clock, Probe, WorkerState};
 use std::sync::{Arc, mpsc};
 use tokio::runtime::Builder;
 
-fn scan<R: RegistryRef, P: Probe>(
+fn scan<R: RegistryRef<Storage = HeapStorage>, P: Probe>(
     scanner: &mut StallScanner<R, P>,
 ) -> Vec<(StallPhase, StallKind, Option<u32>)> {
     let line = |location: &str| location.rsplit(':').next().unwrap().parse().unwrap();

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// The number of stalls for which the screen has room.
 const SHOWN_STALLS: usize = 8;
 
+/// The number of rows of blame that the screen may show.
+const BLAMED: usize = 8;
+
 /// Takes one snapshot per second and computes the changes since the previous one.
 pub(crate) struct Sampler {
     reader: SnapshotReader<Arc<Registry>, ProcessProbe>,
@@ -43,7 +46,7 @@ impl Sampler {
             format!("{} answered", Grouped(requests)),
         ]);
         Some(match self.reader.metrics().flight_recording() {
-            Some(recording) => view.with_blame(&recording),
+            Some(recording) => view.with_blame(&recording.blame_report(BLAMED)),
             None => view,
         })
     }

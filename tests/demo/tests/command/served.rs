@@ -1,11 +1,16 @@
 //! The pages that the demo serves: metrics in the requested format, and the dashboard.
 
 use crate::child::{Demo, alone, workspace};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
+
+/// Far longer than it takes until the demo blocks a worker.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Returns the content type and body of an answer.
 fn get(demo: &str, path: &str, accept: Option<&str>) -> (String, String) {
@@ -32,8 +37,41 @@ fn metrics_and_dashboard_are_served() {
     let lines = thread::spawn(move || demo.lines.by_ref().for_each(drop));
     the_format_is_negotiated(&address);
     every_file_of_the_dashboard_is_there(&address);
+    the_longest_poll_of_the_trace_is_the_stall(&address);
     drop(demo.child);
     lines.join().expect("reading lines does not panic");
+}
+
+/// The demo blocks a worker for 60 ms again and again. A poll that the operating system interrupted may be longer once, so several traces
+/// are tried.
+fn the_longest_poll_of_the_trace_is_the_stall(address: &str) {
+    let service = fs::read_to_string(workspace().join("tests/demo/src/service.rs")).expect("it is text");
+    let line = service.lines().position(|line| line.contains(".spawn(work)"));
+    let stall = format!("src/service.rs:{}", line.expect("it spawns what blocks") + 1);
+    let began = Instant::now();
+    let mut longest = None;
+    while began.elapsed() < PATIENCE {
+        let request = ureq::get(format!("http://{address}/trace")).call();
+        // At most one trace per second.
+        let Ok(mut trace) = request else {
+            thread::sleep(Duration::from_millis(100));
+            continue;
+        };
+        let trace: Value = trace.body_mut().read_json().expect("it is JSON");
+        let events = trace["traceEvents"].as_array().expect("it has events");
+        let polls = events
+            .iter()
+            .filter(|event| event["ph"] == "X" && event["name"] != "parked");
+        let polls = polls.filter_map(|poll| Some((poll["dur"].as_f64()?, poll["name"].as_str()?.to_owned())));
+        longest = polls.max_by(|one, other| one.0.total_cmp(&other.0));
+        if let Some((micros, name)) = &longest
+            && name.ends_with(&stall)
+            && *micros >= 60_000.0
+        {
+            return;
+        }
+    }
+    panic!("not {stall}, but {longest:?}");
 }
 
 fn the_format_is_negotiated(address: &str) {
