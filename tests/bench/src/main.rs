@@ -17,14 +17,19 @@
 #[cfg(not(tokio_unstable))]
 mod adapter;
 mod clock;
+mod flight;
+mod getters;
 mod harness;
 mod memory;
 mod ours;
+mod page;
 mod polls;
 mod reader;
 mod record;
 mod serve;
 mod snapshot;
+#[cfg(not(tokio_unstable))]
+mod spawns;
 mod submit;
 mod tasks;
 mod testbed;
@@ -40,12 +45,17 @@ fn sides() -> Vec<Named> {
         #[cfg(not(tokio_unstable))]
         adapter::SIDES,
         clock::SIDES,
+        flight::SIDES,
+        getters::SIDES,
         memory::SIDES,
+        page::SIDES,
         polls::SIDES,
         submit::SIDES,
         reader::SIDES,
         record::SIDES,
         snapshot::SIDES,
+        #[cfg(not(tokio_unstable))]
+        spawns::SIDES,
         tasks::SIDES,
         yielding::SIDES,
     ]

@@ -1,6 +1,9 @@
 //! Our sides that need no runtime: the hooks of a worker, submits and reads.
 
-use metrics_core::{Builder, HeapStorage, HistogramConfig, MetricSet, Registry, TimeSource, Timestamp};
+use metrics_core::{
+    Builder, HeapStorage, HistogramConfig, MetricSet, Registry, Sampling, TimeSource, Timestamp,
+};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -47,6 +50,14 @@ pub(crate) fn registry<T: TimeSource>(clock: T, workers: usize, layout: Histogra
         .submit_interval(Duration::from_secs(1 << 20))
         .build(clock)
         .expect("a valid configuration")
+}
+
+/// Measures one poll in eight in both histograms.
+pub(crate) fn one_in_8(metrics: Builder<'_>) -> Builder<'_> {
+    let sampling = Sampling::OneIn(NonZeroU32::new(8).expect("not zero"));
+    metrics
+        .poll_time_sampling(sampling)
+        .schedule_latency_sampling(sampling)
 }
 
 /// Tokio's default layout: 119 buckets.

@@ -1,7 +1,7 @@
 //! The cost that the hooks add to a poll on the testbed runtime, with 100 yielding tasks on one thread.
 
 use crate::harness::{Build, Measured, Named, Side, side, timed};
-use crate::ours::{LAYOUT, StepClock};
+use crate::ours::{LAYOUT, StepClock, one_in_8};
 use crate::testbed;
 use crate::yielding::{TASKS, Yields};
 use metrics_std::{Clock, RECORDING, Sampling};
@@ -15,11 +15,15 @@ pub(crate) const SIDES: &[Named] = if RECORDING {
         side("testbed/both", BOTH),
         side("testbed/locations", LOCATIONS),
         side("testbed/recorder", RECORDER),
+        side("testbed/locations-and-recorder", LOCATIONS_AND_RECORDER),
+        side("testbed/one-in-8", ONE_IN_8),
+        side("testbed/one-in-8-instant", ONE_IN_8_INSTANT),
         side("testbed/off", OFF),
         side("testbed/poll-time-stepped", POLL_TIME_STEPPED),
         side("testbed/both-stepped", BOTH_STEPPED),
         side("testbed/locations-stepped", LOCATIONS_STEPPED),
         side("testbed/recorder-stepped", RECORDER_STEPPED),
+        side("testbed/one-in-8-stepped", ONE_IN_8_STEPPED),
     ]
 } else {
     &[side("testbed/bare", BARE)]
@@ -67,6 +71,14 @@ fn recorder(metrics: Metrics) -> Metrics {
     both(metrics).flight_recorder(4_095)
 }
 
+fn locations_and_recorder(metrics: Metrics) -> Metrics {
+    locations(metrics).flight_recorder(4_095)
+}
+
+fn sampled(metrics: Metrics) -> Metrics {
+    one_in_8(both(metrics))
+}
+
 fn off(metrics: Metrics) -> Metrics {
     both(metrics)
         .poll_time_sampling(Sampling::Off)
@@ -82,8 +94,13 @@ const POLL_TIME: Build = || metered(Clock::new(), poll_time);
 const BOTH: Build = || metered(Clock::new(), both);
 const LOCATIONS: Build = || metered(Clock::new(), locations);
 const RECORDER: Build = || metered(Clock::new(), recorder);
+const LOCATIONS_AND_RECORDER: Build = || metered(Clock::new(), locations_and_recorder);
+const ONE_IN_8: Build = || metered(Clock::new(), sampled);
+/// On the clock of the operating system.
+const ONE_IN_8_INSTANT: Build = || metered(Clock::instant(), sampled);
 const OFF: Build = || metered(Clock::new(), off);
 const POLL_TIME_STEPPED: Build = || metered(stepping(), poll_time);
 const BOTH_STEPPED: Build = || metered(stepping(), both);
 const RECORDER_STEPPED: Build = || metered(stepping(), recorder);
+const ONE_IN_8_STEPPED: Build = || metered(stepping(), sampled);
 const LOCATIONS_STEPPED: Build = || metered(stepping(), locations);

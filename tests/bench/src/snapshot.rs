@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 /// Every side of this build.
 pub(crate) const SIDES: &[Named] = &[
     slow_side("snapshot/ours", OURS),
+    slow_side("snapshot/ours-of-20000", OURS_OF_20000),
     slow_side("snapshot/ours-unchanged", OURS_UNCHANGED),
     slow_side("snapshot/ours-of-each", OURS_OF_EACH),
     slow_side("snapshot/one-of-1000", ONE_OF_MANY),
@@ -106,6 +107,12 @@ impl Fleet {
 
 const OURS: Build = || {
     let mut fleet = Fleet::new(WORKERS, WORKERS);
+    Box::new(move |ops: u64| fleet.measure(ops, Fleet::work))
+};
+
+/// Twenty times the workers.
+const OURS_OF_20000: Build = || {
+    let mut fleet = Fleet::new(20 * WORKERS, 20 * WORKERS);
     Box::new(move |ops: u64| fleet.measure(ops, Fleet::work))
 };
 

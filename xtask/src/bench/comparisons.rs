@@ -73,8 +73,6 @@ pub(super) enum Goal {
     Ratio(f64),
     /// Our figure is at most this, in the row's unit.
     AtMost(f64),
-    /// Our figure is at least this, in the row's unit.
-    AtLeast(f64),
     /// The row has no goal and is only reported.
     Reported,
 }
@@ -85,7 +83,6 @@ impl Goal {
         match self {
             Self::Ratio(most) => Some(ratio <= most),
             Self::AtMost(most) => Some(ours <= most),
-            Self::AtLeast(least) => Some(ours >= least),
             Self::Reported => None,
         }
     }
@@ -93,7 +90,7 @@ impl Goal {
     /// Returns the bound of the goal.
     pub(super) fn bound(self) -> Option<f64> {
         match self {
-            Self::Ratio(bound) | Self::AtMost(bound) | Self::AtLeast(bound) => Some(bound),
+            Self::Ratio(bound) | Self::AtMost(bound) => Some(bound),
             Self::Reported => None,
         }
     }

@@ -74,7 +74,6 @@ impl Outcome {
             "goal_kind": match self.row.goal {
                 Goal::Ratio(_) => "ratio_at_most",
                 Goal::AtMost(_) => "ours_at_most",
-                Goal::AtLeast(_) => "ours_at_least",
                 Goal::Reported => "none",
             },
             "ok": self.ok(),
@@ -104,7 +103,6 @@ impl Outcome {
         let goal = match self.row.goal {
             Goal::Ratio(most) => format!("<= {most}"),
             Goal::AtMost(most) => format!("ours <= {most}"),
-            Goal::AtLeast(least) => format!("ours >= {least}"),
             Goal::Reported => String::new(),
         };
         let verdict = match self.ok() {
