@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Tidy(Tidy),
     /// Break each invariant in turn and check that a test fails
     Mutate(Mutate),
+    /// Run threads and runtimes that come and go, and check every count, the memory and the descriptors
+    Soak(Soak),
     /// Count the instructions of an executor with and without metrics
     ZeroCost,
     /// Run Tokio's test suites on a Tokio whose runtime metrics are metrics-core
@@ -114,6 +116,13 @@ pub(crate) struct Mutate {
     /// Run only this mutation; can be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) only: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Soak {
+    /// How long it runs
+    #[arg(long, default_value_t = 1)]
+    pub(crate) minutes: u64,
 }
 
 #[derive(Args)]

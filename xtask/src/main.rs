@@ -18,6 +18,7 @@ mod metadata;
 mod mutate;
 mod needs;
 mod ops;
+mod soak;
 mod targets;
 mod tidy;
 mod tokio_on_core;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Ok(Command::Tidy(flags)) => tidy::run(&flags),
         Ok(Command::Mutate(flags)) => mutate::run(&flags),
         Ok(Command::Ops) => ops::run(),
+        Ok(Command::Soak(flags)) => soak::run(&flags),
         Ok(Command::ZeroCost) => zero_cost::run(),
         Ok(Command::TokioOnCore) => tokio_on_core::run(),
         Ok(Command::Top(flags)) => top::run(&flags),

@@ -106,6 +106,18 @@ pub(crate) static AARCH64: Target = Target {
     ..DEFAULT
 };
 
+pub(crate) static S390X: Target = Target {
+    triple: Some("s390x-unknown-linux-gnu"),
+    linker: Some("s390x-linux-gnu-gcc"),
+    runner: Some("qemu-s390x -L /usr/s390x-linux-gnu"),
+    needs: &[
+        Need::Program("s390x-linux-gnu-gcc", "gcc-s390x-linux-gnu"),
+        Need::File("/usr/s390x-linux-gnu/lib/crti.o", "libc6-dev-s390x-cross"),
+        Need::Program("qemu-s390x", "qemu-user"),
+    ],
+    ..DEFAULT
+};
+
 /// It has no atomic read-modify-write instructions and no emulator, so it is only built.
 pub(crate) static RISCV32IMC: Target = Target {
     triple: Some("riscv32imc-unknown-none-elf"),

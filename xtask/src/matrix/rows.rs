@@ -6,7 +6,7 @@
 use super::row::{Row, Step};
 use crate::needs::Need;
 use crate::ops;
-use crate::targets::{AARCH64, CORTEX_M0, CORTEX_M3, HOST, I686, POWERPC, RISCV32IMC, WASM32};
+use crate::targets::{AARCH64, CORTEX_M0, CORTEX_M3, HOST, I686, POWERPC, RISCV32IMC, S390X, WASM32};
 use crate::wasm;
 
 pub(super) static ROWS: &[Row] = &[
@@ -271,6 +271,47 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
+        // Miri comes with the sources of the standard library, which the sanitizer's build needs too.
+        needs: &[Need::Nightly, Need::Miri],
+        steps: &[
+            Step::nightly(TSAN_CORE).env(TSAN_FLAGS),
+            Step::nightly(TSAN_STD).env(TSAN_FLAGS),
+        ],
+        long: true,
+        ..Row::new(
+            "thread-sanitizer",
+            &HOST,
+            "the tests of metrics-core and metrics-std with threads have no data race",
+        )
+    },
+    Row {
+        steps: &[Step::cargo(CORE_TESTS), Step::cargo(STD_TESTS)],
+        long: true,
+        ..Row::new(
+            "s390x",
+            &S390X,
+            "big-endian, 64-bit: the tests of metrics-core and metrics-std run, with threads",
+        )
+    },
+    Row {
+        steps: &[Step::cargo(FLIGHT_HAMMER).env(&[("FLIGHT_EVENTS", "100000000")])],
+        long: true,
+        ..Row::new(
+            "flight-hammer",
+            &HOST,
+            "no copy of the flight recorder has a torn event in 100 million",
+        )
+    },
+    Row {
+        steps: &[Step::xtask("soak")],
+        long: true,
+        ..Row::new(
+            "soak",
+            &HOST,
+            "threads and runtimes come and go for a minute: every count is exact, memory and descriptors are flat",
+        )
+    },
+    Row {
         needs: FUZZ_NEEDS,
         steps: &[
             Step::nightly(FUZZ).args("configuration -- -max_total_time=600"),
@@ -379,6 +420,17 @@ const MIRI_THREADS: &str = "miri test --package metrics-core --features alloc --
 /// The unit tests of cells, counters, slots and tables. Those of histograms go through too many buckets for an interpreter.
 const MIRI_UNITS: &str = "miri test --package metrics-core --features alloc --lib -- \
      cell:: counters:: table:: task_life:: slots::";
+
+/// The thread tests of core and std, and the standard library, with the sanitizer's instrumentation.
+const TSAN_CORE: &str = "test -Zbuild-std --target x86_64-unknown-linux-gnu --package metrics-core --features alloc,serde \
+     --test threads --test flight_recorder --test locations --test readers --no-fail-fast";
+const TSAN_STD: &str = "test -Zbuild-std --target x86_64-unknown-linux-gnu --package metrics-std --features tokio \
+     --test lease_lifetimes --test executors --test task_ends --test tokio --test watchdog --no-fail-fast";
+const TSAN_FLAGS: &[(&str, &str)] = &[("RUSTFLAGS", "-Zsanitizer=thread")];
+
+/// Optimised: 100 million events take a minute.
+const FLIGHT_HAMMER: &str = "test --package metrics-core --features alloc --profile loom --test flight_recorder \
+     -- copies_during_writes";
 
 const TOKIO_UNSTABLE: &[(&str, &str)] = &[("RUSTFLAGS", "--cfg tokio_unstable")];
 
