@@ -11,13 +11,13 @@ use crate::table::{Nanos, Share, mark, permille};
 ///
 /// ```text
 /// executor 0     idle  71.9 %  poll  26.6 %  schedule   0.4 %  preempted   1.1 %      388 polls
-///   task            active   waiting     wakes     polls    longest
-///   hog             25.8 %     2.2 %         5         5    30.0 ms
-///   0x20009e30       0.1 %     0.0 %        50        50    12.3 us
+///   task            active   waiting     wakes     polls     longest
+///   hog             25.8 %     2.2 %         5         5     30.0 ms
+///   0x20009e30       0.1 %     0.0 %        50        50     12.3 us
 /// ```
 ///
 /// Shares are relative to the time since the executor's first poll. A value that was not measured is `-`. A row marked
-/// `~` was being written and shows the values of the previous snapshot.
+/// `~` was being written and shows the values of the previous snapshot. A longest poll marked `<=` is an upper bound.
 #[derive(Debug)]
 pub struct Table<'a, S: TraceRows> {
     snapshot: &'a TraceSnapshot<S>,
@@ -74,7 +74,7 @@ impl<S: TraceRows> fmt::Display for Table<'_, S> {
             let (active, longest) = (Share(permille(row.active, total)), Nanos(Some(row.longest)));
             writeln!(
                 f,
-                "{active:>7}  {:>8}  {:>8}  {:>8}  {longest:>9}",
+                "{active:>7}  {:>8}  {:>8}  {:>8}   {longest:>9}",
                 "-", row.wakes, row.polls
             )?;
         }
@@ -91,7 +91,8 @@ impl<S: TraceRows> fmt::Display for Table<'_, S> {
             let (active, longest) = (Share(permille(row.active, total)), Nanos(Some(row.longest)));
             writeln!(
                 f,
-                "interrupt {mark}{name:<15.15} {active:>7}  {runs:>8} runs  {longest:>9}",
+                "interrupt {mark}{name:<15.15} {active:>7}  {runs:>8} runs {bound:>2}{longest:>9}",
+                bound = bound(row),
                 mark = mark(row.stale),
                 name = row.name.as_str(),
                 runs = row.polls
@@ -102,6 +103,11 @@ impl<S: TraceRows> fmt::Display for Table<'_, S> {
         }
         Ok(())
     }
+}
+
+/// The mark of a longest poll that is an upper bound.
+fn bound(row: &TaskRow) -> &'static str {
+    if row.longest_is_bound { "<=" } else { "" }
 }
 
 impl<S: TraceRows> Table<'_, S> {
@@ -130,7 +136,7 @@ impl<S: TraceRows> Table<'_, S> {
         if tasks.peek().is_some() {
             writeln!(
                 f,
-                "  {:<15}{:>7}  {:>8}  {:>8}  {:>8}  {:>9}",
+                "  {:<15}{:>7}  {:>8}  {:>8}  {:>8}   {:>9}",
                 "task", "active", "waiting", "wakes", "polls", "longest"
             )?;
         }
@@ -148,8 +154,10 @@ impl<S: TraceRows> Table<'_, S> {
                 (share(task.active), share(task.waiting), Nanos(Some(task.longest)));
             writeln!(
                 f,
-                "{active:>7}  {waiting:>8}  {:>8}  {:>8}  {longest:>9}",
-                task.wakes, task.polls
+                "{active:>7}  {waiting:>8}  {:>8}  {:>8} {:>2}{longest:>9}",
+                task.wakes,
+                task.polls,
+                bound(task)
             )?;
         }
         Ok(())

@@ -76,6 +76,8 @@ pub struct TaskRow {
     /// The longest poll in nanoseconds, without preemption. A poll in progress counts too.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub longest: u64,
+    /// Whether `longest` is an upper bound: only in an interval that had no poll longer than all polls before it.
+    pub longest_is_bound: bool,
     /// Whether the task is being polled.
     pub polling: bool,
     /// Whether it was being written: the values are those of the previous snapshot, or zero if there was none.
@@ -160,13 +162,26 @@ pub struct TraceSnapshot<S: TraceRows> {
     pub overflow: OverflowRow,
 }
 
+impl<S: TraceRows> TraceSnapshot<S> {
+    /// An empty snapshot, for a `static` into which a snapshot is taken.
+    pub const EMPTY: Self = Self {
+        executors: S::Executors::EMPTY,
+        tasks: S::Tasks::EMPTY,
+        overflow: OverflowRow {
+            spawned: 0,
+            ended: 0,
+            wakes: 0,
+            polls: 0,
+            active: 0,
+            longest: 0,
+            unmeasured_wakes: 0,
+        },
+    };
+}
+
 impl<S: TraceRows> Default for TraceSnapshot<S> {
     fn default() -> Self {
-        Self {
-            executors: S::Executors::default(),
-            tasks: S::Tasks::default(),
-            overflow: OverflowRow::default(),
-        }
+        Self::EMPTY
     }
 }
 
@@ -199,6 +214,19 @@ impl ExecutorRow {
 impl TaskRow {
     /// The [`executor`](Self::executor) of an interrupt handler. Its polls are its runs.
     pub const INTERRUPT: u32 = u32::MAX;
+
+    /// Limits the longest poll of an interval, which has the differences since `before`.
+    fn bound_longest(&mut self, before: &Self) {
+        if self.longest > before.longest {
+            return;
+        }
+        self.longest_is_bound = true;
+        // All its polls are inside the interval, so none took longer than all of them.
+        if !before.polling {
+            self.longest = self.longest.min(self.active);
+            self.longest_is_bound = self.polls + u64::from(self.polling) > 1;
+        }
+    }
 }
 
 impl<S: TraceRows> TraceSnapshot<S> {
@@ -229,8 +257,9 @@ impl<S: TraceRows> TraceSnapshot<S> {
 
     /// Returns the change since `earlier`, a snapshot of the same run of the program.
     ///
-    /// Counts and times are differences. States and [`longest`](TaskRow::longest) are those of this snapshot. A row that
-    /// `earlier` lacks is included as it is.
+    /// Counts and times are differences. States are those of this snapshot. [`longest`](TaskRow::longest) is the longest
+    /// poll that was in progress or ended in the interval, or an upper bound of it; the overflow row keeps its longest poll
+    /// so far. A row that `earlier` lacks is included as it is.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut interval = self.clone();
@@ -257,6 +286,7 @@ impl<S: TraceRows> TraceSnapshot<S> {
                 row.polls = row.polls.saturating_sub(before.polls);
                 row.active = row.active.saturating_sub(before.active);
                 row.waiting = row.waiting.saturating_sub(before.waiting);
+                row.bound_longest(before);
             }
         }
         let (row, before) = (&mut interval.overflow, &earlier.overflow);

@@ -69,6 +69,7 @@ fn every_microsecond_of_a_simple_run_is_where_it_belongs() {
         active: us(80),
         waiting: us(11 + 6),
         longest: us(50),
+        longest_is_bound: false,
         polling: false,
         stale: false,
     };
@@ -419,4 +420,48 @@ fn a_long_name_does_not_break_the_table() {
 fn a_task_without_a_name_shows_its_address() {
     let player = queued::<4>();
     assert!(player.trace().to_string().contains("  0x20001000 "));
+}
+
+#[test]
+fn the_longest_poll_of_an_interval_is_exact_or_a_bound() {
+    let player = queued::<4>();
+    player.play(&[(10, Begin(E, A)), (50, End(E, A)), (51, Idle(E))]);
+    let mut before = player.trace();
+    let mut longest = || {
+        let now = player.trace();
+        let interval = now.since(&before);
+        let task = *interval.task(0, A).expect("a row for the task");
+        before = now;
+        (task.longest, task.longest_is_bound)
+    };
+    assert_eq!(longest(), (0, false), "no poll");
+    let poll = |at, ticks| {
+        player.play(&[(at, Ready(E, A)), (at, PollStart(E)), (at, Begin(E, A))]);
+        player.play(&[(at + ticks, End(E, A)), (at + ticks, Idle(E))]);
+    };
+    poll(100, 20);
+    assert_eq!(longest(), (us(20), false), "one poll");
+    poll(200, 5);
+    poll(300, 9);
+    assert_eq!(
+        longest(),
+        (us(14), true),
+        "two polls are not longer than both together"
+    );
+    for at in [400, 500, 600] {
+        poll(at, 30);
+    }
+    assert_eq!(
+        longest(),
+        (us(40), true),
+        "no poll was longer than an earlier one"
+    );
+    poll(700, 60);
+    poll(800, 1);
+    assert_eq!(longest(), (us(60), false), "longer than all before");
+    player.play(&[(900, Ready(E, A)), (900, PollStart(E)), (900, Begin(E, A))]);
+    player.at(955);
+    assert_eq!(longest(), (us(55), false), "one poll, in progress");
+    player.play(&[(958, End(E, A)), (958, Idle(E))]);
+    assert_eq!(longest(), (us(60), true), "the poll began before the interval");
 }
