@@ -21,6 +21,7 @@
 //! - `tracing`: emits stalls as events of the crate `tracing`.
 //! - `serde`: serializes snapshots and intervals.
 //! - `serve`: serves `/metrics`, `/snapshot` and a dashboard from a thread of its own. It enables `axum`, `prometheus` and `serde`.
+//! - `decode`: adds the program `metrics-decode`, which prints what firmware sends over a serial line. It enables `serde`.
 //! - `top`: adds the program `metrics-top`, and its view of a runtime in a terminal. It enables `serde`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

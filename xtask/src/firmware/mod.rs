@@ -146,8 +146,7 @@ impl Chip {
 
 pub(crate) fn run(flags: &Cli) -> Result<ExitCode> {
     if let Some(Action::Decode(flags)) = &flags.action {
-        decode::run(flags)?;
-        return Ok(ExitCode::SUCCESS);
+        return decode::run(flags);
     }
     let chips = match flags.chip {
         Some(chip) => vec![chip],
