@@ -8,16 +8,18 @@ use core::num::NonZeroU32;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+// No tag is zero: see `Rule` in `histogram/config.rs`.
+#[repr(u32)]
 pub enum Sampling {
     /// No polls. This costs one predictable branch per poll. Earlier samples remain.
-    Off,
+    Off = 1,
     /// Every poll.
     #[default]
-    Every,
+    Every = 2,
     /// One poll in this many on average, chosen at random, so that periodic work is measured like any other. Each
     /// worker has its own random sequence, seeded from the registry's epoch and the worker's index. Compare the
     /// histogram's sample count with its poll count for the actual share.
-    OneIn(NonZeroU32),
+    OneIn(NonZeroU32) = 3,
 }
 
 impl Sampling {

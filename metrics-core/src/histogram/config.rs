@@ -13,12 +13,15 @@ use super::range::BucketRange;
 const RECIPROCAL_BITS: u32 = 47;
 
 /// The computation of a bucket between the first and the last.
+// No tag is zero, so that zeros are `None` in an `Option` of a histogram, and an empty snapshot is all zeros: in a `static`
+// it takes no flash.
+#[repr(u8)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Rule {
     /// H2, and powers of two, which are H2 with precision 0.
-    Log { power_of_two: bool },
+    Log { power_of_two: bool } = 1,
     /// `((value >> shift) * reciprocal) >> RECIPROCAL_BITS` is the bucket or one less.
-    Linear { shift: u32, reciprocal: u64 },
+    Linear { shift: u32, reciprocal: u64 } = 2,
 }
 
 /// The layout of a histogram: it maps each value to a bucket.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
@@ -38,6 +38,18 @@ fn printed(said: &[String], what: &str) -> Result<u64> {
         .trim()
         .parse()
         .with_context(|| format!("\"{value}\" is not a number"))
+}
+
+/// Checks that these statics, which hold empty snapshots, are zeroed at startup and not copied from flash.
+pub(super) fn check_no_flash(image: &Path, statics: &[&str]) -> Result<()> {
+    let image = Image::read(image)?;
+    for name in statics {
+        ensure!(
+            image.is_zeroed(name)?,
+            "{name} takes as much flash as RAM: an empty snapshot must be all zeros"
+        );
+    }
+    Ok(())
 }
 
 impl Cost {

@@ -18,7 +18,14 @@ pub(super) struct Image {
     pub(super) bss: u64,
     /// Functions by address.
     pub(super) functions: BTreeMap<u64, Function>,
-    objects: BTreeMap<String, u64>,
+    objects: BTreeMap<String, Static>,
+}
+
+/// A static.
+struct Static {
+    size: u64,
+    /// Whether the startup code zeroes it, so that it takes no flash.
+    zeroed: bool,
 }
 
 pub(super) struct Function {
@@ -51,17 +58,34 @@ impl Image {
 
     /// Returns the size of the static whose path has this suffix.
     pub(super) fn object(&self, suffix: &str) -> Result<u64> {
+        self.find(suffix).map(|found| found.size)
+    }
+
+    /// Returns `true` if the static whose path has this suffix takes no flash.
+    pub(super) fn is_zeroed(&self, suffix: &str) -> Result<bool> {
+        self.find(suffix).map(|found| found.zeroed)
+    }
+
+    fn find(&self, suffix: &str) -> Result<&Static> {
         let found = self.objects.iter().find(|(name, _)| name.contains(suffix));
         found
-            .map(|(_, size)| *size)
+            .map(|(_, found)| found)
             .ok_or_else(|| anyhow!("no static named {suffix} in the image"))
     }
 }
 
-fn objects(file: &File<'_>) -> BTreeMap<String, u64> {
+fn objects(file: &File<'_>) -> BTreeMap<String, Static> {
+    let of = |symbol: object::read::Symbol<'_, '_>| {
+        let section = file.section_by_index(symbol.section_index()?).ok()?;
+        let found = Static {
+            size: symbol.size(),
+            zeroed: section.kind() == SectionKind::UninitializedData,
+        };
+        Some((symbol.name().ok()?.to_owned(), found))
+    };
     file.symbols()
         .filter(|symbol| symbol.kind() == SymbolKind::Data)
-        .filter_map(|symbol| Some((symbol.name().ok()?.to_owned(), symbol.size())))
+        .filter_map(of)
         .collect()
 }
 

@@ -222,7 +222,9 @@ fn cortex_m3(write: bool) -> Result<u32> {
         }
     }
     let mut said = chip.run(&chip.build("round", "record")?)?;
-    said.extend(chip.run(&chip.build("stack", "record")?)?);
+    let stack = chip.build("stack", "record")?;
+    cost::check_no_flash(&stack, &["SNAPSHOT", "TRACE"])?;
+    said.extend(chip.run(&stack)?);
     let cost = cost::Cost::measure_embassy(&said, |features| chip.build("size", features))?;
     println!("{}", cost.table());
     cost.check_limits()?;

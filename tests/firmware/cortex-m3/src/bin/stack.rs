@@ -59,8 +59,8 @@ static METRICS: EmbassyMetrics<Clock, EXECUTORS, TASKS, BUCKETS> =
     EmbassyMetrics::new(Registry::new(&CONFIG, ExtendedCounter::new(Stopped, 12_500_000)));
 
 static SNAPSHOT: Mutex<RefCell<Snapshot<Storage>>> = Mutex::new(RefCell::new(Snapshot::EMPTY));
-static TRACE: Mutex<RefCell<Option<TraceSnapshot<FixedTrace<EXECUTORS, TASKS>>>>> =
-    Mutex::new(RefCell::new(None));
+static TRACE: Mutex<RefCell<TraceSnapshot<FixedTrace<EXECUTORS, TASKS>>>> =
+    Mutex::new(RefCell::new(TraceSnapshot::EMPTY));
 
 #[inline(never)]
 fn nothing() {}
@@ -99,11 +99,7 @@ fn trace() {
 
 #[inline(never)]
 fn trace_into() {
-    critical_section::with(|cs| {
-        if let Some(trace) = TRACE.borrow_ref_mut(cs).as_mut() {
-            METRICS.trace_into(trace);
-        }
-    });
+    critical_section::with(|cs| METRICS.trace_into(&mut TRACE.borrow_ref_mut(cs)));
 }
 
 /// Returns the bytes of stack below this function's own frame.
@@ -126,7 +122,6 @@ fn depth(call: fn()) -> u32 {
 
 #[entry]
 fn main() -> ! {
-    critical_section::with(|cs| *TRACE.borrow_ref_mut(cs) = Some(TraceSnapshot::default()));
     hooks();
     for (name, call) in [
         ("nothing", nothing as fn()),
