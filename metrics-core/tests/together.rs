@@ -26,6 +26,8 @@ mod histogram_snapshot;
 mod histogram_wire;
 #[path = "locations.rs"]
 mod locations;
+#[path = "merge.rs"]
+mod merge;
 #[path = "narrow.rs"]
 mod narrow;
 #[path = "one_writer.rs"]

@@ -10,6 +10,8 @@ mod locations;
 #[cfg(feature = "serde")]
 mod locations_wire;
 mod measurements;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod merge;
 mod visit;
 #[cfg(feature = "serde")]
 mod wire;

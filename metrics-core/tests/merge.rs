@@ -1,0 +1,118 @@
+//! The snapshots of several runtimes as one.
+#![cfg(all(feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
+#![cfg(feature = "record")]
+#![allow(missing_docs)]
+
+mod common;
+
+use common::{Hand, Shared, poll};
+use core::time::Duration;
+use metrics_core::histogram::HistogramMergeError;
+use metrics_core::{Builder, HistogramConfig, MetricSet, RuntimeMetrics, TaskEnd, Worker, WorkerNumber};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+fn registry(clock: &Hand, builder: &Builder<'_>) -> Shared {
+    builder.build(clock.clone()).unwrap()
+}
+
+fn builder() -> Builder<'static> {
+    Builder::new()
+        .measures(MetricSet::ALL)
+        .poll_time(HistogramConfig::DEFAULT)
+}
+
+#[test]
+fn the_workers_of_both_follow_each_other_and_the_totals_are_sums() {
+    let clock = Hand::default();
+    let one = registry(&clock, &builder().name("page").workers(2));
+    clock.advance(1_000);
+    let other = registry(&clock, &builder().name("worker").workers(1));
+    let workers = [(&one, 0), (&one, 1), (&other, 0)].map(|(registry, index)| {
+        let worker = Worker::lease(registry.clone(), index).unwrap();
+        worker.task_spawned();
+        worker
+    });
+    for (worker, nanos) in workers.iter().zip([100, 200, 3_000]) {
+        worker.start_processing_scheduled_tasks();
+        poll(worker, &clock, nanos);
+        worker.end_processing_scheduled_tasks();
+        worker.submit();
+    }
+    workers[2].task_ended(TaskEnd::Completed);
+    let metrics = [one, other].map(RuntimeMetrics::new);
+    let merged = || {
+        let [mut snapshot, other] = [metrics[0].snapshot(), metrics[1].snapshot()];
+        snapshot.merge(&other).map(|()| snapshot)
+    };
+    let before = merged().unwrap();
+    assert_eq!((before.name(), before.num_workers()), ("page", Some(3)));
+    assert_eq!(before.uptime(), metrics[0].snapshot().uptime(), "the longer one");
+    let polls: Vec<_> = before
+        .workers()
+        .iter()
+        .map(|worker| (worker.index(), worker.busy_duration_total()))
+        .collect();
+    let nanos = |nanos| Some(Duration::from_nanos(nanos));
+    assert_eq!(polls, [(0, nanos(100)), (1, nanos(200)), (2, nanos(3_000))]);
+    let total = before.total();
+    assert_eq!(
+        (total.poll_count(), total.busy_duration_total()),
+        (Some(3), nanos(3_300))
+    );
+    assert_eq!(total.mean_poll_time(), nanos(1_100));
+    let histogram = total.poll_time().unwrap();
+    assert_eq!((histogram.polls(), histogram.histogram().sum()), (3, 3_300));
+    assert_eq!(
+        (before.spawned_tasks_count(), before.num_alive_tasks()),
+        (Some(3), Some(2))
+    );
+    assert_eq!(before.tasks().unwrap().completed, 1);
+
+    poll(&workers[2], &clock, 500);
+    workers[2].submit();
+    let interval = merged().unwrap().since(&before).unwrap();
+    assert_eq!(interval.total().counter(WorkerNumber::PollCount), Some(1));
+    assert_eq!(
+        interval.worker(2).unwrap().counter(WorkerNumber::PollCount),
+        Some(1)
+    );
+    let mut reversed = metrics[1].snapshot();
+    reversed.merge(&metrics[0].snapshot()).unwrap();
+    reversed.since(&before).unwrap_err();
+}
+
+#[test]
+fn a_metric_that_one_of_them_does_not_measure_is_unknown_in_the_total() {
+    let clock = Hand::default();
+    let all = registry(&clock, &builder().workers(1));
+    let few = Builder::new().measures(MetricSet::worker(&[WorkerNumber::PollCount]));
+    let few = registry(&clock, &few.workers(1));
+    let workers = [&all, &few].map(|registry| Worker::lease(registry.clone(), 0).unwrap());
+    for worker in &workers {
+        poll(worker, &clock, 100);
+        worker.submit();
+    }
+    let mut snapshot = RuntimeMetrics::new(all).snapshot();
+    snapshot.merge(&RuntimeMetrics::new(few).snapshot()).unwrap();
+    let total = snapshot.total();
+    assert_eq!(total.poll_count(), Some(2));
+    assert_eq!((total.steal_count(), total.park_count()), (None, None));
+    assert!(total.poll_time().is_none());
+    assert_eq!(snapshot.worker(0).unwrap().steal_count(), Some(0));
+    assert_eq!(snapshot.worker(1).unwrap().steal_count(), None);
+}
+
+#[test]
+fn histograms_of_other_buckets_are_refused_and_nothing_changes() {
+    let clock = Hand::default();
+    let one = registry(&clock, &builder().workers(1));
+    let coarse = HistogramConfig::h2(1_000, 1_000_000, 1).unwrap();
+    let other = registry(&clock, &builder().poll_time(coarse).workers(1));
+    let workers = [&one, &other].map(|registry| Worker::lease(registry.clone(), 0).unwrap());
+    workers.iter().for_each(Worker::submit);
+    let mut snapshot = RuntimeMetrics::new(one).snapshot();
+    let refused = snapshot.merge(&RuntimeMetrics::new(other).snapshot());
+    assert!(matches!(refused, Err(HistogramMergeError::LayoutMismatch { .. })));
+    assert_eq!((snapshot.workers().len(), snapshot.num_workers()), (1, Some(1)));
+}
