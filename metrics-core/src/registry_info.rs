@@ -17,6 +17,8 @@ pub struct RegistryInfo<N> {
     pub(crate) poll_time: Layout,
     pub(crate) schedule_latency: Layout,
     pub(crate) timed: bool,
+    /// Whether the adapter keeps the activity of each alive task. Here, it takes padding.
+    pub(crate) census: bool,
     pub(crate) name: N,
     pub(crate) epoch: u64,
     pub(crate) started_at: Option<u64>,
@@ -28,8 +30,6 @@ pub struct RegistryInfo<N> {
     pub(crate) blocking_queue_wait: Option<HistogramConfig>,
     /// The number of spawn locations with rows of their own; zero if there are no rows.
     pub(crate) locations: usize,
-    /// Whether the adapter keeps the activity of each alive task.
-    pub(crate) census: bool,
     /// The number of events that each worker keeps; zero if none.
     pub(crate) flight_events: usize,
 }

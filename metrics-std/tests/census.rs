@@ -301,26 +301,29 @@ fn cycles_and_leaked_wakers_are_not_found() {
 #[test]
 fn a_waker_from_before_the_executor_changed_its_waker_counts() {
     let fixture = Fixture::new(builder());
-    let kept = Arc::new(Mutex::new(Vec::new()));
-    let keeps = Arc::clone(&kept);
-    let future = poll_fn(move |cx| {
-        keeps.lock().unwrap().push(cx.waker().clone());
-        Poll::<()>::Pending
-    });
-    let mut task = pin!(Measured::named(&fixture.metrics, intern_name("moved"), future));
-    // Each executor has a waker of its own.
-    let wakers: Vec<Waker> = (0..3).map(|_| Waker::from(Arc::new(Nothing))).collect();
-    for waker in &wakers {
-        if let Some(last) = kept.lock().unwrap().last() {
-            last.wake_by_ref();
+    // The places of the wakers in the order in which they are dropped.
+    for order in [[0, 0, 0], [2, 0, 0], [2, 1, 0]] {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let keeps = Arc::clone(&kept);
+        let future = poll_fn(move |cx| {
+            keeps.lock().unwrap().push(cx.waker().clone());
+            Poll::<()>::Pending
+        });
+        let mut task = pin!(Measured::named(&fixture.metrics, intern_name("moved"), future));
+        for _ in 0..3 {
+            if let Some(last) = kept.lock().unwrap().last() {
+                last.wake_by_ref();
+            }
+            // Each executor has a waker of its own.
+            let waker = Waker::from(Arc::new(Nothing));
+            assert!(task.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         }
-        assert!(task.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
+        for place in order {
+            assert_eq!(fixture.count("moved"), WAITING, "{place} of {order:?}");
+            kept.lock().unwrap().remove(place);
+        }
+        assert_eq!(fixture.count("moved"), UNWAKEABLE, "{order:?}");
     }
-    for left in (0..3).rev() {
-        assert_eq!(fixture.count("moved"), WAITING, "{left}");
-        kept.lock().unwrap().remove(0);
-    }
-    assert_eq!(fixture.count("moved"), UNWAKEABLE);
 }
 
 struct Nothing;
