@@ -4,7 +4,7 @@ use crate::cell::{SharedCounter, SharedU32};
 use crate::live::LocationId;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 use crate::locations::{SharedLocationRow, row_of};
-use crate::record::{OnDemandCells, SharedHistogram, StallCells};
+use crate::record::{LoadCell, OnDemandCells, SharedHistogram, StallCells};
 use crate::tasks::SharedTaskCells;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 use alloc::boxed::Box;
@@ -25,6 +25,7 @@ pub struct HostCells<B> {
     pub(crate) io_ready: SharedCounter,
     pub(crate) blocking_queue_wait: Option<SharedHistogram<B>>,
     pub(crate) stalls: StallCells,
+    pub(crate) load: LoadCell,
     pub(crate) on_demand: OnDemandCells,
     /// Nonzero once a root future is measured.
     pub(crate) measures_roots: SharedU32,
@@ -55,6 +56,7 @@ impl<B> HostCells<B> {
             io_ready: SharedCounter::new(),
             blocking_queue_wait,
             stalls: StallCells::new(),
+            load: LoadCell::new(),
             on_demand: OnDemandCells::new(),
             measures_roots: SharedU32::new(0),
         }

@@ -80,7 +80,7 @@ pub use probe::{NoProbe, Probe, ProbedState};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use read::SnapshotReader;
 pub use reader::RuntimeMetrics;
-pub use record::{LagKind, PollStart, Recorded, StallKind};
+pub use record::{LagKind, LoadState, PollStart, Recorded, StallKind};
 pub use registry::{Registry, RegistryRef};
 pub use shared_counters::{BlockingStart, SharedCounters};
 pub use slot::SlotBusy;

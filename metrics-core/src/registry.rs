@@ -176,10 +176,11 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
     /// hooks don't measure it.
     pub(crate) fn runtime_number(&self, number: RuntimeNumber, tasks: &TaskCounts) -> Option<u64> {
         let host = S::host(&self.shared.host);
-        // Measured as soon as a watchdog starts, whatever the configuration.
+        // Measured as soon as a watch starts, whatever the configuration.
         match number {
             RuntimeNumber::PollStallCount => return host?.stalls.get(StallKind::Poll),
             RuntimeNumber::NoProgressStallCount => return host?.stalls.get(StallKind::NoProgress),
+            RuntimeNumber::Overload => return host?.load.get().map(|state| u64::from(state.is_overloaded())),
             _ => {}
         }
         if !self.info.measures.has_runtime(number) {

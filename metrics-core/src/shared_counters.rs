@@ -3,7 +3,7 @@
 use crate::histogram::HistogramConfig;
 use crate::host_cells::Shared;
 use crate::live::LocationId;
-use crate::record::{DURATION_LAYOUT, LagKind, StallKind};
+use crate::record::{DURATION_LAYOUT, LagKind, LoadState, StallKind};
 use crate::storage::Storage;
 use crate::sync::RECORDING;
 use crate::tasks::TaskEnd;
@@ -148,6 +148,33 @@ impl<S: Storage> SharedCounters<'_, S> {
         if let Some(host) = S::host(&self.shared.host) {
             host.on_demand.record(kind.histogram(), nanos(lag));
         }
+    }
+
+    /// Starts a watch for overload: from now on, the gauge `overload` is 0 or 1.
+    ///
+    /// Returns `false` if there is another watch; the caller must not set the state then. Fixed storage returns `false`.
+    pub fn begin_load_watch(&self) -> bool {
+        RECORDING && S::host(&self.shared.host).is_some_and(|host| host.load.begin_watch())
+    }
+
+    /// Sets the state that the watch found.
+    pub fn set_load(&self, state: LoadState) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.load.set(state);
+        }
+    }
+
+    /// Ends the watch that [`begin_load_watch`](Self::begin_load_watch) started. The gauge is absent from now on.
+    pub fn end_load_watch(&self) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.load.end_watch();
+        }
+    }
+
+    /// Returns the state that the watch found, or `None` without a watch. This is one atomic read.
+    #[inline]
+    pub fn load_state(&self) -> Option<LoadState> {
+        S::host(&self.shared.host)?.load.get()
     }
 
     /// Records the queue wait of a blocking closure that started. The wait is not recorded if the clock stepped back

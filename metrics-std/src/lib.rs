@@ -22,6 +22,7 @@
 //! - `serde`: serializes snapshots and intervals.
 //! - `serve`: serves `/metrics`, `/snapshot` and a dashboard from a thread of its own. It enables `axum`, `prometheus` and `serde`.
 //! - `decode`: adds the program `metrics-decode`, which prints what firmware sends over a serial line. It enables `serde`.
+//! - `tower`: adds a tower layer that rejects requests under overload.
 //! - `top`: adds the program `metrics-top`, and its view of a runtime in a terminal. It enables `serde`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -36,6 +37,7 @@ pub mod location;
     allow(dead_code, reason = "no adapter reads the times")
 )]
 mod os;
+pub mod overload;
 mod process_probe;
 #[cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "no adapter plugs in"))]
 mod record;

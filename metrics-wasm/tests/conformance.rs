@@ -255,6 +255,7 @@ const NOBODY: &[&str] = &[
     "io_driver_ready_count",
     "poll_stall_count",
     "no_progress_stall_count",
+    "overload",
     "cpu_throttled_duration_total",
     "cpu_throttled_count",
     "poll_stall_duration",

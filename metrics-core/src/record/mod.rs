@@ -5,6 +5,7 @@ mod batch;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod buckets;
 mod hooks;
+mod load;
 mod on_demand;
 mod poll;
 mod sampling;
@@ -23,6 +24,8 @@ pub(crate) use hooks::HooksState;
 #[cfg(metrics_core_bench)]
 pub(crate) use hooks::RecordValue;
 pub(crate) use hooks::{Hooks, NEVER};
+pub(crate) use load::LoadCell;
+pub use load::LoadState;
 pub use on_demand::LagKind;
 pub(crate) use on_demand::{ON_DEMAND, OnDemandCells, position};
 pub use poll::{PollStart, Recorded};

@@ -182,6 +182,7 @@ fn the_exported_names_are_these() {
             "async_runtime_io_driver_ready_events_total",
             "async_runtime_poll_stalls_total",
             "async_runtime_no_progress_stalls_total",
+            "async_runtime_overload",
             "async_runtime_cpu_throttled_seconds_total",
             "async_runtime_cpu_throttled_periods_total",
             "async_runtime_blocking_queue_wait_seconds",

@@ -136,6 +136,7 @@ impl Fixture {
             shared.stalled(kind);
             shared.stall_ended(kind, Duration::from_millis(70));
         }
+        assert!(shared.begin_load_watch());
         for kind in [LagKind::Loop, LagKind::Wake] {
             shared.measure_lag(kind, HistogramConfig::DEFAULT);
             shared.record_lag(kind, Duration::from_millis(3));

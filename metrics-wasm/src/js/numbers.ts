@@ -72,6 +72,8 @@ export interface RuntimeNumbers {
   poll_stall_count: Measured;
   /** Times that a worker was awake without progress for the threshold of the watchdog; absent if that can't be detected. */
   no_progress_stall_count: Measured;
+  /** Whether the runtime is overloaded: 1 if its queues have not emptied for an interval, 0 if not; absent until a watch runs. */
+  overload: Measured;
   /** Time that threads of the process's cgroup were throttled: they had used up its CPU quota; only on Linux. */
   cpu_throttled_duration_total: Measured;
   /** Periods in which the process's cgroup used up its CPU quota; only on Linux. */

@@ -46,13 +46,14 @@ UPDATE_CONFORMANCE=1 RUSTFLAGS='--cfg tokio_unstable' cargo test -p tests --test
 - **0**: the metric reads zero, because what it counts can't happen there.
 - an empty cell: the metric reads `None`, because it is not measured there. A build that records nothing has only empty cells.
 
-The metrics of the operating system (on-CPU time, runnable wait, CPU throttling) and of the lag probes are not in the table: no scenario can
-set them.
+The metrics of the operating system (on-CPU time, runnable wait, CPU throttling), of the lag probes and of the overload watch are not in the
+table: tests of their own check them.
 
 ";
 
-/// The metrics that no scenario can set: those of the operating system, and of probes with its clock. The tests of the adapter check them.
-const OF_THE_SYSTEM: &[&str] = &[
+/// The metrics that other tests check: those of the operating system, of probes with its clock, and of the overload watch.
+const CHECKED_ELSEWHERE: &[&str] = &[
+    "overload",
     "loop_lag",
     "wake_latency",
     "on_cpu_duration_total",
@@ -65,7 +66,7 @@ const OF_THE_SYSTEM: &[&str] = &[
 fn metrics() -> impl Iterator<Item = &'static Metric> {
     METRICS
         .iter()
-        .filter(|metric| !OF_THE_SYSTEM.contains(&metric.name))
+        .filter(|metric| !CHECKED_ELSEWHERE.contains(&metric.name))
 }
 
 /// The metric's cells, one per column.

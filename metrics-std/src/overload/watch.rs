@@ -1,0 +1,128 @@
+//! The thread that scans, and the signal that it sets.
+
+use core::convert::Infallible;
+use core::fmt;
+use core::time::Duration;
+use std::io;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+
+use metrics_core::{HeapStorage, LoadState, Probe, RECORDING, RegistryRef, RuntimeMetrics};
+
+use super::{OverloadRule, OverloadScanner};
+use crate::background::{DROP_TIMEOUT, ShutdownTimeout, Threads};
+
+/// Watches for overload until it is dropped. Returned by [`watch_overload`].
+///
+/// Dropping it waits up to 100 ms for the scan in progress. The signal then reports no overload.
+#[must_use = "dropping it stops the watch"]
+pub struct OverloadWatch<R> {
+    signal: OverloadSignal<R>,
+    running: Option<Running>,
+}
+
+struct Running {
+    /// The thread ends when this is dropped.
+    stop: Sender<Infallible>,
+    threads: Threads,
+}
+
+/// Tells whether a runtime sheds load. It is cheap to clone, and each query is one atomic read.
+#[derive(Clone)]
+pub struct OverloadSignal<R>(R);
+
+impl<R: RegistryRef<Storage = HeapStorage>> OverloadSignal<R> {
+    /// Creates the signal of a runtime. Without an [`OverloadScanner`] of that runtime, it reports no overload.
+    pub fn new<P: Probe>(metrics: &RuntimeMetrics<R, P>) -> Self {
+        Self(metrics.registry().clone())
+    }
+
+    /// Returns `true` if new requests are to be rejected.
+    #[inline]
+    pub fn is_shedding(&self) -> bool {
+        self.0.shared().load_state() == Some(LoadState::Shedding)
+    }
+}
+
+/// Scans a runtime for overload on a thread named `overload-watch`, twice per `target`, with a period between 1 ms and 1 s.
+///
+/// `target` and `interval` are those of [`OverloadRule::new`]. The [module documentation](super) has an example.
+///
+/// If the runtime is already watched, that watch sets the signal, and the rule of this one has no effect.
+///
+/// # Errors
+/// Returns an error if the operating system can't create a thread.
+pub fn watch_overload<R, P>(
+    metrics: &RuntimeMetrics<R, P>,
+    target: Duration,
+    interval: Duration,
+) -> io::Result<OverloadWatch<R>>
+where
+    R: RegistryRef<Storage = HeapStorage> + Send + 'static,
+    P: Probe + Clone + Send + 'static,
+{
+    let signal = OverloadSignal::new(metrics);
+    if !RECORDING {
+        return Ok(OverloadWatch {
+            signal,
+            running: None,
+        });
+    }
+    let mut scanner = OverloadScanner::new(metrics, OverloadRule::new(target, interval));
+    let period = (target / 2).clamp(Duration::from_millis(1), Duration::from_secs(1));
+    let (stop, stopped) = mpsc::channel::<Infallible>();
+    let (threads, running) = Threads::new();
+    let scan = move || {
+        let _running = running;
+        while stopped.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
+            scanner.scan();
+        }
+    };
+    thread::Builder::new().name("overload-watch".into()).spawn(scan)?;
+    Ok(OverloadWatch {
+        signal,
+        running: Some(Running { stop, threads }),
+    })
+}
+
+impl<R: Clone> OverloadWatch<R> {
+    /// Returns the signal, for [`ShedLayer`](super::ShedLayer) or a check of your own.
+    pub fn signal(&self) -> OverloadSignal<R> {
+        self.signal.clone()
+    }
+}
+
+impl<R> OverloadWatch<R> {
+    /// Stops the watch and waits up to `timeout` for the scan in progress.
+    ///
+    /// # Errors
+    /// Returns [`ShutdownTimeout`] if the scan does not end in time.
+    pub fn shutdown(mut self, timeout: Duration) -> Result<(), ShutdownTimeout> {
+        self.end(timeout)
+    }
+
+    fn end(&mut self, timeout: Duration) -> Result<(), ShutdownTimeout> {
+        match self.running.take() {
+            Some(running) => running.threads.end(running.stop, timeout),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<R> Drop for OverloadWatch<R> {
+    fn drop(&mut self) {
+        let _ = self.end(DROP_TIMEOUT);
+    }
+}
+
+impl<R> fmt::Debug for OverloadWatch<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OverloadWatch").finish_non_exhaustive()
+    }
+}
+
+impl<R> fmt::Debug for OverloadSignal<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OverloadSignal").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,173 @@
+//! The overload rule on a scripted runtime, whose clock only the test moves.
+#![allow(missing_docs)]
+
+use core::time::Duration;
+use metrics_mock::{ManualClock, MockRuntime};
+use metrics_std::metrics_core::LagKind;
+use metrics_std::overload::{LoadState, OverloadRule, OverloadScanner, OverloadSignal};
+use metrics_std::{
+    Builder, Clock, HistogramConfig, LocationId, MetricSet, NoProbe, ProcessProbe, Registry, RuntimeHandles,
+    RuntimeMetrics, build,
+};
+use std::sync::Arc;
+
+const TARGET: Duration = Duration::from_millis(5);
+const INTERVAL: Duration = Duration::from_millis(100);
+const STEP: Duration = Duration::from_millis(10);
+
+struct Service {
+    runtime: MockRuntime<Arc<Registry>>,
+    metrics: RuntimeMetrics,
+    scanner: OverloadScanner<Arc<Registry>, ProcessProbe>,
+}
+
+impl Service {
+    fn new() -> Self {
+        Self::with(Builder::new().schedule_latency(HistogramConfig::DEFAULT))
+    }
+
+    fn with(builder: Builder<'_>) -> Self {
+        let clock = Arc::new(ManualClock::new());
+        let builder = builder.workers(1).measures(MetricSet::ALL);
+        let RuntimeHandles { metrics, workers } =
+            build(builder, Clock::custom(Arc::clone(&clock)), NoProbe).unwrap();
+        Self {
+            runtime: MockRuntime::new(workers, clock),
+            scanner: OverloadScanner::new(&metrics, OverloadRule::new(TARGET, INTERVAL)),
+            metrics,
+        }
+    }
+
+    /// Polls tasks that have waited for these times, and scans a step after the last scan.
+    fn step(&mut self, waits: &[Duration]) -> LoadState {
+        let worker = self.runtime.worker(0);
+        let mut waits = waits.to_vec();
+        waits.sort_unstable();
+        let mut left = STEP;
+        let mut tasks = Vec::new();
+        while let Some(wait) = waits.pop() {
+            self.runtime.advance(left.checked_sub(wait).unwrap());
+            left = wait;
+            tasks.push(worker.spawn(LocationId::UNKNOWN));
+        }
+        self.runtime.advance(left);
+        for task in tasks {
+            worker.poll(task, Duration::ZERO);
+        }
+        self.runtime.flush();
+        self.scanner.scan()
+    }
+
+    fn overload(&self) -> Option<u64> {
+        self.metrics.snapshot().overload()
+    }
+}
+
+const WAITED: [Duration; 20] = [Duration::from_millis(8); 20];
+
+#[test]
+fn a_queue_that_does_not_empty_for_an_interval_is_overload() {
+    let mut service = Service::new();
+    let signal = OverloadSignal::new(&service.metrics);
+    for _ in 0..10 {
+        assert_eq!(service.step(&WAITED), LoadState::Normal);
+        assert_eq!((service.overload(), signal.is_shedding()), (Some(0), false));
+    }
+    // The first of these delays was seen an interval ago.
+    assert_eq!(service.step(&WAITED), LoadState::Shedding);
+    assert_eq!((service.overload(), signal.is_shedding()), (Some(1), true));
+    assert_eq!(service.step(&[Duration::ZERO; 20]), LoadState::Accepting);
+    assert_eq!((service.overload(), signal.is_shedding()), (Some(1), false));
+    assert_eq!(service.step(&WAITED), LoadState::Shedding, "at once");
+    for _ in 0..9 {
+        assert_eq!(service.step(&[Duration::ZERO; 20]), LoadState::Accepting);
+    }
+    assert_eq!(service.step(&[Duration::ZERO; 20]), LoadState::Normal);
+    assert_eq!((service.overload(), signal.is_shedding()), (Some(0), false));
+}
+
+#[test]
+fn bursts_are_not_overload() {
+    let mut service = Service::new();
+    for _ in 0..20 {
+        for _ in 0..9 {
+            assert_eq!(service.step(&WAITED), LoadState::Normal);
+        }
+        assert_eq!(
+            service.step(&[Duration::ZERO]),
+            LoadState::Normal,
+            "the queue was empty"
+        );
+    }
+}
+
+#[test]
+fn tasks_that_overtake_the_queue_do_not_hide_it() {
+    let mut service = Service::new();
+    let mut waits = WAITED;
+    waits[7] = Duration::ZERO;
+    let states: Vec<_> = (0..12).map(|_| service.step(&waits)).collect();
+    assert_eq!(states.last(), Some(&LoadState::Shedding));
+    // A single slow task does not make it a queue.
+    let mut waits = [Duration::ZERO; 20];
+    waits[7] = WAITED[7];
+    let states: Vec<_> = (0..30).map(|_| service.step(&waits)).collect();
+    assert_eq!(states.last(), Some(&LoadState::Normal));
+}
+
+#[test]
+fn without_polls_for_an_interval_nothing_waits() {
+    let mut service = Service::new();
+    while service.step(&WAITED) != LoadState::Shedding {}
+    for _ in 0..9 {
+        assert_eq!(
+            service.step(&[]),
+            LoadState::Shedding,
+            "workers may be in long polls"
+        );
+    }
+    assert_eq!(service.step(&[]), LoadState::Normal);
+    // What was seen before does not count.
+    for _ in 0..10 {
+        assert_eq!(service.step(&WAITED), LoadState::Normal);
+    }
+}
+
+#[test]
+fn the_lag_of_a_probe_counts_where_no_latency_is_measured() {
+    let mut service = Service::with(Builder::new());
+    let registry = Arc::clone(service.metrics.registry());
+    registry
+        .shared()
+        .measure_lag(LagKind::Loop, HistogramConfig::DEFAULT);
+    let mut late = |lag| {
+        registry.shared().record_lag(LagKind::Loop, lag);
+        service.step(&[])
+    };
+    for _ in 0..10 {
+        assert_eq!(late(2 * TARGET), LoadState::Normal);
+    }
+    assert_eq!(late(2 * TARGET), LoadState::Shedding);
+    assert_eq!(late(TARGET / 2), LoadState::Accepting);
+}
+
+#[test]
+fn the_gauge_exists_while_one_scanner_watches() {
+    let service = Service::new();
+    let rule = || OverloadRule::new(TARGET, INTERVAL);
+    assert_eq!(service.overload(), Some(0));
+    // The first one sets the state.
+    let other = OverloadScanner::new(&service.metrics, rule());
+    drop(other);
+    assert_eq!(service.overload(), Some(0));
+    let Service {
+        metrics,
+        scanner,
+        runtime: _runtime,
+    } = service;
+    drop(scanner);
+    assert_eq!(metrics.snapshot().overload(), None);
+    assert!(!OverloadSignal::new(&metrics).is_shedding());
+    let _again = OverloadScanner::new(&metrics, rule());
+    assert_eq!(metrics.snapshot().overload(), Some(0));
+}
