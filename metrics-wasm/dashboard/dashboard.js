@@ -308,6 +308,7 @@ class Dashboard {
       figures.forEach(([value, unit], i) => {
         row.cells[i + 1].textContent = format(value, unit);
       });
+      if (spot.unwakeable > 0) row.cells[6].textContent += `, nobody can wake ${format(spot.unwakeable, "count")}`;
     });
   }
 

@@ -81,9 +81,12 @@ function toHotSpots(before, after, nanos) {
       waited: waiting === null ? null : (waiting / nanos) * 1e9,
       longestWait: number(location.longest_schedule_latency),
       alive: Number(BigInt(location.spawned) - BigInt(location.ended)),
+      unwakeable: number(location.unwakeable) ?? 0,
     };
   });
-  return spots.filter((spot) => spot.polls > 0).sort((one, other) => other.polled - one.polled);
+  // Those with tasks that nobody can wake come first: such tasks are not polled any more.
+  const order = (one, other) => other.unwakeable - one.unwakeable || other.polled - one.polled;
+  return spots.filter((spot) => spot.polls > 0 || spot.unwakeable > 0).sort(order);
 }
 
 const ratio = (part, whole) => (part === null ? null : Math.min(1, Math.max(0, part / whole)));

@@ -37,6 +37,7 @@ fn lines(view: &View, controls: &Controls, area: Rect) -> Vec<Line<'static>> {
             .map(|spots| hot_spots::lines(controls.hot_spots(spots), width))
             .unwrap_or_default(),
         list("waits for polls, in victim-seconds:", &view.blame, width),
+        list("tasks that nobody can wake:", &view.unwakeable, width),
         stalls(view.stall_count, &view.stalls, width),
         quantiles::lines("since the start", &view.histograms, width, |row| row.since_start),
     ];

@@ -1,6 +1,6 @@
 //! Computes the values to show from two successive snapshots.
 
-use super::format::{Nanos, short_location};
+use super::format::{Grouped, Nanos, short_location};
 use super::hot_spots::hot_spots;
 use super::view::{HistogramRow, Quantiles, Tasks, View, WorkerRow};
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     WorkerSnapshot, WorkerState,
 };
 use core::time::Duration;
+use metrics_core::LocationColumn;
 
 /// The duration from which a poll in progress is shown as a stall.
 const LONG_POLL: Duration = Duration::from_millis(20);
@@ -65,6 +66,7 @@ impl Sampler {
             histograms: histograms(now, &interval),
             hot_spots: hot_spots(now, &before, &interval, seconds),
             blame: Vec::new(),
+            unwakeable: unwakeable(now),
             stall_count: stall_count(now),
             stalls: now.workers().iter().filter_map(long_poll).collect(),
         })
@@ -81,6 +83,21 @@ fn long_poll(worker: &WorkerSnapshot<crate::HeapStorage>) -> Option<String> {
     };
     let (worker, time) = (worker.index(), Nanos(nanos(time)));
     Some(format!("worker {worker}: in progress for {time}  {location}"))
+}
+
+/// The number of locations with tasks that nobody can wake for which the screen has room.
+const UNWAKEABLE: usize = 3;
+
+/// Returns lines about the locations with most tasks that nobody can wake.
+fn unwakeable(now: &Snapshot) -> Vec<String> {
+    let locations = now.locations_by(LocationColumn::Unwakeable).into_iter();
+    let lines = locations.filter_map(|location| {
+        let census = location.census().filter(|census| census.unwakeable > 0)?;
+        let (unwakeable, waiting) = (Grouped(census.unwakeable), Grouped(census.waiting));
+        let location = short_location(location.name());
+        Some(format!("{unwakeable} of {waiting} waiting tasks  {location}"))
+    });
+    lines.take(UNWAKEABLE).collect()
 }
 
 /// Returns the number of stalls that the watchdog has counted, of all kinds that it can detect.
@@ -247,5 +264,28 @@ mod tests {
         let view = Sampler::new(before).sample(now).unwrap();
         assert_eq!(view.hot_spots.unwrap().len(), 1, "the other one has no new polls");
         assert_eq!(view.stall_count, Some(u64::MAX));
+    }
+
+    #[test]
+    fn tasks_that_nobody_can_wake_are_listed_by_location() {
+        let [before, now] = two_snapshots(&locations(0..4));
+        let now = changed(&now, |value| {
+            for (place, unwakeable) in [(0, "0"), (1, "1"), (2, "1200")] {
+                let location = &mut value["locations"][place];
+                for (field, tasks) in [("queued", "0"), ("polling", "0"), ("waiting", "1500")] {
+                    location[field] = json!(tasks);
+                }
+                location["unwakeable"] = json!(unwakeable);
+                location["name"] = json!(format!("src/{place}.rs:7"));
+            }
+        });
+        let view = Sampler::new(before).sample(now).unwrap();
+        assert_eq!(
+            view.unwakeable,
+            [
+                "1,200 of 1,500 waiting tasks  src/2.rs:7",
+                "1 of 1,500 waiting tasks  src/1.rs:7",
+            ]
+        );
     }
 }

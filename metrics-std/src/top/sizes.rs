@@ -69,6 +69,7 @@ fn view(workers: usize) -> View {
             waited: Some(81_500_000.0),
         }]),
         blame: vec!["80.4 ms  src/quick.rs:14 waited for src/report.rs:88".to_owned()],
+        unwakeable: vec!["1 of 3 waiting tasks  src/lost.rs:7".to_owned()],
         stall_count: Some(12),
         stalls: vec!["worker 1: in progress for 61.2 ms  src/service.rs:114".to_owned()],
     }
@@ -179,6 +180,7 @@ fn a_screen_shows_every_part() {
         "poll time       1.79 us       -       -       - 62.0 ms",
         "src/report.rs:88  82%   4,210 62.0 ms  81.5 ms",
         "80.4 ms  src/quick.rs:14 waited for src/report.rs:88",
+        "1 of 3 waiting tasks  src/lost.rs:7",
         "12 stalls; long polls and the last stalls:",
         "worker 1: in progress for 61.2 ms",
     ] {

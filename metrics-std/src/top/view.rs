@@ -20,6 +20,8 @@ pub struct View {
     pub(super) hot_spots: Option<Vec<HotSpot>>,
     /// The locations that waited longest, and for what.
     pub(super) blame: Vec<String>,
+    /// The locations with tasks that nobody can wake.
+    pub(super) unwakeable: Vec<String>,
     /// The number of stalls since the start, from the snapshot.
     pub(super) stall_count: Option<u64>,
     /// The long polls in progress, or lines about the last stalls.

@@ -297,6 +297,11 @@ function server() {
     });
     snapshot.locations = [location(1, "quick.rs:1", 25), location(2, "hog.rs:2", 200), location(3, "idle.rs:3", 0)];
     snapshot.locations[2].poll_count = "7";
+    snapshot.locations.push({ ...location(4, "lost.rs:4", 0), poll_count: "2", waiting: "2", unwakeable: "1" });
+    snapshot.blame = {
+      span: "1000000000", is_sampled: false,
+      rows: [{ victim: "quick.rs:1", culprit: { polls: "hog.rs:2" }, waited: "62000000" }, { victim: "", culprit: "not_recorded", waited: "1000000" }],
+    };
     [snapshot.total, ...snapshot.workers.map((worker) => worker.measurements)].forEach(grow);
     return { type: "application/json", body: JSON.stringify(snapshot) };
   };
@@ -312,9 +317,13 @@ test("the page draws a server's snapshots", async () => {
   assert.equal(await page.locator("#no-stalls").isHidden(), true);
   // The total of the recorded workers grows by 250 ms of busy time in each second. The location without a poll is left out.
   const spots = await page.evaluate(() => [...document.querySelectorAll("#hot-spots tbody tr")].map(({ innerText }) => innerText));
-  assert.equal(spots.length, 2);
-  assert.match(spots[0], /^hog\.rs:2\s+80 %\s+100\s+62 ms\s+–\s+–\s+2$/);
-  assert.match(spots[1], /^quick\.rs:1\s+10 %/);
+  assert.equal(spots.length, 3);
+  assert.match(spots[0], /^lost\.rs:4\s.*\s2, nobody can wake 1$/);
+  assert.match(spots[1], /^hog\.rs:2\s+80 %\s+100\s+62 ms\s+–\s+–\s+2$/);
+  assert.match(spots[2], /^quick\.rs:1\s+10 %/);
+  const waits = await page.evaluate(() => [...document.querySelectorAll("#blame tbody tr")].map(({ innerText }) => innerText));
+  assert.match(waits[0], /^quick\.rs:1\s+hog\.rs:2\s+62 ms$/);
+  assert.match(waits[1], /^unknown location\s+Before the first recorded event\s+1 ms$/);
   // A server has no event loop: its plot leaves no hole.
   await page.waitForFunction(() => document.querySelector("#plot-lag").hidden);
   const edges = await page.evaluate(() => {
