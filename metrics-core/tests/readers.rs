@@ -11,6 +11,7 @@ use core::time::Duration;
 use metrics_core::{
     BlockingStart, Builder, HeapStorage, HistogramConfig, HistogramSnapshot, MetricSet, NoClock, PollStart,
     Probe, Registry, RuntimeMetrics, SinceError, TimeSource, Timestamp, Worker, WorkerNumber,
+    WorkerSinceError,
 };
 use std::sync::Arc;
 use std::thread;
@@ -196,4 +197,38 @@ fn the_interval_from_the_start_is_everything() {
     let worker = interval.worker(3).unwrap();
     assert_eq!(worker.counter(WorkerNumber::PollCount), Some(1));
     assert_eq!(worker.poll_time().unwrap().count(), 1);
+}
+
+#[test]
+fn busy_time_that_is_not_submitted_yet_is_no_growth() {
+    let clock = Arc::new(TestClock::new());
+    let registry = counting().build(Arc::clone(&clock)).unwrap();
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    worker.submit();
+    clock.advance(1_000);
+    let during = metrics.snapshot();
+    worker.end_processing_scheduled_tasks();
+    let after = metrics.snapshot();
+    assert!(after.total().busy_duration_total() < during.total().busy_duration_total());
+    let interval = after.since(&during).unwrap();
+    assert_eq!(interval.total().error(), None);
+    assert_eq!(interval.total().busy_duration_total(), Some(Duration::ZERO));
+}
+
+#[test]
+fn an_error_of_an_interval_says_what_to_compare() {
+    let messages = [
+        (SinceError::OtherEpoch.to_string(), "the same epoch"),
+        (SinceError::NotEarlier.to_string(), "call `since` on the later"),
+        (
+            WorkerSinceError::NotEarlier.to_string(),
+            "snapshots of one reader",
+        ),
+        (WorkerSinceError::Missing.to_string(), "compare with a later one"),
+    ];
+    for (message, remedy) in messages {
+        assert!(message.contains(remedy), "{message}");
+    }
 }

@@ -14,8 +14,8 @@ use clock::TestClock;
 use core::time::Duration;
 use metrics_core::{
     Buckets32, Builder, HeapStorage, HistogramConfig, HistogramName, HistogramSnapshot, LagKind, LocationId,
-    MetricSet, PollStart, Registry, RuntimeMetrics, SNAPSHOT_SCHEMA, Snapshot, StallKind,
-    StaticRegistryConfig, StaticStorage, TaskEnd, Worker, WorkerNumber,
+    MetricSet, PollStart, Registry, RuntimeMetrics, SNAPSHOT_SCHEMA, Sampling, Snapshot, StallKind,
+    StaticRegistryConfig, StaticStorage, TaskEnd, TimeSource, Worker, WorkerNumber,
 };
 use std::sync::Arc;
 #[cfg(target_arch = "wasm32")]
@@ -169,6 +169,66 @@ fn workers_out_of_order_and_impossible_indices_are_refused() {
     let mut external = json;
     external["external"]["worker"] = 0.into();
     refuses(external, "index of a worker");
+}
+
+/// A snapshot with one spawn location: a measured poll of 10 ns after a wait of 5 ns, and one that is not measured.
+fn located() -> Snapshot<HeapStorage> {
+    let clock = Arc::new(TestClock::new());
+    let registry = Builder::new()
+        .locations(2)
+        .poll_time(HistogramConfig::DEFAULT)
+        .schedule_latency(HistogramConfig::DEFAULT)
+        .build(Arc::clone(&clock))
+        .unwrap();
+    let location = LocationId::from_u32(1);
+    let worker = Worker::lease(registry.clone(), 0).unwrap();
+    worker.task_spawned_at(location);
+    for measured in [Sampling::Every, Sampling::Off] {
+        registry.switches().set_poll_time(measured);
+        registry.switches().set_schedule_latency(measured);
+        worker.submit();
+        let scheduled_at = Some(clock.now());
+        clock.advance(5);
+        worker.start_poll(PollStart {
+            scheduled_at,
+            spawn_location: location,
+        });
+        clock.advance(10);
+        worker.end_poll();
+    }
+    RuntimeMetrics::new(registry).snapshot()
+}
+
+#[test]
+fn impossible_values_of_a_location_are_refused() {
+    let snapshot = located();
+    let json = serde_json::to_value(&snapshot).unwrap();
+    let read: Snapshot<HeapStorage> = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(facts(&read), facts(&snapshot));
+    let location = &read.locations().unwrap()[0];
+    assert_eq!((location.poll_count(), location.measured_polls()), (2, 1));
+    for (field, value, reason) in [
+        ("location", serde_json::json!(0), "a location has a number"),
+        ("ended", "2".into(), "more tasks of a location ended"),
+        ("poll_count", "0".into(), "more polls of a location were measured"),
+        ("measured_latencies", "3".into(), "more schedule latencies"),
+        ("longest_poll", "11".into(), "one poll of a location took longer"),
+        (
+            "longest_schedule_latency",
+            "6".into(),
+            "one poll of a location took longer",
+        ),
+        (
+            "poll_time",
+            serde_json::Value::Null,
+            "if and only if polls of it were measured",
+        ),
+    ] {
+        let mut json = json.clone();
+        json["locations"][0][field] = value;
+        let error = serde_json::from_value::<Snapshot<HeapStorage>>(json).unwrap_err();
+        assert!(error.to_string().contains(reason), "{field}: {error}");
+    }
 }
 
 #[test]

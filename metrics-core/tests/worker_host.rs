@@ -8,8 +8,8 @@ use common::{Hand, poll, registry};
 use core::cell::Cell;
 use core::time::Duration;
 use metrics_core::{
-    Builder, LocationId, MetricSet, PollStart, Probe, RuntimeMetrics, RuntimeNumber, Sampling, TaskEnd,
-    Timestamp, Worker, WorkerNumber, WorkerState,
+    Builder, HistogramConfig, LocationId, MetricSet, PollStart, Probe, RuntimeMetrics, RuntimeNumber,
+    Sampling, TaskEnd, Timestamp, Worker, WorkerNumber, WorkerState,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -23,6 +23,35 @@ fn spawned_at(spawn_location: u32) -> PollStart {
         scheduled_at: None,
         spawn_location: LocationId::from_u32(spawn_location),
     }
+}
+
+#[test]
+fn a_full_latency_bucket_is_submitted_at_the_end_of_its_poll() {
+    let clock = Hand::default();
+    let registry = Builder::new()
+        .measures(MetricSet::ALL)
+        .schedule_latency(HistogramConfig::DEFAULT)
+        // A timed poll submits for no other reason.
+        .poll_time_sampling(Sampling::Every)
+        .submit_interval(Duration::from_secs(1_000_000))
+        .build(clock.clone())
+        .unwrap();
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    let polls = || metrics.poll_count().unwrap();
+    let start = PollStart {
+        scheduled_at: Some(at(0)),
+        spawn_location: LocationId::UNKNOWN,
+    };
+    // The latency of the last of these polls fills half of the byte of its bucket.
+    for _ in 0..127 {
+        worker.start_poll(start);
+        worker.end_poll();
+    }
+    worker.start_poll(start);
+    assert_eq!(polls(), Some(0), "the poll goes on");
+    worker.end_poll();
+    assert_eq!(polls(), Some(128));
 }
 
 #[test]
