@@ -388,20 +388,24 @@ fn shutdown_says_whether_the_callback_returned() {
 }
 
 #[test]
-fn a_callback_can_drop_its_own_watchdog() {
-    let (clock, metrics, workers) = runtime();
-    let (dropped, was_dropped) = mpsc::channel();
-    let own: Arc<Mutex<Option<Watchdog>>> = Arc::default();
-    let taken = Arc::clone(&own);
-    let watchdog = watch_stalls(&metrics, millis(4), move |_| {
-        drop(taken.lock().unwrap().take());
-        dropped.send(()).unwrap();
-    })
-    .unwrap();
-    *own.lock().unwrap() = Some(watchdog);
-    workers[0].start_poll(PollStart::default());
-    clock.advance(millis(60));
-    was_dropped.recv_timeout(Duration::from_secs(20)).unwrap();
+fn a_callback_can_end_its_own_watchdog() {
+    let shut_down = |watchdog: Watchdog| watchdog.shutdown(Duration::from_secs(60)).unwrap();
+    for end in [drop::<Watchdog>, shut_down] {
+        let (clock, metrics, workers) = runtime();
+        let (ended, has_ended) = mpsc::channel();
+        let own: Arc<Mutex<Option<Watchdog>>> = Arc::default();
+        let taken = Arc::clone(&own);
+        let watchdog = watch_stalls(&metrics, millis(4), move |_| {
+            end(taken.lock().unwrap().take().unwrap());
+            ended.send(()).unwrap();
+        })
+        .unwrap();
+        *own.lock().unwrap() = Some(watchdog);
+        workers[0].start_poll(PollStart::default());
+        clock.advance(millis(60));
+        // A callback that waits for its own thread would wait for a minute.
+        has_ended.recv_timeout(Duration::from_secs(20)).unwrap();
+    }
 }
 
 #[test]
