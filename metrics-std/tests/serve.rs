@@ -13,7 +13,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONNECTION, HeaderValue, UPGRADE};
 use hyper::upgrade::Upgraded;
 use hyper::{Request, Response, StatusCode, Version};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use metrics_std::RuntimeMetrics;
 use metrics_std::axum::serve;
 use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
@@ -121,6 +121,95 @@ fn streams_of_http2_are_measured_tasks_too() {
             "a task for each stream: {before} then {after}"
         );
     });
+}
+
+/// A client that gives up resets its stream.
+#[test]
+fn streams_that_are_reset_leave_no_task() {
+    let (asked, mut was_asked) = tokio::sync::mpsc::channel::<()>(1);
+    let never = async move || {
+        asked.send(()).await.unwrap();
+        core::future::pending::<&str>().await
+    };
+    let router = Router::new()
+        .route("/never", get(never))
+        .route("/", get(async || "hello"));
+    let server = start(router);
+    server.runtime.block_on(async {
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+        let (mut client, connection) = handshake.await.unwrap();
+        tokio::spawn(connection);
+        for _ in 0..100 {
+            let response = tokio::spawn(client.send_request(request("/never")));
+            was_asked.recv().await.unwrap();
+            response.abort();
+        }
+        let response = client.send_request(request("/")).await.unwrap();
+        assert_eq!(text(response).await, "hello");
+        // The connection stays.
+        while server.metrics.tasks().unwrap().alive() > 1 {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(server.metrics.tasks().unwrap().spawned > 100);
+}
+
+/// Lets this process open so many descriptors, and returns whether it may. `std` has no call for it.
+fn raise_descriptors(needed: usize) -> bool {
+    let most = || -> Option<usize> {
+        let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+        let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
+        line.split_whitespace().nth(3)?.parse().ok()
+    };
+    // The soft limit, and as root the hard limit too.
+    for limits in [format!("--nofile={needed}:"), format!("--nofile={needed}")] {
+        if most().is_none_or(|most| most >= needed) {
+            return true;
+        }
+        let pid = std::process::id().to_string();
+        let _ = std::process::Command::new("prlimit")
+            .args(["--pid", &pid, &limits])
+            .status();
+    }
+    most().is_some_and(|most| most >= needed)
+}
+
+#[test]
+fn idle_connections_are_alive_until_they_close() {
+    // The row `idle-connections` of the test matrix sets another number.
+    let connections = std::env::var("IDLE_CONNECTIONS").map_or(100, |number| number.parse().unwrap());
+    let needed = 2 * connections + 100;
+    if !raise_descriptors(needed) {
+        eprintln!(
+            "skipped: {connections} connections have {needed} descriptors; raise the limit by `ulimit -n`"
+        );
+        return;
+    }
+    let server = start(Router::new().route("/", get(async || "hello")));
+    server.runtime.block_on(async {
+        let mut idle = Vec::new();
+        for _ in 0..connections {
+            idle.push(TcpStream::connect(server.address).await.unwrap());
+        }
+        let alive = || server.metrics.tasks().unwrap().alive();
+        while alive() < connections as u64 {
+            tokio::task::yield_now().await;
+        }
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("hello"), "{answer}");
+        drop((idle, stream));
+        while alive() > 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert_eq!(server.metrics.tasks().unwrap().spawned, connections as u64 + 1);
 }
 
 #[test]

@@ -105,6 +105,7 @@ pub(super) static ROWS: &[Row] = &[
         steps: &[
             Step::nightly(MIRI_THREADS).env(&[("MIRIFLAGS", "-Zmiri-many-seeds=0..4")]),
             Step::nightly(MIRI_UNITS),
+            Step::nightly(MIRI_WRAPPER).env(&[("MIRIFLAGS", "-Zmiri-disable-isolation")]),
         ],
         ..Row::new(
             "miri",
@@ -303,6 +304,15 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
+        steps: &[Step::cargo(IDLE_CONNECTIONS).env(&[("IDLE_CONNECTIONS", "9900")])],
+        long: true,
+        ..Row::new(
+            "idle-connections",
+            &HOST,
+            "9,900 idle connections, with both ends in one process of 20,000 descriptors, are served",
+        )
+    },
+    Row {
         steps: &[Step::xtask("soak")],
         long: true,
         ..Row::new(
@@ -415,23 +425,34 @@ const BUILD_CORE_SINGLE_CORE: &str = "rustc --package metrics-core --lib \
 /// The loom models. They take seconds with optimised code.
 const MODELS: &str = "test --package metrics-core --features alloc --profile loom --lib models";
 
-/// Workers on threads, and a reader that never pauses. Each seed gives another order of the threads and other values to weak loads.
-const MIRI_THREADS: &str = "miri test --package metrics-core --features alloc --test threads";
+/// Workers on threads, and readers of their slots and rings that never pause. Each seed gives another order of the threads and other
+/// values to weak loads.
+const MIRI_THREADS: &str = "miri test --package metrics-core --features alloc --test threads --test flight_recorder -- \
+     every_state copies_during_writes";
 
-/// The unit tests of cells, counters, slots and tables. Those of histograms go through too many buckets for an interpreter.
+/// The unit tests of cells, counters, batches, slots and tables. Those of histograms go through too many buckets for an interpreter.
 const MIRI_UNITS: &str = "miri test --package metrics-core --features alloc --lib -- \
-     cell:: counters:: table:: task_life:: slots::";
+     cell:: counters:: batch:: table:: task_life:: slots::";
 
-/// The thread tests of core and std, and the standard library, with the sanitizer's instrumentation.
+/// The wrapper of futures, polled, dropped and panicking. It reads the system's clock, which Miri isolates by default.
+const MIRI_WRAPPER: &str =
+    "miri test --package metrics-std --no-default-features --features record --test task_ends";
+
+/// The thread tests of core and std, and the standard library, with the sanitizer's instrumentation. It makes stack frames larger than
+/// the test of large futures allows.
 const TSAN_CORE: &str = "test -Zbuild-std --target x86_64-unknown-linux-gnu --package metrics-core --features alloc,serde \
      --test threads --test flight_recorder --test locations --test readers --no-fail-fast";
 const TSAN_STD: &str = "test -Zbuild-std --target x86_64-unknown-linux-gnu --package metrics-std --features tokio \
-     --test lease_lifetimes --test executors --test task_ends --test tokio --test watchdog --no-fail-fast";
+     --test lease_lifetimes --test executors --test task_ends --test tokio --test watchdog --no-fail-fast \
+     -- --skip large_futures";
 const TSAN_FLAGS: &[(&str, &str)] = &[("RUSTFLAGS", "-Zsanitizer=thread")];
 
 /// Optimised: 100 million events take a minute.
 const FLIGHT_HAMMER: &str = "test --package metrics-core --features alloc --profile loom --test flight_recorder \
      -- copies_during_writes";
+
+const IDLE_CONNECTIONS: &str =
+    "test --package metrics-std --features axum --test serve -- idle_connections --nocapture";
 
 const TOKIO_UNSTABLE: &[(&str, &str)] = &[("RUSTFLAGS", "--cfg tokio_unstable")];
 
