@@ -163,7 +163,7 @@ impl<'a> Builder<'a> {
     /// default is off.
     ///
     /// Only adapters whose wrapper owns the tasks' wakers keep a census; see
-    /// [`Probe::census`](crate::Probe::census). Others and fixed storage report none. The time of a snapshot grows with
+    /// [`Probe::census`](crate::Probe::census). Others and static storage report none. The time of a snapshot grows with
     /// the number of alive tasks.
     pub const fn census(mut self) -> Self {
         self.census = true;

@@ -134,7 +134,7 @@ impl<S: Storage> SharedCounters<'_, S> {
     }
 
     /// Adds the histogram of this lag to the metrics, with this layout. Call it when a probe starts; until then the histogram
-    /// is `None`. If it exists, its layout and its samples remain. Fixed storage and a registry without a clock keep none.
+    /// is `None`. If it exists, its layout and its samples remain. Static storage and a registry without a clock keep none.
     pub fn measure_lag(&self, kind: LagKind, layout: HistogramConfig) {
         if let Some(host) = S::host(&self.shared.host)
             && self.info.timed
@@ -152,7 +152,7 @@ impl<S: Storage> SharedCounters<'_, S> {
 
     /// Starts a watch for overload: from now on, the gauge `overload` is 0 or 1.
     ///
-    /// Returns `false` if there is another watch; the caller must not set the state then. Fixed storage returns `false`.
+    /// Returns `false` if there is another watch; the caller must not set the state then. Static storage returns `false`.
     pub fn begin_load_watch(&self) -> bool {
         RECORDING && S::host(&self.shared.host).is_some_and(|host| host.load.begin_watch())
     }
