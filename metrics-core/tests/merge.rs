@@ -8,7 +8,9 @@ mod common;
 use common::{Hand, Shared, poll};
 use core::time::Duration;
 use metrics_core::histogram::HistogramMergeError;
-use metrics_core::{Builder, HistogramConfig, MetricSet, RuntimeMetrics, TaskEnd, Worker, WorkerNumber};
+use metrics_core::{
+    Builder, HistogramConfig, LoadState, MetricSet, RuntimeMetrics, TaskEnd, Worker, WorkerNumber,
+};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -115,4 +117,17 @@ fn histograms_of_other_buckets_are_refused_and_nothing_changes() {
     let refused = snapshot.merge(&RuntimeMetrics::new(other).snapshot());
     assert!(matches!(refused, Err(HistogramMergeError::LayoutMismatch { .. })));
     assert_eq!((snapshot.workers().len(), snapshot.num_workers()), (1, Some(1)));
+}
+
+#[test]
+fn two_overloaded_runtimes_are_overloaded_and_not_twice() {
+    let clock = Hand::default();
+    let registries = ["one", "other"].map(|name| registry(&clock, &builder().name(name)));
+    for registry in &registries {
+        assert!(registry.shared().begin_load_watch());
+        registry.shared().set_load(LoadState::Shedding);
+    }
+    let [mut one, other] = registries.map(|registry| RuntimeMetrics::new(registry).snapshot());
+    one.merge(&other).unwrap();
+    assert_eq!(one.overload(), Some(1));
 }

@@ -109,10 +109,12 @@ fn merged<V: Clone>(
 fn runtime_numbers(one: &RuntimeNumbers, other: &RuntimeNumbers) -> RuntimeNumbers {
     let mut sum = RuntimeNumbers::NONE;
     for &number in RuntimeNumber::ALL {
-        sum.set(
-            number,
-            both(one.get(number), other.get(number), u64::saturating_add),
-        );
+        let merge = match number {
+            // Not a number of things: 1 if either is overloaded.
+            RuntimeNumber::Overload => u64::max,
+            _ => u64::saturating_add,
+        };
+        sum.set(number, both(one.get(number), other.get(number), merge));
     }
     sum
 }
