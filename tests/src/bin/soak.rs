@@ -250,6 +250,11 @@ fn main() -> ExitCode {
         eprintln!("usage: soak MINUTES");
         return ExitCode::FAILURE;
     };
+    // A failed check ends the program: the readers on other threads would go on without end.
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("{panic}");
+        std::process::exit(1);
+    }));
     match run(minutes) {
         Ok(()) => {
             println!("1 passed, 0 failed");
