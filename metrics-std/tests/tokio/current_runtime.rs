@@ -164,7 +164,8 @@ fn a_join_set_joins_aborts_and_detaches_as_tokios_does() {
         });
         assert_eq!(metrics.cancelled_tasks_count(), Some(2));
         if !cfg!(tokio_unstable) {
-            assert_eq!(metrics.covered_tasks(), Some(1), "the detached one");
+            // The detached one. Tokio counts a task's end after it has woken the task that waits for it.
+            until(|| metrics.covered_tasks() == Some(1));
         }
     }
 }

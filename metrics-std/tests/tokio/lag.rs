@@ -1,6 +1,6 @@
 //! The lag probes: what they measure, and that nothing counts them.
 
-use super::{LIMIT, current_thread, multi_thread, until};
+use super::{LIMIT, current_thread, multi_thread, until, whole_snapshot};
 use core::time::Duration;
 use metrics_std::tokio::{LagProbe, TokioAdapter, watch_loop_lag, watch_wake_latency};
 use metrics_std::{HistogramSnapshot, RuntimeMetrics};
@@ -75,7 +75,7 @@ fn probes_are_not_counted_as_tasks_and_polls() {
         assert_eq!(metrics.num_alive_tasks(), Some(0));
         // Under the unstable flag these include all tasks of the runtime.
         assert_eq!(metrics.covered_tasks(), Some(0));
-        let snapshot = metrics.snapshot();
+        let snapshot = whole_snapshot(&metrics);
         let latency = snapshot.total().schedule_latency().unwrap();
         assert_eq!((snapshot.total().poll_count(), latency.samples()), (Some(0), 0));
         drop(probes);

@@ -26,8 +26,9 @@ mod unmeasured;
 mod unstable;
 
 use core::time::Duration;
-use metrics_std::RuntimeMetrics;
+use metrics_core::SlotBusy;
 use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
+use metrics_std::{RuntimeMetrics, Snapshot};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
@@ -76,6 +77,28 @@ fn until(mut done: impl FnMut() -> bool) {
         assert!(began.elapsed() < LIMIT, "it never came");
         thread::yield_now();
     }
+}
+
+/// Reads a value, again while its worker writes it: targets without 64-bit atomics report that.
+#[track_caller]
+fn read<V>(getter: impl Fn() -> Result<V, SlotBusy>) -> V {
+    let mut value = getter();
+    until(|| {
+        value = getter();
+        value.is_ok()
+    });
+    value.unwrap()
+}
+
+/// Reads a snapshot, again while a worker is in a submit and so may be missing.
+#[track_caller]
+fn whole_snapshot(metrics: &RuntimeMetrics) -> Snapshot {
+    let mut snapshot = metrics.snapshot();
+    until(|| {
+        snapshot = metrics.snapshot();
+        snapshot.total().poll_time().is_some()
+    });
+    snapshot
 }
 
 /// Waits for what another thread is about to send.
