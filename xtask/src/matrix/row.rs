@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow};
 
@@ -56,6 +57,7 @@ pub(crate) struct Step {
     more_args: &'static str,
     env: &'static [(&'static str, &'static str)],
     warnings_fail: bool,
+    is_fresh: bool,
 }
 
 enum Tool {
@@ -97,6 +99,7 @@ impl Step {
             more_args: "",
             env: &[],
             warnings_fail: false,
+            is_fresh: false,
         }
     }
 
@@ -114,6 +117,14 @@ impl Step {
     pub(crate) const fn without_warnings(self) -> Self {
         Self {
             warnings_fail: true,
+            ..self
+        }
+    }
+
+    /// Builds in a directory that no earlier run has used.
+    pub(crate) const fn in_a_fresh_directory(self) -> Self {
+        Self {
+            is_fresh: true,
             ..self
         }
     }
@@ -312,12 +323,24 @@ impl Row {
             // An xtask command sets its own directories and finds its tools there.
             return None;
         }
+        if step.is_fresh {
+            let dir = base.join(self.name);
+            // If what an earlier run left can't be removed, it takes space and does no harm.
+            let _ = fs::remove_dir_all(&dir);
+            return Some(dir.join(unix_nanos().to_string()));
+        }
         if step.env.iter().any(|(name, _)| *name == "RUSTFLAGS") || matches!(step.tool, Tool::Nightly) {
             Some(base.join(self.name))
         } else {
             self.target.triple.map(|_| base.join("cross"))
         }
     }
+}
+
+fn unix_nanos() -> u128 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |time| time.as_nanos())
 }
 
 /// Returns the search path with the matrix's tools first.

@@ -120,7 +120,8 @@ pub(super) static ROWS: &[Row] = &[
         ..Row::new("docs", &HOST, "the documentation builds without a warning")
     },
     Row {
-        steps: &[Step::cargo(PACKAGE)],
+        // cargo keeps the sources of a packed crate by the path of the directory that it builds in, and would take those of an earlier run.
+        steps: &[Step::cargo(PACKAGE).in_a_fresh_directory()],
         ..Row::new(
             "package",
             &HOST,
