@@ -3,12 +3,13 @@
 
 use core::time::Duration;
 use metrics_mock::{ManualClock, MockRuntime};
-use metrics_std::metrics_core::LagKind;
+use metrics_std::metrics_core::{LagKind, Probe, ProbedState, RuntimeNumber, WorkerNumber};
 use metrics_std::overload::{LoadState, OverloadRule, OverloadScanner, OverloadSignal};
 use metrics_std::{
     Builder, Clock, HistogramConfig, LocationId, MetricSet, NoProbe, ProcessProbe, Registry, RuntimeHandles,
     RuntimeMetrics, build,
 };
+use portable_atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 
 const TARGET: Duration = Duration::from_millis(5);
@@ -134,6 +135,65 @@ fn without_polls_for_an_interval_nothing_waits() {
 }
 
 #[test]
+fn delays_longer_than_the_time_between_them_are_overload() {
+    let mut rule = OverloadRule::new(TARGET, INTERVAL);
+    // Each poll takes longer than the interval, and the queue does not empty meanwhile.
+    let mut state_at = |n: u32| rule.update(n * INTERVAL * 3 / 2, Some(10 * INTERVAL));
+    assert_eq!(state_at(1), LoadState::Normal);
+    for n in 2..10 {
+        assert_eq!(state_at(n), LoadState::Shedding, "{n}");
+    }
+}
+
+/// Counts the queries that could take a file, a lock or the time of each task.
+#[derive(Clone, Default)]
+struct Queries(Arc<AtomicU32>);
+
+impl Queries {
+    fn count<V>(&self) -> Option<V> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+}
+
+impl Probe for Queries {
+    fn worker(&self, _: usize, _: WorkerNumber) -> Option<u64> {
+        self.count()
+    }
+
+    fn runtime(&self, _: RuntimeNumber) -> Option<u64> {
+        self.count()
+    }
+
+    fn worker_numbers(&self) -> MetricSet {
+        MetricSet::ALL
+    }
+
+    fn worker_state(&self, _: usize) -> Option<ProbedState> {
+        self.count()
+    }
+}
+
+#[test]
+fn a_scan_reads_nothing_but_delays() {
+    let service = Service::with(
+        Builder::new()
+            .schedule_latency(HistogramConfig::DEFAULT)
+            .locations(4),
+    );
+    let queries = Queries::default();
+    let metrics = metrics_std::metrics_core::RuntimeMetrics::with_probe(
+        Arc::clone(service.metrics.registry()),
+        queries.clone(),
+    );
+    let mut scanner = OverloadScanner::new(&metrics, OverloadRule::new(TARGET, INTERVAL));
+    scanner.scan();
+    assert_eq!(queries.0.load(Ordering::Relaxed), 0);
+    metrics.snapshot();
+    assert_ne!(queries.0.load(Ordering::Relaxed), 0);
+}
+
+#[test]
 fn the_lag_of_a_probe_counts_where_no_latency_is_measured() {
     let mut service = Service::with(Builder::new());
     let registry = Arc::clone(service.metrics.registry());
@@ -160,12 +220,17 @@ fn the_gauge_exists_while_one_scanner_watches() {
     let other = OverloadScanner::new(&service.metrics, rule());
     drop(other);
     assert_eq!(service.overload(), Some(0));
+    let mut next = OverloadScanner::new(&service.metrics, rule());
     let Service {
         metrics,
         scanner,
         runtime: _runtime,
     } = service;
     drop(scanner);
+    assert_eq!(metrics.snapshot().overload(), None);
+    next.scan();
+    assert_eq!(metrics.snapshot().overload(), Some(0), "the next one goes on");
+    drop(next);
     assert_eq!(metrics.snapshot().overload(), None);
     assert!(!OverloadSignal::new(&metrics).is_shedding());
     let _again = OverloadScanner::new(&metrics, rule());

@@ -47,6 +47,7 @@ pub(crate) struct Cache {
     blocking_queue_wait: Option<HistogramSnapshot<Vec<u64>>>,
     on_demand: [Option<HistogramSnapshot<Vec<u64>>>; ON_DEMAND.len()],
     is_new: bool,
+    pub(super) reads_locations: bool,
 }
 
 impl Cache {
@@ -68,6 +69,7 @@ impl Cache {
             blocking_queue_wait: None,
             on_demand: [const { None }; ON_DEMAND.len()],
             is_new: true,
+            reads_locations: true,
         }
     }
 
@@ -103,7 +105,9 @@ impl Cache {
         self.set_sampling(to, &moment);
         self.finish_total(to, &moment);
         self.clear_unread(to);
-        read_locations(to, registry, probe);
+        if self.reads_locations {
+            read_locations(to, registry, probe);
+        }
     }
 
     /// Adds the counters that hooks measure since the last snapshot.

@@ -45,6 +45,13 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> SnapshotReader<R, P> {
         }
     }
 
+    /// Leaves out the metrics per spawn location and the census, whose cost grows with the locations and the alive tasks.
+    #[must_use]
+    pub fn without_locations(mut self) -> Self {
+        self.cache.reads_locations = false;
+        self
+    }
+
     /// Takes a snapshot.
     pub fn read(&mut self) -> &Snapshot<HeapStorage> {
         let (registry, probe) = (self.metrics.registry(), self.metrics.probe());

@@ -18,7 +18,7 @@ const OVERTAKING: f64 = 0.1;
 ///
 /// [`watch_overload`](super::watch_overload) calls it on a thread of its own. Use it directly in tests, or to scan on your own thread.
 pub struct OverloadScanner<R: RegistryRef<Storage = HeapStorage>, P: Probe> {
-    reader: SnapshotReader<R, P>,
+    reader: SnapshotReader<R, Quiet<P>>,
     rule: OverloadRule,
     last: [Last; 2],
     /// The time of a registry without a clock.
@@ -27,18 +27,35 @@ pub struct OverloadScanner<R: RegistryRef<Storage = HeapStorage>, P: Probe> {
     is_watching: bool,
 }
 
+/// Answers only what the reader needs to read a slot. The delays are in the registry, and scans are too frequent for the files of the
+/// operating system and the locks of a runtime.
+#[derive(Clone)]
+struct Quiet<P>(P);
+
+impl<P: Probe> Probe for Quiet<P> {
+    fn fork_id(&self) -> u64 {
+        self.0.fork_id()
+    }
+
+    fn relax(&self, attempt: u32) {
+        self.0.relax(attempt);
+    }
+}
+
 /// A histogram at the last scan.
 type Last = Option<HistogramSnapshot<Vec<u64>>>;
 
 impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> OverloadScanner<R, P> {
     /// Creates a scanner. Only samples that are recorded from now on count.
     ///
-    /// If another scanner of this runtime exists, that one sets the gauge `overload`.
+    /// One scanner of a runtime sets the signal and the gauge `overload`. If another one exists, this one takes over at its first scan
+    /// after the other is dropped.
     pub fn new(metrics: &RuntimeMetrics<R, P>, rule: OverloadRule) -> Self
     where
         P: Clone,
     {
-        let mut reader = metrics.reader();
+        let readable = RuntimeMetrics::with_probe(metrics.registry().clone(), Quiet(metrics.probe().clone()));
+        let mut reader = readable.reader().without_locations();
         let last = histograms(reader.read()).map(Option::<&_>::cloned);
         Self {
             is_watching: metrics.registry().shared().begin_load_watch(),
@@ -72,8 +89,10 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> OverloadScanner<R, P> {
         }
         let now = snapshot.uptime().unwrap_or_else(|| self.started.elapsed());
         let state = self.rule.update(now, longest.map(Duration::from_nanos));
+        let shared = self.reader.metrics().registry().shared();
+        self.is_watching = self.is_watching || shared.begin_load_watch();
         if self.is_watching {
-            self.reader.metrics().registry().shared().set_load(state);
+            shared.set_load(state);
         }
         state
     }

@@ -31,8 +31,8 @@ use super::OverloadSignal;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The layer must be inside of those that do much work per request, such as authentication, only if these are to run for rejected requests
-/// too: a rejected request should cost little.
+/// Put this layer outside layers that do much work per request, such as authentication, and outside those that let requests wait, such as a
+/// concurrency limit: a rejected request should cost little. In axum, the layer that is added last is the outermost.
 #[derive(Clone)]
 pub struct ShedLayer<R> {
     signal: OverloadSignal<R>,
@@ -40,14 +40,21 @@ pub struct ShedLayer<R> {
 }
 
 /// A service with a [`ShedLayer`].
-#[derive(Clone)]
 pub struct Shed<S, R> {
     inner: S,
     layer: ShedLayer<R>,
+    /// The inner service is ready for one request.
+    is_ready: bool,
+}
+
+impl<S: Clone, R: Clone> Clone for Shed<S, R> {
+    fn clone(&self) -> Self {
+        self.layer.layer(self.inner.clone())
+    }
 }
 
 impl<R> ShedLayer<R> {
-    /// Creates a layer that asks clients to wait for one second.
+    /// Creates a layer whose responses have `Retry-After: 1`.
     pub fn new(signal: OverloadSignal<R>) -> Self {
         Self {
             signal,
@@ -71,6 +78,7 @@ impl<S, R: Clone> Layer<S> for ShedLayer<R> {
         Shed {
             inner,
             layer: self.clone(),
+            is_ready: false,
         }
     }
 }
@@ -86,29 +94,41 @@ where
     type Future = ShedFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
+        if self.is_ready || self.layer.signal.is_shedding() {
+            return Poll::Ready(Ok(()));
+        }
+        let ready = self.inner.poll_ready(cx);
+        self.is_ready = matches!(ready, Poll::Ready(Ok(())));
+        ready
     }
 
     fn call(&mut self, request: Request) -> ShedFuture<S::Future> {
-        if self.layer.signal.is_shedding() {
-            ShedFuture::Rejected {
-                retry_after: Some(self.layer.retry_after.clone()),
-            }
-        } else {
-            ShedFuture::Accepted {
+        let state = if self.is_ready && !self.layer.signal.is_shedding() {
+            self.is_ready = false;
+            State::Accepted {
                 inner: self.inner.call(request),
             }
-        }
+        } else {
+            State::Rejected {
+                retry_after: Some(self.layer.retry_after.clone()),
+            }
+        };
+        ShedFuture { state }
     }
 }
 
 pin_project! {
     /// The response of a [`Shed`].
+    pub struct ShedFuture<F> {
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project! {
     #[project = Projected]
-    pub enum ShedFuture<F> {
-        #[doc(hidden)]
+    enum State<F> {
         Accepted { #[pin] inner: F },
-        #[doc(hidden)]
         Rejected { retry_after: Option<HeaderValue> },
     }
 }
@@ -121,7 +141,7 @@ where
     type Output = Result<Response<Body>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
+        match self.project().state.project() {
             Projected::Accepted { inner } => inner.poll(cx),
             Projected::Rejected { retry_after } => {
                 let mut response = Response::new(Body::default());
@@ -156,7 +176,7 @@ mod tests {
     use super::*;
     use crate::{Builder, Clock, build_wrapped};
     use core::convert::Infallible;
-    use core::future::{Ready, ready};
+    use core::future::{Ready, poll_fn, ready};
     use futures::executor::block_on;
     use metrics_core::LoadState;
 
@@ -176,6 +196,41 @@ mod tests {
         }
     }
 
+    /// Is never ready, as a concurrency limit under overload.
+    #[derive(Clone)]
+    struct Full;
+
+    impl Service<()> for Full {
+        type Response = Response<String>;
+        type Error = Infallible;
+        type Future = Ready<Result<Response<String>, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Pending
+        }
+
+        fn call(&mut self, (): ()) -> Self::Future {
+            panic!("it is not ready")
+        }
+    }
+
+    #[test]
+    fn requests_do_not_wait_for_a_full_service_while_the_runtime_sheds_load() {
+        let metrics = build_wrapped(Builder::new(), Clock::instant()).unwrap();
+        let registry = metrics.registry().shared();
+        let mut service = ShedLayer::new(OverloadSignal::new(&metrics)).layer(Full);
+        let mut cx = Context::from_waker(core::task::Waker::noop());
+        assert!(service.poll_ready(&mut cx).is_pending());
+        assert!(registry.begin_load_watch());
+        registry.set_load(LoadState::Shedding);
+        assert!(service.poll_ready(&mut cx).is_ready());
+        // The load falls between the two calls.
+        registry.set_load(LoadState::Normal);
+        let response = block_on(service.call(())).unwrap();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(service.poll_ready(&mut cx).is_pending());
+    }
+
     #[test]
     fn requests_are_rejected_only_while_the_runtime_sheds_load() {
         let metrics = build_wrapped(Builder::new(), Clock::instant()).unwrap();
@@ -183,6 +238,7 @@ mod tests {
         let layer = ShedLayer::new(OverloadSignal::new(&metrics)).retry_after(Duration::from_millis(1_001));
         let mut service = layer.layer(Hello);
         let mut answer = || {
+            block_on(poll_fn(|cx| service.poll_ready(cx))).unwrap();
             let response = block_on(service.call(())).unwrap();
             let retry = response.headers().get(header::RETRY_AFTER);
             let retry = retry.map(|seconds| seconds.to_str().unwrap().to_owned());

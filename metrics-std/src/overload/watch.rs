@@ -27,7 +27,7 @@ struct Running {
     threads: Threads,
 }
 
-/// Tells whether a runtime sheds load. It is cheap to clone, and each query is one atomic read.
+/// Reports whether a runtime sheds load. It is cheap to clone, and each query is one atomic read.
 #[derive(Clone)]
 pub struct OverloadSignal<R>(R);
 
@@ -44,11 +44,12 @@ impl<R: RegistryRef<Storage = HeapStorage>> OverloadSignal<R> {
     }
 }
 
-/// Scans a runtime for overload on a thread named `overload-watch`, twice per `target`, with a period between 1 ms and 1 s.
+/// Scans a runtime for overload on a thread named `overload-watch`, twice per `target` and at least four times per `interval`, with a
+/// period between 1 ms and 1 s.
 ///
 /// `target` and `interval` are those of [`OverloadRule::new`]. The [module documentation](super) has an example.
 ///
-/// If the runtime is already watched, that watch sets the signal, and the rule of this one has no effect.
+/// If the runtime is already watched, that watch sets the signal. This one takes over when the other is dropped.
 ///
 /// # Errors
 /// Returns an error if the operating system can't create a thread.
@@ -69,7 +70,9 @@ where
         });
     }
     let mut scanner = OverloadScanner::new(metrics, OverloadRule::new(target, interval));
-    let period = (target / 2).clamp(Duration::from_millis(1), Duration::from_secs(1));
+    let period = (target / 2)
+        .min(interval / 4)
+        .clamp(Duration::from_millis(1), Duration::from_secs(1));
     let (stop, stopped) = mpsc::channel::<Infallible>();
     let (threads, running) = Threads::new();
     let scan = move || {
