@@ -9,7 +9,8 @@ use common::{Hand, Shared, poll};
 use core::time::Duration;
 use metrics_core::histogram::HistogramMergeError;
 use metrics_core::{
-    Builder, HistogramConfig, LoadState, MetricSet, RuntimeMetrics, TaskEnd, Worker, WorkerNumber,
+    Builder, HistogramConfig, LoadState, MetricSet, Probe, RuntimeMetrics, RuntimeNumber, SinceError,
+    TaskEnd, Worker, WorkerNumber,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -130,4 +131,59 @@ fn two_overloaded_runtimes_are_overloaded_and_not_twice() {
     let [mut one, other] = registries.map(|registry| RuntimeMetrics::new(registry).snapshot());
     one.merge(&other).unwrap();
     assert_eq!(one.overload(), Some(1));
+}
+
+#[test]
+fn merged_snapshots_whose_workers_moved_are_not_compared() {
+    let clock = Hand::default();
+    // Workers that appear as threads come, as under wrappers.
+    let one = registry(&clock, &builder());
+    let other = registry(&clock, &builder());
+    let lease = |registry: &Shared, index| {
+        let worker = Worker::lease(registry.clone(), index).unwrap();
+        poll(&worker, &clock, 100);
+        worker.submit();
+        worker
+    };
+    let _workers = [lease(&one, 0), lease(&other, 0)];
+    let metrics = [one.clone(), other].map(RuntimeMetrics::new);
+    let merged = || {
+        let mut snapshot = metrics[0].snapshot();
+        snapshot.merge(&metrics[1].snapshot()).unwrap();
+        snapshot
+    };
+    let before = merged();
+    assert!(merged().since(&before).is_ok());
+    let _another = lease(&one, 1);
+    assert_eq!(merged().since(&before).unwrap_err(), SinceError::OtherEpoch);
+}
+
+/// A runtime in a process that was throttled.
+struct Throttled;
+
+impl Probe for Throttled {
+    fn runtime(&self, number: RuntimeNumber) -> Option<u64> {
+        use RuntimeNumber::{CpuThrottledCount, CpuThrottledDurationTotal, GlobalQueueDepth};
+        matches!(
+            number,
+            CpuThrottledCount | CpuThrottledDurationTotal | GlobalQueueDepth
+        )
+        .then_some(7)
+    }
+}
+
+#[test]
+fn what_the_process_was_throttled_is_not_added() {
+    let snapshot = || {
+        let registry = registry(&Hand::default(), &builder());
+        RuntimeMetrics::with_probe(registry, Throttled).snapshot()
+    };
+    let mut merged = snapshot();
+    merged.merge(&snapshot()).unwrap();
+    assert_eq!(merged.cpu_throttled_count(), Some(7));
+    assert_eq!(
+        merged.cpu_throttled_duration_total(),
+        Some(Duration::from_nanos(7))
+    );
+    assert_eq!(merged.global_queue_depth(), Some(14));
 }

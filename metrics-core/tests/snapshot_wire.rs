@@ -166,6 +166,9 @@ fn workers_out_of_order_and_impossible_indices_are_refused() {
     let mut large = json.clone();
     large["workers"][0]["worker"] = u32::MAX.into();
     refuses(large, "index of a worker");
+    let mut many = json.clone();
+    many["num_workers"] = u32::MAX.into();
+    refuses(many, "number of workers");
     let mut external = json;
     external["external"]["worker"] = 0.into();
     refuses(external, "index of a worker");

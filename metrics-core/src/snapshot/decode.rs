@@ -315,6 +315,9 @@ impl<S: Storage> Snapshot<S> {
         if !workers.is_sorted_by(|one, next| one.index < next.index) {
             return Err("the workers of a snapshot are sorted by index, each once: these are not");
         }
+        if self.num_workers > EXTERNAL {
+            return Err("the number of workers is too large");
+        }
         if workers.last().is_some_and(|last| last.index >= EXTERNAL) {
             return Err("the index of a worker is too large");
         }

@@ -16,9 +16,12 @@ impl Snapshot<HeapStorage> {
     /// The other runtime's workers get the next free indices. A metric of the total or of the whole runtime that one of
     /// the two does not measure is `None`. The name and the state of the external threads are those of `self`, the start
     /// is the earlier one, and the uptime the longer one. Spawn locations are left out, because their numbers have a
-    /// meaning only in their own runtime.
+    /// meaning only in their own runtime. The metric `overload` is 1 if either runtime is overloaded. The throttling of
+    /// the process is the larger one and not the sum, because runtimes of one process report the same.
     ///
-    /// Two merged snapshots can be [compared](Self::since) if the same runtimes were merged in the same order.
+    /// Two merged snapshots can be [compared](Self::since) if the same runtimes were merged in the same order, and if
+    /// the indices of their workers are the same: in a runtime whose number of workers is not known, a new worker moves
+    /// those of the runtimes that follow.
     ///
     /// ```
     /// use metrics_core::{Builder, MetricSet, NoClock, RuntimeMetrics, Worker};
@@ -37,12 +40,18 @@ impl Snapshot<HeapStorage> {
     /// # Errors
     /// Returns a [`HistogramMergeError`] if the layouts of two histograms differ. `self` is unchanged then.
     pub fn merge(&mut self, other: &Self) -> Result<(), HistogramMergeError> {
+        let used = self.workers.last().map_or(0, |last| last.index + 1);
+        let offset = used.max(self.num_workers);
         let mut merged = Self {
             name: self.name.clone(),
-            epoch: self.epoch.rotate_left(1) ^ other.epoch,
+            // With the offset, so that the numbers of one worker are never compared with those of another. The factor
+            // spreads its bits.
+            epoch: self.epoch.rotate_left(1)
+                ^ other.epoch
+                ^ (offset as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15),
             started_at: both(self.started_at, other.started_at, u64::min),
             uptime: both(self.uptime, other.uptime, u64::max),
-            num_workers: both(self.num_workers(), other.num_workers(), |one, other| one + other).unwrap_or(0),
+            num_workers: both(self.num_workers(), other.num_workers(), usize::saturating_add).unwrap_or(0),
             tasks: both(self.tasks, other.tasks, |one, other| TaskCounts {
                 spawned: one.spawned.saturating_add(other.spawned),
                 completed: one.completed.saturating_add(other.completed),
@@ -73,13 +82,11 @@ impl Snapshot<HeapStorage> {
         {
             to.extend(self::merged(one.first(), other.first(), Histogram::merge)?);
         }
-        let used = self.workers.last().map_or(0, |last| last.index + 1);
-        let offset = used.max(self.num_workers);
         merged.workers = take(&mut self.workers);
         merged
             .workers
             .extend(other.workers.iter().map(|worker| WorkerSnapshot {
-                index: offset + worker.index,
+                index: offset.saturating_add(worker.index),
                 ..worker.clone()
             }));
         *self = merged;
@@ -110,8 +117,10 @@ fn runtime_numbers(one: &RuntimeNumbers, other: &RuntimeNumbers) -> RuntimeNumbe
     let mut sum = RuntimeNumbers::NONE;
     for &number in RuntimeNumber::ALL {
         let merge = match number {
-            // Not a number of things: 1 if either is overloaded.
-            RuntimeNumber::Overload => u64::max,
+            // Not a number of things: 1 if either is overloaded. And the same in all runtimes of a process.
+            RuntimeNumber::Overload
+            | RuntimeNumber::CpuThrottledDurationTotal
+            | RuntimeNumber::CpuThrottledCount => u64::max,
             _ => u64::saturating_add,
         };
         sum.set(number, both(one.get(number), other.get(number), merge));
