@@ -62,6 +62,39 @@ fn a_stream_is_decoded_into_a_table_for_each_interval() {
 }
 
 #[test]
+fn a_restart_of_the_firmware_begins_anew() {
+    let file = NamedTempFile::new().unwrap();
+    let stream = [10, 3].map(|polls| postcard::to_allocvec_cobs(&trace(polls)).unwrap());
+    fs::write(&file, stream.concat()).unwrap();
+    let printed = String::from_utf8(run(&[file.path().to_str().unwrap()]).stdout).unwrap();
+    let (before, after) = printed
+        .split_once("the firmware has restarted")
+        .expect("it says so");
+    assert!(before.contains(" 10 polls"), "{printed}");
+    assert!(after.contains(" 3 polls"), "{printed}");
+}
+
+#[test]
+fn a_stream_without_frames_takes_little_memory_and_moves_no_cursor() {
+    let file = NamedTempFile::new().unwrap();
+    // A log in ASCII instead of traces, and a trace with a name that a terminal would obey.
+    let mut stream = b"log\n".repeat(1 << 19);
+    stream.push(0);
+    let mut named = trace(1);
+    named.tasks[0].name = TaskName::new("a\x1b[2Jb");
+    stream.extend(postcard::to_allocvec_cobs(&named).unwrap());
+    fs::write(&file, stream).unwrap();
+    let printed = String::from_utf8(run(&[file.path().to_str().unwrap()]).stdout).unwrap();
+    assert!(printed.contains("skipped 1048576 bytes"), "{}", &printed[..200]);
+    assert!(
+        printed.contains("a\u{fffd}[2Jb"),
+        "{}",
+        &printed[printed.len() - 400..]
+    );
+    assert!(!printed.contains('\x1b'));
+}
+
+#[test]
 fn mistakes_of_the_caller_are_explained() {
     let missing = run(&["/does/not/exist"]);
     assert_eq!(missing.status.code(), Some(1));

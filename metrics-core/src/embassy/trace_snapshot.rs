@@ -224,7 +224,7 @@ impl TaskRow {
         // All its polls are inside the interval, so none took longer than all of them.
         if !before.polling {
             self.longest = self.longest.min(self.active);
-            self.longest_is_bound = self.polls + u64::from(self.polling) > 1;
+            self.longest_is_bound = self.polls.saturating_add(u64::from(self.polling)) > 1;
         }
     }
 }

@@ -15,6 +15,9 @@ const USAGE: &str = "usage: metrics-decode [FILE]\n\n\
 
 type Trace = TraceSnapshot<HeapTrace>;
 
+/// The largest frame. A stream of something else may have no end of a frame for hours.
+const FRAME: u64 = 1 << 20;
+
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let to = &mut io::stdout().lock();
@@ -48,18 +51,24 @@ fn decode(from: impl Read, to: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let mut before: Option<Trace> = None;
     loop {
         let mut frame = Vec::new();
-        if from
-            .read_until(0, &mut frame)
-            .map_err(|error| format!("can't read the stream: {error}"))?
-            == 0
-        {
+        let bytes = (from.by_ref().take(FRAME).read_until(0, &mut frame))
+            .map_err(|error| format!("can't read the stream: {error}"))?;
+        if bytes == 0 {
             return Ok(());
         }
-        let bytes = frame.len();
         match postcard::from_bytes_cobs::<Trace>(&mut frame) {
             Ok(now) => {
+                if before.take_if(|before| has_restarted(before, &now)).is_some() {
+                    writeln!(to, "the firmware has restarted")?;
+                }
                 let since = before.as_ref().map(|before| now.since(before));
-                writeln!(to, "{}", since.as_ref().unwrap_or(&now))?;
+                let table = since.as_ref().unwrap_or(&now).to_string();
+                // A damaged frame may hold characters that a terminal would execute.
+                writeln!(
+                    to,
+                    "{}",
+                    table.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
+                )?;
                 before = Some(now);
             }
             Err(error) => writeln!(
@@ -69,4 +78,12 @@ fn decode(from: impl Read, to: &mut impl Write) -> Result<(), Box<dyn Error>> {
         }
         to.flush()?;
     }
+}
+
+/// Returns whether a count went back, which happens only if the firmware began anew.
+fn has_restarted(before: &Trace, now: &Trace) -> bool {
+    before.executors.iter().any(|before| {
+        let row = now.executors.iter().find(|row| row.id == before.id);
+        row.is_none_or(|row| row.polls < before.polls)
+    })
 }
