@@ -72,15 +72,16 @@ impl FlightRecording {
         }
     }
 
-    /// Removes the events that began before `start`.
+    /// Returns the recording without the events that began before `start`.
     #[must_use]
-    pub fn since(mut self, start: Timestamp) -> Self {
-        for thread in &mut self.threads {
+    pub fn since(&self, start: Timestamp) -> Self {
+        let mut since = self.clone();
+        for thread in &mut since.threads {
             let events = thread.events.len();
             thread.events.retain(|event| event.start >= start);
             thread.has_overwritten |= thread.events.len() < events;
         }
-        self
+        since
     }
 }
 

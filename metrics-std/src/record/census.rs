@@ -204,12 +204,13 @@ impl CensusTask {
 
     /// Notes a wake, which `wake` performs. The caller holds a waker meanwhile.
     pub(crate) fn wake(&self, wake: impl FnOnce()) {
+        // Ordering: relaxed, here and below: the drop of the waker that the caller holds releases all of them.
         let before = self.polls.load(Ordering::Relaxed);
         self.is_woken.store(true, Ordering::Relaxed);
         wake();
         let poll = self.polls.load(Ordering::Relaxed).div_ceil(2);
-        if poll != before.div_ceil(2) {
-            // Ordering: relaxed, as above: the drop of the waker releases both.
+        // A poll that had already begun may take the wake, although the wake leads to another poll.
+        if before % 2 == 1 || poll != before.div_ceil(2) {
             self.doubtful.store(poll, Ordering::Relaxed);
         }
     }

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use core::time::Duration;
 use metrics_core::BlameReport;
 use serde::Serialize;
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Instant;
 
 use crate::{RuntimeMetrics, Snapshot};
@@ -21,6 +21,8 @@ const ROWS: usize = 32;
 pub(super) struct Recorder {
     metrics: RuntimeMetrics,
     blame: Mutex<Option<(Instant, Option<BlameReport>)>>,
+    /// Locked while a request makes the blame anew.
+    renewal: Mutex<()>,
     last_trace: Mutex<Option<Instant>>,
 }
 
@@ -29,7 +31,7 @@ pub(super) struct Recorder {
 pub(super) struct WithBlame {
     #[serde(flatten)]
     snapshot: Snapshot,
-    /// `None` without a flight recorder.
+    /// `None` without a flight recorder, and while another request makes the first one.
     blame: Option<BlameReport>,
 }
 
@@ -38,31 +40,37 @@ impl Recorder {
         Self {
             metrics,
             blame: Mutex::default(),
+            renewal: Mutex::default(),
             last_trace: Mutex::default(),
         }
     }
 
-    /// Adds the blame, which is at most one second old.
+    /// Adds the blame. It is at most one second old, or older by the time that another request takes to make it anew.
     pub(super) fn add_blame(&self, snapshot: Snapshot) -> WithBlame {
-        // Locked during the copy: another request waits for it and uses it.
-        let mut last = self.blame.lock().unwrap_or_else(PoisonError::into_inner);
-        let recent = last.take().filter(|(at, _)| at.elapsed() < PERIOD);
-        let (at, blame) = recent.unwrap_or_else(|| {
-            let recording = self.metrics.flight_recording();
-            let blame = recording.map(|recording| recording.blame_report(ROWS));
-            (Instant::now(), blame)
-        });
-        *last = Some((at, blame.clone()));
-        WithBlame { snapshot, blame }
+        let last = lock(&self.blame).clone();
+        let recent = last.clone().filter(|(at, _)| at.elapsed() < PERIOD);
+        let (_, blame) = recent.or_else(|| self.renew_blame()).or(last).unzip();
+        WithBlame {
+            snapshot,
+            blame: blame.flatten(),
+        }
+    }
+
+    /// Makes the blame anew, unless another request does so. No request waits for another: it may be polled on a worker of the runtime.
+    fn renew_blame(&self) -> Option<(Instant, Option<BlameReport>)> {
+        let _renewal = try_lock(&self.renewal)?;
+        let recording = self.metrics.flight_recording();
+        let blame = recording.map(|recording| recording.blame_report(ROWS));
+        let renewed = Some((Instant::now(), blame));
+        lock(&self.blame).clone_from(&renewed);
+        renewed
     }
 
     /// Responds with a trace of the last events of each worker.
     pub(super) fn trace(&self) -> Response {
         // Locked during the copy: another request is refused meanwhile.
-        let mut last = match self.last_trace.try_lock() {
-            Ok(last) => last,
-            Err(TryLockError::Poisoned(last)) => last.into_inner(),
-            Err(TryLockError::WouldBlock) => return too_many(),
+        let Some(mut last) = try_lock(&self.last_trace) else {
+            return too_many();
         };
         if last.is_some_and(|last| last.elapsed() < PERIOD) {
             return too_many();
@@ -79,6 +87,18 @@ impl Recorder {
             (CONTENT_DISPOSITION, "attachment; filename=\"trace.json\""),
         ];
         (headers, trace).into_response()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(guard)) => Some(guard.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }
 

@@ -5,12 +5,12 @@ use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use metrics_core::{
-    BlameRow, Culprit, HeapStorage, LiveThread, LocationId, Probe, RegistryRef, RuntimeMetrics, TimeScale,
-    TimeSource, Timestamp, Transition, WorkerState,
+    BlameRow, Culprit, FlightRecording, HeapStorage, LiveThread, LocationId, Probe, RegistryRef,
+    RuntimeMetrics, TimeScale, TimeSource, Timestamp, Transition, WorkerState,
 };
 
 use portable_atomic::{AtomicBool, Ordering};
@@ -45,6 +45,8 @@ pub struct StallScanner<R: RegistryRef<Storage = HeapStorage>, P> {
     /// Kept to reuse its allocation.
     threads: Vec<LiveThread>,
     counts: Option<Counts<R>>,
+    /// The events at the first stall that this scan finds over. Many stalls may end at once.
+    recording: OnceLock<Option<FlightRecording>>,
     /// Whether the runtime reports the progress of its workers.
     watches_progress: bool,
 }
@@ -125,6 +127,7 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe + Clone> StallScanner<R, P>
             probe_failed: AtomicBool::new(false),
             threads: Vec::new(),
             counts,
+            recording: OnceLock::new(),
             watches_progress,
         }
     }
@@ -133,6 +136,8 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe + Clone> StallScanner<R, P>
 impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
     /// Checks every worker once. Calls `report` for each stall when it is first seen past the threshold, and again when it is over.
     pub fn scan(&mut self, mut report: impl FnMut(&Stall)) {
+        // That of a scan whose `report` panicked.
+        self.recording.take();
         let mut threads = core::mem::take(&mut self.threads);
         threads.clear();
         threads.extend(self.metrics.live_threads());
@@ -163,6 +168,7 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
             self.close(Some(gone), now, &mut report);
         }
         self.threads = threads;
+        self.recording.take();
     }
 
     /// Compares the state with that of the last scan, and reports a stall that has passed the threshold.
@@ -359,8 +365,14 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
 
     /// Returns whose tasks waited for a poll that is over, from the events since it began.
     fn victims(&self, watched: &Watched) -> Arc<[StallVictim]> {
-        let recording = self.call_probe(|_| self.metrics.flight_recording());
-        let Some(recording) = recording.map(|recording| recording.since(watched.since)) else {
+        // The polls of a root future are no events.
+        if location::is_root(watched.spawn_location) {
+            return Arc::default();
+        }
+        let recording = self
+            .recording
+            .get_or_init(|| self.call_probe(|_| self.metrics.flight_recording()));
+        let Some(recording) = recording.as_ref().map(|recording| recording.since(watched.since)) else {
             return Arc::default();
         };
         let rows = recording.blame().rows;
