@@ -77,6 +77,25 @@ impl Threads {
     }
 }
 
+/// The threads behind a guard. They end when `S` is dropped.
+pub(crate) struct Background<S>(Option<(S, Threads)>);
+
+impl<S> Background<S> {
+    pub(crate) const NONE: Self = Self(None);
+
+    pub(crate) const fn new(stop: S, threads: Threads) -> Self {
+        Self(Some((stop, threads)))
+    }
+
+    /// Ends the threads and waits for them up to `timeout`. A second call does nothing.
+    pub(crate) fn end(&mut self, timeout: Duration) -> Result<(), ShutdownTimeout> {
+        match self.0.take() {
+            Some((stop, threads)) => threads.end(stop, timeout),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The error of `shutdown`: a thread or a task was still running after the timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

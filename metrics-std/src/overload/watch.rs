@@ -10,7 +10,7 @@ use std::thread;
 use metrics_core::{HeapStorage, LoadState, Probe, RECORDING, RegistryRef, RuntimeMetrics};
 
 use super::{OverloadRule, OverloadScanner};
-use crate::background::{DROP_TIMEOUT, ShutdownTimeout, Threads};
+use crate::background::{Background, DROP_TIMEOUT, ShutdownTimeout, Threads};
 
 /// Watches for overload until it is dropped. Returned by [`watch_overload`].
 ///
@@ -18,13 +18,7 @@ use crate::background::{DROP_TIMEOUT, ShutdownTimeout, Threads};
 #[must_use = "dropping it stops the watch"]
 pub struct OverloadWatch<R> {
     signal: OverloadSignal<R>,
-    running: Option<Running>,
-}
-
-struct Running {
-    /// The thread ends when this is dropped.
-    stop: Sender<Infallible>,
-    threads: Threads,
+    thread: Background<Sender<Infallible>>,
 }
 
 /// Reports whether a runtime sheds load. It is cheap to clone, and each query is one atomic read.
@@ -66,7 +60,7 @@ where
     if !RECORDING {
         return Ok(OverloadWatch {
             signal,
-            running: None,
+            thread: Background::NONE,
         });
     }
     let mut scanner = OverloadScanner::new(metrics, OverloadRule::new(target, interval));
@@ -84,7 +78,7 @@ where
     thread::Builder::new().name("overload-watch".into()).spawn(scan)?;
     Ok(OverloadWatch {
         signal,
-        running: Some(Running { stop, threads }),
+        thread: Background::new(stop, threads),
     })
 }
 
@@ -101,20 +95,13 @@ impl<R> OverloadWatch<R> {
     /// # Errors
     /// Returns [`ShutdownTimeout`] if the scan does not end in time.
     pub fn shutdown(mut self, timeout: Duration) -> Result<(), ShutdownTimeout> {
-        self.end(timeout)
-    }
-
-    fn end(&mut self, timeout: Duration) -> Result<(), ShutdownTimeout> {
-        match self.running.take() {
-            Some(running) => running.threads.end(running.stop, timeout),
-            None => Ok(()),
-        }
+        self.thread.end(timeout)
     }
 }
 
 impl<R> Drop for OverloadWatch<R> {
     fn drop(&mut self) {
-        let _ = self.end(DROP_TIMEOUT);
+        let _ = self.thread.end(DROP_TIMEOUT);
     }
 }
 

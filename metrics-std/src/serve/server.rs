@@ -25,7 +25,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, oneshot};
 use tower_service::Service as _;
 
-use crate::background::{DROP_TIMEOUT, ShutdownTimeout, Threads};
+use crate::background::{Background, DROP_TIMEOUT, ShutdownTimeout, Threads};
 
 /// How long the end of a server waits for responses that are being sent. Shorter than a drop waits for the thread.
 const LAST_RESPONSES: Duration = Duration::from_millis(50);
@@ -44,7 +44,8 @@ pub(super) const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 #[must_use = "dropping it stops the server"]
 pub struct Server {
     address: SocketAddr,
-    thread: Option<(oneshot::Sender<Infallible>, Threads)>,
+    /// The thread ends when the sender is dropped.
+    thread: Background<oneshot::Sender<Infallible>>,
 }
 
 impl Server {
@@ -58,7 +59,7 @@ impl Server {
         if !RECORDING {
             return Ok(Self {
                 address,
-                thread: None,
+                thread: Background::NONE,
             });
         }
         let (stop, stopped) = oneshot::channel();
@@ -87,7 +88,7 @@ impl Server {
         threads.set_callback(thread.thread().id());
         Ok(Self {
             address,
-            thread: Some((stop, threads)),
+            thread: Background::new(stop, threads),
         })
     }
 
@@ -101,20 +102,13 @@ impl Server {
     /// # Errors
     /// Returns [`ShutdownTimeout`] if a request is still being handled. The thread ends when its handler returns.
     pub fn shutdown(mut self, timeout: Duration) -> Result<(), ShutdownTimeout> {
-        self.end(timeout)
-    }
-
-    fn end(&mut self, timeout: Duration) -> Result<(), ShutdownTimeout> {
-        match self.thread.take() {
-            Some((stop, threads)) => threads.end(stop, timeout),
-            None => Ok(()),
-        }
+        self.thread.end(timeout)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.end(DROP_TIMEOUT);
+        let _ = self.thread.end(DROP_TIMEOUT);
     }
 }
 

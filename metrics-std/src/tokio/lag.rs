@@ -17,7 +17,7 @@ use super::lag_signal::{Signal, Stop};
 use super::leases::TokioLeases;
 use super::own_tasks;
 use super::spawner::Spawner;
-use crate::background::{RunningThread, ShutdownTimeout, Threads};
+use crate::background::{Background, RunningThread, ShutdownTimeout, Threads};
 use crate::record::target::RecordingTarget;
 
 /// The period for [`watch_loop_lag`] and [`watch_wake_latency`] that suits most services: 10 times per second.
@@ -71,7 +71,7 @@ const LOOP_LAYOUT: HistogramConfig = match HistogramConfig::h2(100_000, 60_000_0
 #[track_caller]
 pub fn watch_loop_lag(runtime: &Spawner, period: Duration) -> LagProbe {
     if !RECORDING {
-        return LagProbe(None);
+        return LagProbe(Background::NONE);
     }
     {
         // Panics here if there are no timers, and not in the task.
@@ -94,7 +94,7 @@ pub fn watch_loop_lag(runtime: &Spawner, period: Duration) -> LagProbe {
             task.record(LagKind::Loop, tokio::time::Instant::now().duration_since(due));
         }
     });
-    LagProbe(Some(Running { stop, threads }))
+    LagProbe(Background::new(stop, threads))
 }
 
 /// Measures how long a task of the runtime waits for its poll after another thread has woken it, once per `period`, in the histogram
@@ -122,7 +122,7 @@ pub fn watch_loop_lag(runtime: &Spawner, period: Duration) -> LagProbe {
 /// Returns an error if the operating system can't create a thread.
 pub fn watch_wake_latency(runtime: &Spawner, period: Duration) -> io::Result<LagProbe> {
     if !RECORDING {
-        return Ok(LagProbe(None));
+        return Ok(LagProbe(Background::NONE));
     }
     let period = period.clamp(PERIODS.0, PERIODS.1);
     let (threads, running) = Threads::new();
@@ -142,7 +142,7 @@ pub fn watch_wake_latency(runtime: &Spawner, period: Duration) -> io::Result<Lag
             task.record(LagKind::Wake, woken_at.elapsed());
         }
     });
-    Ok(LagProbe(Some(Running { stop, threads })))
+    Ok(LagProbe(Background::new(stop, threads)))
 }
 
 /// The part of a probe that its task holds.
@@ -205,12 +205,7 @@ impl Drop for ProbeTask {
 ///
 /// Dropping it does not wait. The histogram remains in the metrics.
 #[must_use = "dropping it ends the probe"]
-pub struct LagProbe(Option<Running>);
-
-struct Running {
-    stop: Stop,
-    threads: Threads,
-}
+pub struct LagProbe(Background<Stop>);
 
 impl LagProbe {
     /// Ends the probe and waits up to `timeout` until the runtime has dropped its task.
@@ -220,20 +215,13 @@ impl LagProbe {
     /// # Errors
     /// Returns [`ShutdownTimeout`] if the runtime does not poll the task in time. The task ends at its next poll.
     pub fn shutdown(mut self, timeout: Duration) -> Result<(), ShutdownTimeout> {
-        self.end(timeout)
-    }
-
-    fn end(&mut self, timeout: Duration) -> Result<(), ShutdownTimeout> {
-        match self.0.take() {
-            Some(running) => running.threads.end(running.stop, timeout),
-            None => Ok(()),
-        }
+        self.0.end(timeout)
     }
 }
 
 impl Drop for LagProbe {
     fn drop(&mut self) {
-        let _ = self.end(Duration::ZERO);
+        let _ = self.0.end(Duration::ZERO);
     }
 }
 

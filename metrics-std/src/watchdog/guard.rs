@@ -12,7 +12,7 @@ use std::thread;
 use metrics_core::{HeapStorage, Probe, RECORDING, RegistryRef, RuntimeMetrics};
 
 use super::{Stall, StallScanner};
-use crate::background::{DROP_TIMEOUT, ShutdownTimeout, Threads};
+use crate::background::{Background, DROP_TIMEOUT, ShutdownTimeout, Threads};
 
 /// Maximum number of reports that wait for the callback. Further reports are not delivered.
 const QUEUE: usize = 64;
@@ -33,13 +33,10 @@ const QUEUE: usize = 64;
 /// Dropping it stops the watchdog and waits up to 100 ms for a running callback. [`shutdown`](Self::shutdown) waits for a timeout of
 /// your choice. The callback may drop its own watchdog. In a forked child, which does not have its parent's threads, both do nothing.
 #[must_use = "dropping it stops the watchdog"]
-pub struct Watchdog(Option<Running>);
-
-struct Running {
-    /// The scanning thread ends when this is dropped, and the callback thread follows.
-    stop: Sender<Infallible>,
-    threads: Threads,
-}
+pub struct Watchdog(
+    /// The scanning thread ends when the sender is dropped, and the callback thread follows.
+    Background<Sender<Infallible>>,
+);
 
 /// Calls `callback` for every poll of at least `threshold`: once during the poll and once when it is over.
 ///
@@ -94,7 +91,7 @@ where
 {
     if !RECORDING {
         // Live records stay empty, so there is nothing to watch.
-        return Ok(Watchdog(None));
+        return Ok(Watchdog(Background::NONE));
     }
     let scanner = StallScanner::new(metrics, threshold);
     let period = (threshold / 4).clamp(Duration::from_millis(1), Duration::from_millis(100));
@@ -124,7 +121,7 @@ where
     threads.set_callback(spawn("stall-callback").spawn(deliver)?.thread().id());
     // If this fails, `reports` is dropped with the closure, which ends the other thread.
     spawn("stall-watchdog").spawn(scan)?;
-    Ok(Watchdog(Some(Running { stop, threads })))
+    Ok(Watchdog(Background::new(stop, threads)))
 }
 
 /// Prints a line to standard error for every poll of at least `threshold`, as [`watch_stalls`] calls a callback.
@@ -158,20 +155,13 @@ impl Watchdog {
     /// # Errors
     /// Returns [`ShutdownTimeout`] if the callback does not return in time. Reports in the queue may then still be delivered.
     pub fn shutdown(mut self, timeout: Duration) -> Result<(), ShutdownTimeout> {
-        self.end(timeout)
-    }
-
-    fn end(&mut self, timeout: Duration) -> Result<(), ShutdownTimeout> {
-        match self.0.take() {
-            Some(running) => running.threads.end(running.stop, timeout),
-            None => Ok(()),
-        }
+        self.0.end(timeout)
     }
 }
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        let _ = self.end(DROP_TIMEOUT);
+        let _ = self.0.end(DROP_TIMEOUT);
     }
 }
 
