@@ -20,7 +20,7 @@
 //! - `otlp`: sends metrics to OpenTelemetry, or makes the requests for a transport of your own.
 //! - `tracing`: emits stalls as events of the crate `tracing`.
 //! - `serde`: serializes snapshots and intervals.
-//! - `serve`: serves `/metrics`, `/snapshot` and a dashboard from a thread of its own. It enables `axum`, `prometheus` and `serde`.
+//! - `serve`: serves `/metrics`, `/snapshot`, `/trace` and a dashboard from a thread of its own. It enables `axum`, `prometheus` and `serde`.
 //! - `decode`: adds the program `metrics-decode`, which prints what firmware sends over a serial line. It enables `serde`.
 //! - `tower`: adds a tower layer that rejects requests under overload.
 //! - `top`: adds the program `metrics-top`, and its view of a runtime in a terminal. It enables `serde`.

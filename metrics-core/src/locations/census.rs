@@ -34,7 +34,7 @@ pub struct LocationCensus {
     pub polling: u64,
     /// Tasks whose last poll returned `Pending` and that were not woken since.
     pub waiting: u64,
-    /// Waiting tasks of which no waker exists: nobody can wake them.
+    /// Waiting tasks that have no waker left, so that nothing can wake them.
     pub unwakeable: u64,
     /// The longest time since the last poll of a waiting task. `None` if no task waits whose last poll was measured.
     pub longest_wait: Option<Duration>,

@@ -37,10 +37,10 @@
 //!
 //! | | served | p50 of these | p99 of these | rejected |
 //! |---|---|---|---|---|
-//! | without a layer | all, late | 12.4 s | 17.9 s, and growing | none |
-//! | with `ShedLayer` | 336 of 1,000 per second | 16.3 ms | 42.7 ms | 664 of 1,000 per second, p99 46.8 ms |
+//! | without a layer | all, late | 9.1 s | 12.6 s, and growing | none |
+//! | with `ShedLayer` | 441 of 1,000 per second | 14.3 ms | 30.3 ms | 559 of 1,000 per second, p99 29.1 ms |
 //!
-//! This was measured on two cores that other programs kept busy. The worker could serve at most 500 requests per second.
+//! This was measured on two cores that did nothing else. The worker could serve at most 500 requests per second.
 //!
 //! # What is not promised
 //!

@@ -119,7 +119,8 @@ impl RuntimeCollector {
     /// Exports the metrics of the first `limit` spawn locations of the process, with the label `location`. All other locations share the
     /// label value `other`. Without a call, none is exported.
     ///
-    /// The registry must keep them ([`Builder::locations`](crate::Builder::locations)). Each location adds eight series per runtime.
+    /// The registry must keep them ([`Builder::locations`](crate::Builder::locations)). Each location adds eight series per runtime,
+    /// and 13 with a [census](crate::Builder::census).
     #[must_use]
     pub fn locations(mut self, limit: usize) -> Self {
         self.shape.locations = limit;

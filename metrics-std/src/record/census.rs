@@ -9,7 +9,7 @@ use portable_atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, f
 
 use crate::Registry;
 
-/// Threads lock different shards, so that they seldom wait for each other.
+/// Threads lock different shards, so that they rarely wait for each other.
 const SHARDS: usize = 16;
 
 /// The number of tasks that a reader examines under one lock: a spawn waits about a microsecond for it.

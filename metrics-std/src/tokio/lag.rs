@@ -61,7 +61,7 @@ const LOOP_LAYOUT: HistogramConfig = match HistogramConfig::h2(100_000, 60_000_0
 /// one sample, however long it is, because the next period begins when the timer has fired. The lag is measured with Tokio's clock.
 ///
 /// The task of the probe is not counted: not as an alive task, and not in polls and histograms. It wakes a worker in each period, which
-/// counts in parks and busy time: the [module documentation](super#lag-probes) says how much.
+/// counts in parks and busy time: the [module documentation](super#lag-probes) has the figures.
 ///
 /// The probe ends when the [`LagProbe`] is dropped and when the runtime shuts down. It does not keep the runtime alive. The period is
 /// at least 1 ms and at most one hour.

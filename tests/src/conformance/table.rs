@@ -46,8 +46,8 @@ UPDATE_CONFORMANCE=1 RUSTFLAGS='--cfg tokio_unstable' cargo test -p tests --test
 - **0**: the metric reads zero, because what it counts can't happen there.
 - an empty cell: the metric reads `None`, because it is not measured there. A build that records nothing has only empty cells.
 
-The metrics of the operating system (on-CPU time, runnable wait, CPU throttling), of the lag probes and of the overload watch are not in the
-table: tests of their own check them.
+The table leaves out the metrics of the operating system (on-CPU time, runnable wait, CPU throttling), of the lag probes, of the overload
+watch, of spawn locations and of event loops. Tests of their own check them.
 
 ";
 

@@ -9,7 +9,7 @@ const HEAD: &str = "\
 
 <!-- Made from `metrics_core::METRICS` by `cargo xtask tidy --fix`. -->
 
-Every exporter of `metrics-std` translates what `Snapshot::visit` yields, so a new metric appears in all of them. This table says which
+Every exporter of `metrics-std` translates what `Snapshot::visit` yields, so a new metric appears in all of them. Metrics per spawn location are not in this table: only the Prometheus exporter has them, after `RuntimeCollector::locations(limit)`, with exact values. This table says which
 values arrive as they are in the snapshot. Tests of each exporter compare them.
 
 - **exact**: the number of the snapshot. A duration is the double that is nearest to its seconds, up to 104 days; above, its error is below
