@@ -111,9 +111,11 @@ impl Task {
             poll.end = PollEnd::Pending;
         }
         self.count(end);
-        let lease = Rc::clone(&poll.lease);
-        drop(poll);
-        self.end_census_poll(polled.is_pending(), Some(&lease.worker));
+        if polled.is_pending() && self.census.is_some() {
+            let lease = Rc::clone(&poll.lease);
+            drop(poll);
+            self.end_census_poll(true, Some(&lease.worker));
+        }
         polled
     }
 
