@@ -128,7 +128,7 @@ fn without_polls_for_an_interval_nothing_waits() {
         );
     }
     assert_eq!(service.step(&[]), LoadState::Normal);
-    // What was seen before does not count.
+    // The delays before do not count.
     for _ in 0..10 {
         assert_eq!(service.step(&WAITED), LoadState::Normal);
     }

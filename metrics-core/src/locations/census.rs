@@ -1,9 +1,9 @@
-//! What the alive tasks of a spawn location are doing now.
+//! The alive tasks of a spawn location, counted by their activity.
 
 use crate::time::Timestamp;
 use core::time::Duration;
 
-/// What a task is doing. A [`Probe`](crate::Probe) reports it for each alive task.
+/// The activity of a task. A [`Probe`](crate::Probe) reports it for each alive task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -21,7 +21,7 @@ pub enum TaskActivity {
     },
 }
 
-/// What the alive tasks of one spawn location are doing, at the time of the snapshot.
+/// The alive tasks of one spawn location, counted by their activity at the time of the snapshot.
 ///
 /// Tasks go on while they are counted: the sum may differ from the number of alive tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
