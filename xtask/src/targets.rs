@@ -118,10 +118,11 @@ pub(crate) static S390X: Target = Target {
     ..DEFAULT
 };
 
-/// It has no atomic read-modify-write instructions and no emulator, so it is only built.
+/// No atomic instructions. As for the Cortex-M0, firmware runs on it.
 pub(crate) static RISCV32IMC: Target = Target {
     triple: Some("riscv32imc-unknown-none-elf"),
     build_std: "core,alloc",
+    needs: &[Need::Program("qemu-system-riscv32", "qemu-system-misc")],
     ..DEFAULT
 };
 

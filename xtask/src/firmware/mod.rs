@@ -16,7 +16,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::children::{self, Event};
 use crate::needs;
-use crate::targets::{CORTEX_M0, CORTEX_M3, Target};
+use crate::targets::{CORTEX_M0, CORTEX_M3, RISCV32IMC, Target};
 use crate::toolchain::Toolchain;
 use crate::workspace;
 
@@ -30,7 +30,7 @@ const BUILD_LIMIT: Duration = Duration::from_secs(15 * 60);
 pub(crate) struct Cli {
     #[command(subcommand)]
     action: Option<Action>,
-    /// Run only this firmware (default: both)
+    /// Run only this firmware (default: all)
     chip: Option<Chip>,
     /// Write the figures into docs/MICROCONTROLLERS.md
     #[arg(long)]
@@ -52,6 +52,8 @@ enum Chip {
     CortexM0,
     /// embassy, with an executor in an interrupt handler
     CortexM3,
+    /// embassy without atomic instructions
+    Riscv32imc,
 }
 
 impl Chip {
@@ -59,6 +61,7 @@ impl Chip {
         match self {
             Self::CortexM0 => "cortex-m0",
             Self::CortexM3 => "cortex-m3",
+            Self::Riscv32imc => "riscv32imc",
         }
     }
 
@@ -66,14 +69,35 @@ impl Chip {
         match self {
             Self::CortexM0 => &CORTEX_M0,
             Self::CortexM3 => &CORTEX_M3,
+            Self::Riscv32imc => &RISCV32IMC,
         }
     }
 
-    /// QEMU's name for the board.
-    fn machine(self) -> &'static str {
+    /// QEMU's program and arguments for the board, up to the path of the image.
+    fn qemu(self) -> (&'static str, &'static [&'static str]) {
+        const SEMIHOSTING: &str = "enable=on,target=native";
         match self {
-            Self::CortexM0 => "microbit",
-            Self::CortexM3 => "lm3s6965evb",
+            Self::CortexM0 => (
+                "qemu-system-arm",
+                &["-M", "microbit", "-semihosting-config", SEMIHOSTING, "-kernel"],
+            ),
+            Self::CortexM3 => (
+                "qemu-system-arm",
+                &["-M", "lm3s6965evb", "-semihosting-config", SEMIHOSTING, "-kernel"],
+            ),
+            // Without the extension A, an atomic instruction is illegal.
+            Self::Riscv32imc => (
+                "qemu-system-riscv32",
+                &[
+                    "-M",
+                    "virt",
+                    "-cpu",
+                    "rv32,a=false,f=false,d=false",
+                    "-bios",
+                    "none",
+                    "-kernel",
+                ],
+            ),
         }
     }
 
@@ -81,8 +105,7 @@ impl Chip {
     fn build(self, program: &str, features: &str) -> Result<PathBuf> {
         let Some(toolchain) = self.target().toolchain() else {
             bail!(
-                "no compiler for {}: see `cargo xtask test-matrix --row {}`",
-                self.name(),
+                "no compiler for {}: see `cargo xtask test-matrix --list`",
                 self.name()
             );
         };
@@ -123,10 +146,11 @@ impl Chip {
     ///
     /// Every instruction takes 64 ns of the emulated machine's time, so that runs are repeatable.
     fn run(self, image: &Path) -> Result<Vec<String>> {
-        let mut command = Command::new("qemu-system-arm");
-        command.args(["-M", self.machine(), "-nographic", "-icount", "shift=6,sleep=off"]);
+        let (program, board) = self.qemu();
+        let mut command = Command::new(program);
         command
-            .args(["-semihosting-config", "enable=on,target=native", "-kernel"])
+            .args(["-nographic", "-icount", "shift=6,sleep=off"])
+            .args(board)
             .arg(image);
         let mut said = Vec::new();
         let outcome = children::watch(command, LIMIT, |event| {
@@ -150,7 +174,7 @@ pub(crate) fn run(flags: &Cli) -> Result<ExitCode> {
     }
     let chips = match flags.chip {
         Some(chip) => vec![chip],
-        None => vec![Chip::CortexM0, Chip::CortexM3],
+        None => Chip::value_variants().to_vec(),
     };
     if !flags.no_install {
         for chip in &chips {
@@ -164,6 +188,7 @@ pub(crate) fn run(flags: &Cli) -> Result<ExitCode> {
         passed += match chip {
             Chip::CortexM0 => cortex_m0(flags.write)?,
             Chip::CortexM3 => cortex_m3(flags.write)?,
+            Chip::Riscv32imc => riscv32imc()?,
         };
     }
     println!("{passed} passed, 0 failed");
@@ -230,4 +255,13 @@ fn cortex_m3(write: bool) -> Result<u32> {
     cost.check_limits()?;
     cost.check_document(write)?;
     Ok(8)
+}
+
+/// The image's own assertions.
+fn riscv32imc() -> Result<u32> {
+    let chip = Chip::Riscv32imc;
+    for line in chip.run(&chip.build("firmware-riscv32imc", "record")?)? {
+        println!("{line}");
+    }
+    Ok(1)
 }
