@@ -7,6 +7,7 @@ mod on_the_heap;
 
 use crate::catalog::MetricSet;
 use crate::config_error::ConfigError;
+use crate::flight::DEFAULT_FLIGHT_RECORDER_THRESHOLD;
 use crate::histogram::HistogramConfig;
 use crate::locations::MAX_LOCATIONS;
 use crate::record::NEVER;
@@ -56,6 +57,7 @@ pub struct Builder<'a> {
     locations: usize,
     census: bool,
     flight_events: usize,
+    flight_threshold: Duration,
     submit_interval: Duration,
     measures: MetricSet,
     epoch: Option<u64>,
@@ -91,6 +93,7 @@ impl<'a> Builder<'a> {
             locations: 0,
             census: false,
             flight_events: 0,
+            flight_threshold: DEFAULT_FLIGHT_RECORDER_THRESHOLD,
             submit_interval: DEFAULT_SUBMIT_INTERVAL,
             measures: MetricSet::NONE,
             epoch: None,
@@ -174,11 +177,23 @@ impl<'a> Builder<'a> {
     /// for one event more, rounded up to a power of two, so 4,095 events leave no space unused. The default is 0: none
     /// are kept.
     ///
-    /// An event takes 16 bytes on each worker, allocated when a slot is first leased. 4,095 events are a quarter of a
-    /// millisecond of the shortest polls, and seconds of a service under load. Only polls whose time is measured
+    /// An event takes 16 bytes on each worker, allocated when a slot is first leased. Short polls that follow each other
+    /// are one event ([`flight_recorder_threshold`](Self::flight_recorder_threshold)). Only polls whose time is measured
     /// ([`poll_time_sampling`](Self::poll_time_sampling)) are recorded. Static storage keeps none.
     pub const fn flight_recorder(mut self, events: usize) -> Self {
         self.flight_events = events;
+        self
+    }
+
+    /// Sets the threshold of the flight recorder, at most 4.29 seconds. Polls whose duration and schedule latency are
+    /// below it and that follow each other are folded into one event, a [burst](crate::FlightEventKind::Burst), until a
+    /// longer poll, a park, or a pause of this length. The default is [`DEFAULT_FLIGHT_RECORDER_THRESHOLD`]. With zero,
+    /// every poll is an event of its own.
+    ///
+    /// A burst is at most 100 thresholds long. 4,095 events of a worker that runs only the shortest polls are a quarter
+    /// of a millisecond without bursts, and 4 seconds with the default.
+    pub const fn flight_recorder_threshold(mut self, threshold: Duration) -> Self {
+        self.flight_threshold = threshold;
         self
     }
 

@@ -20,7 +20,6 @@ mod counters;
 pub mod embassy;
 #[cfg(not(metrics_core_loom))]
 pub mod extend;
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod flight;
 pub mod histogram;
 mod host_cells;
@@ -67,6 +66,7 @@ pub use catalog::{
     WorkerNumber,
 };
 pub use config_error::ConfigError;
+pub use flight::DEFAULT_FLIGHT_RECORDER_THRESHOLD;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use flight::{
     Blame, BlameReport, BlameReportRow, BlameRow, Culprit, FlightEvent, FlightEventKind, FlightRecording,

@@ -159,6 +159,11 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
         self.info.flight_events
     }
 
+    /// Returns the duration and schedule latency below which the flight recorder folds polls into bursts.
+    pub fn flight_recorder_threshold(&self) -> Duration {
+        self.info.fold.threshold()
+    }
+
     /// Returns the minimum time between two submits at the end of a poll, rounded to the ticks of the clock.
     pub fn submit_interval(&self) -> Duration {
         Duration::from_nanos(self.info.scale.nanos_of(self.info.interval))

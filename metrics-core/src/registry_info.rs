@@ -1,6 +1,7 @@
 //! The part of a registry that never changes.
 
 use crate::catalog::MetricSet;
+use crate::flight::Fold;
 use crate::histogram::HistogramConfig;
 use crate::time::Timestamp;
 use crate::time_scale::TimeScale;
@@ -32,6 +33,8 @@ pub struct RegistryInfo<N> {
     pub(crate) locations: usize,
     /// The number of events that each worker keeps; zero if none.
     pub(crate) flight_events: usize,
+    /// Which polls of the flight recorder are folded into bursts.
+    pub(crate) fold: Fold,
 }
 
 /// The layout of a histogram that may be absent.

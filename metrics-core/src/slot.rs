@@ -4,7 +4,7 @@ use crate::catalog::WorkerNumber;
 use crate::cell::{OwnedU64, SharedU32, U64Cell};
 use crate::counters::{CounterValues, Counters};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-use crate::flight::FlightRing;
+use crate::flight::HeapRing;
 use crate::live::{Live, LiveRecord};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 use crate::locations::LocationRows;
@@ -156,7 +156,7 @@ pub struct Slot<B> {
     pub(crate) locations: OnceBox<LocationRows>,
     /// Allocated with the first lease, if the registry keeps events.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-    pub(crate) flight: OnceBox<Arc<FlightRing>>,
+    pub(crate) flight: OnceBox<Arc<HeapRing>>,
 }
 
 #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(metrics_core_loom)))]

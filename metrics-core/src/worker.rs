@@ -265,7 +265,8 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
     fn end_detailed_poll(&self, poll_time: Recorded) {
         if let Some(details) = &self.details {
             let start = self.hooks().last_poll_start();
-            details.end_poll(self.slot.live.polled_location(), start, poll_time);
+            let location = self.slot.live.polled_location();
+            details.end_poll(location, start, poll_time, self.registry.scale());
         }
     }
 

@@ -28,6 +28,7 @@ fn builder() -> Builder<'static> {
         .poll_time(HistogramConfig::DEFAULT)
         .schedule_latency(HistogramConfig::DEFAULT)
         .flight_recorder(4_095)
+        .flight_recorder_threshold(Duration::ZERO)
 }
 
 struct Load {
@@ -268,11 +269,10 @@ fn walk(recording: &FlightRecording) -> BTreeMap<(u32, String), u64> {
     let mut table = BTreeMap::new();
     for thread in &recording.threads {
         let polls: Vec<_> = thread
-            .events
-            .iter()
+            .events()
             .filter(|event| event.kind == FlightEventKind::Poll)
             .collect();
-        let first = thread.events.first().map_or(0, |event| event.start.ticks());
+        let first = thread.events().next().map_or(0, |event| event.start.ticks());
         for victim in &polls {
             let Some(latency) = victim.schedule_latency else {
                 continue;

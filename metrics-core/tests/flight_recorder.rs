@@ -36,6 +36,7 @@ fn builder() -> Builder<'static> {
         .workers(2)
         .poll_time(HistogramConfig::DEFAULT)
         .schedule_latency(HistogramConfig::DEFAULT)
+        .flight_recorder_threshold(Duration::ZERO)
 }
 
 fn recording(registry: &Shared) -> Option<FlightRecording> {
@@ -56,7 +57,7 @@ type Event = (FlightEventKind, u64, u32, u64, Option<u64>);
 /// Kind, start, location, duration and latency of the events of one thread.
 fn events(recording: &FlightRecording, thread: usize) -> Vec<Event> {
     let nanos = |duration: Duration| duration.as_nanos() as u64;
-    let events = recording.threads[thread].events.iter();
+    let events = recording.threads[thread].events();
     events
         .map(|event| {
             let latency = event.schedule_latency.map(nanos);
@@ -353,14 +354,11 @@ fn copies_during_writes_have_whole_events_in_order() {
             let Some(thread) = recording.threads.first() else {
                 continue;
             };
-            let numbers: Vec<u32> = thread
-                .events
-                .iter()
-                .map(|event| event.location.as_u32())
-                .collect();
+            let events: Vec<_> = thread.events().collect();
+            let numbers: Vec<u32> = events.iter().map(|event| event.location.as_u32()).collect();
             // The poll in progress, if any, is last.
-            let ended = thread.events.len().saturating_sub(1);
-            for event in &thread.events[..ended] {
+            let ended = events.len().saturating_sub(1);
+            for event in &events[..ended] {
                 assert_eq!(
                     u128::from(event.location.as_u32()),
                     event.duration.as_nanos(),

@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use metrics_mock::ManualClock;
 use metrics_std::Clock;
 use metrics_std::location::intern_name;
-use metrics_std::metrics_core::{Culprit, FlightEventKind, FlightRecording};
+use metrics_std::metrics_core::{Culprit, FlightEventKind, FlightRecording, ThreadRecording};
 use metrics_std::tokio::{MeasuredRuntime, TokioAdapter};
 use metrics_std::watchdog::{StallPhase, watch_stalls};
 
@@ -15,7 +15,11 @@ const THRESHOLD: Duration = Duration::from_millis(20);
 
 #[test]
 fn the_copy_taken_during_a_stall_ends_with_the_poll_in_progress() {
-    let adapter = TokioAdapter::builder().configure(|builder| builder.flight_recorder(64));
+    let adapter = TokioAdapter::builder().configure(|builder| {
+        builder
+            .flight_recorder(64)
+            .flight_recorder_threshold(Duration::ZERO)
+    });
     let MeasuredRuntime {
         runtime,
         metrics,
@@ -48,7 +52,7 @@ fn the_copy_taken_during_a_stall_ends_with_the_poll_in_progress() {
         })
         .unwrap();
     let recording = taken.recv().unwrap();
-    let events = recording.threads.iter().flat_map(|thread| &thread.events);
+    let events = recording.threads.iter().flat_map(ThreadRecording::events);
     let polls: Vec<_> = events
         .filter(|event| event.kind == FlightEventKind::Poll)
         .collect();

@@ -53,7 +53,11 @@ export function toSample(earlier, later) {
 function toBlame({ blame }) {
   if (!blame) return null;
   const named = (location) => location || "unknown location";
-  const others = { no_poll: "No recorded poll", not_recorded: "Before the first recorded event" };
+  const others = {
+    short_polls: "Short polls",
+    no_poll: "No recorded poll",
+    not_recorded: "Before the first recorded event",
+  };
   return blame.rows.map(({ victim, culprit, waited }) => ({
     victim: named(victim),
     culprit: others[culprit] ?? named(culprit.polls),

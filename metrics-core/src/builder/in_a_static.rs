@@ -2,6 +2,7 @@
 
 use super::Builder;
 use crate::config_error::ConfigError;
+use crate::flight::Fold;
 use crate::histogram::HistogramConfig;
 use crate::host_cells::Shared;
 use crate::registry::Registry;
@@ -88,6 +89,7 @@ impl Builder<'static> {
                 locations: 0,
                 census: false,
                 flight_events: 0,
+                fold: Fold::below(this.flight_threshold),
             },
             poll_time: this.initial_poll_time(),
             schedule_latency: this.initial_schedule_latency(),

@@ -2,6 +2,7 @@
 
 use super::Builder;
 use crate::config_error::ConfigError;
+use crate::flight::Fold;
 use crate::host_cells::{HostCells, Shared};
 use crate::locations::rows_of;
 use crate::record::SharedHistogram;
@@ -62,6 +63,7 @@ impl Builder<'_> {
                 locations,
                 census: RECORDING && self.census,
                 flight_events: if RECORDING { self.flight_events } else { 0 },
+                fold: Fold::below(self.flight_threshold),
             }),
             switches: Switches::new(self.initial_poll_time(), self.initial_schedule_latency()),
             shared: Shared::new(HostCells::new(wait, shared_rows)),

@@ -1,6 +1,8 @@
 //! Which polls made other tasks wait, computed from a recording.
 
-use super::event::{FlightEventKind, FlightRecording, MAX_DURATION, MAX_LOCATION, ThreadRecording};
+use super::event::{FlightEventKind, MAX_LOCATION};
+use super::fold::MAX_NANOS;
+use super::recording::{FlightRecording, ThreadRecording};
 use crate::live::LocationId;
 use crate::time::Timestamp;
 use alloc::vec;
@@ -17,6 +19,8 @@ const LOCATIONS: usize = 1_024;
 pub enum Culprit {
     /// It polled tasks of this spawn location.
     Polls(LocationId),
+    /// It ran short polls of several spawn locations, or of tasks without one, which the recorder has folded into bursts.
+    ShortPolls,
     /// It was in no recorded poll: it was parked, searched, or ran the scheduler. The task may also have waited in the
     /// global queue or in the queue of another worker.
     NoPoll,
@@ -47,6 +51,9 @@ pub struct BlameRow {
 /// - Only the polls of the thread that polled the task are known. If another thread ran the worker before
 ///   (`block_in_place` hands a worker over), the time before is [`Culprit::NoPoll`] or [`Culprit::NotRecorded`].
 /// - A task that still waits at the time of the copy is not a victim yet, because the worker has not polled it.
+/// - A poll that is folded into a burst ([`FlightRecording::threshold`]) is no victim: its wait was shorter than the
+///   threshold. While another task waited, the time of a burst is that of [`Culprit::Polls`] if all its polls are of one
+///   location, and otherwise of [`Culprit::ShortPolls`]. It includes the time between the polls of the burst.
 /// - If polls are sampled ([`FlightRecording::is_sampled`]), the polls that were not measured are missing as victims, and
 ///   their time is [`Culprit::NoPoll`].
 /// - A wait of more than 4.29 seconds is recorded as 4.29 seconds. A poll of more than 4.29 seconds lasts until the next
@@ -82,32 +89,37 @@ impl FlightRecording {
         Blame { rows }
     }
 
-    /// Returns the polls of a thread in their order.
+    /// Returns the polls and bursts of a thread in their order.
     fn polls(&self, thread: &ThreadRecording, indices: &[u16]) -> Vec<Poll> {
         let index = |location: LocationId| indices.get(location.as_u32() as usize).copied();
-        let Some(first) = thread.events.first() else {
-            return Vec::new();
+        let mut polls = Vec::with_capacity(thread.len());
+        let mut events = thread.events().peekable();
+        let Some(first) = events.peek().map(|first| first.start) else {
+            return polls;
         };
-        let at = |time: Timestamp| self.scale.nanos(time, first.start);
-        let next = thread.events.iter().skip(1).map(|next| next.start);
-        let events = thread.events.iter().zip(next.chain([self.copied_at]));
-        let polls = events.filter(|(event, _)| event.kind == FlightEventKind::Poll);
+        let at = |time: Timestamp| self.scale.nanos(time, first);
+        while let Some(event) = events.next() {
+            if event.polls == 0 {
+                continue;
+            }
+            let start = at(event.start);
+            let duration = nanos(event.duration);
+            let mut end = start.saturating_add(duration);
+            if duration == MAX_NANOS {
+                let next = events.peek().map_or(self.copied_at, |next| next.start);
+                end = end.max(at(next));
+            }
+            let location = index(event.location).unwrap_or(0).into();
+            let is_mixed = event.kind == FlightEventKind::Burst && event.location == LocationId::UNKNOWN;
+            polls.push(Poll {
+                start,
+                end,
+                location,
+                culprit: if is_mixed { LOCATIONS } else { location },
+                latency: event.schedule_latency.map_or(0, nanos),
+            });
+        }
         polls
-            .map(|(event, next)| {
-                let start = at(event.start);
-                let end = start.saturating_add(nanos(event.duration));
-                Poll {
-                    start,
-                    end: if event.duration < MAX_DURATION {
-                        end
-                    } else {
-                        end.max(at(next))
-                    },
-                    location: index(event.location).unwrap_or(0).into(),
-                    latency: event.schedule_latency.map_or(0, nanos),
-                }
-            })
-            .collect()
     }
 
     /// Returns a table of the rows of the locations: 0 for one that is not known.
@@ -127,6 +139,8 @@ struct Poll {
     start: u64,
     end: u64,
     location: usize,
+    /// The location that is charged with its time, or [`LOCATIONS`] for short polls of several locations.
+    culprit: usize,
     /// The schedule latency; zero if it was not measured.
     latency: u64,
 }
@@ -143,6 +157,8 @@ struct Table {
     waits: Vec<Waits>,
     /// For each culprit, the time of each victim; empty before the first.
     cells: Vec<Vec<u64>>,
+    /// The same for short polls of several locations.
+    short_polls: Vec<u64>,
 }
 
 impl Table {
@@ -150,6 +166,7 @@ impl Table {
         Self {
             waits: vec![Waits::default(); locations],
             cells: vec![Vec::new(); locations],
+            short_polls: Vec::new(),
         }
     }
 
@@ -179,7 +196,7 @@ impl Table {
             if poll.latency != 0 {
                 waiting.remove(poll.location);
             }
-            let cells = &mut self.cells[poll.location];
+            let cells = self.cells.get_mut(poll.culprit).unwrap_or(&mut self.short_polls);
             if cells.is_empty() {
                 cells.resize(self.waits.len(), 0);
             }
@@ -204,9 +221,11 @@ impl Table {
                 });
             }
         };
-        for (culprit, cells) in self.cells.iter().enumerate() {
+        let locations = self.cells.iter().enumerate();
+        let locations = locations.map(|(culprit, cells)| (Culprit::Polls(location(culprit)), cells));
+        for (culprit, cells) in locations.chain([(Culprit::ShortPolls, &self.short_polls)]) {
             for (victim, &waited) in cells.iter().enumerate() {
-                push(victim, Culprit::Polls(location(culprit)), waited);
+                push(victim, culprit, waited);
                 self.waits[victim].during_polls += waited;
             }
         }

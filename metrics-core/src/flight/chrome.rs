@@ -1,28 +1,36 @@
 //! A recording in Chrome's trace format, which <https://ui.perfetto.dev> opens.
 
-use super::event::{FlightEvent, FlightEventKind, FlightRecording};
+use super::event::FlightEventKind;
+use super::recording::FlightRecording;
 use crate::time::Timestamp;
 use core::fmt::{self, Write};
+use core::time::Duration;
 
 impl FlightRecording {
     /// Writes the recording as JSON in Chrome's trace event format, which ui.perfetto.dev and `chrome://tracing` open.
     ///
     /// Each thread is a track: a poll is a slice named after its spawn location, with its schedule latency in nanoseconds,
-    /// and a park lasts until the worker wakes up. Times are in microseconds since the first event.
+    /// and a park lasts until the worker wakes up. A burst is a slice with the number of its polls. Times are in
+    /// microseconds since the first event. `otherData` has the time that the recording covers, whether polls are sampled,
+    /// and the duration below which polls are folded into bursts.
     ///
     /// # Errors
     /// Returns the errors of `out`.
     pub fn write_chrome_trace(&self, out: &mut impl Write) -> fmt::Result {
-        let events = self.threads.iter().filter_map(|thread| thread.events.first());
-        let origin = events.map(|event| event.start.ticks()).min().unwrap_or(0);
+        let origin = self.starts().min().unwrap_or(0);
+        let nanos = |span: Option<Duration>| span.unwrap_or_default().as_nanos();
         write!(
             out,
-            "{{\"displayTimeUnit\":\"ns\",\"otherData\":{{\"sampled\":{}}},\"traceEvents\":[",
-            self.is_sampled
+            "{{\"displayTimeUnit\":\"ns\",\"otherData\":{{\"sampled\":{},\"span_ns\":{},\"complete_span_ns\":{},\
+             \"threshold_ns\":{}}},\"traceEvents\":[",
+            self.is_sampled,
+            nanos(self.span()),
+            nanos(self.complete_span()),
+            nanos(Some(self.threshold))
         )?;
         let mut separator = "";
         for (track, thread) in self.threads.iter().enumerate() {
-            let at = |event: &FlightEvent| self.scale.nanos(event.start, Timestamp::from_ticks(origin));
+            let at = |time: Timestamp| self.scale.nanos(time, Timestamp::from_ticks(origin));
             write!(
                 out,
                 "{separator}\n{{\"ph\":\"M\",\"pid\":1,\"tid\":{track},\"name\":\"thread_name\",\"args\":{{\"name\":"
@@ -32,22 +40,16 @@ impl FlightRecording {
                 None => out.write_str("\"external\"}}")?,
             }
             separator = ",";
-            for (event, next) in thread
-                .events
-                .iter()
-                .zip(thread.events.iter().skip(1).map(Some).chain([None]))
-            {
-                let start = at(event);
+            let mut events = thread.events().peekable();
+            while let Some(event) = events.next() {
+                let start = at(event.start);
+                let duration = event.duration.as_nanos() as u64;
+                let name = self.location_name(event.location);
                 let (name, duration) = match event.kind {
-                    FlightEventKind::Poll => (
-                        self.location_name(event.location),
-                        event.duration.as_nanos() as u64,
-                    ),
+                    FlightEventKind::Poll => (or(name, "unknown"), duration),
+                    FlightEventKind::Burst => (or(name, "short polls"), duration),
                     FlightEventKind::Park => {
-                        let end = next.map_or_else(
-                            || self.scale.nanos(self.copied_at, Timestamp::from_ticks(origin)),
-                            at,
-                        );
+                        let end = at(events.peek().map_or(self.copied_at, |next| next.start));
                         ("parked", end.saturating_sub(start))
                     }
                     // The end of the park before it.
@@ -59,7 +61,10 @@ impl FlightRecording {
                     Micros(start),
                     Micros(duration)
                 )?;
-                write_string(out, if name.is_empty() { "unknown" } else { name })?;
+                write_string(out, name)?;
+                if event.kind == FlightEventKind::Burst {
+                    write!(out, ",\"args\":{{\"polls\":{}}}", event.polls)?;
+                }
                 if let Some(latency) = event.schedule_latency {
                     write!(
                         out,
@@ -72,6 +77,11 @@ impl FlightRecording {
         }
         out.write_str("\n]}\n")
     }
+}
+
+/// Returns the name of a slice; `unknown` if it has none.
+const fn or<'a>(name: &'a str, unknown: &'static str) -> &'a str {
+    if name.is_empty() { unknown } else { name }
 }
 
 /// Nanoseconds in microseconds.

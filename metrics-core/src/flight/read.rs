@@ -1,6 +1,7 @@
 //! Copies the rings of a registry.
 
-use super::event::{FlightEvent, FlightEventKind, FlightRecording, ThreadRecording};
+use super::event::{FlightEvent, FlightEventKind, MAX_LOCATION, location_of};
+use super::recording::{FlightRecording, ThreadRecording};
 use crate::live::{LocationId, WorkerState};
 use crate::probe::Probe;
 use crate::reader::RuntimeMetrics;
@@ -9,8 +10,10 @@ use crate::slot::EXTERNAL;
 use crate::storage::HeapStorage;
 use crate::storage::sealed::Sealed;
 use crate::switches::Sampling;
+use crate::time::Timestamp;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -36,48 +39,76 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> RuntimeMetrics<R, P> {
             // which is left out.
             let live = slot.live(|attempt| self.probe().relax(attempt));
             let now = registry.now().ticks();
-            let copied = ring.copy(now);
-            let mut events = copied.events;
-            if let Some(live) = live.filter(|live| live.state == WorkerState::Polling)
-                && let Some(start) = live.since
-                && events.last().is_none_or(|last| last.start < start)
-            {
-                let nanos = scale.nanos(crate::Timestamp::from_ticks(now), start);
-                events.push(FlightEvent {
+            let (words, has_overwritten) = ring.copy();
+            // The end of the last event: the polls of a burst start after it.
+            let last = words.last().map(|&words| FlightEvent::from_words(words, now));
+            let is_over = |start: Timestamp| {
+                last.is_some_and(|last| match last.kind {
+                    FlightEventKind::Burst => {
+                        scale.nanos(start, last.start) < last.duration.as_nanos() as u64
+                    }
+                    _ => last.start >= start,
+                })
+            };
+            let in_progress = live
+                .filter(|live| live.state == WorkerState::Polling)
+                .and_then(|live| Some((live.spawn_location, live.since?)))
+                .filter(|&(_, start)| !is_over(start))
+                .map(|(location, start)| FlightEvent {
                     kind: FlightEventKind::Poll,
                     start,
-                    location: live.spawn_location,
-                    duration: Duration::from_nanos(nanos),
+                    location,
+                    duration: Duration::from_nanos(scale.nanos(Timestamp::from_ticks(now), start)),
                     schedule_latency: None,
+                    polls: 1,
                 });
-            }
             threads.push(ThreadRecording {
                 worker: Some(worker).filter(|&worker| worker != EXTERNAL),
-                events,
-                has_overwritten: copied.has_overwritten,
+                has_overwritten,
+                words,
+                now,
+                in_progress,
             });
         }
         Some(FlightRecording {
             runtime: self.name().to_owned(),
             names: self.names(&threads),
             threads,
+            threshold: registry.info.fold.threshold(),
             is_sampled: matches!(registry.switches.poll_time(), Sampling::OneIn(_)),
             copied_at: registry.now(),
             scale,
         })
     }
 
+    /// Returns the names of the locations in the events.
     fn names(&self, threads: &[ThreadRecording]) -> Vec<(LocationId, String)> {
-        let events = threads.iter().flat_map(|thread| &thread.events);
-        let mut numbers: Vec<u32> = events.map(|event| event.location.as_u32()).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        let known = numbers
-            .into_iter()
-            .filter(|&number| number != 0)
-            .map(LocationId::from_u32);
+        // A table: to sort the locations of all events would take longer than the rest.
+        let mut is_present = vec![false; MAX_LOCATION as usize + 1];
+        // The location of a poll in progress has 32 bits.
+        let mut larger = Vec::new();
+        for thread in threads {
+            for &[_, word, ..] in &thread.words {
+                if let Some(place) = is_present.get_mut(location_of(word) as usize) {
+                    *place = true;
+                }
+            }
+            if let Some(poll) = thread.in_progress {
+                match is_present.get_mut(poll.location.as_u32() as usize) {
+                    Some(place) => *place = true,
+                    None => larger.push(poll.location.as_u32()),
+                }
+            }
+        }
+        larger.sort_unstable();
+        larger.dedup();
+        let numbers = (0_u32..).zip(is_present);
+        let known = numbers.filter(|&(number, is_present)| is_present && number != 0);
         known
-            .map(|location| {
+            .map(|(number, _)| number)
+            .chain(larger)
+            .map(|number| {
+                let location = LocationId::from_u32(number);
                 let mut name = String::new();
                 // Writing to a string can't fail.
                 let _ = self.probe().write_location(location, &mut name);

@@ -1,7 +1,8 @@
 //! Which polls made other tasks wait, with names: for people and for other processes.
 
 use super::blame::Culprit;
-use super::event::FlightRecording;
+use super::event::FlightEvent;
+use super::recording::FlightRecording;
 use crate::live::LocationId;
 use crate::time::Timestamp;
 use alloc::borrow::ToOwned;
@@ -45,6 +46,8 @@ pub struct BlameReportRow {
 pub enum NamedCulprit {
     /// [`Culprit::Polls`] of this spawn location. Empty if it is not known.
     Polls(String),
+    /// [`Culprit::ShortPolls`].
+    ShortPolls,
     /// [`Culprit::NoPoll`].
     NoPoll,
     /// [`Culprit::NotRecorded`].
@@ -60,6 +63,7 @@ impl FlightRecording {
             victim: name(row.victim),
             culprit: match row.culprit {
                 Culprit::Polls(location) => NamedCulprit::Polls(name(location)),
+                Culprit::ShortPolls => NamedCulprit::ShortPolls,
                 Culprit::NoPoll => NamedCulprit::NoPoll,
                 Culprit::NotRecorded => NamedCulprit::NotRecorded,
             },
@@ -77,9 +81,13 @@ impl FlightRecording {
     pub fn since(&self, start: Timestamp) -> Self {
         let mut since = self.clone();
         for thread in &mut since.threads {
-            let events = thread.events.len();
-            thread.events.retain(|event| event.start >= start);
-            thread.has_overwritten |= thread.events.len() < events;
+            let (events, now) = (thread.len(), thread.now);
+            let begins_later = |event: &FlightEvent| event.start >= start;
+            thread
+                .words
+                .retain(|&words| begins_later(&FlightEvent::from_words(words, now)));
+            thread.in_progress = thread.in_progress.filter(begins_later);
+            thread.has_overwritten |= thread.len() < events;
         }
         since
     }

@@ -1,12 +1,14 @@
 //! A worker writes events while a reader copies them.
 
 use super::explore;
-use crate::flight::{FlightEventKind, FlightRing, RecordedEvent};
+use crate::flight::{FlightEventKind, Fold, HeapRing, RecordedEvent};
 use crate::live::LocationId;
 use crate::sync::thread;
 use crate::sync::{AtomicU32, Ordering};
+use crate::time_scale::TimeScale;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 trait Ring: Send + Sync + 'static {
     fn new() -> Self;
@@ -16,7 +18,7 @@ trait Ring: Send + Sync + 'static {
     fn copy(&self) -> Vec<[u32; 2]>;
 }
 
-impl Ring for FlightRing {
+impl Ring for HeapRing {
     fn new() -> Self {
         // Two places: one for the event that is returned, and one for the event that is written.
         Self::new(1)
@@ -33,9 +35,10 @@ impl Ring for FlightRing {
     }
 
     fn copy(&self) -> Vec<[u32; 2]> {
-        let copied = self.copy(100).events.into_iter();
-        copied
-            .map(|event| [event.start.ticks() as u32, event.duration.as_nanos() as u32])
+        let (events, _) = self.copy();
+        events
+            .into_iter()
+            .map(|[start, _, duration, _]| [start, duration])
             .collect()
     }
 }
@@ -96,7 +99,41 @@ fn copies_have_whole_events_in_order<R: Ring>() {
 
 #[test]
 fn a_copy_has_no_torn_event() {
-    copies_have_whole_events_in_order::<FlightRing>();
+    copies_have_whole_events_in_order::<HeapRing>();
+}
+
+/// A burst that is being extended has only words of its own, and one that is over has all its polls.
+#[test]
+fn a_copy_has_whole_bursts() {
+    explore(2, || {
+        let ring = Arc::new(HeapRing::new(1));
+        let poll = |start| RecordedEvent {
+            kind: FlightEventKind::Poll,
+            start,
+            location: LocationId::UNKNOWN,
+            duration: 1,
+            schedule_latency: None,
+        };
+        let fold = Fold::below(Duration::from_nanos(2));
+        let scale = TimeScale::new(1_000_000_000);
+        ring.push(poll(100));
+        ring.push_poll(poll(200), fold, &scale);
+        let reader = Arc::clone(&ring);
+        let reader = thread::spawn(move || {
+            let (events, _) = reader.copy();
+            for [start, _, duration, last] in events {
+                let is_whole = match start {
+                    200 => (1..=2).contains(&duration) && (1..=2).contains(&last),
+                    _ => duration == 1 && last == u32::MAX,
+                };
+                assert!(is_whole, "{start} {duration} {last}");
+            }
+        });
+        ring.push_poll(poll(201), fold, &scale);
+        ring.push(poll(300));
+        ring.push(poll(400));
+        reader.join().unwrap();
+    });
 }
 
 #[test]

@@ -1,26 +1,29 @@
 //! The data that a worker keeps about single polls: the row of their spawn location, and the events of the flight recorder.
 
-use crate::flight::{FlightEventKind, FlightRing, RecordedEvent};
+use crate::flight::{FlightEventKind, Fold, HeapRing, RecordedEvent};
 use crate::live::LocationId;
 use crate::locations::{LocationRow, LocationRows};
 use crate::record::Recorded;
 use crate::sync::Cell;
+use crate::time_scale::TimeScale;
 use alloc::sync::Arc;
 
 /// Present if the registry keeps metrics per location, or events.
 #[derive(Debug)]
 pub(super) struct PollDetails {
     pub(super) rows: Option<LocationRows>,
-    pub(super) ring: Option<Arc<FlightRing>>,
+    pub(super) ring: Option<Arc<HeapRing>>,
+    fold: Fold,
     /// The schedule latency of the poll in progress in nanoseconds, if it was measured.
     latency: Cell<Option<u64>>,
 }
 
 impl PollDetails {
-    pub(super) fn new(rows: Option<LocationRows>, ring: Option<Arc<FlightRing>>) -> Option<Self> {
+    pub(super) fn new(rows: Option<LocationRows>, ring: Option<Arc<HeapRing>>, fold: Fold) -> Option<Self> {
         (rows.is_some() || ring.is_some()).then(|| Self {
             rows,
             ring,
+            fold,
             latency: Cell::new(None),
         })
     }
@@ -33,19 +36,20 @@ impl PollDetails {
 
     /// Records a poll that ended. A poll whose duration was not measured is no event.
     #[inline(always)]
-    pub(super) fn end_poll(&self, location: LocationId, start: u64, poll_time: Recorded) {
+    pub(super) fn end_poll(&self, location: LocationId, start: u64, poll_time: Recorded, scale: &TimeScale) {
         let schedule_latency = self.latency.take();
         if let Some(row) = self.row(location) {
             row.record(poll_time.nanos(), schedule_latency);
         }
         if let (Some(ring), Some(duration)) = (&self.ring, poll_time.nanos()) {
-            ring.push(RecordedEvent {
+            let poll = RecordedEvent {
                 kind: FlightEventKind::Poll,
                 start,
                 location,
                 duration,
                 schedule_latency,
-            });
+            };
+            ring.push_poll(poll, self.fold, scale);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Leases a slot for a worker.
 
 use super::{PollDetails, Worker};
-use crate::flight::FlightRing;
+use crate::flight::HeapRing;
 use crate::locations::LocationRows;
 use crate::record::{Batch, BatchHistogram, sampling_seed};
 use crate::registry::RegistryRef;
@@ -121,16 +121,17 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
             events => {
                 let ring = slot
                     .flight
-                    .get_or_init(|| Box::new(Arc::new(FlightRing::new(events))));
+                    .get_or_init(|| Box::new(Arc::new(HeapRing::new(events))));
                 Some(Arc::clone(ring))
             }
         };
+        let details = PollDetails::new(rows, ring, registry.info.fold);
         let worker = Self {
             registry,
             slot,
             batch,
             index,
-            details: PollDetails::new(rows, ring),
+            details,
         };
         if worker.details.is_some() {
             worker.hooks().request_details();

@@ -27,7 +27,7 @@ pub(super) struct Options {
     sampling: [Sampling; 2],
     locations: usize,
     census: bool,
-    flight_events: usize,
+    flight_recorder: (usize, Duration),
     submit_interval: Duration,
     clock: Clock,
 }
@@ -47,7 +47,10 @@ impl Options {
             sampling: [switches.poll_time(), switches.schedule_latency()],
             locations: registry.location_capacity(),
             census: registry.keeps_census(),
-            flight_events: registry.flight_recorder_capacity(),
+            flight_recorder: (
+                registry.flight_recorder_capacity(),
+                registry.flight_recorder_threshold(),
+            ),
             submit_interval: registry.submit_interval(),
             clock: registry.clock().clone(),
         }
@@ -59,7 +62,7 @@ impl Options {
             && self.sampling == other.sampling
             && self.locations == other.locations
             && self.census == other.census
-            && self.flight_events == other.flight_events
+            && self.flight_recorder == other.flight_recorder
             && self.submit_interval == other.submit_interval
             && self.clock.is_same(&other.clock)
     }

@@ -95,6 +95,7 @@ fn blame_line(row: &BlameReportRow) -> String {
     let victim = name(&row.victim);
     match &row.culprit {
         NamedCulprit::Polls(culprit) => format!("{waited}  {victim} waited for {}", name(culprit)),
+        NamedCulprit::ShortPolls => format!("{waited}  {victim} waited for short polls"),
         NamedCulprit::NotRecorded => format!("{waited}  {victim} waited before the first recorded event"),
         _ => format!("{waited}  {victim} waited for no recorded poll"),
     }
@@ -161,6 +162,7 @@ mod tests {
         let report = json!({ "span": "1", "is_sampled": false, "rows": [
             { "victim": "src/a.rs:1", "culprit": { "polls": "src/b.rs:2" }, "waited": "80400000" },
             { "victim": "", "culprit": "no_poll", "waited": "2000000" },
+            { "victim": "src/a.rs:1", "culprit": "short_polls", "waited": "1500000" },
             { "victim": "src/a.rs:1", "culprit": "not_recorded", "waited": "1000000" },
         ]});
         let report: BlameReport = serde_json::from_value(report).unwrap();
@@ -170,6 +172,7 @@ mod tests {
             [
                 "80.4 ms  src/a.rs:1 waited for src/b.rs:2",
                 "2.00 ms  unknown location waited for no recorded poll",
+                "1.50 ms  src/a.rs:1 waited for short polls",
                 "1.00 ms  src/a.rs:1 waited before the first recorded event",
             ]
         );
