@@ -3,7 +3,7 @@
 use crate::cell::{SharedCounter, SharedU32};
 use crate::live::LocationId;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-use crate::locations::{SharedLocationRow, row_of};
+use crate::locations::{SharedLocationRow, group_row_of, row_of};
 use crate::record::{LoadCell, OnDemandCells, SharedHistogram, StallCells};
 use crate::tasks::SharedTaskCells;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -79,6 +79,32 @@ impl<B> HostCells<B> {
         }
     }
 
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    pub(crate) fn group_started(&self, group: LocationId) {
+        if let Some(row) = group_row_of(&self.locations, group) {
+            row.spawned.increment_release();
+        }
+    }
+
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    pub(crate) fn group_ended(&self, group: LocationId) {
+        if let Some(row) = group_row_of(&self.locations, group) {
+            row.ended.increment_release();
+        }
+    }
+
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    pub(crate) fn stalled_at(&self, location: LocationId, is_group: bool) {
+        let row = if is_group {
+            group_row_of(&self.locations, location)
+        } else {
+            row_of(&self.locations, location)
+        };
+        if let Some(row) = row {
+            row.stalls.increment_release();
+        }
+    }
+
     #[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
     #[allow(clippy::unused_self)]
     pub(crate) fn spawned_at(&self, _: LocationId) {}
@@ -86,4 +112,16 @@ impl<B> HostCells<B> {
     #[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
     #[allow(clippy::unused_self)]
     pub(crate) fn ended_at(&self, _: LocationId) {}
+
+    #[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
+    #[allow(clippy::unused_self)]
+    pub(crate) fn group_started(&self, _: LocationId) {}
+
+    #[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
+    #[allow(clippy::unused_self)]
+    pub(crate) fn group_ended(&self, _: LocationId) {}
+
+    #[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
+    #[allow(clippy::unused_self)]
+    pub(crate) fn stalled_at(&self, _: LocationId, _: bool) {}
 }

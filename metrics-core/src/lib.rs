@@ -61,8 +61,8 @@ mod worker;
 pub use builder::in_a_static::StaticRegistryConfig;
 pub use builder::{Builder, DEFAULT_SUBMIT_INTERVAL};
 pub use catalog::{
-    EVENT_LOOP_METRICS, HistogramName, InfoMetric, LOCATION_METRICS, LocationColumn, METRICS, Metric,
-    MetricKind, MetricScope, MetricSet, MetricSource, MetricUnit, RuntimeNumber, RuntimeNumbers,
+    EVENT_LOOP_METRICS, GROUP_METRICS, HistogramName, InfoMetric, LOCATION_METRICS, LocationColumn, METRICS,
+    Metric, MetricKind, MetricScope, MetricSet, MetricSource, MetricUnit, RuntimeNumber, RuntimeNumbers,
     WorkerNumber,
 };
 pub use config_error::ConfigError;
@@ -106,4 +106,4 @@ pub use tasks::{TaskCounts, TaskEnd};
 pub use time::{NoClock, TimeSource, Timestamp};
 pub use time_scale::TimeScale;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub use worker::{LeaseError, Worker};
+pub use worker::{GroupPoll, LeaseError, Worker};

@@ -78,6 +78,13 @@ pub trait Probe {
         Ok(())
     }
 
+    /// Returns whether the number is that of a group of futures, such as the requests of one route, and not that of a
+    /// spawn location.
+    fn is_group(&self, location: LocationId) -> bool {
+        let _ = location;
+        false
+    }
+
     /// Writes the name of the thread that [`Worker::set_thread`](crate::Worker::set_thread) gave this number. Writes
     /// nothing if it has no name.
     ///
@@ -163,6 +170,10 @@ impl<P: Probe + ?Sized> Probe for alloc::sync::Arc<P> {
 
     fn write_location(&self, spawn_location: LocationId, out: &mut dyn fmt::Write) -> fmt::Result {
         (**self).write_location(spawn_location, out)
+    }
+
+    fn is_group(&self, location: LocationId) -> bool {
+        (**self).is_group(location)
     }
 
     fn write_thread(&self, thread: u64, out: &mut dyn fmt::Write) -> fmt::Result {

@@ -61,6 +61,20 @@ impl<S: Storage> SharedCounters<'_, S> {
         self.shared.tasks.ended(end);
     }
 
+    /// Counts a future of a group that a thread outside the workers started.
+    pub fn group_started(&self, group: LocationId) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.group_started(group);
+        }
+    }
+
+    /// Counts a future of a group that ended on a thread outside the workers.
+    pub fn group_ended(&self, group: LocationId) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.group_ended(group);
+        }
+    }
+
     /// Counts a task that was scheduled onto the global queue from outside a worker.
     pub fn remote_schedule(&self) {
         self.shared.remote_schedules.increment_release();
@@ -123,6 +137,13 @@ impl<S: Storage> SharedCounters<'_, S> {
     pub fn stalled(&self, kind: StallKind) {
         if let Some(host) = S::host(&self.shared.host) {
             host.stalls.count(kind);
+        }
+    }
+
+    /// Counts a stall of a poll at the spawn location of its task, or at the group of the future that the task polled.
+    pub fn stalled_at(&self, location: LocationId, is_group: bool) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.stalled_at(location, is_group);
         }
     }
 

@@ -1,8 +1,10 @@
 //! The recording side of one worker: hooks for a scheduler's loop, which batch what they record.
 
 mod details;
+mod groups;
 mod lease;
 
+pub use groups::GroupPoll;
 pub use lease::LeaseError;
 
 use crate::catalog::WorkerNumber;

@@ -107,9 +107,9 @@ fn a_scripted_load_gives_the_exact_table() {
             (row.name(), row.kind(), columns.collect::<Vec<_>>())
         })
         .collect();
-    // Without a census.
+    // Without a watchdog and a census.
     let row = |name, values: [u64; 8]| {
-        let values = values.map(Some).into_iter().chain([None; 5]);
+        let values = values.map(Some).into_iter().chain([None; 6]);
         (name, LocationKind::Location, values.collect())
     };
     assert_eq!(

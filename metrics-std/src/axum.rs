@@ -1,7 +1,9 @@
-//! Serves axum routers and measures the tasks of the connections.
+//! Serves axum routers and measures the tasks of the connections, and the requests of each route.
 //!
 //! `axum::serve` spawns its connections with `tokio::spawn`, whose tasks can't be measured on stable Rust. [`serve`] takes the same
 //! listeners and routers, and spawns through a [`Spawner`].
+//!
+//! A connection is one task, whatever it serves. [`RouteGroups`] is a layer that measures the requests of each route.
 //!
 //! # `WebSockets` and other upgrades
 //!
@@ -17,6 +19,10 @@
 //!
 //! The wait for the upgrade, before the callback is called, is not measured, nor are tasks that a handler or a library spawns with
 //! `tokio::spawn`. Under `--cfg tokio_unstable` all of them are measured.
+
+mod route_groups;
+
+pub use route_groups::{RouteGroup, RouteGroupFuture, RouteGroups};
 
 use core::future::{Future, IntoFuture, poll_fn};
 use core::panic::Location;

@@ -17,6 +17,7 @@ struct Locations {
     /// The number of each location, by its file and line.
     lines: BTreeMap<(&'static str, u32), u32>,
     names: BTreeMap<&'static str, u32>,
+    groups: BTreeMap<&'static str, u32>,
     places: Vec<Place>,
 }
 
@@ -25,6 +26,7 @@ struct Locations {
 enum Place {
     Source(&'static Location<'static>),
     Name(&'static str),
+    Group(&'static str),
 }
 
 /// The number of explicit names that a process keeps. All further names share one number, which is named `other names`.
@@ -33,6 +35,7 @@ pub const MAX_NAMES: usize = 1_024;
 static LOCATIONS: RwLock<Locations> = RwLock::new(Locations {
     lines: BTreeMap::new(),
     names: BTreeMap::new(),
+    groups: BTreeMap::new(),
     places: Vec::new(),
 });
 
@@ -187,11 +190,45 @@ pub fn intern_name(name: &str) -> LocationId {
 
 const OTHER_NAMES: &str = "other names";
 
+/// Returns the number of a group, such as the template of a route, which stays the same until the process ends. The first [`MAX_NAMES`]
+/// groups have numbers of their own.
+#[cfg(feature = "axum")]
+pub(crate) fn intern_group(name: &str) -> LocationId {
+    if !RECORDING {
+        return LocationId::UNKNOWN;
+    }
+    let known = LOCATIONS.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some(&number) = known.groups.get(name) {
+        return LocationId::from_u32(number);
+    }
+    drop(known);
+    let mut known = LOCATIONS.write().unwrap_or_else(PoisonError::into_inner);
+    if known.groups.len() >= MAX_NAMES {
+        return OTHER_GROUPS;
+    }
+    // Another thread may have added it before this thread acquired the lock.
+    if let Some(&number) = known.groups.get(name) {
+        return LocationId::from_u32(number);
+    }
+    let name: &'static str = Box::leak(name.into());
+    let number = known.push(Place::Group(name));
+    known.groups.insert(name, number);
+    LocationId::from_u32(number)
+}
+
+/// The number of all further groups. It is beyond the capacity of every table.
+const OTHER_GROUPS: LocationId = LocationId::from_u32(ROOT - 1);
+
+/// Returns whether the number is that of a group of futures, such as the requests of one route, and not that of a spawn location.
+pub fn is_group(location: LocationId) -> bool {
+    location == OTHER_GROUPS || matches!(place(location), Some(Place::Group(_)))
+}
+
 /// Returns the explicit name with this number. Returns `None` if the number is that of a source location, or of none.
 pub fn name(location: LocationId) -> Option<&'static str> {
     match place(location)? {
         Place::Name(name) => Some(name),
-        Place::Source(_) => None,
+        Place::Source(_) | Place::Group(_) => None,
     }
 }
 
@@ -209,7 +246,7 @@ pub(crate) fn write(location: LocationId, out: &mut dyn fmt::Write) -> Option<fm
         Place::Source(location) => {
             write!(out, "{root}{}:{}", short_path(location.file()), location.line())
         }
-        Place::Name(name) => out.write_str(name),
+        Place::Name(name) | Place::Group(name) => out.write_str(name),
     })
 }
 
@@ -253,12 +290,12 @@ pub fn is_root(spawn_location: LocationId) -> bool {
 }
 
 /// Returns the source location with this number: where the task was spawned, or the root future wrapped. Returns `None` for
-/// [`LocationId::UNKNOWN`], for explicit names and for numbers that this process has not assigned. Of the locations of one line, it is
+/// [`LocationId::UNKNOWN`], for explicit names, for groups and for numbers that this process has not assigned. Of the locations of one line, it is
 /// the first that was interned.
 pub fn resolve(spawn_location: LocationId) -> Option<&'static Location<'static>> {
     match place(spawn_location)? {
         Place::Source(location) => Some(location),
-        Place::Name(_) => None,
+        Place::Name(_) | Place::Group(_) => None,
     }
 }
 

@@ -89,6 +89,10 @@ impl Probe for ProcessProbe {
         }
     }
 
+    fn is_group(&self, location: LocationId) -> bool {
+        location::is_group(location) || self.probe.is_group(location)
+    }
+
     fn write_thread(&self, number: u64, out: &mut dyn fmt::Write) -> fmt::Result {
         match thread::name(number) {
             Some(name) => out.write_str(&name),

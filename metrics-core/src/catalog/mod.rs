@@ -15,7 +15,7 @@ mod worker_numbers;
 pub use event_loop::EVENT_LOOP_METRICS;
 pub use histograms::HistogramName;
 pub use info::InfoMetric;
-pub use locations::{LOCATION_METRICS, LocationColumn};
+pub use locations::{GROUP_METRICS, LOCATION_METRICS, LocationColumn};
 pub use metric_set::MetricSet;
 pub use runtime_numbers::{RuntimeNumber, RuntimeNumbers};
 pub(crate) use runtime_numbers::{in_unit, with_runtime_numbers};
@@ -58,6 +58,8 @@ pub enum MetricScope {
     Runtime,
     /// One spawn location of the runtime's tasks.
     Location,
+    /// One group of futures that tasks poll, such as the requests of one route.
+    Group,
     /// The event loop of a host that has one, such as a browser's thread or Node.
     EventLoop,
 }
@@ -74,7 +76,7 @@ pub enum MetricSource {
     Histogram(HistogramName),
     /// A value that is not a plain number.
     Fact(InfoMetric),
-    /// A value per spawn location.
+    /// A value per spawn location or per group.
     Location(LocationColumn),
     /// The host's event loop, which the adapter for that host measures.
     EventLoop,
@@ -153,7 +155,8 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn all() -> impl Iterator<Item = &'static Metric> {
-        METRICS.iter().chain(LOCATION_METRICS).chain(EVENT_LOOP_METRICS)
+        let all = METRICS.iter().chain(LOCATION_METRICS).chain(GROUP_METRICS);
+        all.chain(EVENT_LOOP_METRICS)
     }
 
     #[test]

@@ -127,6 +127,13 @@ impl Live {
         LocationId(self.spawn_location.load(Ordering::Relaxed))
     }
 
+    /// Returns whether a poll is in progress, of any kind, for the worker itself.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    pub(crate) fn is_polling(&self) -> bool {
+        // Ordering: relaxed, the only writer reads its own last store.
+        self.word.load(Ordering::Relaxed) & STATE_MASK == WorkerState::Polling.bits()
+    }
+
     /// Ends the poll: the same transition in another state. A worker that does not report when it runs tasks is not
     /// busy between two polls.
     #[inline(always)]

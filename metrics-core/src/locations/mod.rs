@@ -1,4 +1,4 @@
-//! Metrics per spawn location: one row for each, in each worker's slot.
+//! Metrics per spawn location and per group: one row for each, in each worker's slot.
 
 mod buckets;
 mod census;
@@ -16,7 +16,7 @@ pub use path::short_path;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use row::{LocationRow, SharedLocationRow};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub(crate) use rows::{LocationRows, row_index, row_of, rows_of};
+pub(crate) use rows::{LocationRows, group_row_of, row_index, row_of, rows_of};
 
 /// The values of one row, or the sum over the rows of several workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -103,11 +103,12 @@ fn add(sum: &OwnedU64, longest: &OwnedU64, nanos: u64) {
     }
 }
 
-/// The tasks of one spawn location that threads outside the workers spawned or ended.
+/// The tasks of one spawn location that threads outside the workers spawned or ended, and its stalls.
 #[derive(Debug)]
 pub(crate) struct SharedLocationRow {
     pub(crate) spawned: SharedCounter,
     pub(crate) ended: SharedCounter,
+    pub(crate) stalls: SharedCounter,
 }
 
 impl SharedLocationRow {
@@ -115,6 +116,7 @@ impl SharedLocationRow {
         Self {
             spawned: SharedCounter::new(),
             ended: SharedCounter::new(),
+            stalls: SharedCounter::new(),
         }
     }
 }

@@ -1,18 +1,18 @@
-//! The rows of one slot, and how a worker finds the row of a task.
+//! The rows of one slot, and how a worker finds the row of a task or of a group.
 
 use super::LocationRow;
 use crate::live::LocationId;
 use crate::sync::RECORDING;
 use alloc::sync::Arc;
 
-/// The rows of one slot: one for tasks without a location, one for each location from 1 up to the capacity, and one
-/// for all other locations.
+/// The rows of one slot: one for tasks without a location, one for each location or group from 1 up to the capacity, one
+/// for all other locations, and one for all other groups.
 #[derive(Clone, Debug)]
 pub(crate) struct LocationRows(Arc<[LocationRow]>);
 
-/// Returns the number of rows for `capacity` locations.
+/// Returns the number of rows for `capacity` locations and groups.
 pub(crate) const fn rows_of(capacity: usize) -> usize {
-    capacity + 2
+    capacity + 3
 }
 
 impl LocationRows {
@@ -26,18 +26,33 @@ impl LocationRows {
         row_of(&self.0, location)
     }
 
+    /// Returns the row of a group.
+    pub(crate) fn of_group(&self, group: LocationId) -> Option<&LocationRow> {
+        group_row_of(&self.0, group)
+    }
+
     pub(crate) fn at(&self, index: usize) -> Option<&LocationRow> {
         self.0.get(index)
     }
 }
 
-/// Returns the index of a location's row: that of the last one if there are fewer rows.
+/// Returns the index of a location's row: that of the last but one if the number is beyond the capacity.
 #[inline(always)]
 pub(crate) fn row_index<R>(rows: &[R], location: LocationId) -> usize {
-    (location.as_u32() as usize).min(rows.len().wrapping_sub(1))
+    (location.as_u32() as usize).min(rows.len().wrapping_sub(2))
 }
 
-/// Returns the row of a location: the last one if there are fewer rows.
+/// Returns the row of a group: the last one if the number is beyond the capacity.
+pub(crate) fn group_row_of<R>(rows: &[R], group: LocationId) -> Option<&R> {
+    if !RECORDING {
+        return None;
+    }
+    let index = row_index(rows, group);
+    let is_beyond = index + 2 >= rows.len();
+    rows.get(index + usize::from(is_beyond))
+}
+
+/// Returns the row of a location: the last but one if the number is beyond the capacity.
 #[inline(always)]
 pub(crate) fn row_of<R>(rows: &[R], location: LocationId) -> Option<&R> {
     if !RECORDING {

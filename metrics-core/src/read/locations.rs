@@ -1,8 +1,9 @@
-//! The rows of all workers, summed per spawn location.
+//! The rows of all workers, summed per spawn location and per group.
 
 use crate::live::LocationId;
 use crate::locations::{LocationCensus, LocationRow, LocationValues, row_index, rows_of};
 use crate::probe::Probe;
+use crate::record::StallKind;
 use crate::registry::Registry;
 use crate::slot::read_with_retries;
 use crate::snapshot::{LocationKind, LocationSnapshot, Snapshot};
@@ -24,6 +25,7 @@ pub(super) fn read_locations<T: TimeSource>(
         return;
     }
     let census = read_census(registry, probe);
+    let is_watched = registry.shared.host.stalls.get(StallKind::Poll).is_some();
     let locations = to.locations.get_or_insert_default();
     // The locations of the previous snapshot before this position have been updated.
     let mut place = 0;
@@ -31,8 +33,9 @@ pub(super) fn read_locations<T: TimeSource>(
         let location = LocationId::from_u32(index as u32);
         let kind = match index {
             0 => LocationKind::Unknown,
-            index if index > capacity => LocationKind::Other,
-            _ => LocationKind::Location,
+            index if index <= capacity => LocationKind::Location,
+            index if index == capacity + 1 => LocationKind::Other,
+            _ => LocationKind::OtherGroups,
         };
         let key = LocationSnapshot::<HeapStorage>::key_of(kind, location);
         let is_known = locations.get(place).is_some_and(|known| known.key() == key);
@@ -47,7 +50,8 @@ pub(super) fn read_locations<T: TimeSource>(
         }
         if let Some(known) = locations.get_mut(place) {
             (known.spawned, known.ended, known.values) = (row.spawned, row.ended, row.values);
-            known.census = tasks;
+            known.stalls = row.stalls.filter(|_| is_watched);
+            known.census = tasks.filter(|_| !known.is_group());
         }
         place += 1;
     }
@@ -77,6 +81,7 @@ struct RowSum {
     spawned: u64,
     ended: u64,
     values: LocationValues,
+    stalls: Option<u64>,
 }
 
 /// Reads one row of every worker. Returns `None` if a row was being written during every attempt, or if nothing was ever
@@ -108,21 +113,24 @@ fn read_row<T>(
             |attempt| probe.relax(attempt),
         )?);
     }
+    let stalls = shared.and_then(|row| row.stalls.load_acquire());
     // A runtime may count a spawn after another thread has counted the task's end.
     let spawned = spawned.max(ended);
     (is_present || spawned != 0 || values.polls != 0).then_some(RowSum {
         spawned,
         ended,
         values,
+        stalls,
     })
 }
 
 /// Creates the entry of a location, without values.
 fn name(kind: LocationKind, location: LocationId, probe: &impl Probe) -> LocationSnapshot<HeapStorage> {
     let mut name = String::new();
-    let location = match kind {
-        LocationKind::Location => location,
-        _ => LocationId::UNKNOWN,
+    let (kind, location) = match kind {
+        LocationKind::Location if probe.is_group(location) => (LocationKind::Group, location),
+        LocationKind::Location => (kind, location),
+        _ => (kind, LocationId::UNKNOWN),
     };
     if location != LocationId::UNKNOWN {
         // Writing to a string can't fail.
@@ -135,6 +143,7 @@ fn name(kind: LocationKind, location: LocationId, probe: &impl Probe) -> Locatio
         spawned: 0,
         ended: 0,
         values: LocationValues::default(),
+        stalls: None,
         census: None,
     }
 }

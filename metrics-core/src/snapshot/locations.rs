@@ -1,4 +1,4 @@
-//! One spawn location in a snapshot.
+//! One spawn location or group in a snapshot.
 
 use super::Snapshot;
 use crate::catalog::LocationColumn;
@@ -21,9 +21,14 @@ pub enum LocationKind {
     Unknown,
     /// The tasks of all locations beyond the configured [capacity](crate::Builder::locations).
     Other,
+    /// The futures of one group, such as the requests of one route. Their polls are parts of polls of tasks, which the
+    /// other kinds count.
+    Group,
+    /// The futures of all groups beyond the configured [capacity](crate::Builder::locations).
+    OtherGroups,
 }
 
-/// The metrics of the tasks of one spawn location, summed over the workers.
+/// The metrics of the tasks of one spawn location, or of the futures of one group, summed over the workers.
 ///
 /// The values of polls come from whole polls: the number of measured polls is the sum of the buckets. Under
 /// [`Sampling::OneIn`](crate::Sampling::OneIn), times are those of the polls that were measured, and a long poll may be
@@ -36,6 +41,7 @@ pub struct LocationSnapshot<S: Storage> {
     pub(crate) spawned: u64,
     pub(crate) ended: u64,
     pub(crate) values: LocationValues,
+    pub(crate) stalls: Option<u64>,
     pub(crate) census: Option<LocationCensus>,
 }
 
@@ -54,18 +60,24 @@ impl<S: Storage> LocationSnapshot<S> {
         self.kind
     }
 
-    /// Returns the spawn location; [`LocationId::UNKNOWN`] if the values are those of no single location.
+    /// Returns whether the values are those of a group or of groups, and not those of tasks.
+    pub fn is_group(&self) -> bool {
+        matches!(self.kind, LocationKind::Group | LocationKind::OtherGroups)
+    }
+
+    /// Returns the spawn location or the number of the group; [`LocationId::UNKNOWN`] if the values are those of no single location.
     pub fn location(&self) -> LocationId {
         self.location
     }
 
-    /// Returns the location's file and line, or the explicit name. It is `unknown` or `other` for the tasks of no
-    /// single location, and empty if the location has no known name.
+    /// Returns the location's file and line, the explicit name, or the name of the group. It is `unknown` or `other` for
+    /// the tasks of no single location, `other groups` for those of no single group, and empty if no name is known.
     pub fn name(&self) -> &str {
         match self.kind {
-            LocationKind::Location => self.name.as_ref(),
+            LocationKind::Location | LocationKind::Group => self.name.as_ref(),
             LocationKind::Unknown => "unknown",
             LocationKind::Other => "other",
+            LocationKind::OtherGroups => "other groups",
         }
     }
 
@@ -100,8 +112,9 @@ impl<S: Storage> LocationSnapshot<S> {
     pub(crate) fn key_of(kind: LocationKind, location: LocationId) -> u32 {
         match kind {
             LocationKind::Unknown => 0,
-            LocationKind::Location => location.as_u32(),
-            LocationKind::Other => u32::MAX,
+            LocationKind::Location | LocationKind::Group => location.as_u32(),
+            LocationKind::Other => u32::MAX - 1,
+            LocationKind::OtherGroups => u32::MAX,
         }
     }
 
@@ -153,7 +166,14 @@ impl<S: Storage> LocationSnapshot<S> {
         (self.values.latencies != 0).then(|| Duration::from_nanos(self.values.longest_latency))
     }
 
-    /// Returns what the alive tasks are doing. `None` without a census ([`Builder::census`](crate::Builder::census)).
+    /// Returns the number of polls that a watchdog found to be stalls. A stall during a poll of a group counts in the row
+    /// of the group, and in no other. `None` until a watchdog counts stalls.
+    pub fn stall_count(&self) -> Option<u64> {
+        self.stalls
+    }
+
+    /// Returns what the alive tasks are doing. `None` without a census ([`Builder::census`](crate::Builder::census)),
+    /// and for groups.
     pub fn census(&self) -> Option<&LocationCensus> {
         self.census.as_ref()
     }
@@ -170,6 +190,7 @@ impl<S: Storage> LocationSnapshot<S> {
             LocationColumn::LongestPoll => measured.then_some(self.values.longest_poll),
             LocationColumn::ScheduleLatency => latencies.then_some(self.values.latency),
             LocationColumn::LongestScheduleLatency => latencies.then_some(self.values.longest_latency),
+            LocationColumn::StallCount => self.stalls,
             LocationColumn::Queued => self.census.map(|census| census.queued),
             LocationColumn::Polling => self.census.map(|census| census.polling),
             LocationColumn::Waiting => self.census.map(|census| census.waiting),
@@ -184,11 +205,12 @@ impl<S: Storage> LocationSnapshot<S> {
 
 /// Metrics per spawn location.
 impl<S: Storage> Snapshot<S> {
-    /// Returns the metrics of each spawn location that has spawned or polled a task, in the order of their numbers.
+    /// Returns the metrics of each spawn location and of each group that has spawned or polled, in the order of their
+    /// numbers.
     /// `None` if the registry keeps none ([`Builder::locations`](crate::Builder::locations)).
     ///
-    /// A worker records a poll here when the poll ends, without a submit: the sum of `poll_count` over the locations is
-    /// the total's [`poll_count`](crate::Measurements::poll_count) if every worker is parked or has submitted. A
+    /// A worker records a poll here when the poll ends, without a submit: the sum of `poll_count` over the locations, without
+    /// the [groups](LocationSnapshot::is_group), is the total's [`poll_count`](crate::Measurements::poll_count) if every worker is parked or has submitted. A
     /// location whose values were being written during every attempt to read them keeps its earlier values.
     pub fn locations(&self) -> Option<&[LocationSnapshot<S>]> {
         self.locations.as_ref().map(Rows::as_slice)

@@ -31,6 +31,7 @@ struct Fields<S: Storage> {
     measured_latencies: U64,
     schedule_latency: Option<U64>,
     longest_schedule_latency: Option<U64>,
+    stall_count: Option<U64>,
     queued: Option<U64>,
     polling: Option<U64>,
     waiting: Option<U64>,
@@ -54,6 +55,7 @@ impl<S: Storage> Serialize for LocationSnapshot<S> {
             measured_latencies: U64(self.measured_latencies()),
             schedule_latency: nanos(self.schedule_latency()),
             longest_schedule_latency: nanos(self.longest_schedule_latency()),
+            stall_count: self.stalls.map(U64),
             queued: self.census.map(|census| U64(census.queued)),
             polling: self.census.map(|census| U64(census.polling)),
             waiting: self.census.map(|census| U64(census.waiting)),
@@ -95,6 +97,7 @@ impl<'de, S: Storage> Deserialize<'de> for LocationSnapshot<S> {
                 latency: nanos(fields.schedule_latency),
                 longest_latency: nanos(fields.longest_schedule_latency),
             },
+            stalls: fields.stall_count.map(|U64(count)| count),
             census,
         };
         location.check().map_err(D::Error::custom)?;
@@ -129,9 +132,12 @@ impl<S: Storage> LocationSnapshot<S> {
             .poll_time_buckets
             .iter()
             .try_fold(0_u64, |sum, &bucket| sum.checked_add(bucket));
-        let is_single = self.kind == LocationKind::Location;
+        let is_single = matches!(self.kind, LocationKind::Location | LocationKind::Group);
         if is_single == (self.location == LocationId::UNKNOWN) {
             return Err("a location has a number, and tasks of no single location have none");
+        }
+        if self.is_group() && (values.latencies != 0 || self.census.is_some()) {
+            return Err("a group has no schedule latency and no census");
         }
         if self.ended > self.spawned {
             return Err("more tasks of a location ended than were spawned");
@@ -151,7 +157,7 @@ impl<S: Storage> LocationSnapshot<S> {
 
 const FULL: &str = "more locations than this storage holds: read it with heap storage";
 /// The fewest bytes that a location uses in any format: one for each of its fields and buckets.
-const LOCATION_BYTES: usize = 28;
+const LOCATION_BYTES: usize = 29;
 
 /// Decodes the list of locations, and fails if it needs too much memory. Null stands for no list.
 pub(super) struct Locations<'a, S> {

@@ -1,7 +1,9 @@
 //! Iteration over all metrics of a snapshot. Exporters are built on it.
 
 use super::{LocationKind, LocationSnapshot, Measurements, Snapshot, WorkerSnapshot};
-use crate::catalog::{HistogramName, InfoMetric, LOCATION_METRICS, METRICS, Metric, MetricSource};
+use crate::catalog::{
+    GROUP_METRICS, HistogramName, InfoMetric, LOCATION_METRICS, METRICS, Metric, MetricSource,
+};
 use crate::histogram::{Counts, HistogramSnapshot};
 use crate::live::WorkerState;
 use crate::storage::Storage;
@@ -36,7 +38,7 @@ pub struct Sample<'a, C: Counts> {
     /// The worker that it describes. `None` for the whole runtime; for a per-worker metric, this is the sum over the
     /// workers.
     pub worker: Option<WorkerLabel>,
-    /// The name of the spawn location that it describes, for a metric per location.
+    /// The name of the spawn location or of the group that it describes, for a metric per location or per group.
     pub location: Option<&'a str>,
     /// The value.
     pub value: SampleValue<'a, C>,
@@ -72,44 +74,58 @@ impl<S: Storage> Snapshot<S> {
         }
     }
 
-    /// Calls `visit` with the values of each spawn location, in the order of [`LOCATION_METRICS`]. It visits nothing if the
-    /// registry keeps none.
+    /// Calls `visit` with the values of each spawn location, in the order of [`LOCATION_METRICS`], and of each group, in
+    /// the order of [`GROUP_METRICS`]. It visits nothing if the registry keeps none.
     ///
-    /// The locations with numbers from 1 up to `limit`, and tasks without a location, have samples of their own. All other
-    /// locations are summed under the name `other`, so the number of series is bounded, and a location never moves from
-    /// its own samples to `other` or back, so the sums of counters do not decrease.
+    /// The locations and groups with numbers from 1 up to `limit`, and tasks without a location, have samples of their
+    /// own. All others are summed under the names `other` and `other groups`, so the number of series is bounded, and a
+    /// location never moves from its own samples to `other` or back, so the sums of counters do not decrease.
     pub fn visit_locations(&self, limit: usize, mut visit: impl FnMut(Sample<'_, S::Counts>)) {
-        let locations = self.locations().unwrap_or_default();
+        for metric in LOCATION_METRICS {
+            self.visit_rows(metric, limit, false, &mut visit);
+        }
+        for metric in GROUP_METRICS {
+            self.visit_rows(metric, limit, true, &mut visit);
+        }
+    }
+
+    /// Visits the values of the locations or of the groups for one metric.
+    fn visit_rows(
+        &self,
+        metric: &'static Metric,
+        limit: usize,
+        groups: bool,
+        visit: &mut impl FnMut(Sample<'_, S::Counts>),
+    ) {
+        let MetricSource::Location(column) = metric.source else {
+            return;
+        };
         let has_own = |location: &LocationSnapshot<S>| match location.kind() {
-            LocationKind::Location => location.location().as_u32() as usize <= limit,
+            LocationKind::Location | LocationKind::Group => location.location().as_u32() as usize <= limit,
             kind => kind == LocationKind::Unknown,
         };
-        for metric in LOCATION_METRICS {
-            let MetricSource::Location(column) = metric.source else {
+        let mut emit = |name, value| {
+            visit(Sample {
+                metric,
+                worker: None,
+                location: Some(name),
+                value: SampleValue::Number(value),
+            });
+        };
+        let mut other = None;
+        let rows = self.locations().unwrap_or_default().iter();
+        for location in rows.filter(|location| location.is_group() == groups) {
+            let Some(value) = location.column(column) else {
                 continue;
             };
-            let mut emit = |name, value| {
-                visit(Sample {
-                    metric,
-                    worker: None,
-                    location: Some(name),
-                    value: SampleValue::Number(value),
-                });
-            };
-            let mut other = None;
-            for location in locations {
-                let Some(value) = location.column(column) else {
-                    continue;
-                };
-                if has_own(location) {
-                    emit(location.name(), value);
-                } else {
-                    other = Some(other.map_or(value, |sum| column.merge(sum, value)));
-                }
+            if has_own(location) {
+                emit(location.name(), value);
+            } else {
+                other = Some(other.map_or(value, |sum| column.merge(sum, value)));
             }
-            if let Some(value) = other {
-                emit("other", value);
-            }
+        }
+        if let Some(value) = other {
+            emit(if groups { "other groups" } else { "other" }, value);
         }
     }
 

@@ -2,8 +2,8 @@
 
 use crate::Snapshot;
 use metrics_core::{
-    HistogramSnapshot, LOCATION_METRICS, METRICS, Metric, MetricScope, MetricUnit, Sample, SampleValue,
-    WorkerLabel, WorkerState,
+    GROUP_METRICS, HistogramSnapshot, LOCATION_METRICS, METRICS, Metric, MetricScope, MetricUnit, Sample,
+    SampleValue, WorkerLabel, WorkerState,
 };
 
 /// A metric that is exported.
@@ -49,13 +49,17 @@ pub(crate) fn families<T>(
     locations: usize,
     mut translate: impl FnMut(Exported, &Series<'_>, Value<'_>) -> T,
 ) -> Vec<Family<T>> {
-    let exported = METRICS.iter().chain(LOCATION_METRICS).filter_map(|metric| {
-        let name = metric.exported?;
-        Some(Family {
-            of: Exported { metric, name },
-            series: Vec::new(),
-        })
-    });
+    let exported = METRICS
+        .iter()
+        .chain(LOCATION_METRICS)
+        .chain(GROUP_METRICS)
+        .filter_map(|metric| {
+            let name = metric.exported?;
+            Some(Family {
+                of: Exported { metric, name },
+                series: Vec::new(),
+            })
+        });
     let mut families: Vec<Family<T>> = exported.collect();
     for snapshot in snapshots {
         let mut at = 0;
@@ -64,7 +68,7 @@ pub(crate) fn families<T>(
             if is_of_workers && sample.worker.is_some() != each_worker {
                 return;
             }
-            // Samples come in the order of `METRICS` and `LOCATION_METRICS`.
+            // Samples come in the order of `METRICS`, `LOCATION_METRICS` and `GROUP_METRICS`.
             let is_of_sample = |family: &Family<T>| family.of.metric == sample.metric;
             let Some(ahead) = families[at..].iter().position(is_of_sample) else {
                 return;
@@ -87,7 +91,11 @@ pub(crate) fn families<T>(
 /// Calls `each` with the values of a sample: several for a state, one for any other.
 fn values(snapshot: &Snapshot, sample: &Sample<'_, Vec<u64>>, mut each: impl FnMut(&Series<'_>, Value<'_>)) {
     let mut one = |label, value| {
-        let label = sample.location.map(|name| ("location", name)).or(label);
+        let key = match sample.metric.scope {
+            MetricScope::Group => "group",
+            _ => "location",
+        };
+        let label = sample.location.map(|name| (key, name)).or(label);
         let worker = sample.worker;
         each(
             &Series {

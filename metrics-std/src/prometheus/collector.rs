@@ -116,11 +116,11 @@ impl RuntimeCollector {
         self
     }
 
-    /// Exports the metrics of the first `limit` spawn locations of the process, with the label `location`. All other locations share the
-    /// label value `other`. Without a call, none is exported.
+    /// Exports the metrics of the first `limit` spawn locations and groups of the process, with the label `location` or `group`. All other
+    /// locations share the label value `other`, and all other groups `other groups`. Without a call, none is exported.
     ///
     /// The registry must keep them ([`Builder::locations`](crate::Builder::locations)). Each location adds eight series per runtime,
-    /// and 13 with a [census](crate::Builder::census).
+    /// one more with a [watchdog](crate::watchdog), and five more with a [census](crate::Builder::census). Each group adds up to seven.
     #[must_use]
     pub fn locations(mut self, limit: usize) -> Self {
         self.shape.locations = limit;

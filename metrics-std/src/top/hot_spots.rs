@@ -69,7 +69,8 @@ pub(super) fn hot_spots(
 fn key(location: &LocationSnapshot<HeapStorage>) -> u32 {
     match location.kind() {
         LocationKind::Unknown => 0,
-        LocationKind::Other => u32::MAX,
+        LocationKind::Other => u32::MAX - 1,
+        LocationKind::OtherGroups => u32::MAX,
         _ => location.location().as_u32(),
     }
 }

@@ -171,6 +171,7 @@ mod tests {
             os_thread_id: Some(4711),
             spawn_location: Some("src/main.rs:7".into()),
             is_root: false,
+            is_group: false,
             began: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
             lasted: Duration::from_millis(60),
             clock_stepped: false,

@@ -201,6 +201,11 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
             let stall = self.stall(&watched, now, StallPhase::Ongoing);
             if let Some(Counts(registry)) = &self.counts {
                 registry.shared().stalled(stall.kind);
+                if stall.kind == StallKind::Poll && !stall.is_root {
+                    registry
+                        .shared()
+                        .stalled_at(watched.spawn_location, stall.is_group);
+                }
             }
             report(&stall);
         }
@@ -353,6 +358,9 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
             os_thread_id: self.call_probe(|probe| probe.os_thread_id(watched.thread)),
             spawn_location,
             is_root: location::is_root(watched.spawn_location),
+            is_group: self
+                .call_probe(|probe| Some(probe.is_group(watched.spawn_location)))
+                .unwrap_or(false),
             began: system_now.checked_sub(lasted).unwrap_or(system_now),
             lasted,
             clock_stepped: watched.clock_stepped,

@@ -24,11 +24,13 @@ pub struct Stall {
     /// The operating system's ID of the thread, for debuggers and profilers; `None` if it is not known. It is known on Linux, where it is
     /// the name of the thread's directory in `/proc/self/task`.
     pub os_thread_id: Option<u64>,
-    /// The file and line at which the task was spawned, or `None` if unknown. For a root future, `root future at` and the file and line at
+    /// The file and line at which the task was spawned, or the group of futures in which it is; `None` if unknown. For a root future, `root future at` and the file and line at
     /// which it was wrapped.
     pub spawn_location: Option<Arc<str>>,
     /// Whether the poll is that of a root future (`block_on`) and not of a task.
     pub is_root: bool,
+    /// Whether the location is a group of futures that the task polls, such as the template of a route.
+    pub is_group: bool,
     /// When the stall began, by the system clock.
     pub began: SystemTime,
     /// The duration up to the scan that reports it. It is a lower bound if [`clock_stepped`](Self::clock_stepped).
@@ -36,7 +38,8 @@ pub struct Stall {
     /// Whether the registry's clock stepped back during the stall, so that part of its duration is unknown.
     pub clock_stepped: bool,
     /// The spawn locations whose tasks waited for the poll, those that waited longest first. Only for a poll that is over, with a flight
-    /// recorder ([`Builder::flight_recorder`](crate::Builder::flight_recorder)), and only of tasks that were polled since.
+    /// recorder ([`Builder::flight_recorder`](crate::Builder::flight_recorder)), and only of tasks that were polled since. Empty
+    /// if the poll was in a [group](Self::is_group).
     pub victims: Arc<[StallVictim]>,
 }
 
@@ -87,6 +90,7 @@ impl fmt::Display for Stall {
         }
         match &self.spawn_location {
             Some(location) if self.is_root => write!(f, ", of the {location}")?,
+            Some(location) if self.is_group => write!(f, ", of a future of the group {location}")?,
             Some(location) => write!(f, ", of the task spawned at {location}")?,
             None => {}
         }

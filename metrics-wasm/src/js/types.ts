@@ -54,12 +54,15 @@ export interface Worker {
   measurements: Measurements;
 }
 
-/** The metrics of the tasks of one spawn location, on all workers together. */
+/** The metrics of the tasks of one spawn location, or of the futures of one group, on all workers together. */
 export interface Location {
-  /** One location or explicit name, the tasks of an unknown location, or all locations beyond the capacity. */
-  kind: "location" | "unknown" | "other";
+  /**
+   * One location or explicit name, the tasks of an unknown location, all locations beyond the capacity, a group such as the requests of
+   * a route, or all groups beyond the capacity. The polls of a group are parts of polls that the other kinds count.
+   */
+  kind: "location" | "unknown" | "other" | "group" | "other_groups";
   location: number;
-  /** File and line, or the explicit name. */
+  /** File and line, the explicit name, or the name of the group. */
   name: string;
   spawned: bigint;
   ended: bigint;
@@ -71,6 +74,8 @@ export interface Location {
   measured_latencies: bigint;
   schedule_latency: Measured;
   longest_schedule_latency: Measured;
+  /** The polls that were stalls. Null until a watchdog counts them. */
+  stall_count: Measured;
   /** The alive tasks by what they are doing. Null without a census. */
   queued: Measured;
   polling: Measured;

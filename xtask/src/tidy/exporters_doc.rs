@@ -9,7 +9,7 @@ const HEAD: &str = "\
 
 <!-- Made from `metrics_core::METRICS` by `cargo xtask tidy --fix`. -->
 
-Every exporter of `metrics-std` translates what `Snapshot::visit` yields, so a new metric appears in all of them. Metrics per spawn location are not in this table: only the Prometheus exporter has them, after `RuntimeCollector::locations(limit)`, with exact values. This table says which
+Every exporter of `metrics-std` translates what `Snapshot::visit` yields, so a new metric appears in all of them. Metrics per spawn location and per group are not in this table: only the Prometheus exporter has them, after `RuntimeCollector::locations(limit)`, with exact values. This table says which
 values arrive as they are in the snapshot. Tests of each exporter compare them.
 
 - **exact**: the number of the snapshot. A duration is the double that is nearest to its seconds, up to 104 days; above, its error is below
@@ -38,7 +38,7 @@ large by at most a quarter with the default layout. The smallest and largest are
 
 | exporter | name | labels or attributes |
 |---|---|---|
-| Prometheus | the exported name | `runtime`, `worker`, `state`, `location` |
+| Prometheus | the exported name | `runtime`, `worker`, `state`, `location`, `group` |
 | OpenTelemetry | without unit and `_total`, in the namespace `async_runtime`: `async_runtime.worker.busy` | `async_runtime.name`, `async_runtime.worker.index`, `async_runtime.state`, `async_runtime.location` |
 | the facade | the exported name; a counter of a duration has `_nanoseconds` in place of `_seconds` | as for Prometheus |
 ";

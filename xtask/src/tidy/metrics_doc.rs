@@ -3,7 +3,7 @@
 use core::fmt::Write;
 
 use metrics_core::{
-    EVENT_LOOP_METRICS, LOCATION_METRICS, METRICS, Metric, MetricKind, MetricScope, MetricUnit,
+    EVENT_LOOP_METRICS, GROUP_METRICS, LOCATION_METRICS, METRICS, Metric, MetricKind, MetricScope, MetricUnit,
 };
 
 const HEAD: &str = "\
@@ -41,6 +41,10 @@ const SECTIONS: &[(MetricScope, &str)] = &[
         "Per spawn location or name (on request, with the label `location`)",
     ),
     (
+        MetricScope::Group,
+        "Per group of futures that tasks poll, such as the requests of a route (on request, with the label `group`)",
+    ),
+    (
         MetricScope::EventLoop,
         "Per event loop (a browser's thread, Node)",
     ),
@@ -54,11 +58,15 @@ runtime's tick, and when it is dropped. Where no hook reports parks, it submits 
 leaves that poll out. The live record (`state`, `spawn_location`, `since`) needs no submit.
 ";
 
+fn all() -> impl Iterator<Item = &'static Metric> {
+    let metrics = METRICS.iter().chain(LOCATION_METRICS);
+    metrics.chain(GROUP_METRICS).chain(EVENT_LOOP_METRICS)
+}
+
 pub(super) fn text() -> String {
     let mut text = HEAD.to_owned();
     for (scope, title) in SECTIONS {
-        let all = METRICS.iter().chain(LOCATION_METRICS).chain(EVENT_LOOP_METRICS);
-        let metrics: Vec<&Metric> = all.filter(|metric| metric.scope == *scope).collect();
+        let metrics: Vec<&Metric> = all().filter(|metric| metric.scope == *scope).collect();
         if metrics.is_empty() {
             continue;
         }
@@ -100,12 +108,10 @@ fn kind(metric: &Metric) -> String {
 
 #[cfg(test)]
 mod tests {
-    use metrics_core::{EVENT_LOOP_METRICS, LOCATION_METRICS, METRICS};
-
     #[test]
     fn every_metric_is_in_the_document() {
         let text = super::text();
-        for metric in METRICS.iter().chain(LOCATION_METRICS).chain(EVENT_LOOP_METRICS) {
+        for metric in super::all() {
             assert!(
                 text.contains(&format!("| `{}` |", metric.name)),
                 "{}",
