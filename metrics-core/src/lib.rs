@@ -90,6 +90,8 @@ pub use snapshot::{
 };
 #[cfg(feature = "serde")]
 pub use snapshot::{SNAPSHOT_SCHEMA, SnapshotSeed};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use snapshot::{Window, WindowError};
 pub use stamp::WakeStamp;
 #[cfg(not(metrics_core_loom))]
 pub use static_worker::StaticWorker;

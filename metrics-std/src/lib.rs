@@ -74,8 +74,8 @@ pub use metrics_core::{
     BlockingStart, Builder, ConfigError, HeapStorage, HistogramConfig, HistogramError, HistogramInterval,
     HistogramReading, HistogramSnapshot, Interval, LeaseError, LocationId, Measurements, MetricSet, NoProbe,
     PollStart, Probe, Quantile, RECORDING, RuntimeNumber, Sampling, SinceError, Staleness, Switches,
-    TaskCounts, TaskEnd, TimeSource, Timestamp, WakeStamp, WorkerInterval, WorkerNumber, WorkerSnapshot,
-    WorkerState,
+    TaskCounts, TaskEnd, TimeSource, Timestamp, WakeStamp, Window, WindowError, WorkerInterval, WorkerNumber,
+    WorkerSnapshot, WorkerState,
 };
 pub use process_probe::ProcessProbe;
 pub use record::{EnterGuard, Measured, enter};

@@ -13,6 +13,8 @@ mod measurements;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod merge;
 mod visit;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod window;
 #[cfg(feature = "serde")]
 mod wire;
 mod worker_snapshot;
@@ -23,6 +25,8 @@ pub use interval::{Interval, SinceError, WorkerInterval, WorkerSinceError};
 pub use locations::{LocationKind, LocationSnapshot};
 pub use measurements::{HistogramReading, Measurements};
 pub use visit::{Sample, SampleValue, WorkerLabel};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use window::{Window, WindowError};
 #[cfg(feature = "serde")]
 pub use wire::SNAPSHOT_SCHEMA;
 pub use worker_snapshot::{Staleness, WorkerSnapshot};
