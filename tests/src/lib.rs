@@ -1,6 +1,7 @@
 //! Tests of the workspace: the testbed runtime, the conformance suite, models and oracles.
 
 pub mod conformance;
+pub mod ground_truth;
 pub mod testbed;
 
 use core::future::poll_fn;

@@ -71,7 +71,8 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         steps: &[
             Step::cargo("test --package metrics-std --all-features --no-fail-fast").env(TOKIO_UNSTABLE),
-            Step::cargo("test --package tests --test conformance --test tokio_bounds").env(TOKIO_UNSTABLE),
+            Step::cargo("test --package tests --test conformance --test ground_truth --test tokio_bounds")
+                .env(TOKIO_UNSTABLE),
             Step::cargo("check --package bench-programs").env(TOKIO_UNSTABLE),
             Step::cargo(OFF_TESTS).env(TOKIO_UNSTABLE),
         ],

@@ -1,0 +1,358 @@
+//! Metrics against the truth that the same run has measured: busy loops of known length, times at which the worker was certainly parked,
+//! and injected delays. Every bound follows from readings of one clock, so that no bound depends on the speed of the machine.
+// Tokio counts parks and busy time with 64-bit atomics only.
+#![cfg(target_has_atomic = "64")]
+
+use core::time::Duration;
+use std::sync::mpsc;
+use std::thread;
+
+use metrics_std::tokio::{watch_loop_lag, watch_wake_latency};
+use metrics_std::{Clock, HistogramSnapshot};
+use tests::ground_truth::{LIMIT, Place, SUBJECTS, Setup, Subject, spin, until};
+use tokio::task::{LocalSet, block_in_place};
+
+const STEP: Duration = Duration::from_millis(2);
+
+fn subjects() -> impl Iterator<Item = ((Setup, Place), Subject)> {
+    SUBJECTS.map(|of| (of, subject(of))).into_iter()
+}
+
+/// The clock of the truth, so that the two can be compared to the nanosecond.
+fn subject(of: (Setup, Place)) -> Subject {
+    Subject::new(of, Clock::instant())
+}
+
+/// Compares the busy time of a parked worker with the truth.
+fn check_busy(of: (Setup, Place), subject: &Subject) {
+    let truth = subject.truth;
+    // Tokio submits the count of parks a moment before the busy time.
+    until("the busy time reaches the computed time", || {
+        subject.busy() >= truth.computed
+    });
+    let busy = subject.busy();
+    let most = subject.most_busy();
+    assert!(
+        busy <= most,
+        "{of:?}: busy for {busy:?}, at most {most:?} is possible, {truth:?}"
+    );
+}
+
+/// Compares every number of a parked worker with the truth.
+fn check(of: (Setup, Place), subject: &Subject) {
+    check_busy(of, subject);
+    let truth = subject.truth;
+    metrics_std::flush(&subject.metrics, LIMIT).expect("the worker is idle");
+    let snapshot = subject.metrics.snapshot();
+    let elapsed = subject.began.elapsed();
+    let most = subject.most_busy();
+    let total = snapshot.total();
+    assert_eq!(total.poll_count(), Some(truth.jobs), "{of:?}");
+    let polls = Duration::from_nanos(total.poll_time().expect("it is on by default").histogram().sum());
+    assert!(
+        polls >= truth.computed && polls <= most,
+        "{of:?}: polled for {polls:?}, {truth:?}"
+    );
+    assert!(total.park_count() >= Some(truth.parks), "{of:?}: {truth:?}");
+    assert_eq!(snapshot.num_workers(), Some(1));
+
+    // Utilisation is busy time over elapsed time.
+    let interval = snapshot.since_start();
+    let utilization = interval.total().busy_ratio().expect("it is measured");
+    let least = truth.computed.as_secs_f64() / elapsed.as_secs_f64();
+    let wall = interval.wall().expect("there is a clock");
+    assert!(wall <= elapsed, "{of:?}: {wall:?} of {elapsed:?}");
+    let at_most = most.as_secs_f64() / wall.as_secs_f64();
+    assert!(
+        (least..=at_most).contains(&utilization),
+        "{of:?}: {utilization}, not between {least} and {at_most}"
+    );
+}
+
+/// Compares the operating system's times with those that the jobs have read on their own thread.
+fn check_os_times(of: (Setup, Place), subject: &Subject) {
+    let times = || {
+        let snapshot = subject.metrics.snapshot();
+        let worker = snapshot.worker(0)?;
+        Some([
+            worker.on_cpu_duration_total()?,
+            worker.runnable_wait_duration_total()?,
+        ])
+    };
+    let Some(truth) = subject.truth.os else {
+        assert_eq!(times(), None, "{of:?}");
+        return;
+    };
+    // A reader keeps the values for some milliseconds.
+    until("the times reach those of the jobs", || {
+        times().is_some_and(|[on_cpu, wait]| on_cpu >= truth[0] && wait >= truth[1])
+    });
+    // A thread is never in two states at once, and it has started after the subject.
+    let [on_cpu, wait] = times().expect("they were there before");
+    assert!(
+        on_cpu + wait <= subject.began.elapsed(),
+        "{of:?}: {on_cpu:?} and {wait:?}"
+    );
+}
+
+#[test]
+fn an_idle_worker_has_no_busy_time() {
+    for (of, mut subject) in subjects() {
+        subject.rest(STEP);
+        // In the first attempt, the worker may have parked a moment ago.
+        until("nothing is added while it is parked", || {
+            let before = subject.busy();
+            subject.rest(STEP);
+            subject.busy() == before
+        });
+        check(of, &subject);
+    }
+}
+
+#[test]
+fn half_the_time_busy() {
+    for (of, mut subject) in subjects() {
+        for _ in 0..8 {
+            subject.run(|| spin(STEP));
+            subject.rest(STEP);
+        }
+        check(of, &subject);
+        check_os_times(of, &subject);
+    }
+}
+
+#[test]
+fn all_the_time_busy() {
+    for (of, mut subject) in subjects() {
+        subject.run_queued(40, || spin(STEP / 4));
+        subject.rest(STEP);
+        check(of, &subject);
+    }
+}
+
+/// Tokio's busy time, which an attached runtime has, lacks what a poll computes before it hands its worker over.
+#[test]
+fn a_poll_that_hands_its_worker_over_keeps_the_time_before() {
+    for setup in [Setup::Build, Setup::Attach] {
+        let of = (setup, Place::MultiThread);
+        let mut subject = subject(of);
+        for _ in 0..4 {
+            subject.run_partly(move || {
+                spin(STEP);
+                block_in_place(|| thread::sleep(STEP));
+                // The least that it was.
+                match setup {
+                    Setup::Build => STEP,
+                    Setup::Attach => Duration::ZERO,
+                }
+            });
+            subject.rest(STEP);
+            subject.run(|| spin(STEP));
+            subject.rest(STEP);
+        }
+        // Polls last longer than the worker is busy: another thread has run it meanwhile, and parked.
+        check_busy(of, &subject);
+    }
+}
+
+#[test]
+fn a_runtime_that_waits_for_another_one_is_busy_and_the_other_one_only_while_it_computes() {
+    for (of, mut inner) in subjects() {
+        for outer_setup in [Setup::Build, Setup::Attach] {
+            let outer_of = (outer_setup, Place::MultiThread);
+            let mut outer = subject(outer_of);
+            let (sender, returned) = mpsc::channel();
+            outer.run(move || {
+                inner.run(|| spin(STEP));
+                inner.rest(STEP);
+                sender.send(inner).expect("the test waits");
+            });
+            inner = returned.recv().expect("the job has sent it");
+            outer.rest(STEP);
+            check(outer_of, &outer);
+        }
+        check(of, &inner);
+    }
+}
+
+#[test]
+fn a_worker_that_drives_a_runtime_inside_a_job_records_each_poll_in_its_own_runtime() {
+    for (of, mut outer) in subjects().filter(|((_, place), _)| *place == Place::MultiThread) {
+        let (sender, returned) = mpsc::channel();
+        outer.run_partly(move || {
+            spin(STEP);
+            let mut inner = subject((of.0, Place::CurrentThread));
+            inner.run(|| spin(STEP));
+            inner.rest(STEP);
+            let driven = block_in_place(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .build()
+                    .expect("it builds");
+                let attached = metrics_std::tokio::attach(runtime.handle()).expect("it is not measured yet");
+                let job = attached.spawner.spawn(async { spin(STEP) });
+                runtime.block_on(job).expect("it does not panic");
+                attached.metrics
+            });
+            sender.send((inner, driven)).expect("the test waits");
+            match of.0 {
+                Setup::Build => STEP,
+                Setup::Attach => Duration::ZERO,
+            }
+        });
+        let (inner, driven) = returned.recv().expect("the job has sent it");
+        check((of.0, Place::CurrentThread), &inner);
+        outer.rest(STEP);
+        check_busy(of, &outer);
+        assert_eq!(outer.metrics.poll_count(), Ok(Some(outer.truth.jobs)), "{of:?}");
+        let snapshot = driven.snapshot();
+        assert_eq!(snapshot.total().poll_count(), Some(1));
+        let polls = snapshot
+            .total()
+            .poll_time()
+            .expect("it is on by default")
+            .histogram()
+            .sum();
+        assert!(Duration::from_nanos(polls) >= STEP, "{polls} ns");
+    }
+}
+
+/// The thread that drives a `LocalSet` is not a worker of the multi-thread flavour.
+#[test]
+fn a_local_set_outside_the_workers_adds_polls_and_no_busy_time() {
+    for (of, mut subject) in subjects().filter(|((_, place), _)| *place == Place::MultiThread) {
+        subject.rest(STEP);
+        let mut jobs = 0;
+        // In the first attempt, the worker may have parked a moment ago.
+        until("no busy time is added", || {
+            let before = subject.busy();
+            let job = async { subject.spawner.spawn_local(async { spin(STEP) }).await };
+            let local = LocalSet::new();
+            local.block_on(&subject.runtime, job).expect("it does not panic");
+            jobs += 1;
+            subject.busy() == before
+        });
+        let snapshot = subject.metrics.snapshot();
+        let polls = snapshot
+            .total()
+            .poll_time()
+            .expect("it is on by default")
+            .histogram()
+            .sum();
+        assert!(
+            Duration::from_nanos(polls) >= jobs * STEP,
+            "{of:?}: {polls} ns, {jobs} jobs"
+        );
+    }
+}
+
+#[test]
+fn a_runtime_that_is_built_again_begins_anew_and_the_old_numbers_stay() {
+    for of in SUBJECTS {
+        let mut old = subject(of);
+        old.run(|| spin(STEP));
+        old.rest(STEP);
+        check(of, &old);
+        let (old, truth) = old.end();
+        let numbers = || {
+            let snapshot = old.snapshot();
+            let total = snapshot.total();
+            let polls = total.poll_time().expect("it is on by default").histogram().sum();
+            (
+                total.busy_duration_total(),
+                total.poll_count(),
+                polls,
+                total.park_count(),
+            )
+        };
+        let last = numbers();
+        assert!(last.0 >= Some(truth.computed), "{of:?}: {last:?}, {truth:?}");
+
+        let mut new = subject(of);
+        new.rest(STEP);
+        for _ in 0..2 {
+            new.run(|| spin(STEP));
+            new.rest(STEP);
+        }
+        check(of, &new);
+        assert_eq!(numbers(), last, "{of:?}");
+    }
+}
+
+#[test]
+fn tasks_that_wait_for_a_blocked_worker_are_in_the_queue_and_alive() {
+    const TASKS: u64 = 5;
+    for (of, mut subject) in subjects().filter(|((_, place), _)| *place != Place::LocalSet) {
+        subject.rest(STEP);
+        let (started, has_started) = mpsc::channel();
+        let (open, gate) = mpsc::channel::<()>();
+        let numbers = || {
+            (
+                subject.metrics.global_queue_depth(),
+                subject.metrics.num_alive_tasks(),
+            )
+        };
+        let idle = numbers();
+        subject.spawner.spawn(async move {
+            started.send(()).expect("the test waits");
+            let _ = gate.recv();
+        });
+        has_started.recv_timeout(LIMIT).expect("it runs");
+        for _ in 0..TASKS {
+            subject.spawner.spawn(async {});
+        }
+        assert_eq!(numbers(), (Some(TASKS), Some(TASKS + 1)), "{of:?}");
+        drop(open);
+        until("all end", || numbers() == idle);
+        assert_eq!(idle, (Some(0), Some(0)), "{of:?}");
+    }
+}
+
+const PERIOD: Duration = Duration::from_millis(1);
+const BLOCK: Duration = Duration::from_millis(20);
+
+/// What a probe has recorded: number of samples, their sum, and the largest.
+fn lag(histogram: Option<&HistogramSnapshot<Vec<u64>>>) -> (u32, Duration, Duration) {
+    let Some(lag) = histogram else {
+        return Default::default();
+    };
+    let count = u32::try_from(lag.count()).expect("the test is short");
+    (
+        count,
+        Duration::from_nanos(lag.sum()),
+        Duration::from_nanos(lag.max().unwrap_or(0)),
+    )
+}
+
+#[test]
+fn a_block_of_the_only_worker_is_a_loop_lag_and_the_lags_do_not_overlap() {
+    for (of, mut subject) in subjects() {
+        let _probe = watch_loop_lag(&subject.spawner, PERIOD);
+        let read = |subject: &Subject| lag(subject.metrics.snapshot().loop_lag());
+        until("the probe runs", || read(&subject).0 > 0);
+        subject.run(|| spin(BLOCK));
+        // Tokio rounds the deadline of a timer up to the next millisecond.
+        until("the block is recorded", || read(&subject).2 + 2 * PERIOD >= BLOCK);
+        let (samples, sum, _) = read(&subject);
+        // Each sample begins a period after the end of the last one.
+        let elapsed = subject.began.elapsed();
+        assert!(
+            sum + samples * PERIOD <= elapsed,
+            "{of:?}: {samples} samples, {sum:?} of {elapsed:?}"
+        );
+    }
+}
+
+#[test]
+fn a_block_of_the_only_worker_is_a_wake_latency_and_the_waits_do_not_overlap() {
+    for (of, mut subject) in subjects() {
+        let _probe = watch_wake_latency(&subject.spawner, PERIOD).expect("a thread starts");
+        let read = |subject: &Subject| lag(subject.metrics.snapshot().wake_latency());
+        until("a wake during a block is recorded", || {
+            subject.run(|| spin(BLOCK));
+            read(&subject).2 >= BLOCK / 2
+        });
+        let (_, sum, _) = read(&subject);
+        let elapsed = subject.began.elapsed();
+        assert!(sum <= elapsed, "{of:?}: {sum:?} of {elapsed:?}");
+    }
+}
