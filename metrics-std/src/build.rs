@@ -170,7 +170,10 @@ pub fn build_wrapped(builder: Builder<'_>, clock: Clock) -> Result<RuntimeMetric
     Ok(reader(&Arc::new(RecordingTarget::new(registry)), NoProbe))
 }
 
-fn reader(target: &Arc<RecordingTarget>, probe: impl Probe + Send + Sync + 'static) -> RuntimeMetrics {
+pub(crate) fn reader(
+    target: &Arc<RecordingTarget>,
+    probe: impl Probe + Send + Sync + 'static,
+) -> RuntimeMetrics {
     let probe = ProcessProbe::new(Arc::clone(target), probe);
     RuntimeMetrics::with_probe(Arc::clone(&target.registry), probe)
 }

@@ -3,6 +3,7 @@
 //! Where to begin:
 //! - A service on Tokio calls `tokio::attach_current`, spawns with `tokio::spawn` and serves its metrics with `serve::start` (features
 //!   `tokio` and `serve`). If it builds its runtime with `tokio::TokioAdapter` instead, more is measured.
+//! - A program on smol or async-executor runs its tasks on `smol::Executor` (feature `smol`).
 //! - A program on any other executor calls [`build_wrapped`] and wraps its futures in [`Measured`].
 //! - A runtime calls [`build`] and the hooks of one [`Worker`] per thread. It also calls [`enter`] on threads that poll wrapped futures.
 //!
@@ -21,6 +22,7 @@
 //! - `tracing`: emits stalls as events of the crate `tracing`.
 //! - `serde`: serializes snapshots and intervals.
 //! - `serve`: serves `/metrics`, `/snapshot`, `/trace` and a dashboard from a thread of its own. It enables `axum`, `prometheus` and `serde`.
+//! - `smol`: adds an executor for smol and async-executor that measures its tasks and workers.
 //! - `decode`: adds the program `metrics-decode`, which prints what firmware sends over a serial line. It enables `serde`.
 //! - `tower`: adds a tower layer that rejects requests under overload.
 //! - `top`: adds the program `metrics-top`, and its view of a runtime in a terminal. It enables `serde`.
@@ -57,6 +59,8 @@ pub mod otlp;
 pub mod prometheus;
 #[cfg(feature = "serve")]
 pub mod serve;
+#[cfg(feature = "smol")]
+pub mod smol;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 #[cfg(feature = "top")]

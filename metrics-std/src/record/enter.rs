@@ -54,6 +54,11 @@ pub struct EnterGuard {
 /// as tasks.
 pub fn enter(worker: Worker) -> EnterGuard {
     let target = RecordingTarget::new(Arc::clone(worker.registry()));
+    enter_with(worker, target)
+}
+
+/// Makes `worker` the current worker of this thread. Tasks that it spawns keep `target`.
+pub(crate) fn enter_with(worker: Worker, target: RecordingTarget) -> EnterGuard {
     let options = LeaseOptions {
         submit: SubmitPolicy::Interval,
         ..LeaseOptions::polls_only(ThreadRole::Any)

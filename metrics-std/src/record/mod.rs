@@ -14,5 +14,7 @@ pub(crate) mod target;
 pub(crate) mod thread;
 pub(crate) mod thread_leases;
 
+#[allow(unused_imports, reason = "only an adapter has targets of its own")]
+pub(crate) use enter::enter_with;
 pub use enter::{EnterGuard, enter};
 pub use measured::Measured;

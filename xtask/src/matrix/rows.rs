@@ -360,8 +360,8 @@ pub(super) static ROWS: &[Row] = &[
 
 /// All features except those that only a final binary may select: a critical-section implementation and a logger for `defmt`.
 const HOST_TESTS: &str = "test --workspace --no-fail-fast --features \
-     metrics-core/alloc,metrics-core/serde,metrics-std/serve,metrics-std/otlp,metrics-std/metrics,metrics-std/tower,\
-     metrics-std/tracing";
+     metrics-core/alloc,metrics-core/serde,metrics-std/serve,metrics-std/otlp,metrics-std/metrics,metrics-std/smol,\
+     metrics-std/tower,metrics-std/tracing";
 
 /// The tests of the arithmetic. The servers, exporters and tools of the workspace do the same in either profile.
 const RELEASE_TESTS: &str = "test --package metrics-core --package metrics-std --profile testrelease --no-fail-fast \

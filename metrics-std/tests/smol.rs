@@ -1,0 +1,139 @@
+//! The executor of smol whose tasks and workers are measured.
+#![allow(missing_docs)]
+#![cfg(feature = "record")]
+
+use core::future::{Future, pending, poll_fn};
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use metrics_mock::ManualClock;
+use metrics_std::smol::{Executor, spawn};
+use metrics_std::{Builder, Clock, HistogramConfig, WorkerState};
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+fn executor() -> (Arc<ManualClock>, Executor) {
+    let clock = Arc::new(ManualClock::new());
+    let builder = Builder::new()
+        .poll_time(HistogramConfig::DEFAULT)
+        .schedule_latency(HistogramConfig::DEFAULT);
+    let executor = Executor::new(builder, Clock::custom(Arc::clone(&clock))).unwrap();
+    (clock, executor)
+}
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn is_ready(future: Pin<&mut impl Future>) -> bool {
+    future.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+}
+
+#[test]
+fn tasks_are_measured_wherever_they_are_spawned() {
+    let (clock, executor) = executor();
+    let metrics = executor.metrics();
+    let work = |millis_of_poll| {
+        let clock = Arc::clone(&clock);
+        async move { clock.advance(millis(millis_of_poll)) }
+    };
+    let (first, second) = (work(3), work(4));
+    futures::executor::block_on(executor.run(async {
+        executor.spawn(first).await;
+        // A task can spawn without the executor at hand.
+        spawn(async { spawn(second).await }).await;
+    }));
+    assert_eq!(metrics.completed_tasks_count(), Some(3));
+    assert_eq!(metrics.num_alive_tasks(), Some(0));
+    let snapshot = metrics.snapshot();
+    assert_eq!(snapshot.total().poll_time().unwrap().histogram().sum(), 7_000_000);
+    assert!(metrics.root_polls().unwrap() > Some(0));
+    assert!(executor.is_empty());
+}
+
+#[test]
+fn a_worker_is_parked_while_the_executor_has_nothing_to_run() {
+    let (clock, executor) = executor();
+    let metrics = executor.metrics();
+    assert_eq!(metrics.num_workers(), None, "no thread runs it");
+    let mut run = pin!(executor.run(pending::<()>()));
+    assert!(!is_ready(run.as_mut()));
+    let numbers = || {
+        let snapshot = metrics.snapshot();
+        let worker = snapshot.worker(0).unwrap();
+        let numbers = (
+            worker.busy_duration_total(),
+            worker.park_count(),
+            worker.park_unpark_count(),
+        );
+        (worker.state(), numbers)
+    };
+    assert_eq!(metrics.num_workers(), Some(1));
+    let parked = Some(WorkerState::Parked);
+    assert_eq!(numbers(), (parked, (Some(Duration::ZERO), Some(1), Some(1))));
+    clock.advance(millis(1_000));
+    assert_eq!(numbers(), (parked, (Some(Duration::ZERO), Some(1), Some(1))));
+
+    let inner = Arc::clone(&clock);
+    executor.spawn(async move { inner.advance(millis(5)) }).detach();
+    assert!(!is_ready(run.as_mut()));
+    assert_eq!(numbers(), (parked, (Some(millis(5)), Some(2), Some(3))));
+    let polls = metrics.snapshot().total().poll_time().unwrap().histogram().sum();
+    assert_eq!(polls, 5_000_000);
+}
+
+#[test]
+fn a_thread_that_yields_does_not_park() {
+    let (_, executor) = executor();
+    let metrics = executor.metrics();
+    let mut run = pin!(executor.run(pending::<()>()));
+    assert!(!is_ready(run.as_mut()));
+    // The executor yields to its thread after some hundred polls.
+    let always = poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        Poll::<()>::Pending
+    });
+    let task = executor.spawn(always);
+    for _ in 0..10 {
+        assert!(!is_ready(run.as_mut()));
+    }
+    assert_eq!(metrics.park_count(), Ok(Some(1)), "only before there was a task");
+    drop(task);
+    assert!(!is_ready(run.as_mut()));
+    assert_eq!(metrics.park_count(), Ok(Some(2)));
+    assert_eq!(metrics.cancelled_tasks_count(), Some(1));
+}
+
+#[test]
+#[should_panic(expected = "no executor runs on this thread")]
+fn a_task_without_an_executor_is_refused() {
+    let (_, executor) = executor();
+    assert!(is_ready(pin!(executor.run(async {}))));
+    drop(spawn(async {}));
+}
+
+#[test]
+fn the_workers_are_the_threads_that_run_the_executor() {
+    const THREADS: usize = 3;
+    let (_, executor) = executor();
+    let metrics = executor.metrics();
+    let (all_run, may_end) = (Barrier::new(THREADS + 1), Barrier::new(THREADS + 1));
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                let root = async {
+                    // Inside itself, the executor has no second worker for the thread.
+                    executor.run(async {}).await;
+                    all_run.wait();
+                    may_end.wait();
+                };
+                futures::executor::block_on(executor.run(root));
+            });
+        }
+        all_run.wait();
+        assert_eq!(metrics.num_workers(), Some(THREADS));
+        may_end.wait();
+    });
+    assert_eq!(metrics.num_workers(), None);
+    assert_eq!(metrics.snapshot().num_workers(), None);
+}
