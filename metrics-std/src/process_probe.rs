@@ -105,16 +105,15 @@ impl Probe for ProcessProbe {
     }
 
     fn census(&self, each: &mut dyn FnMut(LocationId, TaskActivity)) -> bool {
+        let is_kept = self.probe.census(each);
         let Some(census) = &self.target.census else {
-            return self.probe.census(each);
+            return is_kept;
         };
         let registry = &self.target.registry;
         let now = registry.clock().now();
-        census.visit(
-            |since, limit| u128::from(registry.scale().nanos(now, since)) < limit.as_nanos(),
-            each,
-        );
-        true
+        let is_recent =
+            |since, limit: Duration| u128::from(registry.scale().nanos(now, since)) < limit.as_nanos();
+        census.visit(is_recent, each) || is_kept
     }
 
     fn fork_id(&self) -> u64 {

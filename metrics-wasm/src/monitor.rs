@@ -11,7 +11,11 @@ use core::cell::OnceCell;
 use core::error::Error;
 use core::fmt;
 use core::panic::Location;
-use metrics_core::{HistogramConfig, IfRecording, MetricSet, RECORDING, Sampling, TimeSource, WorkerNumber};
+use core::time::Duration;
+use metrics_core::{
+    DEFAULT_FLIGHT_RECORDER_THRESHOLD, HistogramConfig, IfRecording, MetricSet, RECORDING, Sampling,
+    TimeSource, WorkerNumber,
+};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -62,6 +66,9 @@ pub struct MonitorBuilder<'a> {
     schedule_latency: Option<HistogramConfig>,
     poll_time_sampling: Sampling,
     schedule_latency_sampling: Sampling,
+    locations: usize,
+    flight_recorder: usize,
+    flight_recorder_threshold: Duration,
     clock: Option<PerformanceClock>,
 }
 
@@ -73,6 +80,9 @@ impl<'a> MonitorBuilder<'a> {
             schedule_latency: Some(HistogramConfig::DEFAULT),
             poll_time_sampling: Sampling::Every,
             schedule_latency_sampling: Sampling::Every,
+            locations: 0,
+            flight_recorder: 0,
+            flight_recorder_threshold: DEFAULT_FLIGHT_RECORDER_THRESHOLD,
             clock: None,
         }
     }
@@ -109,6 +119,28 @@ impl<'a> MonitorBuilder<'a> {
         self
     }
 
+    /// Keeps metrics for each of this many spawn locations, and for all others together. The default is 0: none are kept. See
+    /// [`Builder::locations`](metrics_core::Builder::locations).
+    pub const fn locations(mut self, capacity: usize) -> Self {
+        self.locations = capacity;
+        self
+    }
+
+    /// Keeps at least the last `events` polls and parks, for
+    /// [`RuntimeMetrics::flight_recording`](metrics_core::RuntimeMetrics::flight_recording). The default is 0: none are kept. See
+    /// [`Builder::flight_recorder`](metrics_core::Builder::flight_recorder).
+    pub const fn flight_recorder(mut self, events: usize) -> Self {
+        self.flight_recorder = events;
+        self
+    }
+
+    /// Sets the threshold of the flight recorder: polls below it that follow each other are one event. See
+    /// [`Builder::flight_recorder_threshold`](metrics_core::Builder::flight_recorder_threshold).
+    pub const fn flight_recorder_threshold(mut self, threshold: Duration) -> Self {
+        self.flight_recorder_threshold = threshold;
+        self
+    }
+
     /// Sets the clock. The default is [`PerformanceClock::detect`].
     pub const fn clock(mut self, clock: PerformanceClock) -> Self {
         self.clock = Some(clock);
@@ -126,7 +158,12 @@ impl<'a> MonitorBuilder<'a> {
 
     fn recorder(&self) -> Result<Rc<Recorder>, BuildError> {
         let clock = self.clock.unwrap_or_else(PerformanceClock::detect);
-        let mut builder = metrics_core::Builder::new().name(self.name).measures(MEASURED);
+        let mut builder = metrics_core::Builder::new()
+            .name(self.name)
+            .measures(MEASURED)
+            .locations(self.locations)
+            .flight_recorder(self.flight_recorder)
+            .flight_recorder_threshold(self.flight_recorder_threshold);
         if clock.available() {
             builder = builder.started_at(clock.now().ticks());
         }

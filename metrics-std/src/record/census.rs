@@ -85,11 +85,14 @@ impl Census {
     }
 
     /// Calls `each` for each task. `is_recent` returns whether less than a duration has passed since a timestamp.
+    ///
+    /// Returns `false` if no task was ever added: then no task of the runtime is wrapped.
     pub(crate) fn visit(
         &self,
         is_recent: impl Fn(Timestamp, Duration) -> bool,
         each: &mut dyn FnMut(LocationId, TaskActivity),
-    ) {
+    ) -> bool {
+        let mut is_kept = false;
         let mut found = Vec::with_capacity(SEGMENT);
         for shard in 0..SHARDS {
             for start in (0..).step_by(SEGMENT) {
@@ -97,6 +100,7 @@ impl Census {
                 let Some(rest) = tasks.tasks.get(start..).filter(|rest| !rest.is_empty()) else {
                     break;
                 };
+                is_kept = true;
                 let segment = rest.iter().take(SEGMENT).flatten();
                 found.extend(segment.map(|task| (task.location, task.activity(&is_recent))));
                 drop(tasks);
@@ -104,6 +108,7 @@ impl Census {
                 found.drain(..).for_each(|(location, task)| each(location, task));
             }
         }
+        is_kept
     }
 }
 

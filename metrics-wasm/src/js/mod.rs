@@ -172,6 +172,44 @@ impl RuntimeMetrics {
         Ok(found.map_err(JsError::from)?.unwrap_or(JsValue::UNDEFINED))
     }
 
+    /// Returns the last polls and parks of this thread as JSON in Chrome's trace format, which ui.perfetto.dev opens. Returns
+    /// `undefined` without the option `flight_recorder`, and without a clock.
+    pub fn trace(&self) -> Option<String> {
+        let mut text = String::new();
+        // Writing to a string can't fail.
+        let _ = self
+            .monitor
+            .metrics()
+            .flight_recording()?
+            .write_chrome_trace(&mut text);
+        Some(text)
+    }
+
+    /// Returns which polls made other tasks wait, from the same polls: the `limit` rows with the longest time. Returns `undefined` as
+    /// `trace` does.
+    ///
+    /// # Errors
+    /// Throws if `limit` is not a number, and if the host refuses to set a property of a plain object.
+    #[wasm_bindgen(unchecked_return_type = "BlameReport | undefined")]
+    #[allow(
+        clippy::cast_sign_loss,
+        reason = "the cast saturates: a negative limit returns no row"
+    )]
+    pub fn blame(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "number")] limit: &JsValue,
+    ) -> Result<JsValue, JsValue> {
+        let limit = limit
+            .as_f64()
+            .ok_or_else(|| type_error(&format!("limit must be a number, not {limit:?}")))?;
+        let recording = self.monitor.metrics().flight_recording();
+        let report = recording.map(|recording| to_js(&recording.blame_report(limit as usize)));
+        Ok(report
+            .transpose()
+            .map_err(JsError::from)?
+            .unwrap_or(JsValue::UNDEFINED))
+    }
+
     /// Calls `callback` once for each stall of at least `ms` milliseconds, in the first turn of the event loop after the stall.
     /// Returns a function that removes the callback. The callback stays registered if that function is garbage-collected.
     ///

@@ -22,6 +22,10 @@ pub(super) struct Options {
     schedule_latency: Option<Option<HistogramConfig>>,
     poll_time_sampling: Option<Sampling>,
     schedule_latency_sampling: Option<Sampling>,
+    locations: Option<usize>,
+    flight_recorder: Option<usize>,
+    /// In milliseconds.
+    flight_recorder_threshold: Option<f64>,
     /// In milliseconds.
     period: Option<f64>,
     frames: bool,
@@ -45,6 +49,7 @@ impl Options {
         let text = json::text(value).ok_or(EXPECTED)?;
         let options: Self = serde_json::from_str(&text).map_err(|error| format!("{EXPECTED}: {error}"))?;
         options.period()?;
+        options.threshold()?;
         Ok(options)
     }
 
@@ -63,6 +68,20 @@ impl Options {
         }
     }
 
+    /// Returns the threshold of the flight recorder, if it is set.
+    ///
+    /// # Errors
+    /// Returns a description of the error.
+    fn threshold(&self) -> Result<Option<Duration>, String> {
+        let Some(ms) = self.flight_recorder_threshold else {
+            return Ok(None);
+        };
+        let threshold = Duration::try_from_secs_f64(ms / 1e3);
+        threshold.map(Some).map_err(|_| {
+            format!("flight_recorder_threshold must be a number of milliseconds from 0, not {ms}")
+        })
+    }
+
     pub(super) const fn frames(&self) -> bool {
         self.frames
     }
@@ -73,7 +92,10 @@ impl Options {
             || self.poll_time.is_some()
             || self.schedule_latency.is_some()
             || self.poll_time_sampling.is_some()
-            || self.schedule_latency_sampling.is_some();
+            || self.schedule_latency_sampling.is_some()
+            || self.locations.is_some()
+            || self.flight_recorder.is_some()
+            || self.flight_recorder_threshold.is_some();
         if !is_set {
             return None;
         }
@@ -92,6 +114,16 @@ impl Options {
         }
         if let Some(sampling) = self.schedule_latency_sampling {
             builder = builder.schedule_latency_sampling(sampling);
+        }
+        if let Some(capacity) = self.locations {
+            builder = builder.locations(capacity);
+        }
+        if let Some(events) = self.flight_recorder {
+            builder = builder.flight_recorder(events);
+        }
+        // It was checked when it was read.
+        if let Ok(Some(threshold)) = self.threshold() {
+            builder = builder.flight_recorder_threshold(threshold);
         }
         Some(builder)
     }

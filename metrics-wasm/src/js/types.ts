@@ -130,6 +130,12 @@ export interface RuntimeMetricsOptions {
   poll_time_sampling?: Sampling;
   /** Which polls the histogram of schedule latencies samples. The default is "every". */
   schedule_latency_sampling?: Sampling;
+  /** For how many spawn locations to keep metrics. All others share an entry. The default is 0: none. */
+  locations?: number;
+  /** How many of the last polls and parks to keep for `trace()` and `blame()`. The default is 0: none. */
+  flight_recorder?: number;
+  /** Polls that are shorter than this many milliseconds and follow each other are one event. The default is 0.01. */
+  flight_recorder_threshold?: number;
   /** The period in milliseconds of the timer that watches the event loop. The default is 50. */
   period?: number;
   /** Whether to measure the delay of animation frames. The page then draws every frame, which costs power. */
@@ -235,6 +241,25 @@ export interface Quantile {
   lower: bigint;
   upper: bigint;
   estimate: bigint;
+}
+
+/** Which polls made other tasks wait. */
+export interface BlameReport {
+  /** The time from the first recorded event to now. Null without an event. */
+  span: Measured;
+  /** Whether only some polls were recorded, because polls are sampled. */
+  is_sampled: boolean;
+  rows: BlameRow[];
+}
+
+/** How long the tasks of one spawn location waited because of one culprit. */
+export interface BlameRow {
+  /** The spawn location of the tasks that waited. */
+  victim: string;
+  /** The spawn location whose polls ran, short polls of several locations, no poll, or a time before the first event. */
+  culprit: { polls: string } | "short_polls" | "no_poll" | "not_recorded";
+  /** The sum over the tasks that waited. */
+  waited: bigint;
 }
 
 /** A time during which one piece of work kept the thread busy. Times are milliseconds of `performance.now()`. */

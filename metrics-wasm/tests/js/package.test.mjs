@@ -121,7 +121,7 @@ test("each argument is checked, and none is converted", () => {
   }
   assert.throws(() => metrics.onPageHide(50), { name: "TypeError", message: /callback must be a function/ });
   assert.throws(() => metrics.onPageHide(callback), { name: "Error", message: /no page/ });
-  for (const options of [null, 50, "main", { nam: "x" }, { name: 5 }, { period: 0 }, { period: "50" }, { poll_time: 5 }, { poll_time_sampling: "all" }]) {
+  for (const options of [null, 50, "main", { nam: "x" }, { name: 5 }, { period: 0 }, { period: "50" }, { poll_time: 5 }, { poll_time_sampling: "all" }, { flight_recorder: -1 }, { locations: "8" }, { flight_recorder_threshold: -1 }]) {
     assert.throws(() => new module.RuntimeMetrics(options), { name: "TypeError" }, JSON.stringify(options));
   }
 });
@@ -309,7 +309,7 @@ test("the generated types accept the API and reject mistakes", async () => {
     await cp(PACKAGE, join(dir, "metrics-wasm"), { recursive: true });
     await writeFile(
       join(dir, "app.ts"),
-      `import init, { RuntimeMetrics, type Snapshot, type SnapshotJson, type Interval, type Stall, type Summary, type RuntimeMetricsOptions } from "./metrics-wasm/metrics_wasm.js";
+      `import init, { RuntimeMetrics, type Snapshot, type SnapshotJson, type Interval, type Stall, type Summary, type BlameReport, type RuntimeMetricsOptions } from "./metrics-wasm/metrics_wasm.js";
        await init();
        const metrics = new RuntimeMetrics();
        const snapshot: Snapshot = metrics.snapshot();
@@ -325,11 +325,13 @@ test("the generated types accept the API and reject mistakes", async () => {
        const later: Interval = metrics.since(JSON.parse(JSON.stringify(json)) as SnapshotJson);
        const summary: Summary = metrics.summary();
        const sent: number | undefined = summary.poll_time?.p99_ms;
-       const options: RuntimeMetricsOptions = { name: "ui", period: 50, frames: true, schedule_latency: null, poll_time_sampling: { one_in: 8 } };
+       const options: RuntimeMetricsOptions = { name: "ui", period: 50, frames: true, schedule_latency: null, poll_time_sampling: { one_in: 8 }, locations: 8, flight_recorder: 63, flight_recorder_threshold: 0.1 };
        new RuntimeMetrics(options);
+       const trace: string | undefined = metrics.trace();
+       const blame: BlameReport | undefined = metrics.blame(10);
        metrics.onPageHide((summary: Summary) => navigator.sendBeacon("/metrics", JSON.stringify(summary)));
        metrics.showInDevTools(50);
-       console.log(polls, ratio, bound, stop, text, written, bucket, later, sent);
+       console.log(polls, ratio, bound, stop, text, written, bucket, later, sent, trace, blame);
        const copy: SnapshotJson = { ...snapshot.toJSON() };
        metrics.since(copy);
        // @ts-expect-error a copy of a snapshot has no such method

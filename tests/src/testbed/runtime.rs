@@ -10,7 +10,7 @@ use std::task::Wake;
 use super::blocking::{self, Queued};
 use super::context::Core;
 use super::current_thread::CoreSlot;
-use super::metrics::RuntimeMetrics;
+use super::metrics::{LocationId, RuntimeMetrics, location};
 use super::shared::Shared;
 use super::task::{self, JoinHandle};
 use super::{current_thread, multi_thread};
@@ -97,7 +97,16 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        task::spawn(&self.shared, future, Location::caller())
+        self.spawn_named(location::intern(Location::caller()), future)
+    }
+
+    /// Spawns a task with a name instead of its spawn location.
+    pub fn spawn_named<F>(&self, name: LocationId, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        task::spawn(&self.shared, future, name)
     }
 
     /// Runs a closure that blocks on the blocking pool.

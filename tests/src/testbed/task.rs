@@ -1,7 +1,6 @@
 //! A task: the part in the queues, the hooks around its future, and the handle to its output.
 
 use core::future::Future;
-use core::panic::Location;
 use core::pin::Pin;
 use core::sync::atomic::{AtomicU8, Ordering};
 use core::task::{Context as TaskContext, Poll, ready};
@@ -13,7 +12,7 @@ use pin_project_lite::pin_project;
 use super::Registry;
 use super::context::Context;
 use super::coop;
-use super::metrics::{LocationId, PollStart, TaskEnd, Timestamp, WakeStamp, Worker, location};
+use super::metrics::{LocationId, PollStart, TaskEnd, Timestamp, WakeStamp, Worker};
 use super::queue::Entry;
 use super::shared::Shared;
 
@@ -75,16 +74,11 @@ pub(super) struct Scheduled {
 pub(super) type Runnable = async_task::Runnable<Meta>;
 
 /// Spawns a task. Hooks: `task_spawned` here, those of a poll in [`Measured`], one of the endings in [`Alive`].
-pub(super) fn spawn<F>(
-    shared: &Arc<Shared>,
-    future: F,
-    spawn_location: &'static Location<'static>,
-) -> JoinHandle<F::Output>
+pub(super) fn spawn<F>(shared: &Arc<Shared>, future: F, spawn_location: LocationId) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let spawn_location = location::intern(spawn_location);
     let spawned = shared.adopt(|key| {
         let alive = Alive {
             shared: Arc::clone(shared),

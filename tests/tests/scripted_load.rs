@@ -1,6 +1,6 @@
 //! A load of which everything is known in advance: a hog, a quick task and a starved one behind it, and one that nobody can wake. The table
-//! of locations, the census and the blame are exact on every executor.
-#![cfg(all(feature = "record", feature = "tokio", not(tokio_unstable)))]
+//! of locations, the census and the blame are exact on every executor. The testbed wraps no wakers, so it has no census.
+#![cfg(not(tokio_unstable))]
 
 use core::future::{Future, poll_fn};
 use core::task::{Poll, Waker};
@@ -11,6 +11,8 @@ use metrics_std::metrics_core::NamedCulprit;
 use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
 use metrics_std::{Builder, Clock, HistogramConfig, Measured, RuntimeMetrics, build_wrapped};
 use std::sync::{Arc, Mutex};
+use tests::testbed::{self, Runtime};
+use tests::yield_now;
 
 /// An executor that runs only when the script says so.
 trait Executor {
@@ -48,6 +50,20 @@ impl Executor for Tokio {
     }
 }
 
+impl Executor for Runtime {
+    fn spawn(&self, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
+        drop(self.handle().spawn_named(intern_name(name), future));
+    }
+
+    fn run(&self) {
+        self.block_on(async {
+            for _ in 0..4 {
+                yield_now().await;
+            }
+        });
+    }
+}
+
 fn configured(builder: Builder<'_>) -> Builder<'_> {
     builder
         .poll_time(HistogramConfig::DEFAULT)
@@ -57,9 +73,10 @@ fn configured(builder: Builder<'_>) -> Builder<'_> {
         .flight_recorder(64)
 }
 
-/// A line of the table: polls, their time and the schedule latency in milliseconds, and the tasks that are queued, polling, waiting and
-/// unwakeable.
-type Line = (&'static str, [u64; 3], [u64; 4]);
+/// A line of the table: polls, their time and the schedule latency in milliseconds.
+type Line = (&'static str, [u64; 3]);
+/// The tasks of a location that are queued, polling, waiting and unwakeable.
+type Census = (&'static str, [u64; 4]);
 
 const NAMES: [&str; 4] = ["hog", "quick", "stuck", "starved"];
 
@@ -68,7 +85,6 @@ fn table(metrics: &RuntimeMetrics) -> Vec<Line> {
     let line = |name| {
         let mut rows = snapshot.locations().unwrap().iter();
         let row = rows.find(|row| row.name() == name).unwrap();
-        let census = row.census().unwrap();
         (
             name,
             [
@@ -76,10 +92,22 @@ fn table(metrics: &RuntimeMetrics) -> Vec<Line> {
                 millis(row.poll_time().unwrap()),
                 millis(row.schedule_latency().unwrap()),
             ],
-            [census.queued, census.polling, census.waiting, census.unwakeable],
         )
     };
     NAMES.map(line).to_vec()
+}
+
+fn census(metrics: &RuntimeMetrics) -> Option<Vec<Census>> {
+    let snapshot = metrics.snapshot();
+    let line = |name| {
+        let mut rows = snapshot.locations().unwrap().iter();
+        let census = rows.find(|row| row.name() == name).unwrap().census()?;
+        Some((
+            name,
+            [census.queued, census.polling, census.waiting, census.unwakeable],
+        ))
+    };
+    NAMES.into_iter().map(line).collect()
 }
 
 fn millis(time: Duration) -> u64 {
@@ -87,6 +115,8 @@ fn millis(time: Duration) -> u64 {
 }
 
 fn play(clock: &Arc<ManualClock>, metrics: &RuntimeMetrics, executor: &impl Executor) {
+    // A stamp can't hold the time zero.
+    clock.advance(Duration::from_millis(1));
     let work = |millis| {
         let clock = Arc::clone(clock);
         async move { clock.advance(Duration::from_millis(millis)) }
@@ -112,10 +142,10 @@ fn play(clock: &Arc<ManualClock>, metrics: &RuntimeMetrics, executor: &impl Exec
     assert_eq!(
         table(metrics),
         [
-            ("hog", [1, 40, 0], [0, 0, 0, 0]),
-            ("quick", [1, 1, 40], [0, 0, 0, 0]),
-            ("stuck", [1, 0, 41], [0, 0, 1, 1]),
-            ("starved", [1, 2, 41], [1, 0, 0, 0]),
+            ("hog", [1, 40, 0]),
+            ("quick", [1, 1, 40]),
+            ("stuck", [1, 0, 41]),
+            ("starved", [1, 2, 41]),
         ]
     );
     let report = metrics.flight_recording().unwrap().blame_report(16);
@@ -138,12 +168,30 @@ fn play(clock: &Arc<ManualClock>, metrics: &RuntimeMetrics, executor: &impl Exec
     );
 }
 
+/// The census of the load.
+const TASKS: [Census; 4] = [
+    ("hog", [0, 0, 0, 0]),
+    ("quick", [0, 0, 0, 0]),
+    ("stuck", [0, 0, 1, 1]),
+    ("starved", [1, 0, 0, 0]),
+];
+
+#[test]
+fn on_the_testbed() {
+    let clock = Arc::new(ManualClock::new());
+    let builder = testbed::Builder::current_thread().metrics(configured);
+    let runtime = builder.build(Clock::custom(Arc::clone(&clock))).unwrap();
+    play(&clock, runtime.metrics(), &runtime);
+    assert_eq!(census(runtime.metrics()), None);
+}
+
 #[test]
 fn on_async_executor() {
     let clock = Arc::new(ManualClock::new());
     let metrics = build_wrapped(configured(Builder::new()), Clock::custom(Arc::clone(&clock))).unwrap();
     let executor = Smol(metrics.clone(), async_executor::Executor::new());
     play(&clock, &metrics, &executor);
+    assert_eq!(census(&metrics).unwrap(), TASKS);
 }
 
 #[test]
@@ -158,5 +206,7 @@ fn on_stable_tokio() {
         .configure(configured)
         .build(&mut tokio::runtime::Builder::new_current_thread())
         .unwrap();
-    play(&clock, &metrics, &Tokio(runtime, spawner));
+    let executor = Tokio(runtime, spawner);
+    play(&clock, &metrics, &executor);
+    assert_eq!(census(&metrics).unwrap(), TASKS);
 }
