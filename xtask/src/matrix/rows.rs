@@ -25,6 +25,7 @@ pub(super) static ROWS: &[Row] = &[
             Step::cargo("fmt --check --manifest-path tests/fuzz/Cargo.toml"),
             Step::cargo("fmt --check --manifest-path tests/firmware/cortex-m0/Cargo.toml"),
             Step::cargo("fmt --check --manifest-path tests/firmware/cortex-m3/Cargo.toml"),
+            Step::cargo("fmt --check --manifest-path tests/libraries/Cargo.toml"),
             Step::cargo("fmt --check --manifest-path tests/firmware/riscv32imc/Cargo.toml"),
             Step::cargo("clippy --workspace --all-targets --all-features -- -D warnings"),
         ],
@@ -317,6 +318,16 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
+        needs: &[Need::Program("cc", "gcc")],
+        steps: &[Step::cargo(LIBRARIES), Step::cargo(LIBRARIES).env(TOKIO_UNSTABLE)],
+        long: true,
+        ..Row::new(
+            "libraries",
+            &HOST,
+            "what docs/LIBRARIES.md lists of axum, hyper, tonic, reqwest and sqlx, and a server on smol",
+        )
+    },
+    Row {
         steps: &[Step::xtask("soak")],
         long: true,
         ..Row::new(
@@ -457,6 +468,9 @@ const FLIGHT_HAMMER: &str = "test --package metrics-core --features alloc --prof
 
 const IDLE_CONNECTIONS: &str =
     "test --package metrics-std --features axum --test serve -- idle_connections --nocapture";
+
+/// Libraries outside the workspace, with their own lock file.
+const LIBRARIES: &str = "test --manifest-path tests/libraries/Cargo.toml";
 
 const TOKIO_UNSTABLE: &[(&str, &str)] = &[("RUSTFLAGS", "--cfg tokio_unstable")];
 
