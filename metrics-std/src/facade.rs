@@ -31,6 +31,7 @@ use std::sync::{Mutex, TryLockError};
 pub struct FacadePublisher {
     runtimes: ExportedRuntimes,
     each_worker: bool,
+    locations: usize,
     published: Mutex<Published>,
 }
 
@@ -63,6 +64,7 @@ impl FacadePublisher {
         Self {
             runtimes: runtimes.into(),
             each_worker: false,
+            locations: 0,
             published: Mutex::default(),
         }
     }
@@ -83,6 +85,16 @@ impl FacadePublisher {
         self
     }
 
+    /// Exports the metrics of the first `limit` spawn locations and groups of the process, with the label `location` or
+    /// `group`. All other locations share the value `other`, and all other groups `other groups`. Without a call, none is exported.
+    ///
+    /// The registry must keep them ([`Builder::locations`](crate::Builder::locations)).
+    #[must_use]
+    pub fn locations(mut self, limit: usize) -> Self {
+        self.locations = limit;
+        self
+    }
+
     /// Publishes the current values to the recorder that the program has installed.
     pub fn publish(&self) {
         metrics::with_recorder(|recorder| self.publish_to(recorder));
@@ -100,27 +112,32 @@ impl FacadePublisher {
         };
         // A probe that publishes while it is read publishes nothing.
         let snapshots = self.runtimes.read().unwrap_or_default();
-        let families = families(&snapshots, self.each_worker, 0, |exported, of, value| {
-            let key = key(exported, of);
-            let epoch = of.snapshot.epoch();
-            let (count, gauge) = match value {
-                Value::Histogram(histogram) => {
-                    let to = recorder.register_histogram(&key, &METADATA);
-                    let earlier = published.histograms.entry(key).or_default();
-                    earlier.record_new_samples(epoch, histogram, &to);
-                    return;
+        let families = families(
+            &snapshots,
+            self.each_worker,
+            self.locations,
+            |exported, of, value| {
+                let key = key(exported, of);
+                let epoch = of.snapshot.epoch();
+                let (count, gauge) = match value {
+                    Value::Histogram(histogram) => {
+                        let to = recorder.register_histogram(&key, &METADATA);
+                        let earlier = published.histograms.entry(key).or_default();
+                        earlier.record_new_samples(epoch, histogram, &to);
+                        return;
+                    }
+                    Value::Count(count) => (count, count as f64),
+                    Value::Nanos(nanos) => (nanos, in_seconds(nanos)),
+                };
+                if exported.metric.kind == MetricKind::Counter {
+                    let to = recorder.register_counter(&key, &METADATA);
+                    let earlier = published.counters.entry(key).or_default();
+                    to.absolute(earlier.total(epoch, count));
+                } else {
+                    recorder.register_gauge(&key, &METADATA).set(gauge);
                 }
-                Value::Count(count) => (count, count as f64),
-                Value::Nanos(nanos) => (nanos, in_seconds(nanos)),
-            };
-            if exported.metric.kind == MetricKind::Counter {
-                let to = recorder.register_counter(&key, &METADATA);
-                let earlier = published.counters.entry(key).or_default();
-                to.absolute(earlier.total(epoch, count));
-            } else {
-                recorder.register_gauge(&key, &METADATA).set(gauge);
-            }
-        });
+            },
+        );
         for family in families {
             describe(recorder, family.of);
         }
@@ -207,6 +224,7 @@ impl fmt::Debug for FacadePublisher {
         f.debug_struct("FacadePublisher")
             .field("runtimes", &self.runtimes)
             .field("each_worker", &self.each_worker)
+            .field("locations", &self.locations)
             .finish_non_exhaustive()
     }
 }

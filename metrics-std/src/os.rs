@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// Reads the files of the operating system below a root directory, which is `/` except in tests.
+/// Reads the files of the operating system below a root directory, which is `/` by default.
 pub(crate) struct Os {
     root: PathBuf,
     /// The file of the process's cgroup, found once: a counter continues only in the same file.
@@ -38,11 +38,7 @@ pub(crate) fn thread_id() -> Option<u64> {
 }
 
 impl Os {
-    pub(crate) fn new() -> Self {
-        Self::at(Path::new("/"))
-    }
-
-    fn at(root: &Path) -> Self {
+    pub(crate) fn at(root: &Path) -> Self {
         Self {
             root: root.to_path_buf(),
             cpu_stat: OnceLock::new(),

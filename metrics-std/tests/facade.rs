@@ -99,6 +99,41 @@ fn counters_and_gauges_are_those_of_the_snapshot() {
 }
 
 #[test]
+fn metrics_of_spawn_locations_are_those_of_the_snapshot() {
+    let builder = metrics_std::Builder::new().name("main").locations(4);
+    let metrics = metrics_std::build_wrapped(builder, metrics_std::Clock::instant()).unwrap();
+    futures::executor::block_on(metrics_std::Measured::task(&metrics, async {}));
+    let publish = |locations| {
+        let recorder = recorder();
+        let publisher = FacadePublisher::new(metrics.clone()).locations(locations);
+        publisher.publish_to(&recorder);
+        let mut found = series(&recorder);
+        found.retain(|name, _| name.contains("_location_"));
+        found
+    };
+    assert_eq!(publish(0), BTreeMap::new());
+    let mut expected = BTreeMap::new();
+    metrics.snapshot().visit_locations(4, |sample| {
+        let (SampleValue::Number(number), Some(location)) = (sample.value, sample.location) else {
+            panic!("{} has no number", sample.metric.name);
+        };
+        let name = sample.metric.exported.unwrap();
+        let is_time = sample.metric.unit == MetricUnit::Nanoseconds;
+        let (name, value) = match (sample.metric.kind, is_time) {
+            (MetricKind::Counter, true) => (name.replace("_seconds", "_nanoseconds"), number as f64),
+            (_, true) => (name.to_owned(), number as f64 / 1e9),
+            _ => (name.to_owned(), number as f64),
+        };
+        expected.insert(
+            format!("{name}{{runtime=\"main\",location=\"{location}\"}}"),
+            value,
+        );
+    });
+    assert!(!expected.is_empty());
+    assert_eq!(publish(4), expected);
+}
+
+#[test]
 fn descriptions_are_passed_on() {
     let fixture = Fixture::new("main");
     let recorder = recorder();

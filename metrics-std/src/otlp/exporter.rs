@@ -30,6 +30,7 @@ pub struct OtlpExporter {
     runtimes: ExportedRuntimes,
     edges: Edges,
     each_worker: bool,
+    locations: usize,
     resource: Vec<(String, String)>,
 }
 
@@ -40,6 +41,7 @@ impl OtlpExporter {
             runtimes: runtimes.into(),
             edges: Edges::recorded(),
             each_worker: false,
+            locations: 0,
             resource: Vec::new(),
         }
     }
@@ -67,6 +69,16 @@ impl OtlpExporter {
         self
     }
 
+    /// Exports the metrics of the first `limit` spawn locations and groups of the process, with the attribute `async_runtime.location` or
+    /// `async_runtime.group`. All other locations share the value `other`, and all other groups `other groups`. Without a call, none is exported.
+    ///
+    /// The registry must keep them ([`Builder::locations`](crate::Builder::locations)).
+    #[must_use]
+    pub fn locations(mut self, limit: usize) -> Self {
+        self.locations = limit;
+        self
+    }
+
     /// Sets an attribute of the resource, such as `service.name`. It replaces an earlier one with the same key.
     #[must_use]
     pub fn resource(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -87,7 +99,7 @@ impl OtlpExporter {
         let snapshots = self.runtimes.read().unwrap_or_default();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-        let metrics = metrics(&snapshots, &self.edges, self.each_worker, now);
+        let metrics = metrics(&snapshots, &self.edges, self.each_worker, self.locations, now);
         if metrics.is_empty() {
             return ExportMetricsServiceRequest::default();
         }
@@ -131,6 +143,7 @@ impl fmt::Debug for OtlpExporter {
             .field("runtimes", &self.runtimes)
             .field("edges", &self.edges)
             .field("each_worker", &self.each_worker)
+            .field("locations", &self.locations)
             .field("resource", &self.resource)
             .finish()
     }

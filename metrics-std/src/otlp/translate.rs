@@ -23,9 +23,10 @@ pub(super) fn metrics(
     snapshots: &[Snapshot],
     edges: &Edges,
     each_worker: bool,
+    locations: usize,
     now: u64,
 ) -> Vec<proto::Metric> {
-    let families = families(snapshots, each_worker, 0, |_, of, value| {
+    let families = families(snapshots, each_worker, locations, |_, of, value| {
         point(of, value, edges, now)
     });
     let metrics = families.into_iter().map(|family| {
@@ -46,10 +47,16 @@ fn translated_name(exported: &str) -> String {
     let name = exported.strip_suffix("_total").unwrap_or(exported);
     let name = name.strip_suffix("_seconds").unwrap_or(name);
     let name = name.strip_prefix("async_runtime_").unwrap_or(name);
-    match name.strip_prefix("worker_") {
-        Some(name) => format!("async_runtime.worker.{name}"),
-        None => format!("async_runtime.{name}"),
+    for (prefix, namespace) in [
+        ("worker_", "worker."),
+        ("location_", "location."),
+        ("group_", "group."),
+    ] {
+        if let Some(name) = name.strip_prefix(prefix) {
+            return format!("async_runtime.{namespace}{name}");
+        }
     }
+    format!("async_runtime.{name}")
 }
 
 /// Returns the unit, in UCUM. Numbers of things have an annotation in braces, as the semantic conventions advise: a unit of "1" is for
@@ -170,7 +177,7 @@ fn key_value(key: String, value: AnyValueKind) -> KeyValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use metrics_core::METRICS;
+    use metrics_core::{GROUP_METRICS, LOCATION_METRICS, METRICS};
 
     /// The rules by which collectors translate names: dots to underscores, then the unit, then `_total`.
     fn in_prometheus(metric: &Metric, name: &str) -> String {
@@ -185,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_translation_to_prometheus_gives_the_exported_names() {
-        for metric in METRICS {
+        for metric in METRICS.iter().chain(LOCATION_METRICS).chain(GROUP_METRICS) {
             if let Some(exported) = metric.exported {
                 assert_eq!(in_prometheus(metric, &translated_name(exported)), exported);
             }

@@ -117,8 +117,26 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 impl Pages {
     /// Creates the pages of a runtime. They do not keep the runtime alive.
     pub fn new(metrics: &RuntimeMetrics) -> Self {
+        Self::with_collector(metrics, RuntimeCollector::new(metrics.clone()))
+    }
+
+    /// Creates the pages of a runtime, whose page `/metrics` is that of `collector`: with the metrics of each worker or spawn location, with
+    /// other edges, or of several runtimes.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let metrics = metrics_std::build_wrapped(metrics_std::Builder::new(), metrics_std::Clock::new())?;
+    /// use metrics_std::prometheus::RuntimeCollector;
+    /// use metrics_std::serve::Pages;
+    ///
+    /// let collector = RuntimeCollector::new(metrics.clone()).locations(64);
+    /// let server = Pages::with_collector(&metrics, collector).start("127.0.0.1:0")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_collector(metrics: &RuntimeMetrics, collector: RuntimeCollector) -> Self {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(RuntimeCollector::new(metrics.clone())));
+        registry.register_collector(Box::new(collector));
         // The readers are reused, so that no counter decreases from one request to the next.
         let readers = Arc::new(ReaderPool::new(metrics.clone()));
         let recorder = Arc::new(Recorder::new(metrics.clone()));

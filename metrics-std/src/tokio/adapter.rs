@@ -1,5 +1,6 @@
 //! [`TokioAdapter`] builds measured Tokio runtimes.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use metrics_core::{Builder, ConfigError, HistogramConfig, MetricSet, RECORDING, WorkerNumber};
@@ -14,6 +15,7 @@ use super::measured_runtime::MeasuredRuntime;
 use super::thread_hooks::ThreadHooks;
 use crate::Clock;
 use crate::build::{BuildError, Registry, stamped};
+use crate::os::Os;
 use crate::record::runtime_leases::RuntimeLeases;
 use crate::record::target::RecordingTarget;
 
@@ -37,6 +39,7 @@ pub struct TokioAdapter<'a> {
     builder: Builder<'a>,
     clock: Option<Clock>,
     callbacks: Callbacks,
+    os_root: PathBuf,
 }
 
 impl<'a> TokioAdapter<'a> {
@@ -50,6 +53,7 @@ impl<'a> TokioAdapter<'a> {
             builder,
             clock: None,
             callbacks: Callbacks::default(),
+            os_root: PathBuf::from("/"),
         }
     }
 
@@ -71,6 +75,15 @@ impl<'a> TokioAdapter<'a> {
     /// Sets the clock. The default is [`Clock::new`].
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = Some(clock);
+        self
+    }
+
+    /// Sets the directory that contains the operating system's directories `proc` and `sys`. The default is `/`.
+    ///
+    /// The times of the workers' threads and the throttling of the cgroup are read there. A container may have them elsewhere, and a test
+    /// can write its own. Of several calls that attach to one runtime, the first sets it.
+    pub fn os_root(mut self, root: impl Into<PathBuf>) -> Self {
+        self.os_root = root.into();
         self
     }
 
@@ -148,9 +161,10 @@ impl<'a> TokioAdapter<'a> {
     /// # Errors
     /// Returns [`BuildError::Config`] if the configuration is invalid, and [`BuildError::Runtime`] if Tokio can't build the runtime.
     pub fn build(self, builder: &mut tokio::runtime::Builder) -> Result<MeasuredRuntime, BuildError> {
+        let os = Os::at(&self.os_root);
         let (hooks, installed) = self.install(builder, false)?;
         let runtime = installed.builder.build()?;
-        let metrics = add(runtime.handle(), &hooks.target, &hooks.leases);
+        let metrics = add(runtime.handle(), &hooks.target, &hooks.leases, os);
         Ok(MeasuredRuntime::new(&runtime.handle().clone(), runtime, metrics))
     }
 
@@ -166,9 +180,10 @@ impl<'a> TokioAdapter<'a> {
         builder: &mut tokio::runtime::Builder,
         options: LocalOptions,
     ) -> Result<MeasuredRuntime<LocalRuntime>, BuildError> {
+        let os = Os::at(&self.os_root);
         let (hooks, installed) = self.install(builder, true)?;
         let runtime = installed.builder.build_local(options)?;
-        let metrics = add(runtime.handle(), &hooks.target, &hooks.leases);
+        let metrics = add(runtime.handle(), &hooks.target, &hooks.leases, os);
         Ok(MeasuredRuntime::new(&runtime.handle().clone(), runtime, metrics))
     }
 
@@ -192,7 +207,8 @@ impl<'a> TokioAdapter<'a> {
         }
         // Tokio counts parks, and no hook does.
         let parks = MetricSet::worker(&[WorkerNumber::ParkCount, WorkerNumber::ParkUnparkCount]);
-        let metrics = find_or_add(runtime, self.registry(measured().without(parks))?)?;
+        let registry = self.registry(measured().without(parks))?;
+        let metrics = find_or_add(runtime, registry, Os::at(&self.os_root))?;
         Ok(MeasuredRuntime::new(runtime, runtime.clone(), metrics))
     }
 

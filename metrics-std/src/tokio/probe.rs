@@ -8,6 +8,7 @@ use super::busy_clock::BusyTime;
 use super::leases::{Hooks, TokioLeases};
 use super::sentinel::Watched;
 use super::worker_threads::WorkerThreads;
+use crate::os::Os;
 use crate::record::target::RecordingTarget;
 
 /// Reports Tokio's own metrics. Only readers hold it. After the runtime has shut down, it holds no part of the runtime.
@@ -25,12 +26,13 @@ impl TokioProbe {
         watched: &Arc<Watched>,
         target: &Arc<RecordingTarget>,
         leases: &Arc<TokioLeases>,
+        os: Os,
     ) -> Self {
         Self {
             watched: Arc::clone(watched),
             target: Arc::clone(target),
             leases: Arc::clone(leases),
-            threads: WorkerThreads::new(),
+            threads: WorkerThreads::new(os),
             is_real_time: target.registry.clock().is_real_time(),
         }
     }
@@ -160,6 +162,7 @@ impl Probe for TokioProbe {
 mod tests {
     use super::*;
     use crate::{Builder, Clock};
+    use std::path::Path;
     use tokio::runtime::Handle;
 
     fn probe(runtime: &Handle, clock: Clock) -> TokioProbe {
@@ -167,7 +170,7 @@ mod tests {
         let leases = Arc::new(TokioLeases::hooked(&registry, false));
         leases.set_runtime(runtime);
         let target = Arc::new(RecordingTarget::new(registry));
-        TokioProbe::new(&Watched::new(runtime), &target, &leases)
+        TokioProbe::new(&Watched::new(runtime), &target, &leases, Os::at(Path::new("/")))
     }
 
     #[test]

@@ -30,9 +30,9 @@ struct WorkerThread {
 }
 
 impl WorkerThreads {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(os: Os) -> Self {
         Self {
-            os: Os::new(),
+            os,
             workers: Mutex::default(),
             throttling: Mutex::default(),
         }

@@ -1,10 +1,12 @@
 //! A request holds what the snapshot holds.
 
 use crate::fixture::Fixture;
+use core::future::Future as _;
 use core::time::Duration;
 use metrics_core::{METRICS, Metric, MetricKind, MetricScope, MetricUnit, SampleValue, WorkerState};
 use metrics_std::export::Edges;
 use metrics_std::otlp::OtlpExporter;
+use metrics_std::{Builder, Clock, HistogramConfig, Measured, build_wrapped};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -127,6 +129,54 @@ fn python_decodes_every_metric_with_the_values_of_the_snapshot() {
             assert_eq!(points, read_back(expected), "{}", metric.name);
         }
         assert_eq!(metrics.next(), None);
+    }
+}
+
+#[test]
+fn python_decodes_the_metrics_of_spawn_locations() {
+    let builder = Builder::new()
+        .name("main")
+        .poll_time(HistogramConfig::DEFAULT)
+        .locations(4)
+        .census();
+    let metrics = build_wrapped(builder, Clock::instant()).expect("it is valid");
+    let mut task = core::pin::pin!(Measured::task(&metrics, core::future::pending::<()>()));
+    let _ = task
+        .as_mut()
+        .poll(&mut core::task::Context::from_waker(core::task::Waker::noop()));
+    let exporter = OtlpExporter::new(metrics.clone());
+    let Some(without) = decoded(&exporter) else {
+        return;
+    };
+    assert!(
+        !without.to_string().contains("async_runtime.location"),
+        "{without}"
+    );
+    let request = decoded(&exporter.locations(4)).expect("Python did it before");
+    let mut expected = Vec::new();
+    metrics.snapshot().visit_locations(4, |sample| {
+        let (SampleValue::Number(number), Some(location)) = (sample.value, sample.location) else {
+            panic!("{} has no number", sample.metric.name);
+        };
+        // It increases from one snapshot to the next.
+        if sample.metric.name != "location_longest_wait" {
+            let is_time = sample.metric.unit == MetricUnit::Nanoseconds;
+            let value = if is_time { seconds(number) } else { json!(number) };
+            expected.push((sample.metric.help, location.to_owned(), value));
+        }
+    });
+    assert!(expected.len() >= 10, "{expected:?}");
+    for (help, location, value) in expected {
+        let metrics = request["metrics"].as_array().expect("a list");
+        let found = metrics.iter().find(|metric| metric["description"] == help);
+        let found = found.unwrap_or_else(|| panic!("{help} is missing"));
+        let name = found["name"].as_str().expect("it is text");
+        assert!(name.starts_with("async_runtime.location."), "{name}");
+        let points = found["points"].as_array().expect("a list");
+        let attributes = json!({ "async_runtime.name": "main", "async_runtime.location": location });
+        let point = points.iter().find(|point| point["attributes"] == attributes);
+        let point = point.unwrap_or_else(|| panic!("{name} has no point of {location}"));
+        assert_eq!(json!([point["value"]]), read_back(vec![value]), "{name}");
     }
 }
 

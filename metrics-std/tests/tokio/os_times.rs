@@ -105,6 +105,37 @@ fn the_time_of_a_worker_never_decreases_when_threads_take_it_over() {
     }
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn throttling_is_read_below_the_given_root() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |file: &str, text: &str| {
+        let file = root.path().join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    };
+    write("proc/self/cgroup", "0::/\n");
+    write("sys/fs/cgroup/cpu.stat", "nr_throttled 3\nthrottled_usec 4500\n");
+    let throttling = |metrics: &RuntimeMetrics| {
+        let snapshot = metrics.snapshot();
+        (
+            snapshot.cpu_throttled_count(),
+            snapshot.cpu_throttled_duration_total(),
+        )
+    };
+    let expected = (Some(3), Some(Duration::from_micros(4_500)));
+    let (_runtime, metrics, _) = build(
+        TokioAdapter::builder().os_root(root.path()),
+        &mut Builder::new_current_thread(),
+    );
+    assert_eq!(throttling(&metrics), expected);
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let attached = TokioAdapter::builder()
+        .os_root(root.path())
+        .attach(runtime.handle());
+    assert_eq!(throttling(&attached.unwrap().metrics), expected);
+}
+
 /// Quotas differ between machines, but both numbers come from one file.
 #[test]
 fn throttling_is_reported_with_both_numbers_or_not_at_all() {

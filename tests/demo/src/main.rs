@@ -28,7 +28,10 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use cli::Cli;
 use load::Load;
-use metrics_std::tokio::{MeasuredRuntime, TokioAdapter};
+use metrics_std::overload::watch_overload;
+use metrics_std::tokio::{
+    DEFAULT_LAG_PERIOD, MeasuredRuntime, TokioAdapter, watch_loop_lag, watch_wake_latency,
+};
 use metrics_std::{RuntimeMetrics, Snapshot, WorkerState};
 use report::{Report, RequestReport};
 use sample::Sampler;
@@ -89,10 +92,18 @@ fn run(cli: Cli) -> Result<()> {
         spawner,
     } = TokioAdapter::builder()
         .name("main")
-        .configure(|builder| builder.locations(LOCATIONS).flight_recorder(EVENTS))
+        .configure(|builder| {
+            builder
+                .locations(service::LOCATIONS)
+                .census()
+                .flight_recorder(EVENTS)
+        })
         .build(&mut builder)?;
     let witness = Witness::new(start);
     let (stalls, _watchdog) = Stalls::watch(&metrics, start).context("can't watch for stalls")?;
+    let _loop_lag = watch_loop_lag(&spawner, DEFAULT_LAG_PERIOD);
+    let _wake_latency = watch_wake_latency(&spawner, DEFAULT_LAG_PERIOD).context("can't measure wakes")?;
+    let _overload = watch_overload(&metrics, OVERLOAD.0, OVERLOAD.1).context("can't watch for overload")?;
     let (stop, stopped) = oneshot::channel();
     let server = service::start(listener, &metrics, &spawner, &witness, stopped)?;
 
@@ -133,11 +144,11 @@ fn duration(cli: &Cli) -> Option<Duration> {
     cli.seconds.or(cli.json.then_some(10)).map(Duration::from_secs)
 }
 
-/// The number of spawn locations with metrics of their own.
-const LOCATIONS: usize = 256;
-
 /// The number of events that each worker keeps.
 const EVENTS: usize = 4_095;
+
+/// The delay that is acceptable at all times, and the longest burst to absorb.
+const OVERLOAD: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
 
 /// How long the shutdown waits for open requests and for the runtime to become idle.
 const PATIENCE: Duration = Duration::from_secs(1);

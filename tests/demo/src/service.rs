@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use metrics_std::RuntimeMetrics;
+use metrics_std::prometheus::RuntimeCollector;
 use metrics_std::serve::Pages;
 use metrics_std::tokio::Spawner;
 use std::hint::black_box;
@@ -20,6 +21,9 @@ use tokio::task::{JoinHandle, yield_now};
 const CPU_WORK: Duration = Duration::from_millis(2);
 /// How long the faulty handler blocks its worker.
 const BLOCKED: Duration = Duration::from_millis(60);
+
+/// The number of spawn locations with metrics of their own.
+pub(crate) const LOCATIONS: usize = 256;
 
 /// The state that the handlers share.
 #[derive(Clone)]
@@ -54,13 +58,14 @@ fn router(metrics: &RuntimeMetrics, spawner: &Spawner, witness: &Witness) -> Rou
         witness: witness.clone(),
         stock: Arc::default(),
     };
+    let collector = RuntimeCollector::new(metrics.clone()).locations(LOCATIONS);
     Router::new()
         .route(Kind::Quick.path(), get(quick))
         .route(Kind::Cpu.path(), get(cpu))
         .route(Kind::Disk.path(), get(disk))
         .route(Kind::Block.path(), get(block))
         .with_state(service)
-        .merge(Pages::new(metrics).router())
+        .merge(Pages::with_collector(metrics, collector).router())
 }
 
 /// Awaits a lock and a spawned task, and yields once.

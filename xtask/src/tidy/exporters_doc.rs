@@ -2,15 +2,18 @@
 
 use core::fmt::Write;
 
-use metrics_core::{InfoMetric, METRICS, Metric, MetricKind, MetricScope, MetricSource, MetricUnit};
+use metrics_core::{
+    GROUP_METRICS, InfoMetric, LOCATION_METRICS, METRICS, Metric, MetricKind, MetricScope, MetricSource,
+    MetricUnit,
+};
 
 const HEAD: &str = "\
 # Exporters
 
 <!-- Made from `metrics_core::METRICS` by `cargo xtask tidy --fix`. -->
 
-Every exporter of `metrics-std` translates what `Snapshot::visit` yields, so a new metric appears in all of them. Metrics per spawn location and per group are not in this table: only the Prometheus exporter has them, after `RuntimeCollector::locations(limit)`, with exact values. This table says which
-values arrive as they are in the snapshot. Tests of each exporter compare them.
+Every exporter of `metrics-std` translates what `Snapshot::visit` and `Snapshot::visit_locations` yield, so a new metric appears in all of
+them. This table says which values arrive as they are in the snapshot. Tests of each exporter compare them.
 
 - **exact**: the number of the snapshot. A duration is the double that is nearest to its seconds, up to 104 days; above, its error is below
   one part in 10^15. The facade's counters of durations are nanoseconds, as in the snapshot.
@@ -18,7 +21,8 @@ values arrive as they are in the snapshot. Tests of each exporter compare them.
 - **lost**: not exported.
 
 By default an exporter has one value per runtime: for a metric of the workers, their sum. With `each_worker(true)` it has one value per
-worker instead. A metric without a sum then appears too.
+worker instead. A metric without a sum then appears too. With `locations(limit)` it also has the metrics per spawn location and per
+group: those of the first `limit` of the process, and the sums of all others as `other` and `other groups`.
 
 | metric | by default | Prometheus | OpenTelemetry | the facade `metrics` |
 |---|---|---|---|---|
@@ -39,13 +43,13 @@ large by at most a quarter with the default layout. The smallest and largest are
 | exporter | name | labels or attributes |
 |---|---|---|
 | Prometheus | the exported name | `runtime`, `worker`, `state`, `location`, `group` |
-| OpenTelemetry | without unit and `_total`, in the namespace `async_runtime`: `async_runtime.worker.busy` | `async_runtime.name`, `async_runtime.worker.index`, `async_runtime.state`, `async_runtime.location` |
+| OpenTelemetry | without unit and `_total`, in the namespaces `async_runtime` and `async_runtime.worker`, `.location` and `.group`: `async_runtime.worker.busy` | `async_runtime.name`, `async_runtime.worker.index`, `async_runtime.state`, `async_runtime.location`, `async_runtime.group` |
 | the facade | the exported name; a counter of a duration has `_nanoseconds` in place of `_seconds` | as for Prometheus |
 ";
 
 pub(super) fn text() -> String {
     let mut text = HEAD.to_owned();
-    for metric in METRICS {
+    for metric in METRICS.iter().chain(LOCATION_METRICS).chain(GROUP_METRICS) {
         let [default, prometheus, otlp, facade] = cells(metric);
         // Writing to a string can't fail.
         let _ = writeln!(
@@ -68,7 +72,7 @@ fn cells(metric: &Metric) -> [&'static str; 4] {
     );
     let default = match metric.scope {
         MetricScope::Worker if has_sum => "sum",
-        MetricScope::Worker => "no",
+        MetricScope::Worker | MetricScope::Location | MetricScope::Group => "no",
         _ => "yes",
     };
     let [prometheus, otlp, facade] = match (metric.kind, metric.unit) {

@@ -8,9 +8,11 @@ use metrics_std::tokio::Spawner;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
+use std::future::{pending, poll_fn};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
-use tokio::task::{JoinHandle, yield_now};
+use tokio::task::JoinHandle;
 
 /// The rules, with times that a test can wait for. `promtool test rules` runs them with their own.
 fn quick_rules() -> String {
@@ -32,15 +34,16 @@ fn firing(prometheus: &Prometheus, runtime: &str) -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Tasks that block both workers, tasks that wait behind them, and closures that wait for the one thread of the blocking pool.
+/// Tasks that block both workers, tasks that wait behind them, closures that wait for the one thread of the blocking pool, tasks that
+/// panic, and one that nobody can wake.
 fn make_trouble(spawner: &Spawner) -> Vec<JoinHandle<()>> {
-    let blocking = (0..4).map(|_| {
-        spawner.spawn(async {
-            loop {
-                thread::sleep(Duration::from_millis(60));
-                yield_now().await;
-            }
-        })
+    // A task that wakes itself is queued again at once, so the queue never empties. `yield_now` would wait until it is empty.
+    let blocking = (0..16).map(|_| {
+        spawner.spawn(poll_fn(|cx| {
+            thread::sleep(Duration::from_millis(25));
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }))
     });
     let closures = (0..4).map(|_| {
         let spawner = spawner.clone();
@@ -63,7 +66,8 @@ fn make_trouble(spawner: &Spawner) -> Vec<JoinHandle<()>> {
             }
         })
     });
-    blocking.chain(closures).chain(panics).collect()
+    let unwakeable = [spawner.spawn(pending())];
+    blocking.chain(closures).chain(panics).chain(unwakeable).collect()
 }
 
 #[test]
@@ -72,7 +76,7 @@ fn each_alert_fires_in_trouble_and_resolves_after_it() {
         return;
     };
     let list = Runtimes::new();
-    let victim = Victim::start(&list, "victim");
+    let mut victim = Victim::start(&list, "victim");
     let mut restarted = Victim::start(&list, "restarted");
     let address = free_address();
     let _demo = demo(&address);
@@ -113,6 +117,7 @@ fn each_alert_fires_in_trouble_and_resolves_after_it() {
     while !missing.is_empty() {
         let what = format!("alert of {missing:?}");
         let found = wait_for(&what, || {
+            victim.throttle();
             let found = firing(&prometheus, "victim");
             (!found.is_disjoint(&missing)).then_some(found)
         });

@@ -1,6 +1,7 @@
 //! The rules by themselves, and their runbooks.
 
 use crate::served::{OPS, read};
+use metrics_core::{LOCATION_METRICS, METRICS};
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
@@ -60,7 +61,11 @@ fn each_alert_has_a_runbook_and_a_test() {
 #[test]
 fn rules_panels_and_runbooks_name_metrics_that_exist() {
     let mut known: BTreeSet<String> = BTreeSet::new();
-    for name in metrics_core::METRICS.iter().filter_map(|metric| metric.exported) {
+    for name in METRICS
+        .iter()
+        .chain(LOCATION_METRICS)
+        .filter_map(|metric| metric.exported)
+    {
         known.insert(name.to_owned());
         known.insert(name.replace("_seconds", "_max_seconds"));
         known.extend(["bucket", "sum", "count"].map(|suffix| format!("{name}_{suffix}")));
