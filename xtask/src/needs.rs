@@ -15,6 +15,8 @@ pub(crate) enum Need {
     Program(&'static str, &'static str),
     /// A file, and the Debian package that contains it.
     File(&'static str, &'static str),
+    /// Prometheus in version 3 or later, unpacked under `target/tools`: that of Debian 12 is older.
+    Prometheus3,
     /// A module of Debian's Python, and the Debian package that contains it.
     Python(&'static str, &'static str),
     /// A module of the Python registry, and its package, which is installed under `target/tools/python`.
@@ -48,6 +50,13 @@ impl Need {
         match self {
             Self::Program(name, _) => on_path(name),
             Self::File(path, _) => Path::new(path).exists(),
+            Self::Prometheus3 => {
+                let is_3 = |program: &str| {
+                    output(program, &["--version"])
+                        .is_some_and(|version| version.starts_with("prometheus, version 3."))
+                };
+                is_3("prometheus") || is_3(&prometheus_dir().join("usr/bin/prometheus").to_string_lossy())
+            }
             Self::Python(module, _) => {
                 output("/usr/bin/python3", &["-c", &format!("import {module}")]).is_some()
             }
@@ -81,6 +90,11 @@ impl Need {
             |args: &[&str]| Fix::Run("rustup", vec![args.iter().map(|&arg| arg.to_owned()).collect()]);
         match self {
             Self::Program(_, apt) | Self::File(_, apt) | Self::Python(_, apt) => vec![Fix::Apt(vec![apt])],
+            Self::Prometheus3 => {
+                let directory = prometheus_dir().to_string_lossy().into_owned();
+                let args = ["-c", UNPACK_PROMETHEUS, &directory];
+                vec![Fix::Run("sh", vec![args.map(str::to_owned).into()])]
+            }
             Self::Pip(_, package) => {
                 let install =
                     "python3 -m venv $0 && $0/bin/pip install --quiet --disable-pip-version-check $1";
@@ -260,6 +274,24 @@ fn cargo_install(args: &[&str]) -> Vec<String> {
         .chain(args)
         .map(|&arg| arg.to_owned())
         .collect()
+}
+
+/// Unpacks Prometheus of Debian unstable without installing it, from the mirror that this machine uses.
+const UNPACK_PROMETHEUS: &str = r#"
+set -e
+mkdir -p "$0/lists/partial" "$0/archives/partial"
+mirror=$(apt-get indextargets --format '$(REPO_URI)' | grep -v security | head -n 1)
+echo "deb $mirror unstable main" > "$0/sources.list"
+apt="apt-get -qq -o Dir::Etc::sourcelist=$0/sources.list -o Dir::Etc::sourceparts=- -o Dir::State::lists=$0/lists -o Dir::Cache=$0"
+$apt update
+cd "$0"
+$apt download prometheus
+dpkg -x prometheus_*.deb .
+rm -r prometheus_*.deb lists archives
+"#;
+
+fn prometheus_dir() -> PathBuf {
+    workspace::tools_dir().join("prometheus")
 }
 
 /// A virtual environment, because Debian's Python refuses other packages than Debian's.

@@ -16,6 +16,9 @@ pub(crate) static NEEDS: &[Need] = &[
     Need::Pip("opentelemetry.proto.collector.metrics.v1", "opentelemetry-proto"),
 ];
 
+/// A test that uses it is skipped without it.
+static OPTIONAL: &[Need] = &[Need::Prometheus3];
+
 static TESTS: &[&str] = &[
     "test --package metrics-std --features prometheus,otlp,metrics,serde --test prometheus --test otlp --test facade",
     "test --package demo --test ops",
@@ -23,6 +26,10 @@ static TESTS: &[&str] = &[
 
 pub(crate) fn run() -> Result<ExitCode> {
     needs::install(NEEDS);
+    needs::install(OPTIONAL);
+    if !needs::missing(OPTIONAL).is_empty() {
+        println!("the conversion to native histograms is not tested: it needs Prometheus 3 on the path");
+    }
     let missing = needs::missing(NEEDS);
     ensure!(missing.is_empty(), "run first:\n    {}", missing.join("\n    "));
     for test in TESTS {

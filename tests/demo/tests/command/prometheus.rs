@@ -38,6 +38,11 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Starts one with this configuration, which keeps everything in `folder`, and waits until it is ready.
     pub(crate) fn start(program: &Path, folder: &Path, settings: &str) -> Self {
+        Self::start_with(program, folder, settings, &[])
+    }
+
+    /// As [`start`](Self::start), with more flags.
+    pub(crate) fn start_with(program: &Path, folder: &Path, settings: &str, flags: &[&str]) -> Self {
         let config = folder.join("prometheus.yml");
         fs::write(&config, settings).expect("can't write the configuration");
         let address = free_address();
@@ -45,6 +50,7 @@ impl Prometheus {
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
             .arg(format!("--web.listen-address={address}"))
+            .args(flags)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();

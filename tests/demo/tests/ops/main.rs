@@ -10,6 +10,7 @@
 )]
 
 mod alerts;
+mod native;
 mod panels;
 #[path = "../command/prometheus.rs"]
 mod prometheus;
