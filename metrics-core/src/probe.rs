@@ -4,6 +4,7 @@ use crate::catalog::{MetricSet, RuntimeNumber, WorkerNumber};
 use crate::live::LocationId;
 use crate::locations::TaskActivity;
 use core::fmt;
+use core::time::Duration;
 
 /// Reports a runtime's own metrics. A reader calls it; the hot path never does.
 ///
@@ -66,6 +67,14 @@ pub trait Probe {
     /// not report it.
     fn worker_state(&self, worker: usize) -> Option<ProbedState> {
         let _ = worker;
+        None
+    }
+
+    /// Returns how long ago a timer of the runtime should have fired that has not: the driver of its timers has not been
+    /// turned since. Zero if no timer is overdue, and `None` if that is not known.
+    ///
+    /// A watchdog needs it to find [queue stalls](crate::StallKind::Queue).
+    fn timer_overdue(&self) -> Option<Duration> {
         None
     }
 
@@ -166,6 +175,10 @@ impl<P: Probe + ?Sized> Probe for alloc::sync::Arc<P> {
 
     fn worker_state(&self, worker: usize) -> Option<ProbedState> {
         (**self).worker_state(worker)
+    }
+
+    fn timer_overdue(&self) -> Option<Duration> {
+        (**self).timer_overdue()
     }
 
     fn write_location(&self, spawn_location: LocationId, out: &mut dyn fmt::Write) -> fmt::Result {

@@ -185,6 +185,7 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
         match number {
             RuntimeNumber::PollStallCount => return host?.stalls.get(StallKind::Poll),
             RuntimeNumber::NoProgressStallCount => return host?.stalls.get(StallKind::NoProgress),
+            RuntimeNumber::QueueStallCount => return host?.stalls.get(StallKind::Queue),
             RuntimeNumber::Overload => return host?.load.get().map(|state| u64::from(state.is_overloaded())),
             _ => {}
         }

@@ -126,6 +126,14 @@ impl<S: Storage> SharedCounters<'_, S> {
         true
     }
 
+    /// Starts counting stalls of one more kind. Only the watchdog that [began](Self::begin_stall_watch) the watch may call it.
+    pub fn also_watch_stalls(&self, kind: StallKind) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.stalls.also_watch(kind);
+            host.on_demand.measure(kind.durations(), DURATION_LAYOUT);
+        }
+    }
+
     /// Ends the watch that [`begin_stall_watch`](Self::begin_stall_watch) started. The counts remain.
     pub fn end_stall_watch(&self) {
         if let Some(host) = S::host(&self.shared.host) {

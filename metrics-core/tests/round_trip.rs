@@ -109,7 +109,7 @@ fn values(snapshot: &Snapshot<HeapStorage>) -> String {
     let mut out = String::new();
     write!(
         out,
-        "{} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} ",
+        "{} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} ",
         snapshot.name(),
         snapshot.epoch(),
         snapshot.started_at(),
@@ -119,6 +119,7 @@ fn values(snapshot: &Snapshot<HeapStorage>) -> String {
         snapshot.blocking_queue_wait(),
         snapshot.poll_stall_duration(),
         snapshot.no_progress_stall_duration(),
+        snapshot.queue_stall_duration(),
         snapshot.loop_lag(),
         snapshot.wake_latency()
     )
@@ -187,7 +188,7 @@ fn two_threads_on_one_worker_keep_their_busy_time() {
     let here = after.since(&before).unwrap();
     let there = read(&after).since(&read(&before)).unwrap();
     for interval in [here, there] {
-        assert_eq!(interval.worker(0).unwrap().busy_ratio(), Some(1.0));
+        assert_eq!(interval.worker(0).unwrap().utilization(), Some(1.0));
     }
 }
 
@@ -199,6 +200,8 @@ fn durations_of_stalls_and_lags_keep_their_kind() {
     assert!(shared.begin_stall_watch(&[StallKind::Poll, StallKind::NoProgress]));
     shared.stall_ended(StallKind::Poll, Duration::from_millis(30));
     shared.stall_ended(StallKind::NoProgress, Duration::from_millis(50));
+    shared.also_watch_stalls(StallKind::Queue);
+    shared.stall_ended(StallKind::Queue, Duration::from_millis(70));
     for (kind, precision, nanos) in [(LagKind::Loop, 1, 7), (LagKind::Wake, 3, 9)] {
         shared.record_lag(kind, Duration::from_secs(1)); // Not measured yet.
         shared.measure_lag(kind, HistogramConfig::h2(1, 1_000, precision).unwrap());
@@ -209,6 +212,7 @@ fn durations_of_stalls_and_lags_keep_their_kind() {
     let sum = |durations: Option<&HistogramSnapshot<Vec<u64>>>| durations.map(HistogramSnapshot::sum);
     assert_eq!(sum(snapshot.poll_stall_duration()), Some(30_000_000));
     assert_eq!(sum(snapshot.no_progress_stall_duration()), Some(50_000_000));
+    assert_eq!(sum(snapshot.queue_stall_duration()), Some(70_000_000));
     assert_eq!(sum(snapshot.loop_lag()), Some(7));
     assert_eq!(sum(snapshot.wake_latency()), Some(9));
     check(&snapshot);

@@ -35,8 +35,8 @@ fn busy_time_before_an_interval_is_not_in_it() {
     let interval = metrics.snapshot().since(&before).unwrap();
     let worker = interval.worker(0).unwrap();
     assert_eq!(worker.busy_duration_total(), Some(Duration::from_nanos(100)));
-    assert_eq!(worker.busy_ratio(), Some(0.25));
-    assert_eq!(interval.total().busy_ratio(), Some(0.125), "of two workers");
+    assert_eq!(worker.utilization(), Some(0.25));
+    assert_eq!(interval.total().utilization(), Some(0.125), "of two workers");
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn a_snapshot_and_an_interval_have_every_histogram() {
         .blocking_queue_wait(HistogramConfig::DEFAULT)
         .build(Arc::new(TestClock::new()))
         .unwrap();
-    let kinds = [StallKind::Poll, StallKind::NoProgress];
+    let kinds = [StallKind::Poll, StallKind::NoProgress, StallKind::Queue];
     assert!(registry.shared().begin_stall_watch(&kinds));
     for kind in [LagKind::Loop, LagKind::Wake] {
         registry.shared().measure_lag(kind, HistogramConfig::DEFAULT);

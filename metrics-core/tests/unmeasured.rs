@@ -34,10 +34,11 @@ fn a_number_without_a_probe_is_none() {
         metrics.io_driver_ready_count(),
         metrics.poll_stall_count(),
         metrics.no_progress_stall_count(),
+        metrics.queue_stall_count(),
         metrics.overload(),
         metrics.cpu_throttled_count(),
     ];
-    assert_eq!(from_getters, [None; 16]);
+    assert_eq!(from_getters, [None; 17]);
     let snapshot = metrics.snapshot();
     assert_eq!(snapshot.total().local_queue_depth(), None);
     assert_eq!(snapshot.total().on_cpu_duration_total(), None);
@@ -58,13 +59,15 @@ fn a_number_without_a_probe_is_none() {
         snapshot.io_driver_ready_count(),
         snapshot.poll_stall_count(),
         snapshot.no_progress_stall_count(),
+        snapshot.queue_stall_count(),
         snapshot.overload(),
         snapshot.cpu_throttled_count(),
     ];
-    assert_eq!(from_a_snapshot, [None; 16]);
+    assert_eq!(from_a_snapshot, [None; 17]);
     assert!(snapshot.blocking_queue_wait().is_none());
     assert!(snapshot.poll_stall_duration().is_none());
     assert!(snapshot.no_progress_stall_duration().is_none());
+    assert!(snapshot.queue_stall_duration().is_none());
     assert!(snapshot.loop_lag().is_none());
     assert!(snapshot.wake_latency().is_none());
 }

@@ -358,7 +358,7 @@ fn an_interval_has_only_its_own_events() {
     let zero = interval.worker(0).unwrap();
     assert_eq!(zero.poll_count(), Some(0), "the batch is not submitted yet");
     assert_eq!(
-        zero.busy_ratio(),
+        zero.utilization(),
         Some(0.9),
         "and still the time in progress is seen"
     );

@@ -75,6 +75,7 @@ impl Probe for ProcessProbe {
         runtime(number: RuntimeNumber) -> Option<u64>;
         worker(worker: usize, number: WorkerNumber) -> Option<u64>;
         worker_state(worker: usize) -> Option<ProbedState>;
+        timer_overdue() -> Option<Duration>;
     }
 
     #[inline]

@@ -30,7 +30,7 @@ export function toSample(earlier, later) {
     start: earlier.at,
     end: later.at,
     workers,
-    busy: mean(workers.map((worker) => worker.busy)),
+    busy: utilization(before, after, nanos),
     polls: rate(after.total.numbers.poll_count, before.total.numbers.poll_count, nanos),
     pollCount: number(after.total.numbers.poll_count),
     pollTime: interval(after.total.poll_time?.histogram, before.total.poll_time?.histogram),
@@ -45,7 +45,7 @@ export function toSample(earlier, later) {
     hotSpots: toHotSpots(before, after, nanos),
     blame: toBlame(after),
     // Counted by the runtime's own watchdog. That of an event loop reports each stall to this page instead.
-    stalls: after.event_loop ? null : sum([number(after.poll_stall_count), number(after.no_progress_stall_count)]),
+    stalls: after.event_loop ? null : sum([after.poll_stall_count, after.no_progress_stall_count, after.queue_stall_count].map(number)),
   };
 }
 
@@ -100,9 +100,11 @@ function rate(later, earlier, nanos) {
   return difference === null ? null : (difference / nanos) * 1e9;
 }
 
-function mean(values) {
-  const total = sum(values);
-  return total === null ? null : total / values.filter((value) => value !== null).length;
+/** As `WorkerInterval::utilization` defines it: the busy time of all workers over the elapsed time of as many as the runtime has. */
+function utilization(before, after, nanos) {
+  const busy = grown(after.total.numbers.busy_duration_total, before.total.numbers.busy_duration_total);
+  const workers = Math.max(after.num_workers ?? 0, after.workers.length);
+  return workers > 0 ? ratio(busy, nanos * workers) : null;
 }
 
 const SAY = { idle: "Not started", parked: "Parked", searching: "Searching", running: "Running", polling: "Polling" };

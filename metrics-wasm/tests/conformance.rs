@@ -255,11 +255,13 @@ const NOBODY: &[&str] = &[
     "io_driver_ready_count",
     "poll_stall_count",
     "no_progress_stall_count",
+    "queue_stall_count",
     "overload",
     "cpu_throttled_duration_total",
     "cpu_throttled_count",
     "poll_stall_duration",
     "no_progress_stall_duration",
+    "queue_stall_duration",
     "loop_lag",
     "wake_latency",
 ];

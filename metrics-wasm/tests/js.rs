@@ -91,7 +91,7 @@ async fn an_interval_starts_at_an_earlier_snapshot_or_its_json() {
         assert_eq!(big(&interval, "self_wake_count"), 1);
         assert!(big(&interval, "wall") >= 20_000_000);
         assert_eq!(
-            get(&interval, "event_loop.busy_ratio").as_f64().is_some(),
+            get(&interval, "event_loop.utilization").as_f64().is_some(),
             is_node(),
             "only Node measures it"
         );

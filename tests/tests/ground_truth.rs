@@ -58,7 +58,7 @@ fn check(of: (Setup, Place), subject: &Subject) {
 
     // Utilisation is busy time over elapsed time.
     let interval = snapshot.since_start();
-    let utilization = interval.total().busy_ratio().expect("it is measured");
+    let utilization = interval.total().utilization().expect("it is measured");
     let least = truth.computed.as_secs_f64() / elapsed.as_secs_f64();
     let wall = interval.wall().expect("there is a clock");
     assert!(wall <= elapsed, "{of:?}: {wall:?} of {elapsed:?}");

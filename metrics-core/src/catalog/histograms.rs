@@ -52,6 +52,9 @@ table! {
     /// Duration of stalls without progress, once they are over; absent if they can't be detected.
     Runtime no_progress_stall_duration NoProgressStallDuration "async_runtime_no_progress_stall_duration_seconds"
         "New.";
+    /// Duration of stalls in which no worker turned the driver, once they are over; absent until a timer probe runs.
+    Runtime queue_stall_duration QueueStallDuration "async_runtime_queue_stall_duration_seconds"
+        "New.";
     /// How late a timer of the runtime fired: the time that a task which was ready had to wait; absent until a probe runs.
     Runtime loop_lag LoopLag "async_runtime_loop_lag_seconds"
         "New.";

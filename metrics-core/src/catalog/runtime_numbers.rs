@@ -45,6 +45,8 @@ macro_rules! with_runtime_numbers {
             Counter u64 poll_stall_count PollStallCount "async_runtime_poll_stalls_total" "New.",
             /// Times that a worker was awake without progress for the threshold of the watchdog; absent if that can't be detected.
             Counter u64 no_progress_stall_count NoProgressStallCount "async_runtime_no_progress_stalls_total" "New.",
+            /// Times that workers ran short polls and none turned the driver for the threshold of the watchdog; absent until a timer probe runs.
+            Counter u64 queue_stall_count QueueStallCount "async_runtime_queue_stalls_total" "New.",
             /// Whether the runtime is overloaded: 1 once delays have stayed above the target for an interval, until an interval passes without shedding; otherwise 0; absent until a watch runs.
             Gauge u64 overload Overload "async_runtime_overload" "New.",
             /// Time that threads of the process's cgroup were throttled: they had used up its CPU quota; only on Linux.

@@ -9,9 +9,10 @@ use {
 };
 
 /// The histograms that exist once something measures them.
-pub(crate) const ON_DEMAND: [HistogramName; 4] = [
+pub(crate) const ON_DEMAND: [HistogramName; 5] = [
     HistogramName::PollStallDuration,
     HistogramName::NoProgressStallDuration,
+    HistogramName::QueueStallDuration,
     HistogramName::LoopLag,
     HistogramName::WakeLatency,
 ];

@@ -13,10 +13,12 @@ pub enum StallKind {
     Poll,
     /// A worker is awake, in no measured poll, and makes no progress.
     NoProgress,
+    /// Workers run short polls, and none of them turns the runtime's driver: timers and I/O events wait.
+    Queue,
 }
 
 impl StallKind {
-    const COUNT: usize = 2;
+    const COUNT: usize = 3;
 
     const fn bit(self) -> u32 {
         1 << self as u32
@@ -27,6 +29,7 @@ impl StallKind {
         match self {
             Self::Poll => HistogramName::PollStallDuration,
             Self::NoProgress => HistogramName::NoProgressStallDuration,
+            Self::Queue => HistogramName::QueueStallDuration,
         }
     }
 }
@@ -55,7 +58,7 @@ impl StallCells {
         pub(crate) const fn new() -> Self {
             Self {
                 watch: SharedU32::new(0),
-                counts: [SharedCounter::new(), SharedCounter::new()],
+                counts: [SharedCounter::new(), SharedCounter::new(), SharedCounter::new()],
             }
         }
     }
@@ -73,7 +76,11 @@ impl StallCells {
         }
     }
 
-    /// Only the watchdog that started the watch calls this, so no other thread changes the word.
+    /// Only the watchdog that started the watch calls this, as `end_watch`, so no other thread changes the word.
+    pub(crate) fn also_watch(&self, kind: StallKind) {
+        self.watch.store_release(self.watch.load_acquire() | kind.bit());
+    }
+
     pub(crate) fn end_watch(&self) {
         self.watch.store_release(self.watch.load_acquire() & !WATCHED);
     }

@@ -39,8 +39,8 @@ impl<S: Storage> fmt::Debug for WorkerInterval<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = f.debug_struct("WorkerInterval");
         counters(&mut f, |counter| self.counter(counter));
-        let ratio = self.busy_ratio();
-        known(&mut f, "busy_ratio", ratio.as_ref().map(|ratio| ratio as _));
+        let ratio = self.utilization();
+        known(&mut f, "utilization", ratio.as_ref().map(|ratio| ratio as _));
         known(
             &mut f,
             "poll_time",

@@ -299,8 +299,9 @@ impl<S: Storage> WorkerInterval<S> {
         (seconds > 0.0).then_some(self.counter(counter)? as f64 / seconds)
     }
 
-    /// Returns the share of time that was busy, from 0 to 1, averaged over the workers.
-    pub fn busy_ratio(&self) -> Option<f64> {
+    /// Returns the utilization: busy time over elapsed time, from 0 to 1. For the total, that is the busy time of all workers over
+    /// the elapsed time of as many workers as the runtime has, whether they have run or not.
+    pub fn utilization(&self) -> Option<f64> {
         let wall = self.wall?.as_nanos().saturating_mul(self.workers as u128);
         let busy = u128::from(self.counter(WorkerNumber::BusyDurationTotal)?);
         (wall > 0).then(|| busy.min(wall) as f64 / wall as f64)
@@ -396,6 +397,11 @@ impl<S: Storage> Interval<S> {
     /// Returns the histogram of the durations of stalls without progress that ended in the interval.
     pub fn no_progress_stall_duration(&self) -> Option<&HistogramInterval<S::Counts>> {
         self.on_demand(HistogramName::NoProgressStallDuration)
+    }
+
+    /// Returns the histogram of the durations of stalls in which no worker turned the driver and that ended in the interval.
+    pub fn queue_stall_duration(&self) -> Option<&HistogramInterval<S::Counts>> {
+        self.on_demand(HistogramName::QueueStallDuration)
     }
 
     /// Returns the histogram of how late a timer of the runtime fired in the interval.

@@ -218,6 +218,12 @@ impl<S: Storage> Snapshot<S> {
         self.on_demand(HistogramName::NoProgressStallDuration)
     }
 
+    /// Returns the histogram of the durations of stalls in which no worker turned the driver, once they are over. `None` unless a
+    /// watchdog has looked for them.
+    pub fn queue_stall_duration(&self) -> Option<&HistogramSnapshot<S::Counts>> {
+        self.on_demand(HistogramName::QueueStallDuration)
+    }
+
     /// Returns the histogram of how late a timer of the runtime fired, in nanoseconds. `None` until a probe runs; when it ends,
     /// the histogram remains.
     pub fn loop_lag(&self) -> Option<&HistogramSnapshot<S::Counts>> {

@@ -160,6 +160,7 @@ impl<S: Storage> Snapshot<S> {
             HistogramName::BlockingQueueWait => self.blocking_queue_wait(),
             HistogramName::PollStallDuration => self.poll_stall_duration(),
             HistogramName::NoProgressStallDuration => self.no_progress_stall_duration(),
+            HistogramName::QueueStallDuration => self.queue_stall_duration(),
             HistogramName::LoopLag => self.loop_lag(),
             HistogramName::WakeLatency => self.wake_latency(),
             HistogramName::PollTime | HistogramName::ScheduleLatency => {
@@ -239,6 +240,7 @@ fn histogram<S: Storage>(
         HistogramName::BlockingQueueWait
         | HistogramName::PollStallDuration
         | HistogramName::NoProgressStallDuration
+        | HistogramName::QueueStallDuration
         | HistogramName::LoopLag
         | HistogramName::WakeLatency => None,
     };

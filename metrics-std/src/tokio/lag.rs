@@ -14,6 +14,7 @@ use metrics_core::{HistogramConfig, LagKind, RECORDING};
 use tokio::time::sleep_until;
 
 use super::lag_signal::{Signal, Stop};
+use super::lag_timer::timer_waker;
 use super::leases::TokioLeases;
 use super::own_tasks;
 use super::spawner::Spawner;
@@ -60,6 +61,9 @@ const LOOP_LAYOUT: HistogramConfig = match HistogramConfig::h2(100_000, 60_000_0
 /// Tokio's timers have a resolution of 1 ms and fire late rather than early: a lag below 2 ms is that of an idle runtime. A delay gives
 /// one sample, however long it is, because the next period begins when the timer has fired. The lag is measured with Tokio's clock.
 ///
+/// With a watchdog ([`watch_stalls`](crate::watchdog::watch_stalls)), the probe also shows stalls in which workers run short polls and none
+/// turns the driver of the timers ([`StallKind::Queue`](crate::watchdog::StallKind::Queue)).
+///
 /// The task of the probe is not counted: not as an alive task, and not in polls and histograms. It wakes a worker in each period, which
 /// counts in parks and busy time: the [module documentation](super#lag-probes) has the figures.
 ///
@@ -87,7 +91,13 @@ pub fn watch_loop_lag(runtime: &Spawner, period: Duration) -> LagProbe {
         loop {
             let due = tokio::time::Instant::now() + period;
             let mut timer = pin!(sleep_until(due));
-            let fired = poll_fn(|cx| task.poll_unless_stopped(cx, |cx| timer.as_mut().poll(cx)));
+            task.set_timer(period);
+            let fired = poll_fn(|cx| {
+                task.poll_unless_stopped(cx, |cx| {
+                    let waker = timer_waker(&task.target, cx.waker());
+                    timer.as_mut().poll(&mut Context::from_waker(&waker))
+                })
+            });
             if fired.await.is_none() {
                 return;
             }
@@ -178,6 +188,13 @@ impl ProbeTask {
         self.target.registry.shared().record_lag(kind, lag);
     }
 
+    /// Lets watchdogs see whether the timer is overdue.
+    fn set_timer(&self, period: Duration) {
+        if let Some(leases) = TokioLeases::of(&self.target) {
+            leases.timer().set(period);
+        }
+    }
+
     /// Polls, or returns `None` if the probe is to end.
     fn poll_unless_stopped<T>(
         &self,
@@ -195,8 +212,11 @@ impl ProbeTask {
 impl Drop for ProbeTask {
     fn drop(&mut self) {
         self.signal.stop();
-        if let Some(leases) = TokioLeases::of(&self.target).filter(|_| self.is_counted) {
-            leases.probe_ended();
+        if let Some(leases) = TokioLeases::of(&self.target) {
+            leases.timer().end();
+            if self.is_counted {
+                leases.probe_ended();
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ use metrics_core::TimeSource;
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 
 use super::busy_clock::{BusyClock, BusyTime};
+use super::lag_timer::LagTimer;
 use crate::Registry;
 use crate::record::runtime_leases::{LeaseOptions, PolledBy, RuntimeLeases, SubmitPolicy, ThreadRole};
 use crate::record::target::RecordingTarget;
@@ -34,6 +35,7 @@ pub(super) struct TokioLeases {
     threads: AtomicU64,
     /// Number of lag probes of the runtime, each with a task that Tokio counts.
     probes: AtomicU64,
+    timer: LagTimer,
     /// [`HAND_OVER`] in ticks.
     hand_over_ticks: u64,
 }
@@ -116,6 +118,7 @@ impl TokioLeases {
             is_local,
             threads: AtomicU64::new(0),
             probes: AtomicU64::new(0),
+            timer: LagTimer::new(),
             hand_over_ticks: registry.scale().ticks_of(HAND_OVER),
         }
     }
@@ -152,6 +155,11 @@ impl TokioLeases {
     /// Returns the number of lag probes of the runtime.
     pub(super) fn probes(&self) -> u64 {
         self.probes.load(Ordering::Relaxed)
+    }
+
+    /// Returns the timer of the lag probe that was set last.
+    pub(super) fn timer(&self) -> &LagTimer {
+        &self.timer
     }
 
     pub(super) fn hooks(&self) -> Hooks {

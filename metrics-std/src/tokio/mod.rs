@@ -37,6 +37,7 @@
 //! | busy time in progress, multi-thread | hooks | `None` | |
 //! | stalls in a measured poll | wrappers | wrappers | under `build`: hooks, for every task |
 //! | stalls without progress, multi-thread | Tokio | Tokio | |
+//! | stalls without a turn of the driver | wrappers, while [`watch_loop_lag`] runs | the same | |
 //! | steals, local schedules, overflows, local queue depth, remote schedules, blocking threads and queue depth, I/O driver | `None` | `None` | Tokio |
 //! | `overflow_tasks` | `None` | `None` | |
 //! | on-CPU and runnable-wait time of a worker | Linux | Linux, once the worker has polled a measured task | |
@@ -108,6 +109,7 @@ mod installed;
 mod join_set;
 mod lag;
 mod lag_signal;
+mod lag_timer;
 mod leases;
 mod measured_runtime;
 mod numbers;

@@ -1,5 +1,6 @@
 //! Reads the metrics that Tokio itself counts.
 
+use core::time::Duration;
 use metrics_core::{MetricSet, Probe, ProbedState, RuntimeNumber, WorkerNumber};
 use portable_atomic::Ordering;
 use std::sync::Arc;
@@ -113,6 +114,12 @@ impl Probe for TokioProbe {
             }
             _ => value,
         })
+    }
+
+    fn timer_overdue(&self) -> Option<Duration> {
+        // The other times of the registry would not be comparable.
+        let overdue = self.leases.timer().overdue();
+        overdue.filter(|_| self.is_real_time && self.watched.is_running())
     }
 
     fn worker_numbers(&self) -> MetricSet {

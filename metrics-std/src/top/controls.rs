@@ -82,7 +82,7 @@ impl Controls {
         let shown = |worker: &&WorkerRow| self.shows(&worker.name) || self.shows(&worker.state);
         let mut rows: Vec<&WorkerRow> = workers.iter().filter(shown).collect();
         let value = |worker: &WorkerRow| match self.sort {
-            Sort::Busy => worker.busy_ratio,
+            Sort::Busy => worker.utilization,
             Sort::Polls => worker.polls_per_second,
             Sort::Parks => worker.parks_per_second,
             Sort::Steals => worker.steals_per_second,

@@ -45,7 +45,7 @@ impl Sampler {
             workers.push(WorkerRow {
                 name: "external".to_owned(),
                 index: None,
-                busy_ratio: None,
+                utilization: None,
                 polls_per_second: None,
                 parks_per_second: None,
                 steals_per_second: None,
@@ -102,7 +102,11 @@ fn unwakeable(now: &Snapshot) -> Vec<String> {
 
 /// Returns the number of stalls that the watchdog has counted, of all kinds that it can detect.
 fn stall_count(now: &Snapshot) -> Option<u64> {
-    let kinds = [now.poll_stall_count(), now.no_progress_stall_count()];
+    let kinds = [
+        now.poll_stall_count(),
+        now.no_progress_stall_count(),
+        now.queue_stall_count(),
+    ];
     kinds.into_iter().flatten().reduce(u64::saturating_add)
 }
 
@@ -115,7 +119,7 @@ fn row(
     WorkerRow {
         name,
         index,
-        busy_ratio: interval.busy_ratio(),
+        utilization: interval.utilization(),
         polls_per_second: interval.per_second(WorkerNumber::PollCount),
         parks_per_second: interval.per_second(WorkerNumber::ParkCount),
         steals_per_second: interval.per_second(WorkerNumber::StealCount),

@@ -17,7 +17,7 @@ fn worker(index: usize) -> WorkerRow {
     WorkerRow {
         name: index.to_string(),
         index: Some(index),
-        busy_ratio: Some((index * 37 % 101) as f64 / 100.0),
+        utilization: Some((index * 37 % 101) as f64 / 100.0),
         polls_per_second: Some(98_000_000.0 + n * 7_919.0),
         parks_per_second: Some(1_000_000.0 + n * 4_001.0),
         steals_per_second: (!index.is_multiple_of(5)).then_some(200_000.0 + n * 311.0),
@@ -29,7 +29,7 @@ fn external() -> WorkerRow {
     WorkerRow {
         name: "external".to_owned(),
         index: None,
-        busy_ratio: None,
+        utilization: None,
         polls_per_second: None,
         parks_per_second: None,
         steals_per_second: None,
@@ -109,12 +109,12 @@ fn check(view: &View, width: u16, known: &BTreeSet<String>) {
     let (table, others) = parts(&screen);
     let percent = |worker: usize| {
         view.workers[worker]
-            .busy_ratio
+            .utilization
             .map(|busy| format!("{:.0}", busy * 100.0))
     };
     let mut order: Vec<usize> = (0..view.workers.len()).collect();
     order.sort_by(|&one, &other| {
-        let busy = |worker: usize| view.workers[worker].busy_ratio;
+        let busy = |worker: usize| view.workers[worker].utilization;
         busy(other).partial_cmp(&busy(one)).unwrap()
     });
     let mut next = order.into_iter();
@@ -222,7 +222,7 @@ fn keys_sort_the_workers() {
         (0.5, 20.0, 7.0, Some(2.0)),
     ];
     for (row, (busy, polls, parks, steals)) in view.workers.iter_mut().zip(values) {
-        row.busy_ratio = Some(busy);
+        row.utilization = Some(busy);
         row.polls_per_second = Some(polls);
         row.parks_per_second = Some(parks);
         row.steals_per_second = steals;

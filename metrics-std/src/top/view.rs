@@ -61,7 +61,7 @@ impl View {
         let busy: Vec<String> = self
             .workers
             .iter()
-            .map(|worker| Maybe(worker.busy_ratio.map(|busy| format!("{:.0}%", busy * 100.0))).to_string())
+            .map(|worker| Maybe(worker.utilization.map(|busy| format!("{:.0}%", busy * 100.0))).to_string())
             .collect();
         let polls = self.workers.iter().filter_map(|worker| worker.polls_per_second);
         let mut text = format!(
@@ -107,7 +107,7 @@ pub(super) struct WorkerRow {
     pub(super) name: String,
     /// `None` for the external threads.
     pub(super) index: Option<usize>,
-    pub(super) busy_ratio: Option<f64>,
+    pub(super) utilization: Option<f64>,
     pub(super) polls_per_second: Option<f64>,
     pub(super) parks_per_second: Option<f64>,
     pub(super) steals_per_second: Option<f64>,

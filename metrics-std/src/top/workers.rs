@@ -26,7 +26,7 @@ pub(super) fn lines(all: &[WorkerRow], rows: &[&WorkerRow], width: usize, room: 
     if !others.is_empty() && room > 0 {
         let busiest = others
             .iter()
-            .filter_map(|worker| worker.busy_ratio)
+            .filter_map(|worker| worker.utilization)
             .reduce(f64::max);
         let others = others.len();
         let text = match busiest {
@@ -87,7 +87,7 @@ impl WorkerTable {
     }
 
     fn row(&self, worker: &WorkerRow) -> Line<'static> {
-        self.line(cells(worker), Some(worker.busy_ratio))
+        self.line(cells(worker), Some(worker.utilization))
     }
 
     #[allow(
@@ -123,7 +123,7 @@ impl WorkerTable {
 fn cells(worker: &WorkerRow) -> [String; 6] {
     [
         worker.name.clone(),
-        Maybe(worker.busy_ratio.map(|busy| format!("{:.0}%", busy * 100.0))).to_string(),
+        Maybe(worker.utilization.map(|busy| format!("{:.0}%", busy * 100.0))).to_string(),
         rate(worker.polls_per_second).to_string(),
         rate(worker.parks_per_second).to_string(),
         rate(worker.steals_per_second).to_string(),

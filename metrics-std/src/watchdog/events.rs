@@ -114,6 +114,7 @@ fn kind(kind: StallKind) -> &'static str {
     match kind {
         StallKind::Poll => "poll",
         StallKind::NoProgress => "no_progress",
+        StallKind::Queue => "queue",
         _ => "other",
     }
 }

@@ -23,6 +23,11 @@
 //! [`no_progress_stall_duration`](metrics_core::Snapshot::no_progress_stall_duration)), so snapshots and exporters include them. If a
 //! runtime has several watchdogs, only the first one counts.
 //!
+//! A worker that executes many short polls may keep timers and I/O events waiting, because it turns the runtime's driver only now and then.
+//! Tokio does not report these turns. With a probe of the lag ([`watch_loop_lag`](crate::tokio::watch_loop_lag)), the watchdog sees whether
+//! a timer is overdue: if it is, for the threshold, while workers end polls, that is a stall of the kind [`StallKind::Queue`]. A saturated
+//! worker that turns the driver in time does not stall, however long its queue is.
+//!
 //! # What is not promised
 //!
 //! - A stall is reported at the first scan past the threshold, and its end at the first scan after it. If the operating system lets the
@@ -42,6 +47,7 @@ mod events;
 mod guard;
 mod scanner;
 mod stall;
+mod turns;
 
 #[cfg(feature = "tracing")]
 pub use events::StallEvents;

@@ -15,6 +15,7 @@ use metrics_core::{
 
 use portable_atomic::{AtomicBool, Ordering};
 
+use super::turns::PollsWithoutTurn;
 use super::{Stall, StallKind, StallPhase, StallVictim};
 use crate::{InstantClock, location};
 
@@ -49,13 +50,17 @@ pub struct StallScanner<R: RegistryRef<Storage = HeapStorage>, P> {
     recording: OnceLock<Option<FlightRecording>>,
     /// Whether the runtime reports the progress of its workers.
     watches_progress: bool,
+    /// Whether the runtime reports timers that are overdue.
+    watches_turns: bool,
+    polls_without_turn: PollsWithoutTurn,
 }
 
-/// The slot of a thread that is in a measured poll, or a worker whose thread is in none.
+/// The slot of a thread that is in a measured poll, a worker whose thread is in none, or all workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Subject {
     Slot(usize),
     Worker(usize),
+    AllWorkers,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +99,8 @@ enum Activity {
         transition: Option<Transition>,
         progress: u64,
     },
+    /// Polls while a timer is overdue.
+    WithoutTurn,
 }
 
 impl<R: RegistryRef<Storage = HeapStorage>, P: Probe + Clone> StallScanner<R, P> {
@@ -129,6 +136,8 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe + Clone> StallScanner<R, P>
             counts,
             recording: OnceLock::new(),
             watches_progress,
+            watches_turns: false,
+            polls_without_turn: PollsWithoutTurn::default(),
         }
     }
 }
@@ -163,6 +172,9 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
                 self.watch(&mut before, Subject::Worker(worker), seen, now, &mut report);
             }
         }
+        if let Some(seen) = self.without_turn(&threads, now) {
+            self.watch(&mut before, Subject::AllWorkers, seen, now, &mut report);
+        }
         // These polls have ended, or their threads have handed over their workers, and these workers are parked.
         for (_, gone) in before {
             self.close(Some(gone), now, &mut report);
@@ -196,6 +208,8 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
         };
         // The spawn location may become known only some time after the poll began.
         watched.spawn_location = seen.spawn_location;
+        // More workers may run polls while the driver is not turned.
+        (watched.worker, watched.thread) = (seen.worker, seen.thread);
         if !watched.reported && self.lasted(&watched, now) >= self.threshold {
             watched.reported = true;
             let stall = self.stall(&watched, now, StallPhase::Ongoing);
@@ -310,6 +324,46 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
         })
     }
 
+    /// Returns the polls that the workers run while a timer is overdue, except while one poll is a stall itself.
+    fn without_turn(&mut self, threads: &[LiveThread], now: Timestamp) -> Option<Watched> {
+        let overdue = self.call_probe(Probe::timer_overdue)?;
+        if !self.watches_turns {
+            self.watches_turns = true;
+            if let Some(Counts(registry)) = &self.counts {
+                registry.shared().also_watch_stalls(StallKind::Queue);
+            }
+        }
+        let ticks = self.scale.ticks_of(overdue);
+        let due = Timestamp::from_ticks(now.ticks().saturating_sub(ticks));
+        let skew = self.scale.ticks_of(CLOCK_SKEW);
+        let is_stuck = self
+            .watched
+            .values()
+            .any(|watched| self.lasted(watched, now) >= self.threshold);
+        if ticks == 0 || is_stuck {
+            self.polls_without_turn.end();
+            return None;
+        }
+        let holders = threads
+            .iter()
+            .filter(|thread| holds_its_worker(thread, threads) && thread.live.state != WorkerState::Parked);
+        let (since, last, thread) = self.polls_without_turn.observe(now, due, skew, holders)?;
+        // The poll in progress does not count: it may be a stall itself.
+        if Duration::from_nanos(self.scale.nanos(last, since)) < self.threshold {
+            return None;
+        }
+        Some(Watched {
+            activity: Activity::WithoutTurn,
+            since,
+            before_step: Duration::ZERO,
+            clock_stepped: false,
+            spawn_location: LocationId::UNKNOWN,
+            worker: thread.and_then(|thread| thread.worker),
+            thread: thread.map_or(0, |thread| thread.thread),
+            reported: false,
+        })
+    }
+
     /// Calls the probe, unless it has panicked before. The panic hook has reported the panic.
     fn call_probe<V>(&self, call: impl FnOnce(&P) -> Option<V>) -> Option<V> {
         // Ordering: relaxed, here and below: one thread scans.
@@ -347,6 +401,7 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
                 self.call_probe(|probe| text(|out| probe.write_location(watched.spawn_location, out))),
             ),
             Activity::Between { .. } => (StallKind::NoProgress, None),
+            Activity::WithoutTurn => (StallKind::Queue, None),
         };
         let system_now = SystemTime::now();
         Stall {
@@ -421,7 +476,7 @@ impl Activity {
     fn poll(self) -> Option<(Transition, Option<u64>)> {
         match self {
             Self::Poll { transition, progress } => Some((transition, progress)),
-            Self::Between { .. } => None,
+            Self::Between { .. } | Self::WithoutTurn => None,
         }
     }
 }

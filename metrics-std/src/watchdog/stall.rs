@@ -17,7 +17,8 @@ pub struct Stall {
     pub kind: StallKind,
     /// The runtime's name.
     pub runtime: Arc<str>,
-    /// The worker's index, or `None` for an external thread, which polls the runtime's tasks but is not one of its workers.
+    /// The worker's index, or `None` for an external thread, which polls the runtime's tasks but is not one of its workers. Also
+    /// `None` for a stall of the kind [`Queue`](StallKind::Queue) in which several workers run polls.
     pub worker: Option<usize>,
     /// The name of the thread, or `None` if it has no name or has ended.
     pub thread: Option<Arc<str>>,
@@ -69,6 +70,7 @@ impl fmt::Display for Stall {
         write!(f, "runtime {}: ", self.runtime)?;
         match self.worker {
             Some(worker) => write!(f, "worker {worker}")?,
+            None if self.kind == StallKind::Queue => f.write_str("several workers")?,
             None => f.write_str("an external thread")?,
         }
         match (&self.thread, self.os_thread_id) {
@@ -80,6 +82,7 @@ impl fmt::Display for Stall {
         f.write_str(match (self.phase, self.kind) {
             (StallPhase::Ongoing, StallKind::Poll) => " has been in one poll for ",
             (StallPhase::Over, StallKind::Poll) => " was in one poll for ",
+            (_, StallKind::Queue) => ": polls without a turn of the driver for ",
             (StallPhase::Ongoing, _) => " has made no progress for ",
             (StallPhase::Over, _) => " made no progress for ",
         })?;

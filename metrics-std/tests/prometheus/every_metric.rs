@@ -45,6 +45,9 @@ fn has_value(fixture: &Fixture, source: MetricSource) -> bool {
         MetricSource::Histogram(HistogramName::NoProgressStallDuration) => snapshot
             .no_progress_stall_duration()
             .is_some_and(|durations| durations.count() > 0),
+        MetricSource::Histogram(HistogramName::QueueStallDuration) => snapshot
+            .queue_stall_duration()
+            .is_some_and(|durations| durations.count() > 0),
         MetricSource::Histogram(HistogramName::LoopLag) => {
             snapshot.loop_lag().is_some_and(|lag| lag.count() > 0)
         }
@@ -182,12 +185,14 @@ fn the_exported_names_are_these() {
             "async_runtime_io_driver_ready_events_total",
             "async_runtime_poll_stalls_total",
             "async_runtime_no_progress_stalls_total",
+            "async_runtime_queue_stalls_total",
             "async_runtime_overload",
             "async_runtime_cpu_throttled_seconds_total",
             "async_runtime_cpu_throttled_periods_total",
             "async_runtime_blocking_queue_wait_seconds",
             "async_runtime_poll_stall_duration_seconds",
             "async_runtime_no_progress_stall_duration_seconds",
+            "async_runtime_queue_stall_duration_seconds",
             "async_runtime_loop_lag_seconds",
             "async_runtime_wake_latency_seconds",
             "async_runtime_workers",

@@ -130,7 +130,7 @@ impl Fixture {
         shared.io_registered();
         shared.io_deregistered();
         shared.io_ready(2);
-        let kinds = [StallKind::Poll, StallKind::NoProgress];
+        let kinds = [StallKind::Poll, StallKind::NoProgress, StallKind::Queue];
         assert!(shared.begin_stall_watch(&kinds));
         for kind in kinds {
             shared.stalled(kind);

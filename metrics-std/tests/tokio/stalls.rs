@@ -1,12 +1,14 @@
 //! Stalls on real workers, found by explicit scans with a clock that only the test advances.
 
-use super::{build, receive, until};
+use super::{LIMIT, build, receive, until};
+use core::future::poll_fn;
+use core::task::Poll;
 use core::time::Duration;
 use metrics_core::{HeapStorage, RegistryRef};
 use metrics_mock::ManualClock;
-use metrics_std::tokio::TokioAdapter;
+use metrics_std::tokio::{TokioAdapter, watch_loop_lag};
 use metrics_std::watchdog::{Stall, StallKind, StallPhase, StallScanner};
-use metrics_std::{Clock, Probe, WorkerState};
+use metrics_std::{Clock, Probe, RuntimeMetrics, WorkerState};
 use std::sync::{Arc, mpsc};
 use tokio::runtime::Builder;
 
@@ -81,4 +83,33 @@ fn a_task_that_no_wrapper_sees_shows_as_no_progress() {
     } else {
         assert_eq!(stalls, [], "Tokio keeps no numbers there that could stand still");
     }
+}
+
+/// Wakes itself in each poll until a scan reports a stall of this kind. `yield_now` would turn the driver.
+async fn polls_until(metrics: &RuntimeMetrics, kind: StallKind) {
+    let mut scanner = StallScanner::new(metrics, Duration::from_millis(20));
+    let mut found = false;
+    let began = std::time::Instant::now();
+    poll_fn(|cx| {
+        assert!(began.elapsed() < LIMIT, "it is not found");
+        scanner.scan(|stall| found |= stall.kind == kind);
+        cx.waker().wake_by_ref();
+        if found { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+#[test]
+fn short_polls_that_keep_the_driver_waiting_are_a_queue_stall() {
+    let mut builder = Builder::new_current_thread();
+    // The number of polls between two turns of the driver.
+    builder.event_interval(u32::MAX);
+    let (runtime, metrics, spawner) = build(TokioAdapter::builder(), &mut builder);
+    let _probe = watch_loop_lag(&spawner, Duration::from_millis(1));
+    let task = spawner.spawn({
+        let metrics = metrics.clone();
+        async move { polls_until(&metrics, StallKind::Queue).await }
+    });
+    runtime.block_on(task).unwrap();
+    assert!(metrics.queue_stall_count() >= Some(1));
 }

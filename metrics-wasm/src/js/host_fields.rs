@@ -43,7 +43,7 @@ pub(super) struct HostInterval {
 
 #[derive(Serialize)]
 struct EventLoopInterval {
-    busy_ratio: Option<f64>,
+    utilization: Option<f64>,
     long_task_time: Option<HistogramInterval<Vec<u64>>>,
     frame_delay: Option<HistogramInterval<Vec<u64>>>,
     loop_busy_duration_total: Option<u64>,
@@ -106,7 +106,7 @@ impl EventLoopInterval {
         let ratio =
             |(busy, wall): (u64, Duration)| Duration::from_nanos(busy).div_duration_f64(wall).min(1.0);
         Some(Self {
-            busy_ratio: busy.zip(wall.filter(|wall| !wall.is_zero())).map(ratio),
+            utilization: busy.zip(wall.filter(|wall| !wall.is_zero())).map(ratio),
             long_task_time: difference(now.long_task_time.as_ref(), before.long_task_time.as_ref())?,
             frame_delay: difference(now.frame_delay.as_ref(), before.frame_delay.as_ref())?,
             loop_busy_duration_total: busy,

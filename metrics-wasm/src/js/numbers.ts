@@ -72,6 +72,8 @@ export interface RuntimeNumbers {
   poll_stall_count: Measured;
   /** Times that a worker was awake without progress for the threshold of the watchdog; absent if that can't be detected. */
   no_progress_stall_count: Measured;
+  /** Times that workers ran short polls and none turned the driver for the threshold of the watchdog; absent until a timer probe runs. */
+  queue_stall_count: Measured;
   /** Whether the runtime is overloaded: 1 once delays have stayed above the target for an interval, until an interval passes without shedding; otherwise 0; absent until a watch runs. */
   overload: Measured;
   /** Time that threads of the process's cgroup were throttled: they had used up its CPU quota; only on Linux. */

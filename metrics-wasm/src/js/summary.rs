@@ -11,7 +11,7 @@ pub(super) struct Summary<'a> {
     name: &'a str,
     uptime_ms: Option<f64>,
     polls: Option<f64>,
-    busy_ratio: Option<f64>,
+    utilization: Option<f64>,
     alive_tasks: Option<f64>,
     panicked_tasks: Option<f64>,
     poll_stalls: Option<f64>,
@@ -39,7 +39,7 @@ impl<'a> Summary<'a> {
             name: snapshot.name(),
             uptime_ms: snapshot.uptime().map(millis),
             polls: total.poll_count().map(number),
-            busy_ratio: busy
+            utilization: busy
                 .filter(|(_, uptime)| !uptime.is_zero())
                 .map(|(busy, uptime)| busy.div_duration_f64(uptime).min(1.0)),
             alive_tasks: snapshot.num_alive_tasks().map(number),

@@ -169,6 +169,7 @@ export interface Snapshot extends RuntimeNumbers, SnapshotToJson {
   blocking_queue_wait: Histogram | null;
   poll_stall_duration: Histogram | null;
   no_progress_stall_duration: Histogram | null;
+  queue_stall_duration: Histogram | null;
   /** How late a repeating timer fired. Null until the event loop is watched; it remains when the watch ends. */
   loop_lag: Histogram | null;
   wake_latency: Histogram | null;
@@ -205,7 +206,8 @@ export interface WorkerInterval {
   worker: number;
   /** Why its numbers are all null. */
   error: "not_earlier" | "missing" | null;
-  busy_ratio: number | null;
+  /** Busy time over elapsed time, from 0 to 1. */
+  utilization: number | null;
   numbers: WorkerNumbers;
   poll_time: HistogramInterval | null;
   schedule_latency: HistogramInterval | null;
@@ -220,6 +222,7 @@ export interface Interval extends IntervalToJson {
   blocking_queue_wait: HistogramInterval | null;
   poll_stall_duration: HistogramInterval | null;
   no_progress_stall_duration: HistogramInterval | null;
+  queue_stall_duration: HistogramInterval | null;
   loop_lag: HistogramInterval | null;
   wake_latency: HistogramInterval | null;
   total: WorkerInterval;
@@ -227,7 +230,7 @@ export interface Interval extends IntervalToJson {
   self_wake_count: Measured;
   /** Null unless one watch of the event loop made both snapshots. */
   event_loop: {
-    busy_ratio: number | null;
+    utilization: number | null;
     long_task_time: HistogramInterval | null;
     frame_delay: HistogramInterval | null;
     loop_busy_duration_total: Measured;
@@ -290,7 +293,7 @@ export interface Summary {
   name: string;
   uptime_ms: number | null;
   polls: number | null;
-  busy_ratio: number | null;
+  utilization: number | null;
   alive_tasks: number | null;
   panicked_tasks: number | null;
   /** Polls that were stalls, while a callback of `onStall` was registered. */

@@ -58,7 +58,7 @@ test("an app without Rust measures its event loop", async () => {
   const { wall, event_loop: loop } = metrics.since(earlier);
   const [busy, all] = [Number(loop.loop_busy_duration_total), Number(wall)];
   assert.ok(busy >= 290e6, `${busy} ns`);
-  assert.ok(Math.abs(loop.busy_ratio - Math.min(1, busy / all)) < 1e-6, `${loop.busy_ratio} of ${busy} ns in ${all}`);
+  assert.ok(Math.abs(loop.utilization - Math.min(1, busy / all)) < 1e-6, `${loop.utilization} of ${busy} ns in ${all}`);
   assert.ok(metrics.quantile("loop_lag", 1).upper >= 249_000_000n);
   assert.equal(metrics.quantile("poll_time", 0.5), undefined);
   assert.throws(() => metrics.quantile("lag", 0.5), /loop_lag/);
@@ -315,7 +315,7 @@ test("the generated types accept the API and reject mistakes", async () => {
        const snapshot: Snapshot = metrics.snapshot();
        const polls: bigint | null = snapshot.total.numbers.poll_count;
        const interval: Interval = metrics.since(snapshot);
-       const ratio: number | null = interval.total.busy_ratio;
+       const ratio: number | null = interval.total.utilization;
        const bound: bigint | undefined = metrics.quantile("poll_time", 0.99)?.upper;
        const stop: () => void = metrics.onStall(100, (stall: Stall) => console.log(stall.duration, stall.spawn_location));
        const text: string = metrics.prometheus();

@@ -34,6 +34,7 @@ impl Stall {
             kind: match report.kind {
                 StallKind::Poll => "poll",
                 StallKind::NoProgress => "no_progress",
+                StallKind::Queue => "queue",
                 _ => "other",
             },
             spawn_location: report.spawn_location.as_deref().map(str::to_owned),

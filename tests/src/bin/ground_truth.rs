@@ -90,7 +90,7 @@ fn errors(subject: &mut Subject) -> [String; 4] {
     let snapshot = subject.metrics.snapshot();
     let elapsed = subject.began.elapsed();
     let total = snapshot.total();
-    let ratio = snapshot.since_start().total().busy_ratio().unwrap_or(f64::NAN);
+    let ratio = snapshot.since_start().total().utilization().unwrap_or(f64::NAN);
     let polls = total.poll_time().map_or(0, |polls| polls.histogram().sum());
     let percent = |value: Duration, of: Duration| match of {
         Duration::ZERO => format!("{value:.1?}"),

@@ -56,6 +56,7 @@ impl Reading {
             "no_progress_stall_duration" => snapshot
                 .no_progress_stall_duration()
                 .map(HistogramSnapshot::count),
+            "queue_stall_duration" => snapshot.queue_stall_duration().map(HistogramSnapshot::count),
             "loop_lag" => snapshot.loop_lag().map(HistogramSnapshot::count),
             "wake_latency" => snapshot.wake_latency().map(HistogramSnapshot::count),
             "started_at" => snapshot.started_at(),

@@ -46,14 +46,16 @@ UPDATE_CONFORMANCE=1 RUSTFLAGS='--cfg tokio_unstable' cargo test -p tests --test
 - **0**: the metric reads zero, because what it counts can't happen there.
 - an empty cell: the metric reads `None`, because it is not measured there. A build that records nothing has only empty cells.
 
-The table leaves out the metrics of the operating system (on-CPU time, runnable wait, CPU throttling), of the lag probes, of the overload
-watch, of spawn locations and of event loops. Tests of their own check them.
+The table leaves out the metrics of the operating system (on-CPU time, runnable wait, CPU throttling), of the lag probes and the stalls that
+they find, of the overload watch, of spawn locations and of event loops. Tests of their own check them.
 
 ";
 
 /// The metrics that other tests check: those of the operating system, of probes with its clock, and of the overload watch.
 const CHECKED_ELSEWHERE: &[&str] = &[
     "overload",
+    "queue_stall_count",
+    "queue_stall_duration",
     "loop_lag",
     "wake_latency",
     "on_cpu_duration_total",

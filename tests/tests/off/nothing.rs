@@ -126,7 +126,7 @@ fn every_getter_returns_none() {
     assert!(snapshot.workers().is_empty() && snapshot.external().is_none());
     assert!(snapshot.total().poll_time().is_none() && snapshot.uptime().is_none());
     let interval = snapshot.since(&Snapshot::default()).unwrap();
-    assert_eq!((interval.wall(), interval.total().busy_ratio()), (None, None));
+    assert_eq!((interval.wall(), interval.total().utilization()), (None, None));
 }
 
 #[cfg_attr(not(feature = "record"), test)]
@@ -332,5 +332,5 @@ fn a_snapshot_has_the_one_schema() {
     let read: metrics_core::Snapshot<HeapStorage> = serde_json::from_str(&text).unwrap();
     assert_eq!(read.total().poll_count(), None);
     let interval = serde_json::to_value(read.since(&Snapshot::default()).unwrap()).unwrap();
-    assert!(interval["total"]["busy_ratio"].is_null());
+    assert!(interval["total"]["utilization"].is_null());
 }
