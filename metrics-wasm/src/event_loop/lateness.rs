@@ -2,6 +2,8 @@
 //!
 //! A browser runs the timers of a hidden page, and those of a hidden iframe of another origin, once per second at most. The iframe
 //! gets no event about it, and its document is not hidden. Two of its late timers in a row fire a whole number of seconds apart.
+//!
+//! A dedicated worker does not run while its page is frozen. The page's message about that may arrive after the late timer.
 
 use super::stall::Span;
 
@@ -16,22 +18,32 @@ const JITTER: u64 = 150_000_000;
 /// its page, or a debugger paused the thread. Browsers offer to stop a page that does not respond for so long.
 pub(super) const IMPLAUSIBLE: u64 = 5 * SECOND;
 
+/// What may delay a timer, apart from the thread's work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delays {
+    /// Nothing.
+    None,
+    /// A freeze of the page, which a message reports.
+    Frozen,
+    /// Throttling, which no event reports.
+    Throttled,
+}
+
 /// Decides whether the lateness of a timer is a sample.
 #[derive(Debug)]
 pub(super) struct Lateness {
-    /// Whether the browser may throttle timers here without an event about it.
-    may_be_throttled: bool,
+    delays: Delays,
     throttled: bool,
-    /// A late timer that becomes a sample unless the next one shows that both are throttled.
+    /// A late timer that becomes a sample at the next one, unless an event or that timer shows that the browser delayed it.
     held: Option<Span>,
     /// The time at which the previous timer fired, if it was late.
     fired_late: Option<u64>,
 }
 
 impl Lateness {
-    pub(super) const fn new(may_be_throttled: bool) -> Self {
+    pub(super) const fn new(delays: Delays) -> Self {
         Self {
-            may_be_throttled,
+            delays,
             throttled: false,
             held: None,
             fired_late: None,
@@ -40,7 +52,7 @@ impl Lateness {
 
     /// Discards what is known about earlier timers: the page was hidden or did not run.
     pub(super) fn interrupt(&mut self) {
-        *self = Self::new(self.may_be_throttled);
+        *self = Self::new(self.delays);
     }
 
     /// Adds a timer that was due at the start of the span and fired at its end. `explained` is `true` if measured polls kept the thread
@@ -51,14 +63,14 @@ impl Lateness {
             self.interrupt();
             return [held, None];
         }
-        if !self.may_be_throttled || explained || late.nanos() < ON_TIME {
+        if self.delays == Delays::None || explained || late.nanos() < ON_TIME {
             let held = self.held.take();
             self.interrupt();
             return [held, Some(late)];
         }
         let before = self.fired_late.replace(late.end);
         let aligned = before.is_some_and(|before| is_whole_seconds(late.end.saturating_sub(before)));
-        self.throttled |= aligned;
+        self.throttled |= aligned && self.delays == Delays::Throttled;
         if self.throttled {
             self.held = None;
             return [None, None];
@@ -103,20 +115,24 @@ mod tests {
     fn a_throttled_timer_is_no_sample() {
         for first in [230, 500, 990] {
             let fired: Vec<u64> = (0..10).map(|second| first + second * 1000).collect();
-            assert_eq!(samples(Lateness::new(true), &fired), [], "first at {first} ms");
+            assert_eq!(
+                samples(Lateness::new(Delays::Throttled), &fired),
+                [],
+                "first at {first} ms"
+            );
         }
         // Once per minute, as after five minutes in the background, each is too late to be plausible.
-        assert_eq!(samples(Lateness::new(true), &[60_000, 120_000]), []);
+        assert_eq!(samples(Lateness::new(Delays::Throttled), &[60_000, 120_000]), []);
     }
 
     #[test]
     fn a_busy_thread_is_a_sample_one_period_later() {
-        let lates = samples(Lateness::new(true), &[50, 350, 400, 450]);
+        let lates = samples(Lateness::new(Delays::Throttled), &[50, 350, 400, 450]);
         assert_eq!(
             lates,
             [span(50, 50), span(100, 350), span(400, 400), span(450, 450)]
         );
-        let mut lateness = Lateness::new(true);
+        let mut lateness = Lateness::new(Delays::Throttled);
         assert_eq!(lateness.sample(span(50, 300), false), [None, None]);
         assert_eq!(
             lateness.sample(span(350, 351), false),
@@ -126,10 +142,10 @@ mod tests {
 
     #[test]
     fn stalls_in_a_row_are_samples() {
-        let lates = samples(Lateness::new(true), &[200, 400, 600, 650]);
+        let lates = samples(Lateness::new(Delays::Throttled), &[200, 400, 600, 650]);
         assert_eq!(lates.len(), 4);
         // A second apart, but measured polls ran meanwhile.
-        let mut lateness = Lateness::new(true);
+        let mut lateness = Lateness::new(Delays::Throttled);
         for late in [span(50, 1000), span(1050, 2000), span(2050, 3000)] {
             assert_eq!(lateness.sample(late, true), [None, Some(late)]);
         }
@@ -137,17 +153,17 @@ mod tests {
 
     #[test]
     fn a_timer_on_time_ends_the_throttling() {
-        let lates = samples(Lateness::new(true), &[500, 1500, 2500, 2550, 2900, 2950]);
+        let lates = samples(
+            Lateness::new(Delays::Throttled),
+            &[500, 1500, 2500, 2550, 2900, 2950],
+        );
         assert_eq!(lates, [span(2550, 2550), span(2600, 2900), span(2950, 2950)]);
     }
 
     #[test]
     fn an_implausible_gap_is_no_sample() {
-        for may_be_throttled in [false, true] {
-            let lates = samples(
-                Lateness::new(may_be_throttled),
-                &[50, 8 * 3_600_000, 8 * 3_600_000 + 50],
-            );
+        for delays in [Delays::None, Delays::Throttled] {
+            let lates = samples(Lateness::new(delays), &[50, 8 * 3_600_000, 8 * 3_600_000 + 50]);
             assert_eq!(lates.len(), 2, "{lates:?}");
             assert!(lates.iter().all(|late| late.nanos() == 0), "{lates:?}");
         }
@@ -155,9 +171,28 @@ mod tests {
 
     #[test]
     fn a_host_that_never_throttles_gives_each_sample_at_once() {
-        let mut lateness = Lateness::new(false);
+        let mut lateness = Lateness::new(Delays::None);
         for late in [span(50, 1000), span(1050, 2000)] {
             assert_eq!(lateness.sample(late, false), [None, Some(late)]);
         }
+    }
+
+    #[test]
+    fn a_late_timer_of_a_worker_waits_for_the_events_of_its_page() {
+        let mut lateness = Lateness::new(Delays::Frozen);
+        assert_eq!(lateness.sample(span(50, 2050), false), [None, None]);
+        lateness.interrupt();
+        assert_eq!(
+            lateness.sample(span(2100, 2101), false),
+            [None, Some(span(2100, 2101))]
+        );
+        // A worker is not throttled: whole seconds are samples too.
+        for late in [span(2151, 3151), span(3201, 4151)] {
+            assert_eq!(lateness.sample(late, false)[1], None);
+        }
+        assert_eq!(
+            lateness.sample(span(4201, 4202), false),
+            [Some(span(3201, 4151)), Some(span(4201, 4202))]
+        );
     }
 }

@@ -111,9 +111,9 @@ impl EventLoop {
         self.on_stall(threshold, user_timing::measure)
     }
 
-    /// Calls `callback` once for each stall of at least `threshold`, in the first turn of the event loop after the stall. In a window, a
-    /// stall outside any measured poll is reported one period later: the browser's report of a long task is more precise, and a late
-    /// timer may turn out to be throttled.
+    /// Calls `callback` once for each stall of at least `threshold`, in the first turn of the event loop after the stall. In a window
+    /// and in a dedicated worker, a stall outside any measured poll is reported one period later: the browser's report of a long task is
+    /// more precise, and a late timer may turn out to be throttled, or frozen with its page.
     ///
     /// While there is a listener, each measured poll takes two more clock readings, and `poll_stall_count` counts the polls that are
     /// stalls.

@@ -2,7 +2,7 @@
 
 use super::bindings::{self, EntryList, PerformanceObserver};
 use super::frames::Frames;
-use super::lateness::Lateness;
+use super::lateness::{Delays, Lateness};
 use super::listeners::{Listener, Listeners};
 use super::snapshot::{
     EventLoopSnapshot, FRAME_LAYOUT, Histogram, LAG_LAYOUT, LONG_TASK_LAYOUT, histogram, layout,
@@ -87,6 +87,13 @@ impl Watch {
             .then(|| histogram(LONG_TASK_LAYOUT, &clock))
             .flatten()
             .map(RefCell::new);
+        let delays = if lifecycle::is_page() {
+            Delays::Throttled
+        } else if lifecycle::is_dedicated_worker() {
+            Delays::Frozen
+        } else {
+            Delays::None
+        };
         let watch = Rc::new_cyclic(|watch: &Weak<Self>| {
             let watch = watch.clone();
             Self {
@@ -95,7 +102,7 @@ impl Watch {
                 period,
                 due: Cell::new(0),
                 interrupted: Cell::new(lifecycle::is_hidden()),
-                lateness: RefCell::new(Lateness::new(lifecycle::is_page())),
+                lateness: RefCell::new(Lateness::new(delays)),
                 long_tasks,
                 frames: RefCell::default(),
                 active_at_start: bindings::active_millis(),

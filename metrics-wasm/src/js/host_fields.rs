@@ -1,9 +1,11 @@
 //! The fields that the wrapper and the event loop add to a snapshot and to an interval of a runtime.
 
+use super::merge::all;
 use crate::event_loop::{EventLoopSnapshot, Histogram};
 use core::num::ParseIntError;
 use core::time::Duration;
 use metrics_core::HistogramInterval;
+use metrics_core::histogram::HistogramMergeError;
 use serde::{Deserialize, Serialize};
 
 /// The fields that a snapshot gets.
@@ -27,7 +29,7 @@ pub(super) struct EarlierHost {
     event_loop: Option<EarlierEventLoop>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct EarlierEventLoop {
     long_task_time: Option<Histogram>,
     frame_delay: Option<Histogram>,
@@ -73,6 +75,54 @@ impl HostSnapshot {
             self_wake_count,
             event_loop,
         }
+    }
+
+    /// Adds the fields of several snapshots. A field that one of them lacks is `None`.
+    pub(super) fn merge(hosts: &[EarlierHost]) -> Result<Self, HistogramMergeError> {
+        let count = all(
+            hosts.iter().map(|host| host.self_wake_count.as_ref()),
+            Decimal::add,
+        )?;
+        let event_loop = all(
+            hosts.iter().map(|host| host.event_loop.as_ref()),
+            EarlierEventLoop::add,
+        )?;
+        Ok(Self {
+            self_wake_count: count.map(|Decimal(count)| count),
+            event_loop: event_loop.map(|event_loop| EventLoopWire {
+                long_task_time: event_loop.long_task_time,
+                frame_delay: event_loop.frame_delay,
+                loop_busy_duration_total: event_loop.loop_busy_duration_total.map(|Decimal(busy)| busy),
+            }),
+        })
+    }
+}
+
+impl Decimal {
+    #[allow(
+        clippy::unnecessary_wraps,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the same signature as for histograms"
+    )]
+    fn add(&mut self, other: &Self) -> Result<(), HistogramMergeError> {
+        self.0 = self.0.saturating_add(other.0);
+        Ok(())
+    }
+}
+
+impl EarlierEventLoop {
+    fn add(&mut self, other: &Self) -> Result<(), HistogramMergeError> {
+        let histogram = |one: &Option<Histogram>, other: &Option<Histogram>| {
+            all([one.as_ref(), other.as_ref()].into_iter(), Histogram::merge)
+        };
+        self.long_task_time = histogram(&self.long_task_time, &other.long_task_time)?;
+        self.frame_delay = histogram(&self.frame_delay, &other.frame_delay)?;
+        let busy = [
+            self.loop_busy_duration_total.as_ref(),
+            other.loop_busy_duration_total.as_ref(),
+        ];
+        self.loop_busy_duration_total = all(busy.into_iter(), Decimal::add)?;
+        Ok(())
     }
 }
 

@@ -1,6 +1,9 @@
 //! JSON of plain objects that contain `BigInts`.
 
-use js_sys::{Array, Function, JSON, Object, Proxy, Reflect};
+use super::host_fields::EarlierHost;
+use super::value::name_of;
+use crate::runtime::Snapshot;
+use js_sys::{Array, Function, JSON, Object, Proxy, Reflect, TypeError};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::{JsCast, JsValue};
 
@@ -29,8 +32,7 @@ pub(super) fn add_to_json(object: &Object) {
     TO_JSON.with(|descriptor| {
         if let Some(descriptor) = descriptor {
             // A fresh plain object takes any property.
-            let _ =
-                Reflect::define_property(object, &JsValue::from_str("toJSON"), descriptor.unchecked_ref());
+            let _ = Reflect::define_property(object, &name_of("toJSON"), descriptor.unchecked_ref());
         }
     });
 }
@@ -61,7 +63,26 @@ fn copy(value: &JsValue) -> JsValue {
     value.clone()
 }
 
-/// Returns the JSON text of a value. Its 64-bit integers are `BigInts`, as in `snapshot()`, or decimal strings, as in parsed JSON.
+/// Returns the JSON text of a value, with a decimal string for each `BigInt`.
 pub(super) fn text(value: &JsValue) -> Option<String> {
     JSON::stringify(&copy(value)).ok()?.as_string()
+}
+
+/// Reads a snapshot. Its 64-bit integers are `BigInts`, as in `snapshot()`, or decimal strings, as in parsed JSON. `name` is that of the
+/// argument.
+///
+/// # Errors
+/// Returns a `TypeError` if `value` is not a snapshot.
+pub(super) fn read_snapshot(name: &str, value: &JsValue) -> Result<(Snapshot, EarlierHost), JsValue> {
+    let text = JSON::stringify(&copy(value))
+        .ok()
+        .and_then(|text| text.as_string());
+    let parsed = text.map(|text| Ok((serde_json::from_str(&text)?, serde_json::from_str(&text)?)));
+    let reason = match parsed {
+        Some(Ok(snapshot)) => return Ok(snapshot),
+        Some(Err(error)) => format!(": {}", serde_json::Error::to_string(&error)),
+        None => String::new(),
+    };
+    let message = format!("{name} must be a snapshot that snapshot() returned, or its JSON{reason}");
+    Err(TypeError::new(&message).into())
 }

@@ -2,6 +2,7 @@
 
 mod host_fields;
 mod json;
+mod merge;
 mod options;
 mod stall_object;
 mod summary;
@@ -11,11 +12,10 @@ use crate::event_loop::{DEFAULT_PERIOD, EventLoop, EventLoopSnapshot, Histogram,
 use crate::lifecycle::Lifecycle;
 use crate::monitor::Monitor;
 use crate::prometheus;
-use crate::runtime::Snapshot;
 use core::cell::RefCell;
 use core::mem::ManuallyDrop;
 use core::time::Duration;
-use host_fields::{EarlierHost, HostInterval, HostSnapshot};
+use host_fields::{HostInterval, HostSnapshot};
 use js_sys::{Error, Function, Object, TypeError};
 use metrics_core::Quantile;
 use options::Options;
@@ -114,11 +114,7 @@ impl RuntimeMetrics {
         &self,
         #[wasm_bindgen(unchecked_param_type = "Snapshot | SnapshotJson")] previous: &JsValue,
     ) -> Result<JsValue, JsValue> {
-        const EXPECTED: &str = "previous must be a snapshot that snapshot() returned, or its JSON";
-        let text = json::text(previous).ok_or_else(|| type_error(EXPECTED))?;
-        let invalid = |error: serde_json::Error| type_error(&format!("{EXPECTED}: {error}"));
-        let before: Snapshot = serde_json::from_str(&text).map_err(invalid)?;
-        let host_before: EarlierHost = serde_json::from_str(&text).map_err(invalid)?;
+        let (before, host_before) = json::read_snapshot("previous", previous)?;
         let interval = self.monitor.snapshot().since(&before).map_err(JsError::from)?;
         let host = HostInterval::new(
             &host_before,
@@ -129,6 +125,20 @@ impl RuntimeMetrics {
         let host = to_js(&host).map_err(JsError::from)?;
         let interval = to_js(&interval).map_err(JsError::from)?;
         Ok(join(&interval, &host)?)
+    }
+
+    /// Adds the snapshots of several workers, or their JSON, as `postMessage` brings them. The workers of each get the next free indices. A
+    /// metric of the total that one of them does not measure is `null`. Spawn locations are left out.
+    ///
+    /// # Errors
+    /// Throws if `snapshots` is not an array of at least one snapshot, and if the layouts of their histograms differ.
+    #[wasm_bindgen(unchecked_return_type = "Snapshot")]
+    pub fn merge(
+        #[wasm_bindgen(unchecked_param_type = "readonly (Snapshot | SnapshotJson)[]")] snapshots: &JsValue,
+    ) -> Result<JsValue, JsValue> {
+        let (merged, host) = merge::merge(snapshots)?;
+        let merged = to_js(&merged).map_err(JsError::from)?;
+        Ok(join(&merged, &to_js(&host).map_err(JsError::from)?)?)
     }
 
     /// Returns a quantile of `poll_time`, `schedule_latency`, `loop_lag`, `long_task_time` or `frame_delay` in nanoseconds: an estimate,

@@ -1,8 +1,10 @@
 //! Serialises a value to a plain JavaScript object, with a `BigInt` for each `u64`.
 
+use core::cell::RefCell;
 use core::fmt::{self, Display};
 use js_sys::{Array, BigInt, Object, Reflect};
 use serde::ser::{self, Serialize};
+use std::collections::BTreeMap;
 use wasm_bindgen::prelude::JsValue;
 
 /// Converts `value` to JavaScript: objects, arrays, strings, numbers up to 32 bits, `BigInts` and null.
@@ -100,7 +102,7 @@ impl ser::Serializer for ToJs {
         _: u32,
         variant: &'static str,
     ) -> Result<JsValue, Failed> {
-        Ok(JsValue::from_str(variant))
+        Ok(name_of(variant))
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -167,6 +169,20 @@ impl ser::Serializer for ToJs {
     }
 }
 
+thread_local! {
+    /// The names of fields as strings of JavaScript, by address and length. To decode each of them again would take half of the time
+    /// of a snapshot.
+    static NAMES: RefCell<BTreeMap<(usize, usize), JsValue>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Returns a name as a string of JavaScript.
+pub(super) fn name_of(name: &'static str) -> JsValue {
+    NAMES.with_borrow_mut(|names| {
+        let known = names.entry((name.as_ptr().addr(), name.len()));
+        known.or_insert_with(|| JsValue::from_str(name)).clone()
+    })
+}
+
 struct Elements(Array);
 
 impl Elements {
@@ -222,8 +238,8 @@ struct Fields {
 }
 
 impl Fields {
-    fn set<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<(), Failed> {
-        set(&self.object, &JsValue::from_str(key), &value.serialize(ToJs)?)
+    fn set<T: Serialize + ?Sized>(&self, key: &'static str, value: &T) -> Result<(), Failed> {
+        set(&self.object, &name_of(key), &value.serialize(ToJs)?)
     }
 
     fn done(self) -> JsValue {
@@ -286,7 +302,7 @@ impl ser::SerializeStructVariant for Variant {
 
     fn end(self) -> Result<JsValue, Failed> {
         let object = Object::new();
-        set(&object, &JsValue::from_str(self.name), &self.fields.done())?;
+        set(&object, &name_of(self.name), &self.fields.done())?;
         super::json::add_to_json(&object);
         Ok(object.into())
     }

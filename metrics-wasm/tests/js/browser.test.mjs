@@ -61,10 +61,27 @@ before(async () => {
     "/framed": page(`${TIMER}${WATCH}
       addEventListener("message", ({ source }) => source.postMessage({ gaps, stalls, lag: longestLag(), busy: String(metrics.snapshot().event_loop.loop_busy_duration_total) }, "*"));`),
     "/worker.js": script(`${TIMER}${WATCH}
-      onmessage = () => postMessage({ gap: Math.max(...gaps), lag: longestLag(), stalls, busy: String(metrics.snapshot().event_loop.loop_busy_duration_total) });
+      onmessage = async ({ data }) => {
+        if (data > 0) {
+          await new Promise((done) => setTimeout(done, 200));
+          block(data);
+          while (stalls.length === 0) await new Promise((done) => setTimeout(done, 20));
+        }
+        postMessage({ gap: Math.max(...gaps), lag: longestLag(), stalls, busy: String(metrics.snapshot().event_loop.loop_busy_duration_total) });
+      };
       postMessage("ready");`),
-    "/with-worker": page(`
-      const worker = new Worker("/worker.js", { type: "module" });
+    "/flat": page(`
+      import init, { RuntimeMetrics } from "/metrics_wasm.js";
+      const wasm = await init();
+      globalThis.metrics = new RuntimeMetrics({ period: 4 });
+      globalThis.read = (times) => {
+        for (let i = 0; i < times; i += 1) metrics.snapshot();
+      };
+      globalThis.samples = () => Number(metrics.snapshot().loop_lag.count);
+      const tables = Object.values(wasm).filter((value) => value instanceof WebAssembly.Table);
+      globalThis.size = () => ({ entries: tables.reduce((sum, table) => sum + table.length, 0), bytes: wasm.memory.buffer.byteLength });`),
+    "/with-worker": page(`${WATCH}
+      globalThis.worker = new Worker("/worker.js", { type: "module" });
       globalThis.heard = [];
       worker.onmessage = ({ data }) => heard.push(data);
       globalThis.ask = () => worker.postMessage("");`),
@@ -176,22 +193,81 @@ test("time in which a debugger pauses the page for long is no lag", async () => 
   await opened.close();
 });
 
-test("a dedicated worker frozen with its page has neither lag nor stall", async () => {
+/** A page with a dedicated worker, and another page to show instead. */
+async function withWorker() {
   const opened = await open("/with-worker", "globalThis.heard?.includes('ready')");
-  const other = await browser.open(`${server.url}/other`);
-  await opened.until("document.hidden");
-  await opened.send("Page.setWebLifecycleState", { state: "frozen" });
-  await pause(7000);
-  await opened.send("Page.setWebLifecycleState", { state: "active" });
-  await opened.show();
+  await moreSamples(opened);
+  return { opened, other: await browser.open(`${server.url}/other`) };
+}
+
+/** The longest gap, lag and the stalls of the worker, some time after it ran again. */
+async function ofWorker(opened) {
   await pause(500);
   await opened.evaluate("ask()");
-  const { gap, lag, stalls, busy } = await opened.until("heard[1]");
-  assert.ok(gap >= 5500, `frozen for ${gap} ms`);
-  assert.ok(lag < 5000, `${lag} ms`);
-  assert.deepEqual(stalls.filter(({ duration }) => duration >= 5000), []);
+  return opened.until("heard[1]");
+}
+
+test("a dedicated worker frozen with its page for less than 5 s has neither lag nor stall", async () => {
+  const { opened, other } = await withWorker();
+  await opened.until("document.hidden");
+  await opened.send("Page.setWebLifecycleState", { state: "frozen" });
+  await pause(2500);
+  await opened.send("Page.setWebLifecycleState", { state: "active" });
+  await opened.show();
+  const { gap, lag, stalls, busy } = await ofWorker(opened);
+  assert.ok(gap >= 2000 && gap < 5000, `frozen for ${gap} ms`);
+  assert.ok(lag < 2000, `${lag} ms`);
+  assert.deepEqual(stalls.filter(({ duration }) => duration >= 2000), []);
   assert.equal(busy, "null");
   await Promise.all([opened.close(), other.close()]);
+});
+
+test("a dedicated worker in the back-forward cache with its page has neither lag nor stall", async () => {
+  const opened = await open("/with-worker", "globalThis.heard?.includes('ready')");
+  await moreSamples(opened);
+  await opened.send("Page.navigate", { url: `${server.url}/other` });
+  await opened.until("location.pathname === '/other' && document.readyState === 'complete'");
+  await pause(2500);
+  await opened.evaluate("history.back()");
+  await opened.until("location.pathname === '/with-worker' && globalThis.heard?.length === 1");
+  const { gap, lag, stalls } = await ofWorker(opened);
+  assert.ok(gap >= 2000 && gap < 5000, `cached for ${gap} ms`);
+  assert.ok(lag < 2000, `${lag} ms`);
+  assert.deepEqual(stalls.filter(({ duration }) => duration >= 2000), []);
+  await opened.close();
+});
+
+test("a stall of a dedicated worker is reported", async () => {
+  const opened = await open("/with-worker", "globalThis.heard?.includes('ready')");
+  await opened.evaluate("(worker.postMessage(300), true)");
+  const stalls = await opened.until("heard[1]?.stalls");
+  assert.ok(stalls.some(({ duration }) => duration >= 200), JSON.stringify(stalls));
+  await opened.close();
+});
+
+test("reading 100,000 snapshots and idling take no memory", async () => {
+  const opened = await open("/flat");
+  await opened.evaluate("read(1000)");
+  const before = await opened.evaluate("size()");
+  await opened.evaluate("read(100_000)");
+  await moreSamples(opened, 250);
+  assert.deepEqual(await opened.evaluate("size()"), before);
+  await opened.close();
+});
+
+test("JSON of a snapshot and of a copy loses no value", async () => {
+  const opened = await open("/");
+  const { whole, copy, spread } = await opened.evaluate(`{
+    const snapshot = metrics.snapshot();
+    snapshot.total.numbers.poll_count = 2n ** 53n + 1n;
+    let spread;
+    try { spread = JSON.stringify({ ...snapshot }); } catch (error) { spread = error.name; }
+    ({ whole: JSON.parse(JSON.stringify(snapshot)), copy: JSON.parse(JSON.stringify({ ...snapshot.toJSON(), page: "/cart" })), spread });
+  }`);
+  assert.equal(whole.total.numbers.poll_count, "9007199254740993");
+  assert.deepEqual(copy, { ...whole, page: "/cart" });
+  assert.equal(spread, "TypeError", "a value is never lost silently");
+  await opened.close();
 });
 
 test("the throttled timers of a hidden iframe of another origin are no stalls", async () => {

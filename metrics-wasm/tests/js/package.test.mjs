@@ -151,6 +151,38 @@ test("a copy with more fields is made of toJSON(), and since() takes it", () => 
   assert.equal(copy.page, "/cart");
   assert.equal(metrics.since(copy).total.numbers.poll_count, 0n);
   assert.match(JSON.stringify({ ...metrics.since(copy).toJSON() }), /"poll_count":"0"/);
+  assert.throws(() => JSON.stringify({ ...metrics.snapshot() }), TypeError, "a value is never lost silently");
+});
+
+/** A snapshot with other counts, as another worker would send it. */
+function counting(polls, wakes) {
+  const snapshot = new module.RuntimeMetrics().snapshot().toJSON();
+  for (const measured of [snapshot.total, ...snapshot.workers.map(({ measurements }) => measurements)]) measured.numbers.poll_count = polls;
+  return { ...snapshot, epoch: String(BigInt(snapshot.epoch) ^ BigInt(wakes)), self_wake_count: wakes };
+}
+
+test("snapshots of several workers are merged, also from JSON", async () => {
+  const metrics = new module.RuntimeMetrics();
+  await turns(metrics, 2n);
+  const lag = metrics.snapshot().loop_lag.count;
+  const parts = [structuredClone(metrics.snapshot()), counting("9007199254740993", "3"), JSON.parse(JSON.stringify(counting("2", "4")))];
+  const merged = module.RuntimeMetrics.merge(parts);
+  assert.equal(merged.total.numbers.poll_count, 9007199254740995n);
+  assert.equal(merged.self_wake_count, 7n);
+  assert.deepEqual(merged.workers.map(({ worker }) => worker), [0, 1, 2]);
+  assert.ok(merged.loop_lag.count >= 3n * lag, `${merged.loop_lag.count} of 3 * ${lag}`);
+  const busy = parts.map(({ event_loop }) => BigInt(event_loop.loop_busy_duration_total));
+  assert.equal(merged.event_loop.loop_busy_duration_total, busy.reduce((sum, ns) => sum + ns));
+  assert.equal(JSON.parse(JSON.stringify(merged)).total.numbers.poll_count, "9007199254740995");
+  assert.deepEqual(Object.keys(merged).sort(), Object.keys(metrics.snapshot()).sort());
+});
+
+test("a metric that one of the merged workers lacks is null, and garbage is an error", () => {
+  const { merge } = module.RuntimeMetrics;
+  const snapshot = new module.RuntimeMetrics().snapshot();
+  assert.equal(merge([snapshot, { ...snapshot.toJSON(), event_loop: null }]).event_loop, null);
+  for (const snapshots of [undefined, {}, [], snapshot]) assert.throws(() => merge(snapshots), { name: "TypeError", message: /an array of at least one snapshot/ });
+  assert.throws(() => merge([snapshot, {}]), { name: "TypeError", message: /snapshots\[1\] must be a snapshot/ });
 });
 
 test("a summary has no BigInt and fits into a beacon", async () => {
@@ -323,6 +355,7 @@ test("the generated types accept the API and reject mistakes", async () => {
        const written: string | null = json.total.numbers.poll_count;
        const bucket: [number, string] | undefined = json.total.poll_time?.histogram.buckets[0];
        const later: Interval = metrics.since(JSON.parse(JSON.stringify(json)) as SnapshotJson);
+       const all: Snapshot = RuntimeMetrics.merge([snapshot, json]);
        const summary: Summary = metrics.summary();
        const sent: number | undefined = summary.poll_time?.p99_ms;
        const options: RuntimeMetricsOptions = { name: "ui", period: 50, frames: true, schedule_latency: null, poll_time_sampling: { one_in: 8 }, locations: 8, flight_recorder: 63, flight_recorder_threshold: 0.1 };
@@ -331,7 +364,7 @@ test("the generated types accept the API and reject mistakes", async () => {
        const blame: BlameReport | undefined = metrics.blame(10);
        metrics.onPageHide((summary: Summary) => navigator.sendBeacon("/metrics", JSON.stringify(summary)));
        metrics.showInDevTools(50);
-       console.log(polls, ratio, bound, stop, text, written, bucket, later, sent, trace, blame);
+       console.log(polls, ratio, bound, stop, text, written, bucket, later, all, sent, trace, blame);
        const copy: SnapshotJson = { ...snapshot.toJSON() };
        metrics.since(copy);
        // @ts-expect-error a copy of a snapshot has no such method

@@ -156,24 +156,6 @@ test("tasks are counted exactly, and a blocked main thread is reported and drawn
   await done();
 });
 
-test("reading and idling take no memory", async () => {
-  const { page, done } = await open(`${demo.url}/?source=wasm`);
-  const grown = await page.evaluate(async () => {
-    const wasm = await (await import("/pkg/demo.js")).default();
-    const tables = Object.values(wasm).filter((value) => value instanceof WebAssembly.Table);
-    const size = () => tables.reduce((sum, table) => sum + table.length, 0);
-    const read = (times) => {
-      for (let i = 0; i < times; i += 1) globalThis.metrics.snapshot();
-    };
-    read(1000);
-    const before = { entries: size(), bytes: wasm.memory.buffer.byteLength };
-    read(5000);
-    return { entries: size() - before.entries, bytes: wasm.memory.buffer.byteLength - before.bytes };
-  });
-  assert.deepEqual(grown, { entries: 0, bytes: 0 });
-  await done();
-});
-
 test("a long poll is reported with the spawn location of its task", async () => {
   const { page, done } = await open(`${demo.url}/?source=wasm`);
   // Without other tasks, every poll is one of the blocking task.
