@@ -1,6 +1,8 @@
 //! Code that the programs for the Cortex-M3 share.
 #![no_std]
 
+pub mod stack_mark;
+
 use core::time::Duration;
 
 use cortex_m::peripheral::syst::SystClkSource;

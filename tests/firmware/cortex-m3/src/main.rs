@@ -12,6 +12,7 @@ use cortex_m_rt::entry;
 use cortex_m_semihosting::debug::{self, EXIT_FAILURE, EXIT_SUCCESS};
 use cortex_m_semihosting::{hprint, hprintln};
 use embassy_executor::{InterruptExecutor, raw};
+use firmware_cortex_m3::stack_mark;
 use lm3s6965::{Interrupt, interrupt};
 use metrics_core::embassy::{
     EmbassyClock, EmbassyMetrics, ExecutorState, InterruptHandler, MEASURED, TaskRow,
@@ -65,6 +66,7 @@ fn GPIOB() {
 
 #[entry]
 fn main() -> ! {
+    stack_mark::paint();
     let mut peripherals = cortex_m::Peripherals::take().expect("called once");
     // SAFETY: no critical section is based on priorities here. SysTick keeps the highest.
     unsafe {
@@ -203,6 +205,10 @@ fn report() -> ! {
         hprint!("{byte:02x}");
     }
     hprintln!();
+    let (used, available) = stack_mark::high_water_mark();
+    hprintln!("stack: {used} bytes were used at most, of {available}");
+    // The buffer of 4 KiB is part of this function's own frame, and the snapshot takes 2.9 KiB.
+    assert!((7_000..available / 2).contains(&used), "{used} of {available}");
     hprintln!(
         "{} polls of {} tasks, all as the tasks counted them",
         polls,
