@@ -73,6 +73,30 @@ fn a_worker_that_is_still_in_a_poll_is_named() {
 }
 
 #[test]
+fn a_worker_that_runs_other_work_before_it_submits_is_waited_for() {
+    // The clock stands still, so that the poll of the measured task waits for a park to be submitted.
+    let clock = Arc::new(ManualClock::new());
+    let adapter = TokioAdapter::builder().clock(Clock::custom(clock));
+    let (runtime, metrics, spawner) = build(adapter, Builder::new_multi_thread().worker_threads(1));
+    let (begun, has_begun) = mpsc::channel();
+    let (end, may_end) = mpsc::channel::<()>();
+    let measured = async move {
+        // The worker runs this task next, and does not park in between.
+        drop(tokio::spawn(async move {
+            begun.send(()).unwrap();
+            let _ = may_end.recv();
+        }));
+    };
+    runtime.block_on(spawner.spawn(measured)).unwrap();
+    receive(&has_begun);
+    let error = flush(&metrics, Duration::from_millis(1)).unwrap_err();
+    assert_eq!(error.worker, Some(0));
+    end.send(()).unwrap();
+    flush(&metrics, LONG).unwrap();
+    until(|| metrics.poll_count().is_ok_and(|polls| polls >= Some(1)));
+}
+
+#[test]
 fn a_worker_that_never_stops_polling_does_not_hold_up_a_flush() {
     let (runtime, metrics, spawner) = multi_thread(1);
     let polls = Arc::new(AtomicU64::new(0));
