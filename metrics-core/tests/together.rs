@@ -8,6 +8,8 @@
 
 #[path = "blame.rs"]
 mod blame;
+#[path = "bursts.rs"]
+mod bursts;
 #[path = "busy.rs"]
 mod busy;
 #[path = "decoding_memory.rs"]
@@ -16,6 +18,8 @@ mod decoding_memory;
 mod flight_recorder;
 #[path = "getters.rs"]
 mod getters;
+#[path = "groups.rs"]
+mod groups;
 #[path = "histogram_errors.rs"]
 mod histogram_errors;
 #[path = "histogram_layout.rs"]
@@ -48,6 +52,8 @@ mod static_worker_time;
 mod threads;
 #[path = "unmeasured.rs"]
 mod unmeasured;
+#[path = "window.rs"]
+mod window;
 #[path = "without_histograms.rs"]
 mod without_histograms;
 #[path = "worker_hooks.rs"]

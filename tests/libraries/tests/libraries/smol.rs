@@ -25,7 +25,7 @@ fn a_server_on_smol_is_measured() {
             let executor = executor.clone();
             scope.spawn(move || smol::block_on(executor.run(async move { stopped.recv().await.is_err() })))
         });
-        let accept = executor.spawn(async move {
+        let accept: smol::Task<()> = executor.spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.expect("it is bound");
                 let serve =
@@ -46,8 +46,11 @@ fn a_server_on_smol_is_measured() {
         // The accept loop stays.
         super::until(|| metrics.completed_tasks_count() == Some(REQUESTS));
         super::until(|| metrics.num_workers() == Some(2));
+        // Every worker is idle at some time.
+        super::until(|| metrics.park_count().is_ok_and(|parks| parks >= Some(2)));
         assert_eq!(metrics.num_alive_tasks(), Some(1));
-        drop((accept, stop));
+        assert_eq!(smol::block_on(accept.cancel()), None);
+        drop(stop);
         for worker in workers {
             assert!(worker.join().expect("no task panics"));
         }
@@ -58,6 +61,7 @@ fn a_server_on_smol_is_measured() {
     assert_eq!(metrics.num_workers(), None);
     let total = metrics.snapshot();
     let total = total.total();
-    assert!(total.poll_count() > Some(2 * REQUESTS) && total.park_count() >= Some(2));
+    // Each task has been polled.
+    assert!(total.poll_count() > Some(REQUESTS));
     assert!(total.busy_duration_total() > Some(Duration::ZERO));
 }
