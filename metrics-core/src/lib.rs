@@ -45,6 +45,8 @@ mod slot;
 mod snapshot;
 mod stamp;
 #[cfg(not(metrics_core_loom))]
+mod static_details;
+#[cfg(not(metrics_core_loom))]
 mod static_worker;
 mod storage;
 mod switches;
@@ -66,12 +68,11 @@ pub use catalog::{
     WorkerNumber,
 };
 pub use config_error::ConfigError;
-pub use flight::DEFAULT_FLIGHT_RECORDER_THRESHOLD;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use flight::{
-    Blame, BlameReport, BlameReportRow, BlameRow, Culprit, FlightEvent, FlightEventKind, FlightRecording,
-    NamedCulprit, ThreadRecording,
+    Blame, BlameReport, BlameReportRow, BlameRow, Culprit, FlightRecording, NamedCulprit, ThreadRecording,
 };
+pub use flight::{DEFAULT_FLIGHT_RECORDER_THRESHOLD, FlightEvent, FlightEventKind};
 pub use histogram::{HistogramConfig, HistogramError, HistogramInterval, HistogramSnapshot, Quantile};
 pub use if_recording::IfRecording;
 pub use live::{LiveRecord, LiveThread, LocationId, Transition, WorkerState};
@@ -93,6 +94,8 @@ pub use snapshot::{SNAPSHOT_SCHEMA, SnapshotSeed};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use snapshot::{Window, WindowError};
 pub use stamp::WakeStamp;
+#[cfg(not(metrics_core_loom))]
+pub use static_details::{DetailedWorker, StaticDetails, StaticLocation};
 #[cfg(not(metrics_core_loom))]
 pub use static_worker::StaticWorker;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]

@@ -160,6 +160,7 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
     }
 
     /// Returns the duration and schedule latency below which the flight recorder folds polls into bursts.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub fn flight_recorder_threshold(&self) -> Duration {
         self.info.fold.threshold()
     }

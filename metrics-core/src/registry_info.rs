@@ -1,6 +1,7 @@
 //! The part of a registry that never changes.
 
 use crate::catalog::MetricSet;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 use crate::flight::Fold;
 use crate::histogram::HistogramConfig;
 use crate::time::Timestamp;
@@ -33,7 +34,8 @@ pub struct RegistryInfo<N> {
     pub(crate) locations: usize,
     /// The number of events that each worker keeps; zero if none.
     pub(crate) flight_events: usize,
-    /// Which polls of the flight recorder are folded into bursts.
+    /// Which polls of the flight recorder are folded into bursts. Static storage has its own.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub(crate) fold: Fold,
 }
 

@@ -38,8 +38,8 @@ use core::pin::pin;
 /// ```
 #[derive(Debug)]
 pub struct StaticWorker<T: 'static, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth = Buckets64> {
-    registry: &'static Registry<StaticStorage<WORKERS, BUCKETS, C>, T>,
-    fixed: &'static StaticSlot<BUCKETS, C>,
+    pub(crate) registry: &'static Registry<StaticStorage<WORKERS, BUCKETS, C>, T>,
+    pub(crate) fixed: &'static StaticSlot<BUCKETS, C>,
 }
 
 impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Clone

@@ -2,6 +2,7 @@
 
 use super::Builder;
 use crate::config_error::ConfigError;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 use crate::flight::Fold;
 use crate::histogram::HistogramConfig;
 use crate::host_cells::Shared;
@@ -89,6 +90,7 @@ impl Builder<'static> {
                 locations: 0,
                 census: false,
                 flight_events: 0,
+                #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
                 fold: Fold::below(this.flight_threshold),
             },
             poll_time: this.initial_poll_time(),

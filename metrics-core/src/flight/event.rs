@@ -130,7 +130,7 @@ impl Recorded {
 impl FlightEvent {
     /// Creates the event from its words, as read at `now`.
     #[inline]
-    pub(super) fn from_words([low, word, duration, last]: Words, now: u64) -> Self {
+    pub(crate) fn from_words([low, word, duration, last]: Words, now: u64) -> Self {
         // The last time up to `latest` that has these bits.
         let latest = now.wrapping_add(AHEAD);
         let ago = latest.wrapping_sub(start_of(low, word)) & START_MASK;

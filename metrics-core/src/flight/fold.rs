@@ -1,6 +1,5 @@
 //! Which polls become one event.
 
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 use super::event::Recorded;
 use core::time::Duration;
 
@@ -8,7 +7,6 @@ use core::time::Duration;
 pub const DEFAULT_FLIGHT_RECORDER_THRESHOLD: Duration = Duration::from_micros(10);
 
 /// A burst is at most this many thresholds long: it bounds how long a burst hides at what time its polls ran.
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 const LONGEST_BURST: u64 = 100;
 
 /// The longest duration that fits in an event, in nanoseconds.
@@ -34,12 +32,12 @@ impl Fold {
     }
 
     /// Returns the threshold.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub(crate) const fn threshold(self) -> Duration {
         Duration::from_nanos(self.threshold)
     }
 
     /// Returns `true` if the poll is no event of its own.
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     #[inline(always)]
     pub(super) fn folds(self, poll: &Recorded) -> bool {
         let latency = poll.schedule_latency.unwrap_or(0);
@@ -48,7 +46,6 @@ impl Fold {
 
     /// Returns the length of a burst with a poll that starts at this offset from its start. `None` if the poll does not
     /// continue the burst: the worker did something else for longer than a short poll, or the burst would be too long.
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     #[inline(always)]
     pub(super) fn extended(self, length: u32, offset: u64, poll: u64) -> Option<u32> {
         let pause = offset.saturating_sub(u64::from(length));

@@ -4,7 +4,6 @@
 mod blame;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod chrome;
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod event;
 mod fold;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -13,14 +12,13 @@ mod read;
 mod recording;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod report;
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod ring;
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use blame::{Blame, BlameRow, Culprit};
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use event::Recorded as RecordedEvent;
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+#[cfg(not(metrics_core_loom))]
+pub(crate) use event::Words;
 pub use event::{FlightEvent, FlightEventKind};
 pub use fold::DEFAULT_FLIGHT_RECORDER_THRESHOLD;
 pub(crate) use fold::Fold;
@@ -30,3 +28,5 @@ pub use recording::{FlightRecording, ThreadRecording};
 pub use report::{BlameReport, BlameReportRow, NamedCulprit};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use ring::HeapRing;
+#[cfg(not(metrics_core_loom))]
+pub(crate) use ring::StaticRing;

@@ -63,6 +63,27 @@ impl HeapRing {
     }
 }
 
+/// A ring in a `static`.
+#[cfg(not(metrics_core_loom))]
+pub(crate) type StaticRing<const EVENTS: usize> = FlightRing<[Cells; EVENTS]>;
+
+#[cfg(not(metrics_core_loom))]
+impl<const EVENTS: usize> StaticRing<EVENTS> {
+    /// Creates an empty ring that returns at least the last `EVENTS - 1` events.
+    pub(crate) const fn new() -> Self {
+        const {
+            assert!(
+                EVENTS.is_power_of_two(),
+                "the number of events must be a power of two"
+            );
+        };
+        Self {
+            events: [const { [const { AtomicU32::new(0) }; 4] }; EVENTS],
+            written: WholeU64::new(0),
+        }
+    }
+}
+
 impl<E: AsRef<[Cells]>> FlightRing<E> {
     /// Returns the cells of the event with this number.
     #[inline(always)]

@@ -114,13 +114,11 @@ impl Live {
     }
 
     /// Returns the time of the last transition that was timed, for the worker itself.
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub(crate) fn entered_at(&self) -> u64 {
         self.since.own()
     }
 
     /// Returns the spawn location of the last poll, for the worker itself.
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     #[inline(always)]
     pub(crate) fn polled_location(&self) -> LocationId {
         // Ordering: relaxed, the only writer reads its own last store.

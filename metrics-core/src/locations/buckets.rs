@@ -9,7 +9,6 @@ pub(crate) const BUCKETS: usize = 12;
 const FIRST: u32 = 5;
 
 /// Returns the bucket of a poll time in nanoseconds.
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 #[inline(always)]
 pub(crate) fn bucket_of(nanos: u64) -> usize {
     // Half of the binary logarithm is the logarithm to base four.

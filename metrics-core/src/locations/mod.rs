@@ -3,18 +3,16 @@
 mod buckets;
 mod census;
 mod path;
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod row;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod rows;
 
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub(crate) use buckets::bucket_of;
-pub(crate) use buckets::{BUCKETS, bucket_range};
+pub(crate) use buckets::{BUCKETS, bucket_of, bucket_range};
 pub use census::{LocationCensus, TaskActivity};
 pub use path::short_path;
+pub(crate) use row::LocationRow;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub(crate) use row::{LocationRow, SharedLocationRow};
+pub(crate) use row::SharedLocationRow;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) use rows::{LocationRows, group_row_of, row_index, row_of, rows_of};
 

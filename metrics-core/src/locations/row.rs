@@ -1,8 +1,11 @@
 //! One row: the cells of one spawn location on one worker.
 
 use super::{BUCKETS, LocationValues, bucket_of};
-use crate::cell::{OwnedCounter, OwnedU64, SharedCounter, U64Cell};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+use crate::cell::SharedCounter;
+use crate::cell::{OwnedCounter, OwnedU64, U64Cell};
 use crate::seq::SeqCount;
+use crate::sync::const_unless_loom;
 use core::array::from_fn;
 
 /// The metrics of one spawn location on one worker.
@@ -24,19 +27,25 @@ pub(crate) struct LocationRow {
     ended: OwnedCounter,
 }
 
+// docs/MICROCONTROLLERS.md has this figure.
+#[cfg(all(target_arch = "arm", target_os = "none"))]
+const _: () = assert!(size_of::<LocationRow>() == 172);
+
 impl LocationRow {
-    pub(crate) fn new() -> Self {
-        Self {
-            seq: SeqCount::new(),
-            polls: OwnedU64::new(0),
-            poll_time: OwnedU64::new(0),
-            longest_poll: OwnedU64::new(0),
-            latencies: OwnedU64::new(0),
-            latency: OwnedU64::new(0),
-            longest_latency: OwnedU64::new(0),
-            poll_time_buckets: from_fn(|_| OwnedU64::new(0)),
-            spawned: OwnedCounter::new(),
-            ended: OwnedCounter::new(),
+    const_unless_loom! {
+        pub(crate) const fn new() -> Self {
+            Self {
+                seq: SeqCount::new(),
+                polls: OwnedU64::new(0),
+                poll_time: OwnedU64::new(0),
+                longest_poll: OwnedU64::new(0),
+                latencies: OwnedU64::new(0),
+                latency: OwnedU64::new(0),
+                longest_latency: OwnedU64::new(0),
+                poll_time_buckets: empty_buckets(),
+                spawned: OwnedCounter::new(),
+                ended: OwnedCounter::new(),
+            }
         }
     }
 
@@ -77,6 +86,7 @@ impl LocationRow {
     }
 
     /// Returns `true` if no poll was ever recorded.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     pub(crate) fn is_unused(&self) -> bool {
         self.seq.begin() == Some(0)
     }
@@ -95,6 +105,17 @@ impl LocationRow {
     }
 }
 
+#[cfg(not(metrics_core_loom))]
+const fn empty_buckets() -> [OwnedU64; BUCKETS] {
+    [const { OwnedU64::new(0) }; BUCKETS]
+}
+
+/// The constructors of loom's cells are not const.
+#[cfg(metrics_core_loom)]
+fn empty_buckets() -> [OwnedU64; BUCKETS] {
+    from_fn(|_| OwnedU64::new(0))
+}
+
 #[inline(always)]
 fn add(sum: &OwnedU64, longest: &OwnedU64, nanos: u64) {
     sum.set(sum.get().saturating_add(nanos));
@@ -104,6 +125,7 @@ fn add(sum: &OwnedU64, longest: &OwnedU64, nanos: u64) {
 }
 
 /// The tasks of one spawn location that threads outside the workers spawned or ended, and its stalls.
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 #[derive(Debug)]
 pub(crate) struct SharedLocationRow {
     pub(crate) spawned: SharedCounter,
@@ -111,6 +133,7 @@ pub(crate) struct SharedLocationRow {
     pub(crate) stalls: SharedCounter,
 }
 
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 impl SharedLocationRow {
     pub(crate) fn new() -> Self {
         Self {

@@ -2,6 +2,7 @@
 
 use crate::harness::{Build, Measured, Named, Side, side, timed};
 use crate::yielding::current_thread;
+use metrics_std::Builder;
 use metrics_std::tokio::{MeasuredRuntime, TokioAdapter};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -10,6 +11,8 @@ use tokio::task::JoinHandle;
 pub(crate) const SIDES: &[Named] = &[
     side("spawn/tokio", TOKIO),
     side("spawn/spawner", SPAWNER),
+    side("spawn/locations", LOCATIONS),
+    side("spawn/census", CENSUS),
     side("spawn/ambient", AMBIENT),
     side("spawn/ambient-unmeasured", AMBIENT_UNMEASURED),
 ];
@@ -26,17 +29,30 @@ fn spawn_and_join(runtime: Runtime, spawn: impl Fn() -> JoinHandle<()> + 'static
     })
 }
 
-fn measured() -> MeasuredRuntime<Runtime> {
+fn configured(configure: for<'a> fn(Builder<'a>) -> Builder<'a>) -> MeasuredRuntime<Runtime> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    TokioAdapter::builder().build(&mut builder).expect("a runtime")
+    let adapter = TokioAdapter::builder().configure(configure);
+    adapter.build(&mut builder).expect("a runtime")
+}
+
+fn measured() -> MeasuredRuntime<Runtime> {
+    configured(|builder| builder)
 }
 
 const TOKIO: Build = || spawn_and_join(current_thread(|_| {}), || tokio::spawn(async {}));
 
-const SPAWNER: Build = || {
-    let MeasuredRuntime { runtime, spawner, .. } = measured();
+/// Spawns with the spawner of a runtime.
+fn spawner(measured: MeasuredRuntime<Runtime>) -> Box<dyn Side> {
+    let MeasuredRuntime { runtime, spawner, .. } = measured;
     spawn_and_join(runtime, move || spawner.spawn(async {}))
-};
+}
+
+const SPAWNER: Build = || spawner(measured());
+
+const LOCATIONS: Build = || spawner(configured(|builder| builder.locations(64)));
+
+/// A census needs locations.
+const CENSUS: Build = || spawner(configured(|builder| builder.locations(64).census()));
 
 /// The free function on a measured runtime, which it looks up.
 const AMBIENT: Build = || spawn_and_join(measured().runtime, || metrics_std::tokio::spawn(async {}));

@@ -442,7 +442,7 @@ const MODELS: &str = "test --package metrics-core --features alloc --profile loo
 
 /// Workers on threads, and readers of their slots and rings that never pause. Each seed gives another order of the threads and other
 /// values to weak loads.
-const MIRI_THREADS: &str = "miri test --package metrics-core --features alloc --test threads --test flight_recorder -- \
+const MIRI_THREADS: &str = "miri test --package metrics-core --features alloc --test threads --test flight_recorder --test bursts -- \
      every_state copies_during_writes";
 
 /// The unit tests of cells, counters, batches, slots and tables. Those of histograms go through too many buckets for an interpreter.
@@ -456,7 +456,7 @@ const MIRI_WRAPPER: &str =
 /// The thread tests of core and std, and the standard library, with the sanitizer's instrumentation. It makes stack frames larger than
 /// the test of large futures allows.
 const TSAN_CORE: &str = "test -Zbuild-std --target x86_64-unknown-linux-gnu --package metrics-core --features alloc,serde \
-     --test threads --test flight_recorder --test locations --test readers --no-fail-fast";
+     --test threads --test flight_recorder --test bursts --test locations --test readers --no-fail-fast";
 const TSAN_STD: &str = "test -Zbuild-std --target x86_64-unknown-linux-gnu --package metrics-std --features tokio \
      --test lease_lifetimes --test executors --test task_ends --test tokio --test watchdog --no-fail-fast \
      -- --skip large_futures";

@@ -248,5 +248,17 @@ pub(super) const SPAWN: Group = Group {
             TOKIO_SPAWN,
             1.10,
         ),
+        row(
+            "spawn/census",
+            13,
+            "what a census adds to spawning a task and awaiting it",
+            added(stable("spawn/census"), stable("spawn/locations")),
+            Peer::new(
+                Of(stable("spawn/locations")),
+                "the same with spawn locations alone",
+                "ns/task",
+                Goal::AtMost(30.0),
+            ),
+        ),
     ],
 };

@@ -1,6 +1,7 @@
 //! A superloop: interrupts set flags, and a loop runs the job of each flag. No executor, and no futures.
 //!
-//! Each job is measured as one poll, from its flag on: how long it waits, and how long it runs.
+//! Each job is measured as one poll, from its flag on: how long it waits, and how long it runs. A table has the figures of each job,
+//! and the flight recorder explains why a job waited.
 #![no_std]
 #![no_main]
 
@@ -14,8 +15,8 @@ use firmware_cortex_m3::{BUCKETS, CORE_HZ, Clock, LAYOUT, RESOLUTION, clock, fai
 // The interrupt vectors.
 use lm3s6965 as _;
 use metrics_core::{
-    Builder, LocationId, MetricSet, PollStart, Registry, RuntimeMetrics, Snapshot, StaticRegistryConfig,
-    StaticStorage, WakeStamp, WorkerNumber,
+    Builder, FlightEventKind, LocationId, MetricSet, PollStart, Registry, RuntimeMetrics, Snapshot,
+    StaticDetails, StaticRegistryConfig, StaticStorage, WakeStamp, WorkerNumber,
 };
 
 const CONFIG: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
@@ -34,6 +35,9 @@ const CONFIG: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
 };
 
 static METRICS: Registry<StaticStorage<1, BUCKETS>, Clock> = Registry::new(&CONFIG, clock());
+
+/// A row for each job, for none, and for others; and 63 events.
+static DETAILS: StaticDetails<5, 64> = StaticDetails::new();
 
 /// A job. Its flag is the time at which an interrupt requested it.
 struct Job {
@@ -81,23 +85,26 @@ fn main() -> ! {
     let mut peripherals = cortex_m::Peripherals::take().expect("called once");
     start_systick(&mut peripherals.SYST);
     let worker = METRICS.worker(0).expect("worker 0");
+    let detailed = worker.with_details(&DETAILS);
+    let mut runs = [0_u64; JOBS.len()];
     let (mut polls, mut parks) = (0_u64, 0_u64);
     while NOW.load(Relaxed) < MILLIS {
         worker.start_processing_scheduled_tasks();
-        for (number, job) in (1..).zip(&JOBS) {
+        for ((number, job), runs) in (1..).zip(&JOBS).zip(&mut runs) {
             let Some(requested_at) = job.flag.take() else {
                 continue;
             };
-            worker.start_poll(PollStart {
+            detailed.start_poll(PollStart {
                 scheduled_at: Some(requested_at),
                 spawn_location: LocationId::from_u32(number),
             });
             (job.run)();
-            worker.end_poll();
+            detailed.end_poll();
             polls += 1;
+            *runs += 1;
         }
         worker.end_processing_scheduled_tasks();
-        worker.park();
+        detailed.park();
         parks += 1;
         // `wfi` also ends when a masked interrupt becomes pending, so no flag is set between the check and the wait.
         cortex_m::interrupt::free(|_| {
@@ -105,7 +112,7 @@ fn main() -> ! {
                 cortex_m::asm::wfi();
             }
         });
-        worker.unpark();
+        detailed.unpark();
     }
 
     let mut snapshot = Snapshot::EMPTY;
@@ -132,8 +139,38 @@ fn main() -> ! {
         (work..work * 11 / 10).contains(&busy),
         "{work:?} of work were measured as {busy:?}"
     );
+    check_details(&runs);
     hprintln!("{polls} jobs, busy for {busy:?} of {MILLIS} ms");
     succeed()
+}
+
+/// Compares the table with the runs of each job, and finds the longest wait in the ring and its cause.
+fn check_details(runs: &[u64]) {
+    let row = |number| DETAILS.location(number).expect("a row");
+    for (number, &runs) in (1..).zip(runs) {
+        assert_eq!(row(number).poll_count, runs, "runs of job {number}");
+    }
+    assert_eq!((row(0).poll_count, row(4).poll_count), (0, 0));
+    let longest = Duration::from_nanos(LONGEST);
+    assert!(row(3).longest_poll > longest && row(2).longest_poll < longest);
+    let events = DETAILS.events(METRICS.worker(0).expect("worker 0").now());
+    assert_eq!(events.len(), 63);
+    assert!(
+        events.windows(2).all(|pair| pair[0].start <= pair[1].start),
+        "in order"
+    );
+    let mut polls = events.iter().filter(|event| event.kind == FlightEventKind::Poll);
+    let hog = polls
+        .find(|poll| poll.location == LocationId::from_u32(3))
+        .expect("the ring covers 20 ms");
+    let victim = polls.next().expect("a job waited");
+    let latency = victim.schedule_latency.expect("a measured wait");
+    assert!(latency > hog.duration / 2 && hog.duration > longest);
+    hprintln!(
+        "job {} waited {latency:?} for job 3, which ran for {:?}",
+        victim.location.as_u32(),
+        hog.duration
+    );
 }
 
 #[panic_handler]
