@@ -3,15 +3,12 @@
 import { Plot, format, palette } from "./plots.js";
 import { toSample } from "./interval.js";
 import { openSource } from "./sources.js";
+import { STALL_MS, Tables } from "./tables.js";
 
 /** How long samples are kept. */
 const KEEP_MS = 10 * 60 * 1000;
 /** The shortest time span of a plot. */
 const LEAST_MS = 20 * 1000;
-/** A poll of this duration is a stall. */
-const STALL_MS = 100;
-/** The number of spawn locations in the table. */
-const HOT_SPOTS = 20;
 
 const quantiles = (of) => [
   { label: "p50", colour: "three", value: (sample) => of(sample)?.p50 ?? null },
@@ -81,6 +78,14 @@ const TILES = [
   ["Total polls", "count", (sample) => sample.pollCount],
 ];
 
+/** Tiles of what few runtimes measure. Each is hidden until there is a value. */
+const OPTIONAL_TILES = [
+  ["Overloaded", "flag", (sample) => sample.overload],
+  ["CPU throttled per second", "time", (sample) => sample.throttled],
+];
+
+const ALL_TILES = [...TILES, ...OPTIONAL_TILES];
+
 const byId = (id) => document.getElementById(id);
 
 class Dashboard {
@@ -92,7 +97,8 @@ class Dashboard {
     this.paused = false;
     this.span = Number(byId("span").value) * 1000;
     this.figures = PLOTS.map((spec) => this.figure(spec));
-    this.tiles = TILES.map(([label]) => definition(byId("tiles"), label));
+    this.tiles = ALL_TILES.map(([label]) => definition(byId("tiles"), label));
+    this.tables = new Tables();
     this.controls();
   }
 
@@ -206,9 +212,7 @@ class Dashboard {
       });
     }
     this.draw();
-    this.table(sample);
-    this.hotSpots(sample);
-    this.blame(sample);
+    this.tables.fill(sample);
     this.countStalls();
   }
 
@@ -265,64 +269,13 @@ class Dashboard {
       plot.draw(view);
     }
     const latest = this.samples.at(-1);
-    TILES.forEach(([, unit, value], i) => {
+    ALL_TILES.forEach(([, unit, value], i) => {
       const shown = latest ? (value(latest) ?? null) : null;
-      const text = shown === null ? "not measured" : format(shown, unit);
+      const known = unit === "flag" ? (shown ? "yes" : "no") : format(shown, unit);
+      const text = shown === null ? "not measured" : known;
+      this.tiles[i].parentElement.hidden = i >= TILES.length && shown === null;
       this.tiles[i].textContent = text;
       this.tiles[i].classList.toggle("none", shown === null);
-    });
-  }
-
-  table({ workers }) {
-    const body = byId("workers").tBodies[0];
-    while (body.rows.length > workers.length) body.lastElementChild.remove();
-    workers.forEach((worker, i) => {
-      const row = body.rows[i] ?? newRow(body);
-      const [name, now, busy, ...rest] = row.cells;
-      name.textContent = worker.name;
-      now.textContent = worker.now;
-      now.classList.toggle("held", worker.heldMs >= STALL_MS);
-      busy.firstChild.value = worker.busy ?? 0;
-      busy.firstChild.hidden = worker.busy === null;
-      busy.lastChild.data = format(worker.busy, "ratio");
-      const figures = [[worker.polls, "rate"], [worker.mean, "time"], [worker.queue, "count"], [worker.parks, "rate"], [worker.steals, "rate"]];
-      figures.forEach(([value, unit], i) => {
-        rest[i].textContent = format(value, unit);
-      });
-    });
-  }
-
-  /** The locations that used most of the busy time. Hidden if the runtime keeps no metrics per location. */
-  hotSpots({ hotSpots }) {
-    byId("hot-spots-panel").hidden = hotSpots === null;
-    const spots = (hotSpots ?? []).slice(0, HOT_SPOTS);
-    const body = byId("hot-spots").tBodies[0];
-    while (body.rows.length > spots.length) body.lastElementChild.remove();
-    spots.forEach((spot, i) => {
-      const row = body.rows[i] ?? newSpot(body, 6);
-      const figures = [
-        [spot.busy, "ratio"], [spot.polls, "rate"], [spot.slowest, "time"], [spot.waited, "time"], [spot.longestWait, "time"],
-        [spot.alive, "count"],
-      ];
-      row.cells[0].textContent = spot.name;
-      figures.forEach(([value, unit], i) => {
-        row.cells[i + 1].textContent = format(value, unit);
-      });
-      if (spot.unwakeable > 0) row.cells[6].textContent += `, nobody can wake ${format(spot.unwakeable, "count")}`;
-    });
-  }
-
-  /** Which polls made other tasks wait. Hidden if the server has no flight recorder. */
-  blame({ blame }) {
-    byId("blame-panel").hidden = blame === null;
-    const rows = (blame ?? []).slice(0, HOT_SPOTS);
-    const body = byId("blame").tBodies[0];
-    while (body.rows.length > rows.length) body.lastElementChild.remove();
-    rows.forEach((wait, i) => {
-      const row = body.rows[i] ?? newSpot(body, 2);
-      row.cells[0].textContent = wait.victim;
-      row.cells[1].textContent = wait.culprit;
-      row.cells[2].textContent = format(wait.waited, "time");
     });
   }
 
@@ -347,23 +300,6 @@ function definition(list, label) {
   const pair = list.appendChild(element("div"));
   pair.append(element("dt", { textContent: label }));
   return pair.appendChild(element("dd", { textContent: "–" }));
-}
-
-function newSpot(body, cells) {
-  const row = body.insertRow();
-  row.append(element("th", { scope: "row" }));
-  for (let i = 0; i < cells; i += 1) row.insertCell();
-  return row;
-}
-
-function newRow(body) {
-  const row = body.insertRow();
-  row.append(element("th", { scope: "row" }));
-  for (let i = 0; i < 7; i += 1) row.insertCell();
-  const meter = element("meter", { min: 0, max: 1 });
-  meter.setAttribute("aria-hidden", "true");
-  row.cells[2].append(meter, document.createTextNode(""));
-  return row;
 }
 
 /** Takes snapshots until the page is closed. Two consecutive snapshots of one runtime make one sample. */

@@ -10,6 +10,9 @@ function grown(later, earlier) {
   return Number(BigInt(later) - BigInt(earlier));
 }
 
+/** With more workers, the busiest come first. */
+const MOST_IN_PLACE = 8;
+
 const sum = (values) => {
   const known = values.filter((value) => value !== null && value !== undefined);
   return known.length === 0 ? null : known.reduce((total, value) => total + value, 0);
@@ -25,6 +28,8 @@ export function toSample(earlier, later) {
   const nanos = grown(after.uptime, before.uptime) ?? (later.at - earlier.at) * 1e6;
   if (!(nanos > 0)) return null;
   const workers = after.workers.map((worker) => toWorker(worker, before.workers.find((one) => one.worker === worker.worker), nanos));
+  // Few workers keep their places, where each is easy to follow.
+  if (workers.length > MOST_IN_PLACE) workers.sort((one, other) => (other.busy ?? 0) - (one.busy ?? 0) || one.index - other.index);
   const loop = [after.event_loop, before.event_loop];
   return {
     start: earlier.at,
@@ -42,7 +47,10 @@ export function toSample(earlier, later) {
     globalQueue: number(after.global_queue_depth),
     blockingQueue: number(after.blocking_queue_depth),
     alive: number(after.num_alive_tasks),
-    hotSpots: toHotSpots(before, after, nanos),
+    hotSpots: toHotSpots(before, after, nanos, (location) => !isGroup(location)),
+    groups: toGroups(before, after, nanos),
+    overload: number(after.overload),
+    throttled: rate(after.cpu_throttled_duration_total, before.cpu_throttled_duration_total, nanos),
     blame: toBlame(after),
     // Counted by the runtime's own watchdog. That of an event loop reports each stall to this page instead.
     stalls: after.event_loop ? null : sum([after.poll_stall_count, after.no_progress_stall_count, after.queue_stall_count].map(number)),
@@ -66,12 +74,12 @@ function toBlame({ blame }) {
 }
 
 /** The spawn locations that were polled, hottest first, or `null` if the runtime keeps no metrics per location. */
-function toHotSpots(before, after, nanos) {
+function toHotSpots(before, after, nanos, isListed) {
   if (!after.locations) return null;
   const key = (location) => `${location.kind} ${location.location}`;
   const earlier = new Map((before.locations ?? []).map((location) => [key(location), location]));
   const busy = grown(after.total.numbers.busy_duration_total, before.total.numbers.busy_duration_total);
-  const spots = after.locations.map((location) => {
+  const spots = after.locations.filter(isListed).map((location) => {
     const { poll_count: polls, poll_time: time, schedule_latency: waited } = earlier.get(key(location)) ?? {};
     // What was not measured before has grown from zero.
     const polled = grown(location.poll_time, time ?? 0);
@@ -85,12 +93,22 @@ function toHotSpots(before, after, nanos) {
       waited: waiting === null ? null : (waiting / nanos) * 1e9,
       longestWait: number(location.longest_schedule_latency),
       alive: Number(BigInt(location.spawned) - BigInt(location.ended)),
-      unwakeable: number(location.unwakeable) ?? 0,
+      stalls: number(location.stall_count),
+      queued: number(location.queued),
+      waiting: number(location.waiting),
+      unwakeable: number(location.unwakeable),
     };
   });
   // Those with tasks that nobody can wake come first: such tasks are not polled any more.
-  const order = (one, other) => other.unwakeable - one.unwakeable || other.polled - one.polled;
+  const order = (one, other) => (other.unwakeable ?? 0) - (one.unwakeable ?? 0) || other.polled - one.polled;
   return spots.filter((spot) => spot.polls > 0 || spot.unwakeable > 0).sort(order);
+}
+
+const isGroup = ({ kind }) => kind === "group" || kind === "other_groups";
+
+/** The groups of futures that were polled, hottest first, or `null` if there are none. */
+function toGroups(before, after, nanos) {
+  return after.locations?.some(isGroup) ? toHotSpots(before, after, nanos, isGroup) : null;
 }
 
 const ratio = (part, whole) => (part === null ? null : Math.min(1, Math.max(0, part / whole)));
@@ -124,6 +142,8 @@ function toWorker(worker, before, nanos) {
     steals: per("steal_count"),
     mean: number(meanPoll),
     queue: number(numbers.local_queue_depth),
+    onCpu: ratio(grown(numbers.on_cpu_duration_total, earlier.on_cpu_duration_total), nanos),
+    waitsForCpu: ratio(grown(numbers.runnable_wait_duration_total, earlier.runnable_wait_duration_total), nanos),
     spawn_location: worker.spawn_location_name,
     // Unchanged while a poll lasts, so it identifies the poll.
     polled: numbers.poll_count,

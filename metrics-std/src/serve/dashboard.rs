@@ -20,13 +20,14 @@ macro_rules! file {
 const PAGE: &str = file!("index.html");
 
 /// The path, content type and text of each file that the page loads.
-const FILES: [(&str, &str, &str); 7] = [
+const FILES: [(&str, &str, &str); 8] = [
     ("/dashboard.js", JAVASCRIPT, file!("dashboard.js")),
     ("/histogram.js", JAVASCRIPT, file!("histogram.js")),
     ("/icon.svg", SVG, file!("icon.svg")),
     ("/interval.js", JAVASCRIPT, file!("interval.js")),
     ("/plots.js", JAVASCRIPT, file!("plots.js")),
     ("/sources.js", JAVASCRIPT, file!("sources.js")),
+    ("/tables.js", JAVASCRIPT, file!("tables.js")),
     ("/style.css", CSS, file!("style.css")),
 ];
 

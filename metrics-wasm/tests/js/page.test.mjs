@@ -259,8 +259,8 @@ const workers = (page, count, row) =>
     [count, row.source],
   );
 
-/** Answers with a server's snapshot that is one second later at each request. */
-function server() {
+/** Answers with the snapshot of a server with so many workers that is one second later at each request. */
+function server(count = 2) {
   const recorded = readFile(new URL("snapshot.json", import.meta.url), "utf8").then(JSON.parse);
   let asked = 0;
   return async () => {
@@ -268,9 +268,13 @@ function server() {
     asked += 1;
     snapshot.poll_stall_count = "8";
     snapshot.uptime = String(BigInt(snapshot.uptime) + BigInt(asked) * 1_000_000_000n);
-    const grow = ({ numbers }) => {
+    snapshot.workers = Array.from({ length: count }, (_, index) => {
+      const worker = structuredClone(snapshot.workers[index % 2]);
+      return { ...worker, worker: index, thread_name: `worker-${index}` };
+    });
+    const grow = ({ numbers }, busyMs) => {
       numbers.poll_count = String(BigInt(numbers.poll_count) + 1000n * BigInt(asked));
-      numbers.busy_duration_total = String(BigInt(numbers.busy_duration_total) + 250_000_000n * BigInt(asked));
+      numbers.busy_duration_total = String(BigInt(numbers.busy_duration_total) + BigInt(busyMs * 1_000_000 * asked));
     };
     const location = (number, name, share) => ({
       kind: "location", location: number, name, spawned: "3", ended: "1", poll_count: String(100 * asked),
@@ -284,7 +288,17 @@ function server() {
       span: "1000000000", is_sampled: false,
       rows: [{ victim: "quick.rs:1", culprit: { polls: "hog.rs:2" }, waited: "62000000" }, { victim: "", culprit: "not_recorded", waited: "1000000" }],
     };
-    [snapshot.total, ...snapshot.workers.map((worker) => worker.measurements)].forEach(grow);
+    grow(snapshot.total, 250);
+    // With more workers, each has another busy time, in another order than the workers'.
+    snapshot.workers.forEach(({ measurements }, index) => grow(measurements, count === 2 ? 250 : 900 - 10 * ((index * 7 + 61) % 64)));
+    for (const { measurements } of snapshot.workers) {
+      measurements.numbers.on_cpu_duration_total = String(200_000_000 * asked);
+      measurements.numbers.runnable_wait_duration_total = String(50_000_000 * asked);
+    }
+    snapshot.overload = "1";
+    snapshot.cpu_throttled_duration_total = String(30_000_000 * asked);
+    snapshot.cpu_throttled_count = String(asked);
+    snapshot.locations.push({ ...location(5, "GET /orders", 150), kind: "group", stall_count: "3" });
     return { type: "application/json", body: JSON.stringify(snapshot) };
   };
 }
@@ -300,9 +314,17 @@ test("the page draws a server's snapshots", async () => {
   // The total of the recorded workers grows by 250 ms of busy time in each second. The location without a poll is left out.
   const spots = await page.evaluate(() => [...document.querySelectorAll("#hot-spots tbody tr")].map(({ innerText }) => innerText));
   assert.equal(spots.length, 3);
-  assert.match(spots[0], /^lost\.rs:4\s.*\s2, nobody can wake 1$/);
-  assert.match(spots[1], /^hog\.rs:2\s+80 %\s+100\s+62 ms\s+–\s+–\s+2$/);
+  assert.match(spots[0], /^lost\.rs:4\s.*\s2\s+2\s+1$/);
+  assert.match(spots[1], /^hog\.rs:2\s+80 %\s+100\s+62 ms\s+2\s+–\s+–$/);
   assert.match(spots[2], /^quick\.rs:1\s+10 %/);
+  const groups = await page.evaluate(() => [...document.querySelectorAll("#groups tr")].map(({ innerText }) => innerText));
+  assert.deepEqual(groups.map((row) => row.split(/\t/)), [
+    ["Group", "Share of busy time", "Polls/s", "Slowest poll", "Stalls", "In progress"],
+    ["GET /orders", "60 %", "100", "62 ms", "3", "2"],
+  ]);
+  // The operating system's times, per worker and of the cgroup.
+  await workers(page, 2, /\s20 %\s+5\.0 %$/);
+  await page.waitForFunction(() => /Overloaded\s+yes\s+CPU throttled per second\s+30 ms/.test(document.querySelector("#tiles").innerText));
   const waits = await page.evaluate(() => [...document.querySelectorAll("#blame tbody tr")].map(({ innerText }) => innerText));
   assert.match(waits[0], /^quick\.rs:1\s+hog\.rs:2\s+62 ms$/);
   assert.match(waits[1], /^unknown location\s+Before the first recorded event\s+1 ms$/);
@@ -315,6 +337,19 @@ test("the page draws a server's snapshots", async () => {
   });
   assert.equal(edges[0], edges[1], "the last plot fills its row");
   await page.screenshot({ path: join(ARTEFACTS, "dashboard-server.png"), fullPage: true });
+  await done();
+  host.close();
+});
+
+test("64 workers are sorted by their busy time", async () => {
+  const host = await serve(DASHBOARD, { "/snapshot": server(64) });
+  const { page, done } = await open(`${host.url}/`);
+  await workers(page, 64, /^\d+ \(worker-\d+\)\s/);
+  const busy = await page.evaluate(() => [...document.querySelectorAll("#workers tbody tr")].map(({ cells }) => parseInt(cells[2].innerText, 10)));
+  assert.deepEqual(busy, busy.toSorted((one, other) => other - one));
+  assert.ok(new Set(busy).size > 60, String(busy));
+  assert.notEqual(await text(page, "#workers tbody th"), "0 (worker-0)");
+  await page.screenshot({ path: join(ARTEFACTS, "dashboard-64-workers.png"), fullPage: true });
   await done();
   host.close();
 });
@@ -334,16 +369,19 @@ test("the page reports a lost source, and continues when it is back", async () =
   host.close();
 });
 
-test("the page that `cargo xtask demo` serves shows the server's workers", async () => {
-  const server = await xtask("demo", "--port", "0", "--workers", "2", "--seconds", "600");
-  try {
-    const { page, done } = await open(`${server.url}/`);
-    await workers(page, 2, /\d %\s+[\d.]+( k)?\s/);
-    assert.match(await text(page, "#producer"), /2 workers/);
-    for (const plot of ["busy", "polls", "heat", "poll-time", "latency"]) await figures(page, plot);
-    await page.screenshot({ path: join(ARTEFACTS, "dashboard-demo.png"), fullPage: true });
-    await done();
-  } finally {
-    server.close();
-  }
-});
+for (const count of [2, 64]) {
+  test(`the page that \`cargo xtask demo\` serves shows the server's ${count} workers`, async () => {
+    const server = await xtask("demo", "--port", "0", "--workers", String(count), "--seconds", "600");
+    try {
+      const { page, done } = await open(`${server.url}/`);
+      await workers(page, count, /\d %\s+[\d.]+( k)?\s/);
+      assert.match(await text(page, "#producer"), new RegExp(`${count} workers`));
+      for (const plot of ["busy", "polls", "heat", "poll-time", "latency", "lag", "wake"]) await figures(page, plot);
+      for (const table of ["hot-spots", "blame"]) await page.waitForSelector(`#${table} tbody tr`);
+      await page.screenshot({ path: join(ARTEFACTS, `dashboard-demo-${count}.png`), fullPage: true });
+      await done();
+    } finally {
+      server.close();
+    }
+  });
+}
