@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use metrics_std::RuntimeMetrics;
+use metrics_std::axum::RouteGroups;
 use metrics_std::prometheus::RuntimeCollector;
 use metrics_std::serve::Pages;
 use metrics_std::tokio::Spawner;
@@ -65,6 +66,7 @@ fn router(metrics: &RuntimeMetrics, spawner: &Spawner, witness: &Witness) -> Rou
         .route(Kind::Disk.path(), get(disk))
         .route(Kind::Block.path(), get(block))
         .with_state(service)
+        .layer(RouteGroups::new(metrics))
         .merge(Pages::with_collector(metrics, collector).router())
 }
 

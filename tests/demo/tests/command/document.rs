@@ -29,6 +29,8 @@ fn the_document_agrees_with_an_independent_count() {
     polls_are_those_the_futures_counted(&document["requests"]["independent"], &snapshot);
     every_worker_was_busy_for_part_of_the_time(&document["interval"], &snapshot);
     tasks_are_covered(&snapshot);
+    requests_are_grouped_by_route(&document["requests"], &snapshot);
+    lag_is_measured(&snapshot);
     a_stall_was_reported_while_it_lasted(&document);
 }
 
@@ -123,6 +125,27 @@ fn tasks_are_covered(snapshot: &Snapshot<HeapStorage>) {
     );
 }
 
+fn requests_are_grouped_by_route(requests: &Value, snapshot: &Snapshot<HeapStorage>) {
+    let rows = snapshot.locations().expect("locations are kept");
+    for route in ["quick", "cpu", "disk", "block"] {
+        let name = format!("/{route}");
+        let group = rows.iter().find(|row| row.is_group() && row.name() == name);
+        let group = group.unwrap_or_else(|| panic!("no group {name}"));
+        let answered = requests[route].as_u64();
+        assert_eq!((Some(group.spawned()), group.alive()), (answered, 0), "{name}");
+        assert!(
+            group.poll_count() >= group.spawned() && group.poll_time().is_some(),
+            "{name}"
+        );
+    }
+}
+
+fn lag_is_measured(snapshot: &Snapshot<HeapStorage>) {
+    for lag in [snapshot.loop_lag(), snapshot.wake_latency()] {
+        assert!(lag.is_some_and(|lag| lag.count() > 0));
+    }
+}
+
 fn a_stall_was_reported_while_it_lasted(document: &Value) {
     let nanos = |value: &Value| value.as_u64();
     let blocks = document["requests"]["independent"]["blocks"]
@@ -133,7 +156,12 @@ fn a_stall_was_reported_while_it_lasted(document: &Value) {
     let in_time = |stall: &&Value| {
         let reported = nanos(&stall["reported_nanos"]);
         let lasted = |began: &Value, ended: &Value| nanos(began) < reported && reported < nanos(ended);
-        lasted(&stall["began_nanos"], &stall["ended_nanos"])
+        // On a busy machine the handlers of other routes stall too.
+        let is_group = stall["spawn_location"]
+            .as_str()
+            .is_some_and(|name| name.starts_with('/'));
+        !is_group
+            && lasted(&stall["began_nanos"], &stall["ended_nanos"])
             && blocks
                 .iter()
                 .any(|block| lasted(&block["began_nanos"], &block["ended_nanos"]))
