@@ -28,7 +28,7 @@ pub(crate) struct LocationRow {
 }
 
 // docs/MICROCONTROLLERS.md has this figure.
-#[cfg(all(target_arch = "arm", target_os = "none"))]
+#[cfg(all(feature = "record", target_arch = "arm", target_os = "none"))]
 const _: () = assert!(size_of::<LocationRow>() == 172);
 
 impl LocationRow {
