@@ -17,6 +17,10 @@ struct Locations {
     /// The number of each location, by its file and line.
     lines: BTreeMap<(&'static str, u32), u32>,
     names: BTreeMap<&'static str, u32>,
+    #[cfg_attr(
+        not(feature = "axum"),
+        allow(dead_code, reason = "only routes of axum are groups")
+    )]
     groups: BTreeMap<&'static str, u32>,
     places: Vec<Place>,
 }
@@ -26,6 +30,10 @@ struct Locations {
 enum Place {
     Source(&'static Location<'static>),
     Name(&'static str),
+    #[cfg_attr(
+        not(feature = "axum"),
+        allow(dead_code, reason = "only routes of axum are groups")
+    )]
     Group(&'static str),
 }
 
