@@ -191,6 +191,25 @@ mod tests {
     }
 
     #[test]
+    fn the_mean_rounds_to_the_nearest() {
+        for (sample, polls, moved) in [
+            // A tenth of the distance: 25.6 of 256 units, and 76.8 of 768.
+            (2, 1, 26),
+            (4, 1, 77),
+            // 19 % of it: 48.6 and 145.9.
+            (2, 2, 49),
+            (4, 2, 146),
+        ] {
+            let mean = next_mean(0, 1);
+            assert_eq!(
+                next_mean_of(mean, sample, polls) - mean,
+                moved,
+                "{polls} of {sample}"
+            );
+        }
+    }
+
+    #[test]
     fn no_sample_breaks_the_mean() {
         let mut mean = 0;
         for sample in [u64::MAX, 0, u64::MAX, 1, 0, 0, u64::MAX] {

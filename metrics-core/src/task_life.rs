@@ -119,6 +119,20 @@ mod tests {
     }
 
     #[test]
+    fn a_task_is_new_until_its_first_poll_or_its_drop() {
+        assert!(TaskLife::new().is_new());
+        for polls in [&[false][..], &[true]] {
+            assert!(!polled(polls).0.is_new());
+        }
+        let mut life = TaskLife::new();
+        life.start_poll();
+        assert!(!life.is_new());
+        let mut life = TaskLife::new();
+        life.start_drop(false);
+        assert!(!life.is_new());
+    }
+
+    #[test]
     fn a_task_ends_once() {
         for polls in [&[true][..], &[false, true], &[true, true], &[true, false]] {
             let (life, end) = polled(polls);

@@ -17,6 +17,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const QUICK: LocationId = LocationId::from_u32(1);
 const HOG: LocationId = LocationId::from_u32(2);
+const ODD: LocationId = LocationId::from_u32(3);
 
 struct Names;
 
@@ -25,6 +26,7 @@ impl Probe for Names {
         out.write_str(match location {
             QUICK => "quick.rs:1",
             HOG => "the \"hog\"",
+            ODD => "a\tb\u{1}",
             _ => "",
         })
     }
@@ -323,6 +325,42 @@ fn the_trace_is_json_whose_longest_slice_is_the_longest_poll() {
         .map(|event| event["args"]["name"].as_str().unwrap())
         .collect();
     assert_eq!(tracks, ["worker 0", "worker 1"]);
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn control_characters_of_a_name_are_escaped() {
+    let clock = Hand::default();
+    let registry = builder().flight_recorder(16).build(clock.clone()).unwrap();
+    let worker = Worker::lease(Arc::clone(&registry), 0).unwrap();
+    poll(&worker, &clock, ODD, 7);
+    let mut trace = String::new();
+    recording(&registry)
+        .unwrap()
+        .write_chrome_trace(&mut trace)
+        .unwrap();
+    let json: serde_json::Value = serde_json::from_str(&trace).unwrap();
+    let events = json["traceEvents"].as_array().unwrap();
+    let slice = events.iter().find(|event| event["ph"] == "X").unwrap();
+    assert_eq!(slice["name"], "a\tb\u{1}");
+}
+
+#[test]
+fn a_later_part_has_overwritten_what_it_leaves_out() {
+    let clock = Hand::default();
+    let registry = builder().flight_recorder(16).build(clock.clone()).unwrap();
+    let worker = Worker::lease(Arc::clone(&registry), 0).unwrap();
+    for nanos in [10, 20] {
+        poll(&worker, &clock, QUICK, nanos);
+    }
+    let recording = recording(&registry).unwrap();
+    let since = |start| {
+        let later = recording.since(Timestamp::from_ticks(start));
+        (events(&later, 0).len(), later.threads[0].has_overwritten)
+    };
+    assert_eq!(since(0), (2, false));
+    assert_eq!(since(10), (1, true));
+    assert_eq!(since(11), (0, true));
 }
 
 /// A writer goes on while a reader copies. Each event carries its number twice.

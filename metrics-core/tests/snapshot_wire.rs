@@ -331,7 +331,7 @@ fn a_host_reads_what_a_static_registry_writes() {
 #[test]
 fn an_interval_with_a_full_bucket_keeps_the_other_values() {
     type Narrow = Snapshot<StaticStorage<2, 20, Buckets32>>;
-    let snapshot = |polls: u64, other: u64, sum: u64| -> Narrow {
+    let snapshot = |polls: u64, other: u64, sum: u64, min: u64| -> Narrow {
         let (_, snapshot) = heap();
         let mut json = serde_json::to_value(&snapshot).unwrap();
         let full = u64::from(u32::MAX);
@@ -339,7 +339,7 @@ fn an_interval_with_a_full_bucket_keeps_the_other_values() {
             "config": HistogramConfig::power_of_two(1_000, 20).unwrap(),
             "count": (full + other).to_string(),
             "sum": sum.to_string(),
-            "min": "500",
+            "min": min.to_string(),
             "max": "5000",
             "buckets": [[0, full.to_string()], [3, other.to_string()]],
         });
@@ -352,8 +352,9 @@ fn an_interval_with_a_full_bucket_keeps_the_other_values() {
         serde_json::from_value(json).unwrap()
     };
     let sum = u64::from(u32::MAX) * 600;
-    let before = snapshot(1 << 33, 1, sum);
-    let after = snapshot((1 << 33) + 10, 2, sum + 12_000);
+    let before = snapshot(1 << 33, 1, sum, 500);
+    // The new minimum is in the full bucket.
+    let after = snapshot((1 << 33) + 10, 2, sum + 12_000, 400);
     let interval = after.since(&before).unwrap();
     for worker in [interval.total(), interval.worker(1).unwrap()] {
         assert_eq!((worker.error(), worker.poll_count()), (None, Some(10)));
@@ -365,7 +366,8 @@ fn an_interval_with_a_full_bucket_keeps_the_other_values() {
         );
     }
     // All ten are in the full bucket.
-    let interval = snapshot((1 << 33) + 10, 1, sum + 6_000).since(&before).unwrap();
+    let after = snapshot((1 << 33) + 10, 1, sum + 6_000, 400);
+    let interval = after.since(&before).unwrap();
     assert_eq!(interval.total().poll_count(), Some(10));
     let poll_time = interval.total().poll_time().unwrap();
     assert_eq!((poll_time.count(), poll_time.sum()), (0, 6_000));

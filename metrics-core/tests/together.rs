@@ -12,6 +12,10 @@ mod blame;
 mod bursts;
 #[path = "busy.rs"]
 mod busy;
+#[path = "census.rs"]
+mod census;
+#[path = "configuration.rs"]
+mod configuration;
 #[path = "decoding_memory.rs"]
 mod decoding_memory;
 #[path = "flight_recorder.rs"]
@@ -36,6 +40,10 @@ mod merge;
 mod narrow;
 #[path = "one_writer.rs"]
 mod one_writer;
+#[path = "probes.rs"]
+mod probes;
+#[path = "reader_values.rs"]
+mod reader_values;
 #[path = "readers.rs"]
 mod readers;
 #[path = "round_trip.rs"]
@@ -46,6 +54,8 @@ mod sampled_polls;
 mod snapshot_values;
 #[path = "snapshot_wire.rs"]
 mod snapshot_wire;
+#[path = "static_worker.rs"]
+mod static_worker;
 #[path = "static_worker_time.rs"]
 mod static_worker_time;
 #[path = "threads.rs"]
@@ -62,3 +72,5 @@ mod worker_hooks;
 mod worker_host;
 #[path = "worker_time.rs"]
 mod worker_time;
+#[path = "worker_values.rs"]
+mod worker_values;

@@ -143,6 +143,17 @@ mod tests {
             assert!(MetricSet::ALL.has_runtime(*number));
             assert!(!MetricSet::NONE.has_runtime(*number));
         }
+        assert_eq!(set.union(MetricSet::worker(&worker)), set);
+        assert_eq!(set.union(MetricSet::runtime(&runtime)), set);
+        assert_eq!(set.intersection(MetricSet::ALL), set);
+        assert_eq!(
+            set.intersection(MetricSet::worker(&worker)),
+            MetricSet::worker(&worker)
+        );
+        assert_eq!(
+            set.intersection(MetricSet::runtime(&runtime[..1])),
+            MetricSet::runtime(&runtime[..1])
+        );
         assert_eq!(
             set.without(MetricSet::worker(&worker)),
             MetricSet::runtime(&runtime)

@@ -61,6 +61,7 @@ mod tests {
         for (path, short) in [
             ("src/report.rs", "src/report.rs"),
             ("service/src/report.rs", "service/src/report.rs"),
+            ("shop/service/src/report.rs", "shop/service/src/report.rs"),
             ("~/work/shop/service/src/report.rs", "service/src/report.rs"),
             ("~/src/shop/src/report.rs", "shop/src/report.rs"),
             ("~/src/report.rs", "src/report.rs"),

@@ -301,6 +301,33 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_that_could_not_be_read_at_first_is_read_later() {
+        let registry = Builder::new()
+            .measures(MetricSet::ALL)
+            .poll_time(HistogramConfig::DEFAULT)
+            .build(Manual(Cell::new(0)))
+            .unwrap();
+        let workers = [0, 1].map(|index| Worker::lease(registry.clone(), index).unwrap());
+        for worker in &workers {
+            worker.start_poll(PollStart::default());
+            worker.end_poll();
+            worker.submit();
+        }
+        let mut reader = RuntimeMetrics::new(registry.clone()).reader();
+        let mut total = || {
+            let total = reader.read().total();
+            let poll_time = total.poll_time().map(|reading| reading.histogram().count());
+            (total.poll_count(), poll_time)
+        };
+        let slot = registry.storage.slots().nth(1).unwrap();
+        let seq = slot.seq.open();
+        assert_eq!(total(), (None, None), "one worker is missing");
+        slot.seq.close(seq);
+        assert_eq!(total(), (Some(2), Some(2)));
+        assert_eq!(total(), (Some(2), Some(2)));
+    }
+
+    #[test]
     fn an_interval_between_two_readers_names_the_workers_that_went_back() {
         let registry = Builder::new().measures(MetricSet::ALL).build(NoClock).unwrap();
         let workers = [0, 1].map(|index| Worker::lease(registry.clone(), index).unwrap());

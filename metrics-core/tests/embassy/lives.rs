@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 use metrics_core::WorkerState;
-use metrics_core::embassy::{ExecutorState, OverflowRow, TaskName, TaskRow};
+use metrics_core::embassy::{ExecutorState, FixedTrace, OverflowRow, TaskName, TaskRow, TraceSnapshot};
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -464,4 +464,85 @@ fn the_longest_poll_of_an_interval_is_exact_or_a_bound() {
     assert_eq!(longest(), (us(55), false), "one poll, in progress");
     player.play(&[(958, End(E, A)), (958, Idle(E))]);
     assert_eq!(longest(), (us(60), true), "the poll began before the interval");
+}
+
+#[test]
+fn a_poll_in_progress_without_a_row_is_in_no_row() {
+    let player = Player::<1, 1>::new();
+    player.play(&[
+        (0, New(E, A)),
+        (0, Ready(E, A)),
+        (0, New(E, B)),
+        (0, Ready(E, B)),
+        (1, PollStart(E)),
+    ]);
+    player.at(3);
+    let executor = player.executor(0);
+    assert_eq!(
+        (executor.state, executor.in_progress),
+        (ExecutorState::Scheduling, us(2))
+    );
+    player.play(&[(4, Begin(E, A))]).at(14);
+    let times = || {
+        let (row, overflow) = (player.task(0, A), player.trace().overflow);
+        [(row.active, row.longest), (overflow.active, overflow.longest)]
+    };
+    assert_eq!(times(), [(us(10), us(10)), (0, 0)]);
+    player.play(&[(20, End(E, A)), (21, Begin(E, B))]).at(24);
+    assert_eq!(times(), [(us(16), us(16)), (us(3), us(3))]);
+    player.play(&[(25, End(E, B))]).at(40);
+    assert_eq!(times(), [(us(16), us(16)), (us(4), us(4))]);
+}
+
+#[test]
+fn a_snapshot_taken_again_has_one_row_for_each_task() {
+    let player = Player::<2, 4>::new();
+    let other = E + 0x100;
+    player.play(&[(0, New(E, A)), (0, New(E, B)), (0, New(other, C))]);
+    let mut trace = TraceSnapshot::<FixedTrace<2, 4>>::default();
+    for wakes in 1..=2 {
+        player.play(&[(wakes, Ready(E, B))]);
+        player.metrics.trace_into(&mut trace);
+        let rows: Vec<_> = trace
+            .tasks
+            .iter()
+            .map(|row| (row.executor, row.task, row.wakes))
+            .collect();
+        assert_eq!(rows.len(), 3);
+        for row in [(0, A, 0), (0, B, wakes), (1, C, 0)] {
+            assert!(rows.contains(&row), "{row:?} in {rows:?}");
+        }
+    }
+}
+
+#[test]
+fn a_table_shows_the_names_of_its_tasks() {
+    let player = queued::<4>();
+    player.play(LAST_POLL).play(&[(30, New(E, B)), (30, New(E, C))]);
+    player.metrics.name_task(C, "sensor");
+    let text = player.trace().table(&[(A, "hog")]).to_string();
+    let names: Vec<_> = text
+        .lines()
+        .skip_while(|line| !line.trim_start().starts_with("task"))
+        .skip(1)
+        .map(|line| line.split_whitespace().next().unwrap_or_default())
+        .take(3)
+        .collect();
+    for name in ["hog", "0x20002000", "sensor"] {
+        assert!(names.contains(&name), "{name} in {text}");
+    }
+}
+
+#[test]
+fn a_name_shows_as_its_text() {
+    let [none, name, long] = ["", "sensor", "a name of more than 16 bytes"].map(TaskName::new);
+    assert_eq!(
+        [none, name, long].map(|name| name.is_empty()),
+        [true, false, false]
+    );
+    assert_eq!(
+        (long.as_str(), long.to_string()),
+        ("a name of more t", "a name of more t".into())
+    );
+    assert_eq!(format!("{name:>8}|{name:?}"), "  sensor|\"sensor\"");
 }

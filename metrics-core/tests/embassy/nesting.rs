@@ -436,3 +436,28 @@ fn an_interrupt_guard_takes_its_time_from_what_it_interrupts_once() {
     assert_eq!(trace.core_load(1), None);
     assert_eq!(player.metrics.with_interrupt("unknown", || 7), 7);
 }
+
+static INTERRUPT: [InterruptHandler; 1] = [InterruptHandler::new("uart")];
+
+#[test]
+fn an_interrupt_takes_its_time_from_the_only_executor() {
+    let player = Player::<1, 4>::with_interrupts(&INTERRUPT);
+    player.play(&[
+        (0, New(THREAD, SLOW)),
+        (0, Ready(THREAD, SLOW)),
+        (0, PollStart(THREAD)),
+        (0, Begin(THREAD, SLOW)),
+    ]);
+    player.at(10);
+    player.metrics.with_interrupt("uart", || {
+        player.at(17);
+    });
+    player.play(&[(20, End(THREAD, SLOW)), (20, Idle(THREAD))]);
+    let trace = player.trace();
+    assert_eq!(
+        (trace.executors[0].polling, trace.executors[0].preempted),
+        (us(13), us(7))
+    );
+    let handler = trace.task(TaskRow::INTERRUPT, 0).expect("a row");
+    assert_eq!((handler.polls, handler.active), (1, us(7)));
+}
