@@ -105,6 +105,25 @@ fn a_thread_that_yields_does_not_park() {
 }
 
 #[test]
+fn a_task_polled_by_try_tick_can_spawn() {
+    let (_, executor) = executor();
+    executor.spawn(async { spawn(async {}).detach() }).detach();
+    while executor.try_tick() {}
+    let metrics = executor.metrics();
+    assert_eq!(metrics.completed_tasks_count(), Some(2));
+    assert_eq!(metrics.num_workers(), None, "the thread is no worker");
+}
+
+#[test]
+fn a_thread_is_one_worker_of_an_executor_however_deep_it_runs_it() {
+    let ((_, outer), (_, inner)) = (executor(), executor());
+    let numbers = || [&outer, &inner].map(|executor| executor.metrics().num_workers());
+    let root = outer.run(inner.run(outer.run(async { numbers() })));
+    assert_eq!(futures::executor::block_on(root), [Some(1), Some(1)]);
+    assert_eq!(numbers(), [None, None]);
+}
+
+#[test]
 #[should_panic(expected = "no executor runs on this thread")]
 fn a_task_without_an_executor_is_refused() {
     let (_, executor) = executor();

@@ -8,7 +8,7 @@ use async_executor::Task;
 use metrics_core::{Builder, LocationId, MetricSet, Probe, RECORDING, WorkerNumber};
 use portable_atomic::{AtomicUsize, Ordering};
 
-use super::runner::{self, Runner};
+use super::runner::{self, Current, Runner};
 use crate::build::{BuildError, RuntimeMetrics, reader, stamped};
 use crate::record::target::RecordingTarget;
 use crate::{Clock, Measured};
@@ -105,6 +105,7 @@ impl Executor {
     ///
     /// This does not make the thread a worker: the poll is recorded, and no park is.
     pub fn try_tick(&self) -> bool {
+        let _current = Current::enter(self, false);
         self.0.executor.try_tick()
     }
 
@@ -131,7 +132,7 @@ impl fmt::Debug for Executor {
 /// Spawns a task on the executor that runs on this thread, as [`Executor::spawn`] does.
 ///
 /// # Panics
-/// Panics outside the future of [`Executor::run`].
+/// Panics outside [`Executor::run`] and [`Executor::try_tick`].
 #[track_caller]
 pub fn spawn<F>(future: F) -> Task<F::Output>
 where
@@ -140,7 +141,7 @@ where
 {
     let Some(executor) = runner::current() else {
         panic!(
-            "no executor runs on this thread: call this inside the future of `metrics_std::smol::Executor::run`"
+            "no executor runs on this thread: call this in a future that `metrics_std::smol::Executor` polls"
         );
     };
     executor.spawn(future)

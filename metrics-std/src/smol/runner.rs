@@ -17,13 +17,21 @@ use crate::record::target::RecordingTarget;
 use crate::record::{EnterGuard, enter_with};
 
 thread_local! {
-    /// The executor whose future this thread is polling.
-    static CURRENT: RefCell<Option<Executor>> = const { RefCell::new(None) };
+    /// The executors that this thread is polling, from the outermost to the innermost.
+    static CURRENT: RefCell<Vec<Polling>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Returns the executor whose future this thread is polling.
+/// An executor that a thread is polling.
+struct Polling {
+    executor: Executor,
+    /// Whether the thread is a worker of the executor.
+    is_worker: bool,
+}
+
+/// Returns the executor that this thread is polling: the innermost one.
 pub(super) fn current() -> Option<Executor> {
-    CURRENT.try_with(|current| current.borrow().clone()).ok()?
+    let innermost = |polling: &RefCell<Vec<Polling>>| Some(polling.borrow().last()?.executor.clone());
+    CURRENT.try_with(innermost).ok()?
 }
 
 pin_project! {
@@ -52,8 +60,9 @@ impl<F: Future> Future for Runner<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let current = Current::enter(this.executor);
-        let Some(thread) = this.thread.get_mut().filter(|_| !current.is_nested) else {
+        let is_nested = is_worker_of(this.executor);
+        let _current = Current::enter(this.executor, true);
+        let Some(thread) = this.thread.get_mut().filter(|_| !is_nested) else {
             return this.future.poll(cx);
         };
         let worker = thread.get_or_insert_with(|| WorkerThread::start(this.executor));
@@ -69,26 +78,28 @@ impl<F: Future> Future for Runner<F> {
     }
 }
 
-/// Makes an executor the current one until it is dropped.
-struct Current {
-    outer: Option<Executor>,
-    /// Whether the executor was the current one before: the thread is its worker already.
-    is_nested: bool,
+/// Returns whether this thread is a worker of an executor that it is polling.
+fn is_worker_of(executor: &Executor) -> bool {
+    let is = |polling: &Polling| polling.is_worker && polling.executor.is(executor);
+    CURRENT.with_borrow(|polling| polling.iter().any(is))
 }
 
+/// Makes an executor the current one until it is dropped.
+pub(super) struct Current(());
+
 impl Current {
-    fn enter(executor: &Executor) -> Self {
-        let outer = CURRENT.replace(Some(executor.clone()));
-        Self {
-            is_nested: outer.as_ref().is_some_and(|outer| outer.is(executor)),
-            outer,
-        }
+    pub(super) fn enter(executor: &Executor, is_worker: bool) -> Self {
+        let executor = executor.clone();
+        CURRENT.with_borrow_mut(|polling| polling.push(Polling { executor, is_worker }));
+        Self(())
     }
 }
 
 impl Drop for Current {
     fn drop(&mut self) {
-        CURRENT.replace(self.outer.take());
+        // Dropped after the borrow: its executor may be the last clone, and drops its tasks.
+        let ended = CURRENT.with_borrow_mut(Vec::pop);
+        drop(ended);
     }
 }
 
