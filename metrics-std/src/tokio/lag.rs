@@ -14,7 +14,7 @@ use metrics_core::{HistogramConfig, LagKind, RECORDING};
 use tokio::time::sleep_until;
 
 use super::lag_signal::{Signal, Stop};
-use super::lag_timer::timer_waker;
+use super::lag_timer::TimerClaim;
 use super::leases::TokioLeases;
 use super::own_tasks;
 use super::spawner::Spawner;
@@ -62,7 +62,8 @@ const LOOP_LAYOUT: HistogramConfig = match HistogramConfig::h2(100_000, 60_000_0
 /// one sample, however long it is, because the next period begins when the timer has fired. The lag is measured with Tokio's clock.
 ///
 /// With a watchdog ([`watch_stalls`](crate::watchdog::watch_stalls)), the probe also shows stalls in which workers run short polls and none
-/// turns the driver of the timers ([`StallKind::Queue`](crate::watchdog::StallKind::Queue)).
+/// turns the driver of the timers ([`StallKind::Queue`](crate::watchdog::StallKind::Queue)). The watchdog uses the system's clock: in a test
+/// that pauses Tokio's clock, the timer seems overdue, so don't run both there.
 ///
 /// The task of the probe is not counted: not as an alive task, and not in polls and histograms. It wakes a worker in each period, which
 /// counts in parks and busy time: the [module documentation](super#lag-probes) has the figures.
@@ -88,14 +89,22 @@ pub fn watch_loop_lag(runtime: &Spawner, period: Duration) -> LagProbe {
     let task = ProbeTask::new(runtime, signal, running);
     own_tasks::spawn(runtime.handle(), async move {
         task.measure(LagKind::Loop, LOOP_LAYOUT);
+        // Watchdogs see the timer of the probe that has the claim.
+        let mut claim = None;
         loop {
+            claim = claim.or_else(|| TimerClaim::new(&task.target));
             let due = tokio::time::Instant::now() + period;
             let mut timer = pin!(sleep_until(due));
-            task.set_timer(period);
+            if let Some(claim) = &claim {
+                claim.set(period);
+            }
             let fired = poll_fn(|cx| {
-                task.poll_unless_stopped(cx, |cx| {
-                    let waker = timer_waker(&task.target, cx.waker());
-                    timer.as_mut().poll(&mut Context::from_waker(&waker))
+                task.poll_unless_stopped(cx, |cx| match &claim {
+                    Some(claim) => {
+                        let waker = claim.waker(cx.waker());
+                        timer.as_mut().poll(&mut Context::from_waker(&waker))
+                    }
+                    None => timer.as_mut().poll(cx),
                 })
             });
             if fired.await.is_none() {
@@ -188,13 +197,6 @@ impl ProbeTask {
         self.target.registry.shared().record_lag(kind, lag);
     }
 
-    /// Lets watchdogs see whether the timer is overdue.
-    fn set_timer(&self, period: Duration) {
-        if let Some(leases) = TokioLeases::of(&self.target) {
-            leases.timer().set(period);
-        }
-    }
-
     /// Polls, or returns `None` if the probe is to end.
     fn poll_unless_stopped<T>(
         &self,
@@ -212,11 +214,10 @@ impl ProbeTask {
 impl Drop for ProbeTask {
     fn drop(&mut self) {
         self.signal.stop();
-        if let Some(leases) = TokioLeases::of(&self.target) {
-            leases.timer().end();
-            if self.is_counted {
-                leases.probe_ended();
-            }
+        if self.is_counted
+            && let Some(leases) = TokioLeases::of(&self.target)
+        {
+            leases.probe_ended();
         }
     }
 }

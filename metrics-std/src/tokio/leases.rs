@@ -157,7 +157,7 @@ impl TokioLeases {
         self.probes.load(Ordering::Relaxed)
     }
 
-    /// Returns the timer of the lag probe that was set last.
+    /// Returns the timer of the loop lag probe that has the claim.
     pub(super) fn timer(&self) -> &LagTimer {
         &self.timer
     }

@@ -3,7 +3,7 @@
 use super::{LIMIT, current_thread, multi_thread, until, whole_snapshot};
 use core::time::Duration;
 use metrics_std::tokio::{LagProbe, TokioAdapter, watch_loop_lag, watch_wake_latency};
-use metrics_std::{HistogramSnapshot, RuntimeMetrics};
+use metrics_std::{HistogramSnapshot, Probe as _, RuntimeMetrics};
 use std::thread;
 use tokio::runtime::Builder;
 
@@ -97,6 +97,24 @@ fn a_probe_that_is_shut_down_leaves_its_histogram() {
     let last = samples(&metrics);
     thread::sleep(4 * PERIOD);
     assert_eq!(samples(&metrics), last);
+}
+
+#[test]
+fn a_watchdog_sees_the_timer_of_a_loop_probe_although_other_probes_end() {
+    let (_runtime, metrics, spawner) = multi_thread(1);
+    let overdue = || metrics.probe().timer_overdue();
+    let hour = Duration::from_secs(3_600);
+    let probe = watch_loop_lag(&spawner, hour);
+    until(|| overdue() == Some(Duration::ZERO));
+    let wakes = watch_wake_latency(&spawner, PERIOD).unwrap();
+    let second = watch_loop_lag(&spawner, PERIOD);
+    until(|| have_samples(&metrics));
+    for other in [wakes, second] {
+        other.shutdown(LIMIT).unwrap();
+        assert_eq!(overdue(), Some(Duration::ZERO));
+    }
+    probe.shutdown(LIMIT).unwrap();
+    assert_eq!(overdue(), None, "no probe runs");
 }
 
 #[test]
