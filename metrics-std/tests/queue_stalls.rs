@@ -173,6 +173,44 @@ fn one_long_poll_is_a_stall_of_its_own_kind_only() {
 }
 
 #[test]
+fn a_long_poll_on_one_worker_does_not_hide_a_queue_stall_on_another() {
+    let mut runtime = Runtime::new(3);
+    runtime.set_timer(Duration::ZERO);
+    runtime.workers[1].start_poll(PollStart::default());
+    let mut stalls = runtime.poll(0, 50);
+    // The end of the long poll is no poll without a turn.
+    runtime.workers[1].end_poll();
+    stalls.extend(runtime.poll(0, 5));
+    let kinds: Vec<_> = stalls
+        .iter()
+        .map(|stall| (stall.phase, stall.kind, stall.worker))
+        .collect();
+    let expected = [
+        (StallPhase::Ongoing, StallKind::Poll, Some(1)),
+        (StallPhase::Ongoing, StallKind::Queue, Some(0)),
+        (StallPhase::Over, StallKind::Poll, Some(1)),
+    ];
+    assert_eq!(kinds, expected);
+}
+
+#[test]
+fn a_long_poll_does_not_end_a_queue_stall_whose_timer_is_overdue() {
+    let mut runtime = Runtime::new(1);
+    runtime.set_timer(Duration::ZERO);
+    assert_eq!(only(runtime.poll(0, 40)).kind, StallKind::Queue);
+    runtime.workers[0].start_poll(PollStart::default());
+    runtime.clock.advance(millis(30));
+    assert_eq!(only(runtime.scan()).kind, StallKind::Poll);
+    runtime.workers[0].end_poll();
+    let stall = only(runtime.poll(0, 40));
+    assert_eq!((stall.phase, stall.kind), (StallPhase::Over, StallKind::Poll));
+    assert_eq!(runtime.metrics.snapshot().queue_stall_count(), Some(1));
+    runtime.set_timer(millis(100));
+    let stall = only(runtime.scan());
+    assert_eq!((stall.kind, stall.lasted), (StallKind::Queue, millis(109)));
+}
+
+#[test]
 fn polls_after_a_time_without_polls_count_from_then_on() {
     let mut runtime = Runtime::new(1);
     runtime.set_timer(Duration::ZERO);

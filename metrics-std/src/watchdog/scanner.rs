@@ -172,7 +172,9 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
                 self.watch(&mut before, Subject::Worker(worker), seen, now, &mut report);
             }
         }
-        if let Some(seen) = self.without_turn(&threads, now) {
+        let before_all = before.get(&Subject::AllWorkers);
+        let is_reported = before_all.is_some_and(|watched| watched.reported);
+        if let Some(seen) = self.without_turn(&threads, now, is_reported) {
             self.watch(&mut before, Subject::AllWorkers, seen, now, &mut report);
         }
         // These polls have ended, or their threads have handed over their workers, and these workers are parked.
@@ -324,8 +326,9 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
         })
     }
 
-    /// Returns the polls that the workers run while a timer is overdue, except while one poll is a stall itself.
-    fn without_turn(&mut self, threads: &[LiveThread], now: Timestamp) -> Option<Watched> {
+    /// Returns the polls that the workers run while a timer is overdue. A worker that is stalled itself is left out, unless the stall
+    /// `is_reported`: then it goes on until the timer fires.
+    fn without_turn(&mut self, threads: &[LiveThread], now: Timestamp, is_reported: bool) -> Option<Watched> {
         let overdue = self.call_probe(Probe::timer_overdue)?;
         if !self.watches_turns {
             self.watches_turns = true;
@@ -336,18 +339,24 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
         let ticks = self.scale.ticks_of(overdue);
         let due = Timestamp::from_ticks(now.ticks().saturating_sub(ticks));
         let skew = self.scale.ticks_of(CLOCK_SKEW);
-        let is_stuck = self
-            .watched
-            .values()
-            .any(|watched| self.lasted(watched, now) >= self.threshold);
-        if ticks == 0 || is_stuck {
+        if ticks == 0 {
             self.polls_without_turn.end();
             return None;
         }
-        let holders = threads
+        let lasts = |subject| {
+            let watched = self.watched.get(&subject);
+            watched.is_some_and(|watched| self.lasted(watched, now) >= self.threshold)
+        };
+        let is_stalled = |thread: &LiveThread| {
+            lasts(Subject::Slot(thread.slot)) || thread.worker.map(Subject::Worker).is_some_and(lasts)
+        };
+        let (stalled, polling): (Vec<_>, Vec<_>) = threads
             .iter()
-            .filter(|thread| holds_its_worker(thread, threads) && thread.live.state != WorkerState::Parked);
-        let (since, last, thread) = self.polls_without_turn.observe(now, due, skew, holders)?;
+            .filter(|thread| holds_its_worker(thread, threads) && thread.live.state != WorkerState::Parked)
+            .partition(|thread| !is_reported && is_stalled(thread));
+        self.polls_without_turn.leave_out(&stalled);
+        let polling = polling.into_iter();
+        let (since, last, thread) = self.polls_without_turn.observe(now, due, skew, polling)?;
         // The poll in progress does not count: it may be a stall itself.
         if Duration::from_nanos(self.scale.nanos(last, since)) < self.threshold {
             return None;

@@ -18,9 +18,19 @@ pub(super) struct PollsWithoutTurn {
 }
 
 impl PollsWithoutTurn {
-    /// Forgets what was seen: no timer is overdue, or there is another reason for it.
+    /// Forgets the polls: no timer is overdue.
     pub(super) fn end(&mut self) {
         *self = Self::default();
+    }
+
+    /// Forgets the polls of threads that are stalled themselves. If they ran all polls, the rest counts from now on.
+    pub(super) fn leave_out(&mut self, stalled: &[&LiveThread]) {
+        for thread in stalled {
+            self.threads.remove(&thread.slot);
+        }
+        if self.threads.values().all(|(_, polled)| polled.is_none()) {
+            self.last = None;
+        }
     }
 
     /// Notes the polls of the threads that run a worker. Returns from when until when polls have ended without a turn, and the thread if
