@@ -40,12 +40,7 @@ enum Place {
 /// The number of explicit names that a process keeps. All further names share one number, which is named `other names`.
 pub const MAX_NAMES: usize = 1_024;
 
-static LOCATIONS: RwLock<Locations> = RwLock::new(Locations {
-    lines: BTreeMap::new(),
-    names: BTreeMap::new(),
-    groups: BTreeMap::new(),
-    places: Vec::new(),
-});
+static LOCATIONS: RwLock<Locations> = RwLock::new(Locations::new());
 
 /// Hash tables keyed by address, which every thread reads without a lock. Each table is twice as large as the one before. Entries are
 /// added under the lock of [`LOCATIONS`] and never change.
@@ -146,6 +141,24 @@ pub fn intern(location: &'static Location<'static>) -> LocationId {
 }
 
 impl Locations {
+    const fn new() -> Self {
+        Self {
+            lines: BTreeMap::new(),
+            names: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            places: Vec::new(),
+        }
+    }
+
+    /// Returns the number of a group. Returns `None` if the group is to be added.
+    #[cfg(feature = "axum")]
+    fn group(&self, name: &str) -> Option<LocationId> {
+        match self.groups.get(name) {
+            Some(&number) => Some(LocationId::from_u32(number)),
+            None => (self.groups.len() >= MAX_NAMES).then_some(OTHER_GROUPS),
+        }
+    }
+
     /// Adds a place and returns its number. Numbers start at 1, because zero is [`LocationId::UNKNOWN`].
     fn push(&mut self, place: Place) -> u32 {
         // No program has 2^32 places that spawn.
@@ -202,21 +215,24 @@ const OTHER_NAMES: &str = "other names";
 /// groups have numbers of their own.
 #[cfg(feature = "axum")]
 pub(crate) fn intern_group(name: &str) -> LocationId {
-    if !RECORDING {
-        return LocationId::UNKNOWN;
+    if RECORDING {
+        intern_group_in(&LOCATIONS, name)
+    } else {
+        LocationId::UNKNOWN
     }
-    let known = LOCATIONS.read().unwrap_or_else(PoisonError::into_inner);
-    if let Some(&number) = known.groups.get(name) {
-        return LocationId::from_u32(number);
+}
+
+#[cfg(feature = "axum")]
+fn intern_group_in(locations: &RwLock<Locations>, name: &str) -> LocationId {
+    let known = locations.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some(group) = known.group(name) {
+        return group;
     }
     drop(known);
-    let mut known = LOCATIONS.write().unwrap_or_else(PoisonError::into_inner);
-    if known.groups.len() >= MAX_NAMES {
-        return OTHER_GROUPS;
-    }
+    let mut known = locations.write().unwrap_or_else(PoisonError::into_inner);
     // Another thread may have added it before this thread acquired the lock.
-    if let Some(&number) = known.groups.get(name) {
-        return LocationId::from_u32(number);
+    if let Some(group) = known.group(name) {
+        return group;
     }
     let name: &'static str = Box::leak(name.into());
     let number = known.push(Place::Group(name));
@@ -249,6 +265,9 @@ fn place(location: LocationId) -> Option<Place> {
 /// Writes an explicit name, or a file and line without the directories of the machine that compiled it. Returns `None` if this process
 /// has not assigned the number.
 pub(crate) fn write(location: LocationId, out: &mut dyn fmt::Write) -> Option<fmt::Result> {
+    if location == OTHER_GROUPS {
+        return Some(out.write_str("other groups"));
+    }
     let root = if is_root(location) { "root future at " } else { "" };
     Some(match place(location)? {
         Place::Source(location) => {
@@ -361,6 +380,33 @@ mod tests {
         assert_eq!((name(number), resolve(number)), (Some("resize"), None));
         let here = intern(here());
         assert_eq!((name(here), name(LocationId::UNKNOWN)), (None, None));
+    }
+
+    #[cfg(feature = "axum")]
+    #[test]
+    fn groups_beyond_the_limit_share_a_number_and_take_no_exclusive_lock() {
+        static GROUPS: RwLock<Locations> = RwLock::new(Locations::new());
+        let intern = |n: usize| intern_group_in(&GROUPS, &n.to_string());
+        let numbers: Vec<_> = (0..MAX_NAMES).map(intern).collect();
+        let other_readers = GROUPS.read().unwrap();
+        let (found, receiver) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            for n in [MAX_NAMES, MAX_NAMES - 1] {
+                found.send(intern(n)).unwrap();
+            }
+        });
+        for expected in [OTHER_GROUPS, numbers[MAX_NAMES - 1]] {
+            assert_eq!(receiver.recv_timeout(Duration::from_secs(20)), Ok(expected));
+        }
+        drop(other_readers);
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn the_group_of_all_further_groups_has_a_name() {
+        let mut text = String::new();
+        assert_eq!(write(OTHER_GROUPS, &mut text), Some(Ok(())));
+        assert_eq!(text, "other groups");
     }
 
     #[test]
