@@ -96,7 +96,7 @@ impl Controls {
         rows
     }
 
-    /// Returns the spawn locations that the filter shows.
+    /// Returns the spawn locations, or the groups, that the filter shows.
     pub(super) fn hot_spots<'a>(&self, spots: &'a [HotSpot]) -> impl Iterator<Item = &'a HotSpot> {
         spots.iter().filter(|spot| self.shows(&spot.name))
     }

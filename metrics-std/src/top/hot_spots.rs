@@ -1,4 +1,4 @@
-//! The spawn locations that used most of the busy time in the last second.
+//! The spawn locations and the groups that used most of the busy time in the last second.
 
 use super::fit::{columns, cut};
 use super::format::{Maybe, Nanos, rate, short_location};
@@ -11,7 +11,7 @@ use ratatui::text::Line;
 /// The number of locations for which the screen has room.
 const SHOWN: usize = 5;
 
-/// A spawn location in the last second.
+/// A spawn location or a group in the last second.
 #[derive(Clone, Debug)]
 pub(super) struct HotSpot {
     pub(super) name: String,
@@ -24,9 +24,10 @@ pub(super) struct HotSpot {
     pub(super) waited: Option<f64>,
 }
 
-/// Returns the locations that were polled in the interval, those with most poll time first. `None` if the runtime keeps no metrics per
-/// location.
+/// Returns the locations, or the groups, that were polled in the interval, those with most poll time first. `None` if the runtime keeps no
+/// metrics per location. The polls of a group are parts of polls of tasks, so the two are not added up.
 pub(super) fn hot_spots(
+    groups: bool,
     now: &Snapshot,
     before: &Snapshot,
     interval: &Interval<HeapStorage>,
@@ -35,7 +36,8 @@ pub(super) fn hot_spots(
     let busy = interval.total().counter(WorkerNumber::BusyDurationTotal);
     let earlier = before.locations().unwrap_or_default();
     let mut spots: Vec<(u64, HotSpot)> = Vec::new();
-    for location in now.locations()? {
+    let rows = now.locations()?.iter();
+    for location in rows.filter(|row| row.is_group() == groups) {
         let place = earlier.binary_search_by_key(&key(location), key).ok();
         let earlier = place.map(|place| &earlier[place]);
         let grown = |of: fn(&LocationSnapshot<HeapStorage>) -> Option<Duration>| {
@@ -50,7 +52,11 @@ pub(super) fn hot_spots(
         }
         let time = grown(LocationSnapshot::poll_time);
         let spot = HotSpot {
-            name: short_location(location.name()).to_owned(),
+            name: if groups {
+                location.name().to_owned()
+            } else {
+                short_location(location.name()).to_owned()
+            },
             busy_share: time
                 .zip(busy.filter(|&busy| busy > 0))
                 .map(|(time, busy)| time as f64 / busy as f64),
@@ -79,12 +85,15 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-const HEADINGS: [&str; 5] = ["hot spots", "busy", "polls/s", "slowest", "waited/s"];
-
-/// Returns the heading and the first rows. The columns for which there is no room are left out; a number is never truncated.
-pub(super) fn lines<'a>(spots: impl Iterator<Item = &'a HotSpot>, width: usize) -> Vec<Line<'static>> {
+/// Returns the headings and the first rows. The columns for which there is no room are left out; a number is never truncated.
+pub(super) fn lines<'a>(
+    heading: &'static str,
+    spots: impl Iterator<Item = &'a HotSpot>,
+    width: usize,
+) -> Vec<Line<'static>> {
+    let headings = [heading, "busy", "polls/s", "slowest", "waited/s"];
     let rows: Vec<[String; 5]> = spots.take(SHOWN).map(cells).collect();
-    let mut widths = HEADINGS.map(str::len);
+    let mut widths = headings.map(str::len);
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
@@ -99,7 +108,7 @@ pub(super) fn lines<'a>(spots: impl Iterator<Item = &'a HotSpot>, width: usize) 
         });
         Line::from(cut(&cells.collect::<Vec<_>>().join(" "), width))
     };
-    let mut lines = vec![line(HEADINGS.map(str::to_owned)).dim()];
+    let mut lines = vec![line(headings.map(str::to_owned)).dim()];
     lines.extend(rows.into_iter().map(line));
     lines
 }
@@ -133,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_row_shows_its_location_and_a_dash_for_what_is_not_measured() {
-        let lines = lines([spot("src/report.rs:88")].iter(), 80);
+        let lines = lines("hot spots", [spot("src/report.rs:88")].iter(), 80);
         let text: Vec<String> = lines.iter().map(ToString::to_string).collect();
         assert_eq!(
             text,
@@ -147,8 +156,8 @@ mod tests {
     #[test]
     fn only_the_first_rows_are_shown_and_columns_whole() {
         let spots: Vec<HotSpot> = (0..9).map(|_| spot("src/report.rs:88")).collect();
-        assert_eq!(lines(spots.iter(), 80).len(), 1 + SHOWN);
-        let narrow = lines(spots.iter(), 24);
+        assert_eq!(lines("hot spots", spots.iter(), 80).len(), 1 + SHOWN);
+        let narrow = lines("hot spots", spots.iter(), 24);
         assert_eq!(narrow[1].to_string(), "src/report.rs:88  82%");
     }
 }

@@ -34,8 +34,12 @@ fn lines(view: &View, controls: &Controls, area: Rect) -> Vec<Line<'static>> {
         quantiles::lines("last interval", &view.histograms, width, |row| row.interval),
         view.hot_spots
             .as_ref()
-            .map(|spots| hot_spots::lines(controls.hot_spots(spots), width))
+            .map(|spots| hot_spots::lines("hot spots", controls.hot_spots(spots), width))
             .unwrap_or_default(),
+        match &*view.groups {
+            [] => Vec::new(),
+            groups => hot_spots::lines("groups", controls.hot_spots(groups), width),
+        },
         list("waits for polls, in victim-seconds:", &view.blame, width),
         list("tasks that nobody can wake:", &view.unwakeable, width),
         stalls(view.stall_count, &view.stalls, width),

@@ -1,5 +1,5 @@
-//! A view of a runtime's metrics in a terminal: workers, tasks, quantiles, hot spots and stalls. The program `metrics-top` shows that of any
-//! service that serves its snapshots.
+//! A view of a runtime's metrics in a terminal: workers, tasks, quantiles, hot spots, groups and stalls. The program `metrics-top` shows
+//! that of any service that serves its snapshots.
 //!
 //! ```text
 //! cargo run --package metrics-std --features top --bin metrics-top -- http://127.0.0.1:9000

@@ -64,7 +64,8 @@ impl Sampler {
                 blocking_queue: now.blocking_queue_depth(),
             },
             histograms: histograms(now, &interval),
-            hot_spots: hot_spots(now, &before, &interval, seconds),
+            hot_spots: hot_spots(false, now, &before, &interval, seconds),
+            groups: hot_spots(true, now, &before, &interval, seconds).unwrap_or_default(),
             blame: Vec::new(),
             unwakeable: unwakeable(now),
             stall_count: stall_count(now),
@@ -268,6 +269,21 @@ mod tests {
         let view = Sampler::new(before).sample(now).unwrap();
         assert_eq!(view.hot_spots.unwrap().len(), 1, "the other one has no new polls");
         assert_eq!(view.stall_count, Some(u64::MAX));
+    }
+
+    #[test]
+    fn groups_are_no_hot_spots_and_have_a_table_of_their_own() {
+        let kind = |snapshot: &Snapshot| {
+            changed(snapshot, |value| {
+                value["locations"][1]["kind"] = json!("group");
+                value["locations"][1]["name"] = json!("/orders/{id}");
+            })
+        };
+        let [before, now] = two_snapshots(&locations(1..3));
+        let view = Sampler::new(kind(&before)).sample(kind(&now)).unwrap();
+        assert_eq!(view.hot_spots.map(|spots| spots.len()), Some(1));
+        let groups: Vec<_> = view.groups.iter().map(|group| &*group.name).collect();
+        assert_eq!(groups, ["/orders/{id}"]);
     }
 
     #[test]

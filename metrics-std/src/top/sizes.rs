@@ -68,6 +68,13 @@ fn view(workers: usize) -> View {
             slowest: Some(62_000_000),
             waited: Some(81_500_000.0),
         }]),
+        groups: vec![HotSpot {
+            name: "/orders/{id}".to_owned(),
+            busy_share: Some(0.61),
+            polls_per_second: Some(4_200.0),
+            slowest: Some(61_900_000),
+            waited: None,
+        }],
         blame: vec!["80.4 ms  src/quick.rs:14 waited for src/report.rs:88".to_owned()],
         unwakeable: vec!["1 of 3 waiting tasks  src/lost.rs:7".to_owned()],
         stall_count: Some(12),
@@ -251,7 +258,7 @@ fn a_filter_shows_the_matching_workers_and_hot_spots() {
     assert_eq!(names(&view, &controls), ["4"]);
     let lines = screen(&view, &controls, 120, 60).join("\n");
     assert!(
-        lines.contains("filter: RS:1004_") && !lines.contains(" 82% "),
+        lines.contains("filter: RS:1004_") && !lines.contains(" 82% ") && !lines.contains(" 61% "),
         "{lines}"
     );
     let key = |code| KeyEvent::new(code, KeyModifiers::NONE);

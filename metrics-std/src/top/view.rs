@@ -18,6 +18,8 @@ pub struct View {
     pub(super) histograms: Vec<HistogramRow>,
     /// The spawn locations of the interval, hottest first. `None` if the runtime keeps no metrics per location.
     pub(super) hot_spots: Option<Vec<HotSpot>>,
+    /// The groups of the interval, such as the routes of a service, hottest first.
+    pub(super) groups: Vec<HotSpot>,
     /// The locations that waited longest, and for what.
     pub(super) blame: Vec<String>,
     /// The locations with tasks that nobody can wake.
