@@ -19,8 +19,9 @@ use std::time::SystemTime;
 /// ```
 ///
 /// A stall in progress is a warning, and its end is an event of the level `INFO`. The target is `metrics_std::stall`. The fields are
-/// `runtime`, `worker` (an index, or `external`), `thread`, `os_thread_id`, `kind`, `spawn_location`, `seconds`, `clock_stepped` and `suppressed`: the
-/// number of events that the limit has left out since the last one.
+/// `runtime`, `worker` (an index, `external`, or `several` in a queue stall of several workers), `thread`, `os_thread_id`, `kind`,
+/// `spawn_location`, `is_group` (whether that is a [group](Stall::is_group)), `seconds`, `clock_stepped` and `suppressed`: the number of
+/// events that the limit has left out since the last one.
 #[derive(Debug)]
 pub struct StallEvents {
     limit: u32,
@@ -61,11 +62,12 @@ impl StallEvents {
                     target: "metrics_std::stall",
                     tracing::Level::$level,
                     runtime = &*stall.runtime,
-                    worker = %WorkerName(stall.worker),
+                    worker = %WorkerName(stall),
                     thread = stall.thread.as_deref(),
                     os_thread_id = stall.os_thread_id,
                     kind = kind(stall.kind),
                     spawn_location = stall.spawn_location.as_deref(),
+                    is_group = stall.is_group,
                     seconds = stall.lasted.as_secs_f64(),
                     clock_stepped = stall.clock_stepped,
                     suppressed,
@@ -99,12 +101,13 @@ impl StallEvents {
     }
 }
 
-struct WorkerName(Option<usize>);
+struct WorkerName<'a>(&'a Stall);
 
-impl core::fmt::Display for WorkerName {
+impl core::fmt::Display for WorkerName<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self.0 {
+        match self.0.worker {
             Some(index) => index.fmt(f),
+            None if self.0.kind == StallKind::Queue => f.write_str("several"),
             None => f.write_str("external"),
         }
     }
@@ -200,14 +203,30 @@ mod tests {
                 kind: StallKind::NoProgress,
                 ..stall(1)
             });
+            events.emit(&Stall {
+                worker: None,
+                kind: StallKind::Queue,
+                spawn_location: None,
+                ..stall(1)
+            });
+            events.emit(&Stall {
+                spawn_location: Some("/orders/{id}".into()),
+                is_group: true,
+                ..stall(1)
+            });
         });
         assert_eq!(
             lines,
             [
                 "WARN metrics_std::stall message=a worker is stalled runtime=\"api\" worker=3 thread=\"worker\" os_thread_id=4711 \
-                 kind=\"poll\" spawn_location=\"src/main.rs:7\" seconds=0.06 clock_stepped=false suppressed=0",
-                "INFO metrics_std::stall message=a stall is over runtime=\"api\" worker=external kind=\"no_progress\" seconds=0.06 \
-                 clock_stepped=false suppressed=0",
+                 kind=\"poll\" spawn_location=\"src/main.rs:7\" is_group=false seconds=0.06 clock_stepped=false \
+                 suppressed=0",
+                "INFO metrics_std::stall message=a stall is over runtime=\"api\" worker=external kind=\"no_progress\" is_group=false \
+                 seconds=0.06 clock_stepped=false suppressed=0",
+                "WARN metrics_std::stall message=a worker is stalled runtime=\"api\" worker=several thread=\"worker\" os_thread_id=4711 \
+                 kind=\"queue\" is_group=false seconds=0.06 clock_stepped=false suppressed=0",
+                "WARN metrics_std::stall message=a worker is stalled runtime=\"api\" worker=3 thread=\"worker\" os_thread_id=4711 \
+                 kind=\"poll\" spawn_location=\"/orders/{id}\" is_group=true seconds=0.06 clock_stepped=false suppressed=0",
             ]
         );
     }
