@@ -14,8 +14,10 @@
 //! # Ok::<(), metrics_std::BuildError>(())
 //! ```
 //!
-//! In a service that has an `async_executor::Executor<'static>`, replace its type by [`Executor`], and `smol::spawn` by [`spawn`]. It runs
-//! on `smol::block_on` as on any other function that polls a future.
+//! In a service that has an `async_executor::Executor<'static>`, replace its type by [`Executor`], and `smol::spawn` by [`spawn`].
+//! [`Executor::new`] takes a builder and a clock, and may return an error. In place of `spawn_many`, call [`spawn`](Executor::spawn) for
+//! each future; in place of `tick`, await [`run`](Executor::run). The executor runs on `smol::block_on` as on any other function that
+//! polls a future.
 //!
 //! # What is measured
 //!

@@ -80,8 +80,9 @@ impl<'a> TokioAdapter<'a> {
 
     /// Sets the directory that contains the operating system's directories `proc` and `sys`. The default is `/`.
     ///
-    /// The times of the workers' threads and the throttling of the cgroup are read there. A container may have them elsewhere, and a test
-    /// can write its own. Of several calls that attach to one runtime, the first sets it.
+    /// The times of the workers' threads and the throttling of the cgroup are read there. If a container hides the cgroup and mounts the
+    /// directories of the host as `/host/proc` and `/host/sys`, use `/host`: the throttling is then known. The times of the threads also
+    /// need the process IDs of the host. If several calls attach to one runtime, the first sets it.
     pub fn os_root(mut self, root: impl Into<PathBuf>) -> Self {
         self.os_root = root.into();
         self
