@@ -226,6 +226,10 @@ impl<'a> Builder<'a> {
 
     /// Sets the epoch, which identifies this producer of snapshots after a restart. The default is derived from the
     /// start time.
+    ///
+    /// A registry in a `static` has its address by default, which is the same after each reboot. If the snapshots of
+    /// firmware are compared over several runs, create its configuration at startup, with an epoch for each boot, such as a
+    /// random number or a count of boots.
     pub const fn epoch(mut self, epoch: u64) -> Self {
         self.epoch = Some(epoch);
         self

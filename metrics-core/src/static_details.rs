@@ -1,6 +1,6 @@
 //! Metrics per spawn location and the flight recorder of a worker of a `static` registry, in a `static` of their own.
 
-use crate::cell::{OwnedU32, U32Cell};
+use crate::cell::{OwnedU64, U64Cell};
 use crate::flight::DEFAULT_FLIGHT_RECORDER_THRESHOLD;
 use crate::flight::{FlightEvent, FlightEventKind, Fold, RecordedEvent, StaticRing, Words};
 use crate::live::LocationId;
@@ -12,6 +12,8 @@ use crate::storage::{BucketWidth, Buckets64};
 use crate::sync::{RECORDING, spin_loop};
 use crate::tasks::TaskEnd;
 use crate::time::{TimeSource, Timestamp};
+use core::future::poll_fn;
+use core::pin::pin;
 use core::time::Duration;
 
 /// Metrics per spawn location and the last events of one worker of a `static` registry. A registry without them has no
@@ -46,11 +48,11 @@ pub struct StaticDetails<const ROWS: usize, const EVENTS: usize> {
     ring: StaticRing<EVENTS>,
     fold: Fold,
     /// The schedule latency of the poll in progress in nanoseconds.
-    latency: OwnedU32,
+    latency: OwnedU64,
 }
 
 /// The value of [`StaticDetails::latency`] if it was not measured.
-const UNMEASURED: u32 = u32::MAX;
+const UNMEASURED: u64 = u64::MAX;
 
 /// The metrics of the tasks of one spawn location on one worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,14 +64,18 @@ pub struct StaticLocation {
     pub ended: u64,
     /// The number of polls.
     pub poll_count: u64,
-    /// The total duration of the measured polls.
-    pub poll_time: Duration,
+    /// The number of polls whose duration was measured.
+    pub measured_polls: u64,
+    /// The total duration of the measured polls; `None` if there are none.
+    pub poll_time: Option<Duration>,
     /// The duration of the longest of them.
-    pub longest_poll: Duration,
-    /// The total schedule latency of the polls for which it was measured.
-    pub schedule_latency: Duration,
-    /// The longest of them.
-    pub longest_schedule_latency: Duration,
+    pub longest_poll: Option<Duration>,
+    /// The number of polls whose schedule latency was measured.
+    pub measured_latencies: u64,
+    /// The total schedule latency of these polls; `None` if there are none.
+    pub schedule_latency: Option<Duration>,
+    /// The longest of these latencies.
+    pub longest_schedule_latency: Option<Duration>,
 }
 
 impl<const ROWS: usize, const EVENTS: usize> Default for StaticDetails<ROWS, EVENTS> {
@@ -85,7 +91,7 @@ impl<const ROWS: usize, const EVENTS: usize> StaticDetails<ROWS, EVENTS> {
             rows: [const { LocationRow::new() }; ROWS],
             ring: StaticRing::new(),
             fold: Fold::below(DEFAULT_FLIGHT_RECORDER_THRESHOLD),
-            latency: OwnedU32::new(UNMEASURED),
+            latency: OwnedU64::new(UNMEASURED),
         }
     }
 
@@ -104,14 +110,19 @@ impl<const ROWS: usize, const EVENTS: usize> StaticDetails<ROWS, EVENTS> {
         // The end before the spawn, so that the spawn of each counted end is counted too.
         let (ended, spawned) = (row.load_ended(), row.load_spawned());
         let values: LocationValues = read_with_retries(|| row.try_read(), |_| spin_loop())?;
+        let measured_polls = values.measured_polls();
+        let polls = |nanos| (measured_polls != 0).then(|| Duration::from_nanos(nanos));
+        let latencies = |nanos| (values.latencies != 0).then(|| Duration::from_nanos(nanos));
         Some(StaticLocation {
             spawned: spawned.max(ended),
             ended,
             poll_count: values.polls,
-            poll_time: Duration::from_nanos(values.poll_time),
-            longest_poll: Duration::from_nanos(values.longest_poll),
-            schedule_latency: Duration::from_nanos(values.latency),
-            longest_schedule_latency: Duration::from_nanos(values.longest_latency),
+            measured_polls,
+            poll_time: polls(values.poll_time),
+            longest_poll: polls(values.longest_poll),
+            measured_latencies: values.latencies,
+            schedule_latency: latencies(values.latency),
+            longest_schedule_latency: latencies(values.longest_latency),
         })
     }
 
@@ -210,10 +221,7 @@ impl<
     /// See [`StaticWorker::start_poll`].
     pub fn start_poll(self, start: PollStart) -> Recorded {
         let latency = self.worker.start_poll(start);
-        let nanos = |nanos: u64| nanos.min(u64::from(UNMEASURED - 1)) as u32;
-        self.details
-            .latency
-            .set(latency.nanos().map_or(UNMEASURED, nanos));
+        self.details.latency.set(latency.nanos().unwrap_or(UNMEASURED));
         latency
     }
 
@@ -228,7 +236,7 @@ impl<
             return poll_time;
         }
         let latency = self.details.latency.get();
-        let schedule_latency = (latency != UNMEASURED).then_some(u64::from(latency));
+        let schedule_latency = (latency != UNMEASURED).then_some(latency);
         if let Some(row) = self.details.row(location) {
             row.record(poll_time.nanos(), schedule_latency);
         }
@@ -244,6 +252,22 @@ impl<
             self.details.ring.push_poll(poll, self.details.fold, scale);
         }
         poll_time
+    }
+
+    /// See [`StaticWorker::measure`].
+    pub async fn measure<F: Future>(self, spawn_location: LocationId, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            let start = || {
+                self.start_poll(PollStart {
+                    spawn_location,
+                    ..PollStart::default()
+                })
+            };
+            self.worker
+                .measure_poll(start, || future.as_mut().poll(cx), || self.end_poll())
+        })
+        .await
     }
 
     /// See [`StaticWorker::task_spawned`]; counts the task at this location.

@@ -208,19 +208,32 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
     pub async fn measure<F: Future>(self, spawn_location: LocationId, future: F) -> F::Output {
         let mut future = pin!(future);
         poll_fn(|cx| {
-            if self.hooks(&self.registry.clock).flags().is_polling() {
-                self.write(|hooks| hooks.count(|counters| &counters.nested_polls, 1));
-                return future.as_mut().poll(cx);
-            }
-            self.start_poll(PollStart {
-                spawn_location,
-                ..PollStart::default()
-            });
-            let poll = future.as_mut().poll(cx);
-            self.end_poll();
-            poll
+            let start = || {
+                self.start_poll(PollStart {
+                    spawn_location,
+                    ..PollStart::default()
+                })
+            };
+            self.measure_poll(start, || future.as_mut().poll(cx), || self.end_poll())
         })
         .await
+    }
+
+    /// Calls `start` and `end` around a poll, or counts a nested poll if this worker is in one.
+    pub(crate) fn measure_poll<P>(
+        self,
+        start: impl FnOnce() -> Recorded,
+        poll: impl FnOnce() -> P,
+        end: impl FnOnce() -> Recorded,
+    ) -> P {
+        if self.hooks(&self.registry.clock).flags().is_polling() {
+            self.write(|hooks| hooks.count(|counters| &counters.nested_polls, 1));
+            return poll();
+        }
+        start();
+        let output = poll();
+        end();
+        output
     }
 
     /// The work that a batch does at a submit. Outlined, with its own hooks, so that the hooks of an ordinary poll

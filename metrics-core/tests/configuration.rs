@@ -161,7 +161,6 @@ fn every_error_describes_itself() {
         &WorkerSinceError::Missing,
         &WindowError::Empty,
         &WindowError::NoClock,
-        &WindowError::NotLater,
         &WindowError::TooFewSnapshots,
         &SlotBusy,
     ];

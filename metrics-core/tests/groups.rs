@@ -59,7 +59,7 @@ fn poll(worker: &Worker<Shared>, clock: &Hand, group: LocationId) {
     clock.advance(2_000);
     let open = worker.start_group_poll(group);
     clock.advance(5_000);
-    worker.end_group_poll(open);
+    drop(open);
     worker.end_poll();
 }
 
@@ -118,6 +118,23 @@ fn groups_beyond_the_capacity_share_a_row_without_tasks() {
 }
 
 #[test]
+fn an_unknown_group_counts_as_another_group() {
+    let clock = Hand::default();
+    let (registry, worker) = runtime(&clock);
+    poll(&worker, &clock, LocationId::UNKNOWN);
+    worker.group_started(LocationId::UNKNOWN);
+    registry.shared().group_started(LocationId::UNKNOWN);
+    worker.submit();
+    let snapshot = snapshot(&registry);
+    let found: Vec<_> = rows(&snapshot)
+        .iter()
+        .map(|row| (row.kind(), row.poll_count(), row.spawned()))
+        .collect();
+    let expected = [(LocationKind::Location, 1, 0), (LocationKind::OtherGroups, 1, 2)];
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn the_live_record_shows_the_group_during_its_poll() {
     let clock = Hand::default();
     let (registry, worker) = runtime(&clock);
@@ -134,16 +151,16 @@ fn the_live_record_shows_the_group_during_its_poll() {
     assert_eq!(live(), (WorkerState::Polling, ORDERS));
     let inner = worker.start_group_poll(BEYOND);
     assert_eq!(live(), (WorkerState::Polling, BEYOND));
-    worker.end_group_poll(inner);
+    drop(inner);
     assert_eq!(live(), (WorkerState::Polling, ORDERS));
-    worker.end_group_poll(outer);
+    drop(outer);
     assert_eq!(live(), (WorkerState::Polling, TASK));
     worker.end_poll();
 
     // Inside a task that is not measured.
     let open = worker.start_group_poll(ORDERS);
     assert_eq!(live(), (WorkerState::Polling, ORDERS));
-    worker.end_group_poll(open);
+    drop(open);
     assert_eq!(live(), (WorkerState::Searching, LocationId::UNKNOWN));
 }
 

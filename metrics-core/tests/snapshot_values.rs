@@ -7,7 +7,7 @@ mod common;
 use common::{Hand, poll, registry};
 use core::time::Duration;
 use metrics_core::{
-    Builder, HistogramConfig, MetricSet, PollStart, RuntimeMetrics, Sampling, Worker, WorkerNumber,
+    Builder, HistogramConfig, MetricSet, PollStart, Probe, RuntimeMetrics, Sampling, Worker, WorkerNumber,
     WorkerSnapshot,
 };
 #[cfg(target_arch = "wasm32")]
@@ -37,6 +37,34 @@ fn busy_time_before_an_interval_is_not_in_it() {
     assert_eq!(worker.busy_duration_total(), Some(Duration::from_nanos(100)));
     assert_eq!(worker.utilization(), Some(0.25));
     assert_eq!(interval.total().utilization(), Some(0.125), "of two workers");
+}
+
+/// Reports this number of workers, as a runtime whose threads come and go.
+struct Running(usize);
+
+impl Probe for Running {
+    fn num_workers(&self) -> Option<usize> {
+        Some(self.0)
+    }
+}
+
+#[test]
+fn workers_that_ended_do_not_lower_the_utilization() {
+    let clock = Hand::default();
+    let builder = Builder::new().measures(MetricSet::ALL).workers(8);
+    let registry = builder.build(clock.clone()).unwrap();
+    let metrics = RuntimeMetrics::with_probe(registry.clone(), Running(1));
+    for index in 1..8 {
+        drop(Worker::lease(registry.clone(), index).unwrap());
+    }
+    let busy = Worker::lease(registry, 0).unwrap();
+    busy.start_processing_scheduled_tasks();
+    let before = metrics.snapshot();
+    clock.advance(1_000);
+    busy.submit();
+    let interval = metrics.snapshot().since(&before).unwrap();
+    assert_eq!(interval.workers().len(), 8);
+    assert_eq!(interval.total().utilization(), Some(1.0));
 }
 
 #[test]

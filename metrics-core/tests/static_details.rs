@@ -5,10 +5,12 @@
 mod clock;
 
 use clock::TestClock;
+use core::pin::pin;
+use core::task::{Context, Waker};
 use core::time::Duration;
 use metrics_core::{
-    Builder, FlightEventKind, HistogramConfig, LocationId, MetricSet, PollStart, Registry, StaticDetails,
-    StaticRegistryConfig, StaticStorage, TaskEnd, Timestamp,
+    Builder, FlightEventKind, HistogramConfig, LocationId, MetricSet, NoClock, PollStart, Registry,
+    RuntimeMetrics, Snapshot, StaticDetails, StaticRegistryConfig, StaticStorage, TaskEnd, Timestamp,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -28,6 +30,10 @@ const CONFIG: StaticRegistryConfig<1, 4> = match Builder::new()
 };
 
 type Metrics = Registry<StaticStorage<1, 4>, &'static TestClock>;
+
+fn nanos(time: Option<Duration>) -> u128 {
+    time.unwrap().as_nanos()
+}
 
 fn leak<V>(value: V) -> &'static V {
     Box::leak(Box::new(value))
@@ -83,16 +89,18 @@ fn each_location_has_a_row_and_those_beyond_share_the_last() {
             row.spawned,
             row.ended,
             row.poll_count,
-            row.poll_time.as_nanos(),
-            row.longest_poll.as_nanos(),
-            row.schedule_latency.as_nanos(),
-            row.longest_schedule_latency.as_nanos(),
+            (row.measured_polls, nanos(row.poll_time), nanos(row.longest_poll)),
+            (
+                row.measured_latencies,
+                nanos(row.schedule_latency),
+                nanos(row.longest_schedule_latency),
+            ),
         )
     };
-    assert_eq!(row(0), (1, 0, 1, 1, 1, 5, 5));
-    assert_eq!(row(1), (2, 1, 2, 22, 11, 10, 5));
-    assert_eq!(row(2), (1, 0, 1, 21, 21, 5, 5));
-    assert_eq!(row(3), (1, 0, 1, 71, 71, 5, 5));
+    assert_eq!(row(0), (1, 0, 1, (1, 1, 1), (1, 5, 5)));
+    assert_eq!(row(1), (2, 1, 2, (2, 22, 11), (2, 10, 5)));
+    assert_eq!(row(2), (1, 0, 1, (1, 21, 21), (1, 5, 5)));
+    assert_eq!(row(3), (1, 0, 1, (1, 71, 71), (1, 5, 5)));
     assert_eq!(load.details.location(4), None);
 }
 
@@ -151,5 +159,60 @@ fn a_latency_belongs_to_its_own_poll() {
     let load = Load::new();
     load.poll(1, Some(300), 500);
     load.poll(2, None, 500);
-    assert_eq!(load.details.location(2).unwrap().schedule_latency, Duration::ZERO);
+    let row = load.details.location(2).unwrap();
+    assert_eq!((row.measured_latencies, row.schedule_latency), (0, None));
+    assert_eq!(row.longest_schedule_latency, None);
+}
+
+#[test]
+fn a_row_has_no_times_without_a_clock() {
+    static UNTIMED: StaticRegistryConfig<1, 1> = match Builder::new()
+        .measures(MetricSet::ALL)
+        .describe(0, Duration::ZERO)
+    {
+        Ok(config) => config,
+        Err(_) => panic!("valid without histograms"),
+    };
+    static METRICS: Registry<StaticStorage<1, 1>, NoClock> = Registry::new(&UNTIMED, NoClock);
+    static DETAILS: StaticDetails<4, 4> = StaticDetails::new();
+    let worker = METRICS.worker(0).unwrap().with_details(&DETAILS);
+    worker.start_poll(PollStart::default());
+    worker.end_poll();
+    let row = DETAILS.location(0).unwrap();
+    assert_eq!((row.poll_count, row.measured_polls), (1, 0));
+    assert_eq!((row.poll_time, row.longest_poll), (None, None));
+}
+
+#[test]
+fn a_latency_beyond_32_bits_is_exact_in_its_row() {
+    let load = Load::new();
+    load.clock.advance(60_000_000_000);
+    load.poll(1, Some(10_000_000_000), 500);
+    let row = load.details.location(1).unwrap();
+    assert_eq!(row.schedule_latency, Some(Duration::from_secs(10)));
+    assert_eq!(row.longest_schedule_latency, Some(Duration::from_secs(10)));
+}
+
+#[test]
+fn a_measured_future_is_recorded_in_its_row() {
+    let load = Load::new();
+    let worker = load.metrics.worker(0).unwrap().with_details(load.details);
+    let clock = load.clock;
+    let future = worker.measure(LocationId::from_u32(2), async {
+        clock.advance(500);
+        // Part of the poll around it.
+        worker
+            .measure(LocationId::from_u32(1), async { clock.advance(100) })
+            .await;
+    });
+    let mut future = pin!(future);
+    let poll = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(poll.is_ready());
+    let row = load.details.location(2).unwrap();
+    assert_eq!((row.poll_count, nanos(row.poll_time)), (1, 600));
+    assert_eq!(load.details.location(1).unwrap().poll_count, 0);
+    assert_eq!(load.details.events(worker.worker().now()).len(), 1);
+    let mut snapshot = Snapshot::EMPTY;
+    RuntimeMetrics::new(load.metrics).snapshot_into(&mut snapshot);
+    assert_eq!(snapshot.total().nested_polls(), Some(1));
 }

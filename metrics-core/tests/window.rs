@@ -5,7 +5,10 @@ mod common;
 
 use common::{Hand, Shared, poll, registry};
 use core::time::Duration;
-use metrics_core::{Builder, NoClock, RuntimeMetrics, Window, WindowError, Worker, WorkerNumber};
+use metrics_core::{
+    Builder, HistogramConfig, MetricSet, NoClock, RuntimeMetrics, SinceError, Window, WindowError, Worker,
+    WorkerNumber,
+};
 use std::sync::Arc;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -122,6 +125,58 @@ fn a_restart_starts_the_window_anew() {
     assert_eq!(window.interval().unwrap_err(), WindowError::TooFewSnapshots);
 }
 
+/// A run whose epoch is that of the run before, as of a registry in a `static` after a reboot.
+fn reboot(clock: &Hand, started_at: Option<u64>) -> Run {
+    let mut builder = Builder::new().measures(MetricSet::ALL).workers(2).epoch(7);
+    builder = builder.poll_time(HistogramConfig::DEFAULT);
+    if let Some(started_at) = started_at {
+        builder = builder.started_at(started_at);
+    }
+    let registry = builder.build(clock.clone()).unwrap();
+    let worker = Worker::lease(Arc::clone(&registry), 0).unwrap();
+    Run {
+        clock: clock.clone(),
+        registry,
+        worker,
+    }
+}
+
+#[test]
+fn a_shorter_uptime_starts_the_window_anew_if_the_epoch_is_the_same() {
+    let clock = Hand::default();
+    let before = reboot(&clock, None);
+    let mut window = Window::new(minutes(5), 30).unwrap();
+    before.clock.advance(600 * SECOND);
+    for _ in 0..10 {
+        before.push(&mut window, 1, 1_000);
+    }
+    let after = reboot(&clock, None);
+    for push in 1..=25 {
+        after.push(&mut window, 30, 1_000);
+        let (wall, polls, _) = last(&window);
+        let expected = push.min(10);
+        assert_eq!((wall, polls), (Duration::from_secs(30 * expected), expected));
+    }
+}
+
+#[test]
+fn another_start_time_starts_the_window_anew_if_the_epoch_is_the_same() {
+    let clock = Hand::default();
+    let before = reboot(&clock, Some(1));
+    let mut window = Window::new(minutes(5), 30).unwrap();
+    before.push(&mut window, 10, 1_000);
+    let earlier = RuntimeMetrics::new(before.registry.clone()).snapshot();
+    let after = reboot(&clock, Some(2));
+    for push in 1..=10 {
+        after.push(&mut window, 60, 1_000);
+        let (wall, polls, _) = last(&window);
+        let expected = push.min(5);
+        assert_eq!((wall, polls), (Duration::from_secs(60 * expected), expected));
+    }
+    let later = RuntimeMetrics::new(after.registry.clone()).snapshot();
+    assert_eq!(later.since(&earlier).unwrap_err(), SinceError::OtherEpoch);
+}
+
 #[test]
 fn a_window_that_starts_late_is_short_at_first() {
     let run = Run::start(&Hand::default());
@@ -136,6 +191,18 @@ fn a_window_that_starts_late_is_short_at_first() {
 }
 
 #[test]
+fn a_snapshot_at_the_start_has_an_interval() {
+    let run = Run::start(&Hand::default());
+    let mut window = Window::new(minutes(5), 30).unwrap();
+    for _ in 0..3 {
+        window
+            .push(RuntimeMetrics::new(run.registry.clone()).snapshot())
+            .unwrap();
+        assert_eq!(window.interval().unwrap().wall(), Some(Duration::ZERO));
+    }
+}
+
+#[test]
 fn a_misuse_is_an_error_that_changes_nothing() {
     assert_eq!(Window::new(Duration::ZERO, 3).unwrap_err(), WindowError::Empty);
     assert_eq!(Window::new(minutes(1), 0).unwrap_err(), WindowError::Empty);
@@ -143,9 +210,7 @@ fn a_misuse_is_an_error_that_changes_nothing() {
 
     let run = Run::start(&Hand::default());
     let mut window = Window::new(minutes(5), 30).unwrap();
-    let early = RuntimeMetrics::new(run.registry.clone()).snapshot();
     run.push(&mut window, 10, 1_000);
-    assert_eq!(window.push(early), Err(WindowError::NotLater));
     let untimed = Builder::new().build(NoClock).unwrap();
     assert_eq!(
         window.push(RuntimeMetrics::new(untimed).snapshot()),

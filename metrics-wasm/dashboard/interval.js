@@ -24,7 +24,7 @@ const sum = (values) => {
  */
 export function toSample(earlier, later) {
   const [before, after] = [earlier.snapshot, later.snapshot];
-  if (before.epoch !== after.epoch || before.name !== after.name) return null;
+  if (["epoch", "started_at", "name"].some((key) => before[key] !== after[key])) return null;
   const nanos = grown(after.uptime, before.uptime) ?? (later.at - earlier.at) * 1e6;
   if (!(nanos > 0)) return null;
   const workers = after.workers.map((worker) => toWorker(worker, before.workers.find((one) => one.worker === worker.worker), nanos));
@@ -121,7 +121,7 @@ function rate(later, earlier, nanos) {
 /** As `WorkerInterval::utilization` defines it: the busy time of all workers over the elapsed time of as many as the runtime has. */
 function utilization(before, after, nanos) {
   const busy = grown(after.total.numbers.busy_duration_total, before.total.numbers.busy_duration_total);
-  const workers = Math.max(after.num_workers ?? 0, after.workers.length);
+  const workers = after.num_workers ?? after.workers.length;
   return workers > 0 ? ratio(busy, nanos * workers) : null;
 }
 

@@ -30,6 +30,15 @@ pub(crate) struct LocationValues {
     pub(crate) longest_latency: u64,
 }
 
+impl LocationValues {
+    /// Returns the number of polls whose duration was measured.
+    pub(crate) fn measured_polls(&self) -> u64 {
+        self.poll_time_buckets
+            .iter()
+            .fold(0, |sum, &count| sum.wrapping_add(count))
+    }
+}
+
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 impl LocationValues {
     /// Adds the values of another worker.

@@ -42,14 +42,17 @@ pub(crate) fn row_index<R>(rows: &[R], location: LocationId) -> usize {
     (location.as_u32() as usize).min(rows.len().wrapping_sub(2))
 }
 
-/// Returns the row of a group: the last one if the number is beyond the capacity.
+/// Returns the row of a group: the last one if the group is unknown or its number is beyond the capacity.
 pub(crate) fn group_row_of<R>(rows: &[R], group: LocationId) -> Option<&R> {
     if !RECORDING {
         return None;
     }
     let index = row_index(rows, group);
-    let is_beyond = index + 2 >= rows.len();
-    rows.get(index + usize::from(is_beyond))
+    // Row 0 has tasks.
+    if index == 0 || index + 2 >= rows.len() {
+        return rows.last();
+    }
+    rows.get(index)
 }
 
 /// Returns the row of a location: the last but one if the number is beyond the capacity.

@@ -124,7 +124,7 @@ impl<S: Storage> Snapshot<S> {
     /// # Errors
     /// Returns a [`SinceError`] if `earlier` is not an earlier snapshot of the same run.
     pub fn since(&self, earlier: &Self) -> Result<Interval<S>, SinceError> {
-        if self.epoch != earlier.epoch || self.name != earlier.name {
+        if !self.is_same_run(earlier) {
             return Err(SinceError::OtherEpoch);
         }
         if self.uptime < earlier.uptime {
@@ -133,12 +133,16 @@ impl<S: Storage> Snapshot<S> {
         Ok(self.interval(Some(earlier)))
     }
 
+    pub(super) fn is_same_run(&self, other: &Self) -> bool {
+        self.epoch == other.epoch && self.started_at == other.started_at && self.name == other.name
+    }
+
     /// Returns the change since the registry was built.
     pub fn since_start(&self) -> Interval<S> {
         self.interval(None)
     }
 
-    fn interval(&self, earlier: Option<&Self>) -> Interval<S> {
+    pub(super) fn interval(&self, earlier: Option<&Self>) -> Interval<S> {
         let then = earlier.map_or(Some(0), |earlier| earlier.uptime);
         let wall = self
             .uptime
@@ -165,7 +169,8 @@ impl<S: Storage> Snapshot<S> {
             error = error.or(Some(WorkerSinceError::Missing));
         }
         let total = WorkerInterval {
-            workers: self.num_workers.max(workers.as_slice().len()),
+            // Slots that threads released stay in the list.
+            workers: self.num_workers().unwrap_or(workers.as_slice().len()),
             ..WorkerInterval::between(earlier.map(Snapshot::total), &self.total, wall, error)
         };
         let mut on_demand = [const { S::External::EMPTY }; ON_DEMAND.len()];
@@ -300,7 +305,8 @@ impl<S: Storage> WorkerInterval<S> {
     }
 
     /// Returns the utilization: busy time over elapsed time, from 0 to 1. For the total, that is the busy time of all workers over
-    /// the elapsed time of as many workers as the runtime has, whether they have run or not.
+    /// the elapsed time of as many workers as the runtime has, whether they have run or not, or of those that have ever
+    /// run if that number is not known.
     pub fn utilization(&self) -> Option<f64> {
         let wall = self.wall?.as_nanos().saturating_mul(self.workers as u128);
         let busy = u128::from(self.counter(WorkerNumber::BusyDurationTotal)?);

@@ -103,8 +103,7 @@ impl<S: Storage> LocationSnapshot<S> {
 
     /// Returns the number of polls whose time was measured.
     pub fn measured_polls(&self) -> u64 {
-        let buckets = self.values.poll_time_buckets.iter();
-        buckets.fold(0, |sum, &bucket| sum.wrapping_add(bucket))
+        self.values.measured_polls()
     }
 
     /// Returns the key by which the list of a snapshot is sorted.

@@ -132,7 +132,8 @@ impl<S: Storage> Snapshot<S> {
     }
 
     /// Returns the identifier of the producer. Two registries, two runs of a program, and a process and its fork each
-    /// have different epochs.
+    /// have different epochs. The exception is a registry in a `static`: unless [`Builder::epoch`](crate::Builder::epoch)
+    /// sets another one for each run, its epoch is the same in all of them.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }

@@ -1,7 +1,8 @@
 //! The last minutes of a runtime, from snapshots that are kept in bounded memory.
 
-use super::{Interval, SinceError, Snapshot};
+use super::{Interval, Snapshot};
 use crate::storage::HeapStorage;
+use crate::sync::RECORDING;
 use alloc::collections::VecDeque;
 use core::fmt;
 use core::time::Duration;
@@ -12,7 +13,6 @@ use core::time::Duration;
 /// last `length`, as of the newest snapshot.
 ///
 /// ```
-/// # #[cfg(feature = "record")] {
 /// use core::time::Duration;
 /// # use metrics_core::{Builder, TimeSource, Timestamp};
 /// use metrics_core::{RuntimeMetrics, Window};
@@ -33,7 +33,6 @@ use core::time::Duration;
 /// let interval = window.interval()?;
 /// let slowest = interval.total().poll_time().and_then(|polls| polls.quantile(0.99));
 /// # let _ = slowest;
-/// # }
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 ///
@@ -47,8 +46,13 @@ use core::time::Duration;
 ///
 /// # Restarts
 ///
-/// A snapshot of another run, process or runtime starts the window anew: its interval never mixes two runs. The
-/// snapshots should come from one [`SnapshotReader`](crate::SnapshotReader), whose counters never decrease.
+/// A snapshot of another run, process or runtime starts the window anew, so that its interval does not mix two runs. A
+/// run may have the epoch of the one before, as that of a registry in a `static` does after a reboot. A snapshot with a
+/// shorter uptime than the newest one therefore starts the window anew, too, also if it was pushed out of order or the
+/// clock stepped back. The snapshots should come from one [`SnapshotReader`](crate::SnapshotReader), whose counters never
+/// decrease.
+///
+/// Without the feature `record`, the window accepts every snapshot, and its interval has no values.
 #[derive(Clone, Debug)]
 pub struct Window {
     /// In nanoseconds, as are all times here.
@@ -68,8 +72,6 @@ pub enum WindowError {
     Empty,
     /// The runtime has no clock, so the age of its snapshots is not known.
     NoClock,
-    /// The snapshot is not later than the newest one in the window.
-    NotLater,
     /// The window has too few snapshots for an interval.
     TooFewSnapshots,
 }
@@ -79,9 +81,6 @@ impl fmt::Display for WindowError {
         f.write_str(match self {
             Self::Empty => "the window is empty: its length and its number of parts must be above zero",
             Self::NoClock => "the runtime has no clock: build its registry with a time source",
-            Self::NotLater => {
-                "the window has a later snapshot: push snapshots in the order in which they were taken"
-            }
             Self::TooFewSnapshots => {
                 "the runtime is older than the window's first snapshot: push a second snapshot"
             }
@@ -125,19 +124,19 @@ impl Window {
         self.snapshots.is_empty()
     }
 
-    /// Adds the newest snapshot. A snapshot of another run starts the window anew.
+    /// Adds the newest snapshot. A snapshot of another run, or with a shorter uptime, starts the window anew.
     ///
     /// # Errors
-    /// Returns a [`WindowError`] if the runtime has no clock, or if the window has a later snapshot of the same run. The
-    /// window is unchanged then.
+    /// Returns [`WindowError::NoClock`] if the runtime has no clock. The window is unchanged then.
     pub fn push(&mut self, mut snapshot: Snapshot<HeapStorage>) -> Result<(), WindowError> {
-        let now = snapshot.uptime.ok_or(WindowError::NoClock)?;
-        if let Some(newest) = self.snapshots.back() {
-            if newest.epoch != snapshot.epoch || newest.name != snapshot.name {
-                self.snapshots.clear();
-            } else if Self::uptime(newest) > now {
-                return Err(WindowError::NotLater);
-            }
+        // With recording off, no runtime has a clock.
+        let now = snapshot
+            .uptime
+            .or((!RECORDING).then_some(0))
+            .ok_or(WindowError::NoClock)?;
+        let is_later = |newest: &Snapshot<_>| snapshot.is_same_run(newest) && now >= Self::uptime(newest);
+        if !self.snapshots.back().is_some_and(is_later) {
+            self.snapshots.clear();
         }
         if self.snapshots.is_empty() {
             self.is_since_start = now <= self.length;
@@ -149,19 +148,17 @@ impl Window {
         } else if let Some(newest) = self.snapshots.back_mut() {
             *newest = snapshot;
         }
-        let start = now.saturating_sub(self.length);
-        while self
-            .snapshots
-            .get(1)
-            .is_some_and(|second| Self::uptime(second) <= start)
-        {
+        // A younger runtime has no snapshot that is too old.
+        let start = now.checked_sub(self.length);
+        let is_old_enough = |place: Option<&Snapshot<_>>| {
+            place
+                .zip(start)
+                .is_some_and(|(snapshot, start)| Self::uptime(snapshot) <= start)
+        };
+        while is_old_enough(self.snapshots.get(1)) {
             self.snapshots.pop_front();
         }
-        if self
-            .snapshots
-            .front()
-            .is_some_and(|first| Self::uptime(first) <= start)
-        {
+        if is_old_enough(self.snapshots.front()) {
             self.is_since_start = false;
         }
         Ok(())
@@ -177,7 +174,7 @@ impl Window {
         }
     }
 
-    /// Every snapshot in the window has a clock.
+    /// Every snapshot in the window has an uptime, except with recording off.
     fn uptime(snapshot: &Snapshot<HeapStorage>) -> u64 {
         snapshot.uptime.unwrap_or(0)
     }
@@ -196,8 +193,6 @@ impl Window {
             return Err(WindowError::TooFewSnapshots);
         }
         let oldest = self.snapshots.front().ok_or(WindowError::TooFewSnapshots)?;
-        newest.since(oldest).map_err(|error| match error {
-            SinceError::OtherEpoch | SinceError::NotEarlier => WindowError::NotLater,
-        })
+        Ok(newest.interval(Some(oldest)))
     }
 }

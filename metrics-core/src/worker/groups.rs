@@ -9,9 +9,13 @@ use crate::switches::Sampling;
 use crate::time::Timestamp;
 
 /// A poll of a group's future that is in progress. Returned by [`Worker::start_group_poll`].
+///
+/// Dropping it ends the poll, also when the poll panics, and records it in the row of the group. Readers see it at once.
+/// Drop it before the end of the poll of the task around it. If the worker is in no poll of a task, submit afterwards.
 #[derive(Debug)]
-#[must_use = "the live record shows the group until the poll ends"]
-pub struct GroupPoll {
+#[must_use = "dropping it ends the poll"]
+pub struct GroupPoll<'a, R: RegistryRef<Storage = HeapStorage>> {
+    worker: &'a Worker<R>,
     group: LocationId,
     /// The location that the live record showed before. `None` if the worker was in no poll.
     outer: Option<LocationId>,
@@ -35,12 +39,12 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
     }
 
     /// Reports that a task is about to poll a future of a group. The live record shows the group in place of the task's
-    /// spawn location until [`end_group_poll`](Self::end_group_poll).
+    /// spawn location until the result is dropped.
     ///
     /// The poll is timed unless the switch of poll times is off, also if the poll of the task is not sampled: that takes
     /// two readings of the clock. No histogram includes it, and `poll_count` does not count it. If the worker is in no
     /// poll, because the task is not measured, the live record shows this poll.
-    pub fn start_group_poll(&self, group: LocationId) -> GroupPoll {
+    pub fn start_group_poll(&self, group: LocationId) -> GroupPoll<'_, R> {
         let live = &self.slot.live;
         let outer = live.is_polling().then(|| live.polled_location());
         let is_timed = self.registry.is_timed() && self.registry.switches().poll_time() != Sampling::Off;
@@ -50,37 +54,38 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
             None => live.start_poll(group, started.map_or(UNTIMED, Timestamp::ticks)),
         }
         GroupPoll {
+            worker: self,
             group,
             outer,
             started,
         }
     }
 
-    /// Reports that the poll ended, by a return or by a panic, and records it in the row of the group. Readers see it at
-    /// once. If the worker is in no poll of a task, submit afterwards.
-    #[allow(clippy::needless_pass_by_value, reason = "a poll ends once")]
-    pub fn end_group_poll(&self, poll: GroupPoll) {
-        let live = &self.slot.live;
-        // The thread may have handed over its worker in the poll.
-        if live.is_polling() {
-            match poll.outer {
-                Some(outer) => live.set_spawn_location(outer),
-                None => self.hooks().end_root_poll(),
-            }
-        }
-        if poll.outer.is_none() {
-            self.discard_last_timestamp();
-        }
-        if let Some(row) = self.group_row(poll.group) {
-            let scale = self.registry.scale();
-            let nanos = poll
-                .started
-                .and_then(|started| scale.checked_nanos(self.now(), started));
-            row.record(nanos, None);
-        }
-    }
-
     fn group_row(&self, group: LocationId) -> Option<&LocationRow> {
         self.details.as_ref()?.rows.as_ref()?.of_group(group)
+    }
+}
+
+impl<R: RegistryRef<Storage = HeapStorage>> Drop for GroupPoll<'_, R> {
+    fn drop(&mut self) {
+        let worker = self.worker;
+        let live = &worker.slot.live;
+        // The thread may have handed over its worker in the poll.
+        if live.is_polling() {
+            match self.outer {
+                Some(outer) => live.set_spawn_location(outer),
+                None => worker.hooks().end_root_poll(),
+            }
+        }
+        if self.outer.is_none() {
+            worker.discard_last_timestamp();
+        }
+        if let Some(row) = worker.group_row(self.group) {
+            let scale = worker.registry.scale();
+            let nanos = self
+                .started
+                .and_then(|started| scale.checked_nanos(worker.now(), started));
+            row.record(nanos, None);
+        }
     }
 }

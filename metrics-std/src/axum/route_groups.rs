@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::extract::MatchedPath;
 use hyper::Request;
-use metrics_core::{GroupPoll, LocationId, RECORDING};
+use metrics_core::{LocationId, RECORDING};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -125,7 +125,14 @@ impl<F: Future> Future for RouteGroupFuture<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _poll = this.request.as_ref().and_then(InProgress::start_poll);
+        let lease = this.request.as_ref().and_then(InProgress::lease);
+        // In this order: the poll of the group ends before the submit, also when the poll panics.
+        let _submit = lease.as_deref().map(SubmitOutsidePolls);
+        let _poll = this
+            .request
+            .as_ref()
+            .zip(lease.as_deref())
+            .map(|(request, lease)| lease.worker.start_group_poll(request.group));
         this.inner.poll(cx)
     }
 }
@@ -147,10 +154,8 @@ impl InProgress {
     }
 
     /// Returns `None` on a thread that can't lease a slot: such a thread is ending, or no slot is left.
-    fn start_poll(&self) -> Option<OpenGroupPoll> {
-        let lease = thread_leases::lease_for_poll(&self.target, PolledBy::Unknown)?;
-        let poll = Some(lease.worker.start_group_poll(self.group));
-        Some(OpenGroupPoll { lease, poll })
+    fn lease(&self) -> Option<Rc<Lease>> {
+        thread_leases::lease_for_poll(&self.target, PolledBy::Unknown)
     }
 }
 
@@ -163,19 +168,13 @@ impl Drop for InProgress {
     }
 }
 
-/// A poll in a slot of this thread. Dropping it ends the poll, also when the poll panics.
-struct OpenGroupPoll {
-    lease: Rc<Lease>,
-    poll: Option<GroupPoll>,
-}
+/// Submits when it is dropped, unless the thread is in the poll of a task.
+struct SubmitOutsidePolls<'a>(&'a Lease);
 
-impl Drop for OpenGroupPoll {
+impl Drop for SubmitOutsidePolls<'_> {
     fn drop(&mut self) {
-        if let Some(poll) = self.poll.take() {
-            self.lease.worker.end_group_poll(poll);
-        }
-        if !self.lease.worker.is_polling() {
-            self.lease.worker.submit();
+        if !self.0.worker.is_polling() {
+            self.0.worker.submit();
         }
     }
 }

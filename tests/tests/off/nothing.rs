@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
 use metrics_core::{
-    HeapStorage, NoClock, Registry, RuntimeNumber, StaticRegistryConfig, StaticStorage, WorkerNumber,
+    HeapStorage, NoClock, Registry, RuntimeNumber, StaticRegistryConfig, StaticStorage, Window, WorkerNumber,
 };
 use metrics_std::prometheus::{Format, RuntimeCollector};
 use metrics_std::tokio::{MeasuredRuntime, Spawner, TokioAdapter};
@@ -127,6 +127,17 @@ fn every_getter_returns_none() {
     assert!(snapshot.total().poll_time().is_none() && snapshot.uptime().is_none());
     let interval = snapshot.since(&Snapshot::default()).unwrap();
     assert_eq!((interval.wall(), interval.total().utilization()), (None, None));
+}
+
+#[cfg_attr(not(feature = "record"), test)]
+fn a_window_has_an_interval_without_values() {
+    let RuntimeHandles { metrics, .. } = runtime();
+    let mut window = Window::new(Duration::from_secs(60), 6).unwrap();
+    for _ in 0..3 {
+        window.push(metrics.snapshot()).unwrap();
+        let interval = window.interval().unwrap();
+        assert_eq!((interval.wall(), interval.total().poll_count()), (None, None));
+    }
 }
 
 #[cfg_attr(not(feature = "record"), test)]
