@@ -54,7 +54,8 @@ pub(crate) struct Victim {
 impl Victim {
     pub(crate) fn start(list: &Runtimes, name: &'static str) -> Self {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
-        builder.worker_threads(2).max_blocking_threads(1).enable_all();
+        // Of two workers, one may keep a single task, which is polled again at once: such a runtime is not overloaded.
+        builder.worker_threads(1).max_blocking_threads(1).enable_all();
         let cgroup = Cgroup::new();
         let built = TokioAdapter::builder()
             .name(name)
@@ -69,7 +70,7 @@ impl Victim {
         } = built.expect("the runtime starts");
         list.add(&metrics).expect("the name is free");
         let wake_latency = watch_wake_latency(&spawner, DEFAULT_LAG_PERIOD).expect("there are threads");
-        let overload = watch_overload(&metrics, Duration::from_millis(5), Duration::from_millis(100));
+        let overload = watch_overload(&metrics, Duration::from_millis(50), Duration::from_millis(100));
         Self {
             _lag: [watch_loop_lag(&spawner, DEFAULT_LAG_PERIOD), wake_latency],
             _overload: overload.expect("there are threads"),
