@@ -193,11 +193,13 @@ mod tests {
     #[test]
     fn the_mean_rounds_to_the_nearest() {
         for (sample, polls, moved) in [
-            // A tenth of the distance: 25.6 of 256 units, and 76.8 of 768.
+            // A tenth of the distance: 25.6 of 256 units, 51.2 and 76.8.
             (2, 1, 26),
+            (3, 1, 51),
             (4, 1, 77),
-            // 19 % of it: 48.6 and 145.9.
+            // 19 % of it: 48.6, 97.3 and 145.9.
             (2, 2, 49),
+            (3, 2, 97),
             (4, 2, 146),
         ] {
             let mean = next_mean(0, 1);

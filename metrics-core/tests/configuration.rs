@@ -13,6 +13,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const MAX_WORKERS: usize = (1 << 30) - 1;
 const MAX_EVENTS: usize = 1 << 20;
+const MAX_LOCATIONS: usize = (1 << 14) - 8;
 
 fn buckets(number: usize) -> HistogramConfig {
     HistogramConfig::power_of_two(1, number).unwrap()
@@ -20,10 +21,25 @@ fn buckets(number: usize) -> HistogramConfig {
 
 #[test]
 fn a_registry_accepts_each_limit_and_nothing_above_it() {
-    let at_the_limits = Builder::new().workers(MAX_WORKERS).flight_recorder(MAX_EVENTS);
+    let at_the_limits = Builder::new()
+        .workers(MAX_WORKERS)
+        .flight_recorder(MAX_EVENTS)
+        .locations(MAX_LOCATIONS);
     let registry = at_the_limits.clone().build(NoClock).unwrap();
     assert_eq!(registry.num_workers(), MAX_WORKERS);
     assert_eq!(registry.flight_recorder_capacity(), MAX_EVENTS);
+    assert_eq!(registry.location_capacity(), MAX_LOCATIONS);
+    assert_eq!(
+        at_the_limits
+            .clone()
+            .locations(MAX_LOCATIONS + 1)
+            .build(NoClock)
+            .unwrap_err(),
+        ConfigError::TooManyLocations {
+            locations: MAX_LOCATIONS + 1,
+            limit: MAX_LOCATIONS,
+        }
+    );
     assert_eq!(
         at_the_limits
             .clone()

@@ -128,6 +128,13 @@ fn a_wrong_snapshot_is_refused() {
     assert_eq!(right, recorded(&[12, 25]));
 
     let max = u64::MAX.to_string();
+    let many = |count: u64| {
+        let buckets = format!(r#"[[1,"{}"],[2,"1"]]"#, count - 1);
+        read(&json(&count.to_string(), &max, extremes, &buckets))
+    };
+    let limit = HistogramSnapshot::<Fixed>::MAX_COUNT;
+    assert_eq!(many(limit).unwrap().count(), limit);
+    assert!(many(limit + 1).unwrap_err().to_string().contains("are more than"));
     for (wrong, reason) in [
         (json("3", "37", extremes, r#"[[1,"1"],[2,"1"]]"#), "add up"),
         (

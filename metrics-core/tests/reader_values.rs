@@ -7,8 +7,8 @@ mod common;
 use common::{Hand, poll, registry};
 use core::time::Duration;
 use metrics_core::{
-    Builder, LocationId, MetricSet, NoClock, PollStart, Probe, ProbedState, RuntimeMetrics, Sampling, Worker,
-    WorkerNumber, WorkerState,
+    Builder, LocationId, MetricSet, NoClock, PollStart, Probe, ProbedState, RuntimeMetrics, Sampling,
+    TaskCounts, TaskEnd, Worker, WorkerNumber, WorkerState,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -47,6 +47,55 @@ fn a_reader_follows_a_poll_without_a_submit() {
             assert_eq!(seen(), (Some(WorkerState::Running), 0));
         }
     }
+}
+
+#[test]
+fn a_reader_sees_a_submit_that_changes_no_state() {
+    let registry = registry(&Hand::default());
+    let worker = Worker::lease(registry.clone(), 0).unwrap();
+    let mut reader = RuntimeMetrics::new(registry).reader();
+    for steals in 0..3 {
+        let snapshot = reader.read();
+        assert_eq!(snapshot.worker(0).unwrap().steal_count(), Some(steals));
+        assert_eq!(snapshot.total().steal_count(), Some(steals));
+        worker.inc_steal_count(1);
+        worker.submit();
+    }
+}
+
+#[test]
+fn an_interval_has_the_changes_and_their_rates() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let worker = Worker::lease(registry.clone(), 0).unwrap();
+    let metrics = RuntimeMetrics::new(registry);
+    worker.task_spawned();
+    let before = metrics.snapshot();
+    for _ in 0..3 {
+        worker.task_spawned();
+        poll(&worker, &clock, 10);
+    }
+    worker.task_ended(TaskEnd::Completed);
+    worker.task_ended(TaskEnd::Panicked);
+    worker.submit();
+    clock.set(2_000_000_000);
+    let after = metrics.snapshot();
+    let interval = after.since(&before).unwrap();
+    let tasks = TaskCounts {
+        spawned: 3,
+        completed: 1,
+        cancelled: 0,
+        panicked: 1,
+    };
+    assert_eq!(interval.tasks(), Some(tasks));
+    let total = interval.total();
+    assert_eq!(total.per_second(WorkerNumber::PollCount), Some(1.5));
+    assert_eq!(total.utilization(), Some(0.0));
+    let empty = after.since(&after).unwrap();
+    assert_eq!(empty.tasks(), Some(TaskCounts::default()));
+    assert_eq!(empty.total().poll_count(), Some(0));
+    assert_eq!(empty.total().per_second(WorkerNumber::PollCount), None);
+    assert_eq!(empty.total().utilization(), None);
 }
 
 #[test]
@@ -134,6 +183,7 @@ fn each_fork_has_its_own_epoch() {
 }
 
 /// Reports parks of two workers, and states of all.
+#[derive(Clone)]
 struct Parks;
 
 impl Probe for Parks {
@@ -166,21 +216,24 @@ fn a_probe_reports_only_what_it_says_and_only_of_its_workers() {
         worker.start_processing_scheduled_tasks();
     }
     clock.advance(40);
-    let snapshot = RuntimeMetrics::with_probe(registry, Parks).snapshot();
-    let row = |index| {
-        let worker = snapshot.worker(index).unwrap();
-        (worker.park_count(), worker.busy_duration_total(), worker.state())
-    };
+    let mut reader = RuntimeMetrics::with_probe(registry, Parks).reader();
     let nanos = |nanos| Some(Duration::from_nanos(nanos));
-    assert_eq!(row(0), (Some(10), nanos(40), Some(WorkerState::Parked)));
-    assert_eq!(row(1), (Some(11), nanos(0), Some(WorkerState::Parked)));
-    assert_eq!(
-        row(2),
-        (None, nanos(40), Some(WorkerState::Running)),
-        "the runtime has two workers"
-    );
-    assert_eq!(snapshot.total().park_count(), Some(21));
-    assert_eq!(snapshot.total().busy_duration_total(), nanos(80));
+    for _ in 0..2 {
+        let snapshot = reader.read();
+        let row = |index| {
+            let worker = snapshot.worker(index).unwrap();
+            (worker.park_count(), worker.busy_duration_total(), worker.state())
+        };
+        assert_eq!(row(0), (Some(10), nanos(40), Some(WorkerState::Parked)));
+        assert_eq!(row(1), (Some(11), nanos(0), Some(WorkerState::Parked)));
+        assert_eq!(
+            row(2),
+            (None, nanos(40), Some(WorkerState::Running)),
+            "the runtime has two workers"
+        );
+        assert_eq!(snapshot.total().park_count(), Some(21));
+        assert_eq!(snapshot.total().busy_duration_total(), nanos(80));
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use core::time::Duration;
 use metrics_core::{
     Buckets32, Builder, HeapStorage, HistogramConfig, HistogramName, HistogramSnapshot, LagKind, LocationId,
     MetricSet, PollStart, Registry, RuntimeMetrics, SNAPSHOT_SCHEMA, Sampling, Snapshot, StallKind,
-    StaticRegistryConfig, StaticStorage, TaskEnd, TimeSource, Worker, WorkerNumber,
+    StaticRegistryConfig, StaticStorage, TaskEnd, TimeSource, Worker, WorkerNumber, WorkerSinceError,
 };
 use std::sync::Arc;
 #[cfg(target_arch = "wasm32")]
@@ -163,6 +163,11 @@ fn workers_out_of_order_and_impossible_indices_are_refused() {
     let worker = twice["workers"][0].clone();
     twice["workers"].as_array_mut().unwrap().push(worker);
     refuses(twice, "sorted by index");
+    let most = (1 << 30) - 1;
+    let mut all = json.clone();
+    all["num_workers"] = most.into();
+    let all: Snapshot<HeapStorage> = serde_json::from_value(all).unwrap();
+    assert_eq!(all.num_workers(), Some(most));
     let mut large = json.clone();
     large["workers"][0]["worker"] = u32::MAX.into();
     refuses(large, "index of a worker");
@@ -232,6 +237,11 @@ fn impossible_values_of_a_location_are_refused() {
         let error = serde_json::from_value::<Snapshot<HeapStorage>>(json).unwrap_err();
         assert!(error.to_string().contains(reason), "{field}: {error}");
     }
+    let mut twice = json;
+    let location = twice["locations"][0].clone();
+    twice["locations"].as_array_mut().unwrap().push(location);
+    let error = serde_json::from_value::<Snapshot<HeapStorage>>(twice).unwrap_err();
+    assert!(error.to_string().contains("sorted by number"), "{error}");
 }
 
 #[test]
@@ -245,12 +255,30 @@ fn histograms_of_different_layouts_are_refused() {
 }
 
 #[test]
-fn times_without_a_clock_are_refused() {
+fn a_time_without_a_clock_is_refused() {
     let (_, snapshot) = heap();
     let mut json: serde_json::Value = serde_json::to_value(&snapshot).unwrap();
     json["uptime"] = serde_json::Value::Null;
-    let error = serde_json::from_value::<Snapshot<HeapStorage>>(json).unwrap_err();
-    assert!(error.to_string().contains("no clock"), "{error}");
+    let pointers = ["/workers/0", "/external"];
+    let times = [
+        ("since", serde_json::json!("5")),
+        ("busy_in_progress", serde_json::json!("5")),
+        ("stale", serde_json::json!({ "age": "5" })),
+    ];
+    for pointer in pointers {
+        for (field, _) in &times {
+            json.pointer_mut(pointer).unwrap()[field] = serde_json::Value::Null;
+        }
+    }
+    assert!(serde_json::from_value::<Snapshot<HeapStorage>>(json.clone()).is_ok());
+    for pointer in pointers {
+        for (field, time) in &times {
+            let mut json = json.clone();
+            json.pointer_mut(pointer).unwrap()[field] = time.clone();
+            let error = serde_json::from_value::<Snapshot<HeapStorage>>(json).unwrap_err();
+            assert!(error.to_string().contains("no clock"), "{field}: {error}");
+        }
+    }
 }
 
 #[test]
@@ -371,6 +399,45 @@ fn an_interval_with_a_full_bucket_keeps_the_other_values() {
     assert_eq!(interval.total().poll_count(), Some(10));
     let poll_time = interval.total().poll_time().unwrap();
     assert_eq!((poll_time.count(), poll_time.sum()), (0, 6_000));
+}
+
+#[test]
+fn a_worker_that_is_gone_missing_or_ahead_ends_no_other_interval() {
+    let (_, later) = heap();
+    let earlier = |missing: bool| -> Snapshot<HeapStorage> {
+        let mut json = serde_json::to_value(&later).unwrap();
+        let workers = json["workers"].as_array_mut().unwrap();
+        let mut gone = workers[0].clone();
+        (gone["worker"], gone["missing"]) = (0.into(), missing.into());
+        workers.insert(0, gone);
+        serde_json::from_value(json).unwrap()
+    };
+    for (missing, error) in [(false, None), (true, Some(WorkerSinceError::Missing))] {
+        let interval = later.since(&earlier(missing)).unwrap();
+        assert_eq!(interval.total().error(), error);
+        assert!(interval.worker(0).is_none());
+        let worker = interval.worker(1).unwrap();
+        assert_eq!((worker.error(), worker.poll_count()), (None, Some(0)));
+    }
+    let mut json = serde_json::to_value(&later).unwrap();
+    json["workers"][0]["missing"] = true.into();
+    let missing: Snapshot<HeapStorage> = serde_json::from_value(json).unwrap();
+    for interval in [later.since(&missing), missing.since(&later)].map(Result::unwrap) {
+        let worker = interval.worker(1).unwrap();
+        assert_eq!(
+            (worker.error(), worker.poll_count()),
+            (Some(WorkerSinceError::Missing), None)
+        );
+    }
+    let mut json = serde_json::to_value(&later).unwrap();
+    json["workers"][0]["measurements"]["numbers"]["poll_count"] = "9".into();
+    let ahead: Snapshot<HeapStorage> = serde_json::from_value(json).unwrap();
+    let interval = later.since(&ahead).unwrap();
+    let worker = interval.worker(1).unwrap();
+    assert_eq!(worker.error(), Some(WorkerSinceError::NotEarlier));
+    for &number in WorkerNumber::ALL {
+        assert_eq!(worker.counter(number), None, "{}", number.name());
+    }
 }
 
 #[test]

@@ -114,6 +114,48 @@ fn a_switch_takes_effect_once_the_submit_interval_has_passed() {
 }
 
 #[test]
+fn polls_that_are_not_measured_seldom_read_the_clock() {
+    static METRICS: Static = Registry::new(&CONFIG, TestClock::new());
+    let worker = METRICS.worker(0).unwrap();
+    METRICS.switches().set_poll_time(Sampling::Off);
+    worker.start_processing_scheduled_tasks();
+    let before = METRICS.clock().readings();
+    for _ in 0..640 {
+        worker.start_poll(PollStart::default());
+        worker.end_poll();
+    }
+    assert_eq!(METRICS.clock().readings() - before, 10, "once in 64 polls");
+}
+
+#[test]
+fn a_schedule_latency_that_is_off_is_not_recorded() {
+    const LATENCY: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
+        .poll_time(LAYOUT)
+        .schedule_latency(LAYOUT)
+        .describe(1_000_000_000, Duration::from_nanos(1))
+    {
+        Ok(config) => config,
+        Err(_) => panic!("a histogram of 8 buckets fits"),
+    };
+    static METRICS: Static = Registry::new(&LATENCY, TestClock::new());
+    let worker = METRICS.worker(0).unwrap();
+    for (latency, recorded) in [(Sampling::Every, Some(70)), (Sampling::Off, None)] {
+        METRICS.switches().set_schedule_latency(latency);
+        worker.park();
+        worker.unpark();
+        worker.start_processing_scheduled_tasks();
+        let scheduled_at = Some(worker.now());
+        METRICS.clock().advance(70);
+        let start = worker.start_poll(PollStart {
+            scheduled_at,
+            ..PollStart::default()
+        });
+        assert_eq!(start.nanos(), recorded);
+        worker.end_poll();
+    }
+}
+
+#[test]
 fn readers_see_everything_that_a_static_worker_has_ended() {
     static METRICS: Static = Registry::new(&CONFIG, TestClock::new());
     let worker = METRICS.worker(0).unwrap();

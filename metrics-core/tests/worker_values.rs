@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Hand, poll, registry};
+use common::{Hand, Shared, poll, registry};
 use core::fmt;
 use core::time::Duration;
 use metrics_core::{LocationId, PollStart, Probe, RuntimeMetrics, Sampling, Timestamp, Worker, WorkerState};
@@ -52,6 +52,85 @@ fn the_last_poll_has_an_end_until_the_next_poll() {
     assert_eq!(worker.last_poll_end(), Some(Timestamp::from_ticks(1_300)));
     worker.start_poll(PollStart::default());
     assert_eq!(worker.last_poll_end(), None);
+}
+
+type Hook = fn(&Worker<Shared>);
+
+#[test]
+fn no_poll_is_the_last_one_after_the_worker_has_left_its_tasks() {
+    let leave: [(&str, Hook); 3] = [
+        ("end processing", |worker| worker.end_processing_scheduled_tasks()),
+        ("park", |worker| worker.park()),
+        ("unpark", |worker| worker.unpark()),
+    ];
+    for (hook, leave) in leave {
+        let clock = Hand::default();
+        let worker = Worker::lease(registry(&clock), 0).unwrap();
+        worker.start_processing_scheduled_tasks();
+        poll(&worker, &clock, 300);
+        assert_eq!(worker.last_poll(), Some(300));
+        leave(&worker);
+        assert_eq!(
+            (worker.last_poll(), worker.last_poll_end()),
+            (None, None),
+            "{hook}"
+        );
+    }
+}
+
+/// With schedule latency off, or with everything off, a poll starts on a path of its own.
+#[test]
+fn no_poll_is_the_last_one_once_another_has_started() {
+    for poll_time in [Sampling::Every, Sampling::Off] {
+        let clock = Hand::default();
+        let registry = registry(&clock);
+        let worker = Worker::lease(registry.clone(), 0).unwrap();
+        worker.start_processing_scheduled_tasks();
+        registry.switches().set_poll_time(poll_time);
+        registry.switches().set_schedule_latency(Sampling::Off);
+        // The submit interval has passed at the end, so the worker latches the switches.
+        poll(&worker, &clock, 2_000_000);
+        assert_eq!(worker.last_poll(), Some(2_000_000));
+        worker.start_poll(PollStart::default());
+        assert_eq!((worker.last_poll(), worker.last_poll_end()), (None, None));
+        clock.advance(10);
+        worker.end_poll();
+        let measured = (poll_time == Sampling::Every).then_some(10);
+        assert_eq!(worker.last_poll(), measured);
+    }
+}
+
+#[test]
+fn polls_alone_are_not_busy_time() {
+    for latency in [Sampling::Every, Sampling::Off] {
+        let clock = Hand::default();
+        let registry = registry(&clock);
+        registry.switches().set_schedule_latency(latency);
+        let metrics = RuntimeMetrics::new(registry.clone());
+        let worker = Worker::lease(registry, 0).unwrap();
+        clock.advance(1_000);
+        worker.submit();
+        poll(&worker, &clock, 10);
+        assert_eq!(metrics.worker_poll_count(0), Ok(Some(0)), "nothing is due");
+        worker.submit();
+        assert_eq!(metrics.worker_poll_count(0), Ok(Some(1)));
+        assert_eq!(metrics.worker_total_busy_duration(0), Ok(Some(Duration::ZERO)));
+    }
+}
+
+#[test]
+fn the_submit_interval_begins_with_a_submit_before_the_first_poll() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    clock.advance(1_000_000_000);
+    worker.start_processing_scheduled_tasks();
+    worker.submit();
+    poll(&worker, &clock, 10);
+    assert_eq!(metrics.worker_poll_count(0), Ok(Some(0)));
+    poll(&worker, &clock, 1_000_000);
+    assert_eq!(metrics.worker_poll_count(0), Ok(Some(2)));
 }
 
 #[test]

@@ -467,6 +467,31 @@ fn the_longest_poll_of_an_interval_is_exact_or_a_bound() {
 }
 
 #[test]
+fn an_executor_that_is_polled_again_without_going_idle_stays_busy() {
+    let player = queued::<4>();
+    player.play(&[
+        (5, Begin(E, A)),
+        (10, Ready(E, A)),
+        (20, End(E, A)),
+        (30, PollStart(E)),
+        (40, Begin(E, A)),
+        (45, End(E, A)),
+        (50, Idle(E)),
+    ]);
+    let snapshot = player.snapshot();
+    let worker = snapshot.worker(0).expect("a worker");
+    assert_eq!(worker.busy_duration_total(), Some(Duration::from_micros(50)));
+    assert_eq!(
+        (worker.park_count(), worker.park_unpark_count()),
+        (Some(1), Some(3))
+    );
+    let polls = worker.poll_time().expect("a poll time").histogram();
+    assert_eq!((polls.count(), polls.sum()), (2, us(15 + 5)));
+    let latency = worker.schedule_latency().expect("a latency").histogram();
+    assert_eq!((latency.count(), latency.sum()), (2, us(5 + 30)));
+}
+
+#[test]
 fn a_poll_in_progress_without_a_row_is_in_no_row() {
     let player = Player::<1, 1>::new();
     player.play(&[
