@@ -94,13 +94,15 @@ impl<B> HostCells<B> {
     }
 
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-    pub(crate) fn stalled_at(&self, location: LocationId, is_group: bool) {
-        let row = if is_group {
-            group_row_of(&self.locations, location)
-        } else {
-            row_of(&self.locations, location)
-        };
-        if let Some(row) = row {
+    pub(crate) fn location_stalled(&self, location: LocationId) {
+        if let Some(row) = row_of(&self.locations, location) {
+            row.stalls.increment_release();
+        }
+    }
+
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    pub(crate) fn group_stalled(&self, group: LocationId) {
+        if let Some(row) = group_row_of(&self.locations, group) {
             row.stalls.increment_release();
         }
     }
@@ -123,5 +125,9 @@ impl<B> HostCells<B> {
 
     #[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
     #[allow(clippy::unused_self)]
-    pub(crate) fn stalled_at(&self, _: LocationId, _: bool) {}
+    pub(crate) fn location_stalled(&self, _: LocationId) {}
+
+    #[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
+    #[allow(clippy::unused_self)]
+    pub(crate) fn group_stalled(&self, _: LocationId) {}
 }

@@ -127,9 +127,11 @@ impl<S: Storage> SharedCounters<'_, S> {
     }
 
     /// Starts counting stalls of one more kind. Only the watchdog that [began](Self::begin_stall_watch) the watch may call it.
+    /// Without a watch, it has no effect.
     pub fn also_watch_stalls(&self, kind: StallKind) {
-        if let Some(host) = S::host(&self.shared.host) {
-            host.stalls.also_watch(kind);
+        if let Some(host) = S::host(&self.shared.host)
+            && host.stalls.also_watch(kind)
+        {
             host.on_demand.measure(kind.durations(), DURATION_LAYOUT);
         }
     }
@@ -148,10 +150,17 @@ impl<S: Storage> SharedCounters<'_, S> {
         }
     }
 
-    /// Counts a stall of a poll at the spawn location of its task, or at the group of the future that the task polled.
-    pub fn stalled_at(&self, location: LocationId, is_group: bool) {
+    /// Counts a stall of a poll at the spawn location of its task.
+    pub fn location_stalled(&self, location: LocationId) {
         if let Some(host) = S::host(&self.shared.host) {
-            host.stalled_at(location, is_group);
+            host.location_stalled(location);
+        }
+    }
+
+    /// Counts a stall of a poll at the group of the future that the task polled.
+    pub fn group_stalled(&self, group: LocationId) {
+        if let Some(host) = S::host(&self.shared.host) {
+            host.group_stalled(group);
         }
     }
 

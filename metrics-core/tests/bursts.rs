@@ -233,6 +233,20 @@ fn blame_charges_a_burst_as_one_poll() {
 
 #[cfg(feature = "serde")]
 #[test]
+fn a_trace_without_an_event_covers_no_time() {
+    let load = Load::new(15);
+    let recording = load.recording();
+    assert_eq!(recording.span(), None, "no event");
+    let mut trace = String::new();
+    recording.write_chrome_trace(&mut trace).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&trace).unwrap();
+    let data = &json["otherData"];
+    for span in ["span_ns", "complete_span_ns"] {
+        assert_eq!(data.get(span), Some(&serde_json::Value::Null));
+    }
+}
+
+#[test]
 fn the_trace_names_bursts_and_what_it_covers() {
     let load = Load::new(15);
     load.poll(A, 0, 10);

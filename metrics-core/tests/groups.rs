@@ -189,9 +189,9 @@ fn stalls_are_counted_by_location_and_by_group() {
     assert_eq!(stalls(), [None, None], "no watchdog counts");
     let shared = registry.shared();
     assert!(shared.begin_stall_watch(&[StallKind::Poll]));
-    shared.stalled_at(ORDERS, true);
-    shared.stalled_at(TASK, false);
-    shared.stalled_at(TASK, false);
+    shared.group_stalled(ORDERS);
+    shared.location_stalled(TASK);
+    shared.location_stalled(TASK);
     assert_eq!(stalls(), [Some(2), Some(1)]);
 }
 

@@ -197,6 +197,8 @@ fn durations_of_stalls_and_lags_keep_their_kind() {
     let registry = registry();
     let metrics = RuntimeMetrics::with_probe(registry.clone(), Names);
     let shared = registry.shared();
+    shared.also_watch_stalls(StallKind::Queue); // Nothing is watched.
+    assert_eq!(metrics.snapshot().queue_stall_count(), None);
     assert!(shared.begin_stall_watch(&[StallKind::Poll, StallKind::NoProgress]));
     shared.stall_ended(StallKind::Poll, Duration::from_millis(30));
     shared.stall_ended(StallKind::NoProgress, Duration::from_millis(50));

@@ -5,7 +5,7 @@ use crate::clock::PerformanceClock;
 use crate::measured::{Measured, Task};
 use crate::probe::MonitorProbe;
 use crate::recorder::Recorder;
-use crate::resolution::no_finer_than;
+use crate::resolution::{no_finer_than, threshold_no_finer_than};
 use crate::runtime::{Registry, RuntimeMetrics, Snapshot};
 use core::cell::OnceCell;
 use core::error::Error;
@@ -135,7 +135,8 @@ impl<'a> MonitorBuilder<'a> {
     }
 
     /// Sets the threshold of the flight recorder: polls below it that follow each other are one event. See
-    /// [`Builder::flight_recorder_threshold`](metrics_core::Builder::flight_recorder_threshold).
+    /// [`Builder::flight_recorder_threshold`](metrics_core::Builder::flight_recorder_threshold). Unless it is zero, it is at
+    /// least twice the resolution of the clock.
     pub const fn flight_recorder_threshold(mut self, threshold: Duration) -> Self {
         self.flight_recorder_threshold = threshold;
         self
@@ -163,7 +164,10 @@ impl<'a> MonitorBuilder<'a> {
             .measures(MEASURED)
             .locations(self.locations)
             .flight_recorder(self.flight_recorder)
-            .flight_recorder_threshold(self.flight_recorder_threshold);
+            .flight_recorder_threshold(threshold_no_finer_than(
+                self.flight_recorder_threshold,
+                clock.resolution(),
+            ));
         if clock.available() {
             builder = builder.started_at(clock.now().ticks());
         }

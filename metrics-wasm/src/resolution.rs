@@ -35,6 +35,16 @@ pub fn no_finer_than(config: HistogramConfig, resolution: Duration) -> Histogram
     coarser.unwrap_or(config)
 }
 
+/// Returns a threshold of the flight recorder that a clock with this resolution can measure. A short poll seems to last up
+/// to one step, so the threshold is at least two. Zero remains: each poll is then an event of its own.
+pub(crate) fn threshold_no_finer_than(threshold: Duration, resolution: Duration) -> Duration {
+    if threshold.is_zero() {
+        threshold
+    } else {
+        threshold.max(resolution.saturating_mul(2))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +58,15 @@ mod tests {
             .filter_map(|range| Some(range.end? - range.start))
             .min()
             .unwrap_or(u64::MAX)
+    }
+
+    #[test]
+    fn a_threshold_is_at_least_two_steps_of_the_clock_or_zero() {
+        let [coarse, fine] = [100, 1].map(Duration::from_micros);
+        let default = Duration::from_micros(10);
+        assert_eq!(threshold_no_finer_than(default, coarse), 2 * coarse);
+        assert_eq!(threshold_no_finer_than(default, fine), default);
+        assert_eq!(threshold_no_finer_than(Duration::ZERO, coarse), Duration::ZERO);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A load of which everything is known in advance: a hog, a quick task and a starved one behind it, and one that nobody can wake. The table
+//! A load that is known in advance: a hog, a quick task and a starved one behind it, and one that nobody can wake. The table
 //! of locations, the census and the blame are exact on every executor. The testbed wraps no wakers, so it has no census.
 #![cfg(not(tokio_unstable))]
 

@@ -11,22 +11,21 @@ impl FlightRecording {
     ///
     /// Each thread is a track: a poll is a slice named after its spawn location, with its schedule latency in nanoseconds,
     /// and a park lasts until the worker wakes up. A burst is a slice with the number of its polls. Times are in
-    /// microseconds since the first event. `otherData` has the time that the recording covers, whether polls are sampled,
-    /// and the duration below which polls are folded into bursts.
+    /// microseconds since the first event. `otherData` has the time that the recording covers, which is `null` without an
+    /// event, whether polls are sampled, and the duration below which polls are folded into bursts.
     ///
     /// # Errors
     /// Returns the errors of `out`.
     pub fn write_chrome_trace(&self, out: &mut impl Write) -> fmt::Result {
         let origin = self.starts().min().unwrap_or(0);
-        let nanos = |span: Option<Duration>| span.unwrap_or_default().as_nanos();
         write!(
             out,
             "{{\"displayTimeUnit\":\"ns\",\"otherData\":{{\"sampled\":{},\"span_ns\":{},\"complete_span_ns\":{},\
              \"threshold_ns\":{}}},\"traceEvents\":[",
             self.is_sampled,
-            nanos(self.span()),
-            nanos(self.complete_span()),
-            nanos(Some(self.threshold))
+            Nanos(self.span()),
+            Nanos(self.complete_span()),
+            Nanos(Some(self.threshold))
         )?;
         let mut separator = "";
         for (track, thread) in self.threads.iter().enumerate() {
@@ -82,6 +81,18 @@ impl FlightRecording {
 /// Returns the name of a slice; `unknown` if it has none.
 const fn or<'a>(name: &'a str, unknown: &'static str) -> &'a str {
     if name.is_empty() { unknown } else { name }
+}
+
+/// A duration in nanoseconds, or `null`.
+struct Nanos(Option<Duration>);
+
+impl fmt::Display for Nanos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(duration) => write!(f, "{}", duration.as_nanos()),
+            None => f.write_str("null"),
+        }
+    }
 }
 
 /// Nanoseconds in microseconds.

@@ -77,7 +77,7 @@ impl FlightRecording {
         Some(self.until_copy(self.starts().min()?))
     }
 
-    /// Returns the time before the copy of which the recording has the events of all threads. `None` without an event.
+    /// Returns the time up to the copy for which the recording has the events of all threads. `None` without an event.
     ///
     /// It is shorter than [`span`](Self::span) if a thread has overwritten events that others still have.
     pub fn complete_span(&self) -> Option<Duration> {

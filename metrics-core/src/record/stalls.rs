@@ -76,9 +76,15 @@ impl StallCells {
         }
     }
 
-    /// Only the watchdog that started the watch calls this, as `end_watch`, so no other thread changes the word.
-    pub(crate) fn also_watch(&self, kind: StallKind) {
-        self.watch.store_release(self.watch.load_acquire() | kind.bit());
+    /// Returns `false` without a watch. Only the watchdog that started the watch calls this, as `end_watch`, so no other
+    /// thread changes the word.
+    pub(crate) fn also_watch(&self, kind: StallKind) -> bool {
+        let before = self.watch.load_acquire();
+        let is_watched = before & WATCHED != 0;
+        if is_watched {
+            self.watch.store_release(before | kind.bit());
+        }
+        is_watched
     }
 
     pub(crate) fn end_watch(&self) {

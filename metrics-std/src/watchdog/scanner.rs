@@ -218,9 +218,12 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
             if let Some(Counts(registry)) = &self.counts {
                 registry.shared().stalled(stall.kind);
                 if stall.kind == StallKind::Poll && !stall.is_root {
-                    registry
-                        .shared()
-                        .stalled_at(watched.spawn_location, stall.is_group);
+                    let (shared, location) = (registry.shared(), watched.spawn_location);
+                    if stall.is_group {
+                        shared.group_stalled(location);
+                    } else {
+                        shared.location_stalled(location);
+                    }
                 }
             }
             report(&stall);

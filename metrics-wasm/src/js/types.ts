@@ -134,7 +134,7 @@ export interface RuntimeMetricsOptions {
   locations?: number;
   /** How many of the last polls and parks to keep for `trace()` and `blame()`. The default is 0: none. */
   flight_recorder?: number;
-  /** Polls that are shorter than this many milliseconds and follow each other are one event. The default is 0.01. */
+  /** Polls that are shorter than this many milliseconds and follow each other are one event. The default is 0.01, but at least two steps of the clock. */
   flight_recorder_threshold?: number;
   /** The period in milliseconds of the timer that watches the event loop. The default is 50. */
   period?: number;
