@@ -155,8 +155,9 @@ fn a_request_that_is_dropped_ends() {
     assert_eq!((groups[0].spawned(), groups[0].ended()), (1, 1));
 }
 
-/// A handler that blocks for 30 ms while the watchdog scans, in a task that is measured or not.
-fn stall(measured: bool) -> (Vec<Stall>, Option<u64>) {
+/// A handler that blocks for 30 ms while the watchdog scans, in a task that is measured or not. If `nested`, it has polled a measured
+/// future before.
+fn stall(measured: bool, nested: bool) -> (Vec<Stall>, Option<u64>) {
     let Service {
         clock,
         measured: built,
@@ -173,7 +174,11 @@ fn stall(measured: bool) -> (Vec<Stall>, Option<u64>) {
     };
     let blocks = {
         let (scan, clock) = (scan.clone(), Arc::clone(&clock));
+        let spawner = built.spawner.clone();
         async move || {
+            if nested {
+                spawner.measure(async {}).await;
+            }
             scan();
             clock.advance(Duration::from_millis(30));
             scan();
@@ -200,8 +205,8 @@ fn stall(measured: bool) -> (Vec<Stall>, Option<u64>) {
 
 #[test]
 fn a_stall_in_a_handler_names_its_route() {
-    for measured in [true, false] {
-        let (stalls, count) = stall(measured);
+    for (measured, nested) in [(true, false), (true, true), (false, false), (false, true)] {
+        let (stalls, count) = stall(measured, nested);
         let text: Vec<String> = stalls.iter().map(ToString::to_string).collect();
         assert_eq!(stalls.len(), 2, "one stall, and its end: {text:?}");
         assert!(stalls[0].is_group);

@@ -132,7 +132,10 @@ impl<F: Future> Future for RouteGroupFuture<F> {
             .request
             .as_ref()
             .zip(lease.as_deref())
-            .map(|(request, lease)| lease.worker.start_group_poll(request.group));
+            .map(|(request, lease)| {
+                let open = lease.enter_group(request.group);
+                (lease.worker.start_group_poll(request.group), open)
+            });
         this.inner.poll(cx)
     }
 }

@@ -16,12 +16,12 @@ pub(crate) struct Lease {
     /// Held by the tasks that this thread spawns, because other threads touch its reference count less often.
     pub(crate) target: Arc<RecordingTarget>,
     pub(crate) options: LeaseOptions,
-    /// Number of measured tasks that this thread is polling, one inside the other.
+    /// Number of measured tasks that this thread is polling, and of groups whose futures it polls in a task, one inside the other.
     depth: Cell<u32>,
     /// The end of the poll that the runtime's hooks have started, as known so far; `None` between such polls.
     hooked: Cell<Option<PollEnd>>,
-    /// The root future that this thread is polling, outside any task.
-    root: Cell<Option<LocationId>>,
+    /// The root future, or the group whose future this thread is polling, outside any task.
+    outside_tasks: Cell<Option<LocationId>>,
     /// Dropped after the worker, whose slot contains the number until then.
     _thread: Option<ThreadNumber>,
 }
@@ -70,7 +70,7 @@ impl Lease {
             options,
             depth: Cell::new(0),
             hooked: Cell::new(None),
-            root: Cell::new(None),
+            outside_tasks: Cell::new(None),
             _thread: thread,
         }
     }
@@ -118,8 +118,8 @@ impl Lease {
     #[inline]
     fn record_end(&self, end: PollEnd) -> AfterPoll {
         let after = self.record_and_submit(end);
-        // The poll of the root future around this poll goes on.
-        if let Some(location) = self.root.get() {
+        // The poll of the root future, or of the group's future, around this poll goes on.
+        if let Some(location) = self.outside_tasks.get() {
             self.worker.start_root_poll(location);
         }
         after
@@ -174,9 +174,9 @@ impl Lease {
 
     /// Starts a poll of a root future. Returns whether the live record shows it: it does not inside a task or another root future.
     pub(crate) fn start_root_poll(&self, location: LocationId) -> bool {
-        let is_outermost = self.root.get().is_none() && !self.worker.is_polling();
+        let is_outermost = self.outside_tasks.get().is_none() && !self.worker.is_polling();
         if is_outermost {
-            self.root.set(Some(location));
+            self.outside_tasks.set(Some(location));
             self.worker.start_root_poll(location);
         }
         is_outermost
@@ -185,13 +185,31 @@ impl Lease {
     /// Ends a poll of a root future and counts it.
     pub(crate) fn end_root_poll(&self, is_outermost: bool) {
         if is_outermost {
-            self.root.set(None);
+            self.outside_tasks.set(None);
             self.worker.end_root_poll();
         } else {
             self.worker.inc_root_polls();
         }
         if !self.worker.is_polling() {
             self.worker.submit();
+        }
+    }
+
+    /// Notes that this thread polls a future of a group, until the result is dropped. A measured future inside it hides the group only while
+    /// its own poll lasts, and not at all if the group's future is in a measured task.
+    #[cfg(feature = "axum")]
+    pub(crate) fn enter_group(&self, group: LocationId) -> OpenGroup<'_> {
+        let in_task = self.worker.is_polling();
+        let outer = if in_task {
+            self.depth.set(self.depth.get() + 1);
+            None
+        } else {
+            self.outside_tasks.replace(Some(group))
+        };
+        OpenGroup {
+            lease: self,
+            in_task,
+            outer,
         }
     }
 
@@ -202,6 +220,27 @@ impl Lease {
     /// Returns whether no reader can see further records of this lease.
     pub(super) fn is_orphaned(&self) -> bool {
         !self.target.has_owner() && Arc::strong_count(&self.target) == 1
+    }
+}
+
+/// A group whose future a thread is polling, until it is dropped.
+#[cfg(feature = "axum")]
+pub(crate) struct OpenGroup<'a> {
+    lease: &'a Lease,
+    in_task: bool,
+    /// The root future or the group around it, outside any task.
+    outer: Option<LocationId>,
+}
+
+#[cfg(feature = "axum")]
+impl Drop for OpenGroup<'_> {
+    fn drop(&mut self) {
+        let lease = self.lease;
+        if self.in_task {
+            lease.depth.set(lease.depth.get() - 1);
+        } else {
+            lease.outside_tasks.set(self.outer);
+        }
     }
 }
 
