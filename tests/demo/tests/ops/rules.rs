@@ -1,7 +1,7 @@
 //! The rules by themselves, and their runbooks.
 
 use crate::served::{OPS, read};
-use metrics_core::{LOCATION_METRICS, METRICS};
+use metrics_core::{GROUP_METRICS, LOCATION_METRICS, METRICS};
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
@@ -64,6 +64,7 @@ fn rules_panels_and_runbooks_name_metrics_that_exist() {
     for name in METRICS
         .iter()
         .chain(LOCATION_METRICS)
+        .chain(GROUP_METRICS)
         .filter_map(|metric| metric.exported)
     {
         known.insert(name.to_owned());
