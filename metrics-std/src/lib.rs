@@ -19,7 +19,7 @@
 //! - `prometheus`: writes Prometheus and OpenMetrics text, and adds an endpoint for axum if `axum` is enabled.
 //! - `metrics`: publishes metrics through the facade of the crate `metrics`.
 //! - `otlp`: sends metrics to OpenTelemetry, or makes the requests for a transport of your own.
-//! - `tracing`: emits stalls as events of the crate `tracing`.
+//! - `tracing`: emits stalls and overload as events of the crate `tracing`.
 //! - `serde`: serializes snapshots and intervals.
 //! - `serve`: serves `/metrics`, `/snapshot`, `/trace` and a dashboard from a thread of its own. It enables `axum`, `prometheus` and `serde`.
 //! - `smol`: adds an executor for smol and async-executor that measures its tasks and workers.
@@ -32,6 +32,8 @@
 mod background;
 mod build;
 mod clock;
+#[cfg(feature = "tracing")]
+mod event_limit;
 mod flush;
 pub mod location;
 #[cfg_attr(

@@ -48,6 +48,8 @@
 //! - The rule needs an interval to detect overload. Requests that arrive meanwhile wait.
 //! - Only the delay of the runtime's own queues is seen: a request that waits for a lock, a database or another service is not.
 
+#[cfg(feature = "tracing")]
+mod events;
 mod rule;
 mod scanner;
 #[cfg(feature = "tower")]

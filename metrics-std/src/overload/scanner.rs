@@ -96,6 +96,12 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> OverloadScanner<R, P> {
         }
         state
     }
+
+    /// Returns whether this scanner sets the signal.
+    #[cfg(feature = "tracing")]
+    pub(super) fn is_watching(&self) -> bool {
+        self.is_watching
+    }
 }
 
 impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> Drop for OverloadScanner<R, P> {

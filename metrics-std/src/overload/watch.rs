@@ -6,6 +6,8 @@ use core::time::Duration;
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
+#[cfg(feature = "tracing")]
+use std::time::SystemTime;
 
 use metrics_core::{HeapStorage, LoadState, Probe, RECORDING, RegistryRef, RuntimeMetrics};
 
@@ -45,6 +47,10 @@ impl<R: RegistryRef<Storage = HeapStorage>> OverloadSignal<R> {
 ///
 /// If the runtime is already watched, that watch sets the signal. This one takes over when the other is dropped.
 ///
+/// With the feature `tracing`, the thread emits an event of the target `metrics_std::overload` when an overload begins (`WARN`, with the
+/// fields `runtime` and `suppressed`) and when it is over (`INFO`, with `runtime` and `seconds`). At most ten overloads in ten seconds have
+/// events; `suppressed` is the number of those that were left out since the last event.
+///
 /// # Errors
 /// Returns an error if the operating system can't create a thread.
 pub fn watch_overload<R, P>(
@@ -69,10 +75,15 @@ where
         .clamp(Duration::from_millis(1), Duration::from_secs(1));
     let (stop, stopped) = mpsc::channel::<Infallible>();
     let (threads, running) = Threads::new();
+    #[cfg(feature = "tracing")]
+    let mut events = super::events::OverloadEvents::new(metrics.registry().name());
     let scan = move || {
         let _running = running;
         while stopped.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
+            #[cfg(not(feature = "tracing"))]
             scanner.scan();
+            #[cfg(feature = "tracing")]
+            events.update(scanner.scan(), scanner.is_watching(), SystemTime::now());
         }
     };
     thread::Builder::new().name("overload-watch".into()).spawn(scan)?;

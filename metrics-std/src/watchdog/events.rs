@@ -1,9 +1,9 @@
 //! [`StallEvents`]: stalls as events of the crate `tracing`.
 
 use super::{Stall, StallPhase};
+use crate::event_limit::EventLimit;
 use core::time::Duration;
 use metrics_core::StallKind;
-use std::time::SystemTime;
 
 /// Emits an event of the crate `tracing` for each stall, up to a limit per window of time.
 ///
@@ -23,14 +23,7 @@ use std::time::SystemTime;
 /// `spawn_location`, `is_group` (whether that is a [group](Stall::is_group)), `seconds`, `clock_stepped` and `suppressed`: the number of
 /// events that the limit has left out since the last one.
 #[derive(Debug)]
-pub struct StallEvents {
-    limit: u32,
-    window: Duration,
-    /// The start of the window in which events are counted.
-    began: Option<SystemTime>,
-    emitted: u32,
-    suppressed: u64,
-}
+pub struct StallEvents(EventLimit);
 
 impl Default for StallEvents {
     /// At most ten events in ten seconds.
@@ -42,18 +35,12 @@ impl Default for StallEvents {
 impl StallEvents {
     /// Emits at most `limit` events in each window of this length.
     pub fn at_most(limit: u32, window: Duration) -> Self {
-        Self {
-            limit,
-            window,
-            began: None,
-            emitted: 0,
-            suppressed: 0,
-        }
+        Self(EventLimit::new(limit, window))
     }
 
     /// Emits an event for the report of a stall, unless the limit is reached.
     pub fn emit(&mut self, stall: &Stall) {
-        let Some(suppressed) = self.admit(stall.began + stall.lasted) else {
+        let Some(suppressed) = self.0.admit(stall.began + stall.lasted) else {
             return;
         };
         macro_rules! event {
@@ -79,25 +66,6 @@ impl StallEvents {
             StallPhase::Ongoing => event!(WARN, "a worker is stalled"),
             StallPhase::Over => event!(INFO, "a stall is over"),
         }
-    }
-
-    /// Returns the number of events that were left out before this one, or `None` if this one is left out too.
-    fn admit(&mut self, now: SystemTime) -> Option<u64> {
-        // If the system's clock went back, a new window begins.
-        let is_within = self
-            .began
-            .and_then(|began| now.duration_since(began).ok())
-            .is_some_and(|age| age < self.window);
-        if !is_within {
-            self.began = Some(now);
-            self.emitted = 0;
-        }
-        if self.emitted == self.limit {
-            self.suppressed += 1;
-            return None;
-        }
-        self.emitted += 1;
-        Some(core::mem::take(&mut self.suppressed))
     }
 }
 
@@ -125,45 +93,9 @@ fn kind(kind: StallKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::fmt::Write as _;
-    use std::sync::{Arc, Mutex};
-    use tracing::field::{Field, Visit};
-    use tracing::span::{Attributes, Id, Record};
-    use tracing::{Event, Metadata, Subscriber};
-
-    /// Keeps each event as one line.
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<String>>>);
-
-    struct Line(String);
-
-    impl Visit for Line {
-        fn record_debug(&mut self, field: &Field, value: &dyn core::fmt::Debug) {
-            write!(self.0, " {}={value:?}", field.name()).unwrap();
-        }
-    }
-
-    impl Subscriber for Lines {
-        fn enabled(&self, _: &Metadata<'_>) -> bool {
-            true
-        }
-        fn new_span(&self, _: &Attributes<'_>) -> Id {
-            Id::from_u64(1)
-        }
-        fn record(&self, _: &Id, _: &Record<'_>) {}
-        fn record_follows_from(&self, _: &Id, _: &Id) {}
-        fn event(&self, event: &Event<'_>) {
-            let mut line = Line(format!(
-                "{} {}",
-                event.metadata().level(),
-                event.metadata().target()
-            ));
-            event.record(&mut line);
-            self.0.lock().unwrap().push(line.0);
-        }
-        fn enter(&self, _: &Id) {}
-        fn exit(&self, _: &Id) {}
-    }
+    use crate::event_limit::test::emitted;
+    use std::sync::Arc;
+    use std::time::SystemTime;
 
     fn stall(seconds: u64) -> Stall {
         Stall {
@@ -181,12 +113,6 @@ mod tests {
             clock_stepped: false,
             victims: Arc::default(),
         }
-    }
-
-    fn emitted(emit: impl FnOnce()) -> Vec<String> {
-        let lines = Lines::default();
-        tracing::subscriber::with_default(lines.clone(), emit);
-        Arc::into_inner(lines.0).unwrap().into_inner().unwrap()
     }
 
     #[test]
