@@ -1,7 +1,6 @@
 //! Which polls made other tasks wait, computed from a recording.
 
-use super::event::{FlightEventKind, MAX_LOCATION};
-use super::fold::MAX_NANOS;
+use super::event::{FlightEventKind, MAX_LOCATION, MAX_NANOS};
 use super::recording::{FlightRecording, ThreadRecording};
 use crate::live::LocationId;
 use crate::time::Timestamp;

@@ -1,9 +1,11 @@
 //! The events.
 
-use super::fold::MAX_NANOS;
 use crate::live::LocationId;
 use crate::time::Timestamp;
 use core::time::Duration;
+
+/// The longest duration that fits in an event, in nanoseconds.
+pub(super) const MAX_NANOS: u64 = u32::MAX as u64 - 1;
 
 /// The kind of a [`FlightEvent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,6 @@
 //! Which polls become one event.
 
-use super::event::Recorded;
+use super::event::{MAX_NANOS, Recorded};
 use core::time::Duration;
 
 /// The default for [`Builder::flight_recorder_threshold`](crate::Builder::flight_recorder_threshold).
@@ -8,9 +8,6 @@ pub const DEFAULT_FLIGHT_RECORDER_THRESHOLD: Duration = Duration::from_micros(10
 
 /// A burst is at most this many thresholds long: it bounds how long a burst hides at what time its polls ran.
 const LONGEST_BURST: u64 = 100;
-
-/// The longest duration that fits in an event, in nanoseconds.
-pub(super) const MAX_NANOS: u64 = u32::MAX as u64 - 1;
 
 /// Which polls are folded into bursts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
