@@ -5,6 +5,8 @@ use core::time::Duration;
 use metrics_std::tokio::{TokioAdapter, attach};
 use metrics_std::{RuntimeMetrics, WorkerNumber};
 use std::fs;
+#[cfg(target_os = "linux")]
+use std::path::Path;
 use tokio::runtime::Builder;
 
 /// The times of the calling thread, on processor and waiting for one; `None` where the operating system does not report them.
@@ -108,9 +110,9 @@ fn the_time_of_a_worker_never_decreases_when_threads_take_it_over() {
 #[test]
 #[cfg(target_os = "linux")]
 fn throttling_is_read_below_the_given_root() {
-    let root = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("throttling");
     let write = |file: &str, text: &str| {
-        let file = root.path().join(file);
+        let file = root.join(file);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, text).unwrap();
     };
@@ -125,14 +127,12 @@ fn throttling_is_read_below_the_given_root() {
     };
     let expected = (Some(3), Some(Duration::from_micros(4_500)));
     let (_runtime, metrics, _) = build(
-        TokioAdapter::builder().os_root(root.path()),
+        TokioAdapter::builder().os_root(&root),
         &mut Builder::new_current_thread(),
     );
     assert_eq!(throttling(&metrics), expected);
     let runtime = Builder::new_current_thread().build().unwrap();
-    let attached = TokioAdapter::builder()
-        .os_root(root.path())
-        .attach(runtime.handle());
+    let attached = TokioAdapter::builder().os_root(&root).attach(runtime.handle());
     assert_eq!(throttling(&attached.unwrap().metrics), expected);
 }
 
