@@ -310,7 +310,7 @@ fn tasks_that_wait_for_a_blocked_worker_are_in_the_queue_and_alive() {
 const PERIOD: Duration = Duration::from_millis(1);
 const BLOCK: Duration = Duration::from_millis(20);
 
-/// What a probe has recorded: number of samples, their sum, and the largest.
+/// The samples of a probe: their number, their sum, and the largest.
 fn lag(histogram: Option<&HistogramSnapshot<Vec<u64>>>) -> (u32, Duration, Duration) {
     let Some(lag) = histogram else {
         return Default::default();
