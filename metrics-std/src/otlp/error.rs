@@ -1,13 +1,15 @@
 //! The errors of the periodic exporter.
 
-use super::SendError;
+use super::{SendError, SettingsError};
 use core::fmt;
 use std::io;
 
-/// The error of [`PeriodicExporter::start`](super::PeriodicExporter::start).
+/// The error of a [`PeriodicExporter`](super::PeriodicExporter) that can't be started.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
+    /// An environment variable of OpenTelemetry is invalid.
+    Settings(SettingsError),
     /// The endpoint is not an `http://` address.
     Endpoint(String),
     /// The operating system refused a thread.
@@ -17,6 +19,7 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Settings(error) => error.fmt(f),
             Self::Endpoint(endpoint) => write!(
                 f,
                 "the endpoint {endpoint:?} is not an http:// address: for TLS or another protocol, pass a transport to start_with"
@@ -29,7 +32,7 @@ impl fmt::Display for StartError {
 impl core::error::Error for StartError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::Endpoint(_) => None,
+            Self::Settings(_) | Self::Endpoint(_) => None,
             Self::Thread(error) => Some(error),
         }
     }

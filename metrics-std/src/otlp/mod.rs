@@ -4,13 +4,12 @@
 //! [`PeriodicExporter`] sends such requests from a thread of its own.
 //!
 //! ```no_run
-//! use metrics_std::otlp::{OtlpExporter, PeriodicExporter, Settings};
+//! use metrics_std::otlp::PeriodicExporter;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let metrics = metrics_std::build_wrapped(metrics_std::Builder::new(), metrics_std::Clock::new())?;
-//! // Sends until it is dropped, by the variables `OTEL_*`.
-//! let settings = Settings::from_env()?;
-//! let _exporter = PeriodicExporter::start(OtlpExporter::new(metrics), &settings, |error| eprintln!("{error}"))?;
+//! // Posts to the endpoint that the variables `OTEL_*` set, until it is dropped.
+//! let _exporter = PeriodicExporter::from_env(metrics, |error| eprintln!("{error}"))?;
 //! # Ok(())
 //! # }
 //! ```

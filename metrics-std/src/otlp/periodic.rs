@@ -3,6 +3,7 @@
 use super::transport::{HttpTransport, LONGEST_WAIT, SendError, Transport};
 use super::{FlushError, OtlpExporter, Settings, StartError};
 use crate::background::Threads;
+use crate::export::ExportedRuntimes;
 use core::hash::{BuildHasher as _, Hasher as _};
 use core::panic::AssertUnwindSafe;
 use core::time::Duration;
@@ -60,6 +61,21 @@ struct Flush {
 }
 
 impl PeriodicExporter {
+    /// Starts to post the metrics of one runtime, or of the runtimes in a list, to the endpoint that the
+    /// [environment variables](Settings::from_env) of OpenTelemetry set. `on_error` is called for each attempt that failed, on the
+    /// exporter's thread.
+    ///
+    /// # Errors
+    /// Returns a [`StartError`] if a variable is invalid, if the endpoint is not an `http://` address, or if the operating system refuses a
+    /// thread.
+    pub fn from_env(
+        runtimes: impl Into<ExportedRuntimes>,
+        on_error: impl FnMut(&SendError) + Send + 'static,
+    ) -> Result<Self, StartError> {
+        let settings = Settings::from_env().map_err(StartError::Settings)?;
+        Self::start(OtlpExporter::new(runtimes), &settings, on_error)
+    }
+
     /// Starts to post requests to the `http://` endpoint of the settings. `on_error` is called for each attempt that failed, on the
     /// exporter's thread.
     ///

@@ -408,3 +408,55 @@ fn other_statuses_are_permanent_errors() {
     assert_eq!(error, "metrics were not sent: the response is 400 Bad Request");
     received.join().expect("no panic");
 }
+
+#[test]
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "x86")),
+    ignore = "under an emulator a program can't start itself"
+)]
+fn the_environment_sets_the_endpoint() {
+    // The variables are those of a process, so the exporter runs in a process of its own.
+    const STEP: &str = "METRICS_STD_EXPORTS";
+    match std::env::var(STEP).as_deref() {
+        Ok("sends") => {
+            let exporter = PeriodicExporter::from_env(runtime(), |error| panic!("{error}"));
+            let exporter = exporter.expect("the variables are valid");
+            return assert_eq!(exporter.shutdown(PATIENCE), Ok(()));
+        }
+        Ok("refuses") => {
+            let error = PeriodicExporter::from_env(runtime(), |_| {}).expect_err("grpc is not supported");
+            assert!(matches!(&error, StartError::Settings(error) if error.value.as_deref() == Some("grpc")));
+            let shown = error.to_string();
+            assert!(
+                shown.starts_with("OTEL_EXPORTER_OTLP_PROTOCOL=\"grpc\" is not"),
+                "{shown}"
+            );
+            return assert!(core::error::Error::source(&error).is_none(), "it is printed once");
+        }
+        _ => {}
+    }
+    let (endpoint, received) = receiver(&["200 OK"]);
+    let child = |step, variable, value: &str| {
+        let this = std::env::current_exe().expect("this test has a path");
+        let status = std::process::Command::new(this)
+            .args([
+                "--exact",
+                "--nocapture",
+                "periodic::the_environment_sets_the_endpoint",
+            ])
+            .env(STEP, step)
+            .env("OTEL_SERVICE_NAME", "thumbnails")
+            .env(variable, value)
+            .status();
+        assert!(status.expect("it starts").success(), "{step}");
+    };
+    child("refuses", "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+    child("sends", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &endpoint);
+    let received = received.join().expect("it received");
+    let request = ExportMetricsServiceRequest::decode(&*received[0].1).expect("it is a request");
+    let resource = request.resource_metrics[0]
+        .resource
+        .as_ref()
+        .expect("it has attributes");
+    assert!(format!("{resource:?}").contains("thumbnails"), "{resource:?}");
+}
