@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 /// Every side of this build.
 pub(crate) const SIDES: &[Named] = &[
     slow_side("snapshot/ours", OURS),
+    slow_side("snapshot/ours-of-5000", OURS_OF_5000),
     slow_side("snapshot/ours-of-20000", OURS_OF_20000),
     slow_side("snapshot/ours-unchanged", OURS_UNCHANGED),
     slow_side("snapshot/ours-of-each", OURS_OF_EACH),
@@ -107,6 +108,12 @@ impl Fleet {
 
 const OURS: Build = || {
     let mut fleet = Fleet::new(WORKERS, WORKERS);
+    Box::new(move |ops: u64| fleet.measure(ops, Fleet::work))
+};
+
+/// Five times the workers: more than the caches hold.
+const OURS_OF_5000: Build = || {
+    let mut fleet = Fleet::new(5 * WORKERS, 5 * WORKERS);
     Box::new(move |ops: u64| fleet.measure(ops, Fleet::work))
 };
 

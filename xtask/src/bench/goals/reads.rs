@@ -2,7 +2,7 @@
 
 use super::super::comparisons::Figure::{Extra, Of, Times};
 use super::super::comparisons::{Goal, Group, Row, Threads, stable, unstable};
-use super::{Peer, counted_ours, row};
+use super::{Peer, SAME, counted, counted_ours, row};
 
 const NS: &str = "ns/snapshot";
 
@@ -46,17 +46,36 @@ pub(super) const SNAPSHOT: Group = Group {
             "snapshot/ours-of-each",
             0.03,
         ),
-        row(
-            "snapshot/20000",
-            8,
-            "snapshot of 20,000 workers, all changed",
-            Of(stable("snapshot/ours-of-20000")),
-            Peer::ratio(
-                Times(20.0, stable("snapshot/ours")),
-                "20 snapshots of 1,000",
-                NS,
-                1.5,
+        counted(
+            &row(
+                "snapshot/20000",
+                8,
+                "snapshot of 20,000 workers, all changed",
+                Of(stable("snapshot/ours-of-20000")),
+                Peer::ratio(
+                    Times(4.0, stable("snapshot/ours-of-5000")),
+                    "4 snapshots of 5,000, which no cache holds either",
+                    NS,
+                    1.5,
+                ),
             ),
+            Of(stable("snapshot/ours-of-20000")),
+            Times(4.0, stable("snapshot/ours-of-5000")),
+        ),
+        counted(
+            &row(
+                "snapshot/20000-of-1000",
+                8,
+                SAME,
+                Of(stable("snapshot/ours-of-20000")),
+                Peer::reported(
+                    Times(20.0, stable("snapshot/ours")),
+                    "20 snapshots of 1,000, which a cache holds",
+                    NS,
+                ),
+            ),
+            Of(stable("snapshot/ours-of-20000")),
+            Times(20.0, stable("snapshot/ours")),
         ),
     ],
 };
