@@ -357,6 +357,26 @@ fn a_host_reads_what_a_static_registry_writes() {
 }
 
 #[test]
+fn a_static_registry_replaces_a_decoded_snapshot() {
+    static OTHER: InRam = Registry::new(&CONFIG, TestClock::new());
+    let mut json = serde_json::to_value(heap().1).unwrap();
+    json["external"] = serde_json::Value::Null;
+    for pointer in ["/total/poll_time", "/workers/0/measurements/poll_time"] {
+        *json.pointer_mut(pointer).unwrap() = serde_json::Value::Null;
+    }
+    let mut snapshot: Snapshot<StaticStorage<2, 20>> = serde_json::from_value(json).unwrap();
+    assert!(snapshot.total().mean_poll_time().is_some());
+    RuntimeMetrics::new(&OTHER).snapshot_into(&mut snapshot);
+    assert_eq!(snapshot.name(), "firmware");
+    for measurements in [snapshot.total(), snapshot.worker(1).unwrap().measurements()] {
+        assert_eq!(
+            (measurements.poll_count(), measurements.mean_poll_time()),
+            (Some(0), None)
+        );
+    }
+}
+
+#[test]
 fn an_interval_with_a_full_bucket_keeps_the_other_values() {
     type Narrow = Snapshot<StaticStorage<2, 20, Buckets32>>;
     let snapshot = |polls: u64, other: u64, sum: u64, min: u64| -> Narrow {

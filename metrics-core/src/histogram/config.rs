@@ -248,7 +248,6 @@ impl HistogramConfig {
         match self.rule {
             // Not reached: `index_fast` handles every bucket of a logarithmic layout but the last.
             Rule::Log { .. } => 0,
-            Rule::Linear { .. } if value < self.first_end => 0,
             Rule::Linear { shift, reciprocal } => {
                 // Cutting the value and rounding the reciprocal (twice) each cost less than 2^-15 of a bucket, so
                 // the estimate is right or 1 too small. Its successor is at most `last`, whose start fits.

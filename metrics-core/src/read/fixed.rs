@@ -1,9 +1,8 @@
 //! Snapshots of a registry in a `static`. There is no extra memory: each slot is read into the caller's snapshot.
 
 use super::runtime::{Moment, epoch, read_runtime};
-use super::{Weighted, busy_from, set_state, set_thread};
+use super::{busy_from, set_state, set_thread};
 use crate::catalog::{MetricSet, WorkerNumber};
-use crate::counters::MEAN_FRACTION;
 use crate::histogram::HistogramConfig;
 use crate::live::UNTIMED;
 use crate::probe::Probe;
@@ -66,6 +65,7 @@ fn read_into<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: Bucke
         to.name.clear();
         to.uptime = None;
         to.workers.clear();
+        to.total.mean_poll_time = None;
     }
     // Nothing is kept from an earlier snapshot.
     let mut probed = MetricSet::NONE;
@@ -157,10 +157,6 @@ fn read_slot<S: Storage>(
     let busy = now.numbers.values[BUSY];
     now.numbers.known = moment.measured;
     now.numbers.values = values.values;
-    now.mean_poll_time = match values.mean_poll_time {
-        0 => None,
-        mean => Some(mean >> MEAN_FRACTION),
-    };
     let histograms = [&mut now.poll_time, &mut now.schedule_latency];
     for (reading, sampling) in histograms.into_iter().zip(moment.sampling) {
         if let Some(reading) = reading {
@@ -221,22 +217,12 @@ fn sum<S: Storage>(to: &mut Snapshot<S>, moment: &Moment, configs: [Option<&Hist
     let Snapshot { total, workers, .. } = to;
     let workers = workers.as_slice();
     let is_complete = !workers.iter().any(WorkerSnapshot::is_missing);
-    let mut mean = Weighted::default();
     for &number in WorkerNumber::ALL {
         let sum = workers.iter().try_fold(0_u64, |sum, worker| {
             Some(sum.wrapping_add(worker.measurements.counter(number)?))
         });
         total.numbers.set(number, sum);
     }
-    for worker in workers {
-        let polls = worker.measurements.numbers.values[WorkerNumber::PollCount as usize];
-        mean.add(Weighted::of(
-            worker.measurements.mean_poll_time.unwrap_or(0),
-            polls,
-        ));
-    }
-    let mean = mean.mean();
-    total.mean_poll_time = (is_complete && mean != 0).then_some(mean);
     let [poll_time, schedule_latency] = configs.map(|config| config.filter(|_| is_complete));
     let [poll_time_sampling, latency_sampling] = moment.sampling;
     merge(

@@ -74,11 +74,11 @@ impl Weighted {
 /// Returns the time in ticks since which a thread has busy time that its slot does not count yet; [`UNTIMED`] if there
 /// is none. A thread that lost its worker to another thread finishes its poll in progress and is not busy otherwise.
 pub(crate) fn busy_from(live: &LiveRecord, settled_at: u64, lost: bool) -> u64 {
-    match live.busy_since() {
-        UNTIMED => UNTIMED,
-        _ if lost && live.state != WorkerState::Polling => UNTIMED,
-        since => since.max(settled_at),
+    if lost && live.state != WorkerState::Polling {
+        return UNTIMED;
     }
+    // `UNTIMED` is later than every time.
+    live.busy_since().max(settled_at)
 }
 
 /// Returns the state of a worker from its live record and from what the runtime reports.

@@ -246,12 +246,14 @@ impl Cache {
 
 #[cfg(all(test, not(metrics_core_loom)))]
 mod tests {
+    use crate::slot::TRIES;
     use crate::storage::HeapStorage;
     use crate::storage::sealed::Sealed;
     use crate::{
-        Builder, HistogramConfig, HistogramReading, MetricSet, NoClock, PollStart, RuntimeMetrics, Snapshot,
-        Staleness, TimeSource, Timestamp, Worker, WorkerInterval, WorkerSinceError,
+        Builder, HistogramConfig, HistogramReading, MetricSet, NoClock, PollStart, Probe, Registry,
+        RuntimeMetrics, Snapshot, Staleness, TimeSource, Timestamp, Worker, WorkerInterval, WorkerSinceError,
     };
+    use alloc::sync::Arc;
     use core::cell::Cell;
     use core::time::Duration;
     #[cfg(target_arch = "wasm32")]
@@ -298,6 +300,43 @@ mod tests {
         let snapshot = reader.read();
         assert_eq!(snapshot.worker(0).unwrap().staleness(), None);
         assert_eq!(snapshot.total().poll_count(), Some(4));
+    }
+
+    /// Ends a write to the first slot after the last attempt to read it.
+    struct EndsWrite {
+        registry: Arc<Registry<HeapStorage, NoClock>>,
+        seq: Cell<Option<u32>>,
+    }
+
+    impl Probe for EndsWrite {
+        fn relax(&self, attempt: u32) {
+            if attempt == TRIES - 1
+                && let Some(seq) = self.seq.take()
+            {
+                self.registry.storage.at(0).unwrap().seq.close(seq);
+            }
+        }
+    }
+
+    #[test]
+    fn a_submit_that_ends_after_the_last_attempt_is_in_the_next_snapshot() {
+        let registry = Builder::new().measures(MetricSet::ALL).build(NoClock).unwrap();
+        let worker = Worker::lease(registry.clone(), 0).unwrap();
+        let probe = Arc::new(EndsWrite {
+            registry: registry.clone(),
+            seq: Cell::new(None),
+        });
+        let metrics = RuntimeMetrics::with_probe(registry.clone(), probe.clone());
+        let mut reader = metrics.reader();
+        assert_eq!(reader.read().total().poll_count(), Some(0));
+        worker.start_poll(PollStart::default());
+        worker.end_poll();
+        worker.submit();
+        probe.seq.set(Some(registry.storage.at(0).unwrap().seq.open()));
+        let stale = reader.read().worker(0).unwrap();
+        assert_eq!((stale.poll_count(), stale.staleness().is_some()), (Some(0), true));
+        let read = reader.read().worker(0).unwrap();
+        assert_eq!((read.poll_count(), read.staleness()), (Some(1), None));
     }
 
     #[test]

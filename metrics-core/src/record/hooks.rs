@@ -141,11 +141,10 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     pub(crate) fn start_run(&self) {
         let flags = self.state.flags.get();
         self.counters.park_unpark_count.add(1);
-        if flags & BUSY != 0 {
-            self.state.flags.set(flags & !(CAN_REUSE | RECENT));
-            return;
+        // A run that a panic ended is still busy. Its last timestamp needs no flag: `start_poll` is the next hook.
+        if flags & BUSY == 0 {
+            self.begin_busy_period(flags);
         }
-        self.begin_busy_period(flags);
     }
 
     // Inlined, so that the hooks need not exist in memory.
