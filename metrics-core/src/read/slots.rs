@@ -253,6 +253,7 @@ mod tests {
         Builder, HistogramConfig, HistogramReading, MetricSet, NoClock, PollStart, Probe, Registry,
         RuntimeMetrics, Snapshot, Staleness, TimeSource, Timestamp, Worker, WorkerInterval, WorkerSinceError,
     };
+    use alloc::rc::Rc;
     use alloc::sync::Arc;
     use core::cell::Cell;
     use core::time::Duration;
@@ -303,9 +304,10 @@ mod tests {
     }
 
     /// Ends a write to the first slot after the last attempt to read it.
+    #[derive(Clone)]
     struct EndsWrite {
         registry: Arc<Registry<HeapStorage, NoClock>>,
-        seq: Cell<Option<u32>>,
+        seq: Rc<Cell<Option<u32>>>,
     }
 
     impl Probe for EndsWrite {
@@ -322,10 +324,10 @@ mod tests {
     fn a_submit_that_ends_after_the_last_attempt_is_in_the_next_snapshot() {
         let registry = Builder::new().measures(MetricSet::ALL).build(NoClock).unwrap();
         let worker = Worker::lease(registry.clone(), 0).unwrap();
-        let probe = Arc::new(EndsWrite {
+        let probe = EndsWrite {
             registry: registry.clone(),
-            seq: Cell::new(None),
-        });
+            seq: Rc::default(),
+        };
         let metrics = RuntimeMetrics::with_probe(registry.clone(), probe.clone());
         let mut reader = metrics.reader();
         assert_eq!(reader.read().total().poll_count(), Some(0));
