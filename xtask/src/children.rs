@@ -96,6 +96,17 @@ pub(crate) fn watch(
     Ok(outcome)
 }
 
+/// Runs `command` as [`watch`] does, and returns the lines that it wrote.
+pub(crate) fn output(command: Command, limit: Duration) -> Result<(Outcome, Vec<String>)> {
+    let mut lines = Vec::new();
+    let outcome = watch(command, limit, |event| {
+        if let Event::Line(line) = event {
+            lines.push(line.to_owned());
+        }
+    })?;
+    Ok((outcome, lines))
+}
+
 fn reap(child: &mut Child) -> Result<()> {
     child.kill().or_else(|error| match error.kind() {
         std::io::ErrorKind::InvalidInput => Ok(()),

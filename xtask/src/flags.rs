@@ -34,7 +34,7 @@ pub(crate) enum Command {
     /// Measure every comparison side by side with its peers and check the goals
     Bench(Bench),
     /// Show live metrics of an axum service on Tokio under real load
-    Demo(crate::demo::Cli),
+    Demo(crate::programs::Demo),
     /// Run firmware in QEMU, show its task table and measure the cost of metrics
     Firmware(crate::firmware::Cli),
     /// Try the exporters, the dashboard, the alerts and their rules with real servers
@@ -130,6 +130,12 @@ pub(crate) struct Top {
     /// The address of a service that serves `/snapshot`, such as <http://127.0.0.1:9000>
     #[arg(value_name = "URL")]
     pub(crate) url: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Decode {
+    /// A serial device or a file (default: standard input)
+    pub(crate) path: Option<PathBuf>,
 }
 
 #[derive(Args)]

@@ -63,6 +63,11 @@ impl core::fmt::Display for Tally {
     }
 }
 
+/// Returns the name and the result of a test, if `line` is that of a test that ended: `test NAME ... ok`.
+pub(crate) fn result(line: &str) -> Option<(&str, &str)> {
+    line.strip_prefix("test ")?.rsplit_once(" ... ")
+}
+
 /// `A passed<separator>B failed[<separator>C <third>...]`, or nothing.
 fn parse(counts: &str, separator: &str, third: &str) -> Option<Tally> {
     let mut parts = counts.split(separator);

@@ -9,7 +9,6 @@
 
 mod bench;
 mod children;
-mod demo;
 mod firmware;
 mod flags;
 mod libtest;
@@ -18,12 +17,12 @@ mod metadata;
 mod mutate;
 mod needs;
 mod ops;
-mod soak;
+mod programs;
+mod table;
 mod targets;
 mod tidy;
 mod tokio_on_core;
 mod toolchain;
-mod top;
 mod wasm;
 mod workspace;
 mod zero_cost;
@@ -35,16 +34,16 @@ use flags::Command;
 fn main() -> ExitCode {
     let result = match flags::parse() {
         Ok(Command::Bench(flags)) => bench::run(&flags),
-        Ok(Command::Demo(_)) => demo::run(),
+        Ok(Command::Demo(_)) => programs::demo(),
         Ok(Command::Firmware(flags)) => firmware::run(&flags),
         Ok(Command::TestMatrix(flags)) => matrix::run(&flags),
         Ok(Command::Tidy(flags)) => tidy::run(&flags),
         Ok(Command::Mutate(flags)) => mutate::run(&flags),
         Ok(Command::Ops) => ops::run(),
-        Ok(Command::Soak(flags)) => soak::run(&flags),
+        Ok(Command::Soak(flags)) => programs::soak(&flags),
         Ok(Command::ZeroCost) => zero_cost::run(),
         Ok(Command::TokioOnCore) => tokio_on_core::run(),
-        Ok(Command::Top(flags)) => top::run(&flags),
+        Ok(Command::Top(flags)) => programs::top(&flags),
         Ok(Command::Wasm(flags)) => wasm::run(&flags),
         Ok(Command::WasmDemo(flags)) => wasm::demo(&flags),
         Err(exit) => return exit,

@@ -71,7 +71,7 @@ impl Need {
             Self::CargoTool(name, _) => {
                 workspace::tools_dir().join("bin").join(name).is_file() || on_path(name)
             }
-            Self::WasmBindgen => locked_wasm_bindgen().is_some_and(|locked| {
+            Self::WasmBindgen => workspace::locked_version("wasm-bindgen").is_ok_and(|locked| {
                 let tool = workspace::tools_dir().join("bin/wasm-bindgen");
                 output(&tool.to_string_lossy(), &["--version"])
                     .is_some_and(|version| version.trim().ends_with(&format!(" {locked}")))
@@ -136,7 +136,7 @@ impl Need {
                 vec![Fix::Run("cargo", ways)]
             }
             Self::WasmBindgen => {
-                let version = locked_wasm_bindgen().unwrap_or_default();
+                let version = workspace::locked_version("wasm-bindgen").unwrap_or_default();
                 let ways = vec![
                     cargo_install(&["--locked", "--version", &version, "wasm-bindgen-cli"]),
                     cargo_install(&["--version", &version, "wasm-bindgen-cli"]),
@@ -301,11 +301,4 @@ fn python_dir() -> PathBuf {
 
 fn on_path(program: &str) -> bool {
     env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(program).is_file()))
-}
-
-/// The version of wasm-bindgen in `Cargo.lock`.
-fn locked_wasm_bindgen() -> Option<String> {
-    let lock = std::fs::read_to_string(workspace::root().join("Cargo.lock")).ok()?;
-    let (_, package) = lock.split_once("name = \"wasm-bindgen\"\nversion = \"")?;
-    package.split_once('"').map(|(version, _)| version.to_owned())
 }

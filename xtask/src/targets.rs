@@ -35,6 +35,13 @@ impl Target {
         self.foreign_triple().map(Need::Compiler)
     }
 
+    /// Returns the version of the compiler that builds for it, such as `rustc 1.88.0`, or an empty string without one.
+    pub(crate) fn compiler_version(&self) -> String {
+        let version = self.toolchain().and_then(|toolchain| toolchain.version());
+        let version = version.unwrap_or_default();
+        version.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+    }
+
     /// Returns a toolchain for the target, or `None` if no toolchain on this machine builds for it.
     pub(crate) fn toolchain(&self) -> Option<Toolchain> {
         let Some(triple) = self.foreign_triple() else {

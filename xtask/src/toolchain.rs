@@ -80,6 +80,13 @@ impl Toolchain {
         }
     }
 
+    /// Returns what its compiler prints for `--version`.
+    pub(crate) fn version(&self) -> Option<String> {
+        let rustc = self.env.iter().find(|(name, _)| name == "RUSTC");
+        let rustc = rustc.map_or("rustc".into(), |(_, path)| path.to_string_lossy());
+        output(&rustc, &["--version"])
+    }
+
     /// `cargo ARGS` at the top of the tree, with this toolchain's flags behind the subcommand.
     pub(crate) fn cargo(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.cargo[0]);

@@ -1,13 +1,30 @@
 //! The paths of this workspace.
 
-use std::env;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use anyhow::{Context, Result};
 
 /// Returns the root of the source tree.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .unwrap_or(Path::new("."))
+}
+
+/// Returns the text of a file of the tree.
+pub(crate) fn read(path: &str) -> Result<String> {
+    fs::read_to_string(root().join(path)).with_context(|| format!("can't read {path}"))
+}
+
+/// Returns the version of a package in `Cargo.lock`, the newest if there are several.
+pub(crate) fn locked_version(package: &str) -> Result<String> {
+    let lock = read("Cargo.lock")?;
+    let version = lock
+        .rsplit_once(&format!("name = \"{package}\"\nversion = \""))
+        .and_then(|(_, rest)| rest.split_once('"'));
+    let (version, _) = version.with_context(|| format!("{package} is not in Cargo.lock"))?;
+    Ok(version.to_owned())
 }
 
 /// Returns the target directory, which `CARGO_TARGET_DIR` may set.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
@@ -18,9 +17,7 @@ pub(super) type Counts = BTreeMap<String, f64>;
 /// The whole file, by compiler and target, because both determine the instructions.
 type File = BTreeMap<String, Counts>;
 
-fn path() -> PathBuf {
-    workspace::root().join("tests/bench/instructions.json")
-}
+const PATH: &str = "tests/bench/instructions.json";
 
 /// Returns the key of this compiler's counts.
 pub(super) fn key() -> Result<String> {
@@ -36,9 +33,7 @@ pub(super) fn key() -> Result<String> {
 }
 
 fn read() -> Result<File> {
-    let path = path();
-    let text = fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
+    serde_json::from_str(&workspace::read(PATH)?).with_context(|| format!("{PATH} is damaged"))
 }
 
 /// Returns the committed counts of this compiler, if there are any.
@@ -47,14 +42,17 @@ pub(super) fn committed() -> Result<Option<Counts>> {
 }
 
 /// Writes `counts` as this compiler's, and keeps those of other compilers.
-pub(super) fn commit(counts: &Counts) -> Result<PathBuf> {
-    let mut file = if path().exists() { read()? } else { File::new() };
+pub(super) fn commit(counts: &Counts) -> Result<&'static str> {
+    let mut file = read()?;
     let rounded = counts
         .iter()
         .map(|(side, count)| (side.clone(), (count * 100.0).round() / 100.0));
     file.entry(key()?).or_default().extend(rounded);
-    fs::write(path(), serde_json::to_string_pretty(&file)? + "\n")?;
-    Ok(path())
+    fs::write(
+        workspace::root().join(PATH),
+        serde_json::to_string_pretty(&file)? + "\n",
+    )?;
+    Ok(PATH)
 }
 
 /// Returns one line per side whose count has increased, and the sides that have no committed count.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde::Deserialize;
 
 use crate::toolchain::{self, Toolchain};
@@ -47,30 +47,9 @@ pub(super) fn machine() -> Vec<String> {
 }
 
 /// Returns the peers' versions in the lock file.
-pub(super) fn versions() -> Result<BTreeMap<String, String>> {
-    let text = fs::read_to_string(workspace::root().join("Cargo.lock"))?;
-    let mut versions = BTreeMap::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        let Some(name) = quoted(line, "name") else {
-            continue;
-        };
-        let version = lines.next().and_then(|line| quoted(line, "version"));
-        if PEERS.contains(&name) {
-            versions.insert(
-                name.to_owned(),
-                version.context("a package without a version")?.to_owned(),
-            );
-        }
-    }
-    Ok(versions)
-}
-
-fn quoted<'a>(line: &'a str, key: &str) -> Option<&'a str> {
-    line.strip_prefix(key)?
-        .trim_start_matches([' ', '='])
-        .strip_prefix('"')?
-        .strip_suffix('"')
+pub(super) fn versions() -> Result<BTreeMap<&'static str, String>> {
+    let version = |&peer: &&'static str| Ok((peer, workspace::locked_version(peer)?));
+    PEERS.iter().map(version).collect()
 }
 
 /// The build size of `metrics-core`.
@@ -164,20 +143,8 @@ pub(super) fn browser() -> Option<Vec<BrowserRow>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PEERS, quoted, versions};
-
     #[test]
     fn the_lock_file_names_every_peer() {
-        let versions = versions().expect("a lock file");
-        for peer in PEERS {
-            assert!(versions.contains_key(*peer), "{peer} is not in Cargo.lock");
-        }
-    }
-
-    #[test]
-    fn quoted_takes_a_key_of_its_own_line() {
-        assert_eq!(quoted("version = \"1.54.1\"", "version"), Some("1.54.1"));
-        assert_eq!(quoted("version = 4", "version"), None);
-        assert_eq!(quoted(" \"tokio\",", "name"), None);
+        super::versions().expect("a version of each peer");
     }
 }

@@ -243,7 +243,7 @@ fn ours(groups: &[Selected], counts: &BTreeMap<Side, f64>) -> Counts {
 /// Compares the counts with the committed counts, or writes them.
 fn judge_counts(now: &Counts, bless: bool) -> Result<ExitCode> {
     if bless {
-        println!("wrote {}", counts::commit(now)?.display());
+        println!("wrote {}", counts::commit(now)?);
         return Ok(ExitCode::SUCCESS);
     }
     let key = counts::key()?;

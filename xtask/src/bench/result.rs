@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::comparisons::{Figure, Goal, Row, Side};
 use super::rounds::{Round, evaluate};
 use super::stats::Spread;
+use crate::table::aligned;
 
 /// The result of a row.
 pub(super) struct Outcome {
@@ -159,26 +160,9 @@ const HEAD: [&str; 9] = [
     "instructions ours / peer",
 ];
 
-/// Returns a table for a terminal, with aligned columns.
+/// Returns a table for a terminal.
 pub(super) fn table(outcomes: &[Outcome]) -> String {
-    let mut lines: Vec<[String; 9]> = vec![HEAD.map(String::from)];
-    lines.extend(outcomes.iter().map(Outcome::cells));
-    let mut widths = [0; 9];
-    for line in &lines {
-        for (width, cell) in widths.iter_mut().zip(line) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for line in &lines {
-        let cells: Vec<String> = line
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
-    }
-    text
+    aligned(HEAD, &outcomes.iter().map(Outcome::cells).collect::<Vec<_>>())
 }
 
 /// Returns a Markdown table that describes the operation and the peer.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::image::Image;
-use crate::toolchain::output;
+use crate::targets::{CORTEX_M0, CORTEX_M3};
 use crate::workspace;
 
 const DOCUMENT: &str = "docs/MICROCONTROLLERS.md";
@@ -125,7 +125,7 @@ impl Cost {
         ));
         Ok(Self {
             chip: "cortex-m3",
-            compiler: compiler(),
+            compiler: CORTEX_M3.compiler_version(),
             figures,
         })
     }
@@ -144,7 +144,7 @@ impl Cost {
         };
         Ok(Self {
             chip: "cortex-m0",
-            compiler: compiler(),
+            compiler: CORTEX_M0.compiler_version(),
             figures: vec![
                 figure(
                     "registry of one worker, two histograms of 20 64-bit buckets",
@@ -248,21 +248,4 @@ impl Cost {
         }
         Ok(())
     }
-}
-
-/// Returns the version of the compiler that builds for the chip.
-fn compiler() -> String {
-    let ours = ["rustc", "/usr/bin/rustc"].into_iter().find(|rustc| {
-        let args = ["--print", "target-libdir", "--target", "thumbv6m-none-eabi"];
-        let sources = output(rustc, &["--print", "sysroot"]).is_some_and(|dir| {
-            PathBuf::from(dir.trim())
-                .join("lib/rustlib/src/rust/library")
-                .is_dir()
-        });
-        sources || output(rustc, &args).is_some_and(|dir| PathBuf::from(dir.trim()).is_dir())
-    });
-    let version = ours
-        .and_then(|rustc| output(rustc, &["--version"]))
-        .unwrap_or_default();
-    version.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
 }

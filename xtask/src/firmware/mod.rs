@@ -1,7 +1,6 @@
 //! Builds the images of `tests/firmware`, runs them in QEMU, and measures the cost of metrics.
 
 mod cost;
-mod decode;
 mod image;
 mod off;
 mod reach;
@@ -14,11 +13,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::children::{self, Event};
-use crate::needs;
+use crate::flags::Decode;
 use crate::targets::{CORTEX_M0, CORTEX_M3, RISCV32IMC, Target};
 use crate::toolchain::Toolchain;
-use crate::workspace;
+use crate::{children, needs, programs, workspace};
 
 /// A run of each program takes a second, so one that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -43,7 +41,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 enum Action {
     /// Print the traces that firmware sends over a serial line
-    Decode(decode::Cli),
+    Decode(Decode),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -123,12 +121,7 @@ impl Chip {
             .env("CARGO_TARGET_DIR", &dir)
             .env("CARGO_INCREMENTAL", "0")
             .env("CARGO_TERM_COLOR", "never");
-        let mut said = Vec::new();
-        let built = children::watch(command, BUILD_LIMIT, |event| {
-            if let Event::Line(line) = event {
-                said.push(line.to_owned());
-            }
-        })?;
+        let (built, said) = children::output(command, BUILD_LIMIT)?;
         if !built.success() {
             bail!("can't build {program} for {}:\n{}", self.name(), said.join("\n"));
         }
@@ -152,15 +145,9 @@ impl Chip {
             .args(["-nographic", "-icount", "shift=6,sleep=off"])
             .args(board)
             .arg(image);
-        let mut said = Vec::new();
-        let outcome = children::watch(command, LIMIT, |event| {
-            if let Event::Line(line) = event
-                // A message of QEMU about a timer that is being set up.
-                && line != "Timer with period zero, disabling"
-            {
-                said.push(line.to_owned());
-            }
-        })?;
+        let (outcome, mut said) = children::output(command, LIMIT)?;
+        // A message of QEMU about a timer that is being set up.
+        said.retain(|line| line != "Timer with period zero, disabling");
         if !outcome.success() {
             bail!("{} in QEMU failed:\n{}", image.display(), said.join("\n"));
         }
@@ -170,7 +157,7 @@ impl Chip {
 
 pub(crate) fn run(flags: &Cli) -> Result<ExitCode> {
     if let Some(Action::Decode(flags)) = &flags.action {
-        return decode::run(flags);
+        return programs::decode(flags);
     }
     let chips = match flags.chip {
         Some(chip) => vec![chip],

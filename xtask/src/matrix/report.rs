@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::row::{Row, Verdict};
 use crate::libtest::Tally;
+use crate::table::aligned;
 
 pub(super) struct Report {
     pub(super) row: &'static Row,
@@ -55,7 +56,10 @@ pub(super) fn list(rows: &[&Row]) {
     let cells = rows
         .iter()
         .map(|row| [row.title(), row.triple().to_owned(), row.proves.to_owned()]);
-    print_table(["row", "target", "what it proves"], &cells.collect::<Vec<_>>());
+    print!(
+        "{}",
+        aligned(["row", "target", "what it proves"], &cells.collect::<Vec<_>>())
+    );
 }
 
 /// Returns the table, followed by the failures and the total number of tests.
@@ -70,12 +74,8 @@ pub(super) fn table(reports: &[Report]) {
             report.result().to_owned(),
         ]
     });
-    println!();
-    print_table(
-        ["row", "target", "what it proves", "tests", "time", "result"],
-        &cells.collect::<Vec<_>>(),
-    );
-    println!();
+    let head = ["row", "target", "what it proves", "tests", "time", "result"];
+    println!("\n{}", aligned(head, &cells.collect::<Vec<_>>()));
     for report in reports
         .iter()
         .filter(|report| !matches!(report.verdict, Verdict::Passed))
@@ -110,26 +110,4 @@ fn total(reports: &[Report]) -> Tally {
         total += report.tests;
         total
     })
-}
-
-fn print_table<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
-    let mut widths = head.map(str::len);
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.len());
-        }
-    }
-    let print = |cells: &[String]| {
-        let padded: Vec<String> = cells
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        println!("{}", padded.join("  ").trim_end());
-    };
-    print(&head.map(str::to_owned));
-    print(&widths.map(|width| "-".repeat(width)));
-    for row in rows {
-        print(row);
-    }
 }

@@ -493,8 +493,8 @@ mod tests {
 
     #[test]
     fn every_row_is_a_job_of_the_workflow() {
-        let path = workspace::root().join(".github/workflows/ci.yml");
-        let workflow = fs::read_to_string(&path).expect("a workflow");
+        let path = ".github/workflows/ci.yml";
+        let workflow = workspace::read(path).expect("a workflow");
         let entries: Vec<&str> = workflow
             .lines()
             .filter_map(|line| line.strip_prefix("          - "))
@@ -502,13 +502,13 @@ mod tests {
             .collect();
         let (long, short): (Vec<&Row>, Vec<&Row>) = ROWS.iter().partition(|row| row.long);
         let rows: Vec<&str> = short.iter().chain(&long).map(|row| row.name).collect();
-        assert_eq!(entries, rows, "in {}", path.display());
+        assert_eq!(entries, rows, "in {path}");
     }
 
     #[test]
     fn every_test_of_the_core_runs_on_every_target() {
         let dir = workspace::root().join("metrics-core/tests");
-        let together = fs::read_to_string(dir.join("together.rs")).expect("a program of all tests");
+        let together = workspace::read("metrics-core/tests/together.rs").expect("a program of all tests");
         for entry in fs::read_dir(&dir).expect("tests") {
             let name = entry.expect("a file").file_name().into_string().expect("a name");
             let runs = match name.strip_suffix(".rs") {

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use crate::children::{self, Event, Outcome};
+use crate::children::{self, Outcome};
 use crate::flags::{BAD_USAGE, Mutate, exit_code};
-use crate::libtest::Tally;
+use crate::libtest::{self, Tally};
 use crate::workspace;
 use patch::{DIR, Expect, Mutation, TestCommand};
 use tree::Tree;
@@ -144,8 +144,8 @@ fn verdict(tree: &Tree, mutation: &Mutation) -> Result<Option<String>> {
         }
         Expect::Refused(message) => {
             let run = run_tests(tree, &mutation.command, &[])?;
-            let caught =
-                run.ran() == 0 && run.output.contains("could not compile") && run.output.contains(message);
+            let says = |text: &str| run.lines.iter().any(|line| line.contains(text));
+            let caught = run.ran() == 0 && says("could not compile") && says(message);
             (run, caught)
         }
     };
@@ -166,7 +166,7 @@ struct Run {
     outcome: Outcome,
     passed: Vec<String>,
     failed: Vec<String>,
-    output: String,
+    lines: Vec<String>,
 }
 
 impl Run {
@@ -175,8 +175,7 @@ impl Run {
     }
 
     fn tail(&self) -> String {
-        let lines: Vec<&str> = self.output.lines().collect();
-        lines[lines.len().saturating_sub(20)..]
+        self.lines[self.lines.len().saturating_sub(20)..]
             .iter()
             .map(|line| format!("    | {line}\n"))
             .collect::<Vec<_>>()
@@ -214,27 +213,18 @@ fn run_tests(tree: &Tree, test_command: &TestCommand, names: &[&str]) -> Result<
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env_remove("LD_LIBRARY_PATH")
         .envs(test_command.env.iter().map(|(name, value)| (name, value)));
-    let mut run = Run {
-        outcome: Outcome::TimedOut,
-        passed: Vec::new(),
-        failed: Vec::new(),
-        output: String::new(),
+    let (outcome, lines) = children::output(command, LIMIT)?;
+    let tests = |wanted: &str| {
+        let results = lines.iter().filter_map(|line| libtest::result(line));
+        results
+            .filter(|(_, result)| *result == wanted)
+            .map(|(name, _)| name.trim_end_matches(" - should panic").to_owned())
+            .collect()
     };
-    run.outcome = children::watch(command, LIMIT, |event| {
-        let Event::Line(line) = event else { return };
-        run.output.push_str(line);
-        run.output.push('\n');
-        if let Some((name, result)) = line
-            .strip_prefix("test ")
-            .and_then(|rest| rest.rsplit_once(" ... "))
-        {
-            let name = name.trim_end_matches(" - should panic").to_owned();
-            match result {
-                "ok" => run.passed.push(name),
-                "FAILED" => run.failed.push(name),
-                _ => {}
-            }
-        }
-    })?;
-    Ok(run)
+    Ok(Run {
+        outcome,
+        passed: tests("ok"),
+        failed: tests("FAILED"),
+        lines,
+    })
 }

@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn every_invariant_is_broken_by_some_mutation() {
-        let architecture = std::fs::read_to_string(crate::workspace::root().join("ARCHITECTURE.md")).unwrap();
+        let architecture = crate::workspace::read("ARCHITECTURE.md").unwrap();
         let (_, invariants) = architecture.split_once("\n## Invariants\n").unwrap();
         let (invariants, _) = invariants.split_once("\n## ").unwrap();
         let numbered = invariants.lines().filter_map(|line| line.split_once(". "));

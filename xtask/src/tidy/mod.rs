@@ -61,52 +61,29 @@ struct Check {
     fix: Option<fn() -> Result<()>>,
 }
 
+impl Check {
+    const fn new(name: &'static str, run: fn(&[Source]) -> Result<Vec<Problem>>) -> Self {
+        Self { name, run, fix: None }
+    }
+
+    const fn fixed_by(self, fix: fn() -> Result<()>) -> Self {
+        Self {
+            fix: Some(fix),
+            ..self
+        }
+    }
+}
+
 static CHECKS: &[Check] = &[
-    Check {
-        name: "rust-version",
-        run: rust_version::check,
-        fix: Some(rust_version::fix),
-    },
-    Check {
-        name: "generated documents",
-        run: generated::check,
-        fix: Some(generated::fix),
-    },
-    Check {
-        name: "members' manifests",
-        run: manifests::check,
-        fix: None,
-    },
-    Check {
-        name: "README and CI commands",
-        run: manifests::check_commands,
-        fix: None,
-    },
-    Check {
-        name: "length of files",
-        run: sources::check_length,
-        fix: None,
-    },
-    Check {
-        name: "one file chooses the atomics",
-        run: sources::check_atomics,
-        fix: None,
-    },
-    Check {
-        name: "tests run in Node",
-        run: sources::check_node,
-        fix: None,
-    },
-    Check {
-        name: "nothing unfinished",
-        run: sources::check_unfinished,
-        fix: None,
-    },
-    Check {
-        name: "no path of one machine",
-        run: sources::check_paths,
-        fix: None,
-    },
+    Check::new("rust-version", rust_version::check).fixed_by(rust_version::fix),
+    Check::new("generated documents", generated::check).fixed_by(generated::fix),
+    Check::new("members' manifests", manifests::check),
+    Check::new("README and CI commands", manifests::check_commands),
+    Check::new("length of files", sources::check_length),
+    Check::new("one file chooses the atomics", sources::check_atomics),
+    Check::new("tests run in Node", sources::check_node),
+    Check::new("nothing unfinished", sources::check_unfinished),
+    Check::new("no path of one machine", sources::check_paths),
 ];
 
 pub(crate) fn run(flags: &Tidy) -> Result<ExitCode> {
@@ -154,10 +131,6 @@ fn sources() -> Result<Vec<Source>> {
             })
         })
         .collect())
-}
-
-fn read(path: &str) -> Result<String> {
-    fs::read_to_string(workspace::root().join(path)).with_context(|| format!("can't read {path}"))
 }
 
 /// Returns the text of a file of the tree, or an empty string if it does not exist.

@@ -6,8 +6,9 @@ use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
 use super::manifests::members;
-use super::{FIX, Problem, Source, read, write};
-use crate::{metadata, workspace};
+use super::{FIX, Problem, Source, write};
+use crate::metadata;
+use crate::workspace::{self, read};
 
 /// `1.88` and `1.88.0` are the same version.
 type Version = (u32, u32, u32);

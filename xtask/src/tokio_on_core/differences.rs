@@ -1,7 +1,5 @@
 //! The assertions of Tokio's tests that differ on purpose, from the table in `tests/tokio-on-core/README.md`.
 
-use std::fs;
-
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::workspace;
@@ -20,9 +18,7 @@ pub(super) struct Difference {
 const HEADER: &str = "| suite | test | fails at | how often |";
 
 pub(super) fn read() -> Result<Vec<Difference>> {
-    let path = workspace::root().join("tests/tokio-on-core/README.md");
-    let text = fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
-    parse(&text)
+    parse(&workspace::read("tests/tokio-on-core/README.md")?)
 }
 
 fn parse(text: &str) -> Result<Vec<Difference>> {

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 
-use crate::children::{self, Event, Outcome};
+use crate::children::{self, Outcome};
 use crate::flags::exit_code;
-use crate::libtest::Tally;
+use crate::libtest::{self, Tally};
 use crate::toolchain::Toolchain;
 use crate::workspace;
 use differences::Difference;
@@ -84,12 +84,7 @@ fn cargo(tree: &Tree) -> Command {
 fn run_suite(tree: &Tree, suite: &str) -> Result<Vec<String>> {
     let mut command = cargo(tree);
     command.args(["--test", suite, "--", "--format=pretty"]);
-    let mut output = Vec::new();
-    let outcome = children::watch(command, LIMIT, |event| {
-        if let Event::Line(line) = event {
-            output.push(line.to_owned());
-        }
-    })?;
+    let (outcome, output) = children::output(command, LIMIT)?;
     let ended = output.iter().any(|line| line.starts_with("test result: "));
     if matches!(outcome, Outcome::TimedOut) || !ended {
         show(&output);
@@ -113,10 +108,7 @@ fn results(output: &[String]) -> Results {
     let mut results = Results::new();
     let mut failing = None;
     for line in output {
-        if let Some((test, result)) = line
-            .strip_prefix("test ")
-            .and_then(|line| line.split_once(" ... "))
-        {
+        if let Some((test, result)) = libtest::result(line) {
             match result {
                 "ok" => _ = results.insert(test.to_owned(), None),
                 "FAILED" => _ = results.insert(test.to_owned(), Some("no panic".to_owned())),
