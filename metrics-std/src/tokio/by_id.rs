@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use metrics_core::{HistogramConfig, Sampling};
+use portable_atomic::{AtomicUsize, Ordering};
 use tokio::runtime::Id;
 
 use crate::clock::Clock;
@@ -12,6 +13,9 @@ use crate::{Registry, RuntimeMetrics};
 
 /// The runtimes. The end of a runtime removes its entry, so the list keeps no runtime's metrics longer than the runtime.
 static RUNTIMES: RwLock<Vec<Entry>> = RwLock::new(Vec::new());
+
+/// The number of entries. A program that measures no runtime spawns without the lock.
+static LEN: AtomicUsize = AtomicUsize::new(0);
 
 struct Entry {
     runtime: Id,
@@ -75,10 +79,9 @@ pub(super) fn add(runtime: Id, metrics: &RuntimeMetrics) {
         options: Options::of(metrics.registry()),
         metrics: metrics.clone(),
     };
-    RUNTIMES
-        .write()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(entry);
+    let mut runtimes = RUNTIMES.write().unwrap_or_else(PoisonError::into_inner);
+    runtimes.push(entry);
+    LEN.store(runtimes.len(), Ordering::Relaxed);
 }
 
 /// Removes a runtime that has shut down.
@@ -86,9 +89,17 @@ pub(super) fn remove(runtime: Id) {
     let mut runtimes = RUNTIMES.write().unwrap_or_else(PoisonError::into_inner);
     let place = runtimes.iter().position(|entry| entry.runtime == runtime);
     let removed = place.map(|place| runtimes.swap_remove(place));
+    LEN.store(runtimes.len(), Ordering::Relaxed);
     // The entry may be the last owner of the registry and of the user's clock, so it is dropped outside the lock.
     drop(runtimes);
     drop(removed);
+}
+
+/// Returns whether no runtime is measured.
+#[inline]
+pub(super) fn is_empty() -> bool {
+    // Ordering: relaxed: a thread that knows of a measured runtime has synchronised with the one that added it, and sees its count.
+    LEN.load(Ordering::Relaxed) == 0
 }
 
 /// Returns the reader of a runtime, and whether the runtime is measured with these options.

@@ -78,8 +78,8 @@ impl Spawner {
     /// Returns a spawner on the current runtime, or `None` outside a runtime and in a runtime that is not measured.
     #[inline]
     pub(super) fn current() -> Option<Self> {
-        // Without the feature `record`, not even the handle is looked up.
-        if !RECORDING {
+        // Not even the handle is looked up.
+        if !RECORDING || by_id::is_empty() {
             return None;
         }
         Self::find(Handle::try_current().ok()?)
