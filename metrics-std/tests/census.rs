@@ -203,6 +203,30 @@ fn the_longest_wait_is_that_since_the_last_poll() {
 }
 
 #[test]
+fn the_wait_after_a_poll_that_is_not_timed_counts_from_the_first_snapshot() {
+    let untimed = builder()
+        .poll_time_sampling(Sampling::Off)
+        .schedule_latency_sampling(Sampling::Off);
+    let fixture = Fixture::new(untimed);
+    let longest = || row(&fixture.metrics, "untimed").census().unwrap().longest_wait;
+    let slot = Slot::default();
+    let receiver = slot.clone();
+    fixture.spawn("untimed", async move {
+        receiver.clone().receive().await;
+        receiver.receive().await;
+    });
+    for value in 0..2 {
+        fixture.run();
+        fixture.advance(30);
+        assert_eq!(longest(), Some(Duration::ZERO));
+        fixture.advance(20);
+        assert_eq!(longest(), Some(Duration::from_millis(20)));
+        slot.send(value);
+        assert_eq!(longest(), None);
+    }
+}
+
+#[test]
 fn parts_of_a_task_that_are_polled_together_are_no_false_alarm() {
     let fixture = Fixture::new(builder());
     let slot = Slot::default();

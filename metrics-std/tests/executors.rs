@@ -168,13 +168,19 @@ impl TimeSource for CountedClock {
 
 #[test]
 fn a_wake_reads_the_clock_only_if_its_poll_is_sampled() {
+    let builder = Builder::new();
+    reads_the_clock_only_for_sampled_polls(builder.clone());
+    reads_the_clock_only_for_sampled_polls(builder.locations(8).census());
+}
+
+fn reads_the_clock_only_for_sampled_polls(builder: Builder<'_>) {
     const POLLS: u32 = 20_000;
     let clock = Arc::new(CountedClock {
         clock: ManualClock::new(),
         reads: AtomicU32::new(0),
     });
     let one_in_100 = Sampling::OneIn(NonZeroU32::new(100).unwrap());
-    let builder = Builder::new()
+    let builder = builder
         .epoch(1)
         .schedule_latency(HistogramConfig::DEFAULT)
         .schedule_latency_sampling(one_in_100);

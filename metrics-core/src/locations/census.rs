@@ -14,7 +14,7 @@ pub enum TaskActivity {
     Polling,
     /// Its last poll returned `Pending`, and it was not woken since.
     Waiting {
-        /// The end of that poll. `None` if its time was not measured.
+        /// The end of that poll. If it was not measured, the time at which a snapshot first found the task waiting, or `None`.
         since: Option<Timestamp>,
         /// Whether a waker of the task exists. If not, nobody can wake it.
         is_wakeable: bool,
@@ -36,7 +36,8 @@ pub struct LocationCensus {
     pub waiting: u64,
     /// Waiting tasks that have no waker left, so that nothing can wake them.
     pub unwakeable: u64,
-    /// The longest time since the last poll of a waiting task. `None` if no task waits whose last poll was measured.
+    /// The longest time since the last poll of a waiting task. If that poll was not measured, the wait may count from the
+    /// first snapshot that found the task waiting. `None` if no task waits, or since when is not known.
     pub longest_wait: Option<Duration>,
 }
 

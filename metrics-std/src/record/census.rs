@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use metrics_core::{LocationId, TaskActivity, Timestamp};
 use portable_atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
+use super::measured::SharedWaker;
 use crate::Registry;
 
 /// Threads lock different shards, so that they rarely wait for each other.
 const SHARDS: usize = 16;
 
-/// The number of tasks that a reader examines under one lock: a spawn waits about a microsecond for it.
+/// The number of tasks that a reader looks up under one lock: a spawn waits about a microsecond for it.
 const SEGMENT: usize = 64;
 
 /// How long after a doubtful wake a task is reported as unwakeable. Longer than a task waits in a queue.
@@ -29,8 +30,15 @@ struct Shard(Mutex<Tasks>);
 
 #[derive(Default)]
 struct Tasks {
-    tasks: Vec<Option<Arc<CensusTask>>>,
+    /// The first waker of each task, which contains its [`CensusTask`]. A free place has none.
+    wakers: Vec<Weak<SharedWaker>>,
     free: Vec<usize>,
+}
+
+/// The place of a task in the census.
+pub(crate) struct Place {
+    shard: usize,
+    index: usize,
 }
 
 impl Census {
@@ -39,8 +47,8 @@ impl Census {
         registry.keeps_census().then(Arc::default)
     }
 
-    /// Adds a task until the returned entry is dropped.
-    pub(crate) fn add(self: &Arc<Self>, location: LocationId, is_polled_by_runtime: bool) -> Entry {
+    /// Adds a task, whose first waker this is, until it is [removed](Self::remove).
+    pub(crate) fn add(&self, waker: Weak<SharedWaker>) -> Place {
         thread_local! {
             static SHARD: Cell<Option<usize>> = const { Cell::new(None) };
         }
@@ -53,30 +61,21 @@ impl Census {
             number
         });
         let shard = shard.unwrap_or(0);
-        let task = Arc::new(CensusTask {
-            location,
-            is_polled_by_runtime,
-            polls: AtomicU32::new(0),
-            is_woken: AtomicBool::new(true),
-            is_polled_unwoken: AtomicBool::new(false),
-            doubtful: AtomicU32::new(0),
-            since: AtomicU64::new(UNKNOWN),
-            wakers: Mutex::default(),
-        });
         let mut tasks = self.lock(shard);
-        let place = tasks.free.pop().unwrap_or_else(|| {
-            tasks.tasks.push(None);
-            tasks.tasks.len() - 1
-        });
-        if let Some(slot) = tasks.tasks.get_mut(place) {
-            *slot = Some(Arc::clone(&task));
+        let index = tasks.free.pop().unwrap_or(tasks.wakers.len());
+        match tasks.wakers.get_mut(index) {
+            Some(place) => *place = waker,
+            None => tasks.wakers.push(waker),
         }
-        drop(tasks);
-        Entry {
-            census: Arc::clone(self),
-            task,
-            shard,
-            place,
+        Place { shard, index }
+    }
+
+    /// Removes a task, which has [ended](CensusTask::end).
+    pub(crate) fn remove(&self, place: &Place) {
+        let mut tasks = self.lock(place.shard);
+        if let Some(waker) = tasks.wakers.get_mut(place.index) {
+            *waker = Weak::new();
+            tasks.free.push(place.index);
         }
     }
 
@@ -84,11 +83,13 @@ impl Census {
         lock(&self.0[shard].0)
     }
 
-    /// Calls `each` for each task. `is_recent` returns whether less than a duration has passed since a timestamp.
+    /// Calls `each` for each task. `now` is the current time, `None` without a clock, and `is_recent` returns whether less than a
+    /// duration has passed since a timestamp.
     ///
     /// Returns `false` if no task was ever added: then no task of the runtime is wrapped.
     pub(crate) fn visit(
         &self,
+        now: Option<Timestamp>,
         is_recent: impl Fn(Timestamp, Duration) -> bool,
         each: &mut dyn FnMut(LocationId, TaskActivity),
     ) -> bool {
@@ -97,42 +98,23 @@ impl Census {
         for shard in 0..SHARDS {
             for start in (0..).step_by(SEGMENT) {
                 let tasks = self.lock(shard);
-                let Some(rest) = tasks.tasks.get(start..).filter(|rest| !rest.is_empty()) else {
+                let Some(rest) = tasks.wakers.get(start..).filter(|rest| !rest.is_empty()) else {
                     break;
                 };
                 is_kept = true;
-                let segment = rest.iter().take(SEGMENT).flatten();
-                found.extend(segment.map(|task| (task.location, task.activity(&is_recent))));
+                found.extend(rest.iter().take(SEGMENT).filter_map(Weak::upgrade));
                 drop(tasks);
-                // Called without the lock: `each` may spawn tasks.
-                found.drain(..).for_each(|(location, task)| each(location, task));
+                // Without the lock: `each`, or the last reference to an executor's waker, may spawn and end tasks.
+                for waker in found.drain(..) {
+                    if let Some(task) = waker.census()
+                        && let Some(activity) = task.activity(&waker, now, &is_recent)
+                    {
+                        each(task.location, activity);
+                    }
+                }
             }
         }
         is_kept
-    }
-}
-
-/// A task in the census. Dropping it removes the task.
-pub(crate) struct Entry {
-    census: Arc<Census>,
-    task: Arc<CensusTask>,
-    shard: usize,
-    place: usize,
-}
-
-impl Entry {
-    pub(crate) fn task(&self) -> &Arc<CensusTask> {
-        &self.task
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        let mut tasks = self.census.lock(self.shard);
-        if let Some(slot) = tasks.tasks.get_mut(self.place) {
-            *slot = None;
-            tasks.free.push(self.place);
-        }
     }
 }
 
@@ -149,41 +131,56 @@ pub(crate) struct CensusTask {
     is_woken: AtomicBool,
     /// Whether the task was ever polled without a wake: a parent polls it, and may do so again.
     is_polled_unwoken: AtomicBool,
+    has_ended: AtomicBool,
     /// The number of the poll that began during a wake: that wake may have caused this poll, or may cause the next.
     doubtful: AtomicU32,
-    /// The end of the last poll in ticks.
+    /// The end of the last poll in ticks, or when a reader first found that it had ended.
     since: AtomicU64,
-    /// The wakers that were made for the task, oldest first. The last one is in use.
-    wakers: Mutex<Vec<Weak<dyn Send + Sync>>>,
+    /// The wakers that were made after the first one. The last one is in use.
+    later: Mutex<Vec<Weak<SharedWaker>>>,
 }
 
 impl CensusTask {
-    /// Notes a new waker of the task, which the wrapper holds [twice](Self::has_waker).
-    pub(crate) fn add_waker(&self, waker: Weak<dyn Send + Sync>) {
-        let mut wakers = lock(&self.wakers);
-        let mut is_first = true;
-        wakers.retain(|waker| core::mem::take(&mut is_first) || waker.strong_count() > 0);
-        wakers.push(waker);
+    /// Creates the state of a task that was spawned and not polled.
+    pub(crate) fn new(location: LocationId, is_polled_by_runtime: bool) -> Self {
+        Self {
+            location,
+            is_polled_by_runtime,
+            polls: AtomicU32::new(0),
+            is_woken: AtomicBool::new(true),
+            is_polled_unwoken: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
+            doubtful: AtomicU32::new(0),
+            since: AtomicU64::new(UNKNOWN),
+            later: Mutex::default(),
+        }
     }
 
-    /// Returns whether anybody but the wrapper holds a waker of the task.
+    /// Notes a waker that replaces the last one, and which the wrapper holds [twice](Self::has_waker).
+    pub(crate) fn add_waker(&self, waker: Weak<SharedWaker>) {
+        let mut later = lock(&self.later);
+        later.retain(|waker| waker.strong_count() > 0);
+        later.push(waker);
+    }
+
+    /// Returns whether anybody but the wrapper and the caller holds a waker of the task, whose first one is `first`.
     ///
-    /// The wrapper holds the last waker twice, and the last waker holds the first one, if it is another. If nobody else
-    /// holds one, this stays so until the next poll.
-    fn has_waker(&self) -> bool {
-        let wakers = lock(&self.wakers);
-        let last = wakers.len().saturating_sub(1);
-        wakers.iter().enumerate().any(|(number, waker)| {
-            let of_wrapper = match number {
-                number if number == last => 2,
-                0 => 1,
-                _ => 0,
-            };
-            waker.strong_count() > of_wrapper
-        })
+    /// The wrapper holds the last waker twice, and each later one holds the first one. If nobody else holds one, this stays so
+    /// until the next poll. Another reader may hold the first one: then the task is wakeable for this reader.
+    fn has_waker(&self, first: &Arc<SharedWaker>) -> bool {
+        const CALLER: usize = 1;
+        const WRAPPER: usize = 2;
+        let later = lock(&self.later);
+        let Some((last, others)) = later.split_last() else {
+            return Arc::strong_count(first) > CALLER + WRAPPER;
+        };
+        Arc::strong_count(first) > CALLER + 1
+            || last.strong_count() > WRAPPER
+            || others.iter().any(|waker| waker.strong_count() > 0)
     }
 
     /// Notes that a poll begins.
+    #[inline]
     pub(crate) fn start_poll(&self, is_nested: bool) {
         // Ordering: relaxed: this thread alone writes it during a poll.
         let polls = self.polls.load(Ordering::Relaxed);
@@ -197,7 +194,8 @@ impl CensusTask {
         self.is_woken.store(false, Ordering::Relaxed);
     }
 
-    /// Notes that a poll returned `Pending` at this time.
+    /// Notes that a poll returned `Pending` at this time, if it was measured.
+    #[inline]
     pub(crate) fn end_poll(&self, now: Option<Timestamp>) {
         self.since
             .store(now.map_or(UNKNOWN, Timestamp::ticks), Ordering::Relaxed);
@@ -205,6 +203,12 @@ impl CensusTask {
         // Ordering: release, pairs with the acquire in `activity`: a reader that sees the end sees the wakers that the
         // poll cloned.
         self.polls.store(polls.wrapping_add(1), Ordering::Release);
+    }
+
+    /// Notes that the task has ended. The wrapper drops its waker later.
+    pub(crate) fn end(&self) {
+        // Ordering: relaxed: the drop of the waker releases it.
+        self.has_ended.store(true, Ordering::Relaxed);
     }
 
     /// Notes a wake, which `wake` performs. The caller holds a waker meanwhile.
@@ -220,34 +224,53 @@ impl CensusTask {
         }
     }
 
-    fn activity(&self, is_recent: impl Fn(Timestamp, Duration) -> bool) -> TaskActivity {
+    /// Returns what the task is doing, or `None` if it has ended. `first` is its first waker.
+    fn activity(
+        &self,
+        first: &Arc<SharedWaker>,
+        now: Option<Timestamp>,
+        is_recent: impl Fn(Timestamp, Duration) -> bool,
+    ) -> Option<TaskActivity> {
         // Ordering: acquire, pairs with the release in `end_poll`.
         let polls = self.polls.load(Ordering::Acquire);
-        if polls % 2 == 1 {
-            return TaskActivity::Polling;
-        }
-        let has_waker = self.has_waker();
+        let has_waker = self.has_waker(first);
         // Ordering: acquire fence, pairs with the release at which a waker is dropped: a reader that sees that it is gone
-        // sees its wakes.
+        // sees its wakes, and the end of the task if its wrapper dropped it.
         fence(Ordering::Acquire);
+        if self.has_ended.load(Ordering::Relaxed) {
+            return None;
+        }
         let is_woken = self.is_woken.load(Ordering::Relaxed);
         let is_doubtful = self.doubtful.load(Ordering::Relaxed) == polls / 2;
         let is_polled_unwoken = self.is_polled_unwoken.load(Ordering::Relaxed);
         let since = self.since.load(Ordering::Relaxed);
         // Ordering: acquire fence, pairs with the release fence in `start_poll`: the values are those of one wait.
         fence(Ordering::Acquire);
-        if self.polls.load(Ordering::Relaxed) != polls {
-            return TaskActivity::Polling;
+        if polls % 2 == 1 || self.polls.load(Ordering::Relaxed) != polls {
+            return Some(TaskActivity::Polling);
         }
         if is_woken {
-            return TaskActivity::Queued;
+            return Some(TaskActivity::Queued);
         }
-        let since = (since != UNKNOWN).then(|| Timestamp::from_ticks(since));
+        let since = match since {
+            UNKNOWN => self.note_wait(now),
+            ticks => Some(Timestamp::from_ticks(ticks)),
+        };
         let may_be_queued = is_doubtful && since.is_none_or(|since| is_recent(since, DOUBT));
-        TaskActivity::Waiting {
+        Some(TaskActivity::Waiting {
             since,
             is_wakeable: has_waker || is_polled_unwoken || may_be_queued,
-        }
+        })
+    }
+
+    /// Notes that the task waits, if the end of its last poll was not measured. Returns the time from which its wait counts.
+    fn note_wait(&self, now: Option<Timestamp>) -> Option<Timestamp> {
+        let now = now?;
+        // Ordering: relaxed: no other data depends on it. If a poll has ended since, its wait counts from up to a snapshot too early.
+        let noted = self
+            .since
+            .compare_exchange(UNKNOWN, now.ticks(), Ordering::Relaxed, Ordering::Relaxed);
+        Some(noted.map_or_else(Timestamp::from_ticks, |_| now))
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) const SIDES: &[Named] = &[
     side("adapter/off", OFF),
     side("adapter/one-in-8", ONE_IN_8),
     side("adapter/everything", EVERYTHING),
+    side("adapter/locations", LOCATIONS),
+    side("adapter/census", CENSUS),
     side("adapter/yield-poll-time", YIELD_POLL_TIME),
 ];
 
@@ -40,8 +42,12 @@ fn off(metrics: Builder<'static>) -> Builder<'static> {
         .schedule_latency_sampling(Sampling::Off)
 }
 
+fn locations(metrics: Builder<'static>) -> Builder<'static> {
+    both(metrics).locations(64)
+}
+
 fn everything(metrics: Builder<'static>) -> Builder<'static> {
-    both(metrics).locations(64).flight_recorder(4_095)
+    locations(metrics).flight_recorder(4_095)
 }
 
 /// As `yielding`, through the spawner.
@@ -66,6 +72,8 @@ const BOTH: Build = || yielding(runtime(both));
 const OFF: Build = || yielding(runtime(off));
 const ONE_IN_8: Build = || yielding(runtime(|metrics| one_in_8(both(metrics))));
 const EVERYTHING: Build = || yielding(runtime(everything));
+const LOCATIONS: Build = || yielding(runtime(locations));
+const CENSUS: Build = || yielding(runtime(|metrics| locations(metrics).census()));
 
 /// On a runtime that the adapter did not build.
 const ATTACHED: Build = || {

@@ -1,6 +1,7 @@
-//! A busy worker that is read a thousand times per second, or not at all.
+//! A busy worker that is read a thousand times per second, whose flight recorder is copied a hundred times per second, or that is not
+//! read at all.
 
-use crate::harness::{Build, Measured, Named, side, timed};
+use crate::harness::{Build, Measured, Named, Side, side, timed};
 use crate::ours::{LAYOUT, Shared};
 use metrics_core::{Builder, LocationId, MetricSet, PollStart, RuntimeMetrics, Worker};
 use metrics_std::Clock;
@@ -10,19 +11,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Both sides.
-pub(crate) const SIDES: &[Named] = &[side("reader/read", READ), side("reader/unread", UNREAD)];
+/// Every side.
+pub(crate) const SIDES: &[Named] = &[
+    side("reader/read", READ),
+    side("reader/unread", UNREAD),
+    side("reader/copied", COPIED),
+    side("reader/not-copied", NOT_COPIED),
+];
 
-const PERIOD: Duration = Duration::from_millis(1);
-
-fn worker() -> Worker<Shared<Clock>> {
-    let registry = Builder::new()
+fn builder() -> Builder<'static> {
+    Builder::new()
         .measures(MetricSet::ALL)
         .workers(1)
         .poll_time(LAYOUT)
         .schedule_latency(LAYOUT)
-        .build(Clock::new())
-        .expect("a valid configuration");
+}
+
+/// Every poll is an event: none is folded.
+fn recorded() -> Builder<'static> {
+    builder()
+        .locations(64)
+        .flight_recorder(4_095)
+        .flight_recorder_threshold(Duration::ZERO)
+}
+
+fn worker(builder: &Builder<'_>) -> Worker<Shared<Clock>> {
+    let registry = builder.build(Clock::new()).expect("a valid configuration");
     let worker = Worker::lease(registry, 0).expect("a free slot");
     worker.unpark();
     worker.start_processing_scheduled_tasks();
@@ -34,7 +48,7 @@ fn polls(worker: &Worker<Shared<Clock>>, ops: u64) {
     for i in 0..ops {
         worker.start_poll(PollStart {
             scheduled_at: None,
-            spawn_location: LocationId::UNKNOWN,
+            spawn_location: LocationId::from_u32(1 + i as u32 % 16),
         });
         let mut hash = i;
         for _ in 0..12 {
@@ -44,13 +58,16 @@ fn polls(worker: &Worker<Shared<Clock>>, ops: u64) {
     }
 }
 
-const UNREAD: Build = || {
-    let worker = worker();
+fn unread(worker: Worker<Shared<Clock>>) -> Box<dyn Side> {
     Box::new(move |ops: u64| -> Measured { timed(ops, || polls(&worker, ops)) })
-};
+}
 
-const READ: Build = || {
-    let worker = worker();
+/// The worker polls while another thread calls `read` until it is stopped. `read` returns the number of its reads, and how many of them
+/// were fresh.
+fn read_meanwhile(
+    worker: Worker<Shared<Clock>>,
+    read: fn(&RuntimeMetrics<Shared<Clock>>, &AtomicBool) -> (u32, u32),
+) -> Box<dyn Side> {
     Box::new(move |ops: u64| -> Measured {
         let stop = Arc::new(AtomicBool::new(false));
         let reader = {
@@ -60,6 +77,7 @@ const READ: Build = || {
         let measured = timed(ops, || polls(&worker, ops));
         // Ordering: relaxed: the join below orders all accesses.
         stop.store(true, Ordering::Relaxed);
+        reader.thread().unpark();
         let (reads, fresh) = reader.join().expect("the reader does not panic");
         let share = f64::from(fresh) / f64::from(reads.max(1));
         Measured {
@@ -67,22 +85,40 @@ const READ: Build = || {
             ..measured
         }
     })
-};
+}
 
-/// Reads every millisecond until it is stopped. Returns the number of reads, and how many of them were fresh.
+const UNREAD: Build = || unread(worker(&builder()));
+const NOT_COPIED: Build = || unread(worker(&recorded()));
+const READ: Build = || read_meanwhile(worker(&builder()), read);
+const COPIED: Build = || read_meanwhile(worker(&recorded()), copy);
+
+/// Reads every millisecond until it is stopped.
 fn read(metrics: &RuntimeMetrics<Shared<Clock>>, stop: &AtomicBool) -> (u32, u32) {
     let mut reader = metrics.reader();
+    every(Duration::from_millis(1), stop, || {
+        let snapshot = reader.read();
+        snapshot
+            .worker(0)
+            .is_some_and(|worker| worker.staleness().is_none())
+    })
+}
+
+/// Copies the flight recorder every 10 milliseconds until it is stopped. A copy with events is fresh.
+fn copy(metrics: &RuntimeMetrics<Shared<Clock>>, stop: &AtomicBool) -> (u32, u32) {
+    every(Duration::from_millis(10), stop, || {
+        let copy = black_box(metrics.flight_recording());
+        copy.is_some_and(|copy| copy.threads.iter().any(|thread| thread.events().next().is_some()))
+    })
+}
+
+fn every(period: Duration, stop: &AtomicBool, mut read: impl FnMut() -> bool) -> (u32, u32) {
     let (mut reads, mut fresh) = (0, 0);
     let mut due = Instant::now();
     while !stop.load(Ordering::Relaxed) {
-        let snapshot = reader.read();
         reads += 1;
-        let stale = snapshot
-            .worker(0)
-            .is_none_or(|worker| worker.staleness().is_some());
-        fresh += u32::from(!stale);
-        due += PERIOD;
-        thread::sleep(due.saturating_duration_since(Instant::now()));
+        fresh += u32::from(read());
+        due += period;
+        thread::park_timeout(due.saturating_duration_since(Instant::now()));
     }
     (reads, fresh)
 }

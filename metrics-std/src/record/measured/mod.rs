@@ -14,6 +14,7 @@ use metrics_core::{IfRecording, LocationId, RECORDING};
 use pin_project_lite::pin_project;
 
 use self::task::Task;
+pub(in crate::record) use self::waker::SharedWaker;
 use super::runtime_leases::PolledBy;
 use super::target::RecordingTarget;
 use super::thread_leases;
@@ -59,14 +60,14 @@ pin_project! {
     /// A wrapper inside a wrapped task, or one that was ever polled without a wake, is never reported: what polls it may do so again. If
     /// a wake overlaps with the start of a poll, the task is reported one second after that poll.
     ///
-    /// A census costs a spawn and an end one short lock each, a poll a few stores, and a wake two more. A poll whose end was not timed
-    /// takes a clock reading.
+    /// A census costs a spawn and an end one short lock each, and the first poll sets a cell. Each poll and each wake costs a few stores,
+    /// and no clock reading.
     ///
     /// # Cost
     ///
     /// Each poll takes two clock readings, because a wrapper does not know what happens between two polls, and one thread-local access.
-    /// It takes no lock and does not allocate, except that the first poll of a task allocates its waker, and notes it in the census. Each wake takes one clock
-    /// reading.
+    /// It takes no lock and does not allocate, except that the first poll of a task allocates its waker. With a census, the spawn allocates
+    /// it. Each wake takes one clock reading.
     ///
     /// # What is not promised
     ///

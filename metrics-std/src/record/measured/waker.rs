@@ -1,25 +1,41 @@
 //! The waker that a measured future receives. It stamps the time of a wake, then wakes the task.
 
 use core::task::{Context, Waker};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Wake;
 
 use metrics_core::{Timestamp, WakeStamp};
 use portable_atomic::{AtomicBool, Ordering};
 
-use crate::record::census::CensusTask;
+use crate::record::census::{CensusTask, Place};
 use crate::record::target::RecordingTarget;
 
 /// The state that the clones of a task's waker share.
-struct Stamping {
+pub(crate) struct SharedWaker {
     target: Arc<RecordingTarget>,
-    /// The executor's waker.
-    inner: Waker,
+    inner: Inner,
     stamp: Stamp,
     /// Whether the next poll's schedule latency is not measured, so that wakes need no time. That of the first waker counts.
     is_skipped: AtomicBool,
-    /// `None` without a census.
-    census: Option<Arc<CensusTask>>,
+    /// That of the first waker counts. `None` without a census.
+    census: Option<CensusTask>,
+}
+
+/// The executor's waker.
+enum Inner {
+    Known(Waker),
+    /// The first poll sets it: with a census, the waker exists from the spawn.
+    FromFirstPoll(OnceLock<Waker>),
+}
+
+impl Inner {
+    #[inline]
+    fn get(&self) -> Option<&Waker> {
+        match self {
+            Self::Known(waker) => Some(waker),
+            Self::FromFirstPoll(waker) => waker.get(),
+        }
+    }
 }
 
 /// The cell that contains the time of the first wake since the last poll.
@@ -27,75 +43,105 @@ enum Stamp {
     Here(WakeStamp),
     /// The executor changed the task's waker. Clones of an earlier waker can still wake the task, so every waker of a task stamps the
     /// cell of the first one.
-    In(Arc<Stamping>),
+    In(Arc<SharedWaker>),
 }
 
-impl Stamping {
-    fn stamp(&self) -> (&WakeStamp, &AtomicBool) {
-        match &self.stamp {
-            Stamp::Here(stamp) => (stamp, &self.is_skipped),
-            // One step at most: see `TaskWaker::follow`.
-            Stamp::In(first) => first.stamp(),
-        }
-    }
-
+impl SharedWaker {
+    /// Returns the stamp of the first waker, and that waker.
     #[inline]
-    fn mark(&self) {
-        let (stamp, is_skipped) = self.stamp();
-        // Ordering: relaxed, here and in `choose`: a wake that sees an earlier choice stamps or skips one poll too many.
-        if !is_skipped.load(Ordering::Relaxed) {
-            self.target.registry.stamp(stamp);
+    fn first(&self) -> (&WakeStamp, &Self) {
+        match &self.stamp {
+            Stamp::Here(stamp) => (stamp, self),
+            // One step at most: see `TaskWaker::follow`.
+            Stamp::In(first) => first.first(),
         }
+    }
+
+    /// Returns the task's state for the census, if this is its first waker.
+    pub(crate) fn census(&self) -> Option<&CensusTask> {
+        self.census.as_ref()
     }
 }
 
-impl Wake for Stamping {
+impl Wake for SharedWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.mark();
-        match &self.census {
-            Some(task) => task.wake(|| self.inner.wake_by_ref()),
-            None => self.inner.wake_by_ref(),
+        let (stamp, first) = self.first();
+        // Ordering: relaxed, here and in `choose`: a wake that sees an earlier choice stamps or skips one poll too many.
+        if !first.is_skipped.load(Ordering::Relaxed) {
+            self.target.registry.stamp(stamp);
+        }
+        let Some(inner) = self.inner.get() else {
+            return;
+        };
+        match &first.census {
+            Some(task) => task.wake(|| inner.wake_by_ref()),
+            None => inner.wake_by_ref(),
         }
     }
 }
 
-/// A task's waker. It is created at the first poll and kept while the executor's waker stays the same.
+/// A task's waker. It is created at the first poll, or with a census at the spawn, and kept while the executor's waker stays the same.
 pub(super) struct TaskWaker {
-    shared: Arc<Stamping>,
+    shared: Arc<SharedWaker>,
     waker: Waker,
     /// Whether it was decided if the schedule latency of the next poll is measured.
     is_chosen: bool,
 }
 
 impl TaskWaker {
-    pub(super) fn new(target: Arc<RecordingTarget>, inner: &Waker, census: Option<&Arc<CensusTask>>) -> Self {
-        Self::of(
-            Stamping {
-                target,
-                inner: inner.clone(),
-                stamp: Stamp::Here(WakeStamp::new()),
-                is_skipped: AtomicBool::new(false),
-                census: census.map(Arc::clone),
-            },
-            false,
-        )
+    pub(super) fn new(target: Arc<RecordingTarget>, inner: &Waker) -> Self {
+        Self::first(target, Inner::Known(inner.clone()), WakeStamp::new(), None)
     }
 
-    fn of(shared: Stamping, is_chosen: bool) -> Self {
-        let shared = Arc::new(shared);
-        if let Some(task) = &shared.census {
-            let waker = Arc::downgrade(&shared);
-            task.add_waker(waker);
+    /// Creates the waker of a task that was spawned now, and adds the task to the census.
+    pub(super) fn in_census(
+        target: Arc<RecordingTarget>,
+        scheduled_at: Option<Timestamp>,
+        task: CensusTask,
+    ) -> (Self, Option<Place>) {
+        let stamp = WakeStamp::new();
+        if let Some(scheduled_at) = scheduled_at {
+            stamp.mark(scheduled_at);
         }
+        let waker = Self::first(target, Inner::FromFirstPoll(OnceLock::new()), stamp, Some(task));
+        let census = waker.target().census.as_ref();
+        let place = census.map(|census| census.add(Arc::downgrade(&waker.shared)));
+        (waker, place)
+    }
+
+    fn first(
+        target: Arc<RecordingTarget>,
+        inner: Inner,
+        stamp: WakeStamp,
+        census: Option<CensusTask>,
+    ) -> Self {
+        let shared = SharedWaker {
+            target,
+            inner,
+            stamp: Stamp::Here(stamp),
+            is_skipped: AtomicBool::new(false),
+            census,
+        };
+        Self::of(shared, false)
+    }
+
+    fn of(shared: SharedWaker, is_chosen: bool) -> Self {
+        let shared = Arc::new(shared);
         Self {
             waker: Waker::from(Arc::clone(&shared)),
             shared,
             is_chosen,
         }
+    }
+
+    /// Returns the task's state for the census.
+    #[inline]
+    pub(super) fn census(&self) -> Option<&CensusTask> {
+        self.shared.first().1.census()
     }
 
     /// Returns whether [`choose`](Self::choose) has decided if the schedule latency of the poll that begins now is measured.
@@ -109,8 +155,10 @@ impl TaskWaker {
     pub(super) fn choose(&mut self, is_measured: Option<bool>) {
         if self.is_chosen || is_measured.is_some() {
             self.is_chosen = is_measured.is_some();
-            let (_, is_skipped) = self.shared.stamp();
-            is_skipped.store(is_measured == Some(false), Ordering::Relaxed);
+            let (_, first) = self.shared.first();
+            first
+                .is_skipped
+                .store(is_measured == Some(false), Ordering::Relaxed);
         }
     }
 
@@ -121,13 +169,14 @@ impl TaskWaker {
     /// Returns when the task was first woken since the last call.
     #[inline]
     pub(super) fn take(&self) -> Option<Timestamp> {
-        self.shared.stamp().0.take()
+        self.shared.first().0.take()
     }
 
     /// Returns a context whose waker stamps the wake and then wakes `inner`.
     #[inline]
     pub(super) fn context(&mut self, inner: &Waker) -> Context<'_> {
-        if !self.shared.inner.will_wake(inner) {
+        let is_same = |known: &Waker| known.will_wake(inner);
+        if !self.shared.inner.get().is_some_and(is_same) {
             self.follow(inner);
         }
         Context::from_waker(&self.waker)
@@ -135,17 +184,27 @@ impl TaskWaker {
 
     #[cold]
     fn follow(&mut self, inner: &Waker) {
+        if let Inner::FromFirstPoll(waker) = &self.shared.inner
+            && waker.get().is_none()
+        {
+            waker.get_or_init(|| inner.clone());
+            return;
+        }
         let first = match &self.shared.stamp {
             Stamp::Here(_) => &self.shared,
             Stamp::In(first) => first,
         };
-        let shared = Stamping {
+        let shared = SharedWaker {
             target: Arc::clone(&self.shared.target),
-            inner: inner.clone(),
+            inner: Inner::Known(inner.clone()),
             stamp: Stamp::In(Arc::clone(first)),
             is_skipped: AtomicBool::new(false),
-            census: self.shared.census.clone(),
+            census: None,
         };
-        *self = Self::of(shared, self.is_chosen);
+        let later = Self::of(shared, self.is_chosen);
+        if let Some(task) = self.census() {
+            task.add_waker(Arc::downgrade(&later.shared));
+        }
+        *self = later;
     }
 }

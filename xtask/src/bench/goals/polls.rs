@@ -195,6 +195,18 @@ pub(super) const ADAPTER: Group = Group {
             1.0,
         ),
         row(
+            "adapter/census",
+            13,
+            "what a census adds to a wrapped poll and its wake",
+            added(stable("adapter/census"), stable("adapter/locations")),
+            Peer::new(
+                Of(stable("adapter/locations")),
+                "the same with spawn locations alone",
+                NS,
+                Goal::AtMost(5.0),
+            ),
+        ),
+        row(
             "adapter/attached",
             16,
             "a wrapped task's poll on a runtime that was attached to, both histograms",

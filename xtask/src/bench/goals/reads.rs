@@ -162,5 +162,17 @@ pub(super) const READER: Group = Group {
             Extra(stable("reader/read"), "fresh"),
             Peer::reported(Extra(stable("reader/read"), "reads"), "reads in all", "share"),
         ),
+        row(
+            "reader/copied",
+            18,
+            "the same with spawn locations and an event for each poll, its flight recorder copied a hundred times a second",
+            Of(stable("reader/copied")),
+            Peer::ratio(
+                Of(stable("reader/not-copied")),
+                "the same worker not copied",
+                "ns/poll",
+                1.03,
+            ),
+        ),
     ],
 };
