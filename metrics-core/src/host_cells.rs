@@ -63,71 +63,34 @@ impl<B> HostCells<B> {
     }
 }
 
+/// What happened to a task of a spawn location, or to a future of a group.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LocationEvent {
+    Spawned,
+    Ended,
+    Stalled,
+}
+
 /// Tasks per spawn location, which only heap storage counts.
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 impl<B> HostCells<B> {
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-    pub(crate) fn spawned_at(&self, location: LocationId) {
+    pub(crate) fn count_at(&self, location: LocationId, event: LocationEvent) {
         if let Some(row) = row_of(&self.locations, location) {
-            row.spawned.increment_release();
+            row.count(event);
         }
     }
 
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-    pub(crate) fn ended_at(&self, location: LocationId) {
-        if let Some(row) = row_of(&self.locations, location) {
-            row.ended.increment_release();
-        }
-    }
-
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-    pub(crate) fn group_started(&self, group: LocationId) {
+    pub(crate) fn count_in_group(&self, group: LocationId, event: LocationEvent) {
         if let Some(row) = group_row_of(&self.locations, group) {
-            row.spawned.increment_release();
+            row.count(event);
         }
     }
+}
 
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-    pub(crate) fn group_ended(&self, group: LocationId) {
-        if let Some(row) = group_row_of(&self.locations, group) {
-            row.ended.increment_release();
-        }
-    }
+#[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
+#[allow(clippy::unused_self)]
+impl<B> HostCells<B> {
+    pub(crate) fn count_at(&self, _: LocationId, _: LocationEvent) {}
 
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-    pub(crate) fn location_stalled(&self, location: LocationId) {
-        if let Some(row) = row_of(&self.locations, location) {
-            row.stalls.increment_release();
-        }
-    }
-
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-    pub(crate) fn group_stalled(&self, group: LocationId) {
-        if let Some(row) = group_row_of(&self.locations, group) {
-            row.stalls.increment_release();
-        }
-    }
-
-    #[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
-    #[allow(clippy::unused_self)]
-    pub(crate) fn spawned_at(&self, _: LocationId) {}
-
-    #[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
-    #[allow(clippy::unused_self)]
-    pub(crate) fn ended_at(&self, _: LocationId) {}
-
-    #[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
-    #[allow(clippy::unused_self)]
-    pub(crate) fn group_started(&self, _: LocationId) {}
-
-    #[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
-    #[allow(clippy::unused_self)]
-    pub(crate) fn group_ended(&self, _: LocationId) {}
-
-    #[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
-    #[allow(clippy::unused_self)]
-    pub(crate) fn location_stalled(&self, _: LocationId) {}
-
-    #[cfg(not(all(feature = "alloc", target_has_atomic = "ptr")))]
-    #[allow(clippy::unused_self)]
-    pub(crate) fn group_stalled(&self, _: LocationId) {}
+    pub(crate) fn count_in_group(&self, _: LocationId, _: LocationEvent) {}
 }

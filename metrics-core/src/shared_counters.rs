@@ -1,7 +1,7 @@
 //! The counters for code that runs on no worker.
 
 use crate::histogram::HistogramConfig;
-use crate::host_cells::Shared;
+use crate::host_cells::{LocationEvent, Shared};
 use crate::live::LocationId;
 use crate::record::{DURATION_LAYOUT, LagKind, LoadState, StallKind};
 use crate::storage::Storage;
@@ -43,7 +43,7 @@ impl<S: Storage> SharedCounters<'_, S> {
     /// Counts a task that a thread outside the workers spawned at this location.
     pub fn task_spawned_at(&self, location: LocationId) {
         if let Some(host) = S::host(&self.shared.host) {
-            host.spawned_at(location);
+            host.count_at(location, LocationEvent::Spawned);
         }
         self.shared.tasks.spawned();
     }
@@ -56,7 +56,7 @@ impl<S: Storage> SharedCounters<'_, S> {
     /// Counts a task that was spawned at this location and ended on a thread outside the workers.
     pub fn task_ended_at(&self, location: LocationId, end: TaskEnd) {
         if let Some(host) = S::host(&self.shared.host) {
-            host.ended_at(location);
+            host.count_at(location, LocationEvent::Ended);
         }
         self.shared.tasks.ended(end);
     }
@@ -64,14 +64,14 @@ impl<S: Storage> SharedCounters<'_, S> {
     /// Counts a future of a group that a thread outside the workers started.
     pub fn group_started(&self, group: LocationId) {
         if let Some(host) = S::host(&self.shared.host) {
-            host.group_started(group);
+            host.count_in_group(group, LocationEvent::Spawned);
         }
     }
 
     /// Counts a future of a group that ended on a thread outside the workers.
     pub fn group_ended(&self, group: LocationId) {
         if let Some(host) = S::host(&self.shared.host) {
-            host.group_ended(group);
+            host.count_in_group(group, LocationEvent::Ended);
         }
     }
 
@@ -153,14 +153,14 @@ impl<S: Storage> SharedCounters<'_, S> {
     /// Counts a stall of a poll at the spawn location of its task.
     pub fn location_stalled(&self, location: LocationId) {
         if let Some(host) = S::host(&self.shared.host) {
-            host.location_stalled(location);
+            host.count_at(location, LocationEvent::Stalled);
         }
     }
 
     /// Counts a stall of a poll at the group of the future that the task polled.
     pub fn group_stalled(&self, group: LocationId) {
         if let Some(host) = S::host(&self.shared.host) {
-            host.group_stalled(group);
+            host.count_in_group(group, LocationEvent::Stalled);
         }
     }
 

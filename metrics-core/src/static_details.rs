@@ -288,13 +288,8 @@ impl<
 
     fn record_state(self, kind: FlightEventKind) {
         if RECORDING && self.worker.registry.is_timed() {
-            self.details.ring.push(RecordedEvent {
-                kind,
-                start: self.worker.fixed.slot.live.entered_at(),
-                location: LocationId::UNKNOWN,
-                duration: 0,
-                schedule_latency: None,
-            });
+            let start = self.worker.fixed.slot.live.entered_at();
+            self.details.ring.push(RecordedEvent::state(kind, start));
         }
     }
 }

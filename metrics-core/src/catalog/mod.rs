@@ -14,6 +14,7 @@ mod worker_numbers;
 
 pub use event_loop::EVENT_LOOP_METRICS;
 pub use histograms::HistogramName;
+pub(crate) use histograms::{ON_DEMAND, with_histograms};
 pub use info::InfoMetric;
 pub use locations::{GROUP_METRICS, LOCATION_METRICS, LocationColumn};
 pub use metric_set::MetricSet;

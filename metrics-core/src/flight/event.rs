@@ -91,6 +91,17 @@ fn clamped(nanos: u64) -> u32 {
 }
 
 impl Recorded {
+    /// Returns a change of state at this time in ticks.
+    pub(crate) fn state(kind: FlightEventKind, start: u64) -> Self {
+        Self {
+            kind,
+            start,
+            location: LocationId::UNKNOWN,
+            duration: 0,
+            schedule_latency: None,
+        }
+    }
+
     /// Returns the words of an event of its own.
     #[inline(always)]
     pub(super) fn words(self) -> Words {

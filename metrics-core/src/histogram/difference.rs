@@ -4,6 +4,7 @@ use super::config::HistogramConfig;
 use super::counts::Counts;
 use super::downsample::DownsampledHistogram;
 use super::error::{HistogramError, HistogramMergeError, HistogramSinceError};
+use super::getters::getters;
 use super::quantile::{self, Quantile, Samples};
 use super::range::{BucketRange, ValueBounds};
 use super::snapshot::{HistogramSnapshot, add_counts};
@@ -129,21 +130,6 @@ impl<C: Counts> HistogramInterval<C> {
         }
     }
 
-    /// Returns the layout of the buckets.
-    pub fn config(&self) -> &HistogramConfig {
-        &self.config
-    }
-
-    /// Returns the number of samples, which it adds up from the counts.
-    pub fn count(&self) -> u64 {
-        quantile::count(self.buckets())
-    }
-
-    /// Returns the sum of the values, in their unit.
-    pub fn sum(&self) -> u64 {
-        self.sum
-    }
-
     /// Returns the bounds of the smallest value; `None` if there is no sample.
     pub fn min(&self) -> Option<ValueBounds> {
         self.extremes.map(|extremes| extremes.min)
@@ -152,29 +138,6 @@ impl<C: Counts> HistogramInterval<C> {
     /// Returns the bounds of the largest value; `None` if there is no sample.
     pub fn max(&self) -> Option<ValueBounds> {
         self.extremes.map(|extremes| extremes.max)
-    }
-
-    /// Returns the mean of the values; `None` if there is no sample.
-    pub fn mean(&self) -> Option<f64> {
-        quantile::mean(self.sum, self.count())
-    }
-
-    /// Returns the counts by bucket. There are [`HistogramConfig::num_buckets`] of them.
-    pub fn buckets(&self) -> &[u64] {
-        self.counts.as_slice()
-    }
-
-    /// Iterates over the ranges and counts of all buckets in ascending order, including empty ones.
-    pub fn iter(&self) -> impl Iterator<Item = (BucketRange, u64)> + '_ {
-        let buckets = self.buckets().iter().enumerate();
-        buckets.filter_map(|(index, &count)| Some((self.config.bucket_range(index)?, count)))
-    }
-
-    /// Returns a [quantile](Quantile) from 0 to 1; `None` if there is no sample or `quantile` is out of range.
-    pub fn quantile(&self, quantile: f64) -> Option<Quantile> {
-        let mut out = [None];
-        self.quantiles(&[quantile], &mut out);
-        out[0]
     }
 
     /// Computes several quantiles, `quantiles[i]` into `out[i]`, in one pass over the buckets if they ascend.
@@ -224,16 +187,9 @@ impl<C: Counts> HistogramInterval<C> {
         };
         Ok(())
     }
-
-    /// Returns the samples in at most `max_buckets` buckets. See [`HistogramSnapshot::downsample`].
-    ///
-    /// # Errors
-    ///
-    /// Returns [`HistogramError::ZeroBuckets`] if `max_buckets` is 0.
-    pub fn downsample(&self, max_buckets: usize) -> Result<DownsampledHistogram<'_>, HistogramError> {
-        DownsampledHistogram::new(&self.config, self.buckets(), max_buckets)
-    }
 }
+
+getters!(HistogramInterval);
 
 impl<C: Counts> From<HistogramSnapshot<C>> for HistogramInterval<C> {
     /// Returns all samples as an interval that starts with an empty histogram. The extremes are exact.

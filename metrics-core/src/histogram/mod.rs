@@ -27,6 +27,7 @@ mod debug_summary;
 mod difference;
 mod downsample;
 mod error;
+mod getters;
 mod h2_index;
 mod layout;
 mod limits;

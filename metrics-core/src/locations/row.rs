@@ -4,6 +4,8 @@ use super::{BUCKETS, LocationValues, bucket_of};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 use crate::cell::SharedCounter;
 use crate::cell::{OwnedCounter, OwnedU64, U64Cell};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+use crate::host_cells::LocationEvent;
 use crate::seq::SeqCount;
 use crate::sync::const_unless_loom;
 use core::array::from_fn;
@@ -141,5 +143,14 @@ impl SharedLocationRow {
             ended: SharedCounter::new(),
             stalls: SharedCounter::new(),
         }
+    }
+
+    pub(crate) fn count(&self, event: LocationEvent) {
+        let counter = match event {
+            LocationEvent::Spawned => &self.spawned,
+            LocationEvent::Ended => &self.ended,
+            LocationEvent::Stalled => &self.stalls,
+        };
+        counter.increment_release();
     }
 }

@@ -27,7 +27,7 @@ pub(crate) use hooks::{Hooks, NEVER};
 pub(crate) use load::LoadCell;
 pub use load::LoadState;
 pub use on_demand::LagKind;
-pub(crate) use on_demand::{ON_DEMAND, OnDemandCells, position};
+pub(crate) use on_demand::{OnDemandCells, position};
 pub use poll::{PollStart, Recorded};
 pub(crate) use sampling::seed as sampling_seed;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]

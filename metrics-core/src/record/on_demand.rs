@@ -1,21 +1,12 @@
 //! The histograms of a runtime that exist once something measures them: a watchdog, or a lag probe.
 
-use crate::catalog::HistogramName;
+use crate::catalog::{HistogramName, ON_DEMAND};
 use crate::histogram::HistogramConfig;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 use {
     super::shared_histogram::SharedHistogram, crate::cell::SharedSum, crate::sync::RECORDING,
     alloc::boxed::Box, once_cell::race::OnceBox,
 };
-
-/// The histograms that exist once something measures them.
-pub(crate) const ON_DEMAND: [HistogramName; 5] = [
-    HistogramName::PollStallDuration,
-    HistogramName::NoProgressStallDuration,
-    HistogramName::QueueStallDuration,
-    HistogramName::LoopLag,
-    HistogramName::WakeLatency,
-];
 
 /// Returns the position of a histogram in [`ON_DEMAND`].
 pub(crate) fn position(name: HistogramName) -> Option<usize> {

@@ -1,11 +1,13 @@
 //! The difference of two snapshots: rates, ratios and quantiles of the time between them.
 
 use super::measurements::{HistogramReading, getter};
-use super::{Measurements, Snapshot, WorkerSnapshot};
-use crate::catalog::{HistogramName, MetricSet, WorkerNumber, in_unit, with_worker_numbers};
+use super::{Measurements, Snapshot, WorkerSnapshot, histogram_getters};
+use crate::catalog::{
+    HistogramName, MetricSet, ON_DEMAND, WorkerNumber, in_unit, with_histograms, with_worker_numbers,
+};
 use crate::counters::WORKER_NUMBERS;
 use crate::histogram::{HistogramInterval, HistogramSnapshot};
-use crate::record::{ON_DEMAND, position};
+use crate::record::position;
 use crate::storage::{Rows, Storage};
 use crate::tasks::TaskCounts;
 use core::fmt;
@@ -395,32 +397,8 @@ impl<S: Storage> Interval<S> {
         self.blocking_queue_wait.as_ref()
     }
 
-    /// Returns the histogram of the durations of polls that were stalls and ended in the interval.
-    pub fn poll_stall_duration(&self) -> Option<&HistogramInterval<S::Counts>> {
-        self.on_demand(HistogramName::PollStallDuration)
-    }
-
-    /// Returns the histogram of the durations of stalls without progress that ended in the interval.
-    pub fn no_progress_stall_duration(&self) -> Option<&HistogramInterval<S::Counts>> {
-        self.on_demand(HistogramName::NoProgressStallDuration)
-    }
-
-    /// Returns the histogram of the durations of stalls in which no worker turned the driver and that ended in the interval.
-    pub fn queue_stall_duration(&self) -> Option<&HistogramInterval<S::Counts>> {
-        self.on_demand(HistogramName::QueueStallDuration)
-    }
-
-    /// Returns the histogram of how late a timer of the runtime fired in the interval.
-    pub fn loop_lag(&self) -> Option<&HistogramInterval<S::Counts>> {
-        self.on_demand(HistogramName::LoopLag)
-    }
-
-    /// Returns the histogram of the time from a wake by another thread to the poll of the woken task, in the interval.
-    pub fn wake_latency(&self) -> Option<&HistogramInterval<S::Counts>> {
-        self.on_demand(HistogramName::WakeLatency)
-    }
-
     pub(super) fn on_demand(&self, name: HistogramName) -> Option<&HistogramInterval<S::Counts>> {
         self.on_demand.get(position(name)?)?.as_slice().first()
     }
 }
+with_histograms!(histogram_getters Interval HistogramInterval);

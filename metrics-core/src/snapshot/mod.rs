@@ -31,9 +31,11 @@ pub use window::{Window, WindowError};
 pub use wire::SNAPSHOT_SCHEMA;
 pub use worker_snapshot::{Staleness, WorkerSnapshot};
 
-use crate::catalog::{HistogramName, RuntimeNumber, RuntimeNumbers, in_unit, with_runtime_numbers};
+use crate::catalog::{
+    HistogramName, ON_DEMAND, RuntimeNumber, RuntimeNumbers, in_unit, with_histograms, with_runtime_numbers,
+};
 use crate::histogram::HistogramSnapshot;
-use crate::record::{ON_DEMAND, position};
+use crate::record::position;
 use crate::storage::{Rows, Storage, Text};
 use crate::tasks::TaskCounts;
 use core::time::Duration;
@@ -207,36 +209,6 @@ impl<S: Storage> Snapshot<S> {
         self.blocking_queue_wait.as_ref()
     }
 
-    /// Returns the histogram of the durations of polls that were stalls and are over, in nanoseconds. `None` unless a
-    /// watchdog watches or has watched.
-    pub fn poll_stall_duration(&self) -> Option<&HistogramSnapshot<S::Counts>> {
-        self.on_demand(HistogramName::PollStallDuration)
-    }
-
-    /// Returns the histogram of the durations of stalls without progress that are over, in nanoseconds. `None` unless a
-    /// watchdog watches or has watched for them.
-    pub fn no_progress_stall_duration(&self) -> Option<&HistogramSnapshot<S::Counts>> {
-        self.on_demand(HistogramName::NoProgressStallDuration)
-    }
-
-    /// Returns the histogram of the durations of stalls in which no worker turned the driver, once they are over. `None` unless a
-    /// watchdog has looked for them.
-    pub fn queue_stall_duration(&self) -> Option<&HistogramSnapshot<S::Counts>> {
-        self.on_demand(HistogramName::QueueStallDuration)
-    }
-
-    /// Returns the histogram of how late a timer of the runtime fired, in nanoseconds. `None` until a probe runs; when it ends,
-    /// the histogram remains.
-    pub fn loop_lag(&self) -> Option<&HistogramSnapshot<S::Counts>> {
-        self.on_demand(HistogramName::LoopLag)
-    }
-
-    /// Returns the histogram of the time from a wake by another thread to the poll of the woken task, in nanoseconds. `None`
-    /// until a probe runs; when it ends, the histogram remains.
-    pub fn wake_latency(&self) -> Option<&HistogramSnapshot<S::Counts>> {
-        self.on_demand(HistogramName::WakeLatency)
-    }
-
     pub(crate) fn on_demand(&self, name: HistogramName) -> Option<&HistogramSnapshot<S::Counts>> {
         self.on_demand.get(position(name)?)?.as_slice().first()
     }
@@ -256,3 +228,24 @@ macro_rules! getters {
     };
 }
 with_runtime_numbers!(getters);
+
+/// Defines a getter of each histogram in [`ON_DEMAND`], which returns the type at the front.
+macro_rules! histogram_getters {
+    ($of:ident $histogram:ident
+     Worker { $($of_workers:tt)* } Runtime { $($of_the_runtime:tt)* }
+     OnDemand { $($(#[$doc:meta])* $name:ident $variant:ident $exported:literal $unlike:literal,)* }) => {
+        /// Getters of the histograms that exist once something measures them. Each is `None` until then.
+        impl<S: Storage> $of<S> {
+            $(
+                $(#[$doc])*
+                ///
+                /// The values are in nanoseconds.
+                pub fn $name(&self) -> Option<&$histogram<S::Counts>> {
+                    self.on_demand(HistogramName::$variant)
+                }
+            )*
+        }
+    };
+}
+use histogram_getters;
+with_histograms!(histogram_getters Snapshot HistogramSnapshot);

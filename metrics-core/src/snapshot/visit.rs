@@ -158,11 +158,6 @@ impl<S: Storage> Snapshot<S> {
     ) {
         let of_runtime = match name {
             HistogramName::BlockingQueueWait => self.blocking_queue_wait(),
-            HistogramName::PollStallDuration => self.poll_stall_duration(),
-            HistogramName::NoProgressStallDuration => self.no_progress_stall_duration(),
-            HistogramName::QueueStallDuration => self.queue_stall_duration(),
-            HistogramName::LoopLag => self.loop_lag(),
-            HistogramName::WakeLatency => self.wake_latency(),
             HistogramName::PollTime | HistogramName::ScheduleLatency => {
                 emit(metric, None, histogram(self.total(), name), visit);
                 self.each_worker(|label, worker| {
@@ -170,6 +165,7 @@ impl<S: Storage> Snapshot<S> {
                 });
                 return;
             }
+            on_demand => self.on_demand(on_demand),
         };
         emit(metric, None, of_runtime.map(SampleValue::Histogram), visit);
     }
@@ -237,12 +233,7 @@ fn histogram<S: Storage>(
     let reading = match name {
         HistogramName::PollTime => measurements.poll_time(),
         HistogramName::ScheduleLatency => measurements.schedule_latency(),
-        HistogramName::BlockingQueueWait
-        | HistogramName::PollStallDuration
-        | HistogramName::NoProgressStallDuration
-        | HistogramName::QueueStallDuration
-        | HistogramName::LoopLag
-        | HistogramName::WakeLatency => None,
+        _ => None,
     };
     Some(SampleValue::Histogram(reading?.histogram()))
 }

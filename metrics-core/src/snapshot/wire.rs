@@ -6,10 +6,11 @@
 
 use super::measurements::WorkerNumbers;
 use super::{Interval, Snapshot, WorkerInterval, WorkerSinceError};
-use crate::catalog::{RuntimeNumber, WorkerNumber, with_runtime_numbers, with_worker_numbers};
+use crate::catalog::{
+    ON_DEMAND, RuntimeNumber, WorkerNumber, with_histograms, with_runtime_numbers, with_worker_numbers,
+};
 use crate::histogram::HistogramInterval;
 use crate::live::LocationId;
-use crate::record::ON_DEMAND;
 use crate::serde_u64::{self, U64};
 use crate::storage::Storage;
 use crate::tasks::TaskCounts;
@@ -22,7 +23,15 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 pub const SNAPSHOT_SCHEMA: u32 = 2;
 
 macro_rules! fields {
-    ($($(#[$doc:meta])* $kind:ident $unit:ident $name:ident $variant:ident $exported:literal $unlike:literal,)*) => {
+    ($($(#[$doc:meta])* $kind:ident $unit:ident $number:ident $variant:ident $exported:literal $unlike:literal,)*) => {
+        with_histograms!(fields_with_histograms [$($number)*]);
+    };
+}
+
+macro_rules! fields_with_histograms {
+    ([$($number:ident)*]
+     Worker { $($of_workers:tt)* } Runtime { $($of_the_runtime:tt)* }
+     OnDemand { $($(#[$doc:meta])* $histogram:ident $variant:ident $exported:literal $unlike:literal,)* }) => {
         /// The fields of a snapshot, in the order of binary formats.
         pub(super) const FIELDS: &[&str] = &[
             "schema",
@@ -32,13 +41,9 @@ macro_rules! fields {
             "uptime",
             "num_workers",
             "tasks",
-            $(stringify!($name),)*
+            $(stringify!($number),)*
             "blocking_queue_wait",
-            "poll_stall_duration",
-            "no_progress_stall_duration",
-            "queue_stall_duration",
-            "loop_lag",
-            "wake_latency",
+            $(stringify!($histogram),)*
             "total",
             "workers",
             "external",
@@ -161,23 +166,6 @@ with_worker_numbers!(numbers);
 
 #[derive(serde::Serialize)]
 #[serde(bound = "")]
-struct IntervalFields<'a, S: Storage> {
-    schema: u32,
-    #[serde(with = "serde_u64::duration")]
-    wall: Option<Duration>,
-    tasks: Option<TaskCounts>,
-    blocking_queue_wait: Option<&'a HistogramInterval<S::Counts>>,
-    poll_stall_duration: Option<&'a HistogramInterval<S::Counts>>,
-    no_progress_stall_duration: Option<&'a HistogramInterval<S::Counts>>,
-    queue_stall_duration: Option<&'a HistogramInterval<S::Counts>>,
-    loop_lag: Option<&'a HistogramInterval<S::Counts>>,
-    wake_latency: Option<&'a HistogramInterval<S::Counts>>,
-    total: &'a WorkerInterval<S>,
-    workers: &'a [WorkerInterval<S>],
-}
-
-#[derive(serde::Serialize)]
-#[serde(bound = "")]
 struct WorkerIntervalFields<'a, S: Storage> {
     #[serde(with = "index")]
     worker: usize,
@@ -206,21 +194,36 @@ impl<S: Storage> Serialize for WorkerInterval<S> {
     }
 }
 
-impl<S: Storage> Serialize for Interval<S> {
-    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-        IntervalFields::<S> {
-            schema: SNAPSHOT_SCHEMA,
-            wall: self.wall(),
-            tasks: self.tasks(),
-            blocking_queue_wait: self.blocking_queue_wait(),
-            poll_stall_duration: self.poll_stall_duration(),
-            no_progress_stall_duration: self.no_progress_stall_duration(),
-            queue_stall_duration: self.queue_stall_duration(),
-            loop_lag: self.loop_lag(),
-            wake_latency: self.wake_latency(),
-            total: self.total(),
-            workers: self.workers(),
+macro_rules! interval {
+    (Worker { $($of_workers:tt)* } Runtime { $($of_the_runtime:tt)* }
+     OnDemand { $($(#[$doc:meta])* $name:ident $variant:ident $exported:literal $unlike:literal,)* }) => {
+        #[derive(serde::Serialize)]
+        #[serde(bound = "")]
+        struct IntervalFields<'a, S: Storage> {
+            schema: u32,
+            #[serde(with = "serde_u64::duration")]
+            wall: Option<Duration>,
+            tasks: Option<TaskCounts>,
+            blocking_queue_wait: Option<&'a HistogramInterval<S::Counts>>,
+            $($name: Option<&'a HistogramInterval<S::Counts>>,)*
+            total: &'a WorkerInterval<S>,
+            workers: &'a [WorkerInterval<S>],
         }
-        .serialize(serializer)
-    }
+
+        impl<S: Storage> Serialize for Interval<S> {
+            fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+                IntervalFields::<S> {
+                    schema: SNAPSHOT_SCHEMA,
+                    wall: self.wall(),
+                    tasks: self.tasks(),
+                    blocking_queue_wait: self.blocking_queue_wait(),
+                    $($name: self.$name(),)*
+                    total: self.total(),
+                    workers: self.workers(),
+                }
+                .serialize(serializer)
+            }
+        }
+    };
 }
+with_histograms!(interval);

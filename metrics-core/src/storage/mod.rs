@@ -13,6 +13,7 @@ use crate::histogram::Counts;
 use crate::record::BucketCells;
 use crate::slot::Slot;
 use core::fmt::{Debug, Write};
+use core::ops::DerefMut;
 
 #[cfg(not(metrics_core_loom))]
 pub(crate) use fixed_slots::StaticSlot;
@@ -92,7 +93,7 @@ pub(crate) mod sealed {
 }
 
 /// A list whose capacity may be fixed.
-pub trait Rows<V>: Default + Clone + Debug {
+pub trait Rows<V>: Default + Clone + Debug + DerefMut<Target = [V]> {
     /// Creates an empty list.
     const EMPTY: Self;
     /// Appends an entry.
@@ -100,12 +101,18 @@ pub trait Rows<V>: Default + Clone + Debug {
     /// # Errors
     /// Returns the entry if the list is full.
     fn try_push(&mut self, value: V) -> Result<(), V>;
-    /// Returns the entries.
-    fn as_slice(&self) -> &[V];
-    /// Returns the entries, mutably.
-    fn as_mut_slice(&mut self) -> &mut [V];
     /// Removes all entries.
     fn clear(&mut self);
+
+    /// Returns the entries.
+    fn as_slice(&self) -> &[V] {
+        self
+    }
+
+    /// Returns the entries, mutably.
+    fn as_mut_slice(&mut self) -> &mut [V] {
+        self
+    }
 }
 
 /// Text whose capacity may be fixed.
@@ -125,14 +132,6 @@ impl<V: Clone + Debug> Rows<V> for alloc::vec::Vec<V> {
         Ok(())
     }
 
-    fn as_slice(&self) -> &[V] {
-        self
-    }
-
-    fn as_mut_slice(&mut self) -> &mut [V] {
-        self
-    }
-
     fn clear(&mut self) {
         self.clear();
     }
@@ -143,14 +142,6 @@ impl<V: Clone + Debug, const N: usize> Rows<V> for heapless::Vec<V, N> {
 
     fn try_push(&mut self, value: V) -> Result<(), V> {
         self.push(value)
-    }
-
-    fn as_slice(&self) -> &[V] {
-        self
-    }
-
-    fn as_mut_slice(&mut self) -> &mut [V] {
-        self
     }
 
     fn clear(&mut self) {

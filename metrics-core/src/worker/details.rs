@@ -56,13 +56,7 @@ impl PollDetails {
     /// Records a change of state.
     pub(super) fn enter(&self, kind: FlightEventKind, start: u64) {
         if let Some(ring) = &self.ring {
-            ring.push(RecordedEvent {
-                kind,
-                start,
-                location: LocationId::UNKNOWN,
-                duration: 0,
-                schedule_latency: None,
-            });
+            ring.push(RecordedEvent::state(kind, start));
         }
     }
 
