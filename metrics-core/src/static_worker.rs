@@ -106,8 +106,24 @@ impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
 
     /// The worker latches the switches between two polls, as a batch does at a submit.
     #[inline(always)]
-    pub(crate) fn latch<K: TimeSource>(self, hooks: &StaticHooks<'_, K, BUCKETS, C>) {
+    fn latch<K: TimeSource>(self, hooks: &StaticHooks<'_, K, BUCKETS, C>) {
         hooks.latch(self.registry.switches.latch());
+    }
+
+    /// Latches the switches between two polls, for a caller whose hooks then never have to exist in memory.
+    #[cfg(any(target_has_atomic = "ptr", feature = "require-cas"))]
+    #[inline(always)]
+    pub(crate) fn latch_if_changed(self) {
+        #[cold]
+        #[inline(never)]
+        fn changed<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>(
+            worker: StaticWorker<T, WORKERS, BUCKETS, C>,
+        ) {
+            worker.latch(&worker.hooks(&worker.registry.clock));
+        }
+        if !self.fixed.state.is_latched(self.registry.switches.latch()) {
+            changed(self);
+        }
     }
 
     /// Returns the clock's current timestamp, or zero ticks without a clock.

@@ -2,6 +2,8 @@
 
 use super::frame::Frame;
 use crate::cell::{OwnedU64, SharedU32, U64Cell};
+use crate::live::WorkerState;
+use crate::slot::Slot;
 use crate::sync::{AtomicU32, Ordering, const_unless_loom};
 
 /// The state of an executor, from its hooks.
@@ -21,22 +23,13 @@ pub enum ExecutorState {
     Polling,
 }
 
-impl ExecutorState {
-    const fn from_bits(bits: u32) -> Self {
-        match bits {
-            1 => Self::Idle,
-            2 => Self::Scheduling,
-            3 => Self::Polling,
-            _ => Self::New,
-        }
-    }
-
-    const fn bits(self) -> u32 {
-        match self {
-            Self::New => 0,
-            Self::Idle => 1,
-            Self::Scheduling => 2,
-            Self::Polling => 3,
+impl From<WorkerState> for ExecutorState {
+    fn from(state: WorkerState) -> Self {
+        match state {
+            WorkerState::Idle => Self::New,
+            WorkerState::Parked => Self::Idle,
+            WorkerState::Searching | WorkerState::Running => Self::Scheduling,
+            WorkerState::Polling => Self::Polling,
         }
     }
 }
@@ -49,7 +42,11 @@ pub(super) const OVERFLOW: u32 = u32::MAX - 1;
 pub(super) const ENDED: u32 = u32::MAX - 2;
 
 /// The cells of one executor. All except `id` and `frame` are private to its own context and guarded by the sequence
-/// count of its worker's slot.
+/// count of its worker's slot, whose live record holds the executor's state.
+///
+/// Each time is stored once, when it ends: `idle` at the start of a run of the queue, `polling` at the end of a poll,
+/// and `preempted` at the end of a run, with the busy time of the slot. Readers add the times in progress. The time
+/// between polls is the rest of the busy time.
 #[derive(Debug)]
 pub(super) struct Executor {
     /// embassy's number with the lowest bit set (an address has it clear), or zero while the slot is free. `known` is
@@ -57,12 +54,12 @@ pub(super) struct Executor {
     /// section.
     id: SharedU32,
     known: AtomicU32,
-    state: AtomicU32,
     /// The start of the state, and the ticks taken from the executor up to then.
     since: OwnedU64,
     taken_since: OwnedU64,
+    /// The ticks taken from the executor up to the time up to which busy time is complete.
+    taken_settled: OwnedU64,
     idle: OwnedU64,
-    scheduling: OwnedU64,
     polling: OwnedU64,
     preempted: OwnedU64,
     /// Ends and polls of tasks without a row.
@@ -86,7 +83,8 @@ pub(super) struct ExecutorValues {
     /// The time since the executor entered its current state.
     pub(super) in_progress: u64,
     pub(super) idle: u64,
-    pub(super) scheduling: u64,
+    /// The busy time that the slot does not contain yet.
+    pub(super) busy_in_progress: u64,
     pub(super) polling: u64,
     pub(super) preempted: u64,
     pub(super) core: u32,
@@ -104,13 +102,18 @@ pub(super) struct Moment {
     pub(super) taken: u64,
 }
 
-/// The time in the state that an executor left.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Passed {
-    /// Its own ticks.
-    pub(super) own: u64,
-    /// The ticks that other code took in the meantime.
-    pub(super) taken: u64,
+impl Moment {
+    /// Returns the ticks since an earlier moment that were the executor's own, and those that were taken from it; `None`
+    /// if the clock stepped back.
+    #[inline(always)]
+    fn passed_since(self, since: u64, taken_since: u64) -> Option<(u64, u64)> {
+        let wall = self.now.checked_sub(since)?;
+        if self.taken == 0 {
+            return Some((wall, 0));
+        }
+        let taken = self.taken.saturating_sub(taken_since).min(wall);
+        Some((wall - taken, taken))
+    }
 }
 
 impl Executor {
@@ -119,11 +122,10 @@ impl Executor {
             Self {
                 id: SharedU32::new(0),
                 known: AtomicU32::new(0),
-                state: AtomicU32::new(0),
                 since: OwnedU64::new(0),
                 taken_since: OwnedU64::new(0),
+                taken_settled: OwnedU64::new(0),
                 idle: OwnedU64::new(0),
-                scheduling: OwnedU64::new(0),
                 polling: OwnedU64::new(0),
                 preempted: OwnedU64::new(0),
                 overflow_ended: OwnedU64::new(0),
@@ -170,57 +172,47 @@ impl Executor {
         claimed
     }
 
+    /// Enters a state at `moment`. For a write section, as the methods below.
     #[inline(always)]
-    fn state(&self) -> ExecutorState {
-        // Ordering: relaxed, here and below: within the slot's sequence count.
-        ExecutorState::from_bits(self.state.load(Ordering::Relaxed))
-    }
-
-    /// Enters `state`, and adds the time since the last change to the state that it leaves, which is busy. For a write
-    /// section.
-    #[inline]
-    pub(super) fn enter(&self, state: ExecutorState, moment: Moment) -> Passed {
-        let wall = elapsed(moment.now, self.since.get());
-        let mut passed = Passed { own: wall, taken: 0 };
-        let taken = elapsed(moment.taken, self.taken_since.get());
-        if taken != 0 {
-            let taken = taken.min(wall);
-            passed = Passed {
-                own: wall - taken,
-                taken,
-            };
-            self.preempted.add(taken);
-        }
-        if self.state() == ExecutorState::Polling {
-            self.polling.add(passed.own);
-        } else {
-            self.scheduling.add(passed.own);
-        }
-        self.begin(state, moment);
-        passed
-    }
-
-    /// Enters scheduling from the idle state: code that runs while this executor is idle takes no time from it.
-    #[inline]
-    pub(super) fn wake_up(&self, moment: Moment) {
-        match self.state() {
-            ExecutorState::Idle => {
-                self.idle.add(elapsed(moment.now, self.since.get()));
-                self.begin(ExecutorState::Scheduling, moment);
-            }
-            ExecutorState::New => self.begin(ExecutorState::Scheduling, moment),
-            // It is polled again without having gone idle.
-            _ => {
-                self.enter(ExecutorState::Scheduling, moment);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn begin(&self, state: ExecutorState, moment: Moment) {
-        self.state.store(state.bits(), Ordering::Relaxed);
+    pub(super) fn enter(&self, moment: Moment) {
         self.since.set(moment.now);
-        self.taken_since.set(moment.taken);
+        // The ticks never become zero again, so there is nothing to store before the first.
+        if moment.taken != 0 {
+            self.taken_since.set(moment.taken);
+        }
+    }
+
+    /// Starts a run of the queue. Code that runs while the executor is idle takes no time from it.
+    #[inline(always)]
+    pub(super) fn start_run(&self, was_idle: bool, moment: Moment) {
+        // Nothing has passed if the clock stepped back.
+        if was_idle && let Some(ticks) = moment.now.checked_sub(self.since.get()) {
+            self.idle.add(ticks);
+        }
+        if moment.taken != 0 {
+            self.taken_settled.set(moment.taken);
+        }
+        self.enter(moment);
+    }
+
+    /// Ends a poll, and returns its own ticks; `None` if the clock stepped back.
+    #[inline(always)]
+    pub(super) fn end_poll(&self, moment: Moment) -> Option<u64> {
+        let (own, _) = moment.passed_since(self.since.get(), self.taken_since.get())?;
+        self.polling.add(own);
+        Some(own)
+    }
+
+    /// Completes the busy time, which is complete up to `settled_at`, and returns the ticks to add to it; `None` if the
+    /// clock stepped back.
+    #[inline(always)]
+    pub(super) fn settle(&self, settled_at: u64, moment: Moment) -> Option<u64> {
+        let (own, taken) = moment.passed_since(settled_at, self.taken_settled.get())?;
+        if taken != 0 {
+            self.preempted.add(taken);
+            self.taken_settled.set(moment.taken);
+        }
+        Some(own)
     }
 
     /// Counts the end of a poll of a task without a row. For a write section.
@@ -270,13 +262,13 @@ impl Executor {
 
     /// Reads the data that the executor's context writes, within its slot's sequence count, at the time that `now`
     /// returns. `None` if code that preempts it starts or ends.
-    pub(super) fn try_read(&self, now: impl Fn() -> u64) -> Option<ExecutorValues> {
-        let state = self.state();
+    pub(super) fn try_read<B>(&self, slot: &Slot<B>, now: impl Fn() -> u64) -> Option<ExecutorValues> {
+        let state = slot.live.state();
         let mut values = ExecutorValues {
-            state,
+            state: state.into(),
             in_progress: 0,
             idle: self.idle.get(),
-            scheduling: self.scheduling.get(),
+            busy_in_progress: 0,
             polling: self.polling.get(),
             preempted: self.preempted.get(),
             core: self.core.load(Ordering::Relaxed),
@@ -286,38 +278,33 @@ impl Executor {
             overflow_active: self.overflow_active.get(),
             overflow_longest: self.overflow_longest.get(),
         };
-        let since = self.since.get();
-        if matches!(state, ExecutorState::New | ExecutorState::Idle) {
-            if state == ExecutorState::Idle {
-                values.in_progress = elapsed(now(), since);
-                values.idle = values.idle.wrapping_add(values.in_progress);
+        if state == WorkerState::Parked {
+            values.in_progress = now().saturating_sub(self.since.get());
+            values.idle = values.idle.wrapping_add(values.in_progress);
+        } else if state.is_busy() {
+            let frame = self.frame.read()?;
+            let now = now();
+            if !self.frame.is_unchanged(&frame) {
+                return None;
             }
-            return Some(values);
+            let moment = Moment {
+                now,
+                taken: frame.taken(now),
+            };
+            // Nothing is in progress if the clock stepped back.
+            let passed = |since, taken| moment.passed_since(since, taken).unwrap_or((0, 0));
+            values.in_progress = passed(self.since.get(), self.taken_since.get()).0;
+            let (busy, taken) = passed(slot.counters.settled_at.get(), self.taken_settled.get());
+            values.busy_in_progress = busy;
+            values.preempted = values.preempted.wrapping_add(taken);
         }
-        let frame = self.frame.read()?;
-        let now = now();
-        if !self.frame.is_unchanged(&frame) {
-            return None;
-        }
-        let wall = elapsed(now, since);
-        let taken = elapsed(frame.taken(now), self.taken_since.get()).min(wall);
-        values.in_progress = wall - taken;
-        values.preempted = values.preempted.wrapping_add(taken);
-        let of_state = match state {
-            ExecutorState::Polling => &mut values.polling,
-            _ => &mut values.scheduling,
-        };
-        *of_state = of_state.wrapping_add(values.in_progress);
-        if values.current == OVERFLOW && state == ExecutorState::Polling {
-            values.overflow_active = values.overflow_active.wrapping_add(values.in_progress);
-            values.overflow_longest = values.overflow_longest.max(values.in_progress);
+        if state == WorkerState::Polling {
+            values.polling = values.polling.wrapping_add(values.in_progress);
+            if values.current == OVERFLOW {
+                values.overflow_active = values.overflow_active.wrapping_add(values.in_progress);
+                values.overflow_longest = values.overflow_longest.max(values.in_progress);
+            }
         }
         Some(values)
     }
-}
-
-/// Returns the ticks from `earlier` to `later`; zero if the clock stepped back.
-#[inline(always)]
-fn elapsed(later: u64, earlier: u64) -> u64 {
-    later.saturating_sub(earlier)
 }

@@ -36,7 +36,6 @@ pub(super) struct Row {
     stamps: [OwnedU64; 2],
     /// The number of times the task was removed from the queue. Its parity selects the stamp of the next time.
     taken: AtomicU32,
-    polling: AtomicU32,
     polls: OwnedU64,
     ended: OwnedU64,
     active: OwnedU64,
@@ -76,7 +75,6 @@ impl Row {
                 wakes: OwnedCounter::new(),
                 stamps: [OwnedU64::new(0), OwnedU64::new(0)],
                 taken: AtomicU32::new(0),
-                polling: AtomicU32::new(0),
                 polls: OwnedU64::new(0),
                 ended: OwnedU64::new(0),
                 active: OwnedU64::new(0),
@@ -155,8 +153,10 @@ impl Row {
         let alive = self.spawned.low_acquire() != self.ended.low();
         self.taken.store(taken.wrapping_add(1), Ordering::Relaxed);
         if alive {
-            self.polling.store(1, Ordering::Relaxed);
-            self.waiting.add(now.saturating_sub(queued_at));
+            // Two cores may disagree about the time.
+            if let Some(ticks) = now.checked_sub(queued_at) {
+                self.waiting.add(ticks);
+            }
         }
         Taken { queued_at, alive }
     }
@@ -164,7 +164,6 @@ impl Row {
     /// Records a poll that ended, with its own ticks. For a write section.
     #[inline]
     pub(super) fn end_poll(&self, ticks: u64) {
-        self.polling.store(0, Ordering::Relaxed);
         self.polls.add(1);
         self.active.add(ticks);
         if ticks > self.longest.get() {
@@ -193,10 +192,10 @@ impl Row {
         self.spawned.load_acquire()
     }
 
-    /// Reads the data that the executor writes, within its slot's sequence count.
+    /// Reads the data that the executor writes, within its slot's sequence count, without a poll in progress.
     pub(super) fn read(&self) -> RowValues {
         RowValues {
-            polling: self.polling.load(Ordering::Relaxed) != 0,
+            polling: false,
             polls: self.polls.get(),
             ended: self.ended.get(),
             active: self.active.get(),

@@ -1,39 +1,20 @@
 //! The seven trace hooks.
 
-use super::executor::{ENDED, Executor, ExecutorState, Moment, NONE, OVERFLOW};
+use super::executor::{ENDED, Executor, Moment, NONE, OVERFLOW};
 use super::frame::Frame;
 use super::task_row::Row;
 use super::{EmbassyMetrics, READS};
-use crate::live::LocationId;
-use crate::record::PollStart;
+use crate::cell::U64Cell;
+use crate::live::{LocationId, UNTIMED, WorkerState};
+use crate::static_worker::StaticWorker;
 use crate::storage::BucketWidth;
 use crate::sync::Ordering;
 use crate::tasks::TaskEnd;
-use crate::time::{TimeSource, Timestamp};
-use core::time::Duration;
+use crate::time::TimeSource;
 
 /// The lowest bit of an executor's number, which is an address, is clear. It is set to distinguish the number from "no
 /// executor".
 const CLAIMED: u32 = 1;
-
-/// A clock that always returns the same timestamp.
-struct At(u64);
-
-impl TimeSource for At {
-    #[inline(always)]
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ticks(self.0)
-    }
-
-    // The rate was read from the registry's clock at construction, so this is never called.
-    fn ticks_per_second(&self) -> u64 {
-        0
-    }
-
-    fn resolution(&self) -> Duration {
-        Duration::ZERO
-    }
-}
 
 impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize, C: BucketWidth>
     EmbassyMetrics<T, EXECUTORS, TASKS, BUCKETS, C>
@@ -52,11 +33,18 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         worker.write_section(|| {
             let (beneath, moment) = self.enter(core, index, &this.frame);
             this.preempt(core as u32, beneath);
-            this.wake_up(moment);
-            let clock = At(moment.now);
-            let hooks = worker.hooks(&clock);
-            hooks.start_run();
-            worker.latch(&hooks);
+            let hooks = worker.hooks(&self.registry.clock);
+            let was_idle = hooks.live.is(WorkerState::Parked);
+            if hooks.start_run_at(moment.now) {
+                this.start_run(was_idle, moment);
+            } else if this.current() != NONE {
+                // A panic ended the last poll. Its row does not count it.
+                this.set_current(NONE);
+                this.end_poll(moment);
+                this.enter(moment);
+                hooks.live.end_poll(true);
+            }
+            worker.latch_if_changed();
         });
     }
 
@@ -100,24 +88,16 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             let (current, queued_at) = if let Some((number, row)) = self.row(index, task) {
                 let taken = row.take(moment.now);
                 let current = if taken.alive { number as u32 } else { ENDED };
-                (current, Some(Timestamp::from_ticks(taken.queued_at)))
+                (current, Some(taken.queued_at))
             } else {
                 (if self.overflow_alive() { OVERFLOW } else { ENDED }, None)
             };
             this.set_current(current);
-            if current == ENDED {
-                return;
+            if current != ENDED {
+                this.enter(moment);
+                let hooks = worker.hooks(&self.registry.clock);
+                hooks.start_poll_at(moment.now, LocationId::from_u32(task), queued_at);
             }
-            let passed = this.enter(ExecutorState::Polling, moment);
-            let clock = At(moment.now);
-            let hooks = worker.hooks(&clock);
-            hooks.exclude(passed.taken);
-            // The timestamp belongs to this poll: embassy's work since the last poll ended is scheduling.
-            hooks.discard_last_timestamp();
-            hooks.start_poll(PollStart {
-                scheduled_at: queued_at.filter(|_| self.registry.is_timed()),
-                spawn_location: LocationId::from_u32(task),
-            });
         });
     }
 
@@ -135,23 +115,30 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             this.set_current(NONE);
             return;
         }
-        let mut is_due = false;
         worker.write_section(|| {
             let moment = self.moment(&this.frame);
             this.set_current(NONE);
-            let passed = this.enter(ExecutorState::Scheduling, moment);
+            let ticks = this.end_poll(moment);
+            this.enter(moment);
             match self.rows.get(current as usize) {
-                Some(row) => row.end_poll(passed.own),
-                None => this.end_overflow_poll(passed.own),
+                Some(row) => row.end_poll(ticks.unwrap_or(0)),
+                None => this.end_overflow_poll(ticks.unwrap_or(0)),
             }
-            let clock = At(moment.now);
-            let hooks = worker.hooks(&clock);
-            hooks.exclude(passed.taken);
-            is_due = hooks.end_poll().due;
+            let hooks = worker.hooks(&self.registry.clock);
+            hooks.end_poll_after(ticks);
+            if hooks.is_settle_due(moment.now) {
+                Self::settle(this, worker, moment);
+            }
         });
-        if is_due {
-            worker.run_due_work();
-        }
+    }
+
+    /// Updates busy time and latches the switches in the middle of a run, so that neither waits for its end.
+    #[cold]
+    #[inline(never)]
+    fn settle(this: &Executor, worker: StaticWorker<T, EXECUTORS, BUCKETS, C>, moment: Moment) {
+        let hooks = worker.hooks(&worker.registry.clock);
+        hooks.settle_at(moment.now, this.settle(hooks.counters.settled_at.get(), moment));
+        worker.latch_if_changed();
     }
 
     /// `_embassy_trace_task_end`: `task` ended. embassy calls this inside the task's last poll, when another context
@@ -183,11 +170,10 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         };
         worker.write_section(|| {
             let moment = self.moment(&this.frame);
-            let passed = this.enter(ExecutorState::Idle, moment);
-            let clock = At(moment.now);
-            let hooks = worker.hooks(&clock);
-            hooks.exclude(passed.taken);
-            hooks.park();
+            let hooks = worker.hooks(&self.registry.clock);
+            hooks.settle_at(moment.now, this.settle(hooks.counters.settled_at.get(), moment));
+            hooks.park_at(moment.now);
+            this.enter(moment);
             let (core, beneath) = this.preempting();
             self.leave(core as usize, beneath, &this.frame, moment);
         });
@@ -238,12 +224,13 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             .is_some_and(|spawned| spawned > ended)
     }
 
+    /// Returns the time, or [`UNTIMED`] without a clock: every duration is then zero.
     #[inline(always)]
     pub(super) fn ticks(&self) -> u64 {
         if self.registry.is_timed() {
             self.registry.now().ticks()
         } else {
-            0
+            UNTIMED
         }
     }
 

@@ -1,12 +1,12 @@
 //! Reads the times of executors and the rows of tasks into a snapshot.
 
 use super::EmbassyMetrics;
-use super::executor::{ExecutorState, ExecutorValues};
+use super::executor::ExecutorValues;
 use super::name::TaskName;
 use super::task_row::{Row, RowValues};
 use super::trace_snapshot::{ExecutorRow, FixedTrace, OverflowRow, TaskRow, TraceRows, TraceSnapshot};
 use crate::cell::U64Cell;
-use crate::slot::read_with_retries;
+use crate::slot::{Slot, read_with_retries};
 use crate::storage::{BucketWidth, Rows};
 use crate::sync::spin_loop;
 use crate::time::TimeSource;
@@ -43,13 +43,18 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
                 break;
             };
             row.id = executor.id();
-            let read = self.read_consistently(index, || {
-                let polls = self.registry.storage.get(index)?.slot.counters.poll_count.get();
-                Some((executor.try_read(|| self.ticks())?, polls))
+            let read = self.read_consistently(index, |slot| {
+                let values = executor.try_read(slot, || self.ticks())?;
+                let counters = &slot.counters;
+                Some((
+                    values,
+                    counters.poll_count.get(),
+                    counters.busy_duration_total.get(),
+                ))
             });
             row.stale = read.is_none();
-            if let Some((values, polls)) = read {
-                row.read(&values, scale);
+            if let Some((values, polls, busy)) = read {
+                row.read(&values, busy, scale);
                 row.polls = polls;
                 overflow.add(&values, scale);
             }
@@ -69,7 +74,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             };
             // The ends are read before the spawns, and the polls before the wakes, so that no row has more ends
             // than spawns, or more polls than wakes.
-            let values = self.read_consistently(executor, || self.read_row(number, row, executor));
+            let values = self.read_consistently(executor, |slot| self.read_row(number, row, executor, slot));
             to.read(row, values, scale);
         }
         for (number, handler) in self.interrupts.iter().enumerate() {
@@ -88,31 +93,43 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
     }
 
     /// Reads data that an executor's context writes; `None` if it was being written during every attempt.
-    fn read_consistently<V>(&self, executor: usize, read: impl Fn() -> Option<V>) -> Option<V> {
+    fn read_consistently<V>(
+        &self,
+        executor: usize,
+        read: impl Fn(&Slot<[C::Cell; BUCKETS]>) -> Option<V>,
+    ) -> Option<V> {
         let slot = &self.registry.storage.get(executor)?.slot;
-        read_with_retries(|| slot.seq.try_read(&read)?, relax)
+        read_with_retries(|| slot.seq.try_read(|| read(slot))?, relax)
     }
 
     /// Reads a row, with the poll in progress of its task.
-    fn read_row(&self, number: usize, row: &Row, executor: usize) -> Option<RowValues> {
+    fn read_row(
+        &self,
+        number: usize,
+        row: &Row,
+        executor: usize,
+        slot: &Slot<[C::Cell; BUCKETS]>,
+    ) -> Option<RowValues> {
         let mut values = row.read();
-        if values.polling {
-            let executor = self.executors.get(executor)?.try_read(|| self.ticks())?;
-            if executor.state == ExecutorState::Polling && executor.current == number as u32 {
-                values.active = values.active.wrapping_add(executor.in_progress);
-                values.longest = values.longest.max(executor.in_progress);
-            }
+        let executor = self.executors.get(executor)?;
+        if executor.current() == number as u32 {
+            let in_progress = executor.try_read(slot, || self.ticks())?.in_progress;
+            values.polling = true;
+            values.active = values.active.wrapping_add(in_progress);
+            values.longest = values.longest.max(in_progress);
         }
         Some(values)
     }
 }
 
 impl ExecutorRow {
-    fn read(&mut self, values: &ExecutorValues, scale: &TimeScale) {
+    fn read(&mut self, values: &ExecutorValues, busy: u64, scale: &TimeScale) {
         self.state = values.state;
         self.idle = scale.nanos_of(values.idle);
-        self.scheduling = scale.nanos_of(values.scheduling);
         self.polling = scale.nanos_of(values.polling);
+        let busy = busy.saturating_add(scale.nanos_of(values.busy_in_progress));
+        // Each run is rounded down, so the polls may be longer by a nanosecond per run.
+        self.scheduling = busy.saturating_sub(self.polling);
         self.preempted = scale.nanos_of(values.preempted);
         self.in_progress = scale.nanos_of(values.in_progress);
         self.core = values.core;

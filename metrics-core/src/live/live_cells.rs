@@ -66,7 +66,7 @@ impl Live {
 
     /// Stores a transition to `state`. `since` is [`UNTIMED`] if timing is off.
     #[inline(always)]
-    fn transition(&self, state: WorkerState, spawn_location: LocationId, since: u64) {
+    pub(crate) fn transition(&self, state: WorkerState, spawn_location: LocationId, since: u64) {
         // Ordering: release fence, pairs with the acquire fence in `try_read`: a reader that sees a store below sees
         // the word that was stored before it, or a later one.
         fence(Ordering::Release);
@@ -125,11 +125,18 @@ impl Live {
         LocationId(self.spawn_location.load(Ordering::Relaxed))
     }
 
-    /// Returns whether a poll is in progress, of any kind, for the worker itself.
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-    pub(crate) fn is_polling(&self) -> bool {
+    /// Returns whether the worker is in this state, for the worker itself and for readers that detect writes by other
+    /// means.
+    #[inline(always)]
+    pub(crate) fn is(&self, state: WorkerState) -> bool {
         // Ordering: relaxed, the only writer reads its own last store.
-        self.word.load(Ordering::Relaxed) & STATE_MASK == WorkerState::Polling.bits()
+        self.word.load(Ordering::Relaxed) & STATE_MASK == state.bits()
+    }
+
+    /// Returns the state, as [`is`](Self::is).
+    pub(crate) fn state(&self) -> WorkerState {
+        // Ordering: relaxed, as above.
+        WorkerState::from_bits(self.word.load(Ordering::Relaxed) & STATE_MASK)
     }
 
     /// Ends the poll: the same transition in another state. A worker that does not report when it runs tasks is not

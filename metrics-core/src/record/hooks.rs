@@ -2,6 +2,11 @@
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod partial;
+#[cfg(all(
+    any(target_has_atomic = "ptr", feature = "require-cas"),
+    not(metrics_core_loom)
+))]
+mod stamped;
 mod state;
 
 pub(crate) use state::{Flags, HooksState};
@@ -77,7 +82,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     /// Latches the switches. A poll in progress keeps those with which it started.
     #[inline(always)]
     pub(crate) fn latch(&self, options: Latched) {
-        if self.state.latched.get() != options.bits() {
+        if !self.state.is_latched(options) {
             self.latch_changed(options);
         }
     }
@@ -133,20 +138,6 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.begin_busy_period(flags);
     }
 
-    /// Ends a wait and starts to run tasks, with one reading: for an executor that does nothing else when it wakes.
-    #[cfg(all(
-        any(target_has_atomic = "ptr", feature = "require-cas"),
-        not(metrics_core_loom)
-    ))]
-    pub(crate) fn start_run(&self) {
-        let flags = self.state.flags.get();
-        self.counters.park_unpark_count.add(1);
-        // A run that a panic ended is still busy. Its last timestamp needs no flag: `start_poll` is the next hook.
-        if flags & BUSY == 0 {
-            self.begin_busy_period(flags);
-        }
-    }
-
     // Inlined, so that the hooks need not exist in memory.
     #[inline(always)]
     fn begin_busy_period(&self, flags: u32) {
@@ -187,6 +178,14 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         if flags & BUSY != 0 && self.timed {
             self.settle(now);
         }
+        self.state.flags.set(flags & !(BUSY | CAN_REUSE | RECENT));
+        self.count_park();
+        self.live.enter(WorkerState::Parked, now);
+    }
+
+    /// Counts a park, and whether it was in vain.
+    #[inline(always)]
+    fn count_park(&self) {
         let polls = self.counters.poll_count.get();
         let polls_at_park = polls.wrapping_add(1);
         if polls_at_park == self.counters.polls_at_park.get() {
@@ -195,8 +194,6 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.counters.polls_at_park.set(polls_at_park);
         self.counters.park_count.add(1);
         self.counters.park_unpark_count.add(1);
-        self.state.flags.set(flags & !(BUSY | CAN_REUSE | RECENT));
-        self.live.enter(WorkerState::Parked, now);
     }
 
     pub(crate) fn unpark(&self) {
@@ -205,21 +202,6 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             .flags
             .set(self.state.flags.get() & !(CAN_REUSE | RECENT));
         self.live.enter(WorkerState::Searching, self.read());
-    }
-
-    /// Excludes the given ticks since the last hook, in which another worker had preempted this one.
-    ///
-    /// Every stored time moves forward by them, as if the clock had stopped.
-    #[cfg(all(
-        any(target_has_atomic = "ptr", feature = "require-cas"),
-        not(metrics_core_loom)
-    ))]
-    #[inline(always)]
-    pub(crate) fn exclude(&self, ticks: u64) {
-        if ticks != 0 {
-            self.state.last_timestamp.add(ticks);
-            self.state.busy_since.add(ticks);
-        }
     }
 
     /// Marks an event since the last timestamp that belongs to no poll: the next poll reads the clock again.

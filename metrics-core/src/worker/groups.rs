@@ -1,7 +1,7 @@
 //! Hooks for the futures of a group, such as the requests of one route, whose polls are parts of polls of tasks.
 
 use super::Worker;
-use crate::live::{LocationId, UNTIMED};
+use crate::live::{LocationId, UNTIMED, WorkerState};
 use crate::locations::LocationRow;
 use crate::registry::RegistryRef;
 use crate::storage::HeapStorage;
@@ -46,7 +46,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
     /// poll, because the task is not measured, the live record shows this poll.
     pub fn start_group_poll(&self, group: LocationId) -> GroupPoll<'_, R> {
         let live = &self.slot.live;
-        let outer = live.is_polling().then(|| live.polled_location());
+        let outer = live.is(WorkerState::Polling).then(|| live.polled_location());
         let is_timed = self.registry.is_timed() && self.registry.switches().poll_time() != Sampling::Off;
         let started = is_timed.then(|| self.now());
         match outer {
@@ -71,7 +71,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Drop for GroupPoll<'_, R> {
         let worker = self.worker;
         let live = &worker.slot.live;
         // The thread may have handed over its worker in the poll.
-        if live.is_polling() {
+        if live.is(WorkerState::Polling) {
             match self.outer {
                 Some(outer) => live.set_spawn_location(outer),
                 None => worker.hooks().end_root_poll(),

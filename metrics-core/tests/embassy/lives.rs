@@ -491,6 +491,21 @@ fn an_executor_that_is_polled_again_without_going_idle_stays_busy() {
     assert_eq!((latency.count(), latency.sum()), (2, us(5 + 30)));
 }
 
+/// With unwinding, a panic in a poll leaves the executor without `task_exec_end`.
+#[test]
+fn a_poll_that_a_panic_ended_is_over_when_its_executor_runs_again() {
+    let player = queued::<4>();
+    player.play(&[(5, Begin(E, A)), (20, PollStart(E))]).at(50);
+    let executor = player.executor(0);
+    assert_eq!(
+        (executor.state, executor.polling, executor.scheduling),
+        (ExecutorState::Scheduling, us(15), us(5 + 30))
+    );
+    assert!(!player.task(0, A).polling);
+    player.play(&[(60, Idle(E))]);
+    assert_eq!(player.executor(0).polling, us(15));
+}
+
 #[test]
 fn a_poll_in_progress_without_a_row_is_in_no_row() {
     let player = Player::<1, 1>::new();

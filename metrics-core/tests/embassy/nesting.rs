@@ -161,6 +161,30 @@ fn preemption_between_two_polls_is_in_neither() {
     assert_eq!(worker.busy_duration_total(), Some(Duration::from_micros(45)));
 }
 
+/// The executor never goes idle, so its busy time is updated at the end of a poll.
+#[test]
+fn the_busy_time_of_a_long_run_excludes_preemption() {
+    let player = spawned::<3>();
+    let second = 1_000_000;
+    player.play(&[
+        (0, PollStart(THREAD)),
+        (0, Begin(THREAD, SLOW)),
+        (10, PollStart(MIDDLE)),
+        (10 + second, Idle(MIDDLE)),
+        (20 + second, End(THREAD, SLOW)),
+    ]);
+    player.at(25 + second);
+    let snapshot = player.snapshot();
+    let worker = snapshot.worker(0).expect("a worker");
+    assert_eq!(
+        worker.busy_duration_total(),
+        Some(Duration::from_micros(10 + 10 + 5))
+    );
+    let executor = player.executor(0);
+    assert_eq!((executor.polling, executor.scheduling), (us(20), us(5)));
+    assert_eq!(executor.preempted, us(second));
+}
+
 #[test]
 fn a_wait_in_the_queue_includes_preemption() {
     let player = spawned::<3>();

@@ -107,12 +107,12 @@ impl Cost {
             (
                 "a wake, a poll and going idle, with one executor",
                 "round of one executor",
-                1_200,
+                900,
             ),
             (
                 "the same, with four executors",
                 "round of the last of four executors",
-                1_400,
+                1_100,
             ),
         ] {
             figures.push(figure(what, printed(said, name)?, Some(limit), instructions));

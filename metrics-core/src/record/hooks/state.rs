@@ -2,6 +2,7 @@
 
 use crate::cell::{Nothing, OwnedU32, OwnedU64, U64Cell};
 use crate::record::sampling::Sampling;
+use crate::switches::Latched;
 use crate::sync::const_unless_loom;
 
 /// The state that the hooks keep from one call to the next.
@@ -40,6 +41,14 @@ impl HooksState<OwnedU64> {
                 sampling: Sampling::new(seed),
             }
         }
+    }
+}
+
+impl<C: U64Cell> HooksState<C> {
+    /// Returns `true` if these switches were latched last.
+    #[inline(always)]
+    pub(crate) fn is_latched(&self, switches: Latched) -> bool {
+        self.latched.get() == switches.bits()
     }
 }
 
