@@ -96,6 +96,12 @@ pub(crate) fn watch(
     Ok(outcome)
 }
 
+/// Returns a command as a user types it, without its environment.
+pub(crate) fn shown(command: &Command) -> String {
+    let words: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy()).collect();
+    format!("{} {}", command.get_program().display(), words.join(" "))
+}
+
 /// Runs `command` as [`watch`] does, and returns the lines that it wrote.
 pub(crate) fn output(command: Command, limit: Duration) -> Result<(Outcome, Vec<String>)> {
     let mut lines = Vec::new();

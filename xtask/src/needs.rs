@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::toolchain::{DEBIAN_PACKAGES, Toolchain, output};
-use crate::workspace;
+use crate::{children, workspace};
 
 /// A requirement of a row.
 #[derive(Clone, Copy)]
@@ -246,12 +246,7 @@ fn apt(packages: &[&str]) {
 
 /// Prints a command, runs it, and prints its errors.
 fn announce(command: &mut Command) -> bool {
-    let words: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy()).collect();
-    println!(
-        "installing: {} {}",
-        command.get_program().display(),
-        words.join(" ")
-    );
+    println!("installing: {}", children::shown(command));
     command
         .current_dir(workspace::root())
         .env_remove("LD_LIBRARY_PATH")

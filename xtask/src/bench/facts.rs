@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use serde::Deserialize;
 
 use crate::toolchain::{self, Toolchain};
-use crate::workspace;
+use crate::{metadata, workspace};
 
 /// The peers whose versions are reported.
 const PEERS: &[&str] = &[
@@ -92,35 +92,10 @@ pub(super) fn weigh(features: &'static str) -> Result<Weight> {
     })
 }
 
-/// The packages that a build of `metrics-core` also compiles, including build scripts and macros.
+/// The number of packages that a build of `metrics-core` also compiles, including build scripts and macros.
 fn dependencies(features: &str) -> Result<usize> {
-    let output = Toolchain::host()
-        .cargo(&[
-            "tree",
-            "--locked",
-            "--package",
-            "metrics-core",
-            "--features",
-            features,
-        ])
-        .args(["--edges", "normal,build", "--prefix", "none", "--format", "{p}"])
-        .output()?;
-    if !output.status.success() {
-        bail!(
-            "cargo tree fails: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-    }
-    let text = String::from_utf8(output.stdout)?;
-    // A repeated package is marked `(*)`.
-    let mut packages: Vec<&str> = text
-        .lines()
-        .map(|line| line.trim_end_matches(" (*)"))
-        .filter(|line| !line.is_empty())
-        .collect();
-    packages.sort_unstable();
-    packages.dedup();
-    Ok(packages.len().saturating_sub(1))
+    let args = ["--edges", "normal,build", "--features", features];
+    Ok(metadata::tree("metrics-core", &args)?.len().saturating_sub(1))
 }
 
 /// The cost of a hook in a JavaScript engine.

@@ -9,41 +9,6 @@ const LICENCES: [&str; 2] = ["LICENSE-MIT", "LICENSE-APACHE"];
 const DEMO: &str = "cargo xtask demo";
 const TEST: &str = "cargo xtask test-matrix";
 
-/// A crate of the workspace.
-pub(super) struct Member {
-    pub(super) name: String,
-    /// Relative to the root.
-    dir: String,
-    pub(super) published: bool,
-    has_description: bool,
-}
-
-/// Returns the members from `cargo metadata`.
-pub(super) fn members() -> Result<Vec<Member>> {
-    let metadata = metadata::all(&["--no-deps"])?;
-    let root = workspace::root().to_string_lossy().into_owned();
-    let packages = metadata["packages"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    Ok(packages
-        .iter()
-        .map(|package| {
-            let manifest = package["manifest_path"].as_str().unwrap_or_default();
-            Member {
-                name: package["name"].as_str().unwrap_or_default().to_owned(),
-                dir: manifest
-                    .trim_start_matches(&root)
-                    .trim_matches('/')
-                    .trim_end_matches("/Cargo.toml")
-                    .into(),
-                published: !package["publish"].as_array().is_some_and(Vec::is_empty),
-                has_description: package["description"].is_string(),
-            }
-        })
-        .collect())
-}
-
 pub(super) fn check(sources: &[Source]) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
     for licence in LICENCES {
@@ -51,8 +16,10 @@ pub(super) fn check(sources: &[Source]) -> Result<Vec<Problem>> {
             problems.push(Problem::new(licence, "missing", "add the licence text"));
         }
     }
-    for member in members()? {
-        let manifest = format!("{}/Cargo.toml", member.dir);
+    for member in metadata::members()? {
+        let dir = member.dir();
+        let dir = dir.strip_prefix(workspace::root()).unwrap_or(dir).display();
+        let manifest = format!("{dir}/Cargo.toml");
         let lines: Vec<&str> = text_of(sources, &manifest).lines().map(str::trim).collect();
         if !lines
             .windows(2)
@@ -71,7 +38,7 @@ pub(super) fn check(sources: &[Source]) -> Result<Vec<Problem>> {
                 problems.push(Problem::new(&manifest, format!("has a {key} of its own"), remedy));
             }
         }
-        if member.published && !member.has_description {
+        if member.is_published() && member.description.is_none() {
             problems.push(Problem::new(
                 &manifest,
                 "published without a description",
@@ -79,8 +46,8 @@ pub(super) fn check(sources: &[Source]) -> Result<Vec<Problem>> {
             ));
         }
         // The registry shows and packages only files in the crate's own directory.
-        for licence in LICENCES.iter().filter(|_| member.published) {
-            let link = format!("{}/{licence}", member.dir);
+        for licence in LICENCES.iter().filter(|_| member.is_published()) {
+            let link = format!("{dir}/{licence}");
             if text_of(sources, &link).is_empty() {
                 let remedy = format!("ln -s ../{licence} {link}");
                 problems.push(Problem::new(link, "missing", remedy));

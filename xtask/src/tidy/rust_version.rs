@@ -3,12 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use anyhow::{Context, Result};
-use xshell::{Shell, cmd};
 
-use super::manifests::members;
 use super::{FIX, Problem, Source, write};
 use crate::metadata;
-use crate::workspace::{self, read};
+use crate::workspace::read;
 
 /// `1.88` and `1.88.0` are the same version.
 type Version = (u32, u32, u32);
@@ -55,41 +53,25 @@ pub(super) fn fix() -> Result<()> {
 
 /// Returns the highest version that a default dependency of a published crate declares, and that dependency.
 fn needed() -> Result<(Version, String)> {
-    let declared: HashMap<String, Version> = metadata::all(&[])?["packages"]
-        .as_array()
-        .context("no packages")?
+    let declared: HashMap<String, Version> = metadata::packages()?
         .iter()
         .filter_map(|package| {
-            let text = |key: &str| package[key].as_str();
-            Some((
-                format!("{} v{}", text("name")?, text("version")?),
-                parse(text("rust_version")?)?,
-            ))
+            let version = parse(package.rust_version.as_deref()?)?;
+            Some((format!("{} v{}", package.name, package.version), version))
         })
         .collect();
-    let members = members()?;
+    let members = metadata::members()?;
     let ours: BTreeSet<String> = members
         .iter()
         .map(|member| format!("{} v", member.name))
         .collect();
-    let shell = Shell::new()?;
-    shell.change_dir(workspace::root());
     let mut needed = (LET_CHAINS, "the use of let chains".to_owned());
-    for member in members.iter().filter(|member| member.published) {
-        let name = &member.name;
-        // Features are resolved only for this package, so these are the default dependencies of a user.
-        let tree = cmd!(
-            shell,
-            "cargo tree --quiet --locked --package {name} --edges normal --target all --prefix none"
-        )
-        .args(["--format", "{p}"])
-        .quiet()
-        .read()?;
-        for line in tree
-            .lines()
-            .filter(|line| !ours.iter().any(|our| line.starts_with(our)))
-        {
-            let package = line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    for member in members.iter().filter(|member| member.is_published()) {
+        // The default dependencies of a user.
+        for package in metadata::tree(&member.name, &["--edges", "normal", "--target", "all"])? {
+            if ours.iter().any(|our| package.starts_with(our)) {
+                continue;
+            }
             if let Some(&version) = declared.get(&package).filter(|&&version| version > needed.0) {
                 needed = (version, package);
             }

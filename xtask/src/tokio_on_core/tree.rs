@@ -24,7 +24,7 @@ impl Tree {
             dir: workspace::target_dir().join("tokio-on-core/tokio"),
         };
         let ours = workspace::root().join("tests/tokio-on-core");
-        let package = package()?;
+        let package = metadata::package("tokio")?.dir().to_owned();
         let made_of = tree.dir.with_file_name("made-of");
         let inputs = inputs(&ours, &package)?;
         if fs::read_to_string(&made_of).is_ok_and(|before| before == inputs) {
@@ -72,17 +72,6 @@ impl Tree {
         }
         Ok(())
     }
-}
-
-/// Returns the directory of Tokio's package in cargo's registry. cargo downloads it if necessary.
-fn package() -> Result<PathBuf> {
-    let metadata = metadata::all(&[])?;
-    let mut packages = metadata["packages"].as_array().into_iter().flatten();
-    let tokio = packages
-        .find(|package| package["name"] == "tokio")
-        .context("the workspace does not use Tokio")?;
-    let manifest = Path::new(tokio["manifest_path"].as_str().unwrap_or_default());
-    Ok(manifest.parent().unwrap_or(manifest).to_owned())
 }
 
 /// Returns all that a tree is made of: our files, and the directory of the package, whose name has the version.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::targets::WASM32;
-use crate::workspace;
+use crate::{children, workspace};
 
 /// What cargo builds.
 pub(super) struct Source<'a> {
@@ -85,8 +85,7 @@ pub(super) fn demo() -> Result<Module> {
 
 /// Runs a command. The error of a failing one has its output.
 pub(super) fn run(command: &mut Command) -> Result<()> {
-    let words: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy()).collect();
-    let shown = format!("{} {}", command.get_program().display(), words.join(" "));
+    let shown = children::shown(command);
     let output = command
         .stdin(Stdio::null())
         .output()

@@ -84,19 +84,18 @@ pub(super) fn build() -> Result<Package> {
 /// Makes `package.json` from the manifest of the crate.
 fn manifest(module: &Module) -> Result<Value> {
     let package = crate::metadata::package("metrics-wasm")?;
-    let text = |key: &str| package.get(key).cloned().unwrap_or(Value::Null);
     let mut files: Vec<String> = fs::read_dir(&module.dir)?
         .flatten()
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     files.sort();
     Ok(json!({
-        "name": text("name"),
-        "version": text("version"),
-        "description": text("description"),
-        "license": text("license"),
-        "repository": { "type": "git", "url": text("repository") },
-        "keywords": text("keywords"),
+        "name": package.name,
+        "version": package.version,
+        "description": package.description,
+        "license": package.license,
+        "repository": { "type": "git", "url": package.repository },
+        "keywords": package.keywords,
         "type": "module",
         "main": "metrics_wasm.js",
         "types": "metrics_wasm.d.ts",
