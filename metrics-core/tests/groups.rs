@@ -259,3 +259,15 @@ fn groups_survive_the_way_through_json() {
         "{error}"
     );
 }
+
+#[test]
+fn the_buckets_of_poll_times_follow_each_other_from_zero() {
+    let ranges: Vec<_> = (0..)
+        .map_while(LocationSnapshot::<HeapStorage>::bucket_range)
+        .collect();
+    assert_eq!(ranges.first().unwrap().start, 0);
+    for pair in ranges.windows(2) {
+        assert_eq!(pair[0].end, Some(pair[1].start));
+    }
+    assert_eq!(ranges.last().unwrap().end, None);
+}

@@ -9,8 +9,8 @@ use common::{Hand, Shared, poll};
 use core::time::Duration;
 use metrics_core::histogram::HistogramMergeError;
 use metrics_core::{
-    Builder, HistogramConfig, LoadState, MetricSet, Probe, RuntimeMetrics, RuntimeNumber, SinceError,
-    TaskEnd, Worker, WorkerNumber,
+    BlockingStart, Builder, HistogramConfig, LoadState, MetricSet, Probe, RuntimeMetrics, RuntimeNumber,
+    SinceError, TaskEnd, TimeSource, Worker, WorkerNumber,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -156,6 +156,70 @@ fn merged_snapshots_whose_workers_moved_are_not_compared() {
     assert!(merged().since(&before).is_ok());
     let _another = lease(&one, 1);
     assert_eq!(merged().since(&before).unwrap_err(), SinceError::OtherEpoch);
+}
+
+#[test]
+fn every_bit_of_both_epochs_and_the_number_of_workers_change_the_epoch() {
+    let snapshot = |epoch, workers| {
+        let registry = registry(&Hand::default(), &builder().epoch(epoch).workers(workers));
+        RuntimeMetrics::new(registry).snapshot()
+    };
+    let merged = |one, other, workers| {
+        let mut merged = snapshot(one, workers);
+        merged.merge(&snapshot(other, 1)).unwrap();
+        merged.epoch()
+    };
+    let (one, other) = (0x5A5A_1234_DEAD_BEEF, 0x0F0F_5678_CAFE_F00D);
+    let epoch = merged(one, other, 1);
+    for bit in 0..u64::BITS {
+        assert_ne!(merged(one ^ 1 << bit, other, 1), epoch, "bit {bit} of the first");
+        assert_ne!(merged(one, other ^ 1 << bit, 1), epoch, "bit {bit} of the second");
+    }
+    for workers in 2..10 {
+        assert_ne!(merged(one, other, workers), epoch, "{workers} workers");
+    }
+}
+
+#[test]
+fn the_start_the_external_threads_and_the_wait_of_closures_are_merged() {
+    let clock = Hand::default();
+    let snapshots = [(5, 70), (3, 40)].map(|(started_at, wait)| {
+        let builder = builder().blocking_queue_wait(HistogramConfig::DEFAULT);
+        let registry = registry(&clock, &builder.started_at(started_at));
+        let queued_at = clock.now();
+        clock.advance(wait);
+        registry.shared().blocking_started(BlockingStart {
+            queued_at,
+            started_at: clock.now(),
+        });
+        let external = Worker::lease_external(registry.clone()).unwrap();
+        poll(&external, &clock, 100);
+        external.submit();
+        RuntimeMetrics::new(registry).snapshot()
+    });
+    let [mut merged, other] = snapshots;
+    merged.merge(&other).unwrap();
+    assert_eq!(merged.started_at(), Some(3), "the earlier one");
+    let wait = merged.blocking_queue_wait().unwrap();
+    assert_eq!((wait.count(), wait.sum()), (2, 110));
+    let external = merged.external().unwrap();
+    assert_eq!(external.poll_count(), Some(2));
+    assert_eq!(merged.total().poll_count(), Some(2));
+}
+
+#[test]
+fn the_mean_of_both_is_weighted_by_their_polls() {
+    let clock = Hand::default();
+    let snapshots = [(1, 100), (3, 500)].map(|(polls, nanos)| {
+        let registry = registry(&clock, &builder().workers(1));
+        let worker = Worker::lease(registry.clone(), 0).unwrap();
+        (0..polls).for_each(|_| poll(&worker, &clock, nanos));
+        worker.submit();
+        RuntimeMetrics::new(registry).snapshot()
+    });
+    let [mut merged, other] = snapshots;
+    merged.merge(&other).unwrap();
+    assert_eq!(merged.total().mean_poll_time(), Some(Duration::from_nanos(400)));
 }
 
 /// A runtime in a process that was throttled.

@@ -7,8 +7,8 @@ mod common;
 use common::{Hand, poll, registry};
 use core::time::Duration;
 use metrics_core::{
-    Builder, HistogramConfig, MetricSet, PollStart, Probe, RuntimeMetrics, Sampling, Worker, WorkerNumber,
-    WorkerSnapshot,
+    Builder, HistogramConfig, MetricSet, PollStart, Probe, RuntimeMetrics, SampleValue, Sampling, Worker,
+    WorkerLabel, WorkerNumber, WorkerSnapshot,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -195,4 +195,29 @@ fn clock_steps_of_every_worker_are_in_the_readers_sum() {
     assert_eq!(metrics.clock_steps(), Ok(Some(2)));
     let untimed = Builder::new().build(metrics_core::NoClock).unwrap();
     assert_eq!(RuntimeMetrics::new(untimed).clock_steps(), Ok(None));
+}
+
+#[test]
+fn a_visit_has_the_mean_and_the_age_of_the_state_in_nanoseconds() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let worker = Worker::lease(registry.clone(), 0).unwrap();
+    poll(&worker, &clock, 300);
+    worker.park();
+    worker.submit();
+    clock.advance(70);
+    let mut samples = Vec::new();
+    RuntimeMetrics::new(registry).snapshot().visit(|sample| {
+        if let SampleValue::Number(value) = sample.value {
+            samples.push((sample.metric.name, sample.worker, value));
+        }
+    });
+    let worker = Some(WorkerLabel::Index(0));
+    for expected in [
+        ("mean_poll_time", None, 300),
+        ("mean_poll_time", worker, 300),
+        ("since", worker, 70),
+    ] {
+        assert!(samples.contains(&expected), "{expected:?} is not in {samples:?}");
+    }
 }

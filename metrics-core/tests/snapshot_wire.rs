@@ -231,6 +231,11 @@ fn impossible_values_of_a_location_are_refused() {
             serde_json::Value::Null,
             "if and only if polls of it were measured",
         ),
+        (
+            "longest_wait",
+            "1".into(),
+            "a location has a whole census or none",
+        ),
     ] {
         let mut json = json.clone();
         json["locations"][0][field] = value;
@@ -491,4 +496,54 @@ fn a_host_decodes_a_full_bucket_of_a_chip() {
     histogram["buckets"][0][1] = "2".into();
     let error = serde_json::from_value::<Snapshot<HeapStorage>>(json).unwrap_err();
     assert!(error.to_string().contains("not possible"), "{error}");
+}
+
+fn edited(
+    snapshot: &Snapshot<HeapStorage>,
+    edit: impl FnOnce(&mut serde_json::Value),
+) -> Snapshot<HeapStorage> {
+    let mut json = serde_json::to_value(snapshot).unwrap();
+    edit(&mut json);
+    serde_json::from_value(json).unwrap()
+}
+
+#[test]
+fn an_interval_finds_each_worker_although_the_earlier_snapshot_has_more() {
+    let (_, later) = heap();
+    let earlier = edited(&later, |json| {
+        let workers = json["workers"].as_array_mut().unwrap();
+        let mut another = workers[0].clone();
+        another["worker"] = 0.into();
+        workers.insert(0, another);
+        workers[1]["measurements"]["numbers"]["poll_count"] = "0".into();
+    });
+    assert_eq!((earlier.workers().len(), later.workers().len()), (2, 1));
+    let interval = later.since(&earlier).unwrap();
+    assert_eq!(interval.worker(1).unwrap().poll_count(), Some(1));
+}
+
+#[test]
+fn a_worker_that_is_missing_from_either_snapshot_has_no_interval() {
+    let (_, whole) = heap();
+    let missing = edited(&whole, |json| json["workers"][0]["missing"] = true.into());
+    for (earlier, later) in [(&whole, &missing), (&missing, &whole)] {
+        let interval = later.since(earlier).unwrap();
+        for interval in [interval.worker(1).unwrap(), interval.total()] {
+            assert_eq!(interval.error(), Some(WorkerSinceError::Missing));
+        }
+    }
+}
+
+#[test]
+fn a_worker_that_went_back_has_no_counter_at_all() {
+    let (_, earlier) = heap();
+    let later = edited(&earlier, |json| {
+        json["workers"][0]["measurements"]["numbers"]["poll_count"] = "0".into();
+    });
+    let interval = later.since(&earlier).unwrap();
+    let worker = interval.worker(1).unwrap();
+    assert_eq!(worker.error(), Some(WorkerSinceError::NotEarlier));
+    for number in WorkerNumber::ALL {
+        assert_eq!(worker.counter(*number), None, "{number:?}");
+    }
 }

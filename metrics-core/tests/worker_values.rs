@@ -247,3 +247,76 @@ fn a_reader_keeps_no_text_of_its_last_snapshot() {
         worker.end_poll();
     }
 }
+
+#[test]
+fn a_thread_that_left_its_worker_has_no_last_poll() {
+    let clock = Hand::default();
+    let worker = Worker::lease(registry(&clock), 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    poll(&worker, &clock, 300);
+    worker.end_busy_at_last_timestamp();
+    assert_eq!((worker.last_poll(), worker.last_poll_end()), (None, None));
+}
+
+#[test]
+fn a_thread_that_left_a_worker_at_rest_does_not_change_its_state() {
+    let registry = registry(&Hand::default());
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    worker.park();
+    worker.end_busy_at_last_timestamp();
+    assert_eq!(metrics.live(0).unwrap().state, WorkerState::Parked);
+}
+
+/// Its last poll was not measured, so its end is not known.
+#[test]
+fn a_thread_that_left_its_worker_after_an_untimed_poll_left_at_an_unknown_time() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry.clone(), 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    registry.switches().set_poll_time(Sampling::Off);
+    registry.switches().set_schedule_latency(Sampling::Off);
+    // The submit interval has passed at the end, so the worker latches the switches.
+    poll(&worker, &clock, 2_000_000);
+    poll(&worker, &clock, 500);
+    worker.end_busy_at_last_timestamp();
+    let live = metrics.live(0).unwrap();
+    assert_eq!((live.state, live.since), (WorkerState::Searching, None));
+}
+
+#[test]
+fn the_state_after_the_poll_of_a_root_is_that_before_it() {
+    let registry = registry(&Hand::default());
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    let after = || {
+        worker.start_root_poll(LocationId::from_u32(1));
+        assert_eq!(metrics.live(0).unwrap().state, WorkerState::Polling);
+        worker.end_root_poll();
+        metrics.live(0).unwrap().state
+    };
+    assert_eq!(after(), WorkerState::Searching);
+    worker.start_processing_scheduled_tasks();
+    assert_eq!(after(), WorkerState::Running);
+}
+
+#[test]
+fn a_submit_moves_the_submitted_poll_of_the_live_thread() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    let submitted = || {
+        let thread = metrics.live_threads().next().unwrap();
+        (thread.submitted, thread.is_submitted)
+    };
+    let before = submitted();
+    poll(&worker, &clock, 10);
+    assert_eq!(submitted(), (before.0, false));
+    worker.submit();
+    let (after, is_submitted) = submitted();
+    assert!(after != before.0 && is_submitted);
+    assert_eq!(after, metrics.live(0).unwrap().transition);
+}

@@ -19,7 +19,7 @@ use crate::sync::RECORDING;
 use crate::time::TimeSource;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::mem::{swap, take};
+use core::mem::{replace, swap, take};
 
 /// The slots, grouped by the worker that they serve, with the read position of each.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(crate) struct Cache {
     pub(super) workers: Vec<WorkerCache>,
     /// The position in `workers` for each index.
     places: BTreeMap<usize, u32>,
+    /// The number of entries that are in order.
+    sorted: usize,
     /// The positions in `workers` of the workers to read for this snapshot.
     changed: Vec<u32>,
     pub(super) scratch: [Scratch; 2],
@@ -56,6 +58,7 @@ impl Cache {
             slots: Vec::new(),
             workers: Vec::new(),
             places: BTreeMap::new(),
+            sorted: 0,
             changed: Vec::new(),
             scratch: [scratch(), scratch()],
             probed: MetricSet::NONE,
@@ -153,6 +156,9 @@ impl Cache {
 
     /// Sorts new entries.
     fn sort(&mut self, to: &mut Snapshot<HeapStorage>) {
+        if replace(&mut self.sorted, to.workers.len()) == to.workers.len() {
+            return;
+        }
         if to.workers.is_sorted_by_key(WorkerSnapshot::index) {
             return;
         }
