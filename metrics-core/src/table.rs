@@ -139,7 +139,7 @@ mod tests {
     use super::*;
     extern crate std;
     use std::format;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]

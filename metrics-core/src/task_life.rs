@@ -98,7 +98,7 @@ impl TaskLife {
 #[cfg(test)]
 mod tests {
     use super::*;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn polled(ready: &[bool]) -> (TaskLife, Option<TaskEnd>) {

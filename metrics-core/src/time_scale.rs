@@ -161,7 +161,7 @@ impl TimeScale {
 #[cfg(test)]
 mod tests {
     use super::*;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     /// Independent of the code above: 128-bit arithmetic, rounded down.

@@ -14,7 +14,7 @@ use metrics_core::{
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const QUICK: LocationId = LocationId::from_u32(1);

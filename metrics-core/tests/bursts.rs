@@ -10,7 +10,7 @@ use metrics_core::{
     RuntimeMetrics, Timestamp, Worker,
 };
 use std::sync::Arc;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const A: LocationId = LocationId::from_u32(1);

@@ -14,7 +14,7 @@ use metrics_core::{
     Builder, HistogramConfig, HistogramReading, MetricSet, PollStart, Registry, RuntimeMetrics, Snapshot,
     Staleness, StaticRegistryConfig, StaticStorage,
 };
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 std::thread_local! {

@@ -3,7 +3,7 @@
 #![allow(missing_docs)]
 
 use metrics_core::{Builder, LocationId, NoClock, Probe, RuntimeMetrics, TaskActivity};
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// Reports one task.

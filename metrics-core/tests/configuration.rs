@@ -8,7 +8,7 @@ use metrics_core::{
     Builder, ConfigError, HistogramConfig, LeaseError, NoClock, Registry, Sampling, SinceError, SlotBusy,
     StaticRegistryConfig, StaticStorage, WindowError, WorkerSinceError,
 };
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const MAX_WORKERS: usize = (1 << 30) - 1;

@@ -12,7 +12,7 @@ use metrics_core::{
     PollStart, Probe, RuntimeMetrics, Sampling, Timestamp, Worker,
 };
 use std::sync::Arc;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const QUICK: LocationId = LocationId::from_u32(1);

@@ -12,7 +12,7 @@ use metrics_core::{
     Builder, HistogramConfig, MetricSet, NoClock, PollStart, Probe, Registry, RuntimeMetrics, RuntimeNumber,
     SlotBusy, Snapshot, StaticRegistryConfig, StaticStorage, TaskEnd, WorkerNumber,
 };
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 8) {

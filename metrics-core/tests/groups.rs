@@ -11,7 +11,7 @@ use metrics_core::{
     MetricSet, PollStart, Probe, RuntimeMetrics, Sampling, Snapshot, StallKind, Worker, WorkerState,
 };
 use std::sync::Arc;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const TASK: LocationId = LocationId::from_u32(1);

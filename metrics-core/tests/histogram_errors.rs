@@ -6,7 +6,7 @@ use metrics_core::histogram::{
     CapacityError, HistogramConfig, HistogramError, HistogramMergeError, HistogramSinceError,
     HistogramSnapshot,
 };
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 type Snapshot = HistogramSnapshot<heapless::Vec<u64, 128>>;

@@ -4,7 +4,7 @@
 use histogram::Histogram;
 use metrics_core::histogram::{HistogramConfig, HistogramLayout};
 use proptest::prelude::*;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// The first values of all buckets of an untruncated H2 histogram.

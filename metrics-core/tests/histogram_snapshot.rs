@@ -7,7 +7,7 @@ use metrics_core::histogram::{
     HistogramSnapshot, Quantile, ValueBounds,
 };
 use proptest::prelude::*;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 type Counts = heapless::Vec<u64, 512>;

@@ -2,7 +2,7 @@
 
 use metrics_core::histogram::{HistogramConfig, HistogramInterval, HistogramSnapshot};
 use proptest::prelude::*;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 type Fixed = heapless::Vec<u64, 128>;

@@ -12,7 +12,7 @@ use metrics_core::{
     Timestamp, Worker,
 };
 use std::sync::Arc;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const QUICK: LocationId = LocationId::from_u32(1);
@@ -456,7 +456,7 @@ fn a_census_that_is_off_or_not_kept_is_none() {
 mod wire {
     use super::*;
     use metrics_core::HeapStorage;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn loaded(capacity: usize) -> Snapshot<HeapStorage> {

@@ -12,7 +12,7 @@ use metrics_core::{
     BlockingStart, Builder, HistogramConfig, LoadState, MetricSet, Probe, RuntimeMetrics, RuntimeNumber,
     SinceError, TaskEnd, TimeSource, Worker, WorkerNumber,
 };
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn registry(clock: &Hand, builder: &Builder<'_>) -> Shared {

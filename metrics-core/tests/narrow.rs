@@ -11,7 +11,7 @@ use metrics_core::{
     Buckets32, Builder, HistogramConfig, MetricSet, NoClock, PollStart, Registry, RuntimeMetrics, Snapshot,
     StaticRegistryConfig, StaticStorage,
 };
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// The smallest useful layout.

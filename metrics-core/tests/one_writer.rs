@@ -5,7 +5,7 @@
 use metrics_core::{Builder, HeapStorage, MetricSet, NoClock, Registry, RuntimeMetrics, Worker};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use std::sync::Arc;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 type Leased = Worker<Arc<Registry<HeapStorage, NoClock>>>;

@@ -17,7 +17,7 @@ use metrics_core::{
 };
 use portable_atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const PARKS: MetricSet = MetricSet::worker(&[WorkerNumber::ParkCount]);

@@ -10,7 +10,7 @@ use metrics_core::{
     Builder, LocationId, MetricSet, NoClock, PollStart, Probe, ProbedState, RuntimeMetrics, Sampling,
     TaskCounts, TaskEnd, Worker, WorkerNumber, WorkerState,
 };
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const PARKS: MetricSet = MetricSet::worker(&[WorkerNumber::ParkCount]);

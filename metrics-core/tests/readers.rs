@@ -15,7 +15,7 @@ use metrics_core::{
 };
 use std::sync::Arc;
 use std::thread;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn poll<T: TimeSource>(worker: &Worker<Arc<Registry<HeapStorage, T>>>) {

@@ -23,7 +23,7 @@ use metrics_core::{
 use serde::de::DeserializeSeed;
 use std::sync::Arc;
 use std::thread;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 type Shared = Arc<Registry<HeapStorage, TestClock>>;

@@ -8,7 +8,7 @@ use common::{Hand, poll};
 use core::num::NonZeroU32;
 use metrics_core::{Builder, HistogramConfig, MetricSet, PollStart, RuntimeMetrics, Sampling, Worker};
 use std::sync::Arc;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn one_in(n: u32) -> Sampling {

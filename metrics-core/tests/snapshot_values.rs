@@ -10,7 +10,7 @@ use metrics_core::{
     Builder, HistogramConfig, MetricSet, PollStart, Probe, RuntimeMetrics, SampleValue, Sampling, Worker,
     WorkerLabel, WorkerNumber, WorkerSnapshot,
 };
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// An interval begins and ends in the middle of a busy period.

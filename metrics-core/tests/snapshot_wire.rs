@@ -18,7 +18,7 @@ use metrics_core::{
     StaticRegistryConfig, StaticStorage, TaskEnd, TimeSource, Worker, WorkerNumber, WorkerSinceError,
 };
 use std::sync::Arc;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn heap() -> (Arc<TestClock>, Snapshot<HeapStorage>) {

@@ -12,7 +12,7 @@ use metrics_core::{
     Builder, FlightEventKind, HistogramConfig, LocationId, MetricSet, NoClock, PollStart, Registry,
     RuntimeMetrics, Snapshot, StaticDetails, StaticRegistryConfig, StaticStorage, TaskEnd, Timestamp,
 };
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 4) {

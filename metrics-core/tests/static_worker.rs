@@ -15,7 +15,7 @@ use metrics_core::{
     Builder, HistogramConfig, LocationId, MetricSet, PollStart, Probe, Registry, RuntimeMetrics, Sampling,
     Snapshot, StaticRegistryConfig, StaticStorage, WorkerState,
 };
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const BUCKETS: usize = 8;

@@ -11,7 +11,7 @@ use metrics_core::{
     Builder, HistogramConfig, MetricSet, PollStart, Registry, RuntimeMetrics, Snapshot, StaticRegistryConfig,
     StaticStorage, StaticWorker, TaskEnd,
 };
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const BUCKETS: usize = 8;

@@ -6,7 +6,7 @@ mod common;
 
 use common::{Hand, poll};
 use metrics_core::{Builder, MetricSet, NoClock, PollStart, RuntimeMetrics, Worker, WorkerNumber};
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]

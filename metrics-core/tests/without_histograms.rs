@@ -7,7 +7,7 @@ mod common;
 use common::{Hand, Shared, poll};
 use core::time::Duration;
 use metrics_core::{Builder, MetricSet, PollStart, RuntimeMetrics, Sampling, WakeStamp, Worker};
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn build(clock: &Hand, builder: Builder<'_>) -> (Shared, Worker<Shared>) {

@@ -11,7 +11,7 @@ use metrics_core::{
     Builder, HistogramConfig, LocationId, MetricSet, PollStart, Probe, RuntimeMetrics, RuntimeNumber,
     Sampling, TaskEnd, Timestamp, Worker, WorkerNumber, WorkerState,
 };
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn at(ticks: u64) -> Timestamp {

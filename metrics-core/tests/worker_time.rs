@@ -10,7 +10,7 @@ use metrics_core::{
     Builder, HistogramConfig, LocationId, MetricSet, PollStart, RuntimeMetrics, TaskEnd, Timestamp, Worker,
     WorkerState,
 };
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]

@@ -8,7 +8,7 @@ use common::{Hand, Shared, poll, registry};
 use core::fmt;
 use core::time::Duration;
 use metrics_core::{LocationId, PollStart, Probe, RuntimeMetrics, Sampling, Timestamp, Worker, WorkerState};
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]

@@ -2,7 +2,8 @@
 //! this list.
 
 use crate::needs::Need;
-use crate::toolchain::{Toolchain, host_triple};
+use crate::toolchain::{Toolchain, has_library, host_triple};
+use crate::wasm;
 
 /// A target, the linker and runner that it needs on another machine, and how much of the standard library it has.
 pub(crate) struct Target {
@@ -15,6 +16,15 @@ pub(crate) struct Target {
     pub(crate) rustflags: Option<&'static str>,
     /// The requirements for linking and running. [`crate::toolchain`] finds the compiler.
     pub(crate) needs: &'static [Need],
+    /// What rustup's prebuilt library contains, and a library that is built from source lacks.
+    c_library: Option<CLibrary>,
+}
+
+/// A C library of the system.
+#[derive(Clone, Copy)]
+struct CLibrary {
+    rustflags: &'static str,
+    need: Need,
 }
 
 impl Target {
@@ -42,17 +52,28 @@ impl Target {
         version.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
     }
 
+    /// Returns the requirements for linking and running, with the C library if the standard library is built from source.
+    pub(crate) fn requirements(&self) -> impl Iterator<Item = Need> {
+        let library = self.missing_c_library().map(|library| library.need);
+        self.needs.iter().copied().chain(library)
+    }
+
+    fn missing_c_library(&self) -> Option<CLibrary> {
+        self.c_library.filter(|_| !self.triple.is_some_and(has_library))
+    }
+
     /// Returns a toolchain for the target, or `None` if no toolchain on this machine builds for it.
     pub(crate) fn toolchain(&self) -> Option<Toolchain> {
         let Some(triple) = self.foreign_triple() else {
             return Some(Toolchain::host());
         };
         let mut toolchain = Toolchain::for_triple(triple, self.build_std)?;
+        let c_library = self.missing_c_library().map(|library| library.rustflags);
         let variable = triple.replace('-', "_").to_uppercase();
         for (name, value) in [
             ("LINKER", self.linker),
             ("RUNNER", self.runner),
-            ("RUSTFLAGS", self.rustflags),
+            ("RUSTFLAGS", c_library.or(self.rustflags)),
         ] {
             let name = format!("CARGO_TARGET_{variable}_{name}");
             toolchain.env.extend(value.map(|value| (name, value.into())));
@@ -71,6 +92,7 @@ const DEFAULT: Target = Target {
     runner: None,
     rustflags: None,
     needs: &[],
+    c_library: None,
 };
 
 pub(crate) static I686: Target = Target {
@@ -153,5 +175,27 @@ pub(crate) static WASM32: Target = Target {
     triple: Some("wasm32-unknown-unknown"),
     runner: Some("wasm-bindgen-test-runner"),
     needs: &[Need::WasmBindgen],
+    ..DEFAULT
+};
+
+/// One thread, with a clock and standard output. Panics abort.
+pub(crate) static WASI: Target = Target {
+    triple: Some("wasm32-wasip1"),
+    runner: Some(concat!(
+        "node ",
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/wasi/run.mjs"
+    )),
+    needs: &[wasm::NODE],
+    c_library: Some(CLibrary {
+        // Debian's library has none of the functions for threads, which the standard library references.
+        rustflags: concat!(
+            "-Clink-self-contained=no -Lnative=/usr/lib/wasm32-wasi \
+             -Clink-arg=/usr/lib/wasm32-wasi/crt1-command.o -Clink-arg=--allow-undefined-file=",
+            env!("CARGO_MANIFEST_DIR"),
+            "/../tests/wasi/threads.imports"
+        ),
+        need: Need::File("/usr/lib/wasm32-wasi/crt1-command.o", "wasi-libc"),
+    }),
     ..DEFAULT
 };

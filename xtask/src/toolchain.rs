@@ -116,7 +116,7 @@ pub(crate) fn host_triple() -> Option<String> {
 }
 
 /// Returns whether the toolchain in use has a prebuilt `core` for `triple`.
-fn has_library(triple: &str) -> bool {
+pub(crate) fn has_library(triple: &str) -> bool {
     let Some(dir) = output("rustc", &["--print", "target-libdir", "--target", triple]) else {
         return false;
     };

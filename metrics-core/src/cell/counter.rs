@@ -72,7 +72,7 @@ impl OwnedCounter {
 #[cfg(all(test, not(metrics_core_loom)))]
 mod tests {
     use super::OwnedCounter;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]

@@ -156,7 +156,7 @@ pub(crate) use imp::{SharedSum, SharedU32};
 #[cfg(all(test, feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
 mod tests {
     use super::SharedSum;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]

@@ -109,7 +109,7 @@ pub(crate) use imp::SharedCounter;
 #[cfg(all(test, not(metrics_core_loom), target_has_atomic = "ptr"))]
 mod tests {
     use super::SharedCounter;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]

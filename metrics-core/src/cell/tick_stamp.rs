@@ -104,7 +104,7 @@ mod words {
     #[cfg(all(test, not(metrics_core_loom)))]
     mod tests {
         use super::*;
-        #[cfg(target_arch = "wasm32")]
+        #[cfg(all(target_family = "wasm", target_os = "unknown"))]
         use wasm_bindgen_test::wasm_bindgen_test as test;
 
         #[test]

@@ -118,7 +118,7 @@ impl Frame {
 
 #[cfg(all(test, not(metrics_core_loom)))]
 mod tests {
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;

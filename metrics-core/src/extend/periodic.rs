@@ -114,7 +114,7 @@ impl<C: PeriodicTimer> TimeSource for PeriodicCounter<C> {
 #[cfg(all(test, not(metrics_core_loom)))]
 mod tests {
     use core::cell::Cell;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;

@@ -120,7 +120,7 @@ impl<R: SysTickRegisters> TimeSource for SysTick<R> {
 #[cfg(all(test, not(metrics_core_loom)))]
 mod tests {
     use core::cell::Cell;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;

@@ -71,7 +71,7 @@ impl<const N: usize> Counts for heapless::Vec<u64, N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     /// The rules of [`Counts`].

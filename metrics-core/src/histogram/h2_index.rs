@@ -122,7 +122,7 @@ pub(super) const fn top_index(precision: u32) -> u32 {
 mod tests {
     use super::super::limits::{MAX_BUCKETS, MAX_PRECISION};
     use super::*;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     /// The version for 32-bit machines is not called on the machine that runs the tests.

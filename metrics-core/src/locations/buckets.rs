@@ -31,7 +31,7 @@ pub(crate) fn bucket_range(bucket: usize) -> Option<BucketRange> {
 #[cfg(all(test, feature = "alloc", target_has_atomic = "ptr"))]
 mod tests {
     use super::*;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]

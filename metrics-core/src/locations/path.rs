@@ -49,7 +49,7 @@ pub fn short_path(path: &str) -> &str {
 mod tests {
     use super::short_path;
     extern crate std;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     // In parts, because no file of the tree names a home directory.

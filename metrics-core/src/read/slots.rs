@@ -257,7 +257,7 @@ mod tests {
     use alloc::sync::Arc;
     use core::cell::Cell;
     use core::time::Duration;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]

@@ -245,7 +245,7 @@ mod tests {
     use super::super::slot_histogram::BucketCells;
     use super::*;
     use alloc::vec::Vec;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn histogram(layout: &HistogramConfig) -> (BatchHistogram, SlotHistogram<HeapBuckets>) {

@@ -159,7 +159,7 @@ mod tests {
     use super::*;
     use core::cell::Cell;
     use std::vec::Vec;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     const POLLS: u32 = 1_000_000;

@@ -53,7 +53,7 @@ pub(super) fn each_bit(mut bits: u64) -> impl Iterator<Item = usize> {
 #[cfg(all(test, not(metrics_core_loom)))]
 mod tests {
     use super::Segments;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]

@@ -99,7 +99,7 @@ fn extremes(config: &HistogramConfig, buckets: &[u64], min: u32, max: u32) -> Op
 mod tests {
     use super::*;
     use alloc::boxed::Box;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     type Cells = Box<[SharedSum]>;

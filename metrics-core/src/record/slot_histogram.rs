@@ -101,7 +101,7 @@ mod tests {
     use super::{BucketCells, RecordValue, SlotHistogram};
     use crate::cell::{OwnedU32, U32Cell};
     use crate::histogram::HistogramConfig;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]

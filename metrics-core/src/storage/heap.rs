@@ -264,7 +264,7 @@ mod tests {
 
     use super::*;
     use core::cell::Cell;
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     /// Counts the slots that leases visit, in any order of the workers.

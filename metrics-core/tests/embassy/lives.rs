@@ -5,7 +5,7 @@ use core::time::Duration;
 use metrics_core::WorkerState;
 use metrics_core::embassy::{ExecutorState, FixedTrace, OverflowRow, TaskName, TaskRow, TraceSnapshot};
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::replay::{Event, Hook::*, Player, us};

@@ -4,7 +4,7 @@ use core::time::Duration;
 use metrics_core::embassy::{ExecutorState, FixedTrace, InterruptHandler, TaskRow, TraceSnapshot};
 use std::sync::{Arc, Mutex};
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::replay::{Hook::*, Player, us};

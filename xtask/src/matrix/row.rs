@@ -222,16 +222,9 @@ impl Row {
     fn required(&self) -> impl Iterator<Item = Need> {
         // A row for this machine does not need the linker and runner of a cross target.
         let compiler = self.target.compiler();
-        let of_target = if compiler.is_some() {
-            self.target.needs
-        } else {
-            &[]
-        };
-        self.needs
-            .iter()
-            .copied()
-            .chain(of_target.iter().copied())
-            .chain(compiler)
+        let of_target = compiler.iter().flat_map(|_| self.target.requirements());
+        let of_target: Vec<Need> = of_target.collect();
+        self.needs.iter().copied().chain(of_target).chain(compiler)
     }
 
     /// Runs the row. Its output goes to a log file. A failure shows the end of the log.

@@ -6,7 +6,7 @@
 use super::row::{Row, Step};
 use crate::needs::Need;
 use crate::ops;
-use crate::targets::{AARCH64, CORTEX_M0, CORTEX_M3, HOST, I686, POWERPC, RISCV32IMC, S390X, WASM32};
+use crate::targets::{AARCH64, CORTEX_M0, CORTEX_M3, HOST, I686, POWERPC, RISCV32IMC, S390X, WASI, WASM32};
 use crate::wasm;
 
 pub(super) static ROWS: &[Row] = &[
@@ -297,6 +297,15 @@ pub(super) static ROWS: &[Row] = &[
             "s390x",
             &S390X,
             "big-endian, 64-bit: the tests of metrics-core and metrics-std run, with threads",
+        )
+    },
+    Row {
+        steps: &[Step::cargo(CORE_TESTS)],
+        long: true,
+        ..Row::new(
+            "wasi",
+            &WASI,
+            "WebAssembly outside a browser: the tests of metrics-core run in Node's WASI, with one thread",
         )
     },
     Row {
