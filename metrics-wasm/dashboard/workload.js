@@ -45,7 +45,7 @@ export async function openWorkload(dashboard) {
 }
 
 /** The text for a stall. The spawn location is that of the longest measured poll. */
-function what({ source, spawn_location, measured, duration }) {
+function what({ source, spawn_location, measured, duration, script }) {
   const spawned = spawn_location ? ` of a task spawned at ${spawn_location}` : "";
   const polls = spawn_location ? `, ${Math.round((100 * measured) / duration)} % in measured polls, the longest${spawned}` : " outside any measured poll";
   switch (source) {
@@ -54,10 +54,17 @@ function what({ source, spawn_location, measured, duration }) {
     case "turn":
       return `many short polls in one turn, the longest${spawned}`;
     case "longtask":
-      return `a long task${polls}`;
+      return `a long task${ran(script)}${polls}`;
     default:
       return `a late timer${polls}`;
   }
+}
+
+/** The script that held the thread, if the browser names it. */
+function ran(script) {
+  if (!script) return "";
+  const place = [script.source, script.position].filter((part) => part || part === 0).join(":");
+  return ` in ${script.function || "an anonymous function"}${place && ` of ${place}`}${script.invoker && ` (${script.invoker})`}`;
 }
 
 /** Applies a slider's value now and at each change. `apply` returns the text to show. */

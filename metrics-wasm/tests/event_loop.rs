@@ -43,7 +43,7 @@ impl Watched {
         let heard: Rc<RefCell<Vec<(Stall, u64)>>> = Rc::default();
         let (reports, clock) = (Rc::clone(&heard), self.clock);
         let listener = self.event_loop.on_stall(Duration::from_millis(ms), move |stall| {
-            reports.borrow_mut().push((*stall, clock.now().ticks()));
+            reports.borrow_mut().push((stall.clone(), clock.now().ticks()));
         });
         Reports { heard, listener }
     }
@@ -87,7 +87,7 @@ impl Reports {
     /// The stalls that overlap this time.
     fn of(&self, time: &Range<u64>) -> Vec<(Stall, u64)> {
         let over = |(stall, _): &&(Stall, u64)| span(stall).start < time.end && time.start < span(stall).end;
-        self.heard.borrow().iter().filter(over).copied().collect()
+        self.heard.borrow().iter().filter(over).cloned().collect()
     }
 
     /// Waits for the report of this time, and asserts that two turns of the loop bring no second one.
@@ -96,8 +96,8 @@ impl Reports {
         watched.turned().await;
         watched.turned().await;
         let heard = self.of(time);
-        let [stall] = heard[..] else { panic!("{heard:?}") };
-        stall
+        let [stall] = &heard[..] else { panic!("{heard:?}") };
+        stall.clone()
     }
 }
 

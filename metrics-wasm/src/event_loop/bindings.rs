@@ -72,6 +72,26 @@ extern "C" {
 
     #[wasm_bindgen(method, getter)]
     pub(super) fn duration(this: &Entry) -> f64;
+
+    /// Those of a long animation frame. Other entries have none.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn scripts(this: &Entry) -> Option<Vec<ScriptTiming>>;
+
+    /// A `PerformanceScriptTiming`.
+    #[wasm_bindgen(extends = Entry)]
+    pub(super) type ScriptTiming;
+
+    #[wasm_bindgen(method, getter, js_name = sourceURL)]
+    pub(super) fn source_url(this: &ScriptTiming) -> Option<String>;
+
+    #[wasm_bindgen(method, getter, js_name = sourceFunctionName)]
+    pub(super) fn source_function_name(this: &ScriptTiming) -> Option<String>;
+
+    #[wasm_bindgen(method, getter, js_name = sourceCharPosition)]
+    pub(super) fn source_char_position(this: &ScriptTiming) -> Option<i32>;
+
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn invoker(this: &ScriptTiming) -> Option<String>;
 }
 
 /// Stops a timer from keeping a Node process alive. Does nothing in a browser.

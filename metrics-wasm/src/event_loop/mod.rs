@@ -4,6 +4,7 @@ mod bindings;
 mod frames;
 mod lateness;
 mod listeners;
+mod scripts;
 mod snapshot;
 mod stall;
 mod user_timing;
@@ -18,6 +19,7 @@ use metrics_core::IfRecording;
 use std::rc::{Rc, Weak};
 use watch::Watch;
 
+pub use scripts::Script;
 pub use snapshot::{EventLoopSnapshot, Histogram};
 pub use stall::{Stall, StallSource};
 pub use watch::WatchError;
@@ -112,8 +114,8 @@ impl EventLoop {
     }
 
     /// Calls `callback` once for each stall of at least `threshold`, in the first turn of the event loop after the stall. In a window
-    /// and in a dedicated worker, a stall outside any measured poll is reported one period later: the browser's report of a long task is
-    /// more precise, and a late timer may turn out to be throttled, or frozen with its page.
+    /// and in a dedicated worker, a stall outside any measured poll is reported up to two periods later: the browser's report of a long
+    /// task is more precise, the frame after it names the script, and a late timer may turn out to be throttled, or frozen with its page.
     ///
     /// While there is a listener, each measured poll takes two more clock readings, and `poll_stall_count` counts the polls that are
     /// stalls.

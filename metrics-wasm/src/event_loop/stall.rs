@@ -1,5 +1,6 @@
 //! Stalls of the thread. Polls, the browser and the timer may each see one; it is reported once, from the most precise source.
 
+use super::scripts::Script;
 use core::time::Duration;
 use metrics_core::{LocationId, Timestamp};
 
@@ -20,7 +21,7 @@ pub enum StallSource {
 /// A time during which the thread ran one piece of work, and the event loop could run nothing else.
 ///
 /// A stall is reported after its end, because the report needs the same thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stall {
     /// The time at which it started, as a timestamp of the registry's clock.
@@ -34,6 +35,9 @@ pub struct Stall {
     /// The spawn location of the polled task, or that of the longest measured poll during the stall. Unknown if no measured poll ran; see
     /// [`resolve`](crate::location::resolve).
     pub spawn_location: LocationId,
+    /// The script that ran longest during a [long task](StallSource::LongTask). `None` if the browser reports no long animation frames, or
+    /// did not report that of the stall in time. Chromium-based browsers do from version 123 on.
+    pub script: Option<Script>,
 }
 
 /// A time span in nanoseconds of the clock.
@@ -44,6 +48,15 @@ pub(super) struct Span {
 }
 
 impl Span {
+    pub(super) fn of(stall: &Stall) -> Self {
+        let start = stall.start.ticks();
+        let nanos = u64::try_from(stall.duration.as_nanos()).unwrap_or(u64::MAX);
+        Self {
+            start,
+            end: start.saturating_add(nanos),
+        }
+    }
+
     pub(super) const fn nanos(self) -> u64 {
         self.end.saturating_sub(self.start)
     }
@@ -60,6 +73,7 @@ impl Span {
             source,
             measured: Duration::from_nanos(polls.measured),
             spawn_location: polls.spawn_location,
+            script: None,
         }
     }
 }

@@ -1,9 +1,10 @@
-//! The watch of an event loop: a repeating timer, and the browser's long tasks.
+//! The watch of an event loop: a repeating timer, and the browser's long tasks and long animation frames.
 
-use super::bindings::{self, EntryList, PerformanceObserver};
+use super::bindings::{self, Entry, EntryList, PerformanceObserver};
 use super::frames::Frames;
 use super::lateness::{Delays, Lateness};
 use super::listeners::{Listener, Listeners};
+use super::scripts::Unnamed;
 use super::snapshot::{
     EventLoopSnapshot, FRAME_LAYOUT, Histogram, LAG_LAYOUT, LONG_TASK_LAYOUT, histogram, layout,
 };
@@ -57,6 +58,8 @@ pub(super) struct Watch {
     lateness: RefCell<Lateness>,
     /// `None` if the browser does not report long tasks.
     long_tasks: Option<RefCell<Histogram>>,
+    /// `None` if the browser does not report the scripts of long animation frames.
+    unnamed: Option<RefCell<Unnamed>>,
     /// `None` unless frames are watched.
     frames: RefCell<Option<Rc<Frames>>>,
     active_at_start: Option<f64>,
@@ -70,6 +73,19 @@ pub(super) struct Watch {
     observer: RefCell<Option<(PerformanceObserver, Entries)>>,
 }
 
+/// The types of the entries that the browser reports.
+const LONG_TASK: &str = "longtask";
+const LONG_FRAME: &str = "long-animation-frame";
+
+/// Returns when the work of an entry ran.
+fn span(entry: &Entry) -> Span {
+    let start = PerformanceClock::origin().saturating_add(clock::nanos(entry.start_time()));
+    Span {
+        start,
+        end: start.saturating_add(clock::nanos(entry.duration())),
+    }
+}
+
 /// The callback for new performance entries.
 type Entries = Closure<dyn FnMut(EntryList)>;
 
@@ -81,9 +97,10 @@ impl Watch {
         }
         let lag = layout(LAG_LAYOUT, &clock).ok_or(WatchError::NoClock)?;
         recorder.registry.shared().measure_lag(LagKind::Loop, lag);
-        let observes = PerformanceObserver::supported_entry_types()
-            .is_ok_and(|types| types.iter().any(|entry_type| entry_type == "longtask"));
-        let long_tasks = observes
+        let types = PerformanceObserver::supported_entry_types().unwrap_or_default();
+        let observes = |wanted| types.iter().any(|entry_type| entry_type == wanted);
+        let names_scripts = observes(LONG_FRAME);
+        let long_tasks = observes(LONG_TASK)
             .then(|| histogram(LONG_TASK_LAYOUT, &clock))
             .flatten()
             .map(RefCell::new);
@@ -104,6 +121,7 @@ impl Watch {
                 interrupted: Cell::new(lifecycle::is_hidden()),
                 lateness: RefCell::new(Lateness::new(delays)),
                 long_tasks,
+                unnamed: names_scripts.then(RefCell::default),
                 frames: RefCell::default(),
                 active_at_start: bindings::active_millis(),
                 detector: RefCell::new(Detector::new()),
@@ -206,6 +224,9 @@ impl Watch {
             end: self.now(),
         };
         let mut stalls = self.long_polls();
+        if let Some(unnamed) = &self.unnamed {
+            stalls.extend(unnamed.borrow_mut().timer_fired());
+        }
         let hidden = lifecycle::is_hidden();
         if !self.interrupted.replace(hidden) && !hidden {
             let explained = self.detector.borrow().is_explained(late);
@@ -248,7 +269,7 @@ impl Watch {
             .collect()
     }
 
-    /// Subscribes to the browser's long tasks, and to those since the page was loaded.
+    /// Subscribes to the browser's long tasks and long animation frames, and to those since the page was loaded.
     fn observe(self: &Rc<Self>) {
         if self.long_tasks.is_none() {
             return;
@@ -256,38 +277,55 @@ impl Watch {
         let watch = Rc::downgrade(self);
         let callback = Closure::new(move |entries: EntryList| {
             if let Some(watch) = watch.upgrade() {
-                watch.long_tasks_ended(&entries);
+                watch.reported(&entries);
             }
         });
         let Ok(observer) = PerformanceObserver::new(&callback) else {
             return;
         };
-        let options = js_sys::Object::new();
-        for (name, value) in [
-            ("type", JsValue::from_str("longtask")),
-            ("buffered", JsValue::TRUE),
-        ] {
-            // A fresh plain object takes any property.
-            let _ = js_sys::Reflect::set(&options, &JsValue::from_str(name), &value);
+        for entry_type in [LONG_TASK, LONG_FRAME] {
+            let options = js_sys::Object::new();
+            for (name, value) in [
+                ("type", JsValue::from_str(entry_type)),
+                ("buffered", JsValue::TRUE),
+            ] {
+                // A fresh plain object takes any property.
+                let _ = js_sys::Reflect::set(&options, &JsValue::from_str(name), &value);
+            }
+            // Browsers ignore a type that they don't support.
+            if observer.observe(&options).is_err() {
+                return;
+            }
         }
-        if observer.observe(&options).is_ok() {
-            self.observer.replace(Some((observer, callback)));
-        }
+        self.observer.replace(Some((observer, callback)));
     }
 
-    fn long_tasks_ended(&self, entries: &EntryList) {
+    /// Adds the long tasks that the browser reports, and then the frames, which name the scripts of these or of earlier tasks.
+    fn reported(&self, entries: &EntryList) {
         let mut stalls = self.long_polls();
-        let origin = PerformanceClock::origin();
+        let mut frames = Vec::new();
         for entry in entries.entries() {
-            let start = origin.saturating_add(clock::nanos(entry.start_time()));
-            let span = Span {
-                start,
-                end: start.saturating_add(clock::nanos(entry.duration())),
-            };
+            let span = span(&entry);
+            if let Some(scripts) = entry.scripts() {
+                frames.push((span, scripts));
+                continue;
+            }
             if let Some(long_tasks) = &self.long_tasks {
                 long_tasks.borrow_mut().record(span.nanos());
             }
-            stalls.extend(self.detector.borrow_mut().long_task(span));
+            let stall = self.detector.borrow_mut().long_task(span);
+            match &self.unnamed {
+                Some(unnamed) => stall
+                    .into_iter()
+                    .for_each(|stall| unnamed.borrow_mut().add(stall)),
+                None => stalls.extend(stall),
+            }
+        }
+        if let Some(unnamed) = &self.unnamed {
+            let mut unnamed = unnamed.borrow_mut();
+            for (frame, scripts) in &frames {
+                stalls.extend(unnamed.named(*frame, scripts, |script| span(script)));
+            }
         }
         self.report(&stalls);
     }

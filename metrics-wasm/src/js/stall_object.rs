@@ -1,7 +1,7 @@
 //! Stalls as JavaScript objects.
 
 use crate::clock::PerformanceClock;
-use crate::event_loop::{Stall, StallSource};
+use crate::event_loop::{Script, Stall, StallSource};
 use crate::location;
 use core::time::Duration;
 use js_sys::{Object, Reflect};
@@ -17,8 +17,8 @@ pub(super) fn stall_object(stall: &Stall) -> Result<JsValue, JsValue> {
         StallSource::Probe => "probe",
     };
     let spawn_location = location::resolve(stall.spawn_location);
-    let object = Object::new();
-    for (key, value) in [
+    let script = stall.script.as_ref().map(script_object).transpose()?;
+    object(&[
         ("start", millis(Duration::from_nanos(start))),
         ("duration", millis(stall.duration)),
         ("source", JsValue::from_str(source)),
@@ -27,8 +27,24 @@ pub(super) fn stall_object(stall: &Stall) -> Result<JsValue, JsValue> {
             "spawn_location",
             spawn_location.map_or(JsValue::NULL, |location| JsValue::from_str(&location.to_string())),
         ),
-    ] {
-        Reflect::set(&object, &JsValue::from_str(key), &value)?;
+        ("script", script.unwrap_or(JsValue::NULL)),
+    ])
+}
+
+fn script_object(script: &Script) -> Result<JsValue, JsValue> {
+    object(&[
+        ("source", JsValue::from_str(&script.source)),
+        ("function", JsValue::from_str(&script.function)),
+        ("position", script.position.map_or(JsValue::NULL, JsValue::from)),
+        ("invoker", JsValue::from_str(&script.invoker)),
+        ("duration", millis(script.duration)),
+    ])
+}
+
+fn object(fields: &[(&str, JsValue)]) -> Result<JsValue, JsValue> {
+    let object = Object::new();
+    for (key, value) in fields {
+        Reflect::set(&object, &JsValue::from_str(key), value)?;
     }
     Ok(object.into())
 }

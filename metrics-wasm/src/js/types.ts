@@ -278,6 +278,21 @@ export interface Stall {
   measured: number;
   /** Where the task was spawned whose poll was the longest: file, line and column. Null if no measured poll ran. */
   spawn_location: string | null;
+  /** The script that ran longest during a long task. Null if the browser reports no long animation frames. */
+  script: StallScript | null;
+}
+
+/** A script that the browser ran during a stall. */
+export interface StallScript {
+  /** The path of its file, without the origin and the query. Empty if the browser does not report it. */
+  source: string;
+  /** The function that the browser called. Empty if it has no name. */
+  function: string;
+  /** The position of that function in the file, in characters. Null if the browser does not report it. */
+  position: number | null;
+  /** The cause of the call, such as `BUTTON#buy.onclick` or `TimerHandler:setTimeout`. */
+  invoker: string;
+  duration: number;
 }
 
 /** A histogram in a summary, in milliseconds. */

@@ -70,6 +70,14 @@ before(async () => {
         postMessage({ gap: Math.max(...gaps), lag: longestLag(), stalls, busy: String(metrics.snapshot().event_loop.loop_busy_duration_total) });
       };
       postMessage("ready");`),
+    "/work.js": script(`
+      export function holdThePage(ms) {
+        const end = performance.now() + ms;
+        while (performance.now() < end);
+      }`),
+    "/with-script": page(`${WATCH}
+      const { holdThePage } = await import("/work.js?token=secret");
+      setInterval(holdThePage, 700, 200);`),
     "/flat": page(`
       import init, { RuntimeMetrics } from "/metrics_wasm.js";
       const wasm = await init();
@@ -309,6 +317,15 @@ test("long tasks before the watch are not lost", async () => {
   const opened = await open("/late");
   await opened.until("Number(metrics.quantile('long_task_time', 1)?.upper ?? 0n) >= 149e6");
   assert.ok(await opened.evaluate("stalls.some(({ start, source }) => source === 'longtask' && start <= before)"));
+  await opened.close();
+});
+
+test("a stall names the script that held the page", async () => {
+  const opened = await open("/with-script");
+  // A busy machine may report a late timer in place of a long task. The script holds the page again and again.
+  const script = await opened.until("stalls.find(({ script }) => script?.function === 'holdThePage')?.script");
+  assert.deepEqual([script.source, script.invoker], ["/work.js", "TimerHandler:setInterval"]);
+  assert.ok(script.duration >= 199 && script.position >= 0, JSON.stringify(script));
   await opened.close();
 });
 
