@@ -2,6 +2,7 @@
 
 use crate::cell::{SharedCounter, SharedU32};
 use crate::live::LocationId;
+use crate::locations::GroupId;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 use crate::locations::{SharedLocationRow, group_row_of, row_of};
 use crate::record::{LoadCell, OnDemandCells, SharedHistogram, StallCells};
@@ -80,7 +81,7 @@ impl<B> HostCells<B> {
         }
     }
 
-    pub(crate) fn count_in_group(&self, group: LocationId, event: LocationEvent) {
+    pub(crate) fn count_in_group(&self, group: GroupId, event: LocationEvent) {
         if let Some(row) = group_row_of(&self.locations, group) {
             row.count(event);
         }
@@ -92,5 +93,5 @@ impl<B> HostCells<B> {
 impl<B> HostCells<B> {
     pub(crate) fn count_at(&self, _: LocationId, _: LocationEvent) {}
 
-    pub(crate) fn count_in_group(&self, _: LocationId, _: LocationEvent) {}
+    pub(crate) fn count_in_group(&self, _: GroupId, _: LocationEvent) {}
 }

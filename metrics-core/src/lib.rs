@@ -76,7 +76,7 @@ pub use flight::{DEFAULT_FLIGHT_RECORDER_THRESHOLD, FlightEvent, FlightEventKind
 pub use histogram::{HistogramConfig, HistogramError, HistogramInterval, HistogramSnapshot, Quantile};
 pub use if_recording::IfRecording;
 pub use live::{LiveRecord, LiveThread, LocationId, Transition, WorkerState};
-pub use locations::{LocationCensus, TaskActivity, short_path};
+pub use locations::{GroupId, LocationCensus, TaskActivity, short_path};
 pub use probe::{NoProbe, Probe, ProbedState};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use read::SnapshotReader;

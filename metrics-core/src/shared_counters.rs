@@ -3,6 +3,7 @@
 use crate::histogram::HistogramConfig;
 use crate::host_cells::{LocationEvent, Shared};
 use crate::live::LocationId;
+use crate::locations::GroupId;
 use crate::record::{DURATION_LAYOUT, LagKind, LoadState, StallKind};
 use crate::storage::Storage;
 use crate::sync::RECORDING;
@@ -62,14 +63,14 @@ impl<S: Storage> SharedCounters<'_, S> {
     }
 
     /// Counts a future of a group that a thread outside the workers started.
-    pub fn group_started(&self, group: LocationId) {
+    pub fn group_started(&self, group: GroupId) {
         if let Some(host) = S::host(&self.shared.host) {
             host.count_in_group(group, LocationEvent::Spawned);
         }
     }
 
     /// Counts a future of a group that ended on a thread outside the workers.
-    pub fn group_ended(&self, group: LocationId) {
+    pub fn group_ended(&self, group: GroupId) {
         if let Some(host) = S::host(&self.shared.host) {
             host.count_in_group(group, LocationEvent::Ended);
         }
@@ -158,7 +159,7 @@ impl<S: Storage> SharedCounters<'_, S> {
     }
 
     /// Counts a stall of a poll at the group of the future that the task polled.
-    pub fn group_stalled(&self, group: LocationId) {
+    pub fn group_stalled(&self, group: GroupId) {
         if let Some(host) = S::host(&self.shared.host) {
             host.count_in_group(group, LocationEvent::Stalled);
         }

@@ -7,22 +7,24 @@ use common::{Hand, Shared};
 use core::fmt;
 use core::time::Duration;
 use metrics_core::{
-    Builder, HeapStorage, HistogramConfig, LocationColumn, LocationId, LocationKind, LocationSnapshot,
-    MetricSet, PollStart, Probe, RuntimeMetrics, Sampling, Snapshot, StallKind, Worker, WorkerState,
+    Builder, GroupId, HeapStorage, HistogramConfig, LocationColumn, LocationId, LocationKind,
+    LocationSnapshot, MetricSet, PollStart, Probe, RuntimeMetrics, Sampling, Snapshot, StallKind, Worker,
+    WorkerState,
 };
 use std::sync::Arc;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const TASK: LocationId = LocationId::from_u32(1);
-const ORDERS: LocationId = LocationId::from_u32(2);
-const BEYOND: LocationId = LocationId::from_u32(1_000);
+const ORDERS: GroupId = GroupId::from_location(LocationId::from_u32(2));
+const BEYOND: GroupId = GroupId::from_location(LocationId::from_u32(1_000));
+const UNKNOWN: GroupId = GroupId::from_location(LocationId::UNKNOWN);
 
 struct Names;
 
 impl Probe for Names {
     fn write_location(&self, location: LocationId, out: &mut dyn fmt::Write) -> fmt::Result {
-        out.write_str(if location == ORDERS {
+        out.write_str(if location == ORDERS.location() {
             "/orders"
         } else {
             "main.rs:1"
@@ -30,7 +32,7 @@ impl Probe for Names {
     }
 
     fn is_group(&self, location: LocationId) -> bool {
-        location == ORDERS
+        location == ORDERS.location()
     }
 }
 
@@ -51,7 +53,7 @@ fn rows(snapshot: &Snapshot<HeapStorage>) -> &[LocationSnapshot<HeapStorage>] {
 }
 
 /// A poll of a task that takes 2 us of its own and polls a future of `group`, which takes 5 us.
-fn poll(worker: &Worker<Shared>, clock: &Hand, group: LocationId) {
+fn poll(worker: &Worker<Shared>, clock: &Hand, group: GroupId) {
     worker.start_poll(PollStart {
         spawn_location: TASK,
         ..PollStart::default()
@@ -101,8 +103,8 @@ fn groups_beyond_the_capacity_share_a_row_without_tasks() {
     let clock = Hand::default();
     let (registry, worker) = runtime(&clock);
     poll(&worker, &clock, BEYOND);
-    poll(&worker, &clock, LocationId::from_u32(5));
-    worker.task_spawned_at(BEYOND);
+    poll(&worker, &clock, GroupId::from_location(LocationId::from_u32(5)));
+    worker.task_spawned_at(BEYOND.location());
     worker.submit();
     let snapshot = snapshot(&registry);
     let found: Vec<_> = rows(&snapshot)
@@ -121,9 +123,9 @@ fn groups_beyond_the_capacity_share_a_row_without_tasks() {
 fn an_unknown_group_counts_as_another_group() {
     let clock = Hand::default();
     let (registry, worker) = runtime(&clock);
-    poll(&worker, &clock, LocationId::UNKNOWN);
-    worker.group_started(LocationId::UNKNOWN);
-    registry.shared().group_started(LocationId::UNKNOWN);
+    poll(&worker, &clock, UNKNOWN);
+    worker.group_started(UNKNOWN);
+    registry.shared().group_started(UNKNOWN);
     worker.submit();
     let snapshot = snapshot(&registry);
     let found: Vec<_> = rows(&snapshot)
@@ -148,18 +150,18 @@ fn the_live_record_shows_the_group_during_its_poll() {
         ..PollStart::default()
     });
     let outer = worker.start_group_poll(ORDERS);
-    assert_eq!(live(), (WorkerState::Polling, ORDERS));
+    assert_eq!(live(), (WorkerState::Polling, ORDERS.location()));
     let inner = worker.start_group_poll(BEYOND);
-    assert_eq!(live(), (WorkerState::Polling, BEYOND));
+    assert_eq!(live(), (WorkerState::Polling, BEYOND.location()));
     drop(inner);
-    assert_eq!(live(), (WorkerState::Polling, ORDERS));
+    assert_eq!(live(), (WorkerState::Polling, ORDERS.location()));
     drop(outer);
     assert_eq!(live(), (WorkerState::Polling, TASK));
     worker.end_poll();
 
     // Inside a task that is not measured.
     let open = worker.start_group_poll(ORDERS);
-    assert_eq!(live(), (WorkerState::Polling, ORDERS));
+    assert_eq!(live(), (WorkerState::Polling, ORDERS.location()));
     drop(open);
     assert_eq!(live(), (WorkerState::Searching, LocationId::UNKNOWN));
 }

@@ -8,6 +8,8 @@ use core::panic::Location;
 use std::collections::BTreeMap;
 use std::sync::{OnceLock, PoisonError, RwLock};
 
+#[cfg(feature = "axum")]
+use metrics_core::GroupId;
 use metrics_core::{LocationId, RECORDING, short_path};
 use portable_atomic::{AtomicU32, AtomicUsize, Ordering};
 
@@ -214,12 +216,12 @@ const OTHER_NAMES: &str = "other names";
 /// Returns the number of a group, such as the template of a route, which stays the same until the process ends. The first [`MAX_NAMES`]
 /// groups have numbers of their own.
 #[cfg(feature = "axum")]
-pub(crate) fn intern_group(name: &str) -> LocationId {
-    if RECORDING {
+pub(crate) fn intern_group(name: &str) -> GroupId {
+    GroupId::from_location(if RECORDING {
         intern_group_in(&LOCATIONS, name)
     } else {
         LocationId::UNKNOWN
-    }
+    })
 }
 
 #[cfg(feature = "axum")]

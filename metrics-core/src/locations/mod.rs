@@ -2,6 +2,7 @@
 
 mod buckets;
 mod census;
+mod group;
 mod path;
 mod row;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -9,6 +10,7 @@ mod rows;
 
 pub(crate) use buckets::{BUCKETS, bucket_of, bucket_range};
 pub use census::{LocationCensus, TaskActivity};
+pub use group::GroupId;
 pub use path::short_path;
 pub(crate) use row::LocationRow;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]

@@ -1,6 +1,6 @@
 //! The rows of one slot, and how a worker finds the row of a task or of a group.
 
-use super::LocationRow;
+use super::{GroupId, LocationRow};
 use crate::live::LocationId;
 use crate::sync::RECORDING;
 use alloc::sync::Arc;
@@ -27,7 +27,7 @@ impl LocationRows {
     }
 
     /// Returns the row of a group.
-    pub(crate) fn of_group(&self, group: LocationId) -> Option<&LocationRow> {
+    pub(crate) fn of_group(&self, group: GroupId) -> Option<&LocationRow> {
         group_row_of(&self.0, group)
     }
 
@@ -43,11 +43,11 @@ pub(crate) fn row_index<R>(rows: &[R], location: LocationId) -> usize {
 }
 
 /// Returns the row of a group: the last one if the group is unknown or its number is beyond the capacity.
-pub(crate) fn group_row_of<R>(rows: &[R], group: LocationId) -> Option<&R> {
+pub(crate) fn group_row_of<R>(rows: &[R], group: GroupId) -> Option<&R> {
     if !RECORDING {
         return None;
     }
-    let index = row_index(rows, group);
+    let index = row_index(rows, group.location());
     // Row 0 has tasks.
     if index == 0 || index + 2 >= rows.len() {
         return rows.last();

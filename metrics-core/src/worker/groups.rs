@@ -2,7 +2,7 @@
 
 use super::Worker;
 use crate::live::{LocationId, UNTIMED, WorkerState};
-use crate::locations::LocationRow;
+use crate::locations::{GroupId, LocationRow};
 use crate::registry::RegistryRef;
 use crate::storage::HeapStorage;
 use crate::switches::Sampling;
@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 #[must_use = "dropping it ends the poll"]
 pub struct GroupPoll<'a, R: RegistryRef<Storage = HeapStorage>> {
     worker: &'a Worker<R>,
-    group: LocationId,
+    group: GroupId,
     /// The location that the live record showed before. `None` if the worker was in no poll.
     outer: Option<LocationId>,
     started: Option<Timestamp>,
@@ -25,14 +25,14 @@ pub struct GroupPoll<'a, R: RegistryRef<Storage = HeapStorage>> {
 /// Futures of a group.
 impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
     /// Counts a future of a group that was started on this worker's thread. Readers see it at once, without a submit.
-    pub fn group_started(&self, group: LocationId) {
+    pub fn group_started(&self, group: GroupId) {
         if let Some(row) = self.group_row(group) {
             row.spawned();
         }
     }
 
     /// Counts a future of a group that ended on this worker's thread. Readers see it at once, without a submit.
-    pub fn group_ended(&self, group: LocationId) {
+    pub fn group_ended(&self, group: GroupId) {
         if let Some(row) = self.group_row(group) {
             row.ended();
         }
@@ -44,14 +44,14 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
     /// The poll is timed unless the switch of poll times is off, also if the poll of the task is not sampled: that takes
     /// two readings of the clock. No histogram includes it, and `poll_count` does not count it. If the worker is in no
     /// poll, because the task is not measured, the live record shows this poll.
-    pub fn start_group_poll(&self, group: LocationId) -> GroupPoll<'_, R> {
+    pub fn start_group_poll(&self, group: GroupId) -> GroupPoll<'_, R> {
         let live = &self.slot.live;
         let outer = live.is(WorkerState::Polling).then(|| live.polled_location());
         let is_timed = self.registry.is_timed() && self.registry.switches().poll_time() != Sampling::Off;
         let started = is_timed.then(|| self.now());
         match outer {
-            Some(_) => live.set_spawn_location(group),
-            None => live.start_poll(group, started.map_or(UNTIMED, Timestamp::ticks)),
+            Some(_) => live.set_spawn_location(group.location()),
+            None => live.start_poll(group.location(), started.map_or(UNTIMED, Timestamp::ticks)),
         }
         GroupPoll {
             worker: self,
@@ -61,7 +61,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         }
     }
 
-    fn group_row(&self, group: LocationId) -> Option<&LocationRow> {
+    fn group_row(&self, group: GroupId) -> Option<&LocationRow> {
         self.details.as_ref()?.rows.as_ref()?.of_group(group)
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::extract::MatchedPath;
 use hyper::Request;
-use metrics_core::{LocationId, RECORDING};
+use metrics_core::{GroupId, RECORDING};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -143,11 +143,11 @@ impl<F: Future> Future for RouteGroupFuture<F> {
 /// A request that was started. Dropping it counts its end.
 struct InProgress {
     target: Arc<RecordingTarget>,
-    group: LocationId,
+    group: GroupId,
 }
 
 impl InProgress {
-    fn start(target: &Arc<RecordingTarget>, group: LocationId) -> Self {
+    fn start(target: &Arc<RecordingTarget>, group: GroupId) -> Self {
         let target = thread_leases::thread_local_handle(target);
         match thread_leases::find(&target.registry) {
             Some(lease) => lease.worker.group_started(group),

@@ -3,6 +3,8 @@
 use core::cell::Cell;
 use std::sync::Arc;
 
+#[cfg(feature = "axum")]
+use metrics_core::GroupId;
 use metrics_core::{LocationId, PollStart};
 
 use super::runtime_leases::{LeaseOptions, RuntimeLeases, SubmitPolicy};
@@ -198,13 +200,13 @@ impl Lease {
     /// Notes that this thread polls a future of a group, until the result is dropped. A measured future inside it hides the group only while
     /// its own poll lasts, and not at all if the group's future is in a measured task.
     #[cfg(feature = "axum")]
-    pub(crate) fn enter_group(&self, group: LocationId) -> OpenGroup<'_> {
+    pub(crate) fn enter_group(&self, group: GroupId) -> OpenGroup<'_> {
         let in_task = self.worker.is_polling();
         let outer = if in_task {
             self.depth.set(self.depth.get() + 1);
             None
         } else {
-            self.outside_tasks.replace(Some(group))
+            self.outside_tasks.replace(Some(group.location()))
         };
         OpenGroup {
             lease: self,

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use metrics_core::{
-    BlameRow, Culprit, FlightRecording, HeapStorage, LiveThread, LocationId, Probe, RegistryRef,
+    BlameRow, Culprit, FlightRecording, GroupId, HeapStorage, LiveThread, LocationId, Probe, RegistryRef,
     RuntimeMetrics, TimeScale, TimeSource, Timestamp, Transition, WorkerState,
 };
 
@@ -220,7 +220,7 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
                 if stall.kind == StallKind::Poll && !stall.is_root {
                     let (shared, location) = (registry.shared(), watched.spawn_location);
                     if stall.is_group {
-                        shared.group_stalled(location);
+                        shared.group_stalled(GroupId::from_location(location));
                     } else {
                         shared.location_stalled(location);
                     }
