@@ -7,6 +7,7 @@ use crate::sync::const_unless_loom;
 macro_rules! define {
     (
         counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
+        derived { $($derived:tt)* }
         reported { $($reported:tt)* }
         gauges { $($gauges:tt)* }
     ) => {
@@ -17,7 +18,7 @@ macro_rules! define {
         #[derive(Debug, Default)]
         pub(crate) struct Counters<C> {
             $(pub(crate) $name: C,)*
-            /// The time in ticks up to which `busy_duration_total` is complete. Busy time after it is in progress.
+            /// The time in ticks up to which the total of the current state is complete. Time after it is in progress.
             pub(crate) settled_at: C,
             /// The number of durations that were not recorded because the clock stepped back.
             pub(crate) clock_steps: C,
@@ -61,6 +62,7 @@ macro_rules! define {
             pub(crate) fn read(&self) -> CounterValues {
                 let mut values = CounterValues {
                     settled_at: self.settled_at.get(),
+                    clock_steps: self.clock_steps.get(),
                     mean_poll_time: self.mean_poll_time.get(),
                     thread: self.thread.get(),
                     ..CounterValues::default()
@@ -69,7 +71,7 @@ macro_rules! define {
                 values
             }
 
-            /// Returns one counter; `None` for a metric that only a probe reports, which has no cell.
+            /// Returns one counter; `None` for a metric without a cell: a reader derives it, or a probe reports it.
             #[inline]
             pub(crate) fn get(&self, number: WorkerNumber) -> Option<u64> {
                 match number {
@@ -140,6 +142,7 @@ pub(crate) const WORKER_NUMBERS: usize = WorkerNumber::ALL.len();
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CounterValues {
     pub(crate) settled_at: u64,
+    pub(crate) clock_steps: u64,
     pub(crate) mean_poll_time: u64,
     pub(crate) thread: u64,
     pub(crate) values: [u64; WORKER_NUMBERS],

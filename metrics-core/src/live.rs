@@ -125,7 +125,11 @@ pub struct LiveRecord {
     pub since: Option<Timestamp>,
     /// Identifies the poll or the state. The time between two polls belongs to the first of them.
     pub transition: Transition,
-    pub(crate) busy_since: u64,
+    /// Whether `poll_count` does not count the poll, so that no histogram includes it.
+    pub(crate) is_uncounted: bool,
+    /// The last state outside a poll, and its start in ticks.
+    pub(crate) period: WorkerState,
+    pub(crate) period_since: u64,
 }
 
 /// The state of one thread that holds a slot. Two threads may serve one worker: see [`LiveRecord::supersedes`].
@@ -172,15 +176,6 @@ impl LiveRecord {
         scale
             .nanos_across_cores(now, self.since?)
             .map(Duration::from_nanos)
-    }
-
-    /// Returns the time in ticks since which the worker is busy, or [`UNTIMED`] if it is not busy.
-    pub(crate) fn busy_since(&self) -> u64 {
-        if self.state.is_busy() {
-            self.busy_since
-        } else {
-            UNTIMED
-        }
     }
 }
 

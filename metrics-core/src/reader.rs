@@ -1,18 +1,19 @@
 //! The reading handle: getters per worker and in total, and snapshots.
 
+mod states;
+
 use crate::catalog::{RuntimeNumber, WorkerNumber, in_unit, with_runtime_numbers, with_worker_numbers};
 use crate::counters::MEAN_FRACTION;
 use crate::histogram::BucketRange;
-use crate::live::{LiveRecord, LiveThread, UNTIMED};
+use crate::live::{LiveRecord, LiveThread};
 use crate::probe::{NoProbe, Probe};
-use crate::read::{Weighted, busy_from};
+use crate::read::Weighted;
 use crate::record::BucketCells as _;
 use crate::registry::RegistryRef;
 use crate::slot::{EXTERNAL, Slot, SlotBusy, read_with_retries};
 use crate::storage::sealed::Sealed;
 use crate::sync::RECORDING;
 use crate::tasks::TaskCounts;
-use crate::time::Timestamp;
 use core::time::Duration;
 
 type Buckets<R> = <<R as RegistryRef>::Storage as Sealed>::Buckets;
@@ -45,9 +46,9 @@ type Buckets<R> = <<R as RegistryRef>::Storage as Sealed>::Buckets;
 /// read at two moments: take a snapshot for values that belong together, with `snapshot` of a registry on the heap and
 /// `snapshot_into` of one in a `static`.
 ///
-/// Counters don't decrease from one call of a getter to the next, with one exception on heap storage: busy time. A worker
-/// that ends a busy period shows this at once, but its counter includes the period only from the next submit on.
-/// In between, a getter and a `snapshot` lack the part of the period that is not submitted yet. A
+/// Counters don't decrease from one call of a getter to the next, with one exception on heap storage: busy time and the time
+/// in each state. A worker that ends a period shows this at once, but its counter includes the period only from the next
+/// submit on. In between, a getter and a `snapshot` lack the part of the period that is not submitted yet. A
 /// `SnapshotReader` then returns its last value.
 ///
 /// A handle does not keep the runtime alive. After the runtime ends, it returns the last submitted values.
@@ -153,7 +154,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         if !self.registry.measured().has_worker(number) {
             return Ok(None);
         }
-        self.sum(self.registry.storage.slots(), number).map(Some)
+        self.sum(self.registry.storage.slots(), number)
     }
 
     /// Returns one worker's metric, in its own unit. `None` if the runtime does not measure it, or has no worker with
@@ -173,7 +174,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
             return Ok(None);
         }
         if let Some(slot) = self.registry.storage.only_slot(worker) {
-            return self.value(slot, number).map(Some);
+            return self.value(slot, number);
         }
         if R::Storage::HAS_STRAYS {
             self.sum_of_slots(worker, number)
@@ -188,7 +189,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         if !self.knows(worker) {
             return Ok(None);
         }
-        self.sum(self.slots(worker), number).map(Some)
+        self.sum(self.slots(worker), number)
     }
 
     /// Returns a metric of the whole runtime: the probe's value if there is one, and otherwise the hooks' count.
@@ -204,52 +205,38 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         &'a self,
         mut slots: impl Iterator<Item = &'a Slot<Buckets<R>>>,
         number: WorkerNumber,
-    ) -> Result<u64, SlotBusy>
+    ) -> Result<Option<u64>, SlotBusy>
     where
         Buckets<R>: 'a,
     {
-        slots.try_fold(
-            0,
-            |sum: u64, slot| Ok(sum.wrapping_add(self.value(slot, number)?)),
-        )
+        slots.try_fold(Some(0), |sum: Option<u64>, slot| {
+            let value = self.value(slot, number)?;
+            Ok(sum.zip(value).map(|(sum, value)| sum.wrapping_add(value)))
+        })
     }
 
     #[inline]
-    fn value(&self, slot: &Slot<Buckets<R>>, number: WorkerNumber) -> Result<u64, SlotBusy> {
+    fn value(&self, slot: &Slot<Buckets<R>>, number: WorkerNumber) -> Result<Option<u64>, SlotBusy> {
         match number {
-            WorkerNumber::BusyDurationTotal => self.busy_time(slot),
-            _ => slot.counter(number, |attempt| self.probe.relax(attempt)),
+            WorkerNumber::BusyDurationTotal => self.busy_time(slot).map(Some),
+            // A chip as small as a Cortex-M0 has no flash for them: it reads them in a snapshot.
+            WorkerNumber::ParkedDurationTotal
+            | WorkerNumber::SearchingDurationTotal
+            | WorkerNumber::PollingDurationTotal
+            | WorkerNumber::RunningDurationTotal
+                if cfg!(not(target_has_atomic = "ptr")) =>
+            {
+                Ok(None)
+            }
+            WorkerNumber::ParkedDurationTotal => Ok(Some(self.state_times(slot)?.parked)),
+            WorkerNumber::SearchingDurationTotal => Ok(Some(self.state_times(slot)?.searching)),
+            WorkerNumber::PollingDurationTotal | WorkerNumber::RunningDurationTotal => {
+                self.within_busy(slot, number)
+            }
+            _ => slot
+                .counter(number, |attempt| self.probe.relax(attempt))
+                .map(Some),
         }
-    }
-
-    /// Returns the busy time that a slot counts, and that of the busy period in progress, as a snapshot adds them.
-    fn busy_time(&self, slot: &Slot<Buckets<R>>) -> Result<u64, SlotBusy> {
-        let relax = |attempt| self.probe.relax(attempt);
-        // In this order, so that a busy period that ends meanwhile is not counted twice.
-        let now = self.registry.now();
-        if !R::Storage::HAS_STRAYS {
-            // The one worker of the slot writes its live record and its counters in one section.
-            let (settled, since) = slot.busy_in_place(relax).ok_or(SlotBusy)?;
-            let in_progress = now.ticks().saturating_sub(since);
-            return Ok(settled.wrapping_add(self.registry.scale().nanos_outlined(in_progress)));
-        }
-        let live = slot.live(relax).ok_or(SlotBusy)?;
-        let values = slot.counters(relax).ok_or(SlotBusy)?;
-        let holder = slot.lease.holder();
-        let worker = holder
-            .worker()
-            .filter(|&worker| holder.is_leased() && worker != EXTERNAL);
-        let from = worker.map_or(UNTIMED, |worker| {
-            let is_only = self.registry.storage.only_slot(worker).is_some();
-            let lost = !is_only && self.live(worker).is_some_and(|other| !live.supersedes(&other));
-            busy_from(&live, values.settled_at, lost)
-        });
-        let in_progress = match from {
-            UNTIMED => 0,
-            from => self.registry.scale().nanos(now, Timestamp::from_ticks(from)),
-        };
-        let settled = values.get(WorkerNumber::BusyDurationTotal);
-        Ok(settled.saturating_add(in_progress))
     }
 
     /// Returns the number of workers that the probe reports, or else the configured number. `None` if neither is known.
@@ -322,6 +309,21 @@ macro_rules! caveat {
     (BusyDurationTotal) => {
         "\n\nOn heap storage, it can be less than that of an earlier call between the end of a busy period and the next \
          submit: the busy period is no longer in progress, and not submitted yet."
+    };
+    (ParkedDurationTotal) => {
+        caveat!(SearchingDurationTotal)
+    };
+    (SearchingDurationTotal) => {
+        "\n\nOn heap storage, it can be less than that of an earlier call between the end of the state and the next submit: \
+         the state is no longer in progress, and not submitted yet. On a target without \
+         atomic operations, such as a Cortex-M0, it is `None`, and a snapshot has it."
+    };
+    (PollingDurationTotal) => {
+        caveat!(RunningDurationTotal)
+    };
+    (RunningDurationTotal) => {
+        "\n\nOn heap storage, it can be less than that of an earlier call: a poll that has ended counts as running until the \
+         next submit. On a target without atomic operations, such as a Cortex-M0, it is `None`, and a snapshot has it."
     };
     ($other:ident) => {
         ""

@@ -218,7 +218,7 @@ impl<S: Storage, T: TimeSource> Registry<S, T> {
         if self.info.timed {
             measures
         } else {
-            measures.without(MetricSet::worker(&[WorkerNumber::BusyDurationTotal]))
+            measures.without(MetricSet::worker(WorkerNumber::STATE_TIMES))
         }
     }
 

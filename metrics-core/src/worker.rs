@@ -317,15 +317,10 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
     ///
     /// Call this outside a poll. Dropping the worker does the same and also releases its slot.
     pub fn idle(&self) {
-        self.hooks().end_processing();
+        let now = self.hooks().end_state();
         self.batch.counters.thread.set(0);
         self.submit();
-        let ticks = if self.registry.is_timed() {
-            self.now().ticks()
-        } else {
-            crate::live::UNTIMED
-        };
-        self.slot.live.enter(WorkerState::Idle, ticks);
+        self.slot.live.enter(WorkerState::Idle, now);
     }
 
     /// Ends busy time at the last timestamp, without a clock read. For runtimes that don't report when a thread gives

@@ -42,6 +42,7 @@ fn a_poll_takes_exactly_its_duration() {
             ("poll_count", 1),
             ("poll_time", 1),
             ("poll_time sum", 3 * MS),
+            ("polling_duration_total", 3 * MS),
             ("schedule_latency", 1),
             ("schedule_latency sum", 2 * MS),
         ]
@@ -69,6 +70,8 @@ fn time_between_two_polls_belongs_to_neither() {
             ("poll_count", 2),
             ("poll_time", 2),
             ("poll_time sum", 3 * MS),
+            ("polling_duration_total", 3 * MS),
+            ("running_duration_total", 12 * MS),
             ("schedule_latency", 2),
             ("schedule_latency sum", 7 * MS),
         ]
@@ -173,7 +176,14 @@ fn a_root_poll_is_busy_time_and_no_poll_of_a_task() {
         runtime.worker(0).poll_root(millis(4));
         runtime.worker(0).search();
     });
-    assert_eq!(changes, [("busy_duration_total", 4 * MS), ("root_polls", 1)]);
+    assert_eq!(
+        changes,
+        [
+            ("busy_duration_total", 4 * MS),
+            ("root_polls", 1),
+            ("running_duration_total", 4 * MS),
+        ]
+    );
 }
 
 #[test]
@@ -210,13 +220,25 @@ fn a_park_ends_the_busy_time() {
         worker.park();
         runtime.advance(millis(100));
     });
-    assert_eq!(changes, [("park_count", 1), ("park_unpark_count", 1)]);
+    assert_eq!(
+        changes,
+        [
+            ("park_count", 1),
+            ("park_unpark_count", 1),
+            ("parked_duration_total", 100 * MS),
+        ]
+    );
     let changes = fixture.changes(|_| worker.unpark());
     assert_eq!(changes, [("park_unpark_count", 1)]);
     let changes = fixture.changes(|_| worker.park_for(millis(9)));
     assert_eq!(
         changes,
-        [("noop_count", 1), ("park_count", 1), ("park_unpark_count", 2)]
+        [
+            ("noop_count", 1),
+            ("park_count", 1),
+            ("park_unpark_count", 2),
+            ("parked_duration_total", 9 * MS),
+        ]
     );
 }
 
@@ -231,7 +253,7 @@ fn a_search_ends_the_busy_time() {
     fixture.runtime.flush();
     assert_eq!(fixture.metrics.busy_duration_total().unwrap(), Some(millis(5)));
     let changes = fixture.changes(|runtime| runtime.advance(millis(8)));
-    assert_eq!(changes, []);
+    assert_eq!(changes, [("searching_duration_total", 8 * MS)]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use metrics_std::smol::{Executor, spawn};
 use metrics_std::{Builder, Clock, HistogramConfig, WorkerState};
 use std::sync::{Arc, Barrier};
 use std::thread;
+use std::time::Instant;
 
 fn executor() -> (Arc<ManualClock>, Executor) {
     let clock = Arc::new(ManualClock::new());
@@ -78,8 +79,48 @@ fn a_worker_is_parked_while_the_executor_has_nothing_to_run() {
     executor.spawn(async move { inner.advance(millis(5)) }).detach();
     assert!(!is_ready(run.as_mut()));
     assert_eq!(numbers(), (parked, (Some(millis(5)), Some(2), Some(3))));
-    let polls = metrics.snapshot().total().poll_time().unwrap().histogram().sum();
-    assert_eq!(polls, 5_000_000);
+    let snapshot = metrics.snapshot();
+    let total = snapshot.total();
+    assert_eq!(total.poll_time().unwrap().histogram().sum(), 5_000_000);
+    let known = (total.parked_duration_total(), total.polling_duration_total());
+    assert_eq!(known, (Some(millis(1_000)), Some(millis(5))));
+    let unknown = (total.searching_duration_total(), total.running_duration_total());
+    assert_eq!(
+        unknown,
+        (None, None),
+        "the executor does not report when it searches"
+    );
+}
+
+#[test]
+fn time_in_polls_and_parked_time_contain_what_the_test_measures_itself() {
+    let builder = Builder::new().poll_time(HistogramConfig::DEFAULT);
+    let executor = Executor::new(builder, Clock::instant()).unwrap();
+    let began = Instant::now();
+    let mut run = pin!(executor.run(pending::<()>()));
+    assert!(!is_ready(run.as_mut()));
+    let (mut computed, mut waited) = (Duration::ZERO, Duration::ZERO);
+    for _ in 0..3 {
+        let task = executor.spawn(async {
+            let start = Instant::now();
+            while start.elapsed() < millis(2) {}
+            start.elapsed()
+        });
+        assert!(!is_ready(run.as_mut()));
+        let wait = Instant::now();
+        computed += futures::executor::block_on(task);
+        thread::sleep(millis(2));
+        waited += wait.elapsed();
+    }
+    let snapshot = executor.metrics().snapshot();
+    let elapsed = began.elapsed();
+    let total = snapshot.total();
+    let (polling, parked) = (total.polling_duration_total(), total.parked_duration_total());
+    assert!(polling >= Some(computed), "{polling:?} of {computed:?}");
+    assert!(parked >= Some(waited), "{parked:?} of {waited:?}");
+    assert!(total.busy_duration_total() >= polling);
+    let sum = parked.unwrap() + total.busy_duration_total().unwrap();
+    assert!(sum <= elapsed, "{sum:?} of {elapsed:?}");
 }
 
 #[test]
@@ -112,6 +153,7 @@ fn a_task_polled_by_try_tick_can_spawn() {
     let metrics = executor.metrics();
     assert_eq!(metrics.completed_tasks_count(), Some(2));
     assert_eq!(metrics.num_workers(), None, "the thread is no worker");
+    assert_eq!(metrics.parked_duration_total(), Ok(Some(Duration::ZERO)));
 }
 
 #[test]

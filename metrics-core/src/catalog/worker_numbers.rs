@@ -3,8 +3,8 @@
 use super::runtime_numbers::unit;
 use super::{Metric, MetricKind, MetricScope, MetricSource, exported};
 
-/// Calls a macro with the table of per-worker metrics: the counters that a worker's hooks increment, and the counters
-/// and gauges that only a probe reports.
+/// Calls a macro with the table of per-worker metrics: the counters that a worker's hooks increment, those that a reader
+/// derives from them, and the counters and gauges that only a probe reports.
 ///
 /// A row contains: documentation and help text, type, getter name, per-worker getter name, variant, exported name,
 /// difference from Tokio.
@@ -44,6 +44,20 @@ macro_rules! with_worker_numbers {
                 u64 root_polls worker_root_polls RootPolls "async_runtime_worker_root_polls_total" "New.",
                 /// Polls of measured futures inside measured tasks, counted apart from the polls of spawned tasks.
                 u64 nested_polls worker_nested_polls NestedPolls "async_runtime_worker_nested_polls_total" "New.",
+                /// Time the worker was parked; includes the time in progress.
+                Duration parked_duration_total worker_parked_duration_total ParkedDurationTotal "async_runtime_worker_parked_seconds_total"
+                    "New.",
+                /// Time the worker was awake and not busy: it searched for work or turned the driver; absent if that looks like running.
+                Duration searching_duration_total worker_searching_duration_total SearchingDurationTotal "async_runtime_worker_searching_seconds_total"
+                    "New.",
+            }
+            derived {
+                /// Time the worker was in polls of spawned tasks; absent unless every poll is measured.
+                Duration polling_duration_total worker_polling_duration_total PollingDurationTotal "async_runtime_worker_polling_seconds_total"
+                    "New.",
+                /// Time the worker was busy outside polls of spawned tasks, mainly with its queues; absent unless every poll is measured.
+                Duration running_duration_total worker_running_duration_total RunningDurationTotal "async_runtime_worker_running_seconds_total"
+                    "New.",
             }
             reported {
                 /// Time the operating system ran the worker's threads on a processor; only on Linux.
@@ -77,7 +91,8 @@ macro_rules! table {
             $($(#[doc = $help:literal])* $unit:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)*
         })*
     ) => {
-        /// A per-worker metric: a counter that the worker's hooks increment, or a counter or gauge that a probe reports.
+        /// A per-worker metric: a counter that the worker's hooks increment or that a reader derives from others, or a counter
+        /// or gauge that a probe reports.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         #[repr(u8)]
@@ -122,15 +137,25 @@ with_worker_numbers!(table);
 macro_rules! counters {
     (
         counters { $($(#[$doc:meta])* $unit:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
+        derived { $($(#[$derived_doc:meta])* $derived_unit:ident $derived:ident $worker_derived:ident $derived_variant:ident $derived_exported:literal $derived_unlike:literal,)* }
         reported { $($(#[$reported_doc:meta])* $reported_unit:ident $reported:ident $worker_reported:ident $reported_variant:ident $reported_exported:literal $reported_unlike:literal,)* }
         gauges { $($gauges:tt)* }
     ) => {
         impl WorkerNumber {
             /// All counters.
-            pub const COUNTERS: &'static [Self] = &[$(Self::$variant,)* $(Self::$reported_variant,)*];
+            pub const COUNTERS: &'static [Self] = &[$(Self::$variant,)* $(Self::$derived_variant,)* $(Self::$reported_variant,)*];
 
-            /// The counters that a worker's hooks increment.
-            pub(crate) const HOOK_COUNTERS: &'static [Self] = &[$(Self::$variant,)*];
+            /// The counters that a worker's hooks increment, and those that derive from them.
+            pub(crate) const HOOK_COUNTERS: &'static [Self] = &[$(Self::$variant,)* $(Self::$derived_variant,)*];
+
+            /// The counters of durations that grow with the time in progress.
+            pub(crate) const STATE_TIMES: &'static [Self] = &[
+                Self::BusyDurationTotal,
+                Self::ParkedDurationTotal,
+                Self::SearchingDurationTotal,
+                Self::PollingDurationTotal,
+                Self::RunningDurationTotal,
+            ];
         }
     };
 }

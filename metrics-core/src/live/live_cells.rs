@@ -22,11 +22,12 @@ use crate::time::Timestamp;
 /// less time than it was, but never for more, and never attributes a poll to the location of another task.
 #[derive(Debug)]
 pub(crate) struct Live {
-    /// The number from bit [`NUMBER_SHIFT`] up, [`TIMED_BIT`], and the state.
+    /// The number from bit [`NUMBER_SHIFT`] up, the period, [`TIMED_BIT`], and the state.
     word: AtomicU32,
     spawn_location: AtomicU32,
     since: WholeU64,
-    busy_since: WholeU64,
+    /// The start of the period: of the last change of state outside a poll.
+    period_since: WholeU64,
     /// The number of the last poll or state whose records are submitted.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
     submitted: AtomicU32,
@@ -35,7 +36,12 @@ pub(crate) struct Live {
 const STATE_MASK: u32 = 0b111;
 /// The time of this transition is known. Otherwise `since` holds the time of an earlier one.
 const TIMED_BIT: u32 = 1 << 3;
-const NUMBER_SHIFT: u32 = 4;
+/// The state during a poll that `poll_count` does not count, such as that of a root future; readers see [`WorkerState::Polling`].
+const UNCOUNTED_POLL: u32 = 5;
+/// The last state outside a poll, which polls continue: parked, searching, running, or idle for none of them.
+const PERIOD_SHIFT: u32 = 4;
+const PERIOD_MASK: u32 = 0b11 << PERIOD_SHIFT;
+const NUMBER_SHIFT: u32 = 6;
 const NEXT_NUMBER: u32 = 1 << NUMBER_SHIFT;
 
 /// The number of the last poll or state that has ended: the one before `word` if that is a poll in progress, and
@@ -57,16 +63,16 @@ impl Live {
                 word: AtomicU32::new(WorkerState::Idle.bits()),
                 spawn_location: AtomicU32::new(0),
                 since: WholeU64::new(UNTIMED),
-                busy_since: WholeU64::new(UNTIMED),
+                period_since: WholeU64::new(UNTIMED),
                 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
                 submitted: AtomicU32::new(0),
             }
         }
     }
 
-    /// Stores a transition to `state`. `since` is [`UNTIMED`] if timing is off.
+    /// Stores a transition to a state in [`STATE_MASK`]. `since` is [`UNTIMED`] if timing is off.
     #[inline(always)]
-    pub(crate) fn transition(&self, state: WorkerState, spawn_location: LocationId, since: u64) {
+    fn transition_to(&self, state: u32, spawn_location: LocationId, since: u64) {
         // Ordering: release fence, pairs with the acquire fence in `try_read`: a reader that sees a store below sees
         // the word that was stored before it, or a later one.
         fence(Ordering::Release);
@@ -78,13 +84,12 @@ impl Live {
             self.since.store_release(since);
             TIMED_BIT
         };
-        match state {
-            // A poll continues the busy time that the worker started before it, if any.
-            WorkerState::Polling => {}
-            WorkerState::Running => self.busy_since.store_release(since),
-            _ => self.busy_since.store_release(UNTIMED),
+        let mut word = self.next_number();
+        if state < WorkerState::Polling.bits() {
+            self.period_since.store_release(since);
+            word = word & !PERIOD_MASK | state << PERIOD_SHIFT;
         }
-        self.store_word(self.next_number() | timed | state.bits());
+        self.store_word(word | timed | state);
     }
 
     #[inline(always)]
@@ -100,10 +105,22 @@ impl Live {
         self.word.store(word, Ordering::Release);
     }
 
+    /// Stores a transition to `state`. `since` is [`UNTIMED`] if timing is off.
+    #[inline(always)]
+    pub(crate) fn transition(&self, state: WorkerState, spawn_location: LocationId, since: u64) {
+        self.transition_to(state.bits(), spawn_location, since);
+    }
+
     /// Starts a poll of a task from `spawn_location`. `since` is [`UNTIMED`] if timing is off.
     #[inline(always)]
     pub(crate) fn start_poll(&self, spawn_location: LocationId, since: u64) {
         self.transition(WorkerState::Polling, spawn_location, since);
+    }
+
+    /// Starts a poll that `poll_count` does not count.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    pub(crate) fn start_uncounted_poll(&self, location: LocationId, since: u64) {
+        self.transition_to(UNCOUNTED_POLL, location, since);
     }
 
     /// Sets the location of the task that is being polled, after its poll has started.
@@ -128,15 +145,15 @@ impl Live {
     /// Returns whether the worker is in this state, for the worker itself and for readers that detect writes by other
     /// means.
     #[inline(always)]
-    pub(crate) fn is(&self, state: WorkerState) -> bool {
+    pub(crate) fn is(&self, other: WorkerState) -> bool {
         // Ordering: relaxed, the only writer reads its own last store.
-        self.word.load(Ordering::Relaxed) & STATE_MASK == state.bits()
+        state(self.word.load(Ordering::Relaxed)) == other
     }
 
     /// Returns the state, as [`is`](Self::is).
     pub(crate) fn state(&self) -> WorkerState {
         // Ordering: relaxed, as above.
-        WorkerState::from_bits(self.word.load(Ordering::Relaxed) & STATE_MASK)
+        state(self.word.load(Ordering::Relaxed))
     }
 
     /// Ends the poll: the same transition in another state. A worker that does not report when it runs tasks is not
@@ -162,11 +179,11 @@ impl Live {
         }
     }
 
-    /// Restarts busy time at `since` in the current state, because the clock stepped back.
-    pub(crate) fn restart_busy(&self, since: u64) {
+    /// Restarts the period at `since` in the current state, because the clock stepped back.
+    pub(crate) fn restart_period(&self, since: u64) {
         // Ordering: release fence, as in `transition`.
         fence(Ordering::Release);
-        self.busy_since.store_release(since);
+        self.period_since.store_release(since);
         self.progress();
     }
 
@@ -227,7 +244,7 @@ impl Live {
         // `set_spawn_location` stored, which is compared itself.
         let word = self.word.load(Ordering::Relaxed);
         word >> NUMBER_SHIFT == read.transition.0
-            && word & STATE_MASK == read.state.bits()
+            && state(word) == read.state
             && (read.state != WorkerState::Polling
                 || self.spawn_location.load(Ordering::Relaxed) == read.spawn_location.0)
     }
@@ -235,7 +252,13 @@ impl Live {
     /// Returns the time in ticks since which the worker is busy, or [`UNTIMED`], for a reader that detects writes by
     /// other means.
     pub(crate) fn busy_since(&self) -> Option<u64> {
-        self.busy_since.load_acquire().ok()
+        let since = self.period_since.load_acquire().ok()?;
+        // Ordering: relaxed, the caller detects writes.
+        let word = self.word.load(Ordering::Relaxed);
+        Some(match period(word) {
+            WorkerState::Running => since,
+            _ => UNTIMED,
+        })
     }
 
     /// Tries once to read the record; `None` if the worker was writing it.
@@ -245,13 +268,13 @@ impl Live {
         // Ordering: relaxed, between the word and the fence.
         let spawn_location = LocationId(self.spawn_location.load(Ordering::Relaxed));
         let since = self.since.load_acquire().ok()?;
-        let busy_since = self.busy_since.load_acquire().ok()?;
+        let period_since = self.period_since.load_acquire().ok()?;
         // Ordering: acquire fence, pairs with the release fence in `transition`; it keeps the loads above before the next one.
         fence(Ordering::Acquire);
         if self.word.load(Ordering::Relaxed) != word {
             return None;
         }
-        let state = WorkerState::from_bits(word & STATE_MASK);
+        let state = state(word);
         Some(LiveRecord {
             state,
             spawn_location: match state {
@@ -260,7 +283,20 @@ impl Live {
             },
             since: (word & TIMED_BIT != 0).then(|| Timestamp::from_ticks(since)),
             transition: Transition(word >> NUMBER_SHIFT),
-            busy_since,
+            is_uncounted: word & STATE_MASK == UNCOUNTED_POLL,
+            period: period(word),
+            period_since,
         })
     }
+}
+
+const fn state(word: u32) -> WorkerState {
+    match word & STATE_MASK {
+        UNCOUNTED_POLL => WorkerState::Polling,
+        bits => WorkerState::from_bits(bits),
+    }
+}
+
+const fn period(word: u32) -> WorkerState {
+    WorkerState::from_bits((word & PERIOD_MASK) >> PERIOD_SHIFT)
 }

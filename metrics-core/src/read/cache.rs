@@ -5,6 +5,7 @@ use super::locations::read_locations;
 use super::remembered::{SlotCache, WorkerCache};
 use super::runtime::{Moment, known, read_runtime};
 use super::scratch::Scratch;
+use super::states::WITHIN_BUSY;
 use crate::catalog::{MetricSet, ON_DEMAND, WorkerNumber};
 use crate::counters::MEAN_FRACTION;
 use crate::histogram::{HistogramConfig, HistogramSnapshot};
@@ -106,6 +107,7 @@ impl Cache {
         self.set_probed_states(to, &moment, probe);
         self.set_sampling(to, &moment);
         self.finish_total(to, &moment);
+        self.clear_partial_states(to, &moment);
         self.clear_unread(to);
         if self.reads_locations {
             read_locations(to, registry, probe);
@@ -142,9 +144,8 @@ impl Cache {
             let mut entry = WorkerSnapshot::new(index);
             let known = known(index, moment, self.probed);
             entry.measurements = moment.blank(registry, known);
-            let measures_busy = known.has_worker(WorkerNumber::BusyDurationTotal);
             self.workers
-                .push(WorkerCache::new(index, to.workers.len(), measures_busy));
+                .push(WorkerCache::new(index, to.workers.len(), measures_states(known)));
             if index == EXTERNAL {
                 to.external.push(entry);
             } else {
@@ -274,6 +275,36 @@ impl Cache {
         self.sum_probed(to);
     }
 
+    /// Clears the times in polls and between them where not every poll was measured.
+    fn clear_partial_states(&self, to: &mut Snapshot<HeapStorage>, moment: &Moment) {
+        let within_busy = moment.measured.without(self.probed).intersection(WITHIN_BUSY);
+        if within_busy.has_no_worker() {
+            return;
+        }
+        let is_every = moment.sampling[0] == Sampling::Every;
+        let mut all = true;
+        for worker in self.workers.iter().filter(|worker| worker.index != EXTERNAL) {
+            let Some(entry) = worker.entry_of(&mut to.workers, &mut to.external) else {
+                continue;
+            };
+            if entry.missing {
+                continue;
+            }
+            let is_known = is_every && worker.measured_every_poll;
+            let known = &mut entry.measurements.numbers.known;
+            *known = if is_known {
+                known.union(within_busy)
+            } else {
+                known.without(within_busy)
+            };
+            all &= is_known;
+        }
+        if !all {
+            let known = &mut to.total.numbers.known;
+            *known = known.without(within_busy);
+        }
+    }
+
     fn read_shared_histograms<T>(
         &mut self,
         to: &mut Snapshot<HeapStorage>,
@@ -301,6 +332,13 @@ impl Cache {
             }
         }
     }
+}
+
+/// Returns whether a set contains the time in a state.
+pub(super) fn measures_states(known: MetricSet) -> bool {
+    !known
+        .intersection(MetricSet::worker(WorkerNumber::STATE_TIMES))
+        .has_no_worker()
 }
 
 /// Reads a histogram with many writers into scratch space. If records overlap every attempt, the last good value stays,

@@ -1,10 +1,10 @@
 //! Snapshots of a registry in a `static`. There is no extra memory: each slot is read into the caller's snapshot.
 
 use super::runtime::{Moment, epoch, read_runtime};
-use super::{busy_from, set_state, set_thread};
+use super::states::{Period, StateTimes, WITHIN_BUSY, measured_every_poll};
+use super::{set_state, set_thread};
 use crate::catalog::{MetricSet, WorkerNumber};
 use crate::histogram::HistogramConfig;
-use crate::live::UNTIMED;
 use crate::probe::Probe;
 use crate::reader::RuntimeMetrics;
 use crate::record::{BucketCells, SlotHistogram};
@@ -154,7 +154,7 @@ fn read_slot<S: Storage>(
     worker.stale = None;
     let polls = values.get(WorkerNumber::PollCount);
     let now = &mut worker.measurements;
-    let busy = now.numbers.values[BUSY];
+    let before = now.numbers.values;
     now.numbers.known = moment.measured;
     now.numbers.values = values.values;
     let histograms = [&mut now.poll_time, &mut now.schedule_latency];
@@ -164,21 +164,26 @@ fn read_slot<S: Storage>(
             reading.sampling = sampling;
         }
     }
+    let settled = StateTimes {
+        polling: now.poll_time().map_or(0, |reading| reading.histogram().sum()),
+        ..StateTimes::settled(&values)
+    };
+    let mut times = settled;
+    if let Some(live) = live {
+        let period = Period::of(&live, values.settled_at, false);
+        times.add(&period, |since| moment.nanos_since(since));
+    }
     if moment.measured.has_worker(WorkerNumber::BusyDurationTotal) {
-        let from = live.map_or(UNTIMED, |live| busy_from(&live, values.settled_at, false));
-        let in_progress = if from == UNTIMED {
-            0
-        } else {
-            moment.nanos_since(from)
-        };
-        worker.busy_in_progress = Some(in_progress);
-        // A reader can see a state before the values submitted with it. Busy time never decreases because of that.
-        let new = &mut now.numbers.values[BUSY];
-        *new = new.saturating_add(in_progress).max(busy);
+        worker.busy_in_progress = Some(times.busy.saturating_sub(settled.busy));
+    }
+    for (number, value) in times.since(|number| before[number as usize]) {
+        now.numbers.values[number as usize] = value;
+    }
+    let is_every = moment.sampling[0] == Sampling::Every;
+    if !(is_every && measured_every_poll(now.poll_time(), values.clock_steps)) {
+        now.numbers.known = now.numbers.known.without(WITHIN_BUSY);
     }
 }
-
-const BUSY: usize = WorkerNumber::BusyDurationTotal as usize;
 
 fn copy<S: Storage>(
     to: &mut Option<HistogramReading<S>>,

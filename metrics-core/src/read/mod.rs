@@ -21,11 +21,14 @@ mod scratch;
 mod slots;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod snapshot_reader;
+mod states;
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use snapshot_reader::SnapshotReader;
 
-use crate::live::{LiveRecord, LocationId, UNTIMED, WorkerState};
+pub(crate) use states::{Period, StateTimes};
+
+use crate::live::{LiveRecord, LocationId, WorkerState};
 use crate::probe::Probe;
 use crate::snapshot::WorkerSnapshot;
 use crate::storage::{Storage, Text};
@@ -69,16 +72,6 @@ impl Weighted {
         let mean = self.sum.checked_div(self.weight);
         mean.map_or(0, |mean| u64::try_from(mean).unwrap_or(u64::MAX))
     }
-}
-
-/// Returns the time in ticks since which a thread has busy time that its slot does not count yet; [`UNTIMED`] if there
-/// is none. A thread that lost its worker to another thread finishes its poll in progress and is not busy otherwise.
-pub(crate) fn busy_from(live: &LiveRecord, settled_at: u64, lost: bool) -> u64 {
-    if lost && live.state != WorkerState::Polling {
-        return UNTIMED;
-    }
-    // `UNTIMED` is later than every time.
-    live.busy_since().max(settled_at)
 }
 
 /// Returns the state of a worker from its live record and from what the runtime reports.

@@ -1,6 +1,6 @@
 //! The per-worker metrics that the runtime reports itself.
 
-use super::cache::Cache;
+use super::cache::{Cache, measures_states};
 use super::known_state;
 use super::runtime::Moment;
 use crate::catalog::WorkerNumber;
@@ -31,12 +31,13 @@ impl Cache {
             numbers.known = numbers.known.without(new);
         }
         let probes_busy = self.probed.has_worker(WorkerNumber::BusyDurationTotal);
+        let by_hooks = measures_states(moment.measured.without(self.probed));
         for index in 0..to.num_workers {
             self.place(index, to, registry, moment);
         }
         for worker in self.workers.iter_mut().filter(|worker| worker.index != EXTERNAL) {
             let is_reported = worker.index < to.num_workers;
-            worker.measures_busy &= !probes_busy;
+            worker.measures_states &= by_hooks;
             let Some(entry) = worker.entry_of(&mut to.workers, &mut to.external) else {
                 continue;
             };

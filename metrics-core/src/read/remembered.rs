@@ -1,6 +1,7 @@
 //! The state of a slot and of a worker that a reader caches between two snapshots.
 
 use super::Weighted;
+use super::states::{Period, StateTimes};
 use crate::live::{LiveRecord, UNTIMED, WorkerState};
 use crate::record::HeapBuckets;
 use crate::slot::{EXTERNAL, Holder, Slot};
@@ -23,8 +24,8 @@ pub(super) struct SlotCache {
     pub(super) next: u32,
     pub(super) thread: u64,
     pub(super) settled_at: u64,
-    /// The time in ticks since which it has busy time that it does not count yet; [`UNTIMED`] if there is none.
-    pub(super) busy_from: u64,
+    /// The state whose time it does not count yet.
+    pub(super) period: Period,
 }
 
 /// The cached state of a worker, in addition to its entry in the snapshot.
@@ -45,16 +46,18 @@ pub(super) struct WorkerCache {
     pub(super) numbers_changed: bool,
     /// Whether its slots have been read.
     pub(super) is_read: bool,
-    pub(super) measures_busy: bool,
-    /// Whether its busy time must be recomputed, even though no busy period is in progress.
-    pub(super) recomputes_busy: bool,
-    pub(super) is_busy: bool,
+    /// Whether hooks measure its busy time or its time in another state.
+    pub(super) measures_states: bool,
+    /// Whether the time in its states must be recomputed, even though no period is in progress.
+    pub(super) recomputes_states: bool,
+    pub(super) has_period: bool,
+    pub(super) measured_every_poll: bool,
     /// Its live record.
     pub(super) live_state: WorkerState,
     /// The time in ticks since which it has been in its state; [`UNTIMED`] if it is not known.
     pub(super) since: u64,
-    /// The busy time that its slots count, in nanoseconds.
-    pub(super) settled: u64,
+    /// The time that its slots count.
+    pub(super) settled: StateTimes,
     pub(super) polls: u64,
     pub(super) mean: Weighted,
 }
@@ -69,7 +72,7 @@ impl SlotCache {
             next: NONE,
             thread: 0,
             settled_at: 0,
-            busy_from: UNTIMED,
+            period: Period::NONE,
         }
     }
 
@@ -92,7 +95,7 @@ impl SlotCache {
 }
 
 impl WorkerCache {
-    pub(super) fn new(index: usize, entry: usize, measures_busy: bool) -> Self {
+    pub(super) fn new(index: usize, entry: usize, measures_states: bool) -> Self {
         Self {
             index,
             entry: entry as u32,
@@ -101,12 +104,13 @@ impl WorkerCache {
             is_listed: false,
             numbers_changed: false,
             is_read: false,
-            measures_busy,
-            recomputes_busy: measures_busy,
-            is_busy: false,
+            measures_states,
+            recomputes_states: measures_states,
+            has_period: false,
+            measured_every_poll: false,
             live_state: WorkerState::Idle,
             since: UNTIMED,
-            settled: 0,
+            settled: StateTimes::default(),
             polls: 0,
             mean: Weighted::default(),
         }

@@ -1,6 +1,7 @@
 //! The values of one attempt, before they are known to belong to one submit.
 
 use super::Weighted;
+use super::states::StateTimes;
 use crate::catalog::WorkerNumber;
 use crate::counters::CounterValues;
 use crate::histogram::HistogramConfig;
@@ -58,6 +59,14 @@ impl Scratch {
         self.values.get(WorkerNumber::PollCount)
     }
 
+    /// Returns the settled time in each state.
+    pub(super) fn state_times(&self) -> StateTimes {
+        StateTimes {
+            polling: self.poll_time.sum,
+            ..StateTimes::settled(&self.values)
+        }
+    }
+
     /// Computes the weighted mean, after the values are known to belong to one submit.
     pub(super) fn weigh(&mut self) {
         self.mean = Weighted::of(self.values.mean_poll_time, self.polls());
@@ -68,6 +77,7 @@ impl Scratch {
         for (sum, value) in self.values.values.iter_mut().zip(other.values.values) {
             *sum = sum.wrapping_add(value);
         }
+        self.values.clock_steps = self.values.clock_steps.wrapping_add(other.values.clock_steps);
         self.mean.add(other.mean);
         self.poll_time.add(&other.poll_time);
         self.schedule_latency.add(&other.schedule_latency);

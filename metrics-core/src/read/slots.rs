@@ -3,7 +3,8 @@
 use super::cache::Cache;
 use super::remembered::NONE;
 use super::runtime::{Moment, known};
-use super::{busy_from, set_state, set_thread};
+use super::states::{Period, measured_every_poll};
+use super::{set_state, set_thread};
 use crate::catalog::WorkerNumber;
 use crate::counters::MEAN_FRACTION;
 use crate::live::{UNTIMED, WorkerState};
@@ -13,8 +14,6 @@ use crate::slot::{EXTERNAL, read_with_retries};
 use crate::snapshot::Snapshot;
 use crate::storage::HeapStorage;
 use crate::time::{TimeSource, Timestamp};
-
-const BUSY: usize = WorkerNumber::BusyDurationTotal as usize;
 
 impl Cache {
     /// Updates one worker.
@@ -119,10 +118,12 @@ impl Cache {
         let polls = sum.polls();
         let mut values = sum.values.values;
         let old = &mut now.numbers.values;
-        // `pass_time` adds the busy time in progress.
-        worker.settled = values[BUSY];
-        worker.recomputes_busy = worker.measures_busy;
-        values[BUSY] = old[BUSY];
+        // `pass_time` adds the time in progress.
+        worker.settled = sum.state_times();
+        worker.recomputes_states = worker.measures_states;
+        for &number in WorkerNumber::STATE_TIMES {
+            values[number as usize] = old[number as usize];
+        }
         if worker.index != EXTERNAL && !self.probed.has_no_worker() {
             for &number in WorkerNumber::ALL {
                 if self.probed.has_worker(number) {
@@ -142,6 +143,8 @@ impl Cache {
         now.mean_poll_time = (mean != 0).then_some(mean >> MEAN_FRACTION);
         sum.poll_time
             .apply(polls, &mut now.poll_time, &mut total.poll_time);
+        worker.measured_every_poll =
+            worker.measures_states && measured_every_poll(now.poll_time.as_ref(), sum.values.clock_steps);
         let latency = (&mut now.schedule_latency, &mut total.schedule_latency);
         sum.schedule_latency.apply(polls, latency.0, latency.1);
     }
@@ -171,21 +174,21 @@ impl Cache {
         }
         let live = self.slots.get(holder as usize).and_then(|slot| slot.live);
         let thread = self.slots.get(holder as usize).map_or(0, |slot| slot.thread);
-        worker.is_busy = false;
+        worker.has_period = false;
         let mut number = worker.first;
         while let Some(slot) = self.slots.get_mut(number as usize) {
-            slot.busy_from = match &slot.live {
+            slot.period = match &slot.live {
                 Some(record) if slot.holder.is_leased() => {
                     let lost = live.is_some_and(|live| !record.supersedes(&live));
-                    busy_from(record, slot.settled_at, lost)
+                    Period::of(record, slot.settled_at, lost)
                 }
-                _ => UNTIMED,
+                _ => Period::NONE,
             };
-            worker.is_busy |= slot.busy_from != UNTIMED;
+            worker.has_period |= !slot.period.is_none();
             number = slot.next;
         }
-        worker.is_busy &= worker.measures_busy;
-        worker.recomputes_busy = worker.measures_busy;
+        worker.has_period &= worker.measures_states;
+        worker.recomputes_states = worker.measures_states;
         let since = live.and_then(|live| live.since);
         worker.since = since.map_or(UNTIMED, Timestamp::ticks);
         worker.live_state = live.map_or(WorkerState::Idle, |live| live.state);
@@ -209,8 +212,9 @@ impl Cache {
             external,
             ..
         } = to;
+        let by_hooks = moment.measured.without(self.probed);
         for worker in &mut self.workers {
-            if worker.since == UNTIMED && !worker.recomputes_busy {
+            if worker.since == UNTIMED && !worker.recomputes_states {
                 continue;
             }
             let Some(entry) = worker.entry_of(workers, external) else {
@@ -220,26 +224,32 @@ impl Cache {
                 UNTIMED => None,
                 since => moment.age(Timestamp::from_ticks(since)),
             };
-            if !worker.recomputes_busy || entry.missing {
+            if !worker.recomputes_states || entry.missing {
                 continue;
             }
-            worker.recomputes_busy = worker.is_busy;
-            let mut in_progress = 0_u64;
+            worker.recomputes_states = worker.has_period;
+            let mut times = worker.settled;
             let mut number = worker.first;
-            while worker.is_busy
+            while worker.has_period
                 && let Some(slot) = self.slots.get(number as usize)
             {
-                if slot.busy_from != UNTIMED {
-                    in_progress = in_progress.saturating_add(moment.nanos_since(slot.busy_from));
-                }
+                times.add(&slot.period, |since| moment.nanos_since(since));
                 number = slot.next;
             }
-            entry.busy_in_progress = Some(in_progress);
-            // A reader can see a state before the values submitted with it. Busy time never decreases because of that.
-            let busy = &mut entry.measurements.numbers.values[BUSY];
-            let new = worker.settled.saturating_add(in_progress).max(*busy);
-            total.numbers.values[BUSY] = total.numbers.values[BUSY].wrapping_add(new - *busy);
-            *busy = new;
+            if by_hooks.has_worker(WorkerNumber::BusyDurationTotal) {
+                entry.busy_in_progress = Some(times.busy.saturating_sub(worker.settled.busy));
+            }
+            let values = &mut entry.measurements.numbers.values;
+            for (number, new) in times.since(|number| values[number as usize]) {
+                if by_hooks.has_worker(number) {
+                    let (sum, old) = (
+                        &mut total.numbers.values[number as usize],
+                        &mut values[number as usize],
+                    );
+                    *sum = sum.wrapping_add(new.wrapping_sub(*old));
+                    *old = new;
+                }
+            }
         }
     }
 }

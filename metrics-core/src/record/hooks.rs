@@ -20,7 +20,9 @@ use crate::record::sampling::Draw;
 use crate::switches::Latched;
 use crate::time::{TimeSource, Timestamp};
 use crate::time_scale::TimeScale;
-use state::{BUSY, CAN_REUSE, EVERY_LATENCY, EVERY_POLL, MEASURED, POLLING, RANDOM, RECENT, TIMED};
+use state::{
+    BUSY, CAN_REUSE, EVERY_LATENCY, EVERY_POLL, MEASURED, PARKED, POLLING, RANDOM, RECENT, SEARCHING, TIMED,
+};
 
 /// The work that a hook leaves to its caller.
 #[derive(Clone, Copy, Debug)]
@@ -104,30 +106,63 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.state.flags.set(self.state.flags.get() & !TIMED | modes);
     }
 
-    /// Adds the busy time up to `now` to the total.
-    fn settle(&self, now: u64) {
-        let since = Timestamp::from_ticks(self.state.busy_since.get());
-        match self.scale.checked_nanos(Timestamp::from_ticks(now), since) {
-            Some(nanos) => {
-                self.counters.busy_duration_total.add(nanos);
-                self.counters.settled_at.set(now);
-                self.state.busy_since.set(now);
-                self.mean_of_untimed_polls(nanos);
-            }
-            None => Self::clock_stepped(self.counters, self.state, self.live, now),
+    /// Adds the time up to `now` to the total of the current state. Nothing is added before the first hook of a worker.
+    #[inline(always)]
+    fn settle(&self, flags: u32, now: u64) {
+        if !self.timed {
+            return;
+        }
+        let nanos = Self::settle_parts(self.counters, self.state, self.live, self.scale, now);
+        if let Some(nanos) = nanos
+            && flags & BUSY != 0
+        {
+            self.mean_of_untimed_polls(nanos);
         }
     }
 
-    /// Restarts busy time at `now`, because the clock stepped back: the busy time in progress is not known.
-    // Passes the parts: a call that takes the address of the hooks would make them exist in memory.
+    // Passes the parts: a call that takes the address of the hooks would make them exist in memory. Outlined on a small
+    // chip, where each copy of a multiplication of 64 bits takes a hundred bytes.
+    #[cfg_attr(target_has_atomic = "ptr", inline(always))]
+    #[cfg_attr(not(target_has_atomic = "ptr"), inline(never))]
+    fn settle_parts(
+        counters: &Counters<C>,
+        state: &HooksState<C>,
+        live: &Live,
+        scale: &TimeScale,
+        now: u64,
+    ) -> Option<u64> {
+        let total = match state.flags.get() & (BUSY | PARKED | SEARCHING) {
+            PARKED => &counters.parked_duration_total,
+            SEARCHING => &counters.searching_duration_total,
+            0 => {
+                state.settled_until.set(now);
+                return None;
+            }
+            _ => &counters.busy_duration_total,
+        };
+        let since = Timestamp::from_ticks(state.settled_until.get());
+        let nanos = scale.checked_nanos(Timestamp::from_ticks(now), since);
+        match nanos {
+            Some(nanos) => {
+                total.add(nanos);
+                counters.settled_at.set(now);
+                state.settled_until.set(now);
+            }
+            None => Self::clock_stepped(counters, state, live, now),
+        }
+        nanos
+    }
+
+    /// Restarts the current state at `now`, because the clock stepped back: its time in progress is not known.
+    // Passes the parts, as above.
     #[cold]
     #[inline(never)]
     fn clock_stepped(counters: &Counters<C>, state: &HooksState<C>, live: &Live, now: u64) {
         counters.clock_steps.add(1);
         counters.settled_at.set(now);
-        state.busy_since.set(now);
+        state.settled_until.set(now);
         state.polls_at_settle.set(counters.poll_count.get());
-        live.restart_busy(now);
+        live.restart_period(now);
     }
 
     pub(crate) fn start_processing(&self) {
@@ -142,7 +177,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     #[inline(always)]
     fn begin_busy_period(&self, flags: u32) {
         let now = self.read();
-        self.state.busy_since.set(now);
+        self.settle(flags, now);
         self.state.polls_at_settle.set(self.counters.poll_count.get());
         self.state.poll_started_at.set(UNTIMED);
         let mut recent = 0;
@@ -151,7 +186,9 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             self.state.last_timestamp.set(now);
             recent = RECENT;
         }
-        self.state.flags.set(flags & !CAN_REUSE | BUSY | recent);
+        self.state
+            .flags
+            .set(flags & !(CAN_REUSE | PARKED | SEARCHING) | BUSY | recent);
         self.live.enter(WorkerState::Running, now);
     }
 
@@ -165,20 +202,20 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         } else {
             self.read()
         };
-        if self.timed {
-            self.settle(now);
-        }
-        self.state.flags.set(flags & !(BUSY | CAN_REUSE | RECENT));
+        self.settle(flags, now);
+        self.state
+            .flags
+            .set(flags & !(BUSY | CAN_REUSE | RECENT) | SEARCHING);
         self.live.enter(WorkerState::Searching, now);
     }
 
     pub(crate) fn park(&self) {
         let now = self.read();
         let flags = self.state.flags.get();
-        if flags & BUSY != 0 && self.timed {
-            self.settle(now);
-        }
-        self.state.flags.set(flags & !(BUSY | CAN_REUSE | RECENT));
+        self.settle(flags, now);
+        self.state
+            .flags
+            .set(flags & !(BUSY | CAN_REUSE | RECENT | SEARCHING) | PARKED);
         self.count_park();
         self.live.enter(WorkerState::Parked, now);
     }
@@ -198,10 +235,15 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
 
     pub(crate) fn unpark(&self) {
         self.counters.park_unpark_count.add(1);
+        let flags = self.state.flags.get();
+        let now = self.read();
+        if flags & BUSY == 0 {
+            self.settle(flags, now);
+        }
         self.state
             .flags
-            .set(self.state.flags.get() & !(CAN_REUSE | RECENT));
-        self.live.enter(WorkerState::Searching, self.read());
+            .set(flags & !(CAN_REUSE | RECENT | PARKED) | SEARCHING);
+        self.live.enter(WorkerState::Searching, now);
     }
 
     /// Marks an event since the last timestamp that belongs to no poll: the next poll reads the clock again.
@@ -433,8 +475,9 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         if self.state.flags.get() & RECENT != 0 {
             let now = self.state.last_timestamp.get();
             self.state.submitted_at.set(now);
-            if self.state.flags.get() & BUSY != 0 {
-                self.settle(now);
+            let flags = self.state.flags.get();
+            if flags & BUSY != 0 {
+                self.settle(flags, now);
             }
         }
         self.latch(options);

@@ -264,7 +264,7 @@ impl<S: Storage> WorkerInterval<S> {
             let grown = match now.checked_sub(then) {
                 Some(grown) => grown,
                 // Each reader estimates the time in progress anew.
-                None if number == WorkerNumber::BusyDurationTotal => 0,
+                None if WorkerNumber::STATE_TIMES.contains(&number) => 0,
                 None => {
                     return Self {
                         error: Some(WorkerSinceError::NotEarlier),
@@ -340,12 +340,14 @@ impl<S: Storage> WorkerInterval<S> {
 macro_rules! getters {
     (
         counters { $($(#[$doc:meta])* $kind:ident $name:ident $worker_name:ident $variant:ident $exported:literal $unlike:literal,)* }
+        derived { $($(#[$derived_doc:meta])* $derived_kind:ident $derived:ident $worker_derived:ident $derived_variant:ident $derived_exported:literal $derived_unlike:literal,)* }
         reported { $($(#[$reported_doc:meta])* $reported_kind:ident $reported:ident $worker_reported:ident $reported_variant:ident $reported_exported:literal $reported_unlike:literal,)* }
         gauges { $($gauges:tt)* }
     ) => {
         /// Getters of the increases of the counters. Each is `None` if the runtime does not measure the counter.
         impl<S: Storage> WorkerInterval<S> {
             $(getter!($(#[$doc])* $kind $name $variant);)*
+            $(getter!($(#[$derived_doc])* $derived_kind $derived $derived_variant);)*
             $(getter!($(#[$reported_doc])* $reported_kind $reported $reported_variant);)*
         }
     };

@@ -51,7 +51,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         let started = is_timed.then(|| self.now());
         match outer {
             Some(_) => live.set_spawn_location(group.location()),
-            None => live.start_poll(group.location(), started.map_or(UNTIMED, Timestamp::ticks)),
+            None => live.start_uncounted_poll(group.location(), started.map_or(UNTIMED, Timestamp::ticks)),
         }
         GroupPoll {
             worker: self,

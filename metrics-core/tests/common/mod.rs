@@ -4,7 +4,7 @@
 
 mod clock;
 
-use clock::TestClock;
+pub(crate) use clock::TestClock;
 use metrics_core::{Builder, HeapStorage, HistogramConfig, MetricSet, PollStart, Registry, Worker};
 use std::sync::Arc;
 

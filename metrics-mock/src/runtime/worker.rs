@@ -128,7 +128,7 @@ impl<'a, R: RegistryRef<Storage = HeapStorage>> MockWorker<'a, R> {
 
     /// Records that the worker has no task left and searches for some. It is not busy until its next poll.
     ///
-    /// Changes `busy_duration_total`.
+    /// Changes `busy_duration_total`, and `searching_duration_total` as time passes.
     #[track_caller]
     pub fn search(&self) {
         self.runtime.script().check_between_polls(self.position, "search");
@@ -137,8 +137,8 @@ impl<'a, R: RegistryRef<Storage = HeapStorage>> MockWorker<'a, R> {
 
     /// Parks the worker. Readers then see everything that it has recorded.
     ///
-    /// Changes `park_count`, `park_unpark_count` and `busy_duration_total`, and `noop_count` if the worker has polled nothing since
-    /// its last park.
+    /// Changes `park_count`, `park_unpark_count` and `busy_duration_total`, `noop_count` if the worker has polled nothing since its last
+    /// park, and `parked_duration_total` as time passes.
     #[track_caller]
     pub fn park(&self) {
         self.runtime.script().park(self.position);

@@ -39,6 +39,8 @@ impl Executor {
             WorkerNumber::BusyDurationTotal,
             WorkerNumber::ParkCount,
             WorkerNumber::ParkUnparkCount,
+            WorkerNumber::ParkedDurationTotal,
+            WorkerNumber::PollingDurationTotal,
         ]);
         let builder = builder
             .dynamic_workers()

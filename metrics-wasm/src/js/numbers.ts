@@ -28,6 +28,14 @@ export interface WorkerNumbers {
   root_polls: Measured;
   /** Polls of measured futures inside measured tasks, counted apart from the polls of spawned tasks. */
   nested_polls: Measured;
+  /** Time the worker was parked; includes the time in progress. */
+  parked_duration_total: Measured;
+  /** Time the worker was awake and not busy: it searched for work or turned the driver; absent if that looks like running. */
+  searching_duration_total: Measured;
+  /** Time the worker was in polls of spawned tasks; absent unless every poll is measured. */
+  polling_duration_total: Measured;
+  /** Time the worker was busy outside polls of spawned tasks, mainly with its queues; absent unless every poll is measured. */
+  running_duration_total: Measured;
   /** Time the operating system ran the worker's threads on a processor; only on Linux. */
   on_cpu_duration_total: Measured;
   /** Time the worker's threads were ready to run and waited for a processor; only on Linux. */

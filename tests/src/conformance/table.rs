@@ -47,13 +47,18 @@ UPDATE_CONFORMANCE=1 RUSTFLAGS='--cfg tokio_unstable' cargo test -p tests --test
 - an empty cell: the metric reads `None`, because it is not measured there. A build that records nothing has only empty cells.
 
 The table leaves out the metrics of the operating system (on-CPU time, runnable wait, CPU throttling), of the lag probes and the stalls that
-they find, of the overload watch, of spawn locations and of event loops. Tests of their own check them.
+they find, of the overload watch, of spawn locations and of event loops, and the times that a worker was parked, searched and ran. Tests of
+their own check them.
 
 ";
 
-/// The metrics that other tests check: those of the operating system, of probes with its clock, and of the overload watch.
+/// The metrics that other tests check: those of the operating system, of probes with its clock, of the overload watch, and of states in which
+/// no scenario can let time pass on every runtime.
 const CHECKED_ELSEWHERE: &[&str] = &[
     "overload",
+    "parked_duration_total",
+    "searching_duration_total",
+    "running_duration_total",
     "queue_stall_count",
     "queue_stall_duration",
     "loop_lag",

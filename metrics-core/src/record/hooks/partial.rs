@@ -2,7 +2,7 @@
 //!
 //! Only a [`Worker`](crate::Worker) has these. A microcontroller's executor calls every hook.
 
-use super::state::{BUSY, CAN_REUSE, DETAILED, FULL, POLLING, RECENT};
+use super::state::{BUSY, CAN_REUSE, DETAILED, FULL, PARKED, POLLING, RECENT, SEARCHING};
 use super::{Hooks, PollStart, RecordValue, Recorded};
 use crate::cell::{U32Cell, U64Cell};
 use crate::live::{LocationId, UNTIMED, WorkerState};
@@ -73,6 +73,16 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         flags & FULL != 0
     }
 
+    /// Ends the current state, because no thread runs the worker until the next hook. Returns the time.
+    pub(crate) fn end_state(&self) -> u64 {
+        self.end_processing();
+        let now = self.read();
+        let flags = self.state.flags.get();
+        self.settle(flags, now);
+        self.state.flags.set(flags & !(PARKED | SEARCHING));
+        now
+    }
+
     /// Ends busy time at the last timestamp. The time after it is not known and does not count.
     pub(crate) fn end_busy_at_last_timestamp(&self) {
         let flags = self.state.flags.get();
@@ -80,18 +90,22 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             return;
         }
         let mut since = UNTIMED;
+        let mut searching = 0;
         if flags & RECENT != 0 {
             since = self.state.last_timestamp.get();
-            self.settle(since);
+            self.settle(flags, since);
+            searching = SEARCHING;
         }
-        self.state.flags.set(flags & !(BUSY | CAN_REUSE | RECENT));
+        self.state
+            .flags
+            .set(flags & !(BUSY | CAN_REUSE | RECENT) | searching);
         self.live.enter(WorkerState::Searching, since);
     }
 
     /// Shows a poll of a root future in the live record.
     #[cold]
     pub(crate) fn start_root_poll(&self, location: LocationId) {
-        self.live.start_poll(location, self.read());
+        self.live.start_uncounted_poll(location, self.read());
     }
 
     pub(crate) fn end_root_poll(&self) {

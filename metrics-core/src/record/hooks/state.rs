@@ -15,7 +15,8 @@ pub(crate) struct HooksState<C: U64Cell> {
     pub(super) last_timestamp: C,
     /// The start of the last measured poll.
     pub(super) poll_started_at: C::Kept,
-    pub(super) busy_since: C,
+    /// The time up to which the total of the current state is complete: [`BUSY`], [`PARKED`] or [`SEARCHING`].
+    pub(super) settled_until: C,
     /// `poll_count` at the time up to which busy time is complete. The polls since then share the busy time in
     /// progress.
     pub(super) polls_at_settle: C::Kept,
@@ -34,7 +35,7 @@ impl HooksState<OwnedU64> {
                 flags: OwnedU32::new(0),
                 last_timestamp: OwnedU64::new(0),
                 poll_started_at: Nothing,
-                busy_since: OwnedU64::new(0),
+                settled_until: OwnedU64::new(0),
                 polls_at_settle: Nothing,
                 submitted_at: OwnedU64::new(0),
                 latched: OwnedU64::new(0),
@@ -76,6 +77,10 @@ pub(super) const FULL: u32 = 1 << 8;
 pub(super) const DETAILED: u32 = 1 << 9;
 /// At least one of the histograms samples polls: the start of a poll must decide whether to measure it.
 pub(super) const RANDOM: u32 = 1 << 7;
+/// The worker is parked: its time since the last change of state is parked time.
+pub(super) const PARKED: u32 = 1 << 10;
+/// The worker is neither parked nor busy: its time since the last change of state is time spent searching.
+pub(super) const SEARCHING: u32 = 1 << 11;
 /// Something is timed.
 pub(super) const TIMED: u32 = EVERY_POLL | EVERY_LATENCY | RANDOM;
 

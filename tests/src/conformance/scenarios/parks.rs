@@ -49,6 +49,7 @@ fn busy_while_polling(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
         }
     });
     trial.moved("busy_duration_total", exact, 3_000_000);
+    trial.moves("polling_duration_total", &before, &after, 3_000_000);
     Ok(())
 }
 
@@ -61,6 +62,7 @@ fn idle_while_parked(trial: &mut Trial<'_>) -> Result<(), Unsupported> {
     trial.all_stay(
         &[
             "busy_duration_total",
+            "polling_duration_total",
             "num_parked_workers",
             "park_count",
             "park_unpark_count",

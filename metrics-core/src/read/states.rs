@@ -1,0 +1,133 @@
+//! The time of a worker in each state: what its slot counts, and the time in progress.
+
+use crate::catalog::{MetricSet, WorkerNumber};
+use crate::counters::CounterValues;
+use crate::live::{LiveRecord, UNTIMED, WorkerState};
+use crate::snapshot::HistogramReading;
+use crate::storage::Storage;
+
+/// The time of a worker in each state, in nanoseconds. What remains of busy time is running time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct StateTimes {
+    pub(crate) busy: u64,
+    pub(crate) parked: u64,
+    pub(crate) searching: u64,
+    /// Time in measured polls.
+    pub(crate) polling: u64,
+}
+
+/// The state of a thread after the time up to which its slot counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Period {
+    state: WorkerState,
+    /// In ticks; [`UNTIMED`] if it is not known, or if no thread runs the worker.
+    from: u64,
+    /// The start of the measured poll in progress, or [`UNTIMED`].
+    poll_from: u64,
+}
+
+impl Period {
+    pub(crate) const NONE: Self = Self {
+        state: WorkerState::Idle,
+        from: UNTIMED,
+        poll_from: UNTIMED,
+    };
+
+    /// Returns the period in progress. `settled_at` is the time up to which the slot counts. A thread that `lost` its
+    /// worker to another thread finishes its poll in progress, and is in no state otherwise.
+    pub(crate) fn of(live: &LiveRecord, settled_at: u64, lost: bool) -> Self {
+        if lost && live.state != WorkerState::Polling {
+            return Self::NONE;
+        }
+        if live.period == WorkerState::Idle {
+            return Self::NONE;
+        }
+        let polls =
+            live.state == WorkerState::Polling && live.period == WorkerState::Running && !live.is_uncounted;
+        Self {
+            state: live.period,
+            from: live.period_since.max(settled_at),
+            poll_from: match live.since {
+                Some(since) if polls => since.ticks().max(settled_at),
+                _ => UNTIMED,
+            },
+        }
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        self.from == UNTIMED
+    }
+}
+
+impl StateTimes {
+    /// Returns the time in each state that a slot counts, without that in polls.
+    pub(crate) fn settled(values: &CounterValues) -> Self {
+        Self {
+            busy: values.get(WorkerNumber::BusyDurationTotal),
+            parked: values.get(WorkerNumber::ParkedDurationTotal),
+            searching: values.get(WorkerNumber::SearchingDurationTotal),
+            polling: 0,
+        }
+    }
+
+    /// Adds the time in progress. `nanos_since` returns the nanoseconds since a time in ticks.
+    pub(crate) fn add(&mut self, period: &Period, nanos_since: impl Fn(u64) -> u64) {
+        if period.is_none() {
+            return;
+        }
+        let time = match period.state {
+            WorkerState::Parked => &mut self.parked,
+            WorkerState::Searching => &mut self.searching,
+            _ => &mut self.busy,
+        };
+        *time = time.saturating_add(nanos_since(period.from));
+        if period.poll_from != UNTIMED {
+            self.polling = self.polling.saturating_add(nanos_since(period.poll_from));
+        }
+    }
+
+    /// Returns the value of each of [`WorkerNumber::STATE_TIMES`], which is not less than the value `before`: a reader can see
+    /// a state before the values submitted with it, and a poll in busy time before its duration.
+    pub(crate) fn since(&self, before: impl Fn(WorkerNumber) -> u64) -> [(WorkerNumber, u64); 5] {
+        use WorkerNumber::{
+            BusyDurationTotal, ParkedDurationTotal, PollingDurationTotal, RunningDurationTotal,
+            SearchingDurationTotal,
+        };
+        let busy = self.busy.max(before(BusyDurationTotal));
+        // Busy time is the sum of the other two, so both have room to grow within it.
+        let running = busy
+            .saturating_sub(self.polling)
+            .min(busy.saturating_sub(before(PollingDurationTotal)))
+            .max(before(RunningDurationTotal));
+        // A thread may poll tasks without the hooks of busy time.
+        let polling = if self.polling > busy {
+            self.polling
+        } else {
+            busy.saturating_sub(running)
+        };
+        [
+            (BusyDurationTotal, busy),
+            (ParkedDurationTotal, self.parked.max(before(ParkedDurationTotal))),
+            (
+                SearchingDurationTotal,
+                self.searching.max(before(SearchingDurationTotal)),
+            ),
+            (PollingDurationTotal, polling.max(before(PollingDurationTotal))),
+            (RunningDurationTotal, running),
+        ]
+    }
+}
+
+/// The times that are known only if every poll is measured.
+pub(super) const WITHIN_BUSY: MetricSet = MetricSet::worker(&[
+    WorkerNumber::PollingDurationTotal,
+    WorkerNumber::RunningDurationTotal,
+]);
+
+/// Returns whether every poll was measured so far, except those whose duration was lost because the clock stepped back.
+pub(super) fn measured_every_poll<S: Storage>(
+    poll_time: Option<&HistogramReading<S>>,
+    clock_steps: u64,
+) -> bool {
+    poll_time.is_some_and(|reading| reading.polls().saturating_sub(reading.samples()) <= clock_steps)
+}
