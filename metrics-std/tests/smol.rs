@@ -2,13 +2,15 @@
 #![allow(missing_docs)]
 #![cfg(feature = "record")]
 
-use core::future::{Future, pending, poll_fn};
+use core::cell::Cell;
+use core::future::{Future, pending, poll_fn, ready};
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use metrics_mock::ManualClock;
-use metrics_std::smol::{Executor, spawn};
+use metrics_std::smol::{Executor, LocalExecutor, spawn};
 use metrics_std::{Builder, Clock, HistogramConfig, WorkerState};
+use std::rc::Rc;
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Instant;
@@ -197,4 +199,98 @@ fn the_workers_are_the_threads_that_run_the_executor() {
     });
     assert_eq!(metrics.num_workers(), None);
     assert_eq!(metrics.snapshot().num_workers(), None);
+}
+
+#[test]
+fn tasks_of_a_local_executor_need_not_be_send() {
+    let clock = Arc::new(ManualClock::new());
+    let builder = Builder::new().poll_time(HistogramConfig::DEFAULT);
+    let (text, length) = (String::from("borrowed"), Rc::new(Cell::new(0)));
+    let inner = Rc::clone(&length);
+    let executor = LocalExecutor::new(builder, Clock::custom(Arc::clone(&clock))).unwrap();
+    let metrics = executor.metrics();
+    let root = async {
+        executor.spawn(async { clock.advance(millis(4)) }).await;
+        // A result, a future and what it borrows need not be `Send`.
+        let text = executor.spawn(async { Rc::new(text.as_str()) }).await;
+        inner.set(text.len());
+        pending::<()>().await;
+    };
+    let mut run = pin!(executor.run(root));
+    // The tasks wake the root future.
+    for _ in 0..4 {
+        assert!(!is_ready(run.as_mut()));
+    }
+    assert_eq!((length.get(), metrics.num_workers()), (8, Some(1)));
+    assert_eq!(metrics.completed_tasks_count(), Some(2));
+    clock.advance(millis(30));
+    let snapshot = metrics.snapshot();
+    let worker = snapshot.worker(0).unwrap();
+    assert_eq!(worker.state(), Some(WorkerState::Parked));
+    assert_eq!(worker.parked_duration_total(), Some(millis(30)));
+    assert_eq!(worker.polling_duration_total(), Some(millis(4)));
+    assert!(executor.is_empty());
+}
+
+#[test]
+fn tasks_spawned_together_are_measured_one_by_one() {
+    let (_, executor) = executor();
+    let local = LocalExecutor::new(Builder::new(), Clock::new()).unwrap();
+    let (mut tasks, mut local_tasks) = (Vec::new(), Vec::new());
+    executor.spawn_many((0..600_usize).map(|n| async move { n }), &mut tasks);
+    local.spawn_many((0..3_usize).map(|n| async move { Rc::new(n) }), &mut local_tasks);
+    assert_eq!(executor.metrics().spawned_tasks_count(), Some(600));
+    assert_eq!(local.metrics().spawned_tasks_count(), Some(3));
+    futures::executor::block_on(executor.run(async {
+        for (n, task) in tasks.into_iter().enumerate() {
+            assert_eq!(task.await, n, "in the order of the futures");
+        }
+    }));
+    local_tasks.pop();
+    futures::executor::block_on(local.run(async {
+        for (n, task) in local_tasks.into_iter().enumerate() {
+            assert_eq!(*task.await, n);
+        }
+    }));
+    assert_eq!(executor.metrics().completed_tasks_count(), Some(600));
+    assert_eq!(local.metrics().completed_tasks_count(), Some(2));
+    assert_eq!(local.metrics().cancelled_tasks_count(), Some(1));
+}
+
+#[test]
+fn a_tick_polls_one_task_and_makes_no_worker() {
+    let (_, executor) = executor();
+    let metrics = executor.metrics();
+    let mut tick = pin!(executor.tick());
+    assert!(!is_ready(tick.as_mut()), "there is no task");
+    executor.spawn(async { spawn(async {}).detach() }).detach();
+    assert!(is_ready(tick));
+    assert_eq!(
+        (metrics.poll_count(), metrics.spawned_tasks_count()),
+        (Ok(Some(1)), Some(2))
+    );
+    assert!(is_ready(pin!(executor.tick())));
+    assert_eq!(
+        (metrics.completed_tasks_count(), metrics.num_workers()),
+        (Some(2), None)
+    );
+
+    let local = LocalExecutor::new(Builder::new(), Clock::new()).unwrap();
+    let mut tasks = Vec::new();
+    local.spawn_many([ready(()), ready(())], &mut tasks);
+    assert!(is_ready(pin!(local.tick())));
+    assert_eq!(local.metrics().completed_tasks_count(), Some(1));
+    assert!(local.try_tick() && !local.try_tick());
+    assert_eq!(local.metrics().completed_tasks_count(), Some(2));
+    assert_eq!(local.metrics().num_workers(), None);
+}
+
+#[test]
+fn a_task_of_a_local_executor_spawns_on_the_executor_around_it() {
+    let (_, executor) = executor();
+    let local = LocalExecutor::new(Builder::new(), Clock::new()).unwrap();
+    let task = local.spawn(async { spawn(async { 7 }).await });
+    assert_eq!(futures::executor::block_on(executor.run(local.run(task))), 7);
+    assert_eq!(executor.metrics().completed_tasks_count(), Some(1));
+    assert_eq!(local.metrics().completed_tasks_count(), Some(1));
 }

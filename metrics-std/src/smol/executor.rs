@@ -1,17 +1,18 @@
 //! [`Executor`]: an `async_executor::Executor` whose tasks are measured.
 
 use core::fmt;
-use core::future::Future;
+use core::future::{Future, poll_fn};
+use core::panic::Location;
+use core::pin::pin;
 use std::sync::Arc;
 
 use async_executor::Task;
-use metrics_core::{Builder, LocationId, MetricSet, Probe, RECORDING, WorkerNumber};
-use portable_atomic::{AtomicUsize, Ordering};
+use metrics_core::{Builder, LocationId};
 
+use super::pool::Pool;
 use super::runner::{self, Current, Runner};
-use crate::build::{BuildError, RuntimeMetrics, reader, stamped};
-use crate::record::target::RecordingTarget;
-use crate::{Clock, Measured};
+use crate::build::{BuildError, RuntimeMetrics};
+use crate::{Clock, Measured, location};
 
 /// An executor whose tasks and whose running threads are measured. Clones share one executor.
 ///
@@ -21,8 +22,7 @@ pub struct Executor(Arc<Shared>);
 
 struct Shared {
     executor: async_executor::Executor<'static>,
-    metrics: RuntimeMetrics,
-    workers: Arc<AtomicUsize>,
+    pool: Arc<Pool>,
 }
 
 impl Executor {
@@ -33,32 +33,15 @@ impl Executor {
     /// # Errors
     /// Returns [`BuildError::Config`] if the configuration is invalid.
     pub fn new(builder: Builder<'_>, clock: Clock) -> Result<Self, BuildError> {
-        let numbers = MetricSet::worker(&[
-            WorkerNumber::PollCount,
-            WorkerNumber::NestedPolls,
-            WorkerNumber::BusyDurationTotal,
-            WorkerNumber::ParkCount,
-            WorkerNumber::ParkUnparkCount,
-            WorkerNumber::ParkedDurationTotal,
-            WorkerNumber::PollingDurationTotal,
-        ]);
-        let builder = builder
-            .dynamic_workers()
-            .measures(numbers.union(MetricSet::TASKS));
-        let registry = stamped(builder).build(clock)?;
-        let workers = Arc::default();
-        let probe = Workers(Arc::clone(&workers));
-        let metrics = reader(&Arc::new(RecordingTarget::new(registry)), probe);
         Ok(Self(Arc::new(Shared {
             executor: async_executor::Executor::new(),
-            metrics,
-            workers,
+            pool: Pool::new(builder, clock)?,
         })))
     }
 
     /// Returns the reader of the executor's metrics.
     pub fn metrics(&self) -> &RuntimeMetrics {
-        &self.0.metrics
+        &self.0.pool.metrics
     }
 
     /// Spawns a task, as `async_executor::Executor::spawn` does. Its spawn location is the caller's.
@@ -68,7 +51,7 @@ impl Executor {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.0.executor.spawn(Measured::task(&self.0.metrics, future))
+        self.spawn_named(location::intern(Location::caller()), future)
     }
 
     /// Spawns a task whose name, from [`location::intern_name`](crate::location::intern_name), replaces the spawn location.
@@ -77,9 +60,25 @@ impl Executor {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.0
-            .executor
-            .spawn(Measured::named(&self.0.metrics, name, future))
+        self.0.executor.spawn(self.0.pool.task(name, future))
+    }
+
+    /// Spawns several tasks and adds their handles to `handles`, as `async_executor::Executor::spawn_many` does: it takes the lock of the
+    /// executor less often than a call of [`spawn`](Self::spawn) for each. Their spawn location is the caller's.
+    #[track_caller]
+    pub fn spawn_many<F>(
+        &self,
+        futures: impl IntoIterator<Item = F>,
+        handles: &mut impl Extend<Task<F::Output>>,
+    ) where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let location = location::intern(Location::caller());
+        let tasks = futures
+            .into_iter()
+            .map(|future| self.0.pool.task(location, future));
+        self.0.executor.spawn_many(tasks, handles);
     }
 
     /// Runs tasks until `future` completes, as `async_executor::Executor::run` does. Meanwhile the thread is a worker.
@@ -98,30 +97,36 @@ impl Executor {
     /// ```
     #[track_caller]
     pub fn run<F: Future>(&self, future: F) -> impl Future<Output = F::Output> {
-        let root = Measured::root(&self.0.metrics, future);
+        let root = Measured::root(self.metrics(), future);
         let executor = self.clone();
-        Runner::new(self.clone(), async move { executor.0.executor.run(root).await })
+        Runner::new(Arc::clone(&self.0.pool), Some(self.clone()), async move {
+            executor.0.executor.run(root).await
+        })
     }
 
     /// Polls one task that is ready, as `async_executor::Executor::try_tick` does. Returns whether there was one.
     ///
     /// This does not make the thread a worker: the poll is recorded, and no park is.
     pub fn try_tick(&self) -> bool {
-        let _current = Current::enter(self, false);
+        let _current = Current::enter(&self.0.pool, Some(self), false);
         self.0.executor.try_tick()
+    }
+
+    /// Waits until a task is ready and polls it, as `async_executor::Executor::tick` does.
+    ///
+    /// This does not make the thread a worker: the poll is recorded, and no park is.
+    pub async fn tick(&self) {
+        let mut tick = pin!(self.0.executor.tick());
+        poll_fn(|cx| {
+            let _current = Current::enter(&self.0.pool, Some(self), false);
+            tick.as_mut().poll(cx)
+        })
+        .await;
     }
 
     /// Returns whether no task of the executor is alive.
     pub fn is_empty(&self) -> bool {
         self.0.executor.is_empty()
-    }
-
-    pub(super) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    pub(super) fn workers(&self) -> &Arc<AtomicUsize> {
-        &self.0.workers
     }
 }
 
@@ -134,7 +139,7 @@ impl fmt::Debug for Executor {
 /// Spawns a task on the executor that runs on this thread, as [`Executor::spawn`] does.
 ///
 /// # Panics
-/// Panics outside [`Executor::run`] and [`Executor::try_tick`].
+/// Panics outside [`Executor::run`], [`Executor::tick`] and [`Executor::try_tick`].
 #[track_caller]
 pub fn spawn<F>(future: F) -> Task<F::Output>
 where
@@ -147,15 +152,4 @@ where
         );
     };
     executor.spawn(future)
-}
-
-/// Reports the number of threads that run the executor.
-struct Workers(Arc<AtomicUsize>);
-
-impl Probe for Workers {
-    fn num_workers(&self) -> Option<usize> {
-        // Ordering: relaxed: no other data depends on the number.
-        let workers = self.0.load(Ordering::Relaxed);
-        (RECORDING && workers > 0).then_some(workers)
-    }
 }

@@ -14,10 +14,9 @@
 //! # Ok::<(), metrics_std::BuildError>(())
 //! ```
 //!
-//! In a service that has an `async_executor::Executor<'static>`, replace its type by [`Executor`], and `smol::spawn` by [`spawn`].
-//! [`Executor::new`] takes a builder and a clock, and may return an error. In place of `spawn_many`, call [`spawn`](Executor::spawn) for
-//! each future; in place of `tick`, await [`run`](Executor::run). The executor runs on `smol::block_on` as on any other function that
-//! polls a future.
+//! In a service that has an `async_executor::Executor<'static>` or a `LocalExecutor`, replace its type by [`Executor`] or [`LocalExecutor`],
+//! and `smol::spawn` by [`spawn`]. [`Executor::new`] takes a builder and a clock, and may return an error. The other methods have the
+//! signatures of async-executor. The executor runs on `smol::block_on` as on any other function that polls a future.
 //!
 //! # What is measured
 //!
@@ -30,11 +29,15 @@
 //! - The future that is passed to [`run`](Executor::run) is measured as the [root](crate::Measured::root).
 //!
 //! Not measured, so `None`: the depths of the executor's queues, steals, and the threads of the crate `blocking`. Tasks of smol's global
-//! executor (`smol::spawn`) are not tasks of this one. For a `LocalExecutor`, wrap each future in [`Measured`](crate::Measured).
+//! executor (`smol::spawn`) are not tasks of this one. [`Executor::tick`] and [`Executor::try_tick`] do not make their thread a worker: only
+//! its polls are recorded.
 
 mod executor;
+mod local_executor;
+mod pool;
 mod runner;
 
 pub use self::executor::{Executor, spawn};
+pub use self::local_executor::LocalExecutor;
 /// The handle of a task. Dropping it cancels the task: call `detach` to let it run.
 pub use async_executor::Task;

@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 use portable_atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::Executor;
+use super::pool::Pool;
 use crate::Worker;
 use crate::record::target::RecordingTarget;
 use crate::record::{EnterGuard, enter_with};
@@ -23,21 +24,28 @@ thread_local! {
 
 /// An executor that a thread is polling.
 struct Polling {
-    executor: Executor,
+    pool: Arc<Pool>,
+    /// `None` for a local executor.
+    executor: Option<Executor>,
     /// Whether the thread is a worker of the executor.
     is_worker: bool,
 }
 
-/// Returns the executor that this thread is polling: the innermost one.
+/// Returns the executor that this thread is polling: the innermost one, without local executors.
 pub(super) fn current() -> Option<Executor> {
-    let innermost = |polling: &RefCell<Vec<Polling>>| Some(polling.borrow().last()?.executor.clone());
+    let innermost = |polling: &RefCell<Vec<Polling>>| {
+        let polling = polling.borrow();
+        polling.iter().rev().find_map(|polling| polling.executor.clone())
+    };
     CURRENT.try_with(innermost).ok()?
 }
 
 pin_project! {
     /// Polls a future of an executor, and reports what its thread does.
     pub(super) struct Runner<F> {
-        executor: Executor,
+        pool: Arc<Pool>,
+        // `None` for a local executor.
+        executor: Option<Executor>,
         // Made by the first poll.
         thread: IfRecording<Option<WorkerThread>>,
         #[pin]
@@ -46,8 +54,9 @@ pin_project! {
 }
 
 impl<F> Runner<F> {
-    pub(super) fn new(executor: Executor, future: F) -> Self {
+    pub(super) fn new(pool: Arc<Pool>, executor: Option<Executor>, future: F) -> Self {
         Self {
+            pool,
             executor,
             thread: IfRecording::new(|| None),
             future,
@@ -60,12 +69,12 @@ impl<F: Future> Future for Runner<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let is_nested = is_worker_of(this.executor);
-        let _current = Current::enter(this.executor, true);
+        let is_nested = is_worker_of(this.pool);
+        let _current = Current::enter(this.pool, this.executor.as_ref(), true);
         let Some(thread) = this.thread.get_mut().filter(|_| !is_nested) else {
             return this.future.poll(cx);
         };
-        let worker = thread.get_or_insert_with(|| WorkerThread::start(this.executor));
+        let worker = thread.get_or_insert_with(|| WorkerThread::start(this.pool));
         worker.unpark();
         let (signal, waker) = worker.waker(cx.waker());
         let polled = this.future.poll(&mut Context::from_waker(&waker));
@@ -79,8 +88,8 @@ impl<F: Future> Future for Runner<F> {
 }
 
 /// Returns whether this thread is a worker of an executor that it is polling.
-fn is_worker_of(executor: &Executor) -> bool {
-    let is = |polling: &Polling| polling.is_worker && polling.executor.is(executor);
+fn is_worker_of(pool: &Arc<Pool>) -> bool {
+    let is = |polling: &Polling| polling.is_worker && Arc::ptr_eq(&polling.pool, pool);
     CURRENT.with_borrow(|polling| polling.iter().any(is))
 }
 
@@ -88,9 +97,13 @@ fn is_worker_of(executor: &Executor) -> bool {
 pub(super) struct Current(());
 
 impl Current {
-    pub(super) fn enter(executor: &Executor, is_worker: bool) -> Self {
-        let executor = executor.clone();
-        CURRENT.with_borrow_mut(|polling| polling.push(Polling { executor, is_worker }));
+    pub(super) fn enter(pool: &Arc<Pool>, executor: Option<&Executor>, is_worker: bool) -> Self {
+        let entered = Polling {
+            pool: Arc::clone(pool),
+            executor: executor.cloned(),
+            is_worker,
+        };
+        CURRENT.with_borrow_mut(|polling| polling.push(entered));
         Self(())
     }
 }
@@ -113,11 +126,11 @@ struct WorkerThread {
 }
 
 impl WorkerThread {
-    fn start(executor: &Executor) -> Self {
-        let workers = Arc::clone(executor.workers());
+    fn start(pool: &Pool) -> Self {
+        let workers = Arc::clone(&pool.workers);
         // Ordering: relaxed, here and in the drop: no other data depends on the number.
         workers.fetch_add(1, Ordering::Relaxed);
-        let target = executor.metrics().probe().target();
+        let target = pool.target();
         let worker = Worker::lease_any(Arc::clone(&target.registry)).ok();
         let worker = worker.map(|worker| enter_with(worker, RecordingTarget::clone(target)));
         if let Some(worker) = &worker {
