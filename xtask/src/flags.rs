@@ -164,6 +164,8 @@ pub(crate) enum WasmTest {
     Browser,
     /// The dashboard page in headless Chromium
     Page,
+    /// A worker and a reader on two threads of headless Chromium
+    Threads,
 }
 
 #[derive(Args)]

@@ -23,6 +23,8 @@ pub(crate) enum Need {
     Pip(&'static str, &'static str),
     /// A compiler that can build for a triple.
     Compiler(&'static str),
+    /// A compiler with the sources of the standard library, from which it is built for a triple.
+    LibrarySources(&'static str),
     /// A component of the Rust toolchain in use, and its subcommand of cargo.
     Component(&'static str, &'static str),
     /// rustup's nightly toolchain.
@@ -65,6 +67,7 @@ impl Need {
                 output(&python.to_string_lossy(), &["-c", &format!("import {module}")]).is_some()
             }
             Self::Compiler(triple) => Toolchain::for_triple(triple, "core").is_some(),
+            Self::LibrarySources(triple) => Toolchain::from_source(triple, "core").is_some(),
             Self::Component(_, program) => output("cargo", &[program, "--version"]).is_some(),
             Self::Nightly => output("rustup", &["run", "nightly", "rustc", "--version"]).is_some(),
             Self::Miri => output("rustup", &["run", "nightly", "cargo", "miri", "--version"]).is_some(),
@@ -107,6 +110,10 @@ impl Need {
             }
             Self::Compiler(triple) => vec![
                 rustup(&["target", "add", triple]),
+                Fix::Apt(DEBIAN_PACKAGES.to_vec()),
+            ],
+            Self::LibrarySources(_) => vec![
+                rustup(&["component", "add", "rust-src"]),
                 Fix::Apt(DEBIAN_PACKAGES.to_vec()),
             ],
             Self::Component(name, _) => vec![rustup(&["component", "add", name])],

@@ -11,6 +11,8 @@ pub(crate) struct Target {
     pub(crate) triple: Option<&'static str>,
     /// The value for `-Zbuild-std` if no prebuilt library is installed.
     pub(crate) build_std: &'static str,
+    /// Its flags change the standard library, so that a prebuilt one does not fit.
+    is_custom: bool,
     pub(crate) linker: Option<&'static str>,
     pub(crate) runner: Option<&'static str>,
     pub(crate) rustflags: Option<&'static str>,
@@ -42,7 +44,12 @@ impl Target {
 
     /// The compiler for the target, if it is not this machine.
     pub(crate) fn compiler(&self) -> Option<Need> {
-        self.foreign_triple().map(Need::Compiler)
+        let triple = self.foreign_triple()?;
+        Some(if self.is_custom {
+            Need::LibrarySources(triple)
+        } else {
+            Need::Compiler(triple)
+        })
     }
 
     /// Returns the version of the compiler that builds for it, such as `rustc 1.88.0`, or an empty string without one.
@@ -67,7 +74,11 @@ impl Target {
         let Some(triple) = self.foreign_triple() else {
             return Some(Toolchain::host());
         };
-        let mut toolchain = Toolchain::for_triple(triple, self.build_std)?;
+        let mut toolchain = if self.is_custom {
+            Toolchain::from_source(triple, self.build_std)?
+        } else {
+            Toolchain::for_triple(triple, self.build_std)?
+        };
         let c_library = self.missing_c_library().map(|library| library.rustflags);
         let variable = triple.replace('-', "_").to_uppercase();
         for (name, value) in [
@@ -88,6 +99,7 @@ pub(crate) static HOST: Target = DEFAULT;
 const DEFAULT: Target = Target {
     triple: None,
     build_std: "std,panic_abort",
+    is_custom: false,
     linker: None,
     runner: None,
     rustflags: None,
@@ -176,6 +188,18 @@ pub(crate) static WASM32: Target = Target {
     runner: Some("wasm-bindgen-test-runner"),
     needs: &[Need::WasmBindgen],
     ..DEFAULT
+};
+
+/// WebAssembly with threads. The exports are those that wasm-bindgen needs to start a thread.
+pub(crate) static WASM_THREADS: Target = Target {
+    is_custom: true,
+    rustflags: Some(
+        "-Ctarget-feature=+atomics,+bulk-memory \
+         -Clink-arg=--shared-memory -Clink-arg=--import-memory -Clink-arg=--max-memory=67108864 \
+         -Clink-arg=--export=__heap_base -Clink-arg=--export=__wasm_init_tls \
+         -Clink-arg=--export=__tls_size -Clink-arg=--export=__tls_align -Clink-arg=--export=__tls_base",
+    ),
+    ..WASM32
 };
 
 /// One thread, with a clock and standard output. Panics abort.

@@ -49,9 +49,18 @@ impl Toolchain {
     /// A toolchain that builds for `triple`, or `None` if nothing on this machine can. Where no prebuilt standard library is
     /// installed, it builds `build_std` from source.
     pub(crate) fn for_triple(triple: &str, build_std: &str) -> Option<Self> {
-        let mut toolchain = if has_library(triple) {
-            Self::host()
-        } else if has_sources("rustc") {
+        if !has_library(triple) {
+            return Self::from_source(triple, build_std);
+        }
+        Some(Self {
+            flags: vec![format!("--target={triple}")],
+            ..Self::host()
+        })
+    }
+
+    /// A toolchain that builds `build_std` for `triple` from source, or `None` if the sources are not installed.
+    pub(crate) fn from_source(triple: &str, build_std: &str) -> Option<Self> {
+        let toolchain = if has_sources("rustc") {
             Self {
                 env: vec![bootstrap()],
                 ..Self::host()
@@ -61,11 +70,10 @@ impl Toolchain {
         } else {
             return None;
         };
-        toolchain.flags.push(format!("--target={triple}"));
-        if !toolchain.env.is_empty() {
-            toolchain.flags.push(format!("-Zbuild-std={build_std}"));
-        }
-        Some(toolchain)
+        Some(Self {
+            flags: vec![format!("--target={triple}"), format!("-Zbuild-std={build_std}")],
+            ..toolchain
+        })
     }
 
     fn debian() -> Self {

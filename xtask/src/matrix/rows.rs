@@ -6,7 +6,9 @@
 use super::row::{Row, Step};
 use crate::needs::Need;
 use crate::ops;
-use crate::targets::{AARCH64, CORTEX_M0, CORTEX_M3, HOST, I686, POWERPC, RISCV32IMC, S390X, WASI, WASM32};
+use crate::targets::{
+    AARCH64, CORTEX_M0, CORTEX_M3, HOST, I686, POWERPC, RISCV32IMC, S390X, WASI, WASM_THREADS, WASM32,
+};
 use crate::wasm;
 
 pub(super) static ROWS: &[Row] = &[
@@ -306,6 +308,16 @@ pub(super) static ROWS: &[Row] = &[
             "wasi",
             &WASI,
             "WebAssembly outside a browser: the tests of metrics-core run in Node's WASI, with one thread",
+        )
+    },
+    Row {
+        needs: &[wasm::NODE, wasm::CHROMIUM[0], wasm::CHROMIUM[1], wasm::BINARYEN],
+        steps: &[Step::xtask("wasm --test threads")],
+        long: true,
+        ..Row::new(
+            "wasm-threads",
+            &WASM_THREADS,
+            "two web workers in Chromium share memory: one records, the other sees whole states and exact counts",
         )
     },
     Row {

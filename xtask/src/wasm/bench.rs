@@ -7,20 +7,17 @@ use anyhow::{Context, Result, bail};
 
 use super::build::{Source, module};
 use super::node;
+use crate::targets::WASM32;
 use crate::workspace;
 
 /// Measures, prints the results, and writes them to `target/bench/wasm.json` and to `json`.
 pub(super) fn run(json: Option<&Path>) -> Result<()> {
     let source = Source {
+        target: &WASM32,
         cargo: &["build", "--package", "metrics-wasm", "--example", "bench"],
         module: "examples/bench.wasm",
     };
-    let module = module(
-        &source,
-        "web",
-        &workspace::target_dir().join("wasm-bench"),
-        "bench",
-    )?;
+    let module = module(&source, &workspace::target_dir().join("wasm-bench"), "bench")?;
     let output = node::command("bench.mjs", &[("MODULE", module.dir.as_os_str())])?
         .stderr(std::process::Stdio::inherit())
         .output()

@@ -6,11 +6,12 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::targets::WASM32;
+use crate::targets::{Target, WASM32};
 use crate::{children, workspace};
 
 /// What cargo builds.
 pub(super) struct Source<'a> {
+    pub(super) target: &'static Target,
     /// The arguments of `cargo`.
     pub(super) cargo: &'a [&'a str],
     /// The module that cargo writes, relative to the profile's directory.
@@ -36,9 +37,9 @@ impl Module {
     }
 }
 
-/// Builds `source`, generates JavaScript for one of wasm-bindgen's targets, and optimises the module for size.
-pub(super) fn module(source: &Source<'_>, target: &str, dir: &Path, name: &str) -> Result<Module> {
-    let toolchain = WASM32.toolchain().context("no compiler for WebAssembly")?;
+/// Builds `source`, generates JavaScript modules for the web, and optimises the module for size.
+pub(super) fn module(source: &Source<'_>, dir: &Path, name: &str) -> Result<Module> {
+    let toolchain = source.target.toolchain().context("no compiler for WebAssembly")?;
     let out = workspace::target_dir().join("matrix/cross");
     run(toolchain
         .cargo(source.cargo)
@@ -50,7 +51,7 @@ pub(super) fn module(source: &Source<'_>, target: &str, dir: &Path, name: &str) 
         fs::remove_dir_all(dir).with_context(|| format!("can't empty {}", dir.display()))?;
     }
     run(Command::new(workspace::tools_dir().join("bin/wasm-bindgen"))
-        .args(["--target", target, "--out-name", name, "--out-dir"])
+        .args(["--target", "web", "--out-name", name, "--out-dir"])
         .arg(dir)
         .arg(&built))?;
     let module = Module {
@@ -69,6 +70,7 @@ pub(super) fn module(source: &Source<'_>, target: &str, dir: &Path, name: &str) 
 /// Builds the demo's module into a directory of its own.
 pub(super) fn demo() -> Result<Module> {
     let source = Source {
+        target: &WASM32,
         cargo: &[
             "build",
             "--package",
@@ -80,7 +82,7 @@ pub(super) fn demo() -> Result<Module> {
         ],
         module: "examples/demo.wasm",
     };
-    module(&source, "web", &workspace::target_dir().join("wasm-demo"), "demo")
+    module(&source, &workspace::target_dir().join("wasm-demo"), "demo")
 }
 
 /// Runs a command. The error of a failing one has its output.

@@ -6,6 +6,7 @@ mod node;
 mod package;
 mod serve;
 mod size;
+mod threads;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ use anyhow::{Result, bail};
 use crate::flags::{Wasm, WasmDemo, WasmTest, exit_code};
 use crate::libtest::Tally;
 use crate::needs::{self, Need};
-use crate::targets::WASM32;
+use crate::targets::{Target, WASM_THREADS, WASM32};
 use crate::workspace;
 
 pub(crate) const NODE: Need = Need::Program("node", "nodejs");
@@ -64,6 +65,10 @@ pub(crate) fn run(flags: &Wasm) -> Result<ExitCode> {
                 require(&[&[NODE, BINARYEN, PLAYWRIGHT, AXE], CHROMIUM].concat())?;
                 node::test("page.test.mjs", &[("PICTURE", picture(flags).as_os_str())])?
             }
+            WasmTest::Threads => {
+                require_for(&WASM_THREADS, &[&[NODE, BINARYEN], CHROMIUM].concat())?;
+                threads::test()?
+            }
         };
     }
     println!("{tally}");
@@ -89,7 +94,12 @@ pub(crate) fn demo(flags: &WasmDemo) -> Result<ExitCode> {
 
 /// Installs what is missing, or returns an error with the commands that do.
 fn require(needs: &[Need]) -> Result<()> {
-    let needs = [needs, WASM32.needs, WASM32.compiler().as_slice()].concat();
+    require_for(&WASM32, needs)
+}
+
+/// The same for a build for `target`.
+fn require_for(target: &Target, needs: &[Need]) -> Result<()> {
+    let needs = [needs, target.needs, target.compiler().as_slice()].concat();
     needs::install(&needs);
     let missing = needs::missing(&needs);
     if !missing.is_empty() {

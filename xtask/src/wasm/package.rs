@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::build::{Module, Source, module};
 use super::node;
 use crate::libtest::Tally;
+use crate::targets::WASM32;
 use crate::workspace;
 
 /// An `AudioWorklet` lacks what the generated JavaScript uses at its top level, so that it could not even be imported there.
@@ -42,6 +43,7 @@ impl Package {
 /// Builds the package into `target/wasm`.
 pub(super) fn build() -> Result<Package> {
     let source = Source {
+        target: &WASM32,
         cargo: &[
             "rustc",
             "--package",
@@ -54,7 +56,7 @@ pub(super) fn build() -> Result<Package> {
         ],
         module: "metrics_wasm.wasm",
     };
-    let module = module(&source, "web", &dir(), "metrics_wasm")?;
+    let module = module(&source, &dir(), "metrics_wasm")?;
     let dir = dir();
     let codec = workspace::root().join("metrics-wasm/worklet").join(TEXT_CODEC);
     fs::copy(&codec, dir.join(TEXT_CODEC)).with_context(|| format!("can't copy {}", codec.display()))?;

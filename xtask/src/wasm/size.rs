@@ -6,6 +6,7 @@ use wasmparser::{Parser, Payload};
 use super::build::{Module, Source, module};
 use super::package::gzipped;
 use crate::libtest::Tally;
+use crate::targets::WASM32;
 use crate::workspace;
 
 /// The most bytes that metrics may add to a module.
@@ -17,13 +18,14 @@ const GZIPPED_LIMIT: usize = 29 * 1024;
 fn app(feature: Option<&str>) -> Result<Module> {
     let features = feature.unwrap_or_default();
     let source = Source {
+        target: &WASM32,
         cargo: &["build", "--package", "wasm-app", "--features", features],
         module: "wasm_app.wasm",
     };
     let dir = workspace::target_dir()
         .join("wasm-app")
         .join(feature.unwrap_or("bare"));
-    module(&source, "web", &dir, "app")
+    module(&source, &dir, "app")
 }
 
 /// The sizes of the code section and the data section in bytes.
