@@ -212,10 +212,14 @@ mod tests {
     #[test]
     fn an_error_prints_its_source_once() {
         let refused = std::io::Error::other("no more threads");
-        let errors = [BuildError::from(LeaseError::Exhausted), BuildError::from(refused)];
-        for error in errors {
+        let errors = [
+            (BuildError::from(LeaseError::Exhausted), None),
+            (BuildError::from(refused), Some("no more threads".to_owned())),
+        ];
+        for (error, source) in errors {
             let text = error.to_string();
-            let source = error.source().map(ToString::to_string);
+            assert_eq!(error.source().map(ToString::to_string), source);
+            assert!(!text.is_empty());
             assert!(source.is_none_or(|source| !text.contains(&source)), "{text}");
         }
     }

@@ -152,3 +152,31 @@ impl fmt::Display for FlushError {
 }
 
 impl core::error::Error for FlushError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Builder, Clock, MetricSet, NoProbe, RuntimeHandles, build};
+    use metrics_core::PollStart;
+    use metrics_mock::ManualClock;
+
+    #[test]
+    fn a_thread_is_pending_until_its_polls_are_submitted_and_not_during_later_polls() {
+        let builder = Builder::new().workers(1).measures(MetricSet::ALL);
+        let RuntimeHandles { metrics, workers } =
+            build(builder, Clock::custom(ManualClock::new()), NoProbe).unwrap();
+        let worker = &workers[0];
+        let thread = || metrics.live_threads().next().unwrap();
+        let start = || worker.start_poll(PollStart::default());
+        start();
+        let in_a_poll = Pending::of(&thread()).unwrap();
+        assert!(in_a_poll.is_still(&thread()));
+        worker.end_poll();
+        assert!(in_a_poll.is_still(&thread()), "it has not submitted");
+        let between = Pending::of(&thread()).unwrap();
+        worker.submit();
+        start();
+        assert!(!in_a_poll.is_still(&thread()));
+        assert!(!between.is_still(&thread()));
+    }
+}

@@ -140,6 +140,8 @@ mod tests {
         assert_eq!(names, ["one", "two"]);
         assert!(Runtimes::new().all().is_empty());
         assert!(Runtimes::process().get("one").is_none());
+        Runtimes::process().add(&named("listed for all")).unwrap();
+        assert!(Runtimes::process().get("listed for all").is_some());
     }
 
     #[test]

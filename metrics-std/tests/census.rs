@@ -350,6 +350,69 @@ fn a_waker_from_before_the_executor_changed_its_waker_counts() {
     }
 }
 
+/// Polls its task when it is woken.
+struct PollsAtOnce(Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
+
+impl std::task::Wake for PollsAtOnce {
+    fn wake(self: Arc<Self>) {
+        let waker = Waker::from(Arc::clone(&self));
+        let mut task = self.0.lock().unwrap();
+        let polled = task
+            .as_mut()
+            .unwrap()
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+    }
+}
+
+#[test]
+fn a_task_that_was_polled_during_its_last_wake_is_found_a_second_later() {
+    let fixture = Fixture::new(builder());
+    let kept = Arc::new(Mutex::new(None));
+    let keeps = Arc::clone(&kept);
+    let mut polls = 0;
+    // It has a waker until its second poll.
+    let future = poll_fn(move |cx| {
+        polls += 1;
+        if polls == 1 {
+            *keeps.lock().unwrap() = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    });
+    let task = Measured::named(&fixture.metrics, intern_name("at once"), future);
+    let executor = Arc::new(PollsAtOnce(Mutex::new(Some(Box::pin(task)))));
+    Waker::from(Arc::clone(&executor)).wake();
+    assert_eq!(fixture.count("at once"), WAITING);
+    let waker: Waker = kept.lock().unwrap().take().unwrap();
+    waker.wake();
+    // The wake may still lead to another poll.
+    assert_eq!(fixture.count("at once"), WAITING);
+    fixture.advance(999);
+    assert_eq!(fixture.count("at once"), WAITING);
+    fixture.advance(1);
+    assert_eq!(fixture.count("at once"), UNWAKEABLE);
+    // The task holds a waker of its executor, which holds the task.
+    let task = executor.0.lock().unwrap().take();
+    drop(task);
+}
+
+#[test]
+fn tasks_of_any_number_of_threads_are_in_the_census() {
+    let threads = if cfg!(miri) { 20 } else { 300 };
+    let fixture = Fixture::new(builder());
+    let name = intern_name("of many threads");
+    let tasks: Vec<_> = (0..threads)
+        .map(|_| {
+            let metrics = fixture.metrics.clone();
+            let spawn = move || Measured::named(&metrics, name, pending::<()>());
+            std::thread::spawn(spawn).join().unwrap()
+        })
+        .collect();
+    assert_eq!(fixture.count("of many threads"), [threads, 0, 0, 0]);
+    drop(tasks);
+}
+
 struct Nothing;
 
 impl std::task::Wake for Nothing {

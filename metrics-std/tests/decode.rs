@@ -62,6 +62,39 @@ fn a_stream_is_decoded_into_a_table_for_each_interval() {
 }
 
 #[test]
+fn without_a_file_the_standard_input_is_decoded() {
+    let file = NamedTempFile::new().unwrap();
+    fs::write(&file, postcard::to_allocvec_cobs(&trace(10)).unwrap()).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_metrics-decode"))
+        .stdin(file.reopen().unwrap())
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains(" 10 polls"), "{printed}");
+}
+
+#[test]
+fn help_is_no_mistake() {
+    for flag in ["-h", "--help"] {
+        let output = run(&[flag]);
+        assert!(output.status.success(), "{flag}");
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(printed.starts_with("usage: metrics-decode [FILE]"), "{printed}");
+    }
+}
+
+#[test]
+fn an_interval_without_polls_is_no_restart() {
+    let file = NamedTempFile::new().unwrap();
+    let stream = [10, 10].map(|polls| postcard::to_allocvec_cobs(&trace(polls)).unwrap());
+    fs::write(&file, stream.concat()).unwrap();
+    let printed = String::from_utf8(run(&[file.path().to_str().unwrap()]).stdout).unwrap();
+    assert!(!printed.contains("has restarted"), "{printed}");
+    assert!(printed.contains(" 0 polls"), "{printed}");
+}
+
+#[test]
 fn a_restart_of_the_firmware_begins_anew() {
     let file = NamedTempFile::new().unwrap();
     let stream = [10, 3].map(|polls| postcard::to_allocvec_cobs(&trace(polls)).unwrap());

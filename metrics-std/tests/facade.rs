@@ -17,7 +17,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use metrics_std::export::Edges;
 use metrics_std::facade::FacadePublisher;
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock, Weak, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
 
 /// Edges at which the recorder counts, in seconds.
 const EDGES: [f64; 4] = [1e-6, 1e-3, 0.05, 1.0];
@@ -152,6 +152,87 @@ fn descriptions_are_passed_on() {
             );
         }
     }
+}
+
+/// The kind and the unit of each description.
+#[derive(Default)]
+struct Descriptions(Mutex<BTreeMap<String, (&'static str, Option<Unit>)>>);
+
+impl Descriptions {
+    fn add(&self, name: &KeyName, kind: &'static str, unit: Option<Unit>) {
+        let mut all = self.0.lock().unwrap();
+        all.insert(name.as_str().to_owned(), (kind, unit));
+    }
+}
+
+impl Recorder for Descriptions {
+    fn describe_counter(&self, name: KeyName, unit: Option<Unit>, _: SharedString) {
+        self.add(&name, "counter", unit);
+    }
+
+    fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, _: SharedString) {
+        self.add(&name, "gauge", unit);
+    }
+
+    fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, _: SharedString) {
+        self.add(&name, "histogram", unit);
+    }
+
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::noop()
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+#[test]
+fn descriptions_have_the_kind_and_the_unit_of_the_metric() {
+    let fixture = Fixture::new("main");
+    let described = Descriptions::default();
+    let publisher = FacadePublisher::new(fixture.metrics.clone()).each_worker(true);
+    publisher.publish_to(&described);
+    let found = described.0.into_inner().unwrap();
+    let mut expected = BTreeMap::new();
+    for metric in metrics_core::METRICS {
+        let Some(name) = metric.exported else { continue };
+        let is_time = metric.unit == MetricUnit::Nanoseconds;
+        let described = match metric.kind {
+            MetricKind::Counter if is_time => {
+                let name = name.replace("_seconds", "_nanoseconds");
+                (name, ("counter", Some(Unit::Nanoseconds)))
+            }
+            kind => {
+                let kind = match kind {
+                    MetricKind::Counter => "counter",
+                    MetricKind::Histogram => "histogram",
+                    _ => "gauge",
+                };
+                let unit = if is_time { Unit::Seconds } else { Unit::Count };
+                (name.to_owned(), (kind, Some(unit)))
+            }
+        };
+        expected.extend([described]);
+    }
+    assert!(found.len() > 20, "{found:?}");
+    for (name, described) in found {
+        assert_eq!(Some(&described), expected.get(&name), "{name}");
+    }
+}
+
+#[test]
+fn publish_passes_the_values_to_the_recorder_of_the_program() {
+    let fixture = Fixture::new("main");
+    let publisher = FacadePublisher::new(fixture.metrics.clone());
+    let (installed, passed) = (recorder(), recorder());
+    metrics::with_local_recorder(&installed, || publisher.publish());
+    FacadePublisher::new(fixture.metrics.clone()).publish_to(&passed);
+    assert_eq!(series(&installed), series(&passed));
 }
 
 /// The counts of poll times up to each edge, and their number.

@@ -52,6 +52,13 @@ fn an_inherited_watchdog_can_be_dropped_or_shut_down() {
     drop((dropped, shut_down));
 }
 
+#[test]
+fn a_childs_snapshots_have_an_epoch_of_their_own() {
+    let metrics = build_wrapped(Builder::new().name("epochs").epoch(7), Clock::instant()).unwrap();
+    assert_eq!(metrics.snapshot().epoch(), 7);
+    assert!(succeeds_in_child(|| assert_ne!(metrics.snapshot().epoch(), 7)));
+}
+
 #[cfg(feature = "otlp")]
 #[test]
 fn an_inherited_exporter_can_be_dropped_or_shut_down() {

@@ -3,14 +3,17 @@
 
 use core::time::Duration;
 use metrics_mock::{ManualClock, MockRuntime};
-use metrics_std::metrics_core::{LagKind, Probe, ProbedState, RuntimeNumber, WorkerNumber};
-use metrics_std::overload::{LoadState, OverloadRule, OverloadScanner, OverloadSignal};
+use metrics_std::metrics_core::{
+    LagKind, Probe, ProbedState, RuntimeNumber, TimeSource, Timestamp, WorkerNumber,
+};
+use metrics_std::overload::{LoadState, OverloadRule, OverloadScanner, OverloadSignal, watch_overload};
 use metrics_std::{
     Builder, Clock, HistogramConfig, LocationId, MetricSet, NoProbe, ProcessProbe, Registry, RuntimeHandles,
-    RuntimeMetrics, build,
+    RuntimeMetrics, build, build_wrapped,
 };
 use portable_atomic::{AtomicU32, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 const TARGET: Duration = Duration::from_millis(5);
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -143,6 +146,80 @@ fn delays_longer_than_the_time_between_them_are_overload() {
     for n in 2..10 {
         assert_eq!(state_at(n), LoadState::Shedding, "{n}");
     }
+}
+
+#[test]
+fn after_an_interval_without_a_delay_only_a_longer_delay_goes_on() {
+    for (delay, state) in [
+        (2 * INTERVAL - TARGET, LoadState::Normal),
+        (2 * INTERVAL, LoadState::Shedding),
+    ] {
+        let mut rule = OverloadRule::new(TARGET, INTERVAL);
+        assert_eq!(rule.update(INTERVAL, Some(2 * TARGET)), LoadState::Normal);
+        assert_eq!(rule.update(3 * INTERVAL, Some(delay)), state, "{delay:?}");
+    }
+}
+
+/// A clock that only the test advances, and that no reading passes while the test holds its lock.
+struct Gate {
+    clock: ManualClock,
+    lock: Mutex<()>,
+    waiting: AtomicU32,
+}
+
+impl TimeSource for Gate {
+    fn now(&self) -> Timestamp {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let open = self.lock.lock();
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        drop(open);
+        self.clock.now()
+    }
+
+    fn ticks_per_second(&self) -> u64 {
+        self.clock.ticks_per_second()
+    }
+
+    fn resolution(&self) -> Duration {
+        self.clock.resolution()
+    }
+}
+
+/// Waits for what the thread of the watch is about to do.
+#[track_caller]
+fn until(mut done: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < Duration::from_secs(20), "it never came");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_watch_sets_the_signal_until_its_scan_has_ended() {
+    let gate = Arc::new(Gate {
+        clock: ManualClock::new(),
+        lock: Mutex::new(()),
+        waiting: AtomicU32::new(0),
+    });
+    let metrics = build_wrapped(Builder::new(), Clock::custom(Arc::clone(&gate))).unwrap();
+    let shared = metrics.registry().shared();
+    shared.measure_lag(LagKind::Loop, HistogramConfig::DEFAULT);
+    let watch = watch_overload(&metrics, TARGET, INTERVAL).unwrap();
+    let signal = watch.signal();
+    assert!(!signal.is_shedding());
+    until(|| {
+        // Longer than the time between two scans on a loaded machine.
+        shared.record_lag(LagKind::Loop, Duration::from_secs(50));
+        gate.clock.advance(STEP);
+        signal.is_shedding()
+    });
+    let closed = gate.lock.lock().unwrap();
+    until(|| gate.waiting.load(Ordering::Relaxed) > 0);
+    let error = watch.shutdown(Duration::from_millis(1)).unwrap_err();
+    assert_eq!(error.timeout, Duration::from_millis(1));
+    drop(closed);
+    until(|| !signal.is_shedding());
 }
 
 /// Counts the queries that could take a file, a lock or the time of each task.

@@ -122,6 +122,16 @@ fn a_page_that_is_not_a_snapshot_is_an_error() {
 }
 
 #[test]
+fn help_is_no_mistake() {
+    for flag in ["-h", "--help"] {
+        let output = Command::new(PROGRAM).arg(flag).output().unwrap();
+        assert!(output.status.success(), "{flag}");
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(printed.starts_with("usage: metrics-top URL"), "{printed}");
+    }
+}
+
+#[test]
 fn a_wrong_command_line_prints_the_usage() {
     for arguments in [&[][..], &["a", "b"], &["--wrong"]] {
         let (code, text) = error(arguments);

@@ -16,7 +16,7 @@ mod base {
     pub(super) const AVAILABLE: bool = true;
 
     #[derive(Clone, Copy, Debug)]
-    pub(super) struct Base(std::time::Instant);
+    pub(super) struct Base(pub(super) std::time::Instant);
 
     impl Base {
         pub(super) fn new() -> Self {
@@ -80,5 +80,27 @@ impl TimeSource for InstantClock {
 
     fn available(&self) -> bool {
         base::AVAILABLE
+    }
+}
+
+#[cfg(all(test, not(all(target_family = "wasm", target_os = "unknown"))))]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn readings_advance_in_nanoseconds() {
+        let clock = InstantClock::new();
+        assert_eq!(clock.resolution(), Duration::from_nanos(1));
+        let (began, first) = (Instant::now(), clock.now());
+        while clock.now() == first {
+            assert!(began.elapsed() < Duration::from_secs(20), "it stands still");
+        }
+    }
+
+    #[test]
+    fn the_first_reading_is_not_zero() {
+        let starts_later = Instant::now() + Duration::from_secs(3_600);
+        assert_eq!(InstantClock(base::Base(starts_later)).now().ticks(), 1);
     }
 }

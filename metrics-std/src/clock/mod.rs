@@ -161,6 +161,24 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_names_its_source_and_rate() {
+        let instant = r#"Clock { source: "instant", ticks_per_second: 1000000000 }"#;
+        assert_eq!(format!("{:?}", Clock::instant()), instant);
+        assert_eq!(format!("{:?}", Clock::from(InstantClock::new())), instant);
+        let custom = Clock::custom(ManualClock::with_rate(32_768));
+        assert_eq!(
+            format!("{custom:?}"),
+            r#"Clock { source: "custom", ticks_per_second: 32768 }"#
+        );
+        let Some(tsc) = TscClock::new() else { return };
+        let rate = tsc.ticks_per_second();
+        assert_eq!(
+            format!("{:?}", Clock::from(tsc)),
+            format!(r#"Clock {{ source: "tsc", ticks_per_second: {rate} }}"#)
+        );
+    }
+
+    #[test]
     fn no_reading_is_zero() {
         // Zero means "not stamped".
         assert_ne!(Clock::instant().now().ticks(), 0);

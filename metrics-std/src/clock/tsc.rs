@@ -117,6 +117,17 @@ mod tests {
     }
 
     #[test]
+    fn the_resolution_is_a_tick_rounded_up_to_nanoseconds() {
+        let Some(clock) = TscClock::new() else { return };
+        let tick = 1e9 / clock.ticks_per_second() as f64;
+        let resolution = clock.resolution().as_nanos() as f64;
+        assert!(
+            resolution >= tick && resolution < tick + 1.0,
+            "{resolution} for {tick}"
+        );
+    }
+
+    #[test]
     fn readings_of_one_thread_never_go_back() {
         let Some(clock) = TscClock::new() else { return };
         let mut last = clock.now();

@@ -208,6 +208,27 @@ mod tests {
     }
 
     #[test]
+    fn an_edge_that_a_bucket_reaches_includes_its_samples() {
+        let config = HistogramConfig::DEFAULT;
+        let range = config
+            .bucket_range(config.index(45_000_000))
+            .expect("it is in range");
+        let edges = [range.largest() - 1, range.largest(), 1 << 40];
+        let edges = Edges::list(edges.map(Duration::from_nanos)).expect("they ascend");
+        let counts = edges.counts(&histogram(config, [45_000_000]));
+        let counts: Vec<u64> = counts.into_iter().map(|(_, count)| count).collect();
+        assert_eq!(counts, [0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn an_error_names_the_edge() {
+        let text = EdgesError::NotAscending(Duration::from_millis(2)).to_string();
+        assert!(text.starts_with("the edge 2ms is not above"), "{text}");
+        let text = EdgesError::TooLong(Duration::MAX).to_string();
+        assert!(text.contains(&format!("{:?} is above", Duration::MAX)), "{text}");
+    }
+
+    #[test]
     fn a_list_must_ascend() {
         let millis = Duration::from_millis;
         let error = |edges: [Duration; 2]| Edges::list(edges).map(|_| ()).expect_err("it does not ascend");

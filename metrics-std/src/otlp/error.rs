@@ -66,3 +66,28 @@ impl fmt::Display for FlushError {
 }
 
 impl core::error::Error for FlushError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::error::Error as _;
+
+    #[test]
+    fn an_error_says_what_failed_and_prints_its_source_once() {
+        let error = StartError::Thread(io::Error::other("no more threads"));
+        assert_eq!(
+            error.to_string(),
+            "the thread of the exporter could not be started"
+        );
+        let source = error.source().map(ToString::to_string);
+        assert_eq!(source.as_deref(), Some("no more threads"));
+        let error = StartError::Endpoint("https://collector".to_owned());
+        assert!(error.to_string().contains("\"https://collector\""), "{error}");
+        assert!(error.source().is_none());
+        let error = FlushError::Send(SendError::permanent("wrong password"));
+        assert_eq!(error.to_string(), "metrics were not sent: wrong password");
+        for error in [FlushError::Timeout, FlushError::Panicked, FlushError::Ended] {
+            assert!(error.to_string().contains(' '), "{error}");
+        }
+    }
+}

@@ -340,6 +340,59 @@ fn random() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Builder, Clock, build_wrapped};
+    use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsPartialSuccess;
+
+    /// Ends the exporter's loop with its first request.
+    struct First {
+        request: Vec<u8>,
+        flushes: Option<Sender<Flush>>,
+    }
+
+    impl Transport for First {
+        fn send(&mut self, request: &[u8]) -> Result<Vec<u8>, SendError> {
+            self.request = request.to_vec();
+            self.flushes = None;
+            Ok(Vec::new())
+        }
+    }
+
+    #[test]
+    fn a_request_that_failed_is_sent_again_as_it_was_if_its_wait_is_over_before_the_interval() {
+        let metrics = build_wrapped(Builder::new(), Clock::instant()).unwrap();
+        let (flushes, requests) = mpsc::channel();
+        let mut sending = Sending {
+            exporter: OtlpExporter::new(metrics),
+            transport: First {
+                request: Vec::new(),
+                flushes: Some(flushes),
+            },
+            on_error: |_: &SendError| {},
+            interval: LONGEST_WAIT,
+            kept: Some(Kept {
+                request: b"kept".to_vec(),
+                attempts: 1,
+                due: Instant::now(),
+            }),
+        };
+        sending.run(&requests);
+        assert_eq!(sending.transport.request, b"kept");
+    }
+
+    #[test]
+    fn a_warning_of_the_receiver_is_no_error() {
+        let accepted = |rejected_data_points| {
+            let response = ExportMetricsServiceResponse {
+                partial_success: Some(ExportMetricsPartialSuccess {
+                    rejected_data_points,
+                    error_message: "use gzip".to_owned(),
+                }),
+            };
+            accepted(&response.encode_to_vec())
+        };
+        assert_eq!(accepted(0), Ok(()));
+        assert!(accepted(1).is_err());
+    }
 
     #[test]
     fn the_wait_doubles_up_to_half_a_minute_and_is_spread() {

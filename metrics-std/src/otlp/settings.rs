@@ -342,6 +342,7 @@ mod tests {
         }
         assert!(error.to_string().starts_with(&format!("{name} is not ")));
         assert!(format!("{settings:?}").contains("api-key"));
+        assert!(format!("{transport:?}").starts_with("HttpTransport {"));
     }
 
     #[test]

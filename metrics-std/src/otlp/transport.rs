@@ -142,3 +142,21 @@ fn with_source(error: &ureq::Error) -> String {
         None => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_refused_connection_is_a_temporary_error_with_its_cause() {
+        let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let mut settings = Settings::default();
+        settings.endpoint = format!("http://{}/v1/metrics", closed.expect("a free port"));
+        let error = HttpTransport::new(&settings)
+            .send(b"request")
+            .expect_err("nothing listens");
+        assert_eq!(error.retry_after(), Some(Duration::ZERO));
+        assert!(error.to_string().to_lowercase().contains("refused"), "{error}");
+    }
+}

@@ -33,10 +33,6 @@ pub struct OverloadScanner<R: RegistryRef<Storage = HeapStorage>, P: Probe> {
 struct Quiet<P>(P);
 
 impl<P: Probe> Probe for Quiet<P> {
-    fn fork_id(&self) -> u64 {
-        self.0.fork_id()
-    }
-
     fn relax(&self, attempt: u32) {
         self.0.relax(attempt);
     }

@@ -232,6 +232,16 @@ mod tests {
     }
 
     #[test]
+    fn the_time_to_try_again_is_rounded_up_to_seconds() {
+        let metrics = build_wrapped(Builder::new(), Clock::instant()).unwrap();
+        for (millis, seconds) in [(0, "0"), (1, "1"), (2_000, "2"), (2_001, "3")] {
+            let layer = ShedLayer::new(OverloadSignal::new(&metrics));
+            let layer = layer.retry_after(Duration::from_millis(millis));
+            assert_eq!(layer.retry_after, seconds);
+        }
+    }
+
+    #[test]
     fn requests_are_rejected_only_while_the_runtime_sheds_load() {
         let metrics = build_wrapped(Builder::new(), Clock::instant()).unwrap();
         let registry = metrics.registry().shared();

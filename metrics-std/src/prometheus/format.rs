@@ -123,6 +123,14 @@ mod tests {
         negotiated("application/openmetrics-text;q=0", Text);
         negotiated("application/openmetrics-text;q=0,*/*", Text);
         negotiated("application/openmetrics-text;version=2.0.0", Text);
+        negotiated(
+            "application/json,text/html,application/openmetrics-text;q=0.5",
+            OpenMetrics,
+        );
+        negotiated(
+            "text/plain;version=1.0.0,application/openmetrics-text;q=0.5",
+            OpenMetrics,
+        );
         negotiated("application/openmetrics-text;q=nonsense", Text);
         negotiated("application/openmetrics-text;q=7", Text);
     }

@@ -136,8 +136,8 @@ pub(crate) struct CensusTask {
     doubtful: AtomicU32,
     /// The end of the last poll in ticks, or when a reader first found that it had ended.
     since: AtomicU64,
-    /// The wakers that were made after the first one. The last one is in use.
-    later: Mutex<Vec<Weak<SharedWaker>>>,
+    /// The waker in use, if it is not the first one.
+    last: Mutex<Option<Weak<SharedWaker>>>,
 }
 
 impl CensusTask {
@@ -152,31 +152,26 @@ impl CensusTask {
             has_ended: AtomicBool::new(false),
             doubtful: AtomicU32::new(0),
             since: AtomicU64::new(UNKNOWN),
-            later: Mutex::default(),
+            last: Mutex::default(),
         }
     }
 
     /// Notes a waker that replaces the last one, and which the wrapper holds [twice](Self::has_waker).
-    pub(crate) fn add_waker(&self, waker: Weak<SharedWaker>) {
-        let mut later = lock(&self.later);
-        later.retain(|waker| waker.strong_count() > 0);
-        later.push(waker);
+    pub(crate) fn replace_waker(&self, waker: Weak<SharedWaker>) {
+        *lock(&self.last) = Some(waker);
     }
 
     /// Returns whether anybody but the wrapper and the caller holds a waker of the task, whose first one is `first`.
     ///
-    /// The wrapper holds the last waker twice, and each later one holds the first one. If nobody else holds one, this stays so
-    /// until the next poll. Another reader may hold the first one: then the task is wakeable for this reader.
+    /// The wrapper holds the last waker twice. Each later waker holds the first one, also those that were replaced. If nobody else holds
+    /// one, this stays so until the next poll. Another reader may hold the first one: then the task is wakeable for this reader.
     fn has_waker(&self, first: &Arc<SharedWaker>) -> bool {
         const CALLER: usize = 1;
         const WRAPPER: usize = 2;
-        let later = lock(&self.later);
-        let Some((last, others)) = later.split_last() else {
-            return Arc::strong_count(first) > CALLER + WRAPPER;
-        };
-        Arc::strong_count(first) > CALLER + 1
-            || last.strong_count() > WRAPPER
-            || others.iter().any(|waker| waker.strong_count() > 0)
+        match &*lock(&self.last) {
+            None => Arc::strong_count(first) > CALLER + WRAPPER,
+            Some(last) => Arc::strong_count(first) > CALLER + 1 || last.strong_count() > WRAPPER,
+        }
     }
 
     /// Notes that a poll begins.

@@ -107,3 +107,25 @@ fn too_many() -> Response {
     let message = "another trace was made less than a second ago: try again later";
     (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, seconds)], message).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Builder, Clock, build_wrapped};
+
+    #[test]
+    fn the_blame_is_kept_for_a_second() {
+        let builder = Builder::new().flight_recorder(64);
+        let metrics = build_wrapped(builder, Clock::instant()).unwrap();
+        let recorder = Recorder::new(metrics.clone());
+        let blame_after = |kept: Option<Instant>| {
+            *lock(&recorder.blame) = kept.map(|at| (at, None));
+            recorder.add_blame(metrics.snapshot()).blame
+        };
+        assert!(blame_after(None).is_some(), "it is made");
+        let now = Instant::now();
+        // An instant in the future has no age, however loaded the machine is.
+        assert!(blame_after(Some(now + Duration::from_secs(3_600))).is_none());
+        assert!(blame_after(now.checked_sub(PERIOD)).is_some(), "it is made anew");
+    }
+}

@@ -188,6 +188,23 @@ mod tests {
         assert_eq!(busy(Clock::custom(metrics_mock::ManualClock::new())), None);
     }
 
+    /// Tokio counts parks with 64-bit atomics only.
+    #[cfg(target_has_atomic = "64")]
+    #[test]
+    fn a_worker_that_parks_makes_progress() {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_time().build().unwrap();
+        let probe = probe(runtime.handle(), Clock::instant());
+        let before = probe.progress(0).unwrap();
+        runtime.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
+        assert_ne!(probe.progress(0).unwrap(), before);
+        let state = probe.worker_state(0).unwrap();
+        assert_eq!(
+            state.progress, None,
+            "nothing drives it between two calls of `block_on`"
+        );
+    }
+
     #[test]
     fn what_tokio_does_not_count_reads_none() {
         let counters = WorkerNumber::COUNTERS;
@@ -201,6 +218,8 @@ mod tests {
             [&WorkerNumber::BusyDurationTotal],
             "the hooks measure it"
         );
+        let steals = worker_numbers(true).has_worker(WorkerNumber::StealCount);
+        assert_eq!(steals, cfg!(tokio_unstable));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let probe = probe(runtime.handle(), Clock::instant());
         assert_eq!(probe.worker(0, WorkerNumber::OverflowTasks), None);

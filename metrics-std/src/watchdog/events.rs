@@ -158,6 +158,22 @@ mod tests {
     }
 
     #[test]
+    fn the_limit_applies_to_the_times_of_the_reports() {
+        let lines = emitted(|| {
+            let mut events = StallEvents::at_most(1, Duration::from_secs(10));
+            // Reported at 105 and 109 s.
+            for (began, lasted) in [(100, 5), (108, 1)] {
+                let lasted = Duration::from_secs(lasted);
+                events.emit(&Stall {
+                    lasted,
+                    ..stall(began)
+                });
+            }
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
+    }
+
+    #[test]
     fn events_over_the_limit_are_counted_in_the_next_one() {
         let lines = emitted(|| {
             let mut events = StallEvents::at_most(2, Duration::from_secs(10));

@@ -7,6 +7,8 @@ use metrics_core::{METRICS, Metric, MetricKind, MetricScope, MetricUnit, SampleV
 use metrics_std::export::Edges;
 use metrics_std::otlp::OtlpExporter;
 use metrics_std::{Builder, Clock, HistogramConfig, Measured, build_wrapped};
+use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValueKind;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -198,6 +200,43 @@ fn other_bounds_keep_count_sum_and_maximum() {
     let counts = point["counts"].as_array().expect("a list");
     assert_eq!(counts[1..], [json!(2), json!(1)]);
     assert_eq!(point["max"], json!(0.3));
+}
+
+#[test]
+fn a_request_has_its_resource_its_scope_and_units() {
+    let fixture = Fixture::new("main");
+    let exporter = OtlpExporter::new(fixture.metrics.clone())
+        .resource("service.name", "shop")
+        .resource("host.name", "a")
+        .resource("host.name", "b");
+    let [request] = &exporter.request().resource_metrics[..] else {
+        panic!("one resource");
+    };
+    let resource = request.resource.as_ref().expect("it has attributes");
+    let attribute = |text: &str| {
+        let is_text = |pair: &KeyValue| match &pair.value {
+            Some(AnyValue {
+                value: Some(AnyValueKind::StringValue(value)),
+            }) => format!("{}={value}", pair.key) == text,
+            _ => false,
+        };
+        resource.attributes.iter().any(is_text)
+    };
+    assert!(attribute("service.name=shop") && attribute("host.name=b"));
+    assert_eq!(resource.attributes.len(), 2);
+    for exported in &request.scope_metrics[0].metrics {
+        let metric = METRICS.iter().find(|metric| metric.help == exported.description);
+        let unit = match metric.expect("it is in the catalog").unit {
+            MetricUnit::Nanoseconds => "s",
+            _ => "{count}",
+        };
+        assert_eq!(exported.unit, unit, "{}", exported.name);
+    }
+    let scope = request.scope_metrics[0].scope.as_ref().expect("it has a scope");
+    assert_eq!(
+        (&*scope.name, &*scope.version),
+        ("metrics-std", env!("CARGO_PKG_VERSION"))
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 /// More than any wait takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -292,6 +293,30 @@ fn a_shutdown_sends_the_last_values_and_ends_the_thread() {
     assert_eq!(spawned(&script.next()), 1);
     // The thread has dropped the transport.
     assert!(script.requests.recv().is_err());
+}
+
+#[test]
+fn a_drop_sends_the_last_values() {
+    let runtime = runtime();
+    let (script, exporter) = Script::start(&runtime, NEVER);
+    runtime.registry().shared().task_spawned();
+    script.answer(Ok(Vec::new()));
+    drop(exporter);
+    assert_eq!(spawned(&script.next()), 1);
+}
+
+#[test]
+fn no_request_is_sent_before_its_interval_has_passed() {
+    let interval = Duration::from_millis(50);
+    let began = Instant::now();
+    let (script, exporter) = Script::start(&runtime(), interval);
+    for intervals in 1..=3 {
+        script.next();
+        assert!(began.elapsed() >= intervals * interval);
+        script.answer(Ok(Vec::new()));
+    }
+    drop(script);
+    drop(exporter);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Spawning on the current runtime with this crate's functions, where it is measured and where it is not.
 
-use super::{until, yields};
+use super::{LIMIT, until, yields};
 use core::cell::Cell;
-use core::future::pending;
+use core::future::{pending, poll_fn};
 use core::panic::AssertUnwindSafe;
 use metrics_std::tokio::{
     JoinSet, MeasuredRuntime, TokioAdapter, attach, spawn, spawn_blocking, spawn_local,
@@ -10,8 +10,9 @@ use metrics_std::tokio::{
 use metrics_std::{RuntimeMetrics, WorkerState};
 use std::panic::catch_unwind;
 use std::sync::Once;
+use std::time::Instant;
 use tokio::runtime::{Builder, Handle, LocalOptions, Runtime};
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, yield_now};
 
 fn unmeasured() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).build().unwrap()
@@ -145,7 +146,9 @@ fn a_join_set_joins_aborts_and_detaches_as_tokios_does() {
         runtime.block_on(async {
             let mut set = JoinSet::new();
             assert!(set.is_empty() && set.try_join_next().is_none());
+            assert_eq!(set.len(), 0);
             let id = set.spawn(async { 1 }).id();
+            assert!(!set.is_empty());
             assert_eq!(set.join_next_with_id().await.unwrap().unwrap(), (id, 1));
             let task = set.spawn(pending());
             assert_eq!(set.len(), 1);
@@ -154,19 +157,54 @@ fn a_join_set_joins_aborts_and_detaches_as_tokios_does() {
             set.spawn(pending());
             set.abort_all();
             assert_eq!(set.len(), 1);
+            assert!(set.join_next().await.unwrap().unwrap_err().is_cancelled());
+            set.spawn(pending());
             set.shutdown().await;
             set.spawn(pending());
             set.detach_all();
             assert!(set.is_empty());
+            set.spawn(async { 4 });
             let mut tokios = tokio::task::JoinSet::from(set);
             tokios.spawn(async { 5 });
-            assert_eq!(JoinSet::from(tokios).join_all().await, [5]);
+            let mut outputs = JoinSet::from(tokios).join_all().await;
+            outputs.sort_unstable();
+            assert_eq!(outputs, [4, 5]);
         });
-        assert_eq!(metrics.cancelled_tasks_count(), Some(2));
+        assert_eq!(metrics.cancelled_tasks_count(), Some(3));
         if !cfg!(tokio_unstable) {
             // The detached one. Tokio counts a task's end after it has woken the task that waits for it.
             until(|| metrics.covered_tasks() == Some(1));
         }
+    }
+}
+
+#[test]
+fn a_join_set_returns_an_output_as_soon_as_a_task_has_ended() {
+    for (runtime, _) in measured() {
+        runtime.block_on(async {
+            let mut set = JoinSet::new();
+            let ids: Vec<_> = (0..4).map(|n| set.spawn(async move { n }).id()).collect();
+            let first = poll_fn(|cx| set.poll_join_next(cx)).await;
+            let mut outputs = vec![first.unwrap().unwrap()];
+            let mut with_id = vec![poll_fn(|cx| set.poll_join_next_with_id(cx)).await.unwrap()];
+            let began = Instant::now();
+            while !set.is_empty() {
+                assert!(began.elapsed() < LIMIT, "it never came");
+                yield_now().await;
+                if with_id.len() < 2 {
+                    with_id.extend(set.try_join_next_with_id());
+                } else {
+                    outputs.extend(set.try_join_next().map(Result::unwrap));
+                }
+            }
+            for ended in with_id {
+                let (id, output) = ended.unwrap();
+                assert_eq!(id, ids[output]);
+                outputs.push(output);
+            }
+            outputs.sort_unstable();
+            assert_eq!(outputs, [0, 1, 2, 3]);
+        });
     }
 }
 

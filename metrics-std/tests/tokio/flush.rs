@@ -64,7 +64,9 @@ fn a_worker_that_is_still_in_a_poll_is_named() {
     let location = error.location.unwrap();
     assert_eq!((location.file(), location.line()), (file!(), line));
     assert!(
-        error.to_string().contains("worker 0 (tokio-rt-worker)"),
+        error
+            .to_string()
+            .starts_with("worker 0 (tokio-rt-worker) is still in a poll of the task spawned at "),
         "{error}"
     );
     end.send(()).unwrap();
@@ -91,6 +93,14 @@ fn a_worker_that_runs_other_work_before_it_submits_is_waited_for() {
     receive(&has_begun);
     let error = flush(&metrics, Duration::from_millis(1)).unwrap_err();
     assert_eq!(error.worker, Some(0));
+    if !cfg!(tokio_unstable) {
+        // Under the unstable flag, that task is measured too.
+        let text = error.to_string();
+        assert!(
+            text.starts_with("worker 0 (tokio-rt-worker) has not submitted: "),
+            "{text}"
+        );
+    }
     end.send(()).unwrap();
     flush(&metrics, LONG).unwrap();
     until(|| metrics.poll_count().is_ok_and(|polls| polls >= Some(1)));

@@ -3,6 +3,10 @@
 use super::{build, multi_thread, receive, until, yields};
 #[cfg(not(tokio_unstable))]
 use core::time::Duration;
+#[cfg(not(tokio_unstable))]
+use metrics_mock::ManualClock;
+#[cfg(not(tokio_unstable))]
+use metrics_std::Clock;
 use metrics_std::tokio::TokioAdapter;
 use metrics_std::watchdog::StallScanner;
 use metrics_std::{Sampling, Snapshot, WorkerState};
@@ -13,6 +17,12 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use tokio::runtime::Builder;
 use tokio::task::block_in_place;
+
+fn untimed(builder: metrics_std::Builder<'_>) -> metrics_std::Builder<'_> {
+    builder
+        .poll_time_sampling(Sampling::Off)
+        .schedule_latency_sampling(Sampling::Off)
+}
 
 #[test]
 fn both_threads_keep_their_numbers_and_the_poll_ends_where_it_began() {
@@ -53,6 +63,26 @@ fn both_threads_keep_their_numbers_and_the_poll_ends_where_it_began() {
     assert!(snapshot.external().is_none());
 }
 
+#[test]
+fn a_thread_that_gave_its_worker_away_in_a_poll_that_is_not_timed_gives_its_slot_back() {
+    let adapter = TokioAdapter::builder().configure(untimed);
+    let (runtime, metrics, spawner) = build(adapter, Builder::new_multi_thread().worker_threads(1));
+    let (inside, is_inside) = mpsc::channel();
+    let (leave, may_leave) = mpsc::channel::<()>();
+    let gives_away = spawner.spawn(async move {
+        block_in_place(|| {
+            inside.send(()).unwrap();
+            may_leave.recv().unwrap();
+        });
+    });
+    receive(&is_inside);
+    runtime.block_on(spawner.spawn(yields(10))).unwrap();
+    until(|| metrics.worker_poll_count(0) == Ok(Some(11)));
+    leave.send(()).unwrap();
+    runtime.block_on(gives_away).unwrap();
+    until(|| metrics.worker_poll_count(0) == Ok(Some(12)) && metrics.live_threads().count() == 1);
+}
+
 /// The thread that takes the worker over calls no hook, because it runs a task that no wrapper sees. The first thread calls none either
 /// after its poll.
 #[cfg(not(tokio_unstable))]
@@ -80,6 +110,30 @@ fn the_poll_that_gave_its_worker_away_is_visible_when_it_ends() {
     until(|| metrics.worker_poll_count(0) == Ok(Some(2)));
     stop.store(true, Ordering::Relaxed);
     runtime.block_on(bare).unwrap();
+}
+
+/// Under the unstable flag, the second task is measured too.
+#[cfg(not(tokio_unstable))]
+#[test]
+fn a_worker_that_is_kept_during_a_long_poll_goes_on_running_tasks() {
+    let clock = Arc::new(ManualClock::new());
+    let adapter = TokioAdapter::builder().clock(Clock::custom(Arc::clone(&clock)));
+    let (runtime, metrics, spawner) = build(adapter, Builder::new_multi_thread().worker_threads(1));
+    let (begun, has_begun) = mpsc::channel();
+    let (end, may_end) = mpsc::channel::<()>();
+    let long = async move {
+        clock.advance(Duration::from_millis(1));
+        // The worker runs this task next, and does not park in between.
+        drop(tokio::spawn(async move {
+            begun.send(()).unwrap();
+            let _ = may_end.recv();
+        }));
+    };
+    runtime.block_on(spawner.spawn(long)).unwrap();
+    receive(&has_begun);
+    let live = metrics.live(0).unwrap();
+    assert_eq!(live.state, WorkerState::Running);
+    end.send(()).unwrap();
 }
 
 #[test]
@@ -137,11 +191,6 @@ fn threads_that_serve_one_worker_after_another_charge_each_its_own() {
 
 #[test]
 fn so_they_do_while_nothing_is_timed() {
-    let off = |builder: metrics_std::Builder<'static>| {
-        builder
-            .poll_time_sampling(Sampling::Off)
-            .schedule_latency_sampling(Sampling::Off)
-    };
-    let snapshot = shuffle(TokioAdapter::builder().configure(off));
+    let snapshot = shuffle(TokioAdapter::builder().configure(untimed));
     assert_eq!(snapshot.total().poll_time().unwrap().samples(), 0);
 }

@@ -79,7 +79,11 @@ fn probes_are_not_counted_as_tasks_and_polls() {
         let latency = snapshot.total().schedule_latency().unwrap();
         assert_eq!((snapshot.total().poll_count(), latency.samples()), (Some(0), 0));
         drop(probes);
-        runtime.block_on(until_done(|| metrics.num_alive_tasks() == Some(0)));
+        // The adapter has one task of its own.
+        runtime.block_on(until_done(|| spawner.handle().metrics().num_alive_tasks() == 1));
+        let task = spawner.spawn(core::future::pending::<()>());
+        assert_eq!(metrics.num_alive_tasks(), Some(1));
+        drop(task);
     }
 }
 
@@ -97,6 +101,15 @@ fn a_probe_that_is_shut_down_leaves_its_histogram() {
     let last = samples(&metrics);
     thread::sleep(4 * PERIOD);
     assert_eq!(samples(&metrics), last);
+}
+
+#[test]
+fn a_shutdown_of_a_runtime_that_no_thread_drives_gives_up() {
+    let (runtime, metrics, spawner) = current_thread();
+    let probe = watch_loop_lag(&spawner, PERIOD);
+    runtime.block_on(until_done(|| samples(&metrics)[0] > Some(0)));
+    let error = probe.shutdown(PERIOD).unwrap_err();
+    assert_eq!(error.timeout, PERIOD);
 }
 
 #[test]

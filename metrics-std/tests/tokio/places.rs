@@ -5,7 +5,7 @@ use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use metrics_std::tokio::Spawner;
-use metrics_std::{Builder, Clock, HistogramConfig, build_wrapped};
+use metrics_std::{Builder, Clock, HistogramConfig, Measured, build_wrapped};
 use tokio::task::LocalSet;
 
 #[test]
@@ -18,6 +18,18 @@ fn polls_of_a_local_set_are_in_the_external_row() {
     assert_eq!(snapshot.external().unwrap().poll_count(), Some(5));
     assert_eq!(snapshot.total().poll_count(), Some(5));
     assert_eq!(snapshot.worker(0).unwrap().poll_count(), Some(0));
+}
+
+#[test]
+fn a_thread_that_starts_to_drive_a_runtime_records_as_its_worker() {
+    let (runtime, metrics, spawner) = current_thread();
+    // Outside the runtime, the thread is not its worker.
+    futures::executor::block_on(Measured::task(&metrics, async {}));
+    runtime.block_on(spawner.spawn(async {})).unwrap();
+    futures::executor::block_on(Measured::task(&metrics, async {}));
+    let snapshot = metrics.snapshot();
+    assert_eq!(snapshot.worker(0).unwrap().poll_count(), Some(1));
+    assert_eq!(snapshot.external().unwrap().poll_count(), Some(2));
 }
 
 #[test]

@@ -203,7 +203,7 @@ impl TaskWaker {
         };
         let later = Self::of(shared, self.is_chosen);
         if let Some(task) = self.census() {
-            task.add_waker(Arc::downgrade(&later.shared));
+            task.replace_waker(Arc::downgrade(&later.shared));
         }
         *self = later;
     }
