@@ -151,7 +151,7 @@ fn delays_longer_than_the_time_between_them_are_overload() {
 #[test]
 fn after_an_interval_without_a_delay_only_a_longer_delay_goes_on() {
     for (delay, state) in [
-        (2 * INTERVAL - TARGET, LoadState::Normal),
+        (INTERVAL * 19 / 10, LoadState::Normal),
         (2 * INTERVAL, LoadState::Shedding),
     ] {
         let mut rule = OverloadRule::new(TARGET, INTERVAL);

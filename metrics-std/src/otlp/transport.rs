@@ -151,8 +151,10 @@ mod tests {
     #[test]
     fn a_refused_connection_is_a_temporary_error_with_its_cause() {
         let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let mut settings = Settings::default();
-        settings.endpoint = format!("http://{}/v1/metrics", closed.expect("a free port"));
+        let settings = Settings {
+            endpoint: format!("http://{}/v1/metrics", closed.expect("a free port")),
+            ..Settings::default()
+        };
         let error = HttpTransport::new(&settings)
             .send(b"request")
             .expect_err("nothing listens");

@@ -1,11 +1,14 @@
 //! The metrics that the task hooks add.
 
 use super::{build, current_thread, multi_thread, until, yields};
+use core::future::pending;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use metrics_mock::ManualClock;
-use metrics_std::tokio::TokioAdapter;
-use metrics_std::{Clock, HistogramReading};
+use metrics_std::tokio::{TokioAdapter, attach};
+use metrics_std::{Clock, HistogramReading, Sampling};
 use std::sync::Arc;
+#[cfg(target_pointer_width = "64")]
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::task::coop;
 
@@ -113,6 +116,57 @@ fn tokios_unstable_numbers_are_added() {
         Some(true)
     );
     drop(runtime);
+}
+
+#[test]
+fn bare_tasks_are_covered_by_hooks_and_not_by_wrappers() {
+    let (runtime, metrics, _) = multi_thread(1);
+    drop(runtime.spawn(pending::<()>()));
+    assert_eq!(metrics.covered_tasks(), Some(1));
+    let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let metrics = attach(runtime.handle()).unwrap().metrics;
+    drop(runtime.spawn(pending::<()>()));
+    assert_eq!(
+        (metrics.num_alive_tasks(), metrics.covered_tasks()),
+        (Some(1), Some(0))
+    );
+}
+
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn the_numbers_of_an_io_driver_are_those_of_its_sockets() {
+    let (runtime, metrics, _) = current_thread();
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let connect = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(connect, listener.accept());
+        drop((client.unwrap(), accepted.unwrap()));
+        drop(listener);
+        yields(1).await;
+    });
+    assert_eq!(metrics.io_driver_fd_registered_count(), Some(3));
+    assert_eq!(metrics.io_driver_fd_deregistered_count(), Some(3));
+    assert!(metrics.io_driver_ready_count() > Some(0));
+}
+
+#[test]
+fn schedule_latency_of_bare_tasks_can_be_switched_on_later() {
+    let adapter =
+        TokioAdapter::builder().configure(|builder| builder.schedule_latency_sampling(Sampling::Off));
+    let (runtime, metrics, _) = build(adapter, &mut Builder::new_current_thread());
+    let samples = || {
+        runtime.block_on(async { tokio::spawn(yields(3)).await.unwrap() });
+        let snapshot = metrics.snapshot();
+        snapshot.total().schedule_latency().map(HistogramReading::samples)
+    };
+    assert_eq!(samples(), Some(0));
+    metrics
+        .registry()
+        .switches()
+        .set_schedule_latency(Sampling::Every);
+    // The switch applies from the next submit on.
+    samples();
+    assert!(samples() > Some(0));
 }
 
 #[test]
