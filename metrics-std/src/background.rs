@@ -7,6 +7,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::thread::ThreadId;
 
+use crate::os;
+
 /// How long dropping a guard waits for its threads to end.
 pub(crate) const DROP_TIMEOUT: Duration = Duration::from_millis(100);
 
@@ -38,7 +40,7 @@ impl Threads {
         let threads = Self {
             ended: Mutex::new(ended),
             callback: None,
-            process: std::process::id(),
+            process: os::process_id(),
         };
         (threads, RunningThread { _ended: running })
     }
@@ -49,7 +51,7 @@ impl Threads {
 
     /// Returns whether this process is a forked child, which does not have its parent's threads.
     pub(crate) fn are_of_parent(&self) -> bool {
-        self.process != std::process::id()
+        self.process != os::process_id()
     }
 
     /// Returns whether this thread runs the user's code.

@@ -37,6 +37,15 @@ pub(crate) fn thread_id() -> Option<u64> {
     thread.file_name()?.to_str()?.parse().ok()
 }
 
+/// Returns the ID of this process. WebAssembly has no processes, and `std::process::id` panics there.
+pub(crate) fn process_id() -> u32 {
+    if cfg!(target_family = "wasm") {
+        0
+    } else {
+        std::process::id()
+    }
+}
+
 impl Os {
     pub(crate) fn at(root: &Path) -> Self {
         Self {

@@ -10,6 +10,7 @@ use metrics_core::{
 };
 
 use crate::location;
+use crate::os;
 use crate::record::target::RecordingTarget;
 use crate::record::thread;
 
@@ -45,7 +46,7 @@ impl ProcessProbe {
             } else {
                 MetricSet::NONE
             },
-            process: std::process::id(),
+            process: os::process_id(),
             probe: Arc::new(probe),
         }
     }
@@ -120,7 +121,7 @@ impl Probe for ProcessProbe {
     }
 
     fn fork_id(&self) -> u64 {
-        match std::process::id() {
+        match os::process_id() {
             process if process == self.process => 0,
             // The bits are spread, so that the id does not turn one registry's epoch into another's.
             process => u64::from(process).wrapping_mul(0x9E37_79B9_7F4A_7C15),

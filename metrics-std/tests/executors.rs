@@ -291,6 +291,7 @@ fn the_executors_own_waker_is_woken_and_wrapped_once() {
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "a panic aborts")]
 fn a_panic_ends_the_task_once_and_keeps_its_poll() {
     let (clock, metrics) = wrapped();
     let inner = Arc::clone(&clock);
@@ -307,6 +308,7 @@ fn a_panic_ends_the_task_once_and_keeps_its_poll() {
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "a panic aborts")]
 fn a_root_poll_that_panics_is_counted() {
     let (_, metrics) = wrapped();
     let root = Measured::root(&metrics, poll_fn(|_| -> Poll<()> { panic!("as the test wants") }));
@@ -398,6 +400,7 @@ fn without_a_clock_counters_work_and_histograms_are_none() {
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "there are no threads")]
 fn names_of_threads_and_spawn_sites_are_in_the_snapshot() {
     let (_, metrics) = wrapped();
     let line = line!() + 1;
@@ -421,6 +424,7 @@ fn names_of_threads_and_spawn_sites_are_in_the_snapshot() {
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "there are no threads")]
 fn an_idle_thread_keeps_few_of_the_registries_that_it_polled_in() {
     let (polled, has_polled) = std::sync::mpsc::channel();
     let (end, may_end) = std::sync::mpsc::channel::<()>();

@@ -302,12 +302,12 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        steps: &[Step::cargo(CORE_TESTS)],
+        steps: &[Step::cargo(CORE_TESTS), Step::cargo(WASI_STD_TESTS)],
         long: true,
         ..Row::new(
             "wasi",
             &WASI,
-            "WebAssembly outside a browser: the tests of metrics-core run in Node's WASI, with one thread",
+            "WebAssembly outside a browser: the tests of metrics-core, and those of metrics-std without threads, run in Node's WASI",
         )
     },
     Row {
@@ -427,6 +427,10 @@ const CORE_TESTS: &str = "test --package metrics-core --features alloc,serde --l
 
 /// metrics-std's own tests of wrappers, watchdog and the Tokio adapter, with threads.
 const STD_TESTS: &str = "test --package metrics-std --features tokio --lib --tests --no-fail-fast";
+
+/// metrics-std's tests of wrappers, overload and stalls, which need no thread.
+const WASI_STD_TESTS: &str = "test --package metrics-std --features tokio \
+     --test executors --test overload --test stall_counts --test queue_stalls --no-fail-fast";
 
 /// metrics-wasm's own tests, with its API for JavaScript.
 const WASM_TESTS: &str = "test --package metrics-wasm --all-features --lib --tests --no-fail-fast";
