@@ -254,6 +254,10 @@ fn polls_on_threads_that_are_ending_are_recorded_in_one_row_or_another() {
     let total = snapshot.total();
     let samples = [total.poll_time(), total.schedule_latency()].map(|reading| reading.unwrap().samples());
     assert_eq!(samples, [6, 6]);
+    // On Windows, ours go last in either order.
+    if cfg!(windows) {
+        return assert!(snapshot.external().is_none());
+    }
     let external = snapshot.external().unwrap();
     assert_eq!(
         (external.poll_count(), external.nested_polls()),

@@ -101,6 +101,7 @@ fn wrapped_futures_of_any_executor_have_their_locations() {
 }
 
 /// Code of the standard library calls it, so the location is in a file of the toolchain, with an absolute path.
+#[cfg(all(feature = "serde", feature = "prometheus"))]
 fn outside() -> &'static Location<'static> {
     core::iter::once_with(Location::caller).next().unwrap()
 }

@@ -35,6 +35,8 @@ pub(crate) enum Need {
     CargoTool(&'static str, &'static str),
     /// wasm-bindgen's command-line tools, in exactly the version of `Cargo.lock`.
     WasmBindgen,
+    /// A library of Windows that Wine 8 lacks, compiled from `tests/wine` into this file.
+    WineLibrary(&'static str),
     /// An npm package in exactly this version, installed under `target/tools`.
     Npm(&'static str, &'static str),
 }
@@ -51,7 +53,7 @@ impl Need {
     pub(crate) fn is_met(&self) -> bool {
         match self {
             Self::Program(name, _) => on_path(name),
-            Self::File(path, _) => Path::new(path).exists(),
+            Self::File(path, _) | Self::WineLibrary(path) => Path::new(path).exists(),
             Self::Prometheus3 => {
                 let is_3 = |program: &str| {
                     output(program, &["--version"])
@@ -149,6 +151,14 @@ impl Need {
                     cargo_install(&["--version", &version, "wasm-bindgen-cli"]),
                 ];
                 vec![Fix::Run("cargo", ways)]
+            }
+            Self::WineLibrary(path) => {
+                let compile = "mkdir -p $(dirname $0) && \
+                     x86_64-w64-mingw32-gcc -shared -o $0 tests/wine/bcryptprimitives.c -ladvapi32";
+                vec![Fix::Run(
+                    "sh",
+                    vec![["-c", compile, path].map(str::to_owned).into()],
+                )]
             }
             Self::Npm(name, version) => {
                 let prefix = workspace::npm_prefix(name).to_string_lossy().into_owned();

@@ -223,3 +223,28 @@ pub(crate) static WASI: Target = Target {
     }),
     ..DEFAULT
 };
+
+/// What Windows keeps on its disk: for Wine, a directory of its own.
+macro_rules! wine_prefix {
+    () => {
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../target/matrix/wine")
+    };
+}
+pub(crate) const WINE_PREFIX: &str = wine_prefix!();
+
+/// The runner is Wine, which runs a program of Windows as a process of this machine.
+pub(crate) static WINDOWS: Target = Target {
+    triple: Some("x86_64-pc-windows-gnu"),
+    linker: Some("x86_64-w64-mingw32-gcc"),
+    runner: Some("wine"),
+    needs: &[
+        Need::Program("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64"),
+        Need::Program("wine", "wine"),
+        Need::File("/usr/lib/wine/wine64", "wine64"),
+        Need::WineLibrary(concat!(
+            wine_prefix!(),
+            "/drive_c/windows/system32/bcryptprimitives.dll"
+        )),
+    ],
+    ..DEFAULT
+};

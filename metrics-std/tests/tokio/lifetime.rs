@@ -1,9 +1,7 @@
 //! Nothing keeps a runtime alive, and its numbers outlive it.
 
 use super::{current_thread, multi_thread, read, until, yields};
-use metrics_std::tokio::{MeasuredRuntime, TokioAdapter, watch_loop_lag, watch_wake_latency};
 use std::sync::Arc;
-use tokio::runtime::Builder;
 
 #[test]
 fn numbers_stay_when_the_runtime_is_gone() {
@@ -77,6 +75,9 @@ fn a_thread_that_drove_many_runtimes_forgets_those_that_are_gone() {
     ignore = "under an emulator a program can't start itself"
 )]
 fn readers_of_runtimes_that_have_shut_down_keep_no_descriptor() {
+    use metrics_std::tokio::{MeasuredRuntime, TokioAdapter, watch_loop_lag, watch_wake_latency};
+    use tokio::runtime::Builder;
+
     // Other tests of this process open descriptors too, so the test runs alone in a process of its own.
     const ALONE: &str = "METRICS_STD_COUNT_DESCRIPTORS";
     if std::env::var_os(ALONE).is_none() {

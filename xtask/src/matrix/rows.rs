@@ -8,6 +8,7 @@ use crate::needs::Need;
 use crate::ops;
 use crate::targets::{
     AARCH64, CORTEX_M0, CORTEX_M3, HOST, I686, POWERPC, RISCV32IMC, S390X, WASI, WASM_THREADS, WASM32,
+    WINDOWS, WINE_PREFIX,
 };
 use crate::wasm;
 
@@ -321,6 +322,18 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
+        steps: &[
+            Step::cargo(CORE_TESTS).env(WINE),
+            Step::cargo(STD_TESTS).args(STD_TESTS_OF_WINDOWS).env(WINE),
+        ],
+        long: true,
+        ..Row::new(
+            "windows",
+            &WINDOWS,
+            "the tests of metrics-core and metrics-std run in Wine, with threads",
+        )
+    },
+    Row {
         steps: &[Step::cargo(FLIGHT_HAMMER).env(&[("FLIGHT_EVENTS", "100000000")])],
         long: true,
         ..Row::new(
@@ -450,6 +463,12 @@ const IN_A_WORKER: &[(&str, &str)] = &[
     ("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "300"),
     ("WASM_BINDGEN_TEST_TIMEOUT", "300"),
 ];
+
+/// Wine does not report what it lacks.
+const WINE: &[(&str, &str)] = &[("WINEPREFIX", WINE_PREFIX), ("WINEDEBUG", "-all")];
+
+/// In debug code for Windows, futures of 400 KiB overflow the stack that the test of large futures starts with.
+const STD_TESTS_OF_WINDOWS: &str = "-- --skip large_futures";
 
 /// Builds only core. Warnings are errors, so that warnings specific to this target are found.
 const BUILD_CORE: &str = "rustc --package metrics-core --lib -- -D warnings";
