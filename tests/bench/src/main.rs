@@ -1,5 +1,5 @@
-//! One side of a comparison at a time, for `cargo xtask bench`, which runs this program in three builds (on stable
-//! Tokio, without the feature `record`, and with `--cfg tokio_unstable`) and lets their sides alternate.
+//! One side of a comparison at a time, for `cargo xtask bench`, which runs this program in four builds (on stable
+//! Tokio, without the feature `record`, with `--cfg tokio_unstable`, and with the feature `hotpath`) and lets their sides alternate.
 //!
 //! ```text
 //! bench-programs list             the sides that this build has, one per line

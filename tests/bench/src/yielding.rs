@@ -11,6 +11,8 @@ pub(crate) const SIDES: &[Named] = &[
     side("tokio/poll-bare", TOKIO_BARE),
     side("tokio/yield-bare", YIELD_BARE),
     side("tokio/poll-tokio-metrics", TOKIO_METRICS),
+    #[cfg(feature = "hotpath")]
+    side("tokio/poll-hotpath", HOTPATH),
     #[cfg(tokio_unstable)]
     side("tokio/poll-time", unstable::POLL_TIME),
     #[cfg(tokio_unstable)]
@@ -91,6 +93,10 @@ const TOKIO_METRICS: Build = || {
     let monitor = tokio_metrics::TaskMonitor::new();
     yielding(current_thread(|_| {}), move |task| monitor.instrument(task))
 };
+
+/// As in its documentation: a future of each task. A thread of its own sums the polls.
+#[cfg(feature = "hotpath")]
+const HOTPATH: Build = || yielding(current_thread(|_| {}), |task| hotpath::future!(task));
 
 #[cfg(tokio_unstable)]
 mod unstable {

@@ -9,6 +9,8 @@ pub(super) enum Build {
     Off,
     /// With `--cfg tokio_unstable`, for Tokio's own histograms.
     Unstable,
+    /// As stable, with the feature `hotpath`, whose threads would run next to other sides.
+    Hotpath,
 }
 
 /// A measured side: a build, and a name that its benchmark program knows.
@@ -38,6 +40,14 @@ pub(super) const fn off(name: &'static str) -> Side {
 pub(super) const fn unstable(name: &'static str) -> Side {
     Side {
         build: Build::Unstable,
+        name,
+    }
+}
+
+/// A side with the feature `hotpath`.
+pub(super) const fn hotpath(name: &'static str) -> Side {
+    Side {
+        build: Build::Hotpath,
         name,
     }
 }

@@ -14,6 +14,7 @@ use crate::{metadata, workspace};
 const PEERS: &[&str] = &[
     "hdrhistogram",
     "histogram",
+    "hotpath",
     "metrics-util",
     "prometheus-client",
     "quanta",

@@ -22,6 +22,7 @@ pub(super) fn build(build: Build) -> Result<PathBuf> {
         Build::Stable => ("stable", "--cfg metrics_core_bench", &[]),
         Build::Off => ("off", "--cfg metrics_core_bench", &["--no-default-features"]),
         Build::Unstable => ("unstable", "--cfg metrics_core_bench --cfg tokio_unstable", &[]),
+        Build::Hotpath => ("hotpath", "--cfg metrics_core_bench", &["--features", "hotpath"]),
     };
     let target = workspace::target_dir().join("bench").join(dir);
     let status = Toolchain::host()
@@ -106,6 +107,8 @@ impl Server {
         };
         let mut child = command
             .args(["serve", &seed.to_string()])
+            // hotpath serves its report on a fixed port otherwise.
+            .env("HOTPATH_METRICS_SERVER_OFF", "true")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,7 +1,7 @@
 //! What metrics add to a poll and to a spawn.
 
 use super::super::comparisons::Figure::{Of, Times};
-use super::super::comparisons::{Figure, Goal, Group, Row, Side, Threads, off, stable, unstable};
+use super::super::comparisons::{Figure, Goal, Group, Row, Side, Threads, hotpath, off, stable, unstable};
 use super::{Peer, SAME, TSC, added, counted, counted_ours, row};
 
 const NS: &str = "ns/poll";
@@ -174,6 +174,17 @@ pub(super) const ADAPTER: Group = Group {
                 "what `TaskMonitor::instrument` adds",
                 NS,
                 0.18,
+            ),
+        ),
+        row(
+            "adapter/hotpath",
+            0,
+            SAME,
+            wrapped("adapter/both"),
+            Peer::reported(
+                added(hotpath("tokio/poll-hotpath"), hotpath("tokio/poll-bare")),
+                "what `hotpath::future!` adds",
+                NS,
             ),
         ),
         plain(
