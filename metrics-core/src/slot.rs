@@ -46,6 +46,13 @@ impl Lease {
         }
     }
 
+    /// Leases the slot for `worker`, like [`fixed`](Self::fixed). Its one writer calls this.
+    #[cfg(any(target_has_atomic = "ptr", feature = "require-cas"))]
+    #[cfg_attr(metrics_core_loom, allow(dead_code))]
+    pub(crate) fn fix(&self, worker: usize) {
+        self.0.store_release(tag(worker) | LEASED);
+    }
+
     /// Leases a free slot that served `worker` before.
     #[cfg_attr(not(feature = "alloc"), allow(dead_code))]
     pub(crate) fn claim_again(&self, worker: usize) -> bool {
@@ -112,6 +119,23 @@ impl Holder {
     }
 }
 
+/// A histogram that a slot may lack. Unlike in an `Option`, the tag of one that exists is zero.
+#[derive(Debug)]
+pub(crate) enum Kept<H> {
+    Yes(H),
+    No,
+}
+
+impl<H> Kept<H> {
+    #[inline(always)]
+    pub(crate) const fn as_ref(&self) -> Option<&H> {
+        match self {
+            Self::Yes(histogram) => Some(histogram),
+            Self::No => None,
+        }
+    }
+}
+
 /// All the data of one worker that other threads read.
 ///
 /// The fields that a reader checks even if nothing was submitted (lease, sequence count, live record, task counts)
@@ -148,8 +172,8 @@ pub struct Slot<B> {
     pub(crate) lease: Lease,
     #[cfg(target_os = "none")]
     pub(crate) tasks: TaskCells,
-    pub(crate) poll_time: Option<SlotHistogram<B>>,
-    pub(crate) schedule_latency: Option<SlotHistogram<B>>,
+    pub(crate) poll_time: Kept<SlotHistogram<B>>,
+    pub(crate) schedule_latency: Kept<SlotHistogram<B>>,
     /// Allocated with the first lease, if the registry keeps them. They belong to the slot, so the next lease continues
     /// from them.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -172,8 +196,8 @@ impl<B> Slot<B> {
     const_unless_loom! {
         pub(crate) const fn new(
             lease: Lease,
-            poll_time: Option<SlotHistogram<B>>,
-            schedule_latency: Option<SlotHistogram<B>>,
+            poll_time: Kept<SlotHistogram<B>>,
+            schedule_latency: Kept<SlotHistogram<B>>,
         ) -> Self {
             Self {
                 lease,

@@ -1,6 +1,6 @@
 //! Settings that can change while a runtime runs.
 
-use crate::sync::{AtomicU32, Ordering, const_unless_loom};
+use crate::sync::{AtomicU32, Ordering, RECORDING, const_unless_loom};
 use core::num::NonZeroU32;
 
 /// The share of polls that are measured.
@@ -58,8 +58,32 @@ impl Sampling {
 /// ```
 #[derive(Debug)]
 pub struct Switches {
-    poll_time: AtomicU32,
-    schedule_latency: AtomicU32,
+    poll_time: Switch,
+    schedule_latency: Switch,
+}
+
+/// The bits of a sampling, stored so that [`Sampling::Every`], which is the default, is zero.
+#[derive(Debug)]
+struct Switch(AtomicU32);
+
+impl Switch {
+    const EVERY: u32 = Sampling::Every.bits();
+
+    const_unless_loom! {
+        const fn new(sampling: Sampling) -> Self {
+            Self(AtomicU32::new(sampling.bits() ^ Self::EVERY))
+        }
+    }
+
+    #[inline(always)]
+    fn bits(&self) -> u32 {
+        // Ordering: relaxed, here and below. A switch publishes no other data.
+        self.0.load(Ordering::Relaxed) ^ if RECORDING { Self::EVERY } else { 0 }
+    }
+
+    fn set(&self, sampling: Sampling) {
+        self.0.store(sampling.bits() ^ Self::EVERY, Ordering::Relaxed);
+    }
 }
 
 /// The switches that a worker latched last.
@@ -87,8 +111,8 @@ impl Switches {
     const_unless_loom! {
         pub(crate) const fn new(poll_time: Sampling, schedule_latency: Sampling) -> Self {
             Self {
-                poll_time: AtomicU32::new(poll_time.bits()),
-                schedule_latency: AtomicU32::new(schedule_latency.bits()),
+                poll_time: Switch::new(poll_time),
+                schedule_latency: Switch::new(schedule_latency),
             }
         }
     }
@@ -97,37 +121,36 @@ impl Switches {
     /// to the mean, and [`Worker::end_poll`](crate::Worker::end_poll) returns their duration. This has no effect
     /// without a clock.
     pub fn set_poll_time(&self, sampling: Sampling) {
-        // Ordering: relaxed, here and below. A switch publishes no other data.
-        self.poll_time.store(sampling.bits(), Ordering::Relaxed);
+        self.poll_time.set(sampling);
     }
 
     /// Sets the sampling of schedule latency. On a registry without a schedule-latency histogram,
     /// [`Worker::start_poll`](crate::Worker::start_poll) still returns it. This has no effect without a clock.
     pub fn set_schedule_latency(&self, sampling: Sampling) {
-        self.schedule_latency.store(sampling.bits(), Ordering::Relaxed);
+        self.schedule_latency.set(sampling);
     }
 
     /// Returns the sampling of poll times.
     pub fn poll_time(&self) -> Sampling {
-        Sampling::from_bits(self.poll_time.load(Ordering::Relaxed))
+        Sampling::from_bits(self.poll_time.bits())
     }
 
     /// Returns the sampling of schedule latency.
     pub fn schedule_latency(&self) -> Sampling {
-        Sampling::from_bits(self.schedule_latency.load(Ordering::Relaxed))
+        Sampling::from_bits(self.schedule_latency.bits())
     }
 
     /// Returns `true` if wakes set their stamps.
     #[inline(always)]
     pub(crate) fn measures_schedule_latency(&self) -> bool {
-        self.schedule_latency.load(Ordering::Relaxed) != 0
+        self.schedule_latency.bits() != 0
     }
 
     #[inline(always)]
     pub(crate) fn latch(&self) -> Latched {
         Latched {
-            poll_time: self.poll_time.load(Ordering::Relaxed),
-            schedule_latency: self.schedule_latency.load(Ordering::Relaxed),
+            poll_time: self.poll_time.bits(),
+            schedule_latency: self.schedule_latency.bits(),
         }
     }
 }

@@ -503,12 +503,14 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         let slot: &HeapSlot = &self.slot;
         slot.seq.write(|| {
             slot.counters.copy(&self.batch.counters);
-            if let (Some(batch), Some(slot)) = (&self.batch.poll_time, &slot.poll_time) {
+            if let (Some(batch), Some(slot)) = (&self.batch.poll_time, slot.poll_time.as_ref()) {
                 batch.submit(slot);
             }
-            if let (Some(batch), Some(slot), false) =
-                (&self.batch.schedule_latency, &slot.schedule_latency, in_poll)
-            {
+            if let (Some(batch), Some(slot), false) = (
+                &self.batch.schedule_latency,
+                slot.schedule_latency.as_ref(),
+                in_poll,
+            ) {
                 batch.submit(slot);
             }
         });

@@ -13,10 +13,8 @@ use std::thread;
 use embassy_executor::{Executor, SpawnToken, Spawner};
 use futures::StreamExt;
 use futures::channel::mpsc;
-use metrics_core::embassy::{EmbassyMetrics, ExecutorState, MEASURED};
-use metrics_core::{
-    Builder, HistogramConfig, Registry, Snapshot, StaticRegistryConfig, TimeSource, embassy_trace,
-};
+use metrics_core::embassy::{EmbassyConfig, EmbassyMetrics, ExecutorState, MEASURED};
+use metrics_core::{Builder, HistogramConfig, Snapshot, StaticRegistryConfig, TimeSource, embassy_trace};
 use metrics_mock::ManualClock;
 use tests::yield_now;
 
@@ -29,18 +27,22 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKE
     Err(_) => panic!("a layout of 8 buckets"),
 };
 
-const CONFIG: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
-    .measures(MEASURED)
-    .poll_time(LAYOUT)
-    .schedule_latency(LAYOUT)
-    .describe(1_000_000_000, core::time::Duration::from_nanos(1))
-{
-    Ok(config) => config,
-    Err(_) => panic!("two histograms of 8 buckets fit"),
-};
+struct Config;
 
-static METRICS: EmbassyMetrics<ManualClock, 1, ROWS, BUCKETS> =
-    EmbassyMetrics::new(Registry::new(&CONFIG, ManualClock::new()));
+impl EmbassyConfig<1, BUCKETS> for Config {
+    const REGISTRY: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
+        .measures(MEASURED)
+        .poll_time(LAYOUT)
+        .schedule_latency(LAYOUT)
+        .describe(1_000_000_000, core::time::Duration::from_nanos(1))
+    {
+        Ok(config) => config,
+        Err(_) => panic!("two histograms of 8 buckets fit"),
+    };
+}
+
+static METRICS: EmbassyMetrics<Config, ManualClock, 1, ROWS, BUCKETS> =
+    EmbassyMetrics::new(ManualClock::new());
 
 embassy_trace!(METRICS);
 

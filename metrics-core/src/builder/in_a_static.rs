@@ -99,8 +99,9 @@ impl Builder<'static> {
     }
 }
 
-impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
-    Registry<StaticStorage<WORKERS, BUCKETS, C>, T>
+impl<T, const WORKERS: usize, const BUCKETS: usize, C> Registry<StaticStorage<WORKERS, BUCKETS, C>, T>
+where
+    C: BucketWidth<Info = &'static RegistryInfo<&'static str>>,
 {
     /// Creates a registry for a `static`. All mutable state is in the registry, in RAM; the configuration stays
     /// where it is.
@@ -120,12 +121,29 @@ impl<T, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
     /// ```
     pub const fn new(config: &'static StaticRegistryConfig<WORKERS, BUCKETS>, clock: T) -> Self {
         let info = &config.info;
+        let storage = StaticStorage::new(
+            info.timed && info.poll_time.get().is_some(),
+            info.timed && info.schedule_latency.get().is_some(),
+        );
+        config.registry(storage, info, clock)
+    }
+}
+
+impl<const WORKERS: usize, const BUCKETS: usize> StaticRegistryConfig<WORKERS, BUCKETS> {
+    #[cfg(any(target_has_atomic = "ptr", feature = "require-cas"))]
+    pub(crate) const fn info(&self) -> &RegistryInfo<&'static str> {
+        &self.info
+    }
+
+    pub(crate) const fn registry<T, C: BucketWidth>(
+        &self,
+        storage: StaticStorage<WORKERS, BUCKETS, C>,
+        info: C::Info,
+        clock: T,
+    ) -> Registry<StaticStorage<WORKERS, BUCKETS, C>, T> {
         Registry {
-            storage: StaticStorage::new(
-                info.timed && info.poll_time.get().is_some(),
-                info.timed && info.schedule_latency.get().is_some(),
-            ),
-            switches: Switches::new(config.poll_time, config.schedule_latency),
+            storage,
+            switches: Switches::new(self.poll_time, self.schedule_latency),
             info,
             clock,
             shared: Shared::new(()),

@@ -34,12 +34,12 @@ impl From<WorkerState> for ExecutorState {
     }
 }
 
-/// No executor, row or core.
-pub(super) const NONE: u32 = u32::MAX;
+/// No executor, row or core. Their numbers are stored from 1 on, so that a new executor is all zeros.
+pub(super) const NONE: u32 = 0;
 /// A task without a row, between `task_exec_begin` and its end.
-pub(super) const OVERFLOW: u32 = u32::MAX - 1;
+pub(super) const OVERFLOW: u32 = u32::MAX;
 /// A task that had ended, between `task_exec_begin` and its end: nothing is polled.
-pub(super) const ENDED: u32 = u32::MAX - 2;
+pub(super) const ENDED: u32 = u32::MAX - 1;
 
 /// The cells of one executor. All except `id` and `frame` are private to its own context and guarded by the sequence
 /// count of its worker's slot, whose live record holds the executor's state.
@@ -67,9 +67,9 @@ pub(super) struct Executor {
     overflow_polls: OwnedU64,
     overflow_active: OwnedU64,
     overflow_longest: OwnedU64,
-    /// The row of the task being polled.
+    /// The number of the row of the task being polled.
     current: AtomicU32,
-    /// While it is polled: the core on which it is polled, and the frame that it preempted there.
+    /// While it is polled: the number of the core on which it is polled, and that of the frame that it preempted there.
     core: AtomicU32,
     beneath: AtomicU32,
     /// The code that preempts it.

@@ -7,7 +7,7 @@ use crate::seq::SeqCount;
 use crate::slot::read_with_retries;
 use crate::sync::spin_loop;
 
-/// The cells of one interrupt handler, for [`EmbassyMetrics::interrupts`](super::EmbassyMetrics::interrupts).
+/// The cells of one interrupt handler, for [`EmbassyConfig::interrupts`](super::EmbassyConfig::interrupts).
 ///
 /// ```
 /// use metrics_core::embassy::InterruptHandler;

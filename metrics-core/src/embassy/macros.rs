@@ -13,28 +13,31 @@
 /// ```no_run,standalone_crate
 /// # #[cfg(feature = "embassy-time")]
 /// # mod firmware {
-/// use metrics_core::embassy::{EmbassyClock, EmbassyMetrics, MEASURED};
-/// use metrics_core::{Builder, StaticRegistryConfig, HistogramConfig, Registry, embassy_trace};
+/// use metrics_core::embassy::{EmbassyClock, EmbassyConfig, EmbassyMetrics, MEASURED};
+/// use metrics_core::{Builder, StaticRegistryConfig, HistogramConfig, embassy_trace};
 ///
 /// const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, 20) {
 ///     Ok(layout) => layout,
 ///     Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
 /// };
 ///
+/// struct Config;
+///
 /// // Two executors: a thread's and an interrupt's.
-/// const CONFIG: StaticRegistryConfig<2, 20> = match Builder::new()
-///     .measures(MEASURED)
-///     .poll_time(LAYOUT)
-///     .schedule_latency(LAYOUT)
-///     .describe(EmbassyClock::TICKS_PER_SECOND, EmbassyClock::RESOLUTION)
-/// {
-///     Ok(config) => config,
-///     Err(_) => panic!("two histograms of 20 buckets fit"),
-/// };
+/// impl EmbassyConfig<2, 20> for Config {
+///     const REGISTRY: StaticRegistryConfig<2, 20> = match Builder::new()
+///         .measures(MEASURED)
+///         .poll_time(LAYOUT)
+///         .schedule_latency(LAYOUT)
+///         .describe(EmbassyClock::TICKS_PER_SECOND, EmbassyClock::RESOLUTION)
+///     {
+///         Ok(config) => config,
+///         Err(_) => panic!("two histograms of 20 buckets fit"),
+///     };
+/// }
 ///
 /// // And a row for each of 8 tasks.
-/// static METRICS: EmbassyMetrics<EmbassyClock, 2, 8, 20> =
-///     EmbassyMetrics::new(Registry::new(&CONFIG, EmbassyClock));
+/// static METRICS: EmbassyMetrics<Config, EmbassyClock, 2, 8, 20> = EmbassyMetrics::new(EmbassyClock);
 ///
 /// embassy_trace!(METRICS);
 /// # }

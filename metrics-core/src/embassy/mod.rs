@@ -36,6 +36,7 @@
 //! A task gets a row when it is first spawned and keeps it. Tasks that are spawned after all rows are taken share one
 //! row, which sums their polls, active time, longest poll and wakes. Only their distribution over the tasks is lost.
 
+mod config;
 mod executor;
 mod frame;
 mod interrupt;
@@ -47,6 +48,7 @@ mod trace_hooks;
 mod trace_reader;
 mod trace_snapshot;
 
+pub use config::{Configured, EmbassyConfig};
 pub use executor::ExecutorState;
 pub use interrupt::InterruptHandler;
 pub use name::TaskName;
@@ -82,8 +84,13 @@ pub const MEASURED: MetricSet = MetricSet::worker(&[
 /// The number of attempts to read a pair of values. An interrupt executor may change them between the two loads.
 const READS: u32 = 4;
 
+/// The storage of the registry of [`EmbassyMetrics`], and of its snapshots.
+pub type EmbassyStorage<K, const EXECUTORS: usize, const BUCKETS: usize, C = Buckets64> =
+    StaticStorage<EXECUTORS, BUCKETS, Configured<K, EXECUTORS, BUCKETS, C>>;
+
 /// The target of the hooks that [`embassy_trace!`](crate::embassy_trace) defines, for a `static`.
 ///
+/// - `K`: the configuration.
 /// - `EXECUTORS`: the number of executors that are measured separately. Each is a worker of the registry, in the order
 ///   in which they first spawn or are polled. Hooks of further executors count only the spawns, ends and wakes of
 ///   their tasks ([`OverflowRow::unmeasured_wakes`]).
@@ -96,17 +103,17 @@ const READS: u32 = 4;
 /// `executor_idle` of one executor.
 #[derive(Debug)]
 pub struct EmbassyMetrics<
+    K: EmbassyConfig<EXECUTORS, BUCKETS>,
     T,
     const EXECUTORS: usize,
     const TASKS: usize,
     const BUCKETS: usize,
     C: BucketWidth = Buckets64,
 > {
-    registry: Registry<StaticStorage<EXECUTORS, BUCKETS, C>, T>,
+    registry: Registry<EmbassyStorage<K, EXECUTORS, BUCKETS, C>, T>,
     executors: [Executor; EXECUTORS],
     rows: [Row; TASKS],
-    interrupts: &'static [InterruptHandler],
-    /// The executor or interrupt that runs on each core.
+    /// The executor or interrupt that runs on each core, counted from 1.
     tops: [AtomicU32; EXECUTORS],
     /// The executor that a hook named last.
     recent: AtomicU32,
@@ -117,16 +124,22 @@ pub struct EmbassyMetrics<
     unmeasured_wakes: SharedCounter,
 }
 
-impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize, C: BucketWidth>
-    EmbassyMetrics<T, EXECUTORS, TASKS, BUCKETS, C>
+impl<K, T, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize, C>
+    EmbassyMetrics<K, T, EXECUTORS, TASKS, BUCKETS, C>
+where
+    K: EmbassyConfig<EXECUTORS, BUCKETS>,
+    T: TimeSource,
+    C: BucketWidth,
 {
-    /// Creates the metrics over a registry with one worker per executor.
-    pub const fn new(registry: Registry<StaticStorage<EXECUTORS, BUCKETS, C>, T>) -> Self {
+    /// Creates the metrics, for a `static`.
+    ///
+    /// They are all zeros, so they take no flash, if the clock has no data and both histograms measure every poll at
+    /// first, which is the default. Otherwise, they take as much flash as RAM.
+    pub const fn new(clock: T) -> Self {
         Self {
-            registry,
+            registry: K::REGISTRY.registry(StaticStorage::zeros(), Configured::INFO, clock),
             executors: [const { Executor::new() }; EXECUTORS],
             rows: [const { Row::new() }; TASKS],
-            interrupts: &[],
             tops: [const { AtomicU32::new(NONE) }; EXECUTORS],
             recent: AtomicU32::new(0),
             overflow_spawned: SharedCounter::new(),
@@ -135,22 +148,15 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         }
     }
 
-    /// Also measures interrupt handlers that call [`with_interrupt`](Self::with_interrupt).
-    #[must_use]
-    pub const fn interrupts(mut self, handlers: &'static [InterruptHandler]) -> Self {
-        self.interrupts = handlers;
-        self
-    }
-
     /// Returns the registry, which has one worker per executor.
-    pub fn registry(&self) -> &Registry<StaticStorage<EXECUTORS, BUCKETS, C>, T> {
+    pub fn registry(&self) -> &Registry<EmbassyStorage<K, EXECUTORS, BUCKETS, C>, T> {
         &self.registry
     }
 
     /// Returns a reading handle on the registry, with the same metrics as for every other runtime.
     pub fn metrics(
         &'static self,
-    ) -> RuntimeMetrics<&'static Registry<StaticStorage<EXECUTORS, BUCKETS, C>, T>> {
+    ) -> RuntimeMetrics<&'static Registry<EmbassyStorage<K, EXECUTORS, BUCKETS, C>, T>> {
         RuntimeMetrics::new(&self.registry)
     }
 }

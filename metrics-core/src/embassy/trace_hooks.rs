@@ -3,7 +3,7 @@
 use super::executor::{ENDED, Executor, Moment, NONE, OVERFLOW};
 use super::frame::Frame;
 use super::task_row::Row;
-use super::{EmbassyMetrics, READS};
+use super::{Configured, EmbassyConfig, EmbassyMetrics, READS};
 use crate::cell::U64Cell;
 use crate::live::{LocationId, UNTIMED, WorkerState};
 use crate::static_worker::StaticWorker;
@@ -16,8 +16,12 @@ use crate::time::TimeSource;
 /// executor".
 const CLAIMED: u32 = 1;
 
-impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize, C: BucketWidth>
-    EmbassyMetrics<T, EXECUTORS, TASKS, BUCKETS, C>
+impl<K, T, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize, C>
+    EmbassyMetrics<K, T, EXECUTORS, TASKS, BUCKETS, C>
+where
+    K: EmbassyConfig<EXECUTORS, BUCKETS>,
+    T: TimeSource,
+    C: BucketWidth,
 {
     /// `_embassy_trace_poll_start`: `executor` starts to run its queue, on the core with this number.
     ///
@@ -32,8 +36,11 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         };
         worker.write_section(|| {
             let (beneath, moment) = self.enter(core, index, &this.frame);
-            this.preempt(core as u32, beneath);
+            this.preempt((core as u32).wrapping_add(1), beneath);
             let hooks = worker.hooks(&self.registry.clock);
+            if hooks.live.is(WorkerState::Idle) {
+                worker.fixed.begin(index);
+            }
             let was_idle = hooks.live.is(WorkerState::Parked);
             if hooks.start_run_at(moment.now) {
                 this.start_run(was_idle, moment);
@@ -87,7 +94,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             let moment = self.moment(&this.frame);
             let (current, queued_at) = if let Some((number, row)) = self.row(index, task) {
                 let taken = row.take(moment.now);
-                let current = if taken.alive { number as u32 } else { ENDED };
+                let current = if taken.alive { number as u32 + 1 } else { ENDED };
                 (current, Some(taken.queued_at))
             } else {
                 (if self.overflow_alive() { OVERFLOW } else { ENDED }, None)
@@ -120,7 +127,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             this.set_current(NONE);
             let ticks = this.end_poll(moment);
             this.enter(moment);
-            match self.rows.get(current as usize) {
+            match self.rows.get(current.wrapping_sub(1) as usize) {
                 Some(row) => row.end_poll(ticks.unwrap_or(0)),
                 None => this.end_overflow_poll(ticks.unwrap_or(0)),
             }
@@ -135,7 +142,11 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
     /// Updates busy time and latches the switches in the middle of a run, so that neither waits for its end.
     #[cold]
     #[inline(never)]
-    fn settle(this: &Executor, worker: StaticWorker<T, EXECUTORS, BUCKETS, C>, moment: Moment) {
+    fn settle(
+        this: &Executor,
+        worker: StaticWorker<T, EXECUTORS, BUCKETS, Configured<K, EXECUTORS, BUCKETS, C>>,
+        moment: Moment,
+    ) {
         let hooks = worker.hooks(&worker.registry.clock);
         hooks.settle_at(moment.now, this.settle(hooks.counters.settled_at.get(), moment));
         worker.latch_if_changed();
@@ -175,7 +186,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             hooks.park_at(moment.now);
             this.enter(moment);
             let (core, beneath) = this.preempting();
-            self.leave(core as usize, beneath, &this.frame, moment);
+            self.leave(core.wrapping_sub(1) as usize, beneath, &this.frame, moment);
         });
     }
 
@@ -189,7 +200,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
     }
 
     /// Runs the body of an interrupt handler on core 0, and records it under the name of one of the
-    /// [`interrupts`](Self::interrupts).
+    /// [`interrupts`](EmbassyConfig::interrupts).
     ///
     /// As with an interrupt executor, its time does not count for the executor that it interrupts. Only one context at
     /// a time may use a name. If no handler has this name, the body runs and nothing is recorded.
@@ -200,8 +211,8 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
     /// Runs the body of an interrupt handler as [`with_interrupt`](Self::with_interrupt) does, on the core with this
     /// number.
     pub fn with_interrupt_on<R>(&'static self, core: usize, name: &str, body: impl FnOnce() -> R) -> R {
-        let found = self.interrupts.iter().position(|handler| handler.name() == name);
-        let Some((number, handler)) = found.and_then(|number| Some((number, self.interrupts.get(number)?)))
+        let found = K::interrupts().iter().position(|handler| handler.name() == name);
+        let Some((number, handler)) = found.and_then(|number| Some((number, K::interrupts().get(number)?)))
         else {
             return body();
         };
@@ -236,23 +247,23 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
 
     /// Returns `true` if anything can preempt an executor.
     #[inline(always)]
-    fn is_nested(&self) -> bool {
-        EXECUTORS > 1 || !self.interrupts.is_empty()
+    fn is_nested() -> bool {
+        EXECUTORS > 1 || !K::interrupts().is_empty()
     }
 
     /// Returns a frame by its number: executors, followed by interrupts.
     fn frame(&self, number: u32) -> Option<&Frame> {
-        let number = number as usize;
+        let number = number.checked_sub(1)? as usize;
         match self.executors.get(number) {
             Some(executor) => Some(&executor.frame),
-            None => Some(&self.interrupts.get(number.checked_sub(EXECUTORS)?)?.frame),
+            None => Some(&K::interrupts().get(number.checked_sub(EXECUTORS)?)?.frame),
         }
     }
 
     /// Marks a frame as the one that runs on its core. Returns the number of the frame that it preempted, and the time.
     #[inline]
     fn enter(&self, core: usize, number: usize, frame: &Frame) -> (u32, Moment) {
-        if !self.is_nested() {
+        if !Self::is_nested() {
             return (NONE, self.moment(frame));
         }
         self.enter_nested(core, number, frame)
@@ -267,11 +278,11 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
         // found.
         let beneath = top.load(Ordering::Relaxed);
         let Some(below) = self.frame(beneath) else {
-            top.store(number as u32, Ordering::Relaxed);
+            top.store(number as u32 + 1, Ordering::Relaxed);
             return (beneath, self.moment(frame));
         };
         let version = below.open();
-        top.store(number as u32, Ordering::Relaxed);
+        top.store(number as u32 + 1, Ordering::Relaxed);
         let moment = self.moment(frame);
         // Code that ran between the store and the clock read charged this frame, which had not started yet: pass the
         // charge on.
@@ -284,7 +295,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
     /// Removes a frame, which ended at `moment`, from its core.
     #[inline]
     fn leave(&self, core: usize, beneath: u32, frame: &Frame, moment: Moment) {
-        if !self.is_nested() {
+        if !Self::is_nested() {
             return;
         }
         let Some(top) = self.tops.get(core) else { return };
@@ -307,7 +318,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
     /// is used as it is.
     #[inline]
     fn moment(&self, frame: &Frame) -> Moment {
-        if !self.is_nested() {
+        if !Self::is_nested() {
             return Moment {
                 now: self.ticks(),
                 taken: 0,

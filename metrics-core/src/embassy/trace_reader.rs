@@ -1,10 +1,10 @@
 //! Reads the times of executors and the rows of tasks into a snapshot.
 
-use super::EmbassyMetrics;
 use super::executor::ExecutorValues;
 use super::name::TaskName;
 use super::task_row::{Row, RowValues};
 use super::trace_snapshot::{ExecutorRow, FixedTrace, OverflowRow, TaskRow, TraceRows, TraceSnapshot};
+use super::{EmbassyConfig, EmbassyMetrics};
 use crate::cell::U64Cell;
 use crate::slot::{Slot, read_with_retries};
 use crate::storage::{BucketWidth, Rows};
@@ -12,8 +12,12 @@ use crate::sync::spin_loop;
 use crate::time::TimeSource;
 use crate::time_scale::TimeScale;
 
-impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize, C: BucketWidth>
-    EmbassyMetrics<T, EXECUTORS, TASKS, BUCKETS, C>
+impl<K, T, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize, C>
+    EmbassyMetrics<K, T, EXECUTORS, TASKS, BUCKETS, C>
+where
+    K: EmbassyConfig<EXECUTORS, BUCKETS>,
+    T: TimeSource,
+    C: BucketWidth,
 {
     /// Takes a snapshot of executors and tasks.
     ///
@@ -77,7 +81,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
             let values = self.read_consistently(executor, |slot| self.read_row(number, row, executor, slot));
             to.read(row, values, scale);
         }
-        for (number, handler) in self.interrupts.iter().enumerate() {
+        for (number, handler) in K::interrupts().iter().enumerate() {
             let Some(to) = row_of(&mut snapshot.tasks, TaskRow::INTERRUPT, number as u32) else {
                 break;
             };
@@ -112,7 +116,7 @@ impl<T: TimeSource, const EXECUTORS: usize, const TASKS: usize, const BUCKETS: u
     ) -> Option<RowValues> {
         let mut values = row.read();
         let executor = self.executors.get(executor)?;
-        if executor.current() == number as u32 {
+        if executor.current() == number as u32 + 1 {
             let in_progress = executor.try_read(slot, || self.ticks())?.in_progress;
             values.polling = true;
             values.active = values.active.wrapping_add(in_progress);
@@ -132,7 +136,7 @@ impl ExecutorRow {
         self.scheduling = busy.saturating_sub(self.polling);
         self.preempted = scale.nanos_of(values.preempted);
         self.in_progress = scale.nanos_of(values.in_progress);
-        self.core = values.core;
+        self.core = values.core.wrapping_sub(1);
     }
 }
 

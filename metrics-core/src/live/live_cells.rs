@@ -62,8 +62,8 @@ impl Live {
             Self {
                 word: AtomicU32::new(WorkerState::Idle.bits()),
                 spawn_location: AtomicU32::new(0),
-                since: WholeU64::new(UNTIMED),
-                period_since: WholeU64::new(UNTIMED),
+                since: WholeU64::new(0),
+                period_since: WholeU64::new(0),
                 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
                 submitted: AtomicU32::new(0),
             }
@@ -151,6 +151,10 @@ impl Live {
     }
 
     /// Returns the state, as [`is`](Self::is).
+    #[cfg(all(
+        any(target_has_atomic = "ptr", feature = "require-cas"),
+        not(metrics_core_loom)
+    ))]
     pub(crate) fn state(&self) -> WorkerState {
         // Ordering: relaxed, as above.
         state(self.word.load(Ordering::Relaxed))

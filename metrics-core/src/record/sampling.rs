@@ -36,7 +36,8 @@ impl Sampling<OwnedU32> {
 
 impl<C: U32Cell> Sampling<C> {
     /// Starts the random sequence with `seed`, which must not be zero.
-    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    #[cfg(any(target_has_atomic = "ptr", feature = "require-cas"))]
+    #[cfg_attr(all(metrics_core_loom, not(feature = "alloc")), allow(dead_code))]
     pub(crate) fn seed(&self, seed: u32) {
         self.random.0.set(seed);
     }

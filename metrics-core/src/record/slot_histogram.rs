@@ -31,7 +31,8 @@ impl<B: BucketCell, const BUCKETS: usize> BucketCells for [B; BUCKETS] {
 pub(crate) struct SlotHistogram<B> {
     pub(crate) buckets: B,
     sum: OwnedU64,
-    min: OwnedU64,
+    /// The complement of the minimum, so that an empty histogram is all zeros.
+    min_complement: OwnedU64,
     max: OwnedU64,
 }
 
@@ -41,7 +42,7 @@ impl<B> SlotHistogram<B> {
             Self {
                 buckets,
                 sum: OwnedU64::new(0),
-                min: OwnedU64::new(u64::MAX),
+                min_complement: OwnedU64::new(!u64::MAX),
                 max: OwnedU64::new(0),
             }
         }
@@ -49,7 +50,7 @@ impl<B> SlotHistogram<B> {
 
     /// Returns the current sum, minimum and maximum.
     pub(crate) fn totals(&self) -> (u64, u64, u64) {
-        (self.sum.get(), self.min.get(), self.max.get())
+        (self.sum.get(), !self.min_complement.get(), self.max.get())
     }
 
     /// Stores the sum, minimum and maximum of a batch.
@@ -57,7 +58,7 @@ impl<B> SlotHistogram<B> {
     #[inline(always)]
     pub(crate) fn set_totals(&self, sum: u64, min: u64, max: u64) {
         self.sum.set(sum);
-        self.min.set(min);
+        self.min_complement.set(!min);
         self.max.set(max);
     }
 
@@ -86,8 +87,8 @@ impl<B: BucketCell, const BUCKETS: usize> RecordValue for SlotHistogram<[B; BUCK
             Some(sum) => self.sum.set(sum),
             None => self.saturate(),
         }
-        if value < self.min.get() {
-            self.min.set(value);
+        if !value > self.min_complement.get() {
+            self.min_complement.set(!value);
         }
         if value > self.max.get() {
             self.max.set(value);

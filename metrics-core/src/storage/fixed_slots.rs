@@ -6,9 +6,10 @@ use crate::cell::{BucketCell, OwnedU32, OwnedU64};
 use crate::host_cells::HostCells;
 use crate::record::{HooksState, SlotHistogram, sampling_seed};
 use crate::registry_info::RegistryInfo;
-use crate::slot::{Lease, Slot};
+use crate::slot::{Kept, Lease, Slot};
 use core::fmt::Debug;
 use core::mem::{forget, replace};
+use core::ops::Deref;
 
 /// The width of the bucket counts of [`StaticStorage`]. This trait is sealed: [`Buckets64`] and [`Buckets32`]
 /// implement it.
@@ -16,6 +17,9 @@ pub trait BucketWidth: Debug + 'static {
     /// The cell of one bucket.
     #[doc(hidden)]
     type Cell: BucketCell;
+    /// The configuration of the registry: a reference, or no data at all.
+    #[doc(hidden)]
+    type Info: Deref<Target = RegistryInfo<&'static str>> + Debug + 'static;
 }
 
 /// 64-bit bucket counts, which are never full.
@@ -32,10 +36,12 @@ pub struct Buckets32;
 
 impl BucketWidth for Buckets64 {
     type Cell = OwnedU64;
+    type Info = &'static RegistryInfo<&'static str>;
 }
 
 impl BucketWidth for Buckets32 {
     type Cell = OwnedU32;
+    type Info = &'static RegistryInfo<&'static str>;
 }
 
 /// Storage for `WORKERS` workers with histograms of up to `BUCKETS` buckets, for a registry in a `static`.
@@ -63,23 +69,30 @@ const NAME_BYTES: usize = 24;
 
 impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> StaticStorage<WORKERS, BUCKETS, C> {
     pub(crate) const fn new(poll_time: bool, schedule_latency: bool) -> Self {
-        let mut slots = [const { StaticSlot::new() }; WORKERS];
+        let mut slots = [const { StaticSlot::zeros() }; WORKERS];
         let mut i = 0;
         while i < WORKERS {
             slots[i].slot.lease = Lease::fixed(i);
             slots[i].state = HooksState::new(sampling_seed(0, i as u64));
-            // Forgotten, not dropped: a constant can't know that the `None` of a vacant slot needs no destructor.
-            if poll_time {
-                let empty = Some(SlotHistogram::new([const { C::Cell::EMPTY }; BUCKETS]));
-                forget(replace(&mut slots[i].slot.poll_time, empty));
+            // Forgotten, not dropped: a constant can't know that a histogram needs no destructor.
+            if !poll_time {
+                forget(replace(&mut slots[i].slot.poll_time, Kept::No));
             }
-            if schedule_latency {
-                let empty = Some(SlotHistogram::new([const { C::Cell::EMPTY }; BUCKETS]));
-                forget(replace(&mut slots[i].slot.schedule_latency, empty));
+            if !schedule_latency {
+                forget(replace(&mut slots[i].slot.schedule_latency, Kept::No));
             }
             i += 1;
         }
         Self { slots }
+    }
+
+    /// Slots that are all zeros, so that a `static` takes no flash. The worker must call
+    /// [`begin`](StaticSlot::begin) first.
+    #[cfg(any(target_has_atomic = "ptr", feature = "require-cas"))]
+    pub(crate) const fn zeros() -> Self {
+        Self {
+            slots: [const { StaticSlot::zeros() }; WORKERS],
+        }
     }
 
     #[inline(always)]
@@ -89,11 +102,22 @@ impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> StaticStorage<W
 }
 
 impl<const BUCKETS: usize, C: BucketWidth> StaticSlot<BUCKETS, C> {
-    const fn new() -> Self {
+    const fn zeros() -> Self {
         Self {
-            state: HooksState::new(sampling_seed(0, 0)),
-            slot: Slot::new(Lease::vacant(), None, None),
+            state: HooksState::new(0),
+            slot: Slot::new(Lease::vacant(), Self::histogram(), Self::histogram()),
         }
+    }
+
+    const fn histogram() -> Kept<SlotHistogram<[C::Cell; BUCKETS]>> {
+        Kept::Yes(SlotHistogram::new([const { C::Cell::EMPTY }; BUCKETS]))
+    }
+
+    /// Sets the words that are not zero, for the worker with this number.
+    #[cfg(any(target_has_atomic = "ptr", feature = "require-cas"))]
+    pub(crate) fn begin(&self, worker: usize) {
+        self.slot.lease.fix(worker);
+        self.state.sampling.seed(sampling_seed(0, worker as u64));
     }
 }
 
@@ -107,7 +131,7 @@ impl<const WORKERS: usize, const BUCKETS: usize, C: BucketWidth> Sealed
     const HAS_STRAYS: bool = false;
 
     type Name = &'static str;
-    type RegistryInfo = &'static RegistryInfo<&'static str>;
+    type RegistryInfo = C::Info;
     type Host = ();
     type SharedBuckets = ();
 

@@ -1,12 +1,12 @@
 //! A worker's handle to its slot without the feature `record`: empty, so that no hook accesses a slot.
 
 use super::HeapSlot;
-use crate::slot::{Lease, Slot};
+use crate::slot::{Kept, Lease, Slot};
 use alloc::sync::Arc;
 use core::ops::Deref;
 
 /// Any slot works, because none stores anything.
-static SLOT: HeapSlot = Slot::new(Lease::vacant(), None, None);
+static SLOT: HeapSlot = Slot::new(Lease::vacant(), Kept::No, Kept::No);
 
 #[derive(Debug)]
 pub(crate) struct SlotHandle;

@@ -8,7 +8,7 @@ use crate::host_cells::HostCells;
 use crate::live::{LiveRecord, Transition};
 use crate::record::{HeapBuckets, SlotHistogram};
 use crate::registry_info::RegistryInfo;
-use crate::slot::{EXTERNAL, Lease, Slot};
+use crate::slot::{EXTERNAL, Kept, Lease, Slot};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -49,7 +49,10 @@ const MOST_AT_FIRST: usize = 128;
 
 /// Creates slots that no worker has leased yet.
 fn vacant(slots: usize, poll_time: Option<usize>, schedule_latency: Option<usize>) -> Arc<[HeapSlot]> {
-    let histogram = |buckets: Option<usize>| buckets.map(|n| SlotHistogram::new(HeapBuckets::new(n)));
+    let histogram = |buckets: Option<usize>| match buckets {
+        Some(buckets) => Kept::Yes(SlotHistogram::new(HeapBuckets::new(buckets))),
+        None => Kept::No,
+    };
     let slot = || Slot::new(Lease::vacant(), histogram(poll_time), histogram(schedule_latency));
     (0..slots).map(|_| slot()).collect()
 }

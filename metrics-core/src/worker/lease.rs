@@ -99,13 +99,13 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
 
     fn resume(registry: R, slot: SlotHandle, index: usize) -> Self {
         let mut batch = Batch::resume(&slot.counters);
-        let side = |config: Option<&crate::histogram::HistogramConfig>, slot: &Option<_>| match (config, slot)
+        let side = |config: Option<&crate::histogram::HistogramConfig>, slot: Option<_>| match (config, slot)
         {
             (Some(config), Some(slot)) => Some(BatchHistogram::new(config.num_buckets(), slot)),
             _ => None,
         };
-        batch.poll_time = side(registry.poll_time_config(), &slot.poll_time);
-        batch.schedule_latency = side(registry.schedule_latency_config(), &slot.schedule_latency);
+        batch.poll_time = side(registry.poll_time_config(), slot.poll_time.as_ref());
+        batch.schedule_latency = side(registry.schedule_latency_config(), slot.schedule_latency.as_ref());
         let rows = match registry.info.locations {
             0 => None,
             capacity => {

@@ -1,13 +1,16 @@
 //! Executors that preempt one another, and cores that do not.
 
 use core::time::Duration;
-use metrics_core::embassy::{ExecutorState, FixedTrace, InterruptHandler, TaskRow, TraceSnapshot};
+use metrics_core::StaticRegistryConfig;
+use metrics_core::embassy::{
+    EmbassyConfig, ExecutorState, FixedTrace, InterruptHandler, TaskRow, TraceSnapshot,
+};
 use std::sync::{Arc, Mutex};
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::replay::{Hook::*, Player, us};
+use crate::replay::{BUCKETS, Hook::*, Player, config, us};
 
 const THREAD: u32 = 0x2000_0100;
 const MIDDLE: u32 = 0x2000_0200;
@@ -401,11 +404,21 @@ fn the_time_spent_polling_never_goes_back() {
 
 static INTERRUPTS: [InterruptHandler; 2] = [InterruptHandler::new("uart"), InterruptHandler::new("dma")];
 
+struct WithInterrupts;
+
+impl EmbassyConfig<3, BUCKETS> for WithInterrupts {
+    const REGISTRY: StaticRegistryConfig<3, BUCKETS> = config();
+
+    fn interrupts() -> &'static [InterruptHandler] {
+        &INTERRUPTS
+    }
+}
+
 /// A handler of known load in the poll of a task, in an interrupt executor, in another handler, and while the core is
 /// idle.
 #[test]
 fn an_interrupt_guard_takes_its_time_from_what_it_interrupts_once() {
-    let player = Player::<3, 8>::with_interrupts(&INTERRUPTS);
+    let player = Player::<3, 8, WithInterrupts>::new();
     player.play(&[
         (0, New(THREAD, SLOW)),
         (0, Ready(THREAD, SLOW)),
@@ -463,9 +476,19 @@ fn an_interrupt_guard_takes_its_time_from_what_it_interrupts_once() {
 
 static INTERRUPT: [InterruptHandler; 1] = [InterruptHandler::new("uart")];
 
+struct WithInterrupt;
+
+impl EmbassyConfig<1, BUCKETS> for WithInterrupt {
+    const REGISTRY: StaticRegistryConfig<1, BUCKETS> = config();
+
+    fn interrupts() -> &'static [InterruptHandler] {
+        &INTERRUPT
+    }
+}
+
 #[test]
 fn an_interrupt_takes_its_time_from_the_only_executor() {
-    let player = Player::<1, 4>::with_interrupts(&INTERRUPT);
+    let player = Player::<1, 4, WithInterrupt>::new();
     player.play(&[
         (0, New(THREAD, SLOW)),
         (0, Ready(THREAD, SLOW)),

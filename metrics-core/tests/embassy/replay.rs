@@ -4,13 +4,11 @@
 mod clock;
 
 use clock::TestClock;
+use core::time::Duration;
 use metrics_core::embassy::{
-    EmbassyMetrics, ExecutorRow, FixedTrace, InterruptHandler, MEASURED, TaskRow, TraceSnapshot,
+    EmbassyConfig, EmbassyMetrics, EmbassyStorage, ExecutorRow, FixedTrace, MEASURED, TaskRow, TraceSnapshot,
 };
-use metrics_core::{
-    Builder, HistogramConfig, Registry, Snapshot, StaticRegistryConfig, StaticStorage, TaskCounts,
-    TimeSource as _,
-};
+use metrics_core::{Builder, HistogramConfig, Snapshot, StaticRegistryConfig, TaskCounts};
 
 /// The call of a hook. Executors and tasks are embassy's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,31 +26,37 @@ pub(crate) type Event = (u64, Hook);
 
 pub(crate) const BUCKETS: usize = 32;
 
-/// Metrics of up to `E` executors and `N` tasks, with their clock.
-pub(crate) struct Player<const E: usize, const N: usize> {
-    clock: &'static TestClock,
-    pub(crate) metrics: &'static EmbassyMetrics<&'static TestClock, E, N, BUCKETS>,
+/// A configuration without interrupt handlers.
+pub(crate) struct Plain;
+
+impl<const E: usize> EmbassyConfig<E, BUCKETS> for Plain {
+    const REGISTRY: StaticRegistryConfig<E, BUCKETS> = config();
 }
 
-impl<const E: usize, const N: usize> Player<E, N> {
-    pub(crate) fn new() -> Self {
-        Self::with_interrupts(&[])
+pub(crate) const fn config<const E: usize>() -> StaticRegistryConfig<E, BUCKETS> {
+    let Ok(layout) = HistogramConfig::power_of_two(1_000, BUCKETS) else {
+        panic!("the layout fits");
+    };
+    let builder = Builder::new().measures(MEASURED).name("embassy");
+    let builder = builder.poll_time(layout).schedule_latency(layout);
+    match builder.describe(1_000_000, Duration::from_micros(1)) {
+        Ok(config) => config,
+        Err(_) => panic!("the registry fits"),
     }
+}
 
-    pub(crate) fn with_interrupts(handlers: &'static [InterruptHandler]) -> Self {
+/// Metrics of up to `E` executors and `N` tasks, with their clock.
+pub(crate) struct Player<const E: usize, const N: usize, K: EmbassyConfig<E, BUCKETS> = Plain> {
+    clock: &'static TestClock,
+    pub(crate) metrics: &'static EmbassyMetrics<K, &'static TestClock, E, N, BUCKETS>,
+}
+
+impl<const E: usize, const N: usize, K: EmbassyConfig<E, BUCKETS>> Player<E, N, K> {
+    pub(crate) fn new() -> Self {
         let clock: &'static TestClock = Box::leak(Box::new(TestClock::with_rate(1_000_000)));
-        let layout = HistogramConfig::power_of_two(1_000, BUCKETS).expect("the layout fits");
-        let config: StaticRegistryConfig<E, BUCKETS> = Builder::new()
-            .measures(MEASURED)
-            .name("embassy")
-            .poll_time(layout)
-            .schedule_latency(layout)
-            .describe(clock.ticks_per_second(), clock.resolution())
-            .expect("the registry fits");
-        let registry = Registry::new(Box::leak(Box::new(config)), clock);
         Self {
             clock,
-            metrics: Box::leak(Box::new(EmbassyMetrics::new(registry).interrupts(handlers))),
+            metrics: Box::leak(Box::new(EmbassyMetrics::new(clock))),
         }
     }
 
@@ -102,7 +106,7 @@ impl<const E: usize, const N: usize> Player<E, N> {
         self.metrics.trace()
     }
 
-    pub(crate) fn snapshot(&self) -> Snapshot<StaticStorage<E, BUCKETS>> {
+    pub(crate) fn snapshot(&self) -> Snapshot<EmbassyStorage<K, E, BUCKETS>> {
         let mut snapshot = Snapshot::EMPTY;
         self.metrics.metrics().snapshot_into(&mut snapshot);
         snapshot

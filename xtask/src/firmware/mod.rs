@@ -237,6 +237,7 @@ fn cortex_m3(write: bool) -> Result<u32> {
     let stack = chip.build("stack", "record")?;
     cost::check_no_flash(&stack, &["SNAPSHOT", "TRACE"])?;
     said.extend(chip.run(&stack)?);
+    cost::check_no_flash(&chip.build("size", "record")?, &["METRICS"])?;
     let cost = cost::Cost::measure_embassy(&said, |features| chip.build("size", features))?;
     println!("{}", cost.table());
     cost.check_limits()?;

@@ -24,7 +24,7 @@ pub(crate) struct HooksState<C: U64Cell> {
     /// The switches that were latched last.
     pub(super) latched: C,
     /// Selects the polls that are measured.
-    pub(super) sampling: Sampling<C::Narrow>,
+    pub(crate) sampling: Sampling<C::Narrow>,
 }
 
 impl HooksState<OwnedU64> {

@@ -15,9 +15,9 @@ use embassy_executor::{InterruptExecutor, raw};
 use firmware_cortex_m3::stack_mark;
 use lm3s6965::{Interrupt, interrupt};
 use metrics_core::embassy::{
-    EmbassyClock, EmbassyMetrics, ExecutorState, InterruptHandler, MEASURED, TaskRow,
+    EmbassyClock, EmbassyConfig, EmbassyMetrics, ExecutorState, InterruptHandler, MEASURED, TaskRow,
 };
-use metrics_core::{Builder, HistogramConfig, Registry, Snapshot, StaticRegistryConfig, embassy_trace};
+use metrics_core::{Builder, HistogramConfig, Snapshot, StaticRegistryConfig, embassy_trace};
 use static_cell::StaticCell;
 
 use tasks::{MESSAGES, ONCE, POLLS, Polls};
@@ -29,19 +29,26 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKE
     Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
 };
 
-const CONFIG: StaticRegistryConfig<2, BUCKETS> = match Builder::new()
-    .measures(MEASURED)
-    .name("embassy")
-    .poll_time(LAYOUT)
-    .schedule_latency(LAYOUT)
-    .describe(EmbassyClock::TICKS_PER_SECOND, EmbassyClock::RESOLUTION)
-{
-    Ok(config) => config,
-    Err(_) => panic!("two histograms of 20 buckets fit"),
-};
+struct Config;
 
-static METRICS: EmbassyMetrics<EmbassyClock, 2, 8, BUCKETS> =
-    EmbassyMetrics::new(Registry::new(&CONFIG, EmbassyClock)).interrupts(&INTERRUPTS);
+impl EmbassyConfig<2, BUCKETS> for Config {
+    const REGISTRY: StaticRegistryConfig<2, BUCKETS> = match Builder::new()
+        .measures(MEASURED)
+        .name("embassy")
+        .poll_time(LAYOUT)
+        .schedule_latency(LAYOUT)
+        .describe(EmbassyClock::TICKS_PER_SECOND, EmbassyClock::RESOLUTION)
+    {
+        Ok(config) => config,
+        Err(_) => panic!("two histograms of 20 buckets fit"),
+    };
+
+    fn interrupts() -> &'static [InterruptHandler] {
+        &INTERRUPTS
+    }
+}
+
+static METRICS: EmbassyMetrics<Config, EmbassyClock, 2, 8, BUCKETS> = EmbassyMetrics::new(EmbassyClock);
 
 /// A handler that runs no executor.
 static INTERRUPTS: [InterruptHandler; 1] = [InterruptHandler::new("uart")];

@@ -16,9 +16,9 @@ use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::channel::Channel;
 use embassy_time::{Duration, Instant, Ticker, Timer};
 use metrics_core::embassy::{
-    EmbassyClock, EmbassyMetrics, ExecutorState, InterruptHandler, MEASURED, TaskRow,
+    EmbassyClock, EmbassyConfig, EmbassyMetrics, ExecutorState, InterruptHandler, MEASURED, TaskRow,
 };
-use metrics_core::{Builder, HistogramConfig, Registry, Snapshot, StaticRegistryConfig, embassy_trace};
+use metrics_core::{Builder, HistogramConfig, Snapshot, StaticRegistryConfig, embassy_trace};
 use portable_atomic::{AtomicU32, Ordering::Relaxed};
 use riscv::interrupt::Interrupt;
 use static_cell::StaticCell;
@@ -30,20 +30,27 @@ const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKE
     Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
 };
 
-const CONFIG: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
-    .measures(MEASURED)
-    .name("embassy")
-    .poll_time(LAYOUT)
-    .schedule_latency(LAYOUT)
-    .describe(EmbassyClock::TICKS_PER_SECOND, EmbassyClock::RESOLUTION)
-{
-    Ok(config) => config,
-    Err(_) => panic!("two histograms of 20 buckets fit"),
-};
+struct Config;
+
+impl EmbassyConfig<1, BUCKETS> for Config {
+    const REGISTRY: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
+        .measures(MEASURED)
+        .name("embassy")
+        .poll_time(LAYOUT)
+        .schedule_latency(LAYOUT)
+        .describe(EmbassyClock::TICKS_PER_SECOND, EmbassyClock::RESOLUTION)
+    {
+        Ok(config) => config,
+        Err(_) => panic!("two histograms of 20 buckets fit"),
+    };
+
+    fn interrupts() -> &'static [InterruptHandler] {
+        &INTERRUPTS
+    }
+}
 
 static INTERRUPTS: [InterruptHandler; 1] = [InterruptHandler::new("software")];
-static METRICS: EmbassyMetrics<EmbassyClock, 1, 8, BUCKETS> =
-    EmbassyMetrics::new(Registry::new(&CONFIG, EmbassyClock)).interrupts(&INTERRUPTS);
+static METRICS: EmbassyMetrics<Config, EmbassyClock, 1, 8, BUCKETS> = EmbassyMetrics::new(EmbassyClock);
 embassy_trace!(METRICS);
 
 static EXECUTOR: StaticCell<Executor> = StaticCell::new();

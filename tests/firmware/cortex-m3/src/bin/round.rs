@@ -16,9 +16,9 @@ use cortex_m_semihosting::debug::{self, EXIT_FAILURE, EXIT_SUCCESS};
 use cortex_m_semihosting::hprintln;
 // The interrupt vectors.
 use lm3s6965 as _;
-use metrics_core::embassy::{EmbassyMetrics, MEASURED};
+use metrics_core::embassy::{EmbassyConfig, EmbassyMetrics, MEASURED};
 use metrics_core::extend::{ExtendedCounter, FreeRunning};
-use metrics_core::{Builder, HistogramConfig, Registry, StaticRegistryConfig};
+use metrics_core::{Builder, HistogramConfig, StaticRegistryConfig};
 
 /// The frequency at which QEMU runs the core of `lm3s6965evb` after reset.
 const CORE_HZ: u32 = 12_500_000;
@@ -59,17 +59,16 @@ const fn config<const EXECUTORS: usize>() -> StaticRegistryConfig<EXECUTORS, BUC
     }
 }
 
-const ONE_CONFIG: StaticRegistryConfig<1, BUCKETS> = config();
-const FOUR_CONFIG: StaticRegistryConfig<4, BUCKETS> = config();
+struct Config;
 
-static ONE: EmbassyMetrics<Clock, 1, 8, BUCKETS> = EmbassyMetrics::new(Registry::new(
-    &ONE_CONFIG,
-    ExtendedCounter::new(FreeSysTick, CORE_HZ),
-));
-static FOUR: EmbassyMetrics<Clock, 4, 8, BUCKETS> = EmbassyMetrics::new(Registry::new(
-    &FOUR_CONFIG,
-    ExtendedCounter::new(FreeSysTick, CORE_HZ),
-));
+impl<const EXECUTORS: usize> EmbassyConfig<EXECUTORS, BUCKETS> for Config {
+    const REGISTRY: StaticRegistryConfig<EXECUTORS, BUCKETS> = config();
+}
+
+static ONE: EmbassyMetrics<Config, Clock, 1, 8, BUCKETS> =
+    EmbassyMetrics::new(ExtendedCounter::new(FreeSysTick, CORE_HZ));
+static FOUR: EmbassyMetrics<Config, Clock, 4, 8, BUCKETS> =
+    EmbassyMetrics::new(ExtendedCounter::new(FreeSysTick, CORE_HZ));
 
 macro_rules! hooks {
     ($name:ident, $metrics:ident) => {

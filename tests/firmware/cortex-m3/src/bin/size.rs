@@ -16,9 +16,9 @@ mod measured {
     use core::time::Duration;
 
     use cortex_m::peripheral::SYST;
-    use metrics_core::embassy::EmbassyMetrics;
+    use metrics_core::embassy::{EmbassyConfig, EmbassyMetrics};
     use metrics_core::{
-        Builder, HistogramConfig, Registry, StaticRegistryConfig, TimeSource, Timestamp, embassy_trace,
+        Builder, HistogramConfig, StaticRegistryConfig, TimeSource, Timestamp, embassy_trace,
     };
 
     const BUCKETS: usize = 20;
@@ -29,14 +29,18 @@ mod measured {
         Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
     };
 
-    const CONFIG: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
-        .poll_time(LAYOUT)
-        .schedule_latency(LAYOUT)
-        .describe(HZ, Duration::from_nanos(84))
-    {
-        Ok(config) => config,
-        Err(_) => panic!("two histograms of 20 buckets fit"),
-    };
+    struct Config;
+
+    impl EmbassyConfig<1, BUCKETS> for Config {
+        const REGISTRY: StaticRegistryConfig<1, BUCKETS> = match Builder::new()
+            .poll_time(LAYOUT)
+            .schedule_latency(LAYOUT)
+            .describe(HZ, Duration::from_nanos(84))
+        {
+            Ok(config) => config,
+            Err(_) => panic!("two histograms of 20 buckets fit"),
+        };
+    }
 
     /// A register that the compiler must not leave out, were it read.
     struct SysTick;
@@ -55,8 +59,7 @@ mod measured {
         }
     }
 
-    static METRICS: EmbassyMetrics<SysTick, 1, 4, BUCKETS> =
-        EmbassyMetrics::new(Registry::new(&CONFIG, SysTick));
+    static METRICS: EmbassyMetrics<Config, SysTick, 1, 4, BUCKETS> = EmbassyMetrics::new(SysTick);
 
     embassy_trace!(METRICS);
 }

@@ -13,11 +13,11 @@ use cortex_m_semihosting::hprintln;
 use critical_section::Mutex;
 // The interrupt vectors.
 use lm3s6965 as _;
-use metrics_core::embassy::{EmbassyMetrics, FixedTrace, MEASURED, TraceSnapshot};
-use metrics_core::extend::{ExtendedCounter, FreeRunning};
-use metrics_core::{
-    Builder, HistogramConfig, Registry, Snapshot, StaticRegistryConfig, StaticStorage, WorkerNumber,
+use metrics_core::embassy::{
+    EmbassyConfig, EmbassyMetrics, EmbassyStorage, FixedTrace, MEASURED, TraceSnapshot,
 };
+use metrics_core::extend::{ExtendedCounter, FreeRunning};
+use metrics_core::{Builder, HistogramConfig, Snapshot, StaticRegistryConfig, WorkerNumber};
 
 const BUCKETS: usize = 20;
 const EXECUTORS: usize = 2;
@@ -38,25 +38,40 @@ impl FreeRunning for Stopped {
 }
 
 type Clock = ExtendedCounter<Stopped>;
-type Storage = StaticStorage<EXECUTORS, BUCKETS>;
+type Storage = EmbassyStorage<Config, EXECUTORS, BUCKETS>;
 
 const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKETS) {
     Ok(layout) => layout,
     Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
 };
 
-const CONFIG: StaticRegistryConfig<EXECUTORS, BUCKETS> = match Builder::new()
-    .measures(MEASURED)
-    .poll_time(LAYOUT)
-    .schedule_latency(LAYOUT)
-    .describe(12_500_000, Duration::from_nanos(80))
-{
-    Ok(config) => config,
-    Err(_) => panic!("two histograms of 20 buckets fit"),
-};
+struct Config;
 
-static METRICS: EmbassyMetrics<Clock, EXECUTORS, TASKS, BUCKETS> =
-    EmbassyMetrics::new(Registry::new(&CONFIG, ExtendedCounter::new(Stopped, 12_500_000)));
+impl EmbassyConfig<EXECUTORS, BUCKETS> for Config {
+    const REGISTRY: StaticRegistryConfig<EXECUTORS, BUCKETS> = match Builder::new()
+        .measures(MEASURED)
+        .poll_time(LAYOUT)
+        .schedule_latency(LAYOUT)
+        .describe(12_500_000, Duration::from_nanos(80))
+    {
+        Ok(config) => config,
+        Err(_) => panic!("two histograms of 20 buckets fit"),
+    };
+}
+
+/// Metrics of any size, for their sizes only.
+struct AnySize;
+
+impl<const EXECUTORS: usize, const BUCKETS: usize> EmbassyConfig<EXECUTORS, BUCKETS> for AnySize {
+    const REGISTRY: StaticRegistryConfig<EXECUTORS, BUCKETS> =
+        match Builder::new().describe(0, Duration::ZERO) {
+            Ok(config) => config,
+            Err(_) => panic!("without a histogram anything fits"),
+        };
+}
+
+static METRICS: EmbassyMetrics<Config, Clock, EXECUTORS, TASKS, BUCKETS> =
+    EmbassyMetrics::new(ExtendedCounter::new(Stopped, 12_500_000));
 
 static SNAPSHOT: Mutex<RefCell<Snapshot<Storage>>> = Mutex::new(RefCell::new(Snapshot::EMPTY));
 static TRACE: Mutex<RefCell<TraceSnapshot<FixedTrace<EXECUTORS, TASKS>>>> =
@@ -140,10 +155,12 @@ fn main() -> ! {
         size_of::<TraceSnapshot<FixedTrace<EXECUTORS, TASKS>>>()
     );
     // The terms of the formula for RAM.
-    let small = size_of::<EmbassyMetrics<Clock, 1, 1, 1>>();
-    let bucket = (size_of::<EmbassyMetrics<Clock, 1, 1, 5>>() - small) / 4;
-    let task = (size_of::<EmbassyMetrics<Clock, 1, 5, 1>>() - small) / 4;
-    let executor = (size_of::<EmbassyMetrics<Clock, 5, 1, 1>>() - small) / 4;
+    type Metrics<const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize> =
+        EmbassyMetrics<AnySize, Clock, EXECUTORS, TASKS, BUCKETS>;
+    let small = size_of::<Metrics<1, 1, 1>>();
+    let bucket = (size_of::<Metrics<1, 1, 5>>() - small) / 4;
+    let task = (size_of::<Metrics<1, 5, 1>>() - small) / 4;
+    let executor = (size_of::<Metrics<5, 1, 1>>() - small) / 4;
     hprintln!("bytes of a bucket: {bucket}");
     hprintln!("bytes of a task: {task}");
     hprintln!("bytes of an executor: {}", executor - bucket);
