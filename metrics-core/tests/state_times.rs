@@ -11,7 +11,7 @@ use metrics_core::{
     RuntimeMetrics, Sampling, Snapshot, StaticRegistryConfig, StaticStorage, Storage, Worker, WorkerInterval,
     WorkerNumber,
 };
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// Parked, searching, running and polling, in nanoseconds.

@@ -54,6 +54,8 @@ mod sampled_polls;
 mod snapshot_values;
 #[path = "snapshot_wire.rs"]
 mod snapshot_wire;
+#[path = "state_times.rs"]
+mod state_times;
 #[path = "static_details.rs"]
 mod static_details;
 #[path = "static_worker.rs"]

@@ -589,20 +589,3 @@ fn hooks_return_the_recorded_durations() {
     assert_eq!(worker.start_poll(PollStart::default()).nanos(), None);
     assert_eq!(worker.end_poll().nanos(), None, "nothing is measured");
 }
-
-#[test]
-fn a_worker_reads_its_own_unsubmitted_counts() {
-    let clock = Hand::default();
-    let registry = registry(&clock);
-    let metrics = RuntimeMetrics::new(registry.clone());
-    let worker = Worker::lease(registry.clone(), 0).unwrap();
-    poll(&worker, &clock, 1);
-    worker.inc_steal_count(3);
-    assert_eq!(worker.counter(WorkerNumber::PollCount), Some(1));
-    assert_eq!(worker.counter(WorkerNumber::StealCount), Some(3));
-    assert_eq!(worker.counter(WorkerNumber::LocalQueueDepth), None);
-    assert_eq!(metrics.worker_steal_count(0), Ok(Some(0)));
-    drop(worker);
-    let worker = Worker::lease(registry, 0).unwrap();
-    assert_eq!(worker.counter(WorkerNumber::StealCount), Some(3), "the slot's");
-}

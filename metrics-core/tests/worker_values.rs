@@ -7,7 +7,9 @@ mod common;
 use common::{Hand, Shared, poll, registry};
 use core::fmt;
 use core::time::Duration;
-use metrics_core::{LocationId, PollStart, Probe, RuntimeMetrics, Sampling, Timestamp, Worker, WorkerState};
+use metrics_core::{
+    LocationId, PollStart, Probe, RuntimeMetrics, Sampling, Timestamp, Worker, WorkerNumber, WorkerState,
+};
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -319,4 +321,21 @@ fn a_submit_moves_the_submitted_poll_of_the_live_thread() {
     let (after, is_submitted) = submitted();
     assert!(after != before.0 && is_submitted);
     assert_eq!(after, metrics.live(0).unwrap().transition);
+}
+
+#[test]
+fn a_worker_reads_its_own_unsubmitted_counts() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry.clone(), 0).unwrap();
+    poll(&worker, &clock, 1);
+    worker.inc_steal_count(3);
+    assert_eq!(worker.counter(WorkerNumber::PollCount), Some(1));
+    assert_eq!(worker.counter(WorkerNumber::StealCount), Some(3));
+    assert_eq!(worker.counter(WorkerNumber::LocalQueueDepth), None);
+    assert_eq!(metrics.worker_steal_count(0), Ok(Some(0)));
+    drop(worker);
+    let worker = Worker::lease(registry, 0).unwrap();
+    assert_eq!(worker.counter(WorkerNumber::StealCount), Some(3), "the slot's");
 }
