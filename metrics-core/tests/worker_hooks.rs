@@ -8,7 +8,7 @@ use common::{Hand, Shared, poll, registry};
 use core::time::Duration;
 use metrics_core::{
     Builder, HistogramConfig, LeaseError, LocationId, MetricSet, NoClock, PollStart, RuntimeMetrics,
-    Sampling, SinceError, TaskEnd, Timestamp, Worker, WorkerNumber, WorkerState,
+    Sampling, SinceError, TaskEnd, Worker, WorkerNumber, WorkerState,
 };
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -110,45 +110,6 @@ fn a_busy_worker_submits_by_itself_after_the_interval() {
         metrics.busy_duration_total().unwrap(),
         Some(Duration::from_millis(1))
     );
-}
-
-#[test]
-fn many_records_of_one_bucket_are_all_counted() {
-    let clock = Hand::default();
-    let registry = registry(&clock);
-    let metrics = RuntimeMetrics::new(registry.clone());
-    let worker = Worker::lease(registry, 0).unwrap();
-    for _ in 0..10_000 {
-        // Without an end: each start records a latency in the same bucket.
-        worker.start_poll(PollStart {
-            scheduled_at: Some(worker.now()),
-            spawn_location: LocationId::UNKNOWN,
-        });
-    }
-    for _ in 0..10_000 {
-        poll(&worker, &clock, 0);
-    }
-    for _ in 0..10_000 {
-        // Polls recorded afterwards, without a submit.
-        worker.record_poll(PollStart::default(), worker.now(), worker.now());
-    }
-    for n in 1..=10_000 {
-        // The latencies fill one bucket, the poll times do not.
-        let start = PollStart {
-            scheduled_at: Some(worker.now()),
-            spawn_location: LocationId::UNKNOWN,
-        };
-        worker.record_poll(
-            start,
-            worker.now(),
-            Timestamp::from_ticks(worker.now().ticks() + (n << 20)),
-        );
-    }
-    worker.submit();
-    let snapshot = metrics.snapshot();
-    let total = snapshot.total();
-    assert_eq!(total.schedule_latency().unwrap().samples(), 20_000);
-    assert_eq!(total.poll_time().unwrap().samples(), 30_000);
 }
 
 /// Every way to call the hooks of two polls and the submits around and inside them, up to this many calls.

@@ -339,3 +339,42 @@ fn a_worker_reads_its_own_unsubmitted_counts() {
     let worker = Worker::lease(registry, 0).unwrap();
     assert_eq!(worker.counter(WorkerNumber::StealCount), Some(3), "the slot's");
 }
+
+#[test]
+fn many_records_of_one_bucket_are_all_counted() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let metrics = RuntimeMetrics::new(registry.clone());
+    let worker = Worker::lease(registry, 0).unwrap();
+    for _ in 0..10_000 {
+        // Without an end: each start records a latency in the same bucket.
+        worker.start_poll(PollStart {
+            scheduled_at: Some(worker.now()),
+            spawn_location: LocationId::UNKNOWN,
+        });
+    }
+    for _ in 0..10_000 {
+        poll(&worker, &clock, 0);
+    }
+    for _ in 0..10_000 {
+        // Polls recorded afterwards, without a submit.
+        worker.record_poll(PollStart::default(), worker.now(), worker.now());
+    }
+    for n in 1..=10_000 {
+        // The latencies fill one bucket, the poll times do not.
+        let start = PollStart {
+            scheduled_at: Some(worker.now()),
+            spawn_location: LocationId::UNKNOWN,
+        };
+        worker.record_poll(
+            start,
+            worker.now(),
+            Timestamp::from_ticks(worker.now().ticks() + (n << 20)),
+        );
+    }
+    worker.submit();
+    let snapshot = metrics.snapshot();
+    let total = snapshot.total();
+    assert_eq!(total.schedule_latency().unwrap().samples(), 20_000);
+    assert_eq!(total.poll_time().unwrap().samples(), 30_000);
+}

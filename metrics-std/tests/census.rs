@@ -9,7 +9,7 @@ use futures::future::{abortable, join, select};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use metrics_mock::ManualClock;
 use metrics_std::location::intern_name;
-use metrics_std::metrics_core::{HeapStorage, LocationSnapshot, Sampling};
+use metrics_std::metrics_core::{HeapStorage, LocationSnapshot, Probe as _, Sampling};
 use metrics_std::{Builder, Clock, HistogramConfig, Measured, RuntimeMetrics, build_wrapped};
 use std::sync::{Arc, Mutex};
 
@@ -43,9 +43,10 @@ impl Fixture {
         self.executor.spawn(task).detach();
     }
 
-    /// Polls until no task is queued.
+    /// Polls until no task is queued, and waits until tasks that nobody can wake are reported.
     fn run(&self) {
         while self.executor.try_tick() {}
+        wait(&self.metrics, &self.clock);
     }
 
     fn advance(&self, millis: u64) {
@@ -56,6 +57,14 @@ impl Fixture {
         counts(&self.metrics, name)
     }
 }
+
+/// Waits until tasks that nobody can wake are reported, also if the first snapshot only notes that they wait.
+fn wait(metrics: &RuntimeMetrics, clock: &ManualClock) {
+    metrics.snapshot();
+    clock.advance(WAIT);
+}
+
+const WAIT: Duration = Duration::from_secs(1);
 
 fn row(metrics: &RuntimeMetrics, name: &str) -> LocationSnapshot<HeapStorage> {
     let snapshot = metrics.snapshot();
@@ -135,6 +144,121 @@ fn a_future_that_keeps_no_waker_is_found() {
 }
 
 #[test]
+fn a_task_without_a_waker_is_found_a_second_after_its_poll() {
+    let fixture = Fixture::new(builder());
+    fixture.spawn("new", poll_fn(|_| Poll::Pending));
+    while fixture.executor.try_tick() {}
+    fixture.advance(999);
+    assert_eq!(fixture.count("new"), WAITING);
+    fixture.advance(1);
+    assert_eq!(fixture.count("new"), UNWAKEABLE);
+}
+
+/// An executor may run a task that is woken while it begins a poll.
+#[test]
+fn a_task_that_was_woken_as_its_poll_began_is_no_false_alarm() {
+    let fixture = Fixture::new(builder());
+    let mut polls = 0;
+    let inner = poll_fn(move |cx| {
+        polls += 1;
+        if polls == 1 {
+            cx.waker().wake_by_ref();
+        }
+        Poll::<()>::Pending
+    });
+    let mut task = Box::pin(Measured::named(&fixture.metrics, intern_name("early"), inner));
+    let wakes_first = poll_fn(move |cx| {
+        // As a wake by another thread, after the executor has marked the task as running.
+        cx.waker().wake_by_ref();
+        task.as_mut().poll(cx)
+    });
+    fixture.executor.spawn(wakes_first).detach();
+    assert!(fixture.executor.try_tick() && fixture.executor.try_tick());
+    assert_eq!(fixture.count("early"), WAITING);
+}
+
+#[test]
+fn a_task_whose_future_is_being_dropped_is_not_in_the_census() {
+    struct Counts(RuntimeMetrics);
+    impl Drop for Counts {
+        fn drop(&mut self) {
+            assert_eq!(counts(&self.0, "dropped slowly"), NONE);
+        }
+    }
+    let fixture = Fixture::new(builder());
+    let slot = Slot::default();
+    let counts = Counts(fixture.metrics.clone());
+    let receiver = slot.clone();
+    let mut task = Box::pin(Measured::named(
+        &fixture.metrics,
+        intern_name("dropped slowly"),
+        async move {
+            let _counts = counts;
+            receiver.receive().await;
+        },
+    ));
+    assert!(
+        task.as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+    );
+    wait(&fixture.metrics, &fixture.clock);
+    assert_eq!(fixture.count("dropped slowly"), WAITING);
+    slot.forget();
+    drop(task);
+}
+
+#[test]
+fn a_task_that_ends_while_a_reader_looks_is_not_in_the_census() {
+    let fixture = Fixture::new(builder());
+    let name = intern_name("ends");
+    let mut tasks: Vec<_> = [(); 2]
+        .map(|()| {
+            Box::pin(Measured::named(
+                &fixture.metrics,
+                name,
+                poll_fn(|_| Poll::<()>::Pending),
+            ))
+        })
+        .into();
+    for task in &mut tasks {
+        assert!(
+            task.as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_pending()
+        );
+    }
+    let mut seen = 0;
+    fixture.metrics.probe().census(&mut |_, _| {
+        seen += 1;
+        tasks.clear();
+    });
+    assert_eq!(seen, 1);
+}
+
+#[test]
+fn a_task_that_is_polled_again_after_a_panic_is_waiting() {
+    let fixture = Fixture::new(builder());
+    let slot = Slot::default();
+    let receiver = slot.clone();
+    let mut polls = 0;
+    let mut message = Box::pin(receiver.receive());
+    let future = poll_fn(move |cx| {
+        polls += 1;
+        assert!(polls > 1, "on purpose");
+        message.as_mut().poll(cx)
+    });
+    let mut task = Box::pin(Measured::named(&fixture.metrics, intern_name("again"), future));
+    let mut poll = || {
+        let poll =
+            core::panic::AssertUnwindSafe(|| task.as_mut().poll(&mut Context::from_waker(Waker::noop())));
+        std::panic::catch_unwind(poll).is_ok()
+    };
+    assert_eq!([poll(), poll()], [false, true]);
+    assert_eq!(fixture.count("again"), WAITING);
+}
+
+#[test]
 fn a_channel_dropped_without_a_wake_is_found() {
     let fixture = Fixture::new(builder());
     let slot = Slot::default();
@@ -191,11 +315,11 @@ fn the_longest_wait_is_that_since_the_last_poll() {
     fixture.run();
     fixture.advance(30);
     // The first one was polled before the second one's poll of 2 ms.
-    assert_eq!(longest(), Some(Duration::from_millis(32)));
+    assert_eq!(longest(), Some(WAIT + Duration::from_millis(32)));
     slots[0].send(1);
     assert_eq!(
         longest(),
-        Some(Duration::from_millis(30)),
+        Some(WAIT + Duration::from_millis(30)),
         "the queued one waits no more"
     );
     slots[1].send(1);
@@ -216,9 +340,9 @@ fn the_wait_after_a_poll_that_is_not_timed_counts_from_the_first_snapshot() {
         receiver.receive().await;
     });
     for value in 0..2 {
-        fixture.run();
+        while fixture.executor.try_tick() {}
         fixture.advance(30);
-        assert_eq!(longest(), Some(Duration::ZERO));
+        assert_eq!(longest(), None, "it is not known");
         fixture.advance(20);
         assert_eq!(longest(), Some(Duration::from_millis(20)));
         slot.send(value);
@@ -298,6 +422,7 @@ fn a_task_that_a_parent_polls_by_other_means_is_no_false_alarm() {
                 .is_pending()
         );
     }
+    wait(&fixture.metrics, &fixture.clock);
     assert_eq!(fixture.count("child"), WAITING);
 }
 
@@ -342,6 +467,7 @@ fn a_waker_from_before_the_executor_changed_its_waker_counts() {
             let waker = Waker::from(Arc::new(Nothing));
             assert!(task.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         }
+        wait(&fixture.metrics, &fixture.clock);
         for place in order {
             assert_eq!(fixture.count("moved"), WAITING, "{place} of {order:?}");
             kept.lock().unwrap().remove(place);
@@ -464,6 +590,7 @@ fn tasks_that_are_woken_all_the_time_are_no_false_alarm() {
     });
     while !done.load(core::sync::atomic::Ordering::Relaxed) {
         executor.try_tick();
+        fixture.clock.advance(WAIT);
         assert_eq!(counts(&fixture.metrics, "ping")[3], 0);
     }
     thread.join().unwrap();
@@ -477,7 +604,10 @@ mod on_tokio {
 
     #[test]
     fn a_runtime_s_tasks_are_in_the_census() {
-        let adapter = TokioAdapter::builder().configure(|builder| builder.locations(4_096).census());
+        let clock = Arc::new(ManualClock::new());
+        let adapter = TokioAdapter::builder()
+            .configure(|builder| builder.locations(4_096).census())
+            .clock(Clock::custom(Arc::clone(&clock)));
         let MeasuredRuntime {
             runtime,
             metrics,
@@ -493,6 +623,8 @@ mod on_tokio {
         });
         assert_eq!(counts(&metrics, "tokio waits"), QUEUED);
         runtime.block_on(tokio::task::yield_now());
+        assert_eq!(counts(&metrics, "tokio stuck"), WAITING, "not yet");
+        wait(&metrics, &clock);
         assert_eq!(counts(&metrics, "tokio stuck"), UNWAKEABLE);
         assert_eq!(counts(&metrics, "tokio waits"), WAITING);
         let abort = waits.abort_handle();

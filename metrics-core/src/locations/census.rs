@@ -14,7 +14,7 @@ pub enum TaskActivity {
     Polling,
     /// Its last poll returned `Pending`, and it was not woken since.
     Waiting {
-        /// The end of that poll. If it was not measured, the time at which a snapshot first found the task waiting, or `None`.
+        /// The end of that poll, or the time at which a snapshot first found the task waiting. `None` if neither is known.
         since: Option<Timestamp>,
         /// Whether a waker of the task exists. If not, nobody can wake it.
         is_wakeable: bool,
@@ -36,8 +36,8 @@ pub struct LocationCensus {
     pub waiting: u64,
     /// Waiting tasks that have no waker left, so that nothing can wake them.
     pub unwakeable: u64,
-    /// The longest time since the last poll of a waiting task. If that poll was not measured, the wait may count from the
-    /// first snapshot that found the task waiting. `None` if no task waits, or since when is not known.
+    /// The longest time for which a task has waited: since its last poll, if the adapter knows when that ended, and otherwise
+    /// since the first snapshot that found the task waiting, which itself has no time. `None` if no time is known.
     pub longest_wait: Option<Duration>,
 }
 

@@ -62,7 +62,8 @@ struct Flush {
 
 impl PeriodicExporter {
     /// Starts to post the metrics of one runtime, or of the runtimes in a list, to the endpoint that the
-    /// [environment variables](Settings::from_env) of OpenTelemetry set. `on_error` is called for each attempt that failed, on the
+    /// [environment variables](Settings::from_env) of OpenTelemetry set: `http://localhost:4318/v1/metrics` without any. If
+    /// `OTEL_SDK_DISABLED` is `true`, it starts no thread and sends nothing. `on_error` is called for each attempt that failed, on the
     /// exporter's thread.
     ///
     /// # Errors

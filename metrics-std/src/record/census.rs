@@ -16,8 +16,9 @@ const SHARDS: usize = 16;
 /// The number of tasks that a reader looks up under one lock: a spawn waits about a microsecond for it.
 const SEGMENT: usize = 64;
 
-/// How long after a doubtful wake a task is reported as unwakeable. Longer than a task waits in a queue.
-const DOUBT: Duration = Duration::from_secs(1);
+/// How long a task waits before it is reported as unwakeable. A wake that overlaps with the start of a poll can queue a task that seems to
+/// wait, for less than this.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// The alive measured tasks of a registry.
 #[derive(Default)]
@@ -132,8 +133,6 @@ pub(crate) struct CensusTask {
     /// Whether the task was ever polled without a wake: a parent polls it, and may do so again.
     is_polled_unwoken: AtomicBool,
     has_ended: AtomicBool,
-    /// The number of the poll that began during a wake: that wake may have caused this poll, or may cause the next.
-    doubtful: AtomicU32,
     /// The end of the last poll in ticks, or when a reader first found that it had ended.
     since: AtomicU64,
     /// The waker in use, if it is not the first one.
@@ -150,7 +149,6 @@ impl CensusTask {
             is_woken: AtomicBool::new(true),
             is_polled_unwoken: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
-            doubtful: AtomicU32::new(0),
             since: AtomicU64::new(UNKNOWN),
             last: Mutex::default(),
         }
@@ -177,9 +175,9 @@ impl CensusTask {
     /// Notes that a poll begins.
     #[inline]
     pub(crate) fn start_poll(&self, is_nested: bool) {
-        // Ordering: relaxed: this thread alone writes it during a poll.
+        // Ordering: relaxed: this thread alone writes it during a poll. It is odd already if the last poll has panicked.
         let polls = self.polls.load(Ordering::Relaxed);
-        self.polls.store(polls.wrapping_add(1), Ordering::Relaxed);
+        self.polls.store(polls.wrapping_add(1) | 1, Ordering::Relaxed);
         // Ordering: release fence, pairs with the second acquire fence in `activity`: a reader that sees the wake taken
         // sees the poll.
         fence(Ordering::Release);
@@ -206,17 +204,10 @@ impl CensusTask {
         self.has_ended.store(true, Ordering::Relaxed);
     }
 
-    /// Notes a wake, which `wake` performs. The caller holds a waker meanwhile.
-    pub(crate) fn wake(&self, wake: impl FnOnce()) {
-        // Ordering: relaxed, here and below: the drop of the waker that the caller holds releases all of them.
-        let before = self.polls.load(Ordering::Relaxed);
+    /// Notes that the task is about to be woken. The caller holds a waker meanwhile.
+    pub(crate) fn note_wake(&self) {
+        // Ordering: relaxed: the drop of the waker that the caller holds releases it.
         self.is_woken.store(true, Ordering::Relaxed);
-        wake();
-        let poll = self.polls.load(Ordering::Relaxed).div_ceil(2);
-        // A poll that had already begun may take the wake, although the wake leads to another poll.
-        if before % 2 == 1 || poll != before.div_ceil(2) {
-            self.doubtful.store(poll, Ordering::Relaxed);
-        }
     }
 
     /// Returns what the task is doing, or `None` if it has ended. `first` is its first waker.
@@ -236,7 +227,6 @@ impl CensusTask {
             return None;
         }
         let is_woken = self.is_woken.load(Ordering::Relaxed);
-        let is_doubtful = self.doubtful.load(Ordering::Relaxed) == polls / 2;
         let is_polled_unwoken = self.is_polled_unwoken.load(Ordering::Relaxed);
         let since = self.since.load(Ordering::Relaxed);
         // Ordering: acquire fence, pairs with the release fence in `start_poll`: the values are those of one wait.
@@ -251,21 +241,21 @@ impl CensusTask {
             UNKNOWN => self.note_wait(now),
             ticks => Some(Timestamp::from_ticks(ticks)),
         };
-        let may_be_queued = is_doubtful && since.is_none_or(|since| is_recent(since, DOUBT));
+        let may_be_queued = since.is_none_or(|since| is_recent(since, GRACE));
         Some(TaskActivity::Waiting {
             since,
             is_wakeable: has_waker || is_polled_unwoken || may_be_queued,
         })
     }
 
-    /// Notes that the task waits, if the end of its last poll was not measured. Returns the time from which its wait counts.
+    /// Notes that the task waits now, because the end of its last poll is not known. Returns the time that another reader has noted.
     fn note_wait(&self, now: Option<Timestamp>) -> Option<Timestamp> {
-        let now = now?;
-        // Ordering: relaxed: no other data depends on it. If a poll has ended since, its wait counts from up to a snapshot too early.
+        // Ordering: relaxed: no other data depends on it. If the task is polled meanwhile, the wait may start too early, by at most the
+        // duration of one snapshot.
         let noted = self
             .since
-            .compare_exchange(UNKNOWN, now.ticks(), Ordering::Relaxed, Ordering::Relaxed);
-        Some(noted.map_or_else(Timestamp::from_ticks, |_| now))
+            .compare_exchange(UNKNOWN, now?.ticks(), Ordering::Relaxed, Ordering::Relaxed);
+        noted.err().map(Timestamp::from_ticks)
     }
 }
 

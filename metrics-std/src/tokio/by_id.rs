@@ -98,7 +98,7 @@ pub(super) fn remove(runtime: Id) {
 /// Returns whether no runtime is measured.
 #[inline]
 pub(super) fn is_empty() -> bool {
-    // Ordering: relaxed: a thread that knows of a measured runtime has synchronised with the one that added it, and sees its count.
+    // Ordering: relaxed: a thread that spawns while another thread attaches may spawn that task unmeasured, as just before.
     LEN.load(Ordering::Relaxed) == 0
 }
 

@@ -463,17 +463,23 @@ fn the_environment_sets_the_endpoint() {
     let (endpoint, received) = receiver(&["200 OK"]);
     let child = |step, variable, value: &str| {
         let this = std::env::current_exe().expect("this test has a path");
-        let status = std::process::Command::new(this)
+        let output = std::process::Command::new(this)
             .args([
                 "--exact",
                 "--nocapture",
                 "periodic::the_environment_sets_the_endpoint",
             ])
+            .env_clear()
             .env(STEP, step)
             .env("OTEL_SERVICE_NAME", "thumbnails")
             .env(variable, value)
-            .status();
-        assert!(status.expect("it starts").success(), "{step}");
+            .output();
+        let output = output.expect("it starts");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && text.contains("1 passed"),
+            "{step}: {text}"
+        );
     };
     child("refuses", "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
     child("sends", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &endpoint);

@@ -56,18 +56,22 @@ pin_project! {
     ///
     /// With a census ([`Builder::census`](crate::Builder::census)), snapshots count the tasks that wait although nobody holds a waker of
     /// them, such as a task that waits for a channel whose other end was dropped without a wake. Such a task can still be aborted.
-    /// Not found are a task that holds its own waker, for example inside the other end of the channel, and one whose waker was leaked.
-    /// A wrapper inside a wrapped task, or one that was ever polled without a wake, is never reported: what polls it may do so again. If
-    /// a wake overlaps with the start of a poll, the task is reported one second after that poll.
+    /// A task counts from one second after its last poll on, and never without a clock.
     ///
-    /// A census costs a spawn and an end one short lock each, and the first poll sets a cell. Each poll and each wake costs a few stores,
-    /// and no clock reading.
+    /// Not found are a task that holds its own waker, for example inside the other end of the channel, and one whose waker was leaked.
+    /// A wrapper inside a wrapped task, or one that was ever polled without a wake, is never counted: what polls it may do so again. A
+    /// wake that overlaps with the start of a poll can look like a poll without a wake. While two readers take a snapshot at the same
+    /// time, each may miss a task that the other is looking at.
+    ///
+    /// A census costs a spawn and an end one short lock each, and the first poll stores the executor's waker. Each poll and each wake costs
+    /// a few stores, and no clock reading.
     ///
     /// # Cost
     ///
     /// Each poll takes two clock readings, because a wrapper does not know what happens between two polls, and one thread-local access.
-    /// It takes no lock and does not allocate, except that the first poll of a task allocates its waker. With a census, the spawn allocates
-    /// it. Each wake takes one clock reading.
+    /// It takes no lock and does not allocate, except that the first poll of a task allocates its waker, as does each poll with another
+    /// waker of the executor. With a census, the spawn allocates the first one, and each other one takes a lock. Each wake takes one clock
+    /// reading.
     ///
     /// # What is not promised
     ///

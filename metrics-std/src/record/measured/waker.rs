@@ -77,10 +77,10 @@ impl Wake for SharedWaker {
         let Some(inner) = self.inner.get() else {
             return;
         };
-        match &first.census {
-            Some(task) => task.wake(|| inner.wake_by_ref()),
-            None => inner.wake_by_ref(),
+        if let Some(task) = &first.census {
+            task.note_wake();
         }
+        inner.wake_by_ref();
     }
 }
 
