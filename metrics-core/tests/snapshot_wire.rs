@@ -14,8 +14,9 @@ use clock::TestClock;
 use core::time::Duration;
 use metrics_core::{
     Buckets32, Builder, HeapStorage, HistogramConfig, HistogramName, HistogramSnapshot, LagKind, LocationId,
-    MetricSet, PollStart, Registry, RuntimeMetrics, SNAPSHOT_SCHEMA, Sampling, Snapshot, StallKind,
-    StaticRegistryConfig, StaticStorage, TaskEnd, TimeSource, Worker, WorkerNumber, WorkerSinceError,
+    MetricSet, PollStart, Registry, RuntimeMetrics, SNAPSHOT_SCHEMA, SampleValue, Sampling, Snapshot,
+    StallKind, StaticRegistryConfig, StaticStorage, TaskEnd, TimeSource, Worker, WorkerNumber,
+    WorkerSinceError,
 };
 use std::sync::Arc;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
@@ -107,6 +108,18 @@ fn a_snapshot_and_an_interval_have_every_histogram() {
     }
     let metrics = RuntimeMetrics::new(registry);
     let snapshot = metrics.snapshot();
+    let mut visited = Vec::new();
+    snapshot.visit(|sample| {
+        if matches!(sample.value, SampleValue::Histogram(_)) {
+            visited.push(sample.metric.name);
+        }
+    });
+    for histogram in HistogramName::ALL {
+        assert!(
+            visited.contains(&histogram.name()),
+            "{histogram:?} is not visited"
+        );
+    }
     let interval = metrics.snapshot().since(&snapshot).unwrap();
     for json in [
         serde_json::to_value(&snapshot).unwrap(),

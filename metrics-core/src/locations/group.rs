@@ -17,7 +17,8 @@ use crate::live::LocationId;
 ///
 /// A spawn location is not accepted where a group is expected:
 ///
-/// ```compile_fail,E0308
+#[cfg_attr(feature = "alloc", doc = "```compile_fail,E0308")]
+#[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
 /// # use metrics_core::{HeapStorage, LocationId, Registry};
 /// fn start<T>(registry: &Registry<HeapStorage, T>) {
 ///     registry.shared().group_started(LocationId::from_u32(7));

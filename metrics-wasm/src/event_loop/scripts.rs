@@ -106,6 +106,11 @@ impl Unnamed {
             .collect()
     }
 
+    /// Returns all stalls that wait.
+    pub(super) fn take(&mut self) -> Vec<Stall> {
+        self.0.drain(..).map(|(stall, _)| stall).collect()
+    }
+
     /// Notes that the timer fired. Returns the stalls that have waited long enough.
     pub(super) fn timer_fired(&mut self) -> Vec<Stall> {
         for (_, timers) in &mut self.0 {

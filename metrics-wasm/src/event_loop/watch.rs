@@ -148,8 +148,12 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Ends the watch. Its listeners are not called any more.
+    /// Reports the stalls whose scripts are not known yet, and ends the watch. Its listeners are not called any more.
     pub(super) fn stop(&self) {
+        if let Some(unnamed) = &self.unnamed {
+            let stalls = unnamed.borrow_mut().take();
+            self.report(&stalls);
+        }
         if let Some(timer) = self.timer.take() {
             // If this fails, the callback finds the watch dropped.
             let _ = bindings::clear_timeout(&timer);
@@ -283,6 +287,7 @@ impl Watch {
         let Ok(observer) = PerformanceObserver::new(&callback) else {
             return;
         };
+        let mut any_type = false;
         for entry_type in [LONG_TASK, LONG_FRAME] {
             let options = js_sys::Object::new();
             for (name, value) in [
@@ -293,11 +298,11 @@ impl Watch {
                 let _ = js_sys::Reflect::set(&options, &JsValue::from_str(name), &value);
             }
             // Browsers ignore a type that they don't support.
-            if observer.observe(&options).is_err() {
-                return;
-            }
+            any_type |= observer.observe(&options).is_ok();
         }
-        self.observer.replace(Some((observer, callback)));
+        if any_type {
+            self.observer.replace(Some((observer, callback)));
+        }
     }
 
     /// Adds the long tasks that the browser reports, and then the frames, which name the scripts of these or of earlier tasks.

@@ -278,7 +278,7 @@ export interface Stall {
   measured: number;
   /** Where the task was spawned whose poll was the longest: file, line and column. Null if no measured poll ran. */
   spawn_location: string | null;
-  /** The script that ran longest during a long task. Null if the browser reports no long animation frames. */
+  /** The script that ran longest during a long task. Null for other stalls, and if the browser has not reported the frame in time. */
   script: StallScript | null;
 }
 

@@ -1,6 +1,8 @@
 //! The census: which tasks are queued, polling and waiting, and which of them nobody can wake.
 #![cfg(feature = "record")]
 
+mod moments;
+
 use core::future::{Future, pending, poll_fn};
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
@@ -9,7 +11,7 @@ use futures::future::{abortable, join, select};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use metrics_mock::ManualClock;
 use metrics_std::location::intern_name;
-use metrics_std::metrics_core::{HeapStorage, LocationSnapshot, Probe as _, Sampling};
+use metrics_std::metrics_core::{HeapStorage, LocationSnapshot, Sampling};
 use metrics_std::{Builder, Clock, HistogramConfig, Measured, RuntimeMetrics, build_wrapped};
 use std::sync::{Arc, Mutex};
 
@@ -141,121 +143,6 @@ fn a_future_that_keeps_no_waker_is_found() {
     assert_eq!(fixture.count("stuck"), QUEUED, "not before its first poll");
     fixture.run();
     assert_eq!(fixture.count("stuck"), UNWAKEABLE);
-}
-
-#[test]
-fn a_task_without_a_waker_is_found_a_second_after_its_poll() {
-    let fixture = Fixture::new(builder());
-    fixture.spawn("new", poll_fn(|_| Poll::Pending));
-    while fixture.executor.try_tick() {}
-    fixture.advance(999);
-    assert_eq!(fixture.count("new"), WAITING);
-    fixture.advance(1);
-    assert_eq!(fixture.count("new"), UNWAKEABLE);
-}
-
-/// An executor may run a task that is woken while it begins a poll.
-#[test]
-fn a_task_that_was_woken_as_its_poll_began_is_no_false_alarm() {
-    let fixture = Fixture::new(builder());
-    let mut polls = 0;
-    let inner = poll_fn(move |cx| {
-        polls += 1;
-        if polls == 1 {
-            cx.waker().wake_by_ref();
-        }
-        Poll::<()>::Pending
-    });
-    let mut task = Box::pin(Measured::named(&fixture.metrics, intern_name("early"), inner));
-    let wakes_first = poll_fn(move |cx| {
-        // As a wake by another thread, after the executor has marked the task as running.
-        cx.waker().wake_by_ref();
-        task.as_mut().poll(cx)
-    });
-    fixture.executor.spawn(wakes_first).detach();
-    assert!(fixture.executor.try_tick() && fixture.executor.try_tick());
-    assert_eq!(fixture.count("early"), WAITING);
-}
-
-#[test]
-fn a_task_whose_future_is_being_dropped_is_not_in_the_census() {
-    struct Counts(RuntimeMetrics);
-    impl Drop for Counts {
-        fn drop(&mut self) {
-            assert_eq!(counts(&self.0, "dropped slowly"), NONE);
-        }
-    }
-    let fixture = Fixture::new(builder());
-    let slot = Slot::default();
-    let counts = Counts(fixture.metrics.clone());
-    let receiver = slot.clone();
-    let mut task = Box::pin(Measured::named(
-        &fixture.metrics,
-        intern_name("dropped slowly"),
-        async move {
-            let _counts = counts;
-            receiver.receive().await;
-        },
-    ));
-    assert!(
-        task.as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-            .is_pending()
-    );
-    wait(&fixture.metrics, &fixture.clock);
-    assert_eq!(fixture.count("dropped slowly"), WAITING);
-    slot.forget();
-    drop(task);
-}
-
-#[test]
-fn a_task_that_ends_while_a_reader_looks_is_not_in_the_census() {
-    let fixture = Fixture::new(builder());
-    let name = intern_name("ends");
-    let mut tasks: Vec<_> = [(); 2]
-        .map(|()| {
-            Box::pin(Measured::named(
-                &fixture.metrics,
-                name,
-                poll_fn(|_| Poll::<()>::Pending),
-            ))
-        })
-        .into();
-    for task in &mut tasks {
-        assert!(
-            task.as_mut()
-                .poll(&mut Context::from_waker(Waker::noop()))
-                .is_pending()
-        );
-    }
-    let mut seen = 0;
-    fixture.metrics.probe().census(&mut |_, _| {
-        seen += 1;
-        tasks.clear();
-    });
-    assert_eq!(seen, 1);
-}
-
-#[test]
-fn a_task_that_is_polled_again_after_a_panic_is_waiting() {
-    let fixture = Fixture::new(builder());
-    let slot = Slot::default();
-    let receiver = slot.clone();
-    let mut polls = 0;
-    let mut message = Box::pin(receiver.receive());
-    let future = poll_fn(move |cx| {
-        polls += 1;
-        assert!(polls > 1, "on purpose");
-        message.as_mut().poll(cx)
-    });
-    let mut task = Box::pin(Measured::named(&fixture.metrics, intern_name("again"), future));
-    let mut poll = || {
-        let poll =
-            core::panic::AssertUnwindSafe(|| task.as_mut().poll(&mut Context::from_waker(Waker::noop())));
-        std::panic::catch_unwind(poll).is_ok()
-    };
-    assert_eq!([poll(), poll()], [false, true]);
-    assert_eq!(fixture.count("again"), WAITING);
 }
 
 #[test]
@@ -543,23 +430,6 @@ struct Nothing;
 
 impl std::task::Wake for Nothing {
     fn wake(self: Arc<Self>) {}
-}
-
-#[test]
-fn a_task_that_panics_or_is_dropped_leaves_the_census() {
-    let fixture = Fixture::new(builder());
-    let task = Measured::named(&fixture.metrics, intern_name("dropped"), pending::<()>());
-    assert_eq!(fixture.count("dropped"), QUEUED);
-    drop(task);
-    assert_eq!(fixture.count("dropped"), NONE);
-    let panics = poll_fn(|_| -> Poll<()> { panic!("on purpose") });
-    let mut task = Box::pin(Measured::named(&fixture.metrics, intern_name("panicked"), panics));
-    let poll = core::panic::AssertUnwindSafe(|| {
-        let _ = task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    });
-    assert!(std::panic::catch_unwind(poll).is_err());
-    drop(task);
-    assert_eq!(fixture.count("panicked"), NONE);
 }
 
 /// Tasks of which each is woken by the one before it and never without a waker, while a reader looks.
