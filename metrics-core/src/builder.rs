@@ -162,12 +162,12 @@ impl<'a> Builder<'a> {
     }
 
     /// Counts in each snapshot how many alive tasks of each spawn location are queued, polling and waiting, and how many
-    /// of those that wait can't be woken because no waker of them exists. It needs [`locations`](Self::locations). The
+    /// of those that wait can't be woken because no waker of them exists, from one second after their last poll on. It needs [`locations`](Self::locations). The
     /// default is off.
     ///
     /// Only adapters whose wrapper owns the tasks' wakers keep a census; see
-    /// [`Probe::census`](crate::Probe::census). Others and static storage report none. The time of a snapshot grows with
-    /// the number of alive tasks.
+    /// [`Probe::census`](crate::Probe::census). Others, static storage and a registry without a clock report none. The time
+    /// of a snapshot grows with the number of alive tasks.
     pub const fn census(mut self) -> Self {
         self.census = true;
         self

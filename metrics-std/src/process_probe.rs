@@ -112,11 +112,9 @@ impl Probe for ProcessProbe {
             return is_kept;
         };
         let registry = &self.target.registry;
-        let now = registry.is_timed().then(|| registry.clock().now());
-        let is_recent = |since, limit: Duration| {
-            let passed = now.map(|now| registry.scale().nanos(now, since));
-            passed.is_none_or(|nanos| u128::from(nanos) < limit.as_nanos())
-        };
+        let now = registry.clock().now();
+        let is_recent =
+            |since, limit: Duration| u128::from(registry.scale().nanos(now, since)) < limit.as_nanos();
         census.visit(now, is_recent, each) || is_kept
     }
 

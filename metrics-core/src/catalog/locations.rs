@@ -114,7 +114,7 @@ table! {
     Gauge Count Waiting location_waiting "async_runtime_location_waiting_tasks":
         "Tasks of the location that wait to be woken.";
     Gauge Count Unwakeable location_unwakeable "async_runtime_location_unwakeable_tasks":
-        "Waiting tasks of the location that nobody can wake, because no waker of them exists.";
+        "Tasks of the location that have waited for a second and that nobody can wake, because no waker of them exists.";
     Gauge Nanoseconds LongestWait location_longest_wait "async_runtime_location_longest_wait_seconds":
         "Longest time for which a task of the location has waited since its last poll, or since a snapshot first saw it wait.";
 }

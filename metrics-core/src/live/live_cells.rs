@@ -144,6 +144,13 @@ impl Live {
 
     /// Returns whether the worker is in this state, for the worker itself and for readers that detect writes by other
     /// means.
+    #[cfg(any(
+        all(feature = "alloc", target_has_atomic = "ptr"),
+        all(
+            any(target_has_atomic = "ptr", feature = "require-cas"),
+            not(metrics_core_loom)
+        )
+    ))]
     #[inline(always)]
     pub(crate) fn is(&self, other: WorkerState) -> bool {
         // Ordering: relaxed, the only writer reads its own last store.

@@ -16,7 +16,7 @@ pub enum TaskActivity {
     Waiting {
         /// The end of that poll, or the time at which a snapshot first found the task waiting. `None` if neither is known.
         since: Option<Timestamp>,
-        /// Whether a waker of the task exists. If not, nobody can wake it.
+        /// Whether somebody may be able to wake the task: a waker of it exists, or its last poll ended less than a second ago.
         is_wakeable: bool,
     },
 }
@@ -34,7 +34,7 @@ pub struct LocationCensus {
     pub polling: u64,
     /// Tasks whose last poll returned `Pending` and that were not woken since.
     pub waiting: u64,
-    /// Waiting tasks that have no waker left, so that nothing can wake them.
+    /// Waiting tasks that have no waker left, so that nothing can wake them. They count from one second after their last poll on.
     pub unwakeable: u64,
     /// The longest time for which a task has waited: since its last poll, if the adapter knows when that ended, and otherwise
     /// since the first snapshot that found the task waiting, which itself has no time. `None` if no time is known.

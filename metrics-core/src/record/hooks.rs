@@ -355,6 +355,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     }
 
     /// Ends a poll. The outcome is due if the batch must be submitted now.
+    #[cfg(not(metrics_core_loom))]
     #[inline(always)]
     pub(crate) fn end_poll(&self) -> Outcome {
         let flags = self.flags();

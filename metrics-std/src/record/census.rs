@@ -43,9 +43,9 @@ pub(crate) struct Place {
 }
 
 impl Census {
-    /// Returns a census if the registry keeps one.
+    /// Returns a census if the registry keeps one. It needs a clock, to tell a task that nobody can wake from one that is queued.
     pub(crate) fn new(registry: &Registry) -> Option<Arc<Self>> {
-        registry.keeps_census().then(Arc::default)
+        (registry.keeps_census() && registry.is_timed()).then(Arc::default)
     }
 
     /// Adds a task, whose first waker this is, until it is [removed](Self::remove).
@@ -84,13 +84,13 @@ impl Census {
         lock(&self.0[shard].0)
     }
 
-    /// Calls `each` for each task. `now` is the current time, `None` without a clock, and `is_recent` returns whether less than a
-    /// duration has passed since a timestamp.
+    /// Calls `each` for each task. `now` is the current time, and `is_recent` returns whether less than a duration has passed since a
+    /// timestamp.
     ///
     /// Returns `false` if no task was ever added: then no task of the runtime is wrapped.
     pub(crate) fn visit(
         &self,
-        now: Option<Timestamp>,
+        now: Timestamp,
         is_recent: impl Fn(Timestamp, Duration) -> bool,
         each: &mut dyn FnMut(LocationId, TaskActivity),
     ) -> bool {
@@ -214,7 +214,7 @@ impl CensusTask {
     fn activity(
         &self,
         first: &Arc<SharedWaker>,
-        now: Option<Timestamp>,
+        now: Timestamp,
         is_recent: impl Fn(Timestamp, Duration) -> bool,
     ) -> Option<TaskActivity> {
         // Ordering: acquire, pairs with the release in `end_poll`.
@@ -249,12 +249,12 @@ impl CensusTask {
     }
 
     /// Notes that the task waits now, because the end of its last poll is not known. Returns the time that another reader has noted.
-    fn note_wait(&self, now: Option<Timestamp>) -> Option<Timestamp> {
+    fn note_wait(&self, now: Timestamp) -> Option<Timestamp> {
         // Ordering: relaxed: no other data depends on it. If the task is polled meanwhile, the wait may start too early, by at most the
         // duration of one snapshot.
         let noted = self
             .since
-            .compare_exchange(UNKNOWN, now?.ticks(), Ordering::Relaxed, Ordering::Relaxed);
+            .compare_exchange(UNKNOWN, now.ticks(), Ordering::Relaxed, Ordering::Relaxed);
         noted.err().map(Timestamp::from_ticks)
     }
 }

@@ -4,8 +4,8 @@ use super::{Fixture, NONE, QUEUED, Slot, UNWAKEABLE, WAITING, builder, counts, w
 use core::future::{pending, poll_fn};
 use core::task::{Context, Poll, Waker};
 use metrics_std::location::intern_name;
-use metrics_std::metrics_core::Probe as _;
-use metrics_std::{Measured, RuntimeMetrics};
+use metrics_std::metrics_core::{NoClock, Probe as _};
+use metrics_std::{Clock, Measured, RuntimeMetrics, build_wrapped};
 
 #[test]
 fn a_task_without_a_waker_is_found_a_second_after_its_poll() {
@@ -137,4 +137,11 @@ fn a_task_that_panics_or_is_dropped_leaves_the_census() {
     assert!(std::panic::catch_unwind(poll).is_err());
     drop(task);
     assert_eq!(fixture.count("panicked"), NONE);
+}
+
+#[test]
+fn there_is_no_census_without_a_clock() {
+    let metrics = build_wrapped(builder(), Clock::custom(NoClock)).unwrap();
+    let _task = Measured::named(&metrics, intern_name("untimed task"), pending::<()>());
+    assert!(super::row(&metrics, "untimed task").census().is_none());
 }

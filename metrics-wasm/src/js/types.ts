@@ -292,6 +292,7 @@ export interface StallScript {
   position: number | null;
   /** The cause of the call, such as `BUTTON#buy.onclick` or `TimerHandler:setTimeout`. */
   invoker: string;
+  /** In milliseconds. */
   duration: number;
 }
 

@@ -117,6 +117,7 @@ impl Flags {
     }
 
     /// Returns `true` during a poll.
+    #[cfg(not(metrics_core_loom))]
     #[inline(always)]
     pub(crate) fn is_polling(self) -> bool {
         self.0 & POLLING != 0

@@ -56,7 +56,7 @@ pin_project! {
     ///
     /// With a census ([`Builder::census`](crate::Builder::census)), snapshots count the tasks that wait although nobody holds a waker of
     /// them, such as a task that waits for a channel whose other end was dropped without a wake. Such a task can still be aborted.
-    /// A task counts from one second after its last poll on, and never without a clock.
+    /// A task counts from one second after its last poll on. Without a clock there is no census.
     ///
     /// Not found are a task that holds its own waker, for example inside the other end of the channel, and one whose waker was leaked.
     /// A wrapper inside a wrapped task, or one that was ever polled without a wake, is never counted: what polls it may do so again. A
