@@ -44,9 +44,11 @@ pub(super) const ENDED: u32 = u32::MAX - 1;
 /// The cells of one executor. All except `id` and `frame` are private to its own context and guarded by the sequence
 /// count of its worker's slot, whose live record holds the executor's state.
 ///
-/// Each time is stored once, when it ends: `idle` at the start of a run of the queue, `polling` at the end of a poll,
-/// and `preempted` at the end of a run, with the busy time of the slot. Readers add the times in progress. The time
-/// between polls is the rest of the busy time.
+/// `idle` is stored at the start of a run of the queue, and `polling` at the end of a poll. `scheduling` and `preempted`
+/// are stored when the busy time of the slot is updated: at the end of a run, and at the end of a poll if one interval
+/// has passed since the last update. `scheduling` is the busy time outside polls. Readers add the times in progress.
+///
+/// All are in ticks, so that a reader rounds each once.
 #[derive(Debug)]
 pub(super) struct Executor {
     /// embassy's number with the lowest bit set (an address has it clear), or zero while the slot is free. `known` is
@@ -57,9 +59,11 @@ pub(super) struct Executor {
     /// The start of the state, and the ticks taken from the executor up to then.
     since: OwnedU64,
     taken_since: OwnedU64,
-    /// The ticks taken from the executor up to the time up to which busy time is complete.
-    taken_settled: OwnedU64,
+    /// The ticks taken from the executor, and `polling`, at the last update of the busy time.
+    taken_at_update: OwnedU64,
+    polling_at_update: OwnedU64,
     idle: OwnedU64,
+    scheduling: OwnedU64,
     polling: OwnedU64,
     preempted: OwnedU64,
     /// Ends and polls of tasks without a row.
@@ -83,8 +87,7 @@ pub(super) struct ExecutorValues {
     /// The time since the executor entered its current state.
     pub(super) in_progress: u64,
     pub(super) idle: u64,
-    /// The busy time that the slot does not contain yet.
-    pub(super) busy_in_progress: u64,
+    pub(super) scheduling: u64,
     pub(super) polling: u64,
     pub(super) preempted: u64,
     pub(super) core: u32,
@@ -106,12 +109,12 @@ impl Moment {
     /// Returns the ticks since an earlier moment that were the executor's own, and those that were taken from it; `None`
     /// if the clock stepped back.
     #[inline(always)]
-    fn passed_since(self, since: u64, taken_since: u64) -> Option<(u64, u64)> {
+    fn passed_since(self, since: u64, taken_since: &OwnedU64) -> Option<(u64, u64)> {
         let wall = self.now.checked_sub(since)?;
         if self.taken == 0 {
             return Some((wall, 0));
         }
-        let taken = self.taken.saturating_sub(taken_since).min(wall);
+        let taken = self.taken.saturating_sub(taken_since.get()).min(wall);
         Some((wall - taken, taken))
     }
 }
@@ -124,8 +127,10 @@ impl Executor {
                 known: AtomicU32::new(0),
                 since: OwnedU64::new(0),
                 taken_since: OwnedU64::new(0),
-                taken_settled: OwnedU64::new(0),
+                taken_at_update: OwnedU64::new(0),
+                polling_at_update: OwnedU64::new(0),
                 idle: OwnedU64::new(0),
+                scheduling: OwnedU64::new(0),
                 polling: OwnedU64::new(0),
                 preempted: OwnedU64::new(0),
                 overflow_ended: OwnedU64::new(0),
@@ -190,7 +195,7 @@ impl Executor {
             self.idle.add(ticks);
         }
         if moment.taken != 0 {
-            self.taken_settled.set(moment.taken);
+            self.taken_at_update.set(moment.taken);
         }
         self.enter(moment);
     }
@@ -198,21 +203,31 @@ impl Executor {
     /// Ends a poll, and returns its own ticks; `None` if the clock stepped back.
     #[inline(always)]
     pub(super) fn end_poll(&self, moment: Moment) -> Option<u64> {
-        let (own, _) = moment.passed_since(self.since.get(), self.taken_since.get())?;
+        let (own, _) = moment.passed_since(self.since.get(), &self.taken_since)?;
         self.polling.add(own);
         Some(own)
     }
 
-    /// Completes the busy time, which is complete up to `settled_at`, and returns the ticks to add to it; `None` if the
-    /// clock stepped back.
+    /// Adds the time since `updated_at`, the last update of the busy time, to `scheduling` and `preempted`. Returns the
+    /// ticks to add to the busy time; `None` if the clock stepped back.
     #[inline(always)]
-    pub(super) fn settle(&self, settled_at: u64, moment: Moment) -> Option<u64> {
-        let (own, taken) = moment.passed_since(settled_at, self.taken_settled.get())?;
+    pub(super) fn add_scheduling_and_preempted(&self, updated_at: u64, moment: Moment) -> Option<u64> {
+        let polling = self.polling.get();
+        let polled = self.polled_since_update(polling);
+        self.polling_at_update.set(polling);
+        let (own, taken) = moment.passed_since(updated_at, &self.taken_at_update)?;
+        // The polls are longer if the clock stepped back between two of them.
+        self.scheduling.add(own.saturating_sub(polled));
         if taken != 0 {
             self.preempted.add(taken);
-            self.taken_settled.set(moment.taken);
+            self.taken_at_update.set(moment.taken);
         }
         Some(own)
+    }
+
+    #[inline(always)]
+    fn polled_since_update(&self, polling: u64) -> u64 {
+        polling.wrapping_sub(self.polling_at_update.get())
     }
 
     /// Counts the end of a poll of a task without a row. For a write section.
@@ -268,7 +283,7 @@ impl Executor {
             state: state.into(),
             in_progress: 0,
             idle: self.idle.get(),
-            busy_in_progress: 0,
+            scheduling: self.scheduling.get(),
             polling: self.polling.get(),
             preempted: self.preempted.get(),
             core: self.core.load(Ordering::Relaxed),
@@ -293,17 +308,18 @@ impl Executor {
             };
             // Nothing is in progress if the clock stepped back.
             let passed = |since, taken| moment.passed_since(since, taken).unwrap_or((0, 0));
-            values.in_progress = passed(self.since.get(), self.taken_since.get()).0;
-            let (busy, taken) = passed(slot.counters.settled_at.get(), self.taken_settled.get());
-            values.busy_in_progress = busy;
+            values.in_progress = passed(self.since.get(), &self.taken_since).0;
+            let (busy, taken) = passed(slot.counters.settled_at.get(), &self.taken_at_update);
             values.preempted = values.preempted.wrapping_add(taken);
-        }
-        if state == WorkerState::Polling {
-            values.polling = values.polling.wrapping_add(values.in_progress);
-            if values.current == OVERFLOW {
-                values.overflow_active = values.overflow_active.wrapping_add(values.in_progress);
-                values.overflow_longest = values.overflow_longest.max(values.in_progress);
+            if state == WorkerState::Polling {
+                values.polling = values.polling.wrapping_add(values.in_progress);
+                if values.current == OVERFLOW {
+                    values.overflow_active = values.overflow_active.wrapping_add(values.in_progress);
+                    values.overflow_longest = values.overflow_longest.max(values.in_progress);
+                }
             }
+            let scheduling = busy.saturating_sub(self.polled_since_update(values.polling));
+            values.scheduling = values.scheduling.wrapping_add(scheduling);
         }
         Some(values)
     }

@@ -6,7 +6,7 @@ use super::task_row::Row;
 use super::{Configured, EmbassyConfig, EmbassyMetrics, READS};
 use crate::cell::U64Cell;
 use crate::live::{LocationId, UNTIMED, WorkerState};
-use crate::static_worker::StaticWorker;
+use crate::static_worker::{StaticHooks, StaticWorker};
 use crate::storage::BucketWidth;
 use crate::sync::Ordering;
 use crate::tasks::TaskEnd;
@@ -44,7 +44,7 @@ where
             let was_idle = hooks.live.is(WorkerState::Parked);
             if hooks.start_run_at(moment.now) {
                 this.start_run(was_idle, moment);
-            } else if this.current() != NONE {
+            } else if hooks.live.is(WorkerState::Polling) {
                 // A panic ended the last poll. Its row does not count it.
                 this.set_current(NONE);
                 this.end_poll(moment);
@@ -133,8 +133,8 @@ where
             }
             let hooks = worker.hooks(&self.registry.clock);
             hooks.end_poll_after(ticks);
-            if hooks.is_settle_due(moment.now) {
-                Self::settle(this, worker, moment);
+            if hooks.is_busy_time_due(moment.now) {
+                Self::update_in_mid_run(this, worker, moment);
             }
         });
     }
@@ -142,14 +142,25 @@ where
     /// Updates busy time and latches the switches in the middle of a run, so that neither waits for its end.
     #[cold]
     #[inline(never)]
-    fn settle(
+    fn update_in_mid_run(
         this: &Executor,
         worker: StaticWorker<T, EXECUTORS, BUCKETS, Configured<K, EXECUTORS, BUCKETS, C>>,
         moment: Moment,
     ) {
         let hooks = worker.hooks(&worker.registry.clock);
-        hooks.settle_at(moment.now, this.settle(hooks.counters.settled_at.get(), moment));
+        Self::update_busy_time(this, &hooks, moment);
         worker.latch_if_changed();
+    }
+
+    #[inline(always)]
+    fn update_busy_time(
+        this: &Executor,
+        hooks: &StaticHooks<'_, T, BUCKETS, Configured<K, EXECUTORS, BUCKETS, C>>,
+        moment: Moment,
+    ) {
+        let updated_at = hooks.counters.settled_at.get();
+        let busy = this.add_scheduling_and_preempted(updated_at, moment);
+        hooks.add_busy_time(moment.now, busy);
     }
 
     /// `_embassy_trace_task_end`: `task` ended. embassy calls this inside the task's last poll, when another context
@@ -180,9 +191,13 @@ where
             return;
         };
         worker.write_section(|| {
-            let moment = self.moment(&this.frame);
             let hooks = worker.hooks(&self.registry.clock);
-            hooks.settle_at(moment.now, this.settle(hooks.counters.settled_at.get(), moment));
+            // Without a `poll_start` since the last call, it is idle already.
+            if !hooks.live.state().is_busy() {
+                return;
+            }
+            let moment = self.moment(&this.frame);
+            Self::update_busy_time(this, &hooks, moment);
             hooks.park_at(moment.now);
             this.enter(moment);
             let (core, beneath) = this.preempting();

@@ -49,16 +49,11 @@ where
             row.id = executor.id();
             let read = self.read_consistently(index, |slot| {
                 let values = executor.try_read(slot, || self.ticks())?;
-                let counters = &slot.counters;
-                Some((
-                    values,
-                    counters.poll_count.get(),
-                    counters.busy_duration_total.get(),
-                ))
+                Some((values, slot.counters.poll_count.get()))
             });
             row.stale = read.is_none();
-            if let Some((values, polls, busy)) = read {
-                row.read(&values, busy, scale);
+            if let Some((values, polls)) = read {
+                row.read(&values, scale);
                 row.polls = polls;
                 overflow.add(&values, scale);
             }
@@ -127,13 +122,11 @@ where
 }
 
 impl ExecutorRow {
-    fn read(&mut self, values: &ExecutorValues, busy: u64, scale: &TimeScale) {
+    fn read(&mut self, values: &ExecutorValues, scale: &TimeScale) {
         self.state = values.state;
         self.idle = scale.nanos_of(values.idle);
+        self.scheduling = scale.nanos_of(values.scheduling);
         self.polling = scale.nanos_of(values.polling);
-        let busy = busy.saturating_add(scale.nanos_of(values.busy_in_progress));
-        // Each run is rounded down, so the polls may be longer by a nanosecond per run.
-        self.scheduling = busy.saturating_sub(self.polling);
         self.preempted = scale.nanos_of(values.preempted);
         self.in_progress = scale.nanos_of(values.in_progress);
         self.core = values.core.wrapping_sub(1);

@@ -186,7 +186,8 @@ impl<S: TraceRows> Default for TraceSnapshot<S> {
 }
 
 impl ExecutorRow {
-    /// Returns the sum of the row's times in nanoseconds: the time since the executor's first poll.
+    /// Returns the sum of the row's times in nanoseconds: the time since the executor's first poll. Each of the four
+    /// times is rounded down.
     pub fn total(&self) -> u64 {
         [self.idle, self.scheduling, self.polling, self.preempted]
             .into_iter()

@@ -17,7 +17,7 @@ const C: u32 = 0x2000_3000;
 
 /// The usual start of a life: a task is spawned and queued at 0, and its executor starts to poll.
 fn queued<const N: usize>() -> Player<1, N> {
-    let player = Player::new();
+    let player = Player::at_two_rates();
     player.play(&[(0, New(E, A)), (0, Ready(E, A)), (0, PollStart(E))]);
     player
 }
@@ -32,7 +32,7 @@ const LAST_POLL: &[Event] = &[
 
 #[test]
 fn every_microsecond_of_a_simple_run_is_where_it_belongs() {
-    let player = Player::<1, 4>::new();
+    let player = Player::<1, 4>::at_two_rates();
     player.play(&[
         (10, New(E, A)),
         (12, Ready(E, A)),
@@ -137,7 +137,7 @@ fn a_wake_during_the_poll_belongs_to_the_next_one() {
 #[test]
 fn a_wake_between_dequeue_and_poll_keeps_both_stamps() {
     // embassy clears the queued flag just before `task_exec_begin`: an interrupt can wake the task in between.
-    let player = Player::<1, 4>::new();
+    let player = Player::<1, 4>::at_two_rates();
     player.play(&[
         (0, New(E, A)),
         (100, Ready(E, A)),
@@ -253,7 +253,7 @@ fn a_wake_of_a_task_that_has_ended_is_no_poll() {
 
 #[test]
 fn a_wake_of_a_number_that_was_never_spawned_makes_no_task() {
-    let player = Player::<1, 4>::new();
+    let player = Player::<1, 4>::at_two_rates();
     player.play(&[
         (0, Ready(E, A)),
         (5, New(E, A)),
@@ -277,7 +277,7 @@ fn a_wake_of_a_number_that_was_never_spawned_makes_no_task() {
 
 #[test]
 fn tasks_past_the_last_row_share_one_and_lose_nothing() {
-    let player = Player::<1, 2>::new();
+    let player = Player::<1, 2>::at_two_rates();
     player.play(&[
         (0, New(E, A)),
         (0, Ready(E, A)),
@@ -347,7 +347,7 @@ fn an_ended_task_without_a_row_is_known_while_no_other_is_alive() {
 
 #[test]
 fn an_executor_past_the_last_slot_loses_no_task_count() {
-    let player = Player::<1, 4>::new();
+    let player = Player::<1, 4>::at_two_rates();
     let other = E + 0x100;
     player.play(&[
         (0, New(E, A)),
@@ -508,7 +508,7 @@ fn a_poll_that_a_panic_ended_is_over_when_its_executor_runs_again() {
 
 #[test]
 fn a_poll_in_progress_without_a_row_is_in_no_row() {
-    let player = Player::<1, 1>::new();
+    let player = Player::<1, 1>::at_two_rates();
     player.play(&[
         (0, New(E, A)),
         (0, Ready(E, A)),
@@ -536,7 +536,7 @@ fn a_poll_in_progress_without_a_row_is_in_no_row() {
 
 #[test]
 fn a_snapshot_taken_again_has_one_row_for_each_task() {
-    let player = Player::<2, 4>::new();
+    let player = Player::<2, 4>::at_two_rates();
     let other = E + 0x100;
     player.play(&[(0, New(E, A)), (0, New(E, B)), (0, New(other, C))]);
     let mut trace = TraceSnapshot::<FixedTrace<2, 4>>::default();

@@ -5,3 +5,4 @@
 mod lives;
 mod nesting;
 mod replay;
+mod times;

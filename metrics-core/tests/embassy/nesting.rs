@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::replay::{BUCKETS, Hook::*, Player, config, us};
+use crate::replay::{BUCKETS, Hook::*, MEGAHERTZ, Player, config, us};
 
 const THREAD: u32 = 0x2000_0100;
 const MIDDLE: u32 = 0x2000_0200;
@@ -159,7 +159,6 @@ fn preemption_between_two_polls_is_in_neither() {
     );
     let snapshot = player.snapshot();
     let worker = snapshot.worker(0).expect("a worker");
-    // A worker's poll starts where the last one ended: embassy's work in between is part of it, preemption is not.
     assert_eq!(worker.poll_time().expect("a poll time").histogram().count(), 2);
     assert_eq!(worker.busy_duration_total(), Some(Duration::from_micros(45)));
 }
@@ -407,7 +406,7 @@ static INTERRUPTS: [InterruptHandler; 2] = [InterruptHandler::new("uart"), Inter
 struct WithInterrupts;
 
 impl EmbassyConfig<3, BUCKETS> for WithInterrupts {
-    const REGISTRY: StaticRegistryConfig<3, BUCKETS> = config();
+    const REGISTRY: StaticRegistryConfig<3, BUCKETS> = config(MEGAHERTZ);
 
     fn interrupts() -> &'static [InterruptHandler] {
         &INTERRUPTS
@@ -479,7 +478,7 @@ static INTERRUPT: [InterruptHandler; 1] = [InterruptHandler::new("uart")];
 struct WithInterrupt;
 
 impl EmbassyConfig<1, BUCKETS> for WithInterrupt {
-    const REGISTRY: StaticRegistryConfig<1, BUCKETS> = config();
+    const REGISTRY: StaticRegistryConfig<1, BUCKETS> = config(MEGAHERTZ);
 
     fn interrupts() -> &'static [InterruptHandler] {
         &INTERRUPT

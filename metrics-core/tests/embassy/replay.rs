@@ -26,42 +26,67 @@ pub(crate) type Event = (u64, Hook);
 
 pub(crate) const BUCKETS: usize = 32;
 
-/// A configuration without interrupt handlers.
-pub(crate) struct Plain;
+pub(crate) const MEGAHERTZ: u64 = 1_000_000;
+/// A tick of a watch crystal is not a whole number of nanoseconds.
+const CRYSTAL: u64 = 32_768;
 
-impl<const E: usize> EmbassyConfig<E, BUCKETS> for Plain {
-    const REGISTRY: StaticRegistryConfig<E, BUCKETS> = config();
+/// A configuration without interrupt handlers.
+pub(crate) struct Plain<const RATE: u64 = MEGAHERTZ>;
+
+impl<const E: usize, const RATE: u64> EmbassyConfig<E, BUCKETS> for Plain<RATE> {
+    const REGISTRY: StaticRegistryConfig<E, BUCKETS> = config(RATE);
 }
 
-pub(crate) const fn config<const E: usize>() -> StaticRegistryConfig<E, BUCKETS> {
+pub(crate) const fn config<const E: usize>(rate: u64) -> StaticRegistryConfig<E, BUCKETS> {
     let Ok(layout) = HistogramConfig::power_of_two(1_000, BUCKETS) else {
         panic!("the layout fits");
     };
     let builder = Builder::new().measures(MEASURED).name("embassy");
     let builder = builder.poll_time(layout).schedule_latency(layout);
-    match builder.describe(1_000_000, Duration::from_micros(1)) {
+    match builder.describe(rate, Duration::from_micros(1)) {
         Ok(config) => config,
         Err(_) => panic!("the registry fits"),
     }
 }
 
+type Metrics<K, const E: usize, const N: usize> = EmbassyMetrics<K, &'static TestClock, E, N, BUCKETS>;
+type Trace<const E: usize, const N: usize> = TraceSnapshot<FixedTrace<E, N>>;
+
 /// Metrics of up to `E` executors and `N` tasks, with their clock.
 pub(crate) struct Player<const E: usize, const N: usize, K: EmbassyConfig<E, BUCKETS> = Plain> {
     clock: &'static TestClock,
-    pub(crate) metrics: &'static EmbassyMetrics<K, &'static TestClock, E, N, BUCKETS>,
+    pub(crate) metrics: &'static Metrics<K, E, N>,
+    /// Receives the same hooks at the same ticks. Every time is then the conversion of the same number of ticks.
+    crystal: Option<Box<Player<E, N, Plain<CRYSTAL>>>>,
 }
 
 impl<const E: usize, const N: usize, K: EmbassyConfig<E, BUCKETS>> Player<E, N, K> {
     pub(crate) fn new() -> Self {
-        let clock: &'static TestClock = Box::leak(Box::new(TestClock::with_rate(1_000_000)));
+        Self::with_rate(MEGAHERTZ)
+    }
+
+    fn with_rate(rate: u64) -> Self {
+        let clock: &'static TestClock = Box::leak(Box::new(TestClock::with_rate(rate)));
         Self {
             clock,
             metrics: Box::leak(Box::new(EmbassyMetrics::new(clock))),
+            crystal: None,
+        }
+    }
+
+    /// Like [`new`](Self::new), and checks the times of every trace with a second clock rate.
+    pub(crate) fn at_two_rates() -> Self {
+        Self {
+            crystal: Some(Box::new(Player::with_rate(CRYSTAL))),
+            ..Self::new()
         }
     }
 
     pub(crate) fn at(&self, micros: u64) -> &Self {
         self.clock.set(micros);
+        if let Some(crystal) = &self.crystal {
+            crystal.at(micros);
+        }
         self
     }
 
@@ -74,6 +99,7 @@ impl<const E: usize, const N: usize, K: EmbassyConfig<E, BUCKETS>> Player<E, N, 
         let player = Self {
             clock: self.clock,
             metrics: self.metrics,
+            crystal: None,
         };
         self.clock.interrupt_at(reading, move || interrupt(&player));
     }
@@ -92,6 +118,9 @@ impl<const E: usize, const N: usize, K: EmbassyConfig<E, BUCKETS>> Player<E, N, 
             Hook::TaskEnd(executor, task) => self.metrics.task_end(executor, task),
             Hook::Idle(executor) => self.metrics.executor_idle(executor),
         }
+        if let Some(crystal) = &self.crystal {
+            crystal.hook_on(core, hook);
+        }
         self
     }
 
@@ -102,8 +131,12 @@ impl<const E: usize, const N: usize, K: EmbassyConfig<E, BUCKETS>> Player<E, N, 
         self
     }
 
-    pub(crate) fn trace(&self) -> TraceSnapshot<FixedTrace<E, N>> {
-        self.metrics.trace()
+    pub(crate) fn trace(&self) -> Trace<E, N> {
+        let trace = self.metrics.trace();
+        if let Some(crystal) = &self.crystal {
+            assert_times_at_crystal(&trace, &crystal.trace());
+        }
+        trace
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot<EmbassyStorage<K, E, BUCKETS>> {
@@ -122,6 +155,27 @@ impl<const E: usize, const N: usize, K: EmbassyConfig<E, BUCKETS>> Player<E, N, 
 
     pub(crate) fn task(&self, executor: u32, task: u32) -> TaskRow {
         *self.trace().task(executor, task).expect("a row for the task")
+    }
+}
+
+/// Checks that the times of a trace at 32,768 Hz are those of one at 1 MHz with the same ticks.
+fn assert_times_at_crystal<const E: usize, const N: usize>(exact: &Trace<E, N>, crystal: &Trace<E, N>) {
+    let expected = |nanos: u64| nanos / us(1) * 1_000_000_000 / CRYSTAL;
+    for (exact, crystal) in exact.executors.iter().zip(&crystal.executors) {
+        let times = |row: &ExecutorRow| {
+            [
+                row.idle,
+                row.scheduling,
+                row.polling,
+                row.preempted,
+                row.in_progress,
+            ]
+        };
+        assert_eq!(times(crystal), times(exact).map(expected), "at 32,768 Hz");
+    }
+    for (exact, crystal) in exact.tasks.iter().zip(&crystal.tasks) {
+        let times = |row: &TaskRow| [row.active, row.waiting, row.longest];
+        assert_eq!(times(crystal), times(exact).map(expected), "at 32,768 Hz");
     }
 }
 

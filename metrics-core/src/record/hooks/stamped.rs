@@ -63,20 +63,21 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
 
     /// Returns `true` if busy time must be updated, which is at most one interval late.
     #[inline(always)]
-    pub(crate) fn is_settle_due(&self, now: u64) -> bool {
+    pub(crate) fn is_busy_time_due(&self, now: u64) -> bool {
         // An interval fits in 32 bits: an executor that did nothing for 2^32 ticks may update one interval late.
         (now as u32).wrapping_sub(self.counters.settled_at.low()) >= self.interval as u32
     }
 
     /// Adds busy time of this many ticks, which end at `now`; `None` if the clock stepped back.
     #[inline(always)]
-    pub(crate) fn settle_at(&self, now: u64, ticks: Option<u64>) {
+    pub(crate) fn add_busy_time(&self, now: u64, ticks: Option<u64>) {
         match ticks {
             Some(ticks) => self.counters.busy_duration_total.add(self.scale.nanos_of(ticks)),
             None => self.counters.clock_steps.add(1),
         }
         self.counters.settled_at.set(now);
     }
+
     /// Starts a wait.
     #[inline(always)]
     pub(crate) fn park_at(&self, now: u64) {
