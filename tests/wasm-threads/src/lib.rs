@@ -119,7 +119,7 @@ fn polls_and_parks(snapshot: &Snapshot<HeapStorage>) -> Result<[u64; 2], String>
     let is_whole = histogram.count() == polls
         && sum == polls
         && poll_time.polls() == polls
-        && histogram.sum() >= polls * 37
+        && histogram.sum() >= polls
         && polls >= parks * POLLS_OF_A_TURN;
     if !is_whole {
         let count = histogram.count();
