@@ -219,6 +219,9 @@ impl<'a> Builder<'a> {
 
     /// Sets the metrics that the runtime's hooks measure. The default is [`MetricSet::NONE`]. All other metrics are
     /// `None`, unless a [`Probe`](crate::Probe) reports them.
+    ///
+    /// The searching, running and polling time of a worker need the hooks of busy time, `start_processing_scheduled_tasks`
+    /// and `end_processing_scheduled_tasks`: a poll outside busy time counts as polling and as searching.
     pub const fn measures(mut self, numbers: MetricSet) -> Self {
         self.measures = numbers;
         self

@@ -125,8 +125,8 @@ pub struct LiveRecord {
     pub since: Option<Timestamp>,
     /// Identifies the poll or the state. The time between two polls belongs to the first of them.
     pub transition: Transition,
-    /// Whether `poll_count` does not count the poll, so that no histogram includes it.
-    pub(crate) is_uncounted: bool,
+    /// Whether `since` is the start of a poll that `poll_count` counts: the poll in progress, or the last one.
+    pub(crate) is_of_poll: bool,
     /// The last state outside a poll, and its start in ticks.
     pub(crate) period: WorkerState,
     pub(crate) period_since: u64,

@@ -313,7 +313,8 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
     }
 
     /// Reports that no thread runs the worker until its next hook, and submits. Busy time ends. For schedulers that run
-    /// a worker only inside a call, such as `block_on`. Reads the clock at most twice.
+    /// a worker only inside a call, such as `block_on`. Reads the clock once, unless it directly follows the end of a
+    /// measured poll.
     ///
     /// Call this outside a poll. Dropping the worker does the same and also releases its slot.
     pub fn idle(&self) {

@@ -56,6 +56,10 @@ mod snapshot_values;
 mod snapshot_wire;
 #[path = "state_times.rs"]
 mod state_times;
+#[path = "state_times_threads.rs"]
+mod state_times_threads;
+#[path = "state_times_unsubmitted.rs"]
+mod state_times_unsubmitted;
 #[path = "static_details.rs"]
 mod static_details;
 #[path = "static_worker.rs"]

@@ -96,6 +96,10 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
         .measures(MetricSet::TASKS.union(MetricSet::worker(&[
             WorkerNumber::PollCount,
             WorkerNumber::BusyDurationTotal,
+            WorkerNumber::ParkedDurationTotal,
+            WorkerNumber::SearchingDurationTotal,
+            WorkerNumber::PollingDurationTotal,
+            WorkerNumber::RunningDurationTotal,
             WorkerNumber::ParkCount,
         ])));
     let RuntimeHandles { metrics, workers } = build(builder, Clock::new(), NoProbe)?;

@@ -52,10 +52,10 @@ macro_rules! with_worker_numbers {
                     "New.",
             }
             derived {
-                /// Time the worker was in polls of spawned tasks; absent unless every poll is measured.
+                /// Time the worker was in polls of spawned tasks; absent once a poll was not measured.
                 Duration polling_duration_total worker_polling_duration_total PollingDurationTotal "async_runtime_worker_polling_seconds_total"
                     "New.",
-                /// Time the worker was busy outside polls of spawned tasks, mainly with its queues; absent unless every poll is measured.
+                /// Time the worker was busy outside polls of spawned tasks, mainly with its queues; absent once a poll was not measured.
                 Duration running_duration_total worker_running_duration_total RunningDurationTotal "async_runtime_worker_running_seconds_total"
                     "New.",
             }

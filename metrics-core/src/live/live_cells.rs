@@ -38,6 +38,12 @@ const STATE_MASK: u32 = 0b111;
 const TIMED_BIT: u32 = 1 << 3;
 /// The state during a poll that `poll_count` does not count, such as that of a root future; readers see [`WorkerState::Polling`].
 const UNCOUNTED_POLL: u32 = 5;
+/// The state after a poll that `poll_count` counts, in busy time. Readers see [`WorkerState::Running`].
+const POLL_ENDED: u32 = if cfg!(all(feature = "alloc", target_has_atomic = "ptr")) {
+    6
+} else {
+    WorkerState::Running.bits()
+};
 /// The last state outside a poll, which polls continue: parked, searching, running, or idle for none of them.
 const PERIOD_SHIFT: u32 = 4;
 const PERIOD_MASK: u32 = 0b11 << PERIOD_SHIFT;
@@ -171,14 +177,37 @@ impl Live {
     /// busy between two polls.
     #[inline(always)]
     pub(crate) fn end_poll(&self, busy: bool) {
+        self.end_transition(if busy {
+            POLL_ENDED
+        } else {
+            WorkerState::Searching.bits()
+        });
+    }
+
+    /// Ends a poll that `poll_count` does not count.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    pub(crate) fn end_uncounted_poll(&self, busy: bool) {
         let state = if busy {
             WorkerState::Running
         } else {
             WorkerState::Searching
         };
+        self.end_transition(state.bits());
+    }
+
+    /// Enters a search whose time does not count, because the thread may have left its worker.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    pub(crate) fn leave(&self, since: u64) {
+        self.enter(WorkerState::Idle, since);
+        self.end_transition(WorkerState::Searching.bits());
+    }
+
+    /// Stores the same transition in another state.
+    #[inline(always)]
+    fn end_transition(&self, state: u32) {
         // Ordering: relaxed, the only writer reads its own last store.
         let word = self.word.load(Ordering::Relaxed);
-        self.store_word(word & !STATE_MASK | state.bits());
+        self.store_word(word & !STATE_MASK | state);
     }
 
     /// Changes the state outside a poll. This ends no poll, so if all polls were submitted, they still are.
@@ -195,6 +224,11 @@ impl Live {
         // Ordering: release fence, as in `transition`.
         fence(Ordering::Release);
         self.period_since.store_release(since);
+        #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+        if self.is(WorkerState::Running) {
+            // The duration of the last poll is lost.
+            self.end_uncounted_poll(true);
+        }
         self.progress();
     }
 
@@ -294,16 +328,24 @@ impl Live {
             },
             since: (word & TIMED_BIT != 0).then(|| Timestamp::from_ticks(since)),
             transition: Transition(word >> NUMBER_SHIFT),
-            is_uncounted: word & STATE_MASK == UNCOUNTED_POLL,
+            is_of_poll: is_of_poll(word),
             period: period(word),
             period_since,
         })
     }
 }
 
+const fn is_of_poll(word: u32) -> bool {
+    let state = word & STATE_MASK;
+    state == WorkerState::Polling.bits()
+        || cfg!(all(feature = "alloc", target_has_atomic = "ptr")) && state == POLL_ENDED
+}
+
 const fn state(word: u32) -> WorkerState {
     match word & STATE_MASK {
         UNCOUNTED_POLL => WorkerState::Polling,
+        #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+        POLL_ENDED => WorkerState::Running,
         bits => WorkerState::from_bits(bits),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Weighted;
 use super::locations::read_locations;
-use super::remembered::{SlotCache, WorkerCache};
+use super::remembered::{NONE, SlotCache, WorkerCache};
 use super::runtime::{Moment, known, read_runtime};
 use super::scratch::Scratch;
 use super::states::WITHIN_BUSY;
@@ -199,6 +199,8 @@ impl Cache {
             }
             known.holder = holder;
             if let Some(live) = slot.live(|attempt| probe.relax(attempt)) {
+                // Before the values are read, which then include everything that was submitted.
+                known.is_submitted = slot.live.is_submitted(&live);
                 known.live = Some(live);
             }
             let changed = known.seq.is_none() || slot.seq.begin() != known.seq;
@@ -287,7 +289,8 @@ impl Cache {
             let Some(entry) = worker.entry_of(&mut to.workers, &mut to.external) else {
                 continue;
             };
-            if entry.missing {
+            // A worker that no thread has started has no unmeasured poll.
+            if entry.missing || worker.first == NONE {
                 continue;
             }
             let is_known = is_every && worker.measured_every_poll;

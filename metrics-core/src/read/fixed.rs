@@ -170,7 +170,7 @@ fn read_slot<S: Storage>(
     };
     let mut times = settled;
     if let Some(live) = live {
-        let period = Period::of(&live, values.settled_at, false);
+        let period = Period::of(&live, values.settled_at, true, false);
         times.add(&period, |since| moment.nanos_since(since));
     }
     if moment.measured.has_worker(WorkerNumber::BusyDurationTotal) {
@@ -180,7 +180,7 @@ fn read_slot<S: Storage>(
         now.numbers.values[number as usize] = value;
     }
     let is_every = moment.sampling[0] == Sampling::Every;
-    if !(is_every && measured_every_poll(now.poll_time(), values.clock_steps)) {
+    if !(is_every && measured_every_poll(now.poll_time())) {
         now.numbers.known = now.numbers.known.without(WITHIN_BUSY);
     }
 }

@@ -23,6 +23,11 @@ pub(super) struct SlotCache {
     /// The next slot of the same worker.
     pub(super) next: u32,
     pub(super) thread: u64,
+    /// Whether everything that had ended at the time of its live record was submitted.
+    pub(super) is_submitted: bool,
+    /// The time up to which the values count that were read last, in ticks.
+    pub(super) read_until: u64,
+    /// The time up to which the values count that the snapshot has, in ticks.
     pub(super) settled_at: u64,
     /// The state whose time it does not count yet.
     pub(super) period: Period,
@@ -71,6 +76,8 @@ impl SlotCache {
             worker,
             next: NONE,
             thread: 0,
+            is_submitted: false,
+            read_until: 0,
             settled_at: 0,
             period: Period::NONE,
         }

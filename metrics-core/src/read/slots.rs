@@ -60,7 +60,7 @@ impl Cache {
                 return false;
             }
             scratch.weigh();
-            (known.thread, known.settled_at) = (scratch.values.thread, scratch.values.settled_at);
+            (known.thread, known.read_until) = (scratch.values.thread, scratch.values.settled_at);
             if number != first {
                 sum.add(one);
             }
@@ -112,6 +112,11 @@ impl Cache {
             (now.poll_time, now.schedule_latency) = (blank.poll_time, blank.schedule_latency);
         }
         worker.is_read = true;
+        let mut number = worker.first;
+        while let Some(slot) = self.slots.get_mut(number as usize) {
+            slot.settled_at = slot.read_until;
+            number = slot.next;
+        }
         entry.stale = None;
 
         let [sum, _] = &self.scratch;
@@ -143,8 +148,7 @@ impl Cache {
         now.mean_poll_time = (mean != 0).then_some(mean >> MEAN_FRACTION);
         sum.poll_time
             .apply(polls, &mut now.poll_time, &mut total.poll_time);
-        worker.measured_every_poll =
-            worker.measures_states && measured_every_poll(now.poll_time.as_ref(), sum.values.clock_steps);
+        worker.measured_every_poll = worker.measures_states && measured_every_poll(now.poll_time.as_ref());
         let latency = (&mut now.schedule_latency, &mut total.schedule_latency);
         sum.schedule_latency.apply(polls, latency.0, latency.1);
     }
@@ -180,7 +184,7 @@ impl Cache {
             slot.period = match &slot.live {
                 Some(record) if slot.holder.is_leased() => {
                     let lost = live.is_some_and(|live| !record.supersedes(&live));
-                    Period::of(record, slot.settled_at, lost)
+                    Period::of(record, slot.settled_at, slot.is_submitted, lost)
                 }
                 _ => Period::NONE,
             };

@@ -33,22 +33,23 @@ impl Period {
         poll_from: UNTIMED,
     };
 
-    /// Returns the period in progress. `settled_at` is the time up to which the slot counts. A thread that `lost` its
-    /// worker to another thread finishes its poll in progress, and is in no state otherwise.
-    pub(crate) fn of(live: &LiveRecord, settled_at: u64, lost: bool) -> Self {
+    /// Returns the period in progress. `settled_at` is the time up to which the slot counts. The time after a poll that has
+    /// ended belongs to it until its duration is submitted (`is_submitted`). A thread that `lost` its worker to another
+    /// thread finishes its poll in progress, and is in no state otherwise.
+    pub(crate) fn of(live: &LiveRecord, settled_at: u64, is_submitted: bool, lost: bool) -> Self {
         if lost && live.state != WorkerState::Polling {
             return Self::NONE;
         }
         if live.period == WorkerState::Idle {
             return Self::NONE;
         }
-        let polls =
-            live.state == WorkerState::Polling && live.period == WorkerState::Running && !live.is_uncounted;
+        let counts = |since: u64| live.state == WorkerState::Polling || !is_submitted && since >= settled_at;
+        let polls = live.is_of_poll && live.period == WorkerState::Running;
         Self {
             state: live.period,
             from: live.period_since.max(settled_at),
             poll_from: match live.since {
-                Some(since) if polls => since.ticks().max(settled_at),
+                Some(since) if polls && counts(since.ticks()) => since.ticks().max(settled_at),
                 _ => UNTIMED,
             },
         }
@@ -118,16 +119,13 @@ impl StateTimes {
     }
 }
 
-/// The times that are known only if every poll is measured.
+/// The times that are known only if every poll so far was measured.
 pub(super) const WITHIN_BUSY: MetricSet = MetricSet::worker(&[
     WorkerNumber::PollingDurationTotal,
     WorkerNumber::RunningDurationTotal,
 ]);
 
-/// Returns whether every poll was measured so far, except those whose duration was lost because the clock stepped back.
-pub(super) fn measured_every_poll<S: Storage>(
-    poll_time: Option<&HistogramReading<S>>,
-    clock_steps: u64,
-) -> bool {
-    poll_time.is_some_and(|reading| reading.polls().saturating_sub(reading.samples()) <= clock_steps)
+/// Returns whether the duration of every poll so far is known.
+pub(super) fn measured_every_poll<S: Storage>(poll_time: Option<&HistogramReading<S>>) -> bool {
+    poll_time.is_some_and(|reading| reading.polls() <= reading.samples())
 }

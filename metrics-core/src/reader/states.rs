@@ -30,11 +30,15 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
 
     /// Returns the times that a slot counts, without those of polls, and the time in progress.
     pub(super) fn state_times(&self, slot: &Slot<Buckets<R>>) -> Result<StateTimes, SlotBusy> {
+        if slot.lease.worker() == Some(EXTERNAL) {
+            // Not a worker: it is in no state.
+            return Ok(StateTimes::default());
+        }
         let (times, _, ()) = self.times_and(slot, || ())?;
         Ok(times)
     }
 
-    /// Returns the time in polls and the rest of the busy time. `None` unless every poll is measured.
+    /// Returns the time in polls and the rest of the busy time. `None` once a poll was not measured.
     pub(super) fn within_busy(
         &self,
         slot: &Slot<Buckets<R>>,
@@ -53,7 +57,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         };
         let (times, values, (samples, sum)) = self.times_and(slot, count)?;
         let unmeasured = values.get(WorkerNumber::PollCount).saturating_sub(samples);
-        if self.registry.switches.poll_time() != Sampling::Every || unmeasured > values.clock_steps {
+        if self.registry.switches.poll_time() != Sampling::Every || unmeasured > 0 {
             return Ok(None);
         }
         let polling = times.polling.saturating_add(sum);
@@ -73,6 +77,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         // In this order, so that a period that ends meanwhile is not counted twice.
         let now = self.registry.now();
         let live = slot.live(relax).ok_or(SlotBusy)?;
+        let is_submitted = R::Storage::is_submitted(slot, &live);
         let read = || slot.seq.try_read(|| (slot.counters.read(), read()));
         let (values, read) = read_with_retries(read, relax).ok_or(SlotBusy)?;
         let mut times = StateTimes::settled(&values);
@@ -83,7 +88,7 @@ impl<R: RegistryRef, P: Probe> RuntimeMetrics<R, P> {
         {
             let is_only = self.registry.storage.only_slot(worker).is_some();
             let lost = !is_only && self.live(worker).is_some_and(|other| !live.supersedes(&other));
-            let period = Period::of(&live, values.settled_at, lost);
+            let period = Period::of(&live, values.settled_at, is_submitted, lost);
             let scale = self.registry.scale();
             times.add(&period, |since| scale.nanos(now, Timestamp::from_ticks(since)));
         }

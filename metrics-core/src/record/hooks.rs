@@ -148,16 +148,31 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
                 counters.settled_at.set(now);
                 state.settled_until.set(now);
             }
-            None => Self::clock_stepped(counters, state, live, now),
+            None => Self::clock_stepped(counters, state, live, scale, now),
         }
         nanos
     }
 
-    /// Restarts the current state at `now`, because the clock stepped back: its time in progress is not known.
+    /// Restarts the current state at `now`, because the clock stepped back: its time in progress is not known. Busy time
+    /// counts up to the last timestamp, so that it includes the polls that ended.
     // Passes the parts, as above.
     #[cold]
     #[inline(never)]
-    fn clock_stepped(counters: &Counters<C>, state: &HooksState<C>, live: &Live, now: u64) {
+    fn clock_stepped(
+        counters: &Counters<C>,
+        state: &HooksState<C>,
+        live: &Live,
+        scale: &TimeScale,
+        now: u64,
+    ) {
+        // A small chip has no flash for it.
+        if cfg!(all(feature = "alloc", target_has_atomic = "ptr")) && state.flags.get() & BUSY != 0 {
+            let last = Timestamp::from_ticks(state.last_timestamp.get());
+            let since = Timestamp::from_ticks(state.settled_until.get());
+            counters
+                .busy_duration_total
+                .add(scale.checked_nanos(last, since).unwrap_or(0));
+        }
         counters.clock_steps.add(1);
         counters.settled_at.set(now);
         state.settled_until.set(now);
@@ -197,16 +212,21 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         if flags & BUSY == 0 {
             return self.discard_last_timestamp();
         }
-        let now = if flags & CAN_REUSE != 0 {
-            self.state.last_timestamp.get()
-        } else {
-            self.read()
-        };
+        let now = self.end_of_busy_time(flags);
         self.settle(flags, now);
         self.state
             .flags
             .set(flags & !(BUSY | CAN_REUSE | RECENT) | SEARCHING);
         self.live.enter(WorkerState::Searching, now);
+    }
+
+    /// Returns the end of the last poll, if busy time ends with it, or reads the clock.
+    #[inline(always)]
+    fn end_of_busy_time(&self, flags: u32) -> u64 {
+        if flags & (CAN_REUSE | BUSY) == CAN_REUSE | BUSY {
+            return self.state.last_timestamp.get();
+        }
+        self.read()
     }
 
     pub(crate) fn park(&self) {
@@ -237,12 +257,10 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         self.counters.park_unpark_count.add(1);
         let flags = self.state.flags.get();
         let now = self.read();
-        if flags & BUSY == 0 {
-            self.settle(flags, now);
-        }
+        self.settle(flags, now);
         self.state
             .flags
-            .set(flags & !(CAN_REUSE | RECENT | PARKED) | SEARCHING);
+            .set(flags & !(BUSY | CAN_REUSE | RECENT | PARKED) | SEARCHING);
         self.live.enter(WorkerState::Searching, now);
     }
 
@@ -409,7 +427,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
                 }
                 recorded = Recorded(Some(nanos));
             }
-            None => Self::clock_stepped(self.counters, self.state, self.live, now),
+            None => Self::clock_stepped(self.counters, self.state, self.live, self.scale, now),
         }
         self.state.last_timestamp.set(now);
         self.state

@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 mod clock;
+pub(crate) mod states;
 
 pub(crate) use clock::TestClock;
 use metrics_core::{Builder, HeapStorage, HistogramConfig, MetricSet, PollStart, Registry, Worker};

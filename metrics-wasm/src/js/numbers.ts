@@ -32,9 +32,9 @@ export interface WorkerNumbers {
   parked_duration_total: Measured;
   /** Time the worker was awake and not busy: it searched for work or turned the driver; absent if that looks like running. */
   searching_duration_total: Measured;
-  /** Time the worker was in polls of spawned tasks; absent unless every poll is measured. */
+  /** Time the worker was in polls of spawned tasks; absent once a poll was not measured. */
   polling_duration_total: Measured;
-  /** Time the worker was busy outside polls of spawned tasks, mainly with its queues; absent unless every poll is measured. */
+  /** Time the worker was busy outside polls of spawned tasks, mainly with its queues; absent once a poll was not measured. */
   running_duration_total: Measured;
   /** Time the operating system ran the worker's threads on a processor; only on Linux. */
   on_cpu_duration_total: Measured;

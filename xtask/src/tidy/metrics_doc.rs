@@ -14,8 +14,8 @@ const HEAD: &str = "\
 A metric that Tokio has too has the same name here. Where Tokio's number is known to mislead, ours differs, and the last column describes
 how. A metric that was not measured is `None`, never 0.
 
-A counter is a `u64` that never decreases, with one exception: on a heap, a getter or `snapshot` can return less busy time between the end
-of a busy period and the next submit. A `SnapshotReader` returns its last value instead. A histogram has a count, a sum, a minimum and a
+A counter is a `u64` that never decreases, with one exception: on a heap, a getter or `snapshot` can return less busy time and less time in
+each state until the next submit. A `SnapshotReader` returns its last value instead. A histogram has a count, a sum, a minimum and a
 maximum. Times are in nanoseconds.
 
 ## Exported names

@@ -5,7 +5,7 @@
 use super::state::{BUSY, CAN_REUSE, DETAILED, FULL, PARKED, POLLING, RECENT, SEARCHING};
 use super::{Hooks, PollStart, RecordValue, Recorded};
 use crate::cell::{U32Cell, U64Cell};
-use crate::live::{LocationId, UNTIMED, WorkerState};
+use crate::live::{LocationId, UNTIMED};
 use crate::time::{TimeSource, Timestamp};
 
 /// The outcome of [`Hooks::record_poll`].
@@ -73,13 +73,15 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         flags & FULL != 0
     }
 
-    /// Ends the current state, because no thread runs the worker until the next hook. Returns the time.
+    /// Ends the current state, because no thread runs the worker until the next hook. Returns the time: the end of the last
+    /// poll, if nothing happened since. Another thread may run the worker since then.
     pub(crate) fn end_state(&self) -> u64 {
-        self.end_processing();
-        let now = self.read();
         let flags = self.state.flags.get();
+        let now = self.end_of_busy_time(flags);
         self.settle(flags, now);
-        self.state.flags.set(flags & !(PARKED | SEARCHING));
+        self.state
+            .flags
+            .set(flags & !(BUSY | CAN_REUSE | RECENT | PARKED | SEARCHING));
         now
     }
 
@@ -90,16 +92,12 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
             return;
         }
         let mut since = UNTIMED;
-        let mut searching = 0;
         if flags & RECENT != 0 {
             since = self.state.last_timestamp.get();
             self.settle(flags, since);
-            searching = SEARCHING;
         }
-        self.state
-            .flags
-            .set(flags & !(BUSY | CAN_REUSE | RECENT) | searching);
-        self.live.enter(WorkerState::Searching, since);
+        self.state.flags.set(flags & !(BUSY | CAN_REUSE | RECENT));
+        self.live.leave(since);
     }
 
     /// Shows a poll of a root future in the live record.
@@ -109,7 +107,7 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
     }
 
     pub(crate) fn end_root_poll(&self) {
-        self.live.end_poll(self.state.flags.get() & BUSY != 0);
+        self.live.end_uncounted_poll(self.state.flags.get() & BUSY != 0);
     }
 
     /// Records a poll that has ended, from its two timestamps.
