@@ -92,6 +92,16 @@ impl Cache {
             return;
         };
         worker.numbers_changed = false;
+        let mut number = worker.first;
+        while let Some(slot) = self.slots.get_mut(number as usize) {
+            if is_read {
+                slot.settled_at = slot.read_until;
+            } else {
+                // The values do not include it.
+                slot.is_submitted = false;
+            }
+            number = slot.next;
+        }
         let now = &mut entry.measurements;
         if !is_read {
             if !worker.is_read && !entry.missing {
@@ -112,11 +122,6 @@ impl Cache {
             (now.poll_time, now.schedule_latency) = (blank.poll_time, blank.schedule_latency);
         }
         worker.is_read = true;
-        let mut number = worker.first;
-        while let Some(slot) = self.slots.get_mut(number as usize) {
-            slot.settled_at = slot.read_until;
-            number = slot.next;
-        }
         entry.stale = None;
 
         let [sum, _] = &self.scratch;
