@@ -322,8 +322,8 @@ macro_rules! caveat {
         caveat!(RunningDurationTotal)
     };
     (RunningDurationTotal) => {
-        "\n\nOn heap storage, it can be less than that of an earlier call: a poll that has ended counts as running until the \
-         next submit. On a target without atomic operations, such as a Cortex-M0, it is `None`, and a snapshot has it."
+        "\n\nOn heap storage, it can be less than that of an earlier call: until the next submit, polls that have ended \
+         count as running, except the last one. On a target without atomic operations, such as a Cortex-M0, it is `None`, and a snapshot has it."
     };
     ($other:ident) => {
         ""
