@@ -44,6 +44,9 @@ pub(crate) struct Cache {
     pub(super) polls: u64,
     /// The number of workers with no slot that was ever read.
     pub(super) missing: usize,
+    /// Whether every poll so far was measured, and for which times and sampling the workers show it.
+    measured_every_poll: bool,
+    cleared_for: Option<(MetricSet, bool)>,
     /// The total's histograms, while some worker is missing from them.
     withheld: [Option<HistogramReading<HeapStorage>>; 2],
     blocking_queue_wait: Option<HistogramSnapshot<Vec<u64>>>,
@@ -68,6 +71,8 @@ impl Cache {
             mean: Weighted::default(),
             polls: 0,
             missing: 0,
+            measured_every_poll: false,
+            cleared_for: None,
             withheld: [None, None],
             blocking_queue_wait: None,
             on_demand: [const { None }; ON_DEMAND.len()],
@@ -97,6 +102,7 @@ impl Cache {
         self.read_probed(to, registry, &moment, probe);
         self.find_changed(to, registry, &moment, probe);
         self.restore(to);
+        let is_changed = !self.changed.is_empty();
         // By index, so that a probe that panics loses no histogram.
         for i in 0..self.changed.len() {
             let Some(&place) = self.changed.get(i) else { break };
@@ -107,7 +113,7 @@ impl Cache {
         self.set_probed_states(to, &moment, probe);
         self.set_sampling(to, &moment);
         self.finish_total(to, &moment);
-        self.clear_partial_states(to, &moment);
+        self.clear_partial_states(to, &moment, is_changed);
         self.clear_unread(to);
         if self.reads_locations {
             read_locations(to, registry, probe);
@@ -277,13 +283,30 @@ impl Cache {
         self.sum_probed(to);
     }
 
-    /// Clears the times in polls and between them where not every poll was measured.
-    fn clear_partial_states(&self, to: &mut Snapshot<HeapStorage>, moment: &Moment) {
+    /// Clears the times in polls and between them where not every poll was measured. `is_changed` if some worker was read.
+    fn clear_partial_states(&mut self, to: &mut Snapshot<HeapStorage>, moment: &Moment, is_changed: bool) {
         let within_busy = moment.measured.without(self.probed).intersection(WITHIN_BUSY);
         if within_busy.has_no_worker() {
             return;
         }
         let is_every = moment.sampling[0] == Sampling::Every;
+        if is_changed || self.cleared_for != Some((within_busy, is_every)) {
+            self.cleared_for = Some((within_busy, is_every));
+            self.measured_every_poll = self.clear_partial_workers(to, within_busy, is_every);
+        }
+        if !self.measured_every_poll {
+            let known = &mut to.total.numbers.known;
+            *known = known.without(within_busy);
+        }
+    }
+
+    /// Clears the times of the workers. Returns whether those of all are known.
+    fn clear_partial_workers(
+        &self,
+        to: &mut Snapshot<HeapStorage>,
+        within_busy: MetricSet,
+        is_every: bool,
+    ) -> bool {
         let mut all = true;
         for worker in self.workers.iter().filter(|worker| worker.index != EXTERNAL) {
             let Some(entry) = worker.entry_of(&mut to.workers, &mut to.external) else {
@@ -302,10 +325,7 @@ impl Cache {
             };
             all &= is_known;
         }
-        if !all {
-            let known = &mut to.total.numbers.known;
-            *known = known.without(within_busy);
-        }
+        all
     }
 
     fn read_shared_histograms<T>(

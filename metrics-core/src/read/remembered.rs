@@ -64,6 +64,8 @@ pub(super) struct WorkerCache {
     /// The time that its slots count.
     pub(super) settled: StateTimes,
     pub(super) polls: u64,
+    /// The number of polls whose duration its slots count.
+    pub(super) samples: u64,
     pub(super) mean: Weighted,
 }
 
@@ -119,6 +121,7 @@ impl WorkerCache {
             since: UNTIMED,
             settled: StateTimes::default(),
             polls: 0,
+            samples: 0,
             mean: Weighted::default(),
         }
     }

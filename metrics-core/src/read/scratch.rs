@@ -119,41 +119,48 @@ impl Table {
         self.max = self.max.max(other.max);
     }
 
-    /// Replaces the histogram of a worker, and changes the total by the difference.
+    /// Replaces the histogram of a worker, and changes the total by the difference. Returns the number of new samples.
     #[inline(always)]
     pub(super) fn apply(
         &self,
         polls: u64,
         worker: &mut Option<HistogramReading<HeapStorage>>,
         total: &mut Option<HistogramReading<HeapStorage>>,
-    ) {
+    ) -> u64 {
         let (Some(worker), Some(total)) = (worker, total) else {
-            return;
+            return 0;
         };
+        let mut samples = 0_u64;
         let (old, sums) = (worker.histogram.buckets_mut(), total.histogram.buckets_mut());
         // Perf (row 8): whole chunks are replaced without a loop.
         let (old, old_rest) = old.as_chunks_mut::<CHUNK>();
         let (sums, sums_rest) = sums.as_chunks_mut::<CHUNK>();
         self.segments.each_chunk(self.touched, |chunk| {
-            match (self.counts.get(chunk), old.get_mut(chunk), sums.get_mut(chunk)) {
+            let more = match (self.counts.get(chunk), old.get_mut(chunk), sums.get_mut(chunk)) {
                 (Some(new), Some(old), Some(sums)) => replace(new, old, sums),
                 // The layout ends within its last chunk.
                 (Some(new), _, _) => replace(new, old_rest, sums_rest),
-                (None, _, _) => {}
-            }
+                (None, _, _) => 0,
+            };
+            samples = samples.wrapping_add(more);
         });
         let more = self.sum.saturating_sub(worker.histogram.sum());
         total.histogram.widen(more, self.min, self.max);
         worker.histogram.set_totals(self.sum, self.min, self.max);
         worker.polls = polls;
+        samples
     }
 }
 
-/// Replaces counts, and changes the sums by the differences.
+/// Replaces counts, and changes the sums by the differences. Returns the sum of the differences.
 #[inline(always)]
-fn replace(new: &[u64], old: &mut [u64], sums: &mut [u64]) {
+fn replace(new: &[u64], old: &mut [u64], sums: &mut [u64]) -> u64 {
+    let mut all = 0_u64;
     for ((new, old), sum) in new.iter().zip(old).zip(sums) {
-        *sum = sum.wrapping_add(new.wrapping_sub(*old));
+        let more = new.wrapping_sub(*old);
+        all = all.wrapping_add(more);
+        *sum = sum.wrapping_add(more);
         *old = *new;
     }
+    all
 }

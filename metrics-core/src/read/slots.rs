@@ -3,7 +3,7 @@
 use super::cache::Cache;
 use super::remembered::NONE;
 use super::runtime::{Moment, known};
-use super::states::{Period, measured_every_poll};
+use super::states::Period;
 use super::{set_state, set_thread};
 use crate::catalog::WorkerNumber;
 use crate::counters::MEAN_FRACTION;
@@ -151,9 +151,12 @@ impl Cache {
         worker.mean = sum.mean;
         let mean = sum.mean.mean();
         now.mean_poll_time = (mean != 0).then_some(mean >> MEAN_FRACTION);
-        sum.poll_time
+        let samples = sum
+            .poll_time
             .apply(polls, &mut now.poll_time, &mut total.poll_time);
-        worker.measured_every_poll = worker.measures_states && measured_every_poll(now.poll_time.as_ref());
+        worker.samples = worker.samples.wrapping_add(samples);
+        worker.measured_every_poll =
+            worker.measures_states && now.poll_time.is_some() && polls <= worker.samples;
         let latency = (&mut now.schedule_latency, &mut total.schedule_latency);
         sum.schedule_latency.apply(polls, latency.0, latency.1);
     }
