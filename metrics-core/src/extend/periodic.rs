@@ -35,7 +35,8 @@ pub trait PeriodicTimer {
 /// - The timer's interrupt handler MUST call [`on_wrap`](Self::on_wrap) first, exactly once per interrupt, and no
 ///   other code may call it.
 /// - No context that reads this clock may preempt that handler before the call: give the timer the highest priority of
-///   those contexts. (After a reset, all Cortex-M interrupts have the same priority, so none preempts another.)
+///   those contexts. (After a reset, all Cortex-M interrupts have the same priority, so none preempts another.) No other
+///   core may read it, because a reading while the handler begins would be one period too early.
 /// - Interrupts MUST NOT be masked for a whole period, or that period is lost.
 #[derive(Debug)]
 pub struct PeriodicCounter<C> {
