@@ -231,7 +231,7 @@ pub(super) static ROWS: &[Row] = &[
         ..Row::new(
             "riscv-no-atomics",
             &RISCV32IMC,
-            "no atomic instructions: embassy firmware runs, exact numbers; core also builds for a single core",
+            "no atomic instructions: exact numbers of embassy firmware and of two cores; core also builds for a single core",
         )
     },
     Row {
