@@ -241,13 +241,7 @@ impl<
             row.record(poll_time.nanos(), schedule_latency);
         }
         if let Some(duration) = poll_time.nanos() {
-            let poll = RecordedEvent {
-                kind: FlightEventKind::Poll,
-                start,
-                location,
-                duration,
-                schedule_latency,
-            };
+            let poll = RecordedEvent::poll(start, location, duration, schedule_latency);
             let scale = self.worker.registry.scale();
             self.details.ring.push_poll(poll, self.details.fold, scale);
         }

@@ -91,6 +91,23 @@ fn clamped(nanos: u64) -> u32 {
 }
 
 impl Recorded {
+    /// Returns a poll that started at this time in ticks.
+    #[inline(always)]
+    pub(crate) fn poll(
+        start: u64,
+        location: LocationId,
+        duration: u64,
+        schedule_latency: Option<u64>,
+    ) -> Self {
+        Self {
+            kind: FlightEventKind::Poll,
+            start,
+            location,
+            duration,
+            schedule_latency,
+        }
+    }
+
     /// Returns a change of state at this time in ticks.
     pub(crate) fn state(kind: FlightEventKind, start: u64) -> Self {
         Self {

@@ -1,7 +1,7 @@
 //! A worker writes events while a reader copies them.
 
 use super::explore;
-use crate::flight::{FlightEventKind, Fold, HeapRing, RecordedEvent};
+use crate::flight::{Fold, HeapRing, RecordedEvent};
 use crate::live::LocationId;
 use crate::sync::thread;
 use crate::sync::{AtomicU32, Ordering};
@@ -25,13 +25,12 @@ impl Ring for HeapRing {
     }
 
     fn push(&self, number: u32) {
-        self.push(RecordedEvent {
-            kind: FlightEventKind::Poll,
-            start: number.into(),
-            location: LocationId::UNKNOWN,
-            duration: number.into(),
-            schedule_latency: None,
-        });
+        self.push(RecordedEvent::poll(
+            number.into(),
+            LocationId::UNKNOWN,
+            number.into(),
+            None,
+        ));
     }
 
     fn copy(&self) -> Vec<[u32; 2]> {
@@ -107,13 +106,7 @@ fn a_copy_has_no_torn_event() {
 fn a_copy_has_whole_bursts() {
     explore(2, || {
         let ring = Arc::new(HeapRing::new(1));
-        let poll = |start| RecordedEvent {
-            kind: FlightEventKind::Poll,
-            start,
-            location: LocationId::UNKNOWN,
-            duration: 1,
-            schedule_latency: None,
-        };
+        let poll = |start| RecordedEvent::poll(start, LocationId::UNKNOWN, 1, None);
         let fold = Fold::below(Duration::from_nanos(2));
         let scale = TimeScale::new(1_000_000_000);
         ring.push(poll(100));

@@ -10,6 +10,8 @@ mod cache;
 mod fixed;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod locations;
+#[cfg(all(test, feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
+mod manual_clock;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod probed;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]

@@ -268,12 +268,13 @@ impl Cache {
 
 #[cfg(all(test, not(metrics_core_loom)))]
 mod tests {
+    use crate::read::manual_clock::ManualClock;
     use crate::slot::TRIES;
     use crate::storage::HeapStorage;
     use crate::storage::sealed::Sealed;
     use crate::{
         Builder, HistogramConfig, HistogramReading, MetricSet, NoClock, PollStart, Probe, Registry,
-        RuntimeMetrics, Snapshot, Staleness, TimeSource, Timestamp, Worker, WorkerInterval, WorkerSinceError,
+        RuntimeMetrics, Snapshot, Staleness, Worker, WorkerInterval, WorkerSinceError,
     };
     use alloc::rc::Rc;
     use alloc::sync::Arc;
@@ -368,7 +369,7 @@ mod tests {
         let registry = Builder::new()
             .measures(MetricSet::ALL)
             .poll_time(HistogramConfig::DEFAULT)
-            .build(Manual(Cell::new(0)))
+            .build(ManualClock::default())
             .unwrap();
         let workers = [0, 1].map(|index| Worker::lease(registry.clone(), index).unwrap());
         for worker in &workers {
@@ -428,29 +429,14 @@ mod tests {
         assert_eq!(interval.total().error(), Some(WorkerSinceError::NotEarlier));
     }
 
-    /// A clock that only the test moves.
-    struct Manual(Cell<u64>);
-
-    impl TimeSource for Manual {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_ticks(self.0.get())
-        }
-        fn ticks_per_second(&self) -> u64 {
-            1_000_000_000
-        }
-        fn resolution(&self) -> Duration {
-            Duration::from_nanos(1)
-        }
-    }
-
     #[test]
     fn snapshots_of_readers_that_read_in_turn_during_a_submit_never_go_back() {
         let registry = Builder::new()
             .measures(MetricSet::ALL)
             .poll_time(HistogramConfig::DEFAULT)
-            .build(Manual(Cell::new(0)))
+            .build(ManualClock::default())
             .unwrap();
-        let pass = |nanos| registry.clock().0.set(registry.clock().0.get() + nanos);
+        let pass = |nanos| registry.clock().advance(nanos);
         let worker = Worker::lease(registry.clone(), 0).unwrap();
         let metrics = RuntimeMetrics::new(registry.clone());
         let mut readers = [metrics.reader(), metrics.reader()];

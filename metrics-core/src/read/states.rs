@@ -132,37 +132,18 @@ pub(super) fn measured_every_poll<S: Storage>(poll_time: Option<&HistogramReadin
 
 #[cfg(all(test, feature = "alloc", target_has_atomic = "ptr", not(metrics_core_loom)))]
 mod tests {
+    use crate::read::manual_clock::ManualClock;
     use crate::storage::sealed::Sealed;
-    use crate::{
-        Builder, HistogramConfig, MetricSet, PollStart, RuntimeMetrics, TimeSource, Timestamp, Worker,
-        WorkerNumber,
-    };
-    use core::cell::Cell;
-    use core::time::Duration;
+    use crate::{Builder, HistogramConfig, MetricSet, PollStart, RuntimeMetrics, Worker, WorkerNumber};
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    /// A clock that only the test moves.
-    struct Manual(Cell<u64>);
-
-    impl TimeSource for Manual {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_ticks(self.0.get())
-        }
-        fn ticks_per_second(&self) -> u64 {
-            1_000_000_000
-        }
-        fn resolution(&self) -> Duration {
-            Duration::from_nanos(1)
-        }
-    }
 
     #[test]
     fn the_time_in_each_state_of_a_stale_worker_is_that_after_its_last_values() {
         let registry = Builder::new()
             .measures(MetricSet::ALL)
             .poll_time(HistogramConfig::DEFAULT)
-            .build(Manual(Cell::new(0)))
+            .build(ManualClock::default())
             .unwrap();
         // The second thread does nothing, but its slot can't be read.
         let workers = [(); 2].map(|()| Worker::lease(registry.clone(), 0).unwrap());
@@ -179,7 +160,7 @@ mod tests {
         workers[0].start_processing_scheduled_tasks();
         assert_eq!(states(), ([0, 0], false));
         workers[0].start_poll(PollStart::default());
-        registry.clock().0.set(10);
+        registry.clock().advance(10);
         workers[0].end_poll();
         workers[0].submit();
         workers[1].submit();
@@ -188,7 +169,7 @@ mod tests {
         assert_eq!(states(), ([0, 10], true), "the poll is not in the values");
         slot.seq.close(seq);
         assert_eq!(states(), ([0, 10], false));
-        registry.clock().0.set(15);
+        registry.clock().advance(5);
         assert_eq!(states(), ([5, 10], false));
     }
 }

@@ -42,13 +42,7 @@ impl PollDetails {
             row.record(poll_time.nanos(), schedule_latency);
         }
         if let (Some(ring), Some(duration)) = (&self.ring, poll_time.nanos()) {
-            let poll = RecordedEvent {
-                kind: FlightEventKind::Poll,
-                start,
-                location,
-                duration,
-                schedule_latency,
-            };
+            let poll = RecordedEvent::poll(start, location, duration, schedule_latency);
             ring.push_poll(poll, self.fold, scale);
         }
     }
