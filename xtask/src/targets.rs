@@ -147,6 +147,18 @@ pub(crate) static AARCH64: Target = Target {
     ..DEFAULT
 };
 
+pub(crate) static ARMV7: Target = Target {
+    triple: Some("armv7-unknown-linux-gnueabihf"),
+    linker: Some("arm-linux-gnueabihf-gcc"),
+    runner: Some("qemu-arm -L /usr/arm-linux-gnueabihf"),
+    needs: &[
+        Need::Program("arm-linux-gnueabihf-gcc", "gcc-arm-linux-gnueabihf"),
+        Need::File("/usr/arm-linux-gnueabihf/lib/crti.o", "libc6-dev-armhf-cross"),
+        Need::Program("qemu-arm", "qemu-user"),
+    ],
+    ..DEFAULT
+};
+
 pub(crate) static S390X: Target = Target {
     triple: Some("s390x-unknown-linux-gnu"),
     linker: Some("s390x-linux-gnu-gcc"),

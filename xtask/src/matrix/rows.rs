@@ -7,7 +7,7 @@ use super::row::{Row, Step};
 use crate::needs::Need;
 use crate::ops;
 use crate::targets::{
-    AARCH64, CORTEX_M0, CORTEX_M3, HOST, I686, POWERPC, RISCV32IMC, S390X, WASI, WASM_THREADS, WASM32,
+    AARCH64, ARMV7, CORTEX_M0, CORTEX_M3, HOST, I686, POWERPC, RISCV32IMC, S390X, WASI, WASM_THREADS, WASM32,
     WINDOWS, WINE_PREFIX,
 };
 use crate::wasm;
@@ -291,6 +291,15 @@ pub(super) static ROWS: &[Row] = &[
             "thread-sanitizer",
             &HOST,
             "the tests of metrics-core and metrics-std with threads have no data race",
+        )
+    },
+    Row {
+        steps: &[Step::cargo(CORE_TESTS), Step::cargo(STD_TESTS)],
+        long: true,
+        ..Row::new(
+            "armv7",
+            &ARMV7,
+            "32-bit and weakly ordered, with 64-bit atomics: the tests of metrics-core and metrics-std run, with threads",
         )
     },
     Row {
