@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Result, anyhow};
-use tiny_http::{Header, Response, Server, StatusCode};
+use tiny_http::{HTTPVersion, Header, Response, Server, StatusCode};
 
 use super::build::Module;
 use crate::workspace;
@@ -40,8 +40,10 @@ pub(super) fn demo(module: &Module, port: u16) -> Result<()> {
                 "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'",
             ))
             .with_header(header("Cache-Control", "no-store"));
+        // In HTTP/1.0, a connection ends with its response. The threads of `tiny_http` wait for the next request of a connection that stays
+        // open, and its pool sometimes leaves a new connection to a thread that waits.
         // The browser may have closed the connection.
-        let _ = request.respond(response);
+        let _ = response.raw_print(request.into_writer(), HTTPVersion(1, 0), &[], false, None);
     }
     Ok(())
 }
