@@ -11,7 +11,27 @@ use metrics_wasm::event_loop::{EventLoop, Histogram, Stall, StallListener, Stall
 use metrics_wasm::metrics_core::TimeSource;
 use metrics_wasm::{Monitor, PerformanceClock, location};
 use std::rc::Rc;
+use wasm_bindgen::prelude::{Closure, JsValue, wasm_bindgen};
+use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::js_sys::{Function, Promise};
 use wasm_bindgen_test::wasm_bindgen_test;
+
+#[wasm_bindgen]
+extern "C" {
+    type ErrorEvent;
+
+    #[wasm_bindgen(method, getter)]
+    fn message(this: &ErrorEvent) -> String;
+
+    #[wasm_bindgen(js_name = addEventListener)]
+    fn add_event_listener(event: &str, listener: &JsValue);
+
+    #[wasm_bindgen(js_name = removeEventListener)]
+    fn remove_event_listener(event: &str, listener: &JsValue);
+
+    #[wasm_bindgen(js_name = requestAnimationFrame)]
+    fn request_animation_frame(callback: &Function);
+}
 
 /// Longer than any stall of a test.
 const HOUR: u64 = 60 * 60 * 1000;
@@ -278,6 +298,27 @@ async fn frames_are_measured_on_request_where_there_are_any() {
     until("frames are drawn", || frames().count() >= 3).await;
     watched.block(200.0);
     until("the late frame is drawn", || frames().max() >= Some(190_000_000)).await;
+}
+
+#[wasm_bindgen_test]
+async fn no_frame_is_drawn_for_a_dropped_watch() {
+    let watched = Watched::new();
+    if !watched.event_loop.watch_frames() {
+        return;
+    }
+    let errors: Rc<RefCell<Vec<String>>> = Rc::default();
+    let thrown = Rc::clone(&errors);
+    let listener = Closure::<dyn FnMut(ErrorEvent)>::new(move |error: ErrorEvent| {
+        thrown.borrow_mut().push(error.message());
+    });
+    add_event_listener("error", listener.as_ref());
+    drop(watched);
+    // The host draws frames in the order of their requests.
+    JsFuture::from(Promise::new(&mut |resolve, _| request_animation_frame(&resolve)))
+        .await
+        .expect("a frame");
+    remove_event_listener("error", listener.as_ref());
+    assert!(errors.borrow().is_empty(), "{errors:?}");
 }
 
 #[wasm_bindgen_test]

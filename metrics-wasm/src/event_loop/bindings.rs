@@ -18,6 +18,9 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = requestAnimationFrame)]
     pub(super) fn request_animation_frame(callback: &JsValue) -> Result<f64, JsValue>;
 
+    #[wasm_bindgen(catch, js_name = cancelAnimationFrame)]
+    pub(super) fn cancel_animation_frame(request: f64) -> Result<(), JsValue>;
+
     /// The times that Node measures for its event loop.
     type Utilization;
 

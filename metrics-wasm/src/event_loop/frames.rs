@@ -11,6 +11,8 @@ use wasm_bindgen::closure::Closure;
 /// Requests one animation frame after the other, until it is dropped.
 pub(super) struct Frames {
     clock: PerformanceClock,
+    /// The host's identifier of the request in progress.
+    request: Cell<Option<f64>>,
     /// When the frame in progress was requested, in nanoseconds of the clock. `None` if its delay is no sample.
     requested: Cell<Option<u64>>,
     delay: RefCell<Histogram>,
@@ -24,6 +26,7 @@ impl Frames {
             let frames = frames.clone();
             Self {
                 clock,
+                request: Cell::new(None),
                 requested: Cell::new(None),
                 delay: RefCell::new(delay),
                 callback: Closure::new(move || {
@@ -47,7 +50,9 @@ impl Frames {
 
     fn request(&self) -> bool {
         self.requested.set(Some(self.clock.now().ticks()));
-        bindings::request_animation_frame(self.callback.as_ref()).is_ok()
+        let request = bindings::request_animation_frame(self.callback.as_ref()).ok();
+        self.request.set(request);
+        request.is_some()
     }
 
     fn drawn(&self) {
@@ -56,5 +61,14 @@ impl Frames {
             self.delay.borrow_mut().record(now.saturating_sub(requested));
         }
         self.request();
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        if let Some(request) = self.request.get() {
+            // A host that has frames can cancel them. It would otherwise call the dropped callback, which throws.
+            let _ = bindings::cancel_animation_frame(request);
+        }
     }
 }
