@@ -20,6 +20,8 @@ mod clock;
 mod flight;
 mod getters;
 mod harness;
+#[cfg(unix)]
+mod lag;
 mod memory;
 mod ours;
 mod page;
@@ -47,6 +49,8 @@ fn sides() -> Vec<Named> {
         clock::SIDES,
         flight::SIDES,
         getters::SIDES,
+        #[cfg(unix)]
+        lag::SIDES,
         memory::SIDES,
         page::SIDES,
         polls::SIDES,

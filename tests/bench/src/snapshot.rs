@@ -101,6 +101,7 @@ impl Fleet {
         Measured {
             ops,
             elapsed,
+            cpu: None,
             extras: Vec::new(),
         }
     }

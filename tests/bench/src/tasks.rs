@@ -69,6 +69,7 @@ fn two_threads(mut workers: Workers) -> Box<dyn Side> {
         Measured {
             ops,
             elapsed,
+            cpu: None,
             extras: Vec::new(),
         }
     })

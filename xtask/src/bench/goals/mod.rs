@@ -1,5 +1,7 @@
 //! Every comparison and its goal.
 
+#[cfg(unix)]
+mod lag;
 mod polls;
 mod reads;
 mod records;
@@ -19,6 +21,8 @@ pub(super) const GROUPS: &[Group] = &[
     reads::PAGE,
     reads::FLIGHT,
     reads::READER,
+    #[cfg(unix)]
+    lag::LAG,
     records::TASKS,
     records::MEMORY,
     records::GROWTH,
