@@ -1,30 +1,12 @@
 //! What the cores count themselves, with loads and stores alone, and the comparison of the metrics with it.
 
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicBool, AtomicU32};
+use core::sync::atomic::AtomicBool;
+use core::sync::atomic::Ordering::{Acquire, Release};
 
 use metrics_core::{LocationId, PollStart, RuntimeMetrics, Snapshot, TaskEnd, WakeStamp, WorkerSnapshot};
 
-use crate::{ALL, CORES, METRICS, Storage, Worker};
-
-/// A count with one writer.
-pub struct Count(AtomicU32);
-
-impl Count {
-    pub const fn new() -> Self {
-        Self(AtomicU32::new(0))
-    }
-
-    pub fn add_one(&self) {
-        // Ordering: release, pairs with `get`: a reader that sees this count sees everything before it.
-        self.0.store(self.0.load(Relaxed) + 1, Release);
-    }
-
-    pub fn get(&self) -> u32 {
-        // Ordering: acquire, pairs with `add_one`.
-        self.0.load(Acquire)
-    }
-}
+use crate::cores::{CORES, Count};
+use crate::{ALL, METRICS, Storage, Worker};
 
 /// How often a main loop or an interrupt handler has begun to count with many writers, and has done so.
 pub struct Context {
