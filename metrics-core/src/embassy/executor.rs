@@ -1,6 +1,6 @@
 //! One executor: its state, its times, and its preemption.
 
-use super::frame::Frame;
+use super::frame::{Frame, Moment};
 use crate::cell::{OwnedU64, SharedU32, U64Cell};
 use crate::live::WorkerState;
 use crate::slot::Slot;
@@ -96,27 +96,6 @@ pub(super) struct ExecutorValues {
     pub(super) overflow_polls: u64,
     pub(super) overflow_active: u64,
     pub(super) overflow_longest: u64,
-}
-
-/// A timestamp with the ticks taken from an executor up to then.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
-    pub(super) now: u64,
-    pub(super) taken: u64,
-}
-
-impl Moment {
-    /// Returns the ticks since an earlier moment that were the executor's own, and those that were taken from it; `None`
-    /// if the clock stepped back.
-    #[inline(always)]
-    fn passed_since(self, since: u64, taken_since: &OwnedU64) -> Option<(u64, u64)> {
-        let wall = self.now.checked_sub(since)?;
-        if self.taken == 0 {
-            return Some((wall, 0));
-        }
-        let taken = self.taken.saturating_sub(taken_since.get()).min(wall);
-        Some((wall - taken, taken))
-    }
 }
 
 impl Executor {
@@ -297,15 +276,7 @@ impl Executor {
             values.in_progress = now().saturating_sub(self.since.get());
             values.idle = values.idle.wrapping_add(values.in_progress);
         } else if state.is_busy() {
-            let frame = self.frame.read()?;
-            let now = now();
-            if !self.frame.is_unchanged(&frame) {
-                return None;
-            }
-            let moment = Moment {
-                now,
-                taken: frame.taken(now),
-            };
+            let moment = self.frame.moment(now)?;
             // Nothing is in progress if the clock stepped back.
             let passed = |since, taken| moment.passed_since(since, taken).unwrap_or((0, 0));
             values.in_progress = passed(self.since.get(), &self.taken_since).0;

@@ -20,9 +20,30 @@ pub(super) struct Frame {
     taken: SharedCounter,
 }
 
+/// A timestamp with the ticks taken from a frame up to then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    pub(super) now: u64,
+    pub(super) taken: u64,
+}
+
+impl Moment {
+    /// Returns the ticks since an earlier moment that were the frame's own, and those that were taken from it; `None`
+    /// if the clock stepped back.
+    #[inline(always)]
+    pub(super) fn passed_since(self, since: u64, taken_since: &OwnedU64) -> Option<(u64, u64)> {
+        let wall = self.now.checked_sub(since)?;
+        if self.taken == 0 {
+            return Some((wall, 0));
+        }
+        let taken = self.taken.saturating_sub(taken_since.get()).min(wall);
+        Some((wall - taken, taken))
+    }
+}
+
 /// A consistent read of a frame.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct FrameValues {
+struct FrameValues {
     version: u32,
     above_since: Option<u64>,
     taken: u64,
@@ -30,7 +51,7 @@ pub(super) struct FrameValues {
 
 impl FrameValues {
     /// Returns the ticks taken up to `now`.
-    pub(super) fn taken(&self, now: u64) -> u64 {
+    fn taken(&self, now: u64) -> u64 {
         let above = self.above_since.map_or(0, |since| now.saturating_sub(since));
         self.taken.wrapping_add(above)
     }
@@ -97,8 +118,18 @@ impl Frame {
         self.charge(now.saturating_sub(self.above_since.get()));
     }
 
+    /// Tries once to read the time that `now` returns, with the ticks taken up to it. `None` if code above starts or ends.
+    pub(super) fn moment(&self, now: impl Fn() -> u64) -> Option<Moment> {
+        let frame = self.read()?;
+        let now = now();
+        self.is_unchanged(&frame).then(|| Moment {
+            now,
+            taken: frame.taken(now),
+        })
+    }
+
     /// Tries once to read; `None` during a change.
-    pub(super) fn read(&self) -> Option<FrameValues> {
+    fn read(&self) -> Option<FrameValues> {
         // Ordering: acquire, pairs with the release in `close`.
         let version = self.version.load(Ordering::Acquire);
         (version & 1 == 0).then(|| FrameValues {
@@ -109,7 +140,7 @@ impl Frame {
     }
 
     /// Returns `true` if nothing changed since `read`.
-    pub(super) fn is_unchanged(&self, read: &FrameValues) -> bool {
+    fn is_unchanged(&self, read: &FrameValues) -> bool {
         // Ordering: acquire fence, pairs with the release fence in `open`.
         fence(Ordering::Acquire);
         self.version.load(Ordering::Relaxed) == read.version

@@ -1,11 +1,10 @@
 //! An interrupt handler that runs no executor.
 
-use super::executor::Moment;
-use super::frame::Frame;
+use super::frame::{Frame, Moment};
 use crate::cell::{OwnedU64, U64Cell};
 use crate::seq::SeqCount;
 use crate::slot::read_with_retries;
-use crate::sync::spin_loop;
+use crate::sync::{AtomicU32, Ordering, spin_loop};
 
 /// The cells of one interrupt handler, for [`EmbassyConfig::interrupts`](super::EmbassyConfig::interrupts).
 ///
@@ -19,14 +18,20 @@ pub struct InterruptHandler {
     name: &'static str,
     pub(super) frame: Frame,
     seq: SeqCount,
+    /// One during a run.
+    is_running: AtomicU32,
+    /// The start of the run, and the ticks taken from the handler up to then.
+    since: OwnedU64,
+    taken_since: OwnedU64,
     runs: OwnedU64,
     active: OwnedU64,
     longest: OwnedU64,
 }
 
-/// A consistent read of a handler, in ticks.
+/// A consistent read of a handler, in ticks. The times include a run in progress up to the read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HandlerValues {
+    pub(super) running: bool,
     pub(super) runs: u64,
     pub(super) active: u64,
     pub(super) longest: u64,
@@ -39,6 +44,9 @@ impl InterruptHandler {
             name,
             frame: Frame::new(),
             seq: SeqCount::new(),
+            is_running: AtomicU32::new(0),
+            since: OwnedU64::new(0),
+            taken_since: OwnedU64::new(0),
             runs: OwnedU64::new(0),
             active: OwnedU64::new(0),
             longest: OwnedU64::new(0),
@@ -50,28 +58,55 @@ impl InterruptHandler {
         self.name
     }
 
-    /// Counts a run, without what preempted it.
-    pub(super) fn record(&self, started: Moment, ended: Moment) {
-        let wall = ended.now.saturating_sub(started.now);
-        let own = wall.saturating_sub(ended.taken.saturating_sub(started.taken));
+    /// Begins a run.
+    pub(super) fn start(&self, started: Moment) {
         self.seq.write(|| {
-            self.runs.add(1);
-            self.active.add(own);
-            if own > self.longest.get() {
-                self.longest.set(own);
-            }
+            self.since.set(started.now);
+            self.taken_since.set(started.taken);
+            // Ordering: relaxed, here and below: the sequence count guards it.
+            self.is_running.store(1, Ordering::Relaxed);
         });
     }
 
-    /// Reads the cells. Returns `None` if the caller interrupted a write of the handler.
-    pub(super) fn read(&self) -> Option<HandlerValues> {
+    /// Ends the run at the time that `moment` returns, and counts it without what preempted it.
+    pub(super) fn end(&self, moment: impl FnOnce() -> Moment) -> Moment {
+        let seq = self.seq.open();
+        // No reader comes between this and the stores, so none sees more time than is counted.
+        let ended = moment();
+        let own = self.own_ticks(ended);
+        self.runs.add(1);
+        self.active.add(own);
+        if own > self.longest.get() {
+            self.longest.set(own);
+        }
+        self.is_running.store(0, Ordering::Relaxed);
+        self.seq.close(seq);
+        ended
+    }
+
+    /// Returns the ticks of the run up to `moment`, without what preempted it. Zero if the clock stepped back.
+    fn own_ticks(&self, moment: Moment) -> u64 {
+        let passed = moment.passed_since(self.since.get(), &self.taken_since);
+        passed.map_or(0, |(own, _)| own)
+    }
+
+    /// Reads the cells at the time that `now` returns. Returns `None` if the caller interrupted a write of the handler, or
+    /// the start or the end of code above it.
+    pub(super) fn read(&self, now: impl Fn() -> u64) -> Option<HandlerValues> {
         let read = || {
-            self.seq.try_read(|| HandlerValues {
+            let mut values = HandlerValues {
+                running: self.is_running.load(Ordering::Relaxed) != 0,
                 runs: self.runs.get(),
                 active: self.active.get(),
                 longest: self.longest.get(),
-            })
+            };
+            if values.running {
+                let own = self.own_ticks(self.frame.moment(&now)?);
+                values.active = values.active.wrapping_add(own);
+                values.longest = values.longest.max(own);
+            }
+            Some(values)
         };
-        read_with_retries(read, |_| spin_loop())
+        read_with_retries(|| self.seq.try_read(read)?, |_| spin_loop())
     }
 }

@@ -1,7 +1,7 @@
 //! The seven trace hooks.
 
-use super::executor::{ENDED, Executor, Moment, NONE, OVERFLOW};
-use super::frame::Frame;
+use super::executor::{ENDED, Executor, NONE, OVERFLOW};
+use super::frame::{Frame, Moment};
 use super::task_row::Row;
 use super::{Configured, EmbassyConfig, EmbassyMetrics, READS};
 use crate::cell::U64Cell;
@@ -232,9 +232,9 @@ where
             return body();
         };
         let (beneath, started) = self.enter(core, EXECUTORS + number, &handler.frame);
+        handler.start(started);
         let result = body();
-        let ended = self.moment(&handler.frame);
-        handler.record(started, ended);
+        let ended = handler.end(|| self.moment(&handler.frame));
         self.leave(core, beneath, &handler.frame, ended);
         result
     }

@@ -81,9 +81,10 @@ where
                 break;
             };
             to.name = TaskName::new(handler.name());
-            let values = handler.read();
+            let values = handler.read(|| self.ticks());
             to.stale = values.is_none();
             if let Some(values) = values {
+                to.polling = values.running;
                 to.polls = values.runs;
                 to.active = scale.nanos_of(values.active);
                 to.longest = scale.nanos_of(values.longest);

@@ -507,3 +507,73 @@ fn an_interrupt_takes_its_time_from_the_only_executor() {
     let handler = trace.task(TaskRow::INTERRUPT, 0).expect("a row");
     assert_eq!((handler.polls, handler.active), (1, us(7)));
 }
+
+static HANDLERS: [InterruptHandler; 3] = [
+    InterruptHandler::new("log"),
+    InterruptHandler::new("control"),
+    InterruptHandler::new("read"),
+];
+
+struct OnlyHandlers;
+
+impl EmbassyConfig<1, BUCKETS> for OnlyHandlers {
+    const REGISTRY: StaticRegistryConfig<1, BUCKETS> = config(MEGAHERTZ);
+
+    fn interrupts() -> &'static [InterruptHandler] {
+        &HANDLERS
+    }
+}
+
+/// The tasks of RTIC are handlers, and one that is stuck can be seen only while it runs.
+#[test]
+fn a_handler_in_progress_settles_as_it_goes() {
+    let player = Player::<1, 4, OnlyHandlers>::new();
+    player.play(&[(0, PollStart(THREAD)), (0, Idle(THREAD))]);
+    player.at(10);
+    player.metrics.with_interrupt("log", || {
+        player.at(30);
+        let log = player.task(TaskRow::INTERRUPT, 0);
+        assert_eq!((log.polls, log.polling), (0, true));
+        assert_eq!((log.active, log.longest), (us(20), us(20)));
+        assert_eq!(player.trace().core_load(0), Some(667));
+        player.metrics.with_interrupt("control", || {
+            player.at(40);
+            let control = player.task(TaskRow::INTERRUPT, 1);
+            assert_eq!((control.active, control.polling), (us(10), true));
+            assert_eq!(player.task(TaskRow::INTERRUPT, 0).active, us(20), "preempted");
+            assert_eq!(player.trace().core_load(0), Some(750));
+        });
+        player.at(50);
+    });
+    let log = player.at(60).task(TaskRow::INTERRUPT, 0);
+    assert_eq!((log.polls, log.polling), (1, false));
+    assert_eq!((log.active, log.longest), (us(30), us(30)));
+}
+
+/// A reader at each reading of the clock while handlers begin and end.
+#[test]
+fn the_time_of_a_handler_never_goes_back() {
+    let see = |player: &Player<1, 4, OnlyHandlers>| {
+        let row = player.task(TaskRow::INTERRUPT, 2);
+        (!row.stale).then_some(row.active)
+    };
+    for reading in 0..12 {
+        let player = Player::<1, 4, OnlyHandlers>::new();
+        player.play(&[(0, PollStart(THREAD)), (0, Idle(THREAD))]);
+        let seen = Arc::new(Mutex::new(vec![]));
+        let in_interrupt = seen.clone();
+        player.interrupt_at(reading, move |player| {
+            let active = see(player.at(player.now() + 5));
+            in_interrupt.lock().expect("no reader panics").extend(active);
+        });
+        for _ in 0..3 {
+            player.metrics.with_interrupt("read", || {
+                player.at(player.now() + 10);
+            });
+            let active = see(&player);
+            seen.lock().expect("no reader panics").extend(active);
+        }
+        let seen = seen.lock().expect("no reader panics");
+        assert!(seen.len() >= 3 && seen.is_sorted(), "{reading}: {seen:?}");
+    }
+}
