@@ -33,12 +33,13 @@ impl FreeRunning for fn() -> u32 {
 ///
 /// # Contract
 ///
-/// - It MUST be read at least once in every seven eighths of a period ([`longest_gap`](Self::longest_gap)). A worker
-///   that polls or parks this often is enough. After a longer gap the clock loses whole periods, and nothing in the
-///   counter shows it: a 24-bit counter at 16 MHz that sleeps 2.0 s at a time measures 0.95 s of each.
+/// - From the start of one read to the end of the next, at most seven eighths of a period
+///   ([`longest_gap`](Self::longest_gap)) may pass. Reads in an interrupt do not count if it has interrupted another
+///   read, which may undo them. A worker that polls or parks this often is enough. After a longer gap the clock loses
+///   whole periods, and nothing in the counter shows it: a 24-bit counter at 16 MHz that sleeps 2.0 s at a time
+///   measures 0.95 s of each.
 /// - Firmware that sleeps longer MUST either call [`ticks`](Self::ticks) from a timer's interrupt in time, or measure
 ///   the sleep with a slower clock and call [`on_wake`](Self::on_wake), which detects what was lost and adds it.
-/// - A read MUST NOT be interrupted for three quarters of a period.
 /// - The counter must run before the first read. It need not start at zero: the first period is recognised.
 ///
 /// | width | 1 MHz | 16 MHz | 64 MHz | 168 MHz |
@@ -186,6 +187,8 @@ mod tests {
     struct Fake<'a, const BITS: u32> {
         truth: Cell<u64>,
         at_read: Cell<Option<&'a dyn Fn()>>,
+        /// Whether it runs after the counter was read.
+        is_late: Cell<bool>,
     }
 
     impl<const BITS: u32> Fake<'_, BITS> {
@@ -193,6 +196,7 @@ mod tests {
             Self {
                 truth: Cell::new(0),
                 at_read: Cell::new(None),
+                is_late: Cell::new(false),
             }
         }
     }
@@ -201,11 +205,17 @@ mod tests {
         const BITS: u32 = BITS;
 
         fn read(&self) -> u32 {
+            let before = self.truth.get();
             if let Some(interrupt) = self.at_read.take() {
                 interrupt();
             }
+            let count = if self.is_late.get() {
+                before
+            } else {
+                self.truth.get()
+            };
             // The bits above are garbage, as a real register's may be.
-            (self.truth.get() as u32) | (u32::MAX << (BITS - 1) << 1)
+            (count as u32) | (u32::MAX << (BITS - 1) << 1)
         }
     }
 
@@ -259,6 +269,40 @@ mod tests {
             assert_eq!(clock.ticks(), before + 0x20, "outside");
             fake.truth.set(before + 0x30);
             assert_eq!(clock.ticks(), before + 0x30, "after");
+        }
+    }
+
+    /// An interrupt that reads the clock too, before or after the read that it interrupts sees the counter.
+    #[test]
+    fn an_interrupted_read_loses_no_time_within_the_longest_gap() {
+        const SIXTEENTH: u64 = 1 << 12;
+        for (first, gap, is_late) in
+            (0..16).flat_map(|first| (0..=14).flat_map(move |gap| [(first, gap, false), (first, gap, true)]))
+        {
+            for interruption in 0..=14 - gap {
+                let fake = Fake::<16>::new();
+                let clock = ExtendedCounter::new(&fake, 1);
+                let pass = |sixteenths| fake.truth.set(fake.truth.get() + sixteenths * SIXTEENTH);
+                pass(first);
+                assert_eq!(clock.ticks(), fake.truth.get());
+                pass(gap);
+                let started = fake.truth.get();
+                let interrupt = || {
+                    assert_eq!(clock.ticks(), fake.truth.get(), "inside");
+                    pass(interruption);
+                    assert_eq!(clock.ticks(), fake.truth.get(), "inside, later");
+                };
+                fake.is_late.set(is_late);
+                fake.at_read.set(Some(&interrupt));
+                let seen = if is_late {
+                    started
+                } else {
+                    started + interruption * SIXTEENTH
+                };
+                assert_eq!(clock.ticks(), seen, "outside");
+                fake.truth.set(started + 14 * SIXTEENTH);
+                assert_eq!(clock.ticks(), fake.truth.get(), "after");
+            }
         }
     }
 
