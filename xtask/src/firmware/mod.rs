@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::children::Outcome;
 use crate::flags::Decode;
 use crate::targets::{CORTEX_M0, CORTEX_M3, RISCV32IMC, Target};
 use crate::toolchain::Toolchain;
@@ -161,7 +162,11 @@ impl Chip {
         // A message of QEMU about a timer that is being set up.
         said.retain(|line| line != "Timer with period zero, disabling");
         if !outcome.success() {
-            bail!("{} in QEMU failed:\n{}", image.display(), said.join("\n"));
+            let end = match outcome {
+                Outcome::TimedOut => "did not end",
+                Outcome::Exited(_) => "failed",
+            };
+            bail!("{} in QEMU {end}:\n{}", image.display(), said.join("\n"));
         }
         Ok(said)
     }
@@ -257,10 +262,17 @@ fn cortex_m3(write: bool) -> Result<u32> {
     Ok(8)
 }
 
-/// The images' own assertions. Two cores count exactly with a critical section that locks out the other core, and lose counts with one
-/// that only masks interrupts.
+/// The images' own assertions. A trap ends a run at once with failure. Two cores count exactly with a critical section that locks out the
+/// other core, and lose counts with one that only masks interrupts.
 fn riscv32imc() -> Result<u32> {
     let chip = Chip::Riscv32imc;
+    // Runs an atomic instruction, which is illegal: exception 2.
+    let trapped = chip.run(&chip.build("trap", "record")?);
+    let report = trapped.err().map(|error| error.to_string()).unwrap_or_default();
+    ensure!(
+        report.contains("failed:\ntrap at ") && report.contains("Exception(2)"),
+        "a trap must be reported and end the run with failure: {report}"
+    );
     for line in chip.run(&chip.build("firmware-riscv32imc", "record")?)? {
         println!("{line}");
     }
@@ -273,5 +285,5 @@ fn riscv32imc() -> Result<u32> {
             println!("{line}");
         }
     }
-    Ok(4)
+    Ok(5)
 }

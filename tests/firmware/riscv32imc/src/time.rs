@@ -6,9 +6,8 @@ use core::task::Waker;
 use critical_section::{CriticalSection, Mutex};
 use embassy_time_driver::{Driver, TICK_HZ};
 use embassy_time_queue_utils::Queue;
+use firmware_riscv32imc::machine::{self, TIMER_HZ};
 use riscv::interrupt::Interrupt;
-
-use crate::machine::{self, TIMER_HZ};
 
 const _: () = assert!(TICK_HZ == TIMER_HZ);
 

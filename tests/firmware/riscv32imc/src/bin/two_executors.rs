@@ -9,14 +9,10 @@
 mod cores;
 #[path = "two_cores/lock.rs"]
 mod lock;
-#[path = "../machine.rs"]
-#[allow(dead_code, reason = "another program uses the rest")]
-mod machine;
 
 use core::fmt::Write;
 use core::future::{Future, poll_fn};
 use core::mem::replace;
-use core::panic::PanicInfo;
 use core::pin::pin;
 use core::ptr;
 use core::task::Poll;
@@ -25,6 +21,7 @@ use embassy_executor::raw::Executor;
 use embassy_executor::{SendSpawner, SpawnToken, Spawner};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::signal::Signal;
+use firmware_riscv32imc::machine;
 use metrics_core::embassy::{
     EmbassyConfig, EmbassyMetrics, EmbassyStorage, FixedTrace, InterruptHandler, MEASURED, TaskRow,
     TraceSnapshot,
@@ -334,10 +331,4 @@ fn report() -> ! {
     )
     .ok();
     machine::succeed()
-}
-
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    writeln!(machine::Uart, "core {}: {info}", mhartid::read()).ok();
-    machine::fail()
 }

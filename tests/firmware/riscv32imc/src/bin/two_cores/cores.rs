@@ -5,6 +5,7 @@ use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::time::Duration;
 
+use firmware_riscv32imc::machine;
 use metrics_core::{TimeSource, Timestamp};
 use riscv::register::{mip, time};
 
@@ -80,7 +81,7 @@ impl TimeSource for MachineTime {
     }
 
     fn ticks_per_second(&self) -> u64 {
-        crate::machine::TIMER_HZ
+        machine::TIMER_HZ
     }
 
     fn resolution(&self) -> Duration {

@@ -10,15 +10,12 @@
 mod cores;
 #[cfg(not(feature = "masking"))]
 mod lock;
-#[path = "../../machine.rs"]
-#[allow(dead_code, reason = "the other program uses the rest")]
-mod machine;
 mod truth;
 
 use core::fmt::Write;
-use core::panic::PanicInfo;
 use core::time::Duration;
 
+use firmware_riscv32imc::machine;
 use metrics_core::{
     Builder, HistogramConfig, MetricSet, Registry, StaticRegistryConfig, StaticStorage, StaticWorker,
 };
@@ -180,10 +177,4 @@ fn check(reader: &mut Reader, batch: u32) {
         .ok();
         machine::succeed();
     }
-}
-
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    writeln!(machine::Uart, "core {}: {info}", mhartid::read()).ok();
-    machine::fail()
 }

@@ -1,22 +1,22 @@
-//! The tasks. Each counts its own polls, for comparison with the counts of the hooks.
+//! The tasks that each embassy program runs. Each counts its own polls, for comparison with the counts of the hooks.
 
 use core::future::{Future, poll_fn};
 use core::pin::pin;
-use core::sync::atomic::{AtomicU32, Ordering};
 
-use cortex_m::peripheral::NVIC;
-use embassy_executor::{SendSpawner, SpawnToken, Spawner};
+use embassy_executor::{SpawnError, SpawnToken, Spawner};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::channel::Channel;
 use embassy_time::{Duration, Instant, Ticker, Timer};
-use lm3s6965::Interrupt;
+use metrics_core::embassy::TaskRow;
+use portable_atomic::{AtomicU32, Ordering};
+
+use crate::metrics::{METRICS, Trace};
 
 /// Messages that go from `ping` to `pong` and back.
 pub const MESSAGES: u32 = 50;
 /// The duration of each poll of the hog, in real time.
 pub const HOG: Duration = Duration::from_millis(30);
-/// The duration of each poll of the urgent task.
-pub const URGENT_WORK: Duration = Duration::from_micros(500);
+pub const HOGS: u32 = 4;
 /// The duration of each run of the interrupt handler.
 pub const UART_WORK: Duration = Duration::from_micros(400);
 /// How often the ticker raises it.
@@ -48,8 +48,18 @@ impl Polls {
             .expect("a task of that name")
     }
 
-    pub fn task(&self) -> u32 {
-        self.task.load(Ordering::Relaxed)
+    /// Returns those of the tasks that this program has spawned.
+    pub fn spawned() -> impl Iterator<Item = &'static Self> {
+        POLLS
+            .iter()
+            .filter(|polls| polls.task.load(Ordering::Relaxed) != 0)
+    }
+
+    /// Returns the row of the task.
+    pub fn row<'a>(&self, trace: &'a Trace) -> &'a TaskRow {
+        let task = self.task.load(Ordering::Relaxed);
+        let row = trace.tasks.iter().find(|row| row.task == task);
+        row.expect("a row for the task")
     }
 
     pub fn count(&self) -> u32 {
@@ -57,7 +67,7 @@ impl Polls {
     }
 }
 
-pub static POLLS: [Polls; 7] = [
+static POLLS: [Polls; 7] = [
     Polls::new("urgent"),
     Polls::new("ticker"),
     Polls::new("ping"),
@@ -68,7 +78,7 @@ pub static POLLS: [Polls; 7] = [
 ];
 
 /// Runs a task's whole future, counting its polls.
-async fn counted(name: &str, future: impl Future<Output = ()>) {
+pub async fn counted(name: &str, future: impl Future<Output = ()>) {
     let polls = Polls::of(name);
     let mut future = pin!(future);
     poll_fn(|cx| {
@@ -79,42 +89,33 @@ async fn counted(name: &str, future: impl Future<Output = ()>) {
 }
 
 /// Spawns a task, and names its row.
-fn spawn_named<S>(spawn: impl FnOnce(SpawnToken<S>), name: &str, token: SpawnToken<S>) {
+pub fn spawn_named<S>(spawn: impl FnOnce(SpawnToken<S>), name: &str, token: SpawnToken<S>) {
     let task = token.id();
     Polls::of(name).task.store(task, Ordering::Relaxed);
     spawn(token);
-    crate::METRICS.name_task(task, name);
+    METRICS.name_task(task, name);
 }
 
 static PING: Channel<CriticalSectionRawMutex, u32, 1> = Channel::new();
 static PONG: Channel<CriticalSectionRawMutex, u32, 1> = Channel::new();
-static DONE: Channel<CriticalSectionRawMutex, &str, 8> = Channel::new();
+pub static DONE: Channel<CriticalSectionRawMutex, &str, 8> = Channel::new();
 static RECEIVED: AtomicU32 = AtomicU32::new(0);
 
 pub fn received() -> u32 {
     RECEIVED.load(Ordering::Relaxed)
 }
 
-/// Starts every task: one on the executor in the interrupt, the others on the one in `main`.
-pub fn spawn(spawner: Spawner, urgent_spawner: SendSpawner) {
-    spawn_named(
-        |token| urgent_spawner.spawn(token),
-        "urgent",
-        urgent().expect("a free task"),
-    );
-    spawn_named(
-        |token| spawner.spawn(token),
-        "supervisor",
-        supervisor(spawner).expect("a free task"),
-    );
-    spawn_named(|token| spawner.spawn(token), "ping", ping().expect("a free task"));
-    spawn_named(|token| spawner.spawn(token), "pong", pong().expect("a free task"));
-    spawn_named(
-        |token| spawner.spawn(token),
-        "ticker",
-        ticker().expect("a free task"),
-    );
-    spawn_named(|token| spawner.spawn(token), "hog", hog().expect("a free task"));
+/// Starts every task except `urgent`, which the program of a chip may add. The last one calls `crate::report`.
+pub fn spawn(spawner: Spawner) {
+    spawn_on(spawner, "supervisor", supervisor(spawner));
+    spawn_on(spawner, "ping", ping());
+    spawn_on(spawner, "pong", pong());
+    spawn_on(spawner, "ticker", ticker());
+    spawn_on(spawner, "hog", hog());
+}
+
+fn spawn_on<S>(spawner: Spawner, name: &str, token: Result<SpawnToken<S>, SpawnError>) {
+    spawn_named(|token| spawner.spawn(token), name, token.expect("a free task"));
 }
 
 pub fn work(duration: Duration) {
@@ -123,24 +124,12 @@ pub fn work(duration: Duration) {
 }
 
 #[embassy_executor::task]
-async fn urgent() {
-    counted("urgent", async {
-        for _ in 0..30 {
-            Timer::after_millis(5).await;
-            work(URGENT_WORK);
-        }
-        DONE.send("urgent").await;
-    })
-    .await;
-}
-
-#[embassy_executor::task]
 async fn ticker() {
     counted("ticker", async {
         let mut ticker = Ticker::every(Duration::from_millis(10));
         for _ in 0..TICKS {
             ticker.next().await;
-            NVIC::pend(Interrupt::GPIOB);
+            crate::raise_interrupt();
         }
         DONE.send("ticker").await;
     })
@@ -176,7 +165,7 @@ async fn pong() {
 #[embassy_executor::task]
 async fn hog() {
     counted("hog", async {
-        for _ in 0..4 {
+        for _ in 0..HOGS {
             work(HOG);
             Timer::after_millis(20).await;
         }
@@ -199,12 +188,13 @@ async fn once() {
 async fn supervisor(spawner: Spawner) {
     counted("supervisor", async {
         let mut lives = 0;
-        let mut others = 5;
+        // All that have been spawned but this one.
+        let mut others = Polls::spawned().count() - 1;
         while lives < ONCE || others > 0 {
             if lives < ONCE
                 && let Ok(token) = once()
             {
-                spawn_named(|token| spawner.spawn(token), "once", token);
+                spawn_on(spawner, "once", Ok(token));
                 lives += 1;
             }
             if DONE.receive().await != "once" {
