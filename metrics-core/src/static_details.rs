@@ -179,8 +179,8 @@ impl<T, const R: usize, const E: usize, const WORKERS: usize, const BUCKETS: usi
 impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
     StaticWorker<T, WORKERS, BUCKETS, C>
 {
-    /// Also records metrics per spawn location and the last events. Use a `static` of its own for each worker, and call
-    /// the hooks of the result only: those of this worker do not record them.
+    /// Also records metrics per spawn location and the last events. Use a `static` of its own for each worker. Call each
+    /// hook that the result has on the result, because that of this worker does not record them.
     pub const fn with_details<const ROWS: usize, const EVENTS: usize>(
         self,
         details: &'static StaticDetails<ROWS, EVENTS>,

@@ -6,7 +6,9 @@
 use std::env;
 use std::fs;
 
-use metrics_core::embassy::{ExecutorState, HeapTrace, TraceSnapshot};
+use metrics_core::embassy::{
+    ExecutorRow, ExecutorState, FixedTrace, HeapTrace, OverflowRow, TaskName, TaskRow, TraceSnapshot,
+};
 use metrics_std::Snapshot;
 
 fn output() -> String {
@@ -103,4 +105,64 @@ fn the_decoded_snapshot_agrees_with_the_trace_and_the_table() {
         (tasks.spawned, tasks.completed),
         (sum(|row| row.spawned), sum(|row| row.ended))
     );
+}
+
+/// Every number has as many bytes as it can have.
+#[test]
+fn the_largest_trace_fits_into_the_documented_buffer() {
+    const EXECUTORS: usize = 2;
+    const ROWS: usize = 16;
+    let largest = u64::MAX;
+    let mut trace = TraceSnapshot::<FixedTrace<EXECUTORS, ROWS>>::default();
+    for _ in 0..EXECUTORS {
+        let row = ExecutorRow {
+            id: u32::MAX,
+            state: ExecutorState::Polling,
+            idle: largest,
+            scheduling: largest,
+            polling: largest,
+            preempted: largest,
+            in_progress: largest,
+            polls: largest,
+            core: u32::MAX,
+            stale: true,
+        };
+        trace.executors.push(row).expect("there is room");
+    }
+    for _ in 0..ROWS {
+        let row = TaskRow {
+            executor: u32::MAX,
+            task: u32::MAX,
+            name: TaskName::new("sixteen letters!"),
+            spawned: largest,
+            ended: largest,
+            wakes: largest,
+            polls: largest,
+            active: largest,
+            waiting: largest,
+            longest: largest,
+            longest_is_bound: true,
+            polling: true,
+            stale: true,
+        };
+        trace.tasks.push(row).expect("there is room");
+    }
+    trace.overflow = OverflowRow {
+        spawned: largest,
+        ended: largest,
+        wakes: largest,
+        polls: largest,
+        active: largest,
+        longest: largest,
+        unmeasured_wakes: largest,
+    };
+    let page = include_str!("../../docs/MICROCONTROLLERS.md");
+    assert!(
+        page.contains(
+            "80 bytes, 75 for each executor and 105 for each row: 1,910 for 2 executors and 16 rows"
+        )
+    );
+    let mut buffer = [0; 80 + 75 * EXECUTORS + 105 * ROWS];
+    assert_eq!(buffer.len(), 1_910);
+    postcard::to_slice_cobs(&trace, &mut buffer).expect("the buffer suffices");
 }
