@@ -74,6 +74,12 @@ impl Cost {
             ),
             figure("each row of a task", printed(said, "bytes of a task")?, None, ram),
             figure(
+                "each `InterruptHandler`",
+                printed(said, "bytes of a handler")?,
+                None,
+                "bytes of RAM and of flash",
+            ),
+            figure(
                 "the feature `record`: all hooks of embassy",
                 flash("record")?.saturating_sub(flash("")?),
                 None,
@@ -82,6 +88,7 @@ impl Cost {
         ];
         let snapshot = printed(said, "bytes of a snapshot")?;
         let trace = printed(said, "bytes of a trace")?;
+        let events = printed(said, "bytes of events")?;
         for (what, name, limit) in [
             ("any hook", "stack of hooks", 256),
             (
@@ -100,6 +107,12 @@ impl Cost {
                 512,
             ),
             ("`trace`, by value", "stack of trace", 2 * trace + 512),
+            ("`since`, by value", "stack of since", 2 * trace + 512),
+            (
+                "`events` of `StaticDetails`, by value, with 64 places",
+                "stack of events",
+                2 * events + 1_280,
+            ),
         ] {
             figures.push(figure(what, printed(said, name)?, Some(limit), stack));
         }

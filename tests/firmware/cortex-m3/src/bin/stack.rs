@@ -14,10 +14,12 @@ use critical_section::Mutex;
 // The interrupt vectors.
 use lm3s6965 as _;
 use metrics_core::embassy::{
-    EmbassyConfig, EmbassyMetrics, EmbassyStorage, FixedTrace, MEASURED, TraceSnapshot,
+    EmbassyConfig, EmbassyMetrics, EmbassyStorage, FixedTrace, InterruptHandler, MEASURED, TraceSnapshot,
 };
 use metrics_core::extend::{ExtendedCounter, FreeRunning};
-use metrics_core::{Builder, HistogramConfig, Snapshot, StaticRegistryConfig, WorkerNumber};
+use metrics_core::{
+    Builder, HistogramConfig, Snapshot, StaticDetails, StaticRegistryConfig, Timestamp, WorkerNumber,
+};
 
 const BUCKETS: usize = 20;
 const EXECUTORS: usize = 2;
@@ -77,6 +79,8 @@ static SNAPSHOT: Mutex<RefCell<Snapshot<Storage>>> = Mutex::new(RefCell::new(Sna
 static TRACE: Mutex<RefCell<TraceSnapshot<FixedTrace<EXECUTORS, TASKS>>>> =
     Mutex::new(RefCell::new(TraceSnapshot::EMPTY));
 
+static DETAILS: StaticDetails<5, 64> = StaticDetails::new();
+
 #[inline(never)]
 fn nothing() {}
 
@@ -117,6 +121,19 @@ fn trace_into() {
     critical_section::with(|cs| METRICS.trace_into(&mut TRACE.borrow_ref_mut(cs)));
 }
 
+#[inline(never)]
+fn since() {
+    critical_section::with(|cs| {
+        let trace = TRACE.borrow_ref(cs);
+        black_box(trace.since(&trace).core_load(0));
+    });
+}
+
+#[inline(never)]
+fn events() {
+    black_box(&DETAILS.events(Timestamp::from_ticks(7)));
+}
+
 /// Returns the bytes of stack below this function's own frame.
 #[inline(never)]
 fn depth(call: fn()) -> u32 {
@@ -146,6 +163,8 @@ fn main() -> ! {
         ("snapshot_into a variable", snapshot_variable),
         ("trace_into", trace_into),
         ("trace", trace),
+        ("since", since),
+        ("events", events),
     ] {
         hprintln!("stack of {name}: {}", depth(black_box(call)));
     }
@@ -154,6 +173,11 @@ fn main() -> ! {
         "bytes of a trace: {}",
         size_of::<TraceSnapshot<FixedTrace<EXECUTORS, TASKS>>>()
     );
+    hprintln!(
+        "bytes of events: {}",
+        size_of_val(&DETAILS.events(Timestamp::from_ticks(7)))
+    );
+    hprintln!("bytes of a handler: {}", size_of::<InterruptHandler>());
     // The terms of the formula for RAM.
     type Metrics<const EXECUTORS: usize, const TASKS: usize, const BUCKETS: usize> =
         EmbassyMetrics<AnySize, Clock, EXECUTORS, TASKS, BUCKETS>;
