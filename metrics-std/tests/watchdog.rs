@@ -6,7 +6,7 @@ use core::panic::Location;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use metrics_core::{HeapStorage, ProbedState, RegistryRef};
+use metrics_core::{GroupId, HeapStorage, ProbedState, RegistryRef};
 use metrics_mock::ManualClock;
 use metrics_std::location::{intern, intern_name};
 use metrics_std::watchdog::{Stall, StallKind, StallPhase, StallScanner, Watchdog, watch_stalls};
@@ -515,6 +515,13 @@ fn a_probe_that_panics_is_called_once_more_and_the_watch_goes_on() {
 
 #[test]
 fn a_report_names_whose_tasks_waited_for_the_poll() {
+    for in_group in [false, true] {
+        report_of_waits(in_group);
+    }
+}
+
+/// Reports a stall that made a task wait, directly in the stalled task or in a group's future that it polls.
+fn report_of_waits(in_group: bool) {
     let clock = Arc::new(ManualClock::new());
     let builder = timed()
         .schedule_latency(HistogramConfig::DEFAULT)
@@ -535,9 +542,11 @@ fn a_report_names_whose_tasks_waited_for_the_poll() {
     clock.advance(millis(2));
     worker.end_poll();
     start(report, None);
+    let group = in_group.then(|| worker.start_group_poll(GroupId::from_location(intern_name("/report"))));
     clock.advance(millis(38));
     let stall = only(scan(&mut scanner));
     assert!(stall.victims.is_empty(), "not known yet");
+    drop(group);
     worker.end_poll();
     start(quick, Some(woken));
     worker.end_poll();

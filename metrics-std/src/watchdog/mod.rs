@@ -45,9 +45,11 @@
 #[cfg(feature = "tracing")]
 mod events;
 mod guard;
+mod longest_location;
 mod scanner;
 mod stall;
 mod turns;
+mod victims;
 
 #[cfg(feature = "tracing")]
 pub use events::StallEvents;

@@ -9,22 +9,20 @@ use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use metrics_core::{
-    BlameRow, Culprit, FlightRecording, GroupId, HeapStorage, LiveThread, LocationId, Probe, RegistryRef,
-    RuntimeMetrics, TimeScale, TimeSource, Timestamp, Transition, WorkerState,
+    FlightRecording, GroupId, HeapStorage, LiveThread, LocationId, Probe, RegistryRef, RuntimeMetrics,
+    TimeScale, TimeSource, Timestamp, Transition, WorkerState,
 };
 
 use portable_atomic::{AtomicBool, Ordering};
 
+use super::longest_location::LongestLocation;
 use super::turns::PollsWithoutTurn;
-use super::{Stall, StallKind, StallPhase, StallVictim};
+use super::{Stall, StallKind, StallPhase, StallVictim, victims};
 use crate::{InstantClock, location};
 
 /// The clocks of two cores may differ by a few microseconds. A poll whose start is further than this in the future began before the clock
 /// stepped back.
 const CLOCK_SKEW: Duration = Duration::from_millis(1);
-
-/// Maximum number of spawn locations that a report names as having waited.
-const VICTIMS: usize = 3;
 
 /// Scans a runtime's workers for stalls when [`scan`](Self::scan) is called.
 ///
@@ -78,8 +76,7 @@ struct Watched {
     /// The duration before the clock stepped back; `since` is then the time of the scan that detected the step.
     before_step: Duration,
     clock_stepped: bool,
-    /// The spawn location of the polled task, if known so far.
-    spawn_location: LocationId,
+    location: LongestLocation,
     worker: Option<usize>,
     thread: u64,
     reported: bool,
@@ -208,8 +205,7 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
                 seen
             }
         };
-        // The spawn location may become known only some time after the poll began.
-        watched.spawn_location = seen.spawn_location;
+        watched.location.see(seen.location.get(), now, &self.scale);
         // More workers may run polls while the driver is not turned.
         (watched.worker, watched.thread) = (seen.worker, seen.thread);
         if !watched.reported && self.lasted(&watched, now) >= self.threshold {
@@ -218,7 +214,7 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
             if let Some(Counts(registry)) = &self.counts {
                 registry.shared().stalled(stall.kind);
                 if stall.kind == StallKind::Poll && !stall.is_root {
-                    let (shared, location) = (registry.shared(), watched.spawn_location);
+                    let (shared, location) = (registry.shared(), watched.location.get());
                     if stall.is_group {
                         shared.group_stalled(GroupId::from_location(location));
                     } else {
@@ -237,6 +233,7 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
             let passed = Duration::from_nanos(self.scale.nanos(last, watched.since));
             watched.before_step = watched.before_step.saturating_add(passed);
             watched.since = now;
+            watched.location.rebase(now);
             watched.clock_stepped = true;
         }
         for undated in self.undated.values_mut() {
@@ -276,15 +273,16 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
             return None;
         }
         let undated = self.undated.get(&thread.slot);
+        let since = thread.live.since.unwrap_or(now);
         Some(Watched {
             activity: Activity::Poll {
                 transition: thread.live.transition,
                 progress: state.and_then(|state| state.progress),
             },
-            since: thread.live.since.unwrap_or(now),
+            since,
             before_step: Duration::ZERO,
             clock_stepped: undated.is_some_and(|undated| undated.clock_stepped),
-            spawn_location: thread.live.spawn_location,
+            location: LongestLocation::new(thread.live.spawn_location, since),
             worker: thread.worker,
             thread: thread.thread,
             reported: false,
@@ -322,7 +320,7 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
             since: now,
             before_step: Duration::ZERO,
             clock_stepped: false,
-            spawn_location: LocationId::UNKNOWN,
+            location: LongestLocation::new(LocationId::UNKNOWN, now),
             worker: Some(worker),
             thread: holder.map_or(0, |thread| thread.thread),
             reported: false,
@@ -369,7 +367,7 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
             since,
             before_step: Duration::ZERO,
             clock_stepped: false,
-            spawn_location: LocationId::UNKNOWN,
+            location: LongestLocation::new(LocationId::UNKNOWN, since),
             worker: thread.and_then(|thread| thread.worker),
             thread: thread.map_or(0, |thread| thread.thread),
             reported: false,
@@ -407,10 +405,11 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
 
     fn stall(&self, watched: &Watched, now: Timestamp, phase: StallPhase) -> Stall {
         let lasted = self.lasted(watched, now);
+        let location = watched.location.get();
         let (kind, spawn_location) = match watched.activity {
             Activity::Poll { .. } => (
                 StallKind::Poll,
-                self.call_probe(|probe| text(|out| probe.write_location(watched.spawn_location, out))),
+                self.call_probe(|probe| text(|out| probe.write_location(location, out))),
             ),
             Activity::Between { .. } => (StallKind::NoProgress, None),
             Activity::WithoutTurn => (StallKind::Queue, None),
@@ -424,9 +423,9 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
             thread: self.call_probe(|probe| text(|out| probe.write_thread(watched.thread, out))),
             os_thread_id: self.call_probe(|probe| probe.os_thread_id(watched.thread)),
             spawn_location,
-            is_root: location::is_root(watched.spawn_location),
+            is_root: location::is_root(location),
             is_group: self
-                .call_probe(|probe| Some(probe.is_group(watched.spawn_location)))
+                .call_probe(|probe| Some(probe.is_group(location)))
                 .unwrap_or(false),
             began: system_now.checked_sub(lasted).unwrap_or(system_now),
             lasted,
@@ -441,30 +440,17 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
     /// Returns whose tasks waited for a poll that is over, from the events since it began.
     fn victims(&self, watched: &Watched) -> Arc<[StallVictim]> {
         // The polls of a root future are no events.
-        if location::is_root(watched.spawn_location) {
+        let location = watched.location.get();
+        if location::is_root(location) {
             return Arc::default();
         }
         let recording = self
             .recording
             .get_or_init(|| self.call_probe(|_| self.metrics.flight_recording()));
-        let Some(recording) = recording.as_ref().map(|recording| recording.since(watched.since)) else {
-            return Arc::default();
-        };
-        let rows = recording.blame().rows;
-        let stalled = Culprit::Polls(watched.spawn_location);
-        let waited = |victim| -> Duration {
-            let rows = rows.iter().filter(|row| row.victim == victim);
-            rows.map(|row| row.waited).sum()
-        };
-        let delayed = rows.iter().filter(|row| row.culprit == stalled).take(VICTIMS);
-        let victim = |row: &BlameRow| StallVictim {
-            spawn_location: Some(recording.location_name(row.victim))
-                .filter(|name| !name.is_empty())
-                .map(Arc::from),
-            waited: waited(row.victim),
-            for_stall: row.waited,
-        };
-        delayed.map(victim).collect()
+        let recording = recording.as_ref().map(|recording| recording.since(watched.since));
+        recording
+            .map(|recording| victims::of_poll(&recording, watched.since, location))
+            .unwrap_or_default()
     }
 }
 

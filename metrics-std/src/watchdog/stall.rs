@@ -39,8 +39,8 @@ pub struct Stall {
     /// Whether the registry's clock stepped back during the stall, so that part of its duration is unknown.
     pub clock_stepped: bool,
     /// The spawn locations whose tasks waited for the poll, those that waited longest first. Only for a poll that is over, with a flight
-    /// recorder ([`Builder::flight_recorder`](crate::Builder::flight_recorder)), and only of tasks that were polled since. Empty
-    /// if the poll was in a [group](Self::is_group).
+    /// recorder ([`Builder::flight_recorder`](crate::Builder::flight_recorder)), and only of tasks that were polled since. If
+    /// the poll was in a [group](Self::is_group), its task must be measured.
     pub victims: Arc<[StallVictim]>,
 }
 
