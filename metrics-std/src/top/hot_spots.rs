@@ -91,7 +91,8 @@ pub(super) fn lines<'a>(
     spots: impl Iterator<Item = &'a HotSpot>,
     width: usize,
 ) -> Vec<Line<'static>> {
-    let headings = [heading, "busy", "polls/s", "slowest", "waited/s"];
+    // The longest poll is that since the start, and the others are of the interval.
+    let headings = [heading, "of busy", "polls/s", "slowest ever", "waited/s"];
     let rows: Vec<[String; 5]> = spots.take(SHOWN).map(cells).collect();
     let mut widths = headings.map(str::len);
     for row in &rows {
@@ -147,8 +148,8 @@ mod tests {
         assert_eq!(
             text,
             [
-                "hot spots        busy polls/s slowest waited/s",
-                "src/report.rs:88  82%   4,210 62.0 ms        -",
+                "hot spots        of busy polls/s slowest ever waited/s",
+                "src/report.rs:88     82%   4,210      62.0 ms        -",
             ]
         );
     }
@@ -158,6 +159,6 @@ mod tests {
         let spots: Vec<HotSpot> = (0..9).map(|_| spot("src/report.rs:88")).collect();
         assert_eq!(lines("hot spots", spots.iter(), 80).len(), 1 + SHOWN);
         let narrow = lines("hot spots", spots.iter(), 24);
-        assert_eq!(narrow[1].to_string(), "src/report.rs:88  82%");
+        assert_eq!(narrow[1].to_string(), "src/report.rs:88     82%");
     }
 }

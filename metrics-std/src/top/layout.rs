@@ -40,9 +40,9 @@ fn lines(view: &View, controls: &Controls, area: Rect) -> Vec<Line<'static>> {
             [] => Vec::new(),
             groups => hot_spots::lines("groups", controls.hot_spots(groups), width),
         },
-        list("waits for polls, in victim-seconds:", &view.blame, width),
+        list("waits over the last events, in task-seconds:", &view.blame, width),
         list("tasks that nobody can wake:", &view.unwakeable, width),
-        stalls(view.stall_count, &view.stalls, width),
+        stalls(view, width),
         quantiles::lines("since the start", &view.histograms, width, |row| row.since_start),
     ];
     below.retain(|lines| !lines.is_empty());
@@ -95,16 +95,14 @@ fn list(heading: &str, lines: &[String], width: usize) -> Vec<Line<'static>> {
         .collect()
 }
 
-fn stalls(count: Option<u64>, stalls: &[String], width: usize) -> Vec<Line<'static>> {
-    let heading = match (count, stalls) {
-        (Some(0), []) => "no stall yet".to_owned(),
-        (count, []) => format!("{} stalls", Maybe(count.map(Grouped))),
-        (count, _) => format!(
-            "{} stalls; long polls and the last stalls:",
-            Maybe(count.map(Grouped))
-        ),
+fn stalls(view: &View, width: usize) -> Vec<Line<'static>> {
+    let count = Maybe(view.stall_count.map(Grouped));
+    let heading = match (view.stall_count, &*view.stalls) {
+        (Some(0), []) => "no stall since the start".to_owned(),
+        (_, []) => format!("{count} stalls since the start"),
+        _ => format!("{count} stalls since the start; {}:", view.stalls_heading),
     };
-    match stalls {
+    match &*view.stalls {
         [] => vec![Line::from(cut(&heading, width)).dim()],
         stalls => list(&heading, stalls, width),
     }

@@ -37,7 +37,7 @@ impl Sampler {
         let mut workers: Vec<WorkerRow> = workers
             .map(|(worker, interval)| {
                 let index = worker.index();
-                row(index.to_string(), Some(index), worker, interval)
+                row(index.to_string(), Some(index), worker, interval, wall)
             })
             .collect();
         // Threads that are not workers have no interval of their own, but their current state is shown.
@@ -70,6 +70,7 @@ impl Sampler {
             unwakeable: unwakeable(now),
             stall_count: stall_count(now),
             stalls: now.workers().iter().filter_map(long_poll).collect(),
+            stalls_heading: "long polls in progress",
         })
     }
 }
@@ -116,16 +117,29 @@ fn row(
     index: Option<usize>,
     worker: &WorkerSnapshot<crate::HeapStorage>,
     interval: &WorkerInterval<crate::HeapStorage>,
+    wall: Duration,
 ) -> WorkerRow {
     WorkerRow {
         name,
         index,
-        utilization: interval.utilization(),
+        utilization: utilization(worker, interval, wall),
         polls_per_second: interval.per_second(WorkerNumber::PollCount),
         parks_per_second: interval.per_second(WorkerNumber::ParkCount),
         steals_per_second: interval.per_second(WorkerNumber::StealCount),
         state: state(worker),
     }
+}
+
+/// Returns the busy ratio. The busy time of an attached runtime does not advance during a poll, so a poll in progress counts from its start.
+fn utilization(
+    worker: &WorkerSnapshot<crate::HeapStorage>,
+    interval: &WorkerInterval<crate::HeapStorage>,
+    wall: Duration,
+) -> Option<f64> {
+    let polling = worker.state() == Some(WorkerState::Polling);
+    let in_progress = worker.state_for().filter(|_| polling).unwrap_or_default();
+    let least = in_progress.min(wall).as_secs_f64() / wall.as_secs_f64();
+    interval.utilization().map(|busy| busy.max(least))
 }
 
 fn state(worker: &WorkerSnapshot<crate::HeapStorage>) -> String {
@@ -240,6 +254,23 @@ mod tests {
         let mut value = serde_json::to_value(snapshot).unwrap();
         change(&mut value);
         serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_worker_is_busy_during_a_poll_that_its_busy_time_lacks() {
+        let [before, now] = two_snapshots(&locations(1..3));
+        let numbers = |value: &Value| value["workers"][0]["measurements"]["numbers"].clone();
+        let earlier = numbers(&serde_json::to_value(&before).unwrap());
+        let now = changed(&now, |value| {
+            // As for an attached runtime.
+            value["workers"][0]["measurements"]["numbers"] = earlier;
+            value["workers"][0]["state"] = json!("polling");
+            value["workers"][0]["since"] = json!("1000000");
+        });
+        let view = Sampler::new(before).sample(now).unwrap();
+        assert_eq!(view.interval, Duration::from_millis(2));
+        let busy = view.workers[0].utilization.unwrap();
+        assert!((busy - 0.5).abs() < 1e-9, "1 of 2 ms: {busy}");
     }
 
     #[test]

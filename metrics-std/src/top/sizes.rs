@@ -79,6 +79,7 @@ fn view(workers: usize) -> View {
         unwakeable: vec!["1 of 3 waiting tasks  src/lost.rs:7".to_owned()],
         stall_count: Some(12),
         stalls: vec!["worker 1: in progress for 61.2 ms  src/service.rs:114".to_owned()],
+        stalls_heading: "long polls in progress",
     }
 }
 
@@ -185,10 +186,10 @@ fn a_screen_shows_every_part() {
         "1,033 alive   1,033 covered   2,000 spawned/s",
         "0 global   - blocking",
         "poll time       1.79 us       -       -       - 62.0 ms",
-        "src/report.rs:88  82%   4,210 62.0 ms  81.5 ms",
+        "src/report.rs:88     82%   4,210      62.0 ms  81.5 ms",
         "80.4 ms  src/quick.rs:14 waited for src/report.rs:88",
         "1 of 3 waiting tasks  src/lost.rs:7",
-        "12 stalls; long polls and the last stalls:",
+        "12 stalls since the start; long polls in progress:",
         "worker 1: in progress for 61.2 ms",
     ] {
         assert!(screen.contains(part), "{part:?} is not in\n{screen}");
@@ -278,7 +279,7 @@ fn a_filter_shows_the_matching_workers_and_hot_spots() {
 fn the_line_has_the_values_of_the_screen() {
     assert_eq!(
         view(2).line(),
-        "http://127.0.0.1:9000/snapshot  12,345,678 answered  busy 0% 37% -  196,007,919 polls/s  \
-         poll time p50 1.79 us p99 - max <= 62.0 ms  stalls 12"
+        "http://127.0.0.1:9000/snapshot  12,345,678 answered  busy 0% 37%  196,007,919 polls/s  \
+         poll time p50 1.79 us p99 - max <= 62.0 ms  stalls since the start 12"
     );
 }

@@ -28,6 +28,7 @@ pub struct View {
     pub(super) stall_count: Option<u64>,
     /// The long polls in progress, or lines about the last stalls.
     pub(super) stalls: Vec<String>,
+    pub(super) stalls_heading: &'static str,
 }
 
 impl View {
@@ -42,6 +43,7 @@ impl View {
     #[must_use]
     pub fn with_stalls(mut self, lines: Vec<String>) -> Self {
         self.stalls = lines;
+        self.stalls_heading = "long polls and the last stalls";
         self
     }
 
@@ -60,9 +62,8 @@ impl View {
 
     /// Returns the values as one line, for a program without a terminal.
     pub fn line(&self) -> String {
-        let busy: Vec<String> = self
-            .workers
-            .iter()
+        let workers = self.workers.iter().filter(|worker| worker.index.is_some());
+        let busy: Vec<String> = workers
             .map(|worker| Maybe(worker.utilization.map(|busy| format!("{:.0}%", busy * 100.0))).to_string())
             .collect();
         let polls = self.workers.iter().filter_map(|worker| worker.polls_per_second);
@@ -83,7 +84,10 @@ impl View {
             );
             text.push_str(&part);
         }
-        text + &format!("  stalls {}", Maybe(self.stall_count.map(Grouped)))
+        text + &format!(
+            "  stalls since the start {}",
+            Maybe(self.stall_count.map(Grouped))
+        )
     }
 }
 
