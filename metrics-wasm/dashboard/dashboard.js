@@ -208,7 +208,7 @@ class Dashboard {
       // The live record shows a long poll before it ends.
       if (worker.heldMs >= STALL_MS) this.stall({
         key: `${worker.index} ${worker.polled}`, start: sample.end - worker.heldMs, end: sample.end,
-        what: `worker ${worker.index}${worker.spawn_location ? `, in a task spawned at ${worker.spawn_location}` : ""}`,
+        what: `worker ${worker.index}${worker.spawn_location ? `, polling ${worker.spawn_location}` : ""}`,
       });
     }
     this.draw();

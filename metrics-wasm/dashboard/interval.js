@@ -35,7 +35,7 @@ export function toSample(earlier, later) {
     start: earlier.at,
     end: later.at,
     workers,
-    busy: utilization(before, after, nanos),
+    busy: utilization(before, after, nanos, workers),
     polls: rate(after.total.numbers.poll_count, before.total.numbers.poll_count, nanos),
     pollCount: number(after.total.numbers.poll_count),
     pollTime: interval(after.total.poll_time?.histogram, before.total.poll_time?.histogram),
@@ -91,7 +91,7 @@ function toHotSpots(before, after, nanos, isListed) {
       busy: polled === null || !(busy > 0) ? null : ratio(polled, busy),
       slowest: number(location.longest_poll),
       waited: waiting === null ? null : (waiting / nanos) * 1e9,
-      longestWait: number(location.longest_schedule_latency),
+      longestLatency: number(location.longest_schedule_latency),
       alive: Number(BigInt(location.spawned) - BigInt(location.ended)),
       stalls: number(location.stall_count),
       queued: number(location.queued),
@@ -118,11 +118,15 @@ function rate(later, earlier, nanos) {
   return difference === null ? null : (difference / nanos) * 1e9;
 }
 
-/** As `WorkerInterval::utilization` defines it: the busy time of all workers over the elapsed time of as many as the runtime has. */
-function utilization(before, after, nanos) {
+/**
+ * As `WorkerInterval::utilization` defines it: the busy time of all workers over the elapsed time of as many as the runtime has; with that
+ * of polls in progress which the busy time of an attached runtime lacks.
+ */
+function utilization(before, after, nanos, workers) {
   const busy = grown(after.total.numbers.busy_duration_total, before.total.numbers.busy_duration_total);
-  const workers = after.num_workers ?? after.workers.length;
-  return workers > 0 ? ratio(busy, nanos * workers) : null;
+  const count = after.num_workers ?? after.workers.length;
+  if (busy === null || !(count > 0)) return null;
+  return ratio(busy + workers.reduce((sum, worker) => sum + worker.lacking, 0), nanos * count);
 }
 
 const SAY = { idle: "Not started", parked: "Parked", searching: "Searching", running: "Running", polling: "Polling" };
@@ -133,10 +137,14 @@ function toWorker(worker, before, nanos) {
   const per = (name) => rate(numbers[name], earlier[name], nanos);
   const busy = grown(numbers.busy_duration_total, earlier.busy_duration_total);
   const polling = worker.state === "polling";
+  const held = polling ? (number(worker.since) ?? 0) : 0;
+  const lacking = Math.max(0, Math.min(held, nanos) - (busy ?? 0));
   return {
     index: worker.worker,
     name: worker.thread_name ? `${worker.worker} (${worker.thread_name})` : String(worker.worker),
-    busy: busy === null ? null : ratio(busy, nanos),
+    busy: busy === null ? null : ratio(busy + lacking, nanos),
+    // The part of a poll in progress that is not in its busy time yet.
+    lacking,
     polls: per("poll_count"),
     parks: per("park_count"),
     steals: per("steal_count"),
@@ -147,7 +155,7 @@ function toWorker(worker, before, nanos) {
     spawn_location: worker.spawn_location_name,
     // Unchanged while a poll lasts, so it identifies the poll.
     polled: numbers.poll_count,
-    heldMs: polling ? (number(worker.since) ?? 0) / 1e6 : 0,
+    heldMs: held / 1e6,
     now: polling && worker.spawn_location_name ? `Polling ${worker.spawn_location_name}` : (SAY[worker.state] ?? "–"),
   };
 }

@@ -43,14 +43,14 @@ const WORKERS = [
 const POLLED = [
   { title: "Share of busy time", of: (spot) => spot.busy, unit: "ratio" },
   { title: "Polls/s", of: (spot) => spot.polls, unit: "rate" },
-  { title: "Slowest poll", of: (spot) => spot.slowest, unit: "time" },
+  { title: "Slowest poll ever", of: (spot) => spot.slowest, unit: "time" },
 ];
 
 const HOT_SPOTS = [
   { title: "Spawned at", of: (spot) => spot.name },
   ...POLLED,
   { title: "Waited per second", of: (spot) => spot.waited, unit: "time" },
-  { title: "Longest wait", of: (spot) => spot.longestWait, unit: "time" },
+  { title: "Longest latency ever", of: (spot) => spot.longestLatency, unit: "time" },
   { title: "Alive tasks", of: (spot) => spot.alive, unit: "count" },
   { title: "Queued", of: (spot) => spot.queued, unit: "count" },
   { title: "Waiting", of: (spot) => spot.waiting, unit: "count" },

@@ -259,8 +259,8 @@ const workers = (page, count, row) =>
     [count, row.source],
   );
 
-/** Answers with the snapshot of a server with so many workers that is one second later at each request. */
-function server(count = 2) {
+/** Answers with the snapshot of a server with so many workers that is one second later at each request, and changed by `change`. */
+function server(count = 2, change = () => {}) {
   const recorded = readFile(new URL("snapshot.json", import.meta.url), "utf8").then(JSON.parse);
   let asked = 0;
   return async () => {
@@ -299,9 +299,27 @@ function server(count = 2) {
     snapshot.cpu_throttled_duration_total = String(30_000_000 * asked);
     snapshot.cpu_throttled_count = String(asked);
     snapshot.locations.push({ ...location(5, "GET /orders", 150), kind: "group", stall_count: "3" });
+    change(snapshot);
     return { type: "application/json", body: JSON.stringify(snapshot) };
   };
 }
+
+test("a worker is busy during a poll that its busy time lacks", async () => {
+  // As for an attached runtime, whose busy time does not advance during a poll.
+  const host = await serve(DASHBOARD, { "/snapshot": server(2, ({ workers: [, worker], total }) => {
+    Object.assign(worker, { state: "polling", since: "5000000000", spawn_location_name: "/reports" });
+    for (const { numbers } of [worker.measurements, total]) numbers.busy_duration_total = "250000000";
+  }) });
+  const { page, done } = await open(`${host.url}/`);
+  await page.waitForFunction(() => {
+    const rows = [...document.querySelectorAll("#workers tbody tr")].map(({ innerText }) => innerText);
+    return /\s25 %\s/.test(rows[0]) && /\s100 %\s/.test(rows[1]);
+  });
+  await page.waitForFunction(() => /Busy\s+50 %/.test(document.querySelector("#tiles").innerText));
+  assert.match(await page.locator("#stalls li").first().innerText(), /: worker 1, polling \/reports$/);
+  await done();
+  host.close();
+});
 
 test("the page draws a server's snapshots", async () => {
   const host = await serve(DASHBOARD, { "/snapshot": server() });
@@ -319,7 +337,7 @@ test("the page draws a server's snapshots", async () => {
   assert.match(spots[2], /^quick\.rs:1\s+10 %/);
   const groups = await page.evaluate(() => [...document.querySelectorAll("#groups tr")].map(({ innerText }) => innerText));
   assert.deepEqual(groups.map((row) => row.split(/\t/)), [
-    ["Group", "Share of busy time", "Polls/s", "Slowest poll", "Stalls", "In progress"],
+    ["Group", "Share of busy time", "Polls/s", "Slowest poll ever", "Stalls", "In progress"],
     ["GET /orders", "60 %", "100", "62 ms", "3", "2"],
   ]);
   // The operating system's times, per worker and of the cgroup.
