@@ -46,6 +46,8 @@
 //!
 //! - The rule accepts or rejects all requests until the next scan, so a part of the capacity stays unused under overload.
 //! - The rule needs an interval to detect overload. Requests that arrive meanwhile wait.
+//! - If handlers spawn their work and await it, far more than a tenth of the polls may overtake the queue in a worker's LIFO slot. The
+//!   overload is then not seen in the schedule latency. Let the handler itself do the work, or reject requests by their number.
 //! - Only the delay of the runtime's own queues is seen: a request that waits for a lock, a database or another service is not.
 
 #[cfg(feature = "tracing")]
