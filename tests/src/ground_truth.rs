@@ -145,6 +145,29 @@ impl Subject {
     }
 
     fn run_job(&mut self, job: impl FnOnce() -> Option<Duration> + Send + 'static) {
+        let result = self.start(job);
+        self.wait(&result);
+    }
+
+    /// Runs `job` in this many tasks and waits for them. They are all queued at once.
+    ///
+    /// # Panics
+    /// Panics if a job does not end.
+    pub fn run_queued(&mut self, tasks: u32, job: fn()) {
+        let start = |_| {
+            self.start(move || {
+                job();
+                None
+            })
+        };
+        let results: Vec<_> = (0..tasks).map(start).collect();
+        for result in &results {
+            self.wait(result);
+        }
+    }
+
+    /// Queues a task that runs `job`.
+    fn start(&self, job: impl FnOnce() -> Option<Duration> + Send + 'static) -> Arc<Mutex<Option<Times>>> {
         let result = Arc::default();
         let job = record(job, &result);
         match (self.place, &self.driver) {
@@ -153,28 +176,7 @@ impl Subject {
             }
             _ => drop(self.spawner.spawn(async { job() })),
         }
-        self.wait(&result);
-    }
-
-    /// Runs `job` in this many tasks and waits for them. They are all queued at once, on the runtime itself.
-    ///
-    /// # Panics
-    /// Panics if a job does not end.
-    pub fn run_queued(&mut self, tasks: u32, job: fn()) {
-        let results: Vec<_> = (0..tasks).map(|_| Arc::default()).collect();
-        for result in &results {
-            let job = record(
-                move || {
-                    job();
-                    None
-                },
-                result,
-            );
-            drop(self.spawner.spawn(async { job() }));
-        }
-        for result in &results {
-            self.wait(result);
-        }
+        result
     }
 
     /// Waits for a job and adds its times.

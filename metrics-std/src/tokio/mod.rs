@@ -77,6 +77,8 @@
 //! - Busy time on the current-thread flavour and of an attached runtime is Tokio's own. It does not advance during a poll, and it lacks
 //!   the time that a poll takes before it calls `block_in_place`. Tokio measures it with the operating system's clock, so it is `None`
 //!   with a [custom clock](crate::Clock::custom).
+//! - Under `attach`, parks and busy time count from the start of the runtime, and elapsed time from the call. So `Snapshot::since_start`
+//!   overstates the utilization of a runtime that was attached late. An interval between two snapshots is not affected.
 //! - The times in each state (`parked_duration_total` and so on) are `None`: busy time includes the search for work, and neither Tokio's busy
 //!   time nor the adapter's says what the rest of a worker's lifetime was.
 //! - Under `--cfg tokio_unstable`, Tokio measures schedule latency itself, with the operating system's clock. For a runtime that the

@@ -1,4 +1,4 @@
-//! Measures how far metrics are from the truth, and prints the table of `docs/ACCURACY.md`.
+//! Measures how far metrics are from the truth, and prints the tables of `docs/ACCURACY.md`.
 
 use core::time::Duration;
 use std::thread;
@@ -43,9 +43,9 @@ type Load = fn(&mut Subject);
 
 const LOADS: [(&str, Load); 4] = [
     ("idle", idle),
-    ("half of the time", half),
-    ("all the time", full),
-    ("each job calls `block_in_place` when it has computed", hand_over),
+    ("half", half),
+    ("full", full),
+    ("hand-over", hand_over),
 ];
 
 fn main() {
@@ -62,7 +62,7 @@ fn main() {
         }
     }
     println!();
-    println!("| delay of {BLOCK:?} | `loop_lag` | `wake_latency` |");
+    println!("| runtime | `loop_lag` | `wake_latency` |");
     println!("|---|---|---|");
     for of in SUBJECTS {
         println!("| {} | {} |", name(of), lags(of).join(" | "));
