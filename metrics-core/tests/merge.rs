@@ -9,8 +9,8 @@ use common::{Hand, Shared, poll};
 use core::time::Duration;
 use metrics_core::histogram::HistogramMergeError;
 use metrics_core::{
-    BlockingStart, Builder, HistogramConfig, LoadState, MetricSet, Probe, RuntimeMetrics, RuntimeNumber,
-    SinceError, TaskEnd, TimeSource, Worker, WorkerNumber,
+    BlockingStart, Builder, HistogramConfig, LoadState, MetricSet, NoClock, Probe, RuntimeMetrics,
+    RuntimeNumber, SinceError, TaskEnd, TimeSource, Worker, WorkerNumber,
 };
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -118,6 +118,48 @@ fn histograms_of_other_buckets_are_refused_and_nothing_changes() {
     let refused = snapshot.merge(&RuntimeMetrics::new(other).snapshot());
     assert!(matches!(refused, Err(HistogramMergeError::LayoutMismatch { .. })));
     assert_eq!((snapshot.workers().len(), snapshot.num_workers()), (1, Some(1)));
+}
+
+/// Decoding refuses workers of different layouts, and the difference of two snapshots relies on it.
+#[test]
+fn workers_of_other_buckets_are_refused_behind_a_runtime_without_a_histogram() {
+    let clock = Hand::default();
+    let linear = HistogramConfig::linear(1_000, 10).unwrap();
+    let one = registry(&clock, &builder());
+    let without = registry(&clock, &Builder::new().measures(MetricSet::ALL));
+    let other = registry(&clock, &builder().poll_time(linear));
+    let lease = |registry: &Shared| Worker::lease(registry.clone(), 0).unwrap();
+    let snapshot = |registry: &Shared| RuntimeMetrics::new(registry.clone()).snapshot();
+    let _workers = [&one, &without].map(lease);
+    let mut merged = snapshot(&one);
+    merged.merge(&snapshot(&without)).unwrap();
+    assert!(merged.total().poll_time().is_none());
+    // Whether or not a thread runs its worker already.
+    let not_run = snapshot(&other);
+    let _worker = lease(&other);
+    for other in [not_run, snapshot(&other)] {
+        let refused = merged.merge(&other);
+        assert!(matches!(refused, Err(HistogramMergeError::LayoutMismatch { .. })));
+        assert_eq!(merged.workers().len(), 2, "it is unchanged");
+    }
+}
+
+/// Decoding refuses a snapshot whose workers have times although it has no clock.
+#[test]
+fn with_a_runtime_without_a_clock_the_uptime_is_that_of_the_other() {
+    let clock = Hand::default();
+    let timed = registry(&clock, &builder());
+    let worker = Worker::lease(timed.clone(), 0).unwrap();
+    worker.park();
+    clock.advance(1_000);
+    let timed = RuntimeMetrics::new(timed).snapshot();
+    let untimed = RuntimeMetrics::new(builder().build(NoClock).unwrap()).snapshot();
+    assert!(timed.uptime().is_some() && untimed.uptime().is_none());
+    for (one, other) in [(&timed, &untimed), (&untimed, &timed)] {
+        let mut merged = one.clone();
+        merged.merge(other).unwrap();
+        assert_eq!(merged.uptime(), timed.uptime());
+    }
 }
 
 #[test]

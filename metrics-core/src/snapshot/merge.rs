@@ -15,7 +15,7 @@ impl Snapshot<HeapStorage> {
     ///
     /// The other runtime's workers get the next free indices. A metric of the total or of the whole runtime that one of
     /// the two does not measure is `None`. The name and the state of the external threads are those of `self`, the start
-    /// is the earlier one, and the uptime the longer one. Spawn locations are left out, because their numbers have a
+    /// is the earlier one, and the uptime the longer one that is known. Spawn locations are left out, because their numbers have a
     /// meaning only in their own runtime. The metric `overload` is 1 if either runtime is overloaded. The throttling of
     /// the process is the larger one and not the sum, because runtimes of one process report the same.
     ///
@@ -40,6 +40,8 @@ impl Snapshot<HeapStorage> {
     /// # Errors
     /// Returns a [`HistogramMergeError`] if the layouts of two histograms differ. `self` is unchanged then.
     pub fn merge(&mut self, other: &Self) -> Result<(), HistogramMergeError> {
+        check_layouts(self, other, Measurements::poll_time)?;
+        check_layouts(self, other, Measurements::schedule_latency)?;
         let used = self.workers.last().map_or(0, |last| last.index + 1);
         let offset = used.max(self.num_workers);
         let mut merged = Self {
@@ -50,7 +52,8 @@ impl Snapshot<HeapStorage> {
                 ^ other.epoch
                 ^ (offset as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15),
             started_at: both(self.started_at, other.started_at, u64::min),
-            uptime: both(self.uptime, other.uptime, u64::max),
+            // The workers of a runtime with a clock keep their times, which need one.
+            uptime: self.uptime.max(other.uptime),
             num_workers: both(self.num_workers(), other.num_workers(), usize::saturating_add).unwrap_or(0),
             tasks: both(self.tasks, other.tasks, |one, other| TaskCounts {
                 spawned: one.spawned.saturating_add(other.spawned),
@@ -95,6 +98,27 @@ impl Snapshot<HeapStorage> {
 }
 
 type Histogram = HistogramSnapshot<Vec<u64>>;
+
+/// Compares the layouts of the workers and of the totals. The total has none if a third runtime keeps no histogram, and a
+/// runtime that no thread has run yet has only that of the total.
+fn check_layouts(
+    one: &Snapshot<HeapStorage>,
+    other: &Snapshot<HeapStorage>,
+    of: fn(&Measurements<HeapStorage>) -> Option<&HistogramReading<HeapStorage>>,
+) -> Result<(), HistogramMergeError> {
+    let layout = |snapshot: &Snapshot<HeapStorage>| {
+        let workers = snapshot.all().map(WorkerSnapshot::measurements);
+        let mut readings = workers.chain([&snapshot.total]).filter_map(of);
+        readings.next().map(|reading| *reading.histogram.config())
+    };
+    match (layout(one), layout(other)) {
+        (Some(one), Some(other)) if one != other => Err(HistogramMergeError::LayoutMismatch {
+            expected: one.layout(),
+            found: other.layout(),
+        }),
+        _ => Ok(()),
+    }
+}
 
 fn both<V>(one: Option<V>, other: Option<V>, combine: impl FnOnce(V, V) -> V) -> Option<V> {
     one.zip(other).map(|(one, other)| combine(one, other))
