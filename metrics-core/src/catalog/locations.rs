@@ -57,6 +57,7 @@ impl LocationColumn {
     ];
 
     /// Returns the combined value of two locations.
+    #[cfg(feature = "alloc")]
     pub(crate) fn merge(self, one: u64, other: u64) -> u64 {
         match self {
             Self::LongestPoll | Self::LongestScheduleLatency | Self::LongestWait => one.max(other),

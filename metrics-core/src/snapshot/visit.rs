@@ -1,12 +1,18 @@
 //! Iteration over all metrics of a snapshot. Exporters are built on it.
 
-use super::{LocationKind, LocationSnapshot, Measurements, Snapshot, WorkerSnapshot};
-use crate::catalog::{
-    GROUP_METRICS, HistogramName, InfoMetric, LOCATION_METRICS, METRICS, Metric, MetricSource,
-};
+#[cfg(feature = "alloc")]
+use super::{LocationKind, LocationSnapshot};
+use super::{Measurements, Snapshot, WorkerSnapshot};
+#[cfg(feature = "alloc")]
+use crate::catalog::{GROUP_METRICS, LOCATION_METRICS};
+use crate::catalog::{HistogramName, InfoMetric, METRICS, Metric, MetricSource};
 use crate::histogram::{Counts, HistogramSnapshot};
 use crate::live::WorkerState;
 use crate::storage::Storage;
+#[cfg(feature = "alloc")]
+use alloc::collections::BTreeMap;
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -79,54 +85,41 @@ impl<S: Storage> Snapshot<S> {
     ///
     /// The locations and groups with numbers from 1 up to `limit`, and tasks without a location, have samples of their
     /// own. All others are summed under the names `other` and `other groups`, so the number of series is bounded, and a
-    /// location never moves from its own samples to `other` or back, so the sums of counters do not decrease.
+    /// location never moves from its own samples to `other` or back, so the sums of counters do not decrease. Locations of
+    /// one name are summed too, and so are groups, because two series with the same labels are an error in every format.
+    #[cfg(feature = "alloc")]
     pub fn visit_locations(&self, limit: usize, mut visit: impl FnMut(Sample<'_, S::Counts>)) {
-        for metric in LOCATION_METRICS {
-            self.visit_rows(metric, limit, false, &mut visit);
-        }
-        for metric in GROUP_METRICS {
-            self.visit_rows(metric, limit, true, &mut visit);
+        for (metrics, groups) in [(LOCATION_METRICS, false), (GROUP_METRICS, true)] {
+            let rows = self.rows_by_name(limit, groups);
+            for metric in metrics {
+                visit_rows(metric, &rows, &mut visit);
+            }
         }
     }
 
-    /// Visits the values of the locations or of the groups for one metric.
-    fn visit_rows(
-        &self,
-        metric: &'static Metric,
-        limit: usize,
-        groups: bool,
-        visit: &mut impl FnMut(Sample<'_, S::Counts>),
-    ) {
-        let MetricSource::Location(column) = metric.source else {
-            return;
+    /// Returns the rows of the locations or of the groups with the name under which they are visited, each name once.
+    #[cfg(feature = "alloc")]
+    fn rows_by_name(&self, limit: usize, groups: bool) -> Vec<(&str, Vec<&LocationSnapshot<S>>)> {
+        let is_other = |location: &LocationSnapshot<S>| match location.kind() {
+            LocationKind::Location | LocationKind::Group => location.location().as_u32() as usize > limit,
+            kind => kind != LocationKind::Unknown,
         };
-        let has_own = |location: &LocationSnapshot<S>| match location.kind() {
-            LocationKind::Location | LocationKind::Group => location.location().as_u32() as usize <= limit,
-            kind => kind == LocationKind::Unknown,
-        };
-        let mut emit = |name, value| {
-            visit(Sample {
-                metric,
-                worker: None,
-                location: Some(name),
-                value: SampleValue::Number(value),
-            });
-        };
-        let mut other = None;
-        let rows = self.locations().unwrap_or_default().iter();
-        for location in rows.filter(|location| location.is_group() == groups) {
-            let Some(value) = location.column(column) else {
-                continue;
+        let mut places = BTreeMap::new();
+        let mut rows: Vec<(&str, Vec<_>)> = Vec::new();
+        let locations = self.locations().unwrap_or_default().iter();
+        for location in locations.filter(|location| location.is_group() == groups) {
+            let name = match (is_other(location), groups) {
+                (false, _) => location.name(),
+                (true, false) => "other",
+                (true, true) => "other groups",
             };
-            if has_own(location) {
-                emit(location.name(), value);
-            } else {
-                other = Some(other.map_or(value, |sum| column.merge(sum, value)));
+            let place = *places.entry(name).or_insert(rows.len());
+            match rows.get_mut(place) {
+                Some((_, same)) => same.push(location),
+                None => rows.push((name, alloc::vec![location])),
             }
         }
-        if let Some(value) = other {
-            emit(if groups { "other groups" } else { "other" }, value);
-        }
+        rows
     }
 
     fn visit_metric(&self, metric: &'static Metric, visit: &mut impl FnMut(Sample<'_, S::Counts>)) {
@@ -221,6 +214,29 @@ impl<S: Storage> Snapshot<S> {
         }
         if let Some(external) = self.external() {
             each(WorkerLabel::External, external);
+        }
+    }
+}
+
+/// Visits the values of the locations or of the groups for one metric.
+#[cfg(feature = "alloc")]
+fn visit_rows<S: Storage>(
+    metric: &'static Metric,
+    rows: &[(&str, Vec<&LocationSnapshot<S>>)],
+    visit: &mut impl FnMut(Sample<'_, S::Counts>),
+) {
+    let MetricSource::Location(column) = metric.source else {
+        return;
+    };
+    for (name, same) in rows {
+        let values = same.iter().filter_map(|location| location.column(column));
+        if let Some(value) = values.reduce(|one, other| column.merge(one, other)) {
+            visit(Sample {
+                metric,
+                worker: None,
+                location: Some(name),
+                value: SampleValue::Number(value),
+            });
         }
     }
 }
