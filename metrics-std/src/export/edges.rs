@@ -1,5 +1,6 @@
 //! [`Edges`]: the buckets of an exported histogram.
 
+use super::in_seconds;
 use core::fmt;
 use core::time::Duration;
 use metrics_core::HistogramSnapshot;
@@ -84,12 +85,17 @@ impl Edges {
     /// Returns edges of your choice, in ascending order.
     ///
     /// # Errors
-    /// Returns an [`EdgesError`] if the edges do not ascend, or one of them is too long.
+    /// Returns an [`EdgesError`] if the edges do not ascend, or one of them is too long. They must ascend also as numbers of
+    /// seconds in double precision, in which they are exported: two edges above 104 days can be equal then.
     pub fn list(edges: impl IntoIterator<Item = Duration>) -> Result<Self, EdgesError> {
         let mut list: Vec<u64> = Vec::new();
         for edge in edges {
             let nanos = u64::try_from(edge.as_nanos()).map_err(|_| EdgesError::TooLong(edge))?;
-            if list.last().is_some_and(|&last| last >= nanos) {
+            // As they are exported: above 104 days, two edges can be the same number of seconds.
+            if list
+                .last()
+                .is_some_and(|&last| in_seconds(last) >= in_seconds(nanos))
+            {
                 return Err(EdgesError::NotAscending(edge));
             }
             list.push(nanos);
@@ -238,6 +244,9 @@ mod tests {
             error([millis(2), Duration::MAX]),
             EdgesError::TooLong(Duration::MAX)
         );
+        // In seconds, as they are exported, they are equal.
+        let nearly_equal = [1 << 63, (1 << 63) + 1].map(Duration::from_nanos);
+        assert_eq!(error(nearly_equal), EdgesError::NotAscending(nearly_equal[1]));
         let none = Edges::list([]).expect("one bucket without an edge");
         assert_eq!(
             none.counts(&histogram(HistogramConfig::DEFAULT, [1, 2])),

@@ -16,7 +16,8 @@ Every exporter of `metrics-std` translates what `Snapshot::visit` and `Snapshot:
 them. This table says which values arrive as they are in the snapshot. Tests of each exporter compare them.
 
 - **exact**: the number of the snapshot. A duration is the double that is nearest to its seconds, up to 104 days; above, its error is below
-  one part in 10^15. The facade's counters of durations are nanoseconds, as in the snapshot.
+  one part in 10^15. The facade's counters of durations are nanoseconds, as in the snapshot. A number that the format can't hold is the
+  nearest that it can: OpenTelemetry's end at 2^63 - 1, and the facade's gauges are doubles, which are exact up to 2^53.
 - **approximate**: the notes below say by how much.
 - **lost**: not exported.
 
