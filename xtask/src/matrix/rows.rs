@@ -62,14 +62,15 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         needs: FUZZ_NEEDS,
         steps: &[
-            Step::nightly(FUZZ).args("configuration -- -max_total_time=15"),
-            Step::nightly(FUZZ).args("recording -- -max_total_time=15"),
-            Step::nightly(FUZZ).args("decoding -- -max_total_time=15"),
+            Step::nightly(FUZZ).args("configuration -- -max_total_time=10"),
+            Step::nightly(FUZZ).args("decoding -- -max_total_time=10"),
+            Step::nightly(FUZZ).args("readers -- -max_total_time=10"),
+            Step::nightly(FUZZ).args("exporters -- -max_total_time=10"),
         ],
         ..Row::new(
             "fuzz",
             &HOST,
-            "no configuration, no order of hooks and no bytes panic",
+            "arbitrary configurations, hooks, bytes and names: nothing panics, readers and exporters are right",
         )
     },
     Row {
@@ -382,9 +383,10 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         needs: FUZZ_NEEDS,
         steps: &[
-            Step::nightly(FUZZ).args("configuration -- -max_total_time=600"),
-            Step::nightly(FUZZ).args("recording -- -max_total_time=600"),
-            Step::nightly(FUZZ).args("decoding -- -max_total_time=600"),
+            Step::nightly(FUZZ).args("configuration -- -max_total_time=360"),
+            Step::nightly(FUZZ).args("decoding -- -max_total_time=360"),
+            Step::nightly(FUZZ).args("readers -- -max_total_time=360"),
+            Step::nightly(FUZZ).args("exporters -- -max_total_time=360"),
         ],
         long: true,
         ..Row::new("fuzz-long", &HOST, "the same as fuzz, for half an hour")
