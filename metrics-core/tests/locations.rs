@@ -238,45 +238,6 @@ fn a_visit_names_the_first_locations_and_sums_the_others() {
     assert_eq!(all, 0, "only on request");
 }
 
-/// Two series with the same labels are an error in every format, and Prometheus then refuses the whole page.
-#[test]
-fn a_visit_sums_locations_of_one_name() {
-    struct Names;
-
-    impl Probe for Names {
-        fn write_location(&self, location: LocationId, out: &mut dyn fmt::Write) -> fmt::Result {
-            out.write_str(["", "main.rs:1", "other", "main.rs:1", "unknown", ""][location.as_u32() as usize])
-        }
-    }
-
-    let clock = Hand::default();
-    let registry = builder().locations(5).build(clock.clone()).unwrap();
-    let worker = Worker::lease(registry.clone(), 0).unwrap();
-    for (location, nanos) in [(1, 100), (2, 1), (3, 200), (4, 1), (5, 1), (0, 1), (9, 1)] {
-        worker.start_poll(PollStart {
-            scheduled_at: None,
-            spawn_location: LocationId::from_u32(location),
-        });
-        clock.advance(nanos);
-        worker.end_poll();
-    }
-    let snapshot = RuntimeMetrics::with_probe(registry, Names).snapshot();
-    let mut samples = Vec::new();
-    snapshot.visit_locations(8, |sample| {
-        if let SampleValue::Number(value) = sample.value
-            && ["location_poll_count", "location_longest_poll"].contains(&sample.metric.name)
-        {
-            samples.push((sample.location.unwrap().to_owned(), value));
-        }
-    });
-    let names = ["unknown", "main.rs:1", "other", ""];
-    let expected = [2, 2, 2, 1, 1, 200, 1, 1];
-    let expected: Vec<_> = (names.into_iter().cycle().map(str::to_owned))
-        .zip(expected)
-        .collect();
-    assert_eq!(samples, expected);
-}
-
 #[test]
 fn no_locations_are_kept_by_default() {
     let clock = Hand::default();

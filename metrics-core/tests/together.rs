@@ -32,6 +32,8 @@ mod histogram_layout;
 mod histogram_snapshot;
 #[path = "histogram_wire.rs"]
 mod histogram_wire;
+#[path = "location_names.rs"]
+mod location_names;
 #[path = "locations.rs"]
 mod locations;
 #[path = "merge.rs"]
