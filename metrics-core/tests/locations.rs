@@ -8,8 +8,7 @@ use core::fmt;
 use core::time::Duration;
 use metrics_core::{
     Builder, ConfigError, HistogramConfig, LocationColumn, LocationId, LocationKind, LocationSnapshot,
-    MetricSet, PollStart, Probe, RuntimeMetrics, SampleValue, Sampling, Snapshot, TaskActivity, TaskEnd,
-    Timestamp, Worker,
+    MetricSet, PollStart, Probe, RuntimeMetrics, SampleValue, Sampling, Snapshot, TaskEnd, Timestamp, Worker,
 };
 use std::sync::Arc;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
@@ -375,83 +374,6 @@ fn a_reader_finds_locations_that_appear_between_others() {
     assert_eq!(location(reader.snapshot(), WAITER).poll_count(), 1);
 }
 
-/// Reports these tasks.
-#[derive(Clone, Copy)]
-struct Tasks(&'static [(LocationId, TaskActivity)]);
-
-impl Probe for Tasks {
-    fn census(&self, each: &mut dyn FnMut(LocationId, TaskActivity)) -> bool {
-        self.0.iter().for_each(|&(location, task)| each(location, task));
-        true
-    }
-}
-
-const fn waiting(since: Option<u64>, is_wakeable: bool) -> TaskActivity {
-    let since = match since {
-        Some(ticks) => Some(Timestamp::from_ticks(ticks)),
-        None => None,
-    };
-    TaskActivity::Waiting { since, is_wakeable }
-}
-
-const TASKS: Tasks = Tasks(&[
-    (QUICK, TaskActivity::Queued),
-    (QUICK, TaskActivity::Queued),
-    (QUICK, TaskActivity::Polling),
-    (HOG, waiting(Some(400), true)),
-    (HOG, waiting(Some(300), false)),
-    (HOG, waiting(None, true)),
-    // Beyond the capacity.
-    (WAITER, waiting(None, false)),
-    (LocationId::from_u32(9), TaskActivity::Queued),
-]);
-
-fn censused(probe: impl Probe, builder: &Builder<'_>) -> Snapshot<metrics_core::HeapStorage> {
-    let clock = Hand::default();
-    clock.set(1_000);
-    let registry = builder.build(clock.clone()).unwrap();
-    RuntimeMetrics::with_probe(registry, probe).snapshot()
-}
-
-#[test]
-fn a_census_counts_the_tasks_of_each_location() {
-    let snapshot = censused(TASKS, &builder().locations(2).census());
-    let census = |row: &LocationSnapshot<_>| {
-        let census = row.census().unwrap();
-        let counts = [census.queued, census.polling, census.waiting, census.unwakeable];
-        (row.kind(), counts, census.longest_wait)
-    };
-    let rows: Vec<_> = snapshot.locations().unwrap().iter().map(census).collect();
-    let nanos = |nanos| Some(Duration::from_nanos(nanos));
-    assert_eq!(
-        rows,
-        [
-            (LocationKind::Location, [2, 1, 0, 0], None),
-            (LocationKind::Location, [0, 0, 3, 1], nanos(700)),
-            (LocationKind::Other, [1, 0, 1, 1], None),
-        ]
-    );
-    let other = &snapshot.locations().unwrap()[1];
-    assert_eq!(other.column(LocationColumn::Unwakeable), Some(1));
-    assert_eq!(other.column(LocationColumn::LongestWait), Some(700));
-}
-
-#[test]
-fn a_census_that_is_off_or_not_kept_is_none() {
-    let clock = Hand::default();
-    let registry = builder().locations(8).build(clock.clone()).unwrap();
-    scripted_load(&clock, &registry);
-    for snapshot in [
-        RuntimeMetrics::with_probe(registry, TASKS).snapshot(),
-        censused(Names, &builder().locations(8).census()),
-    ] {
-        let mut rows = snapshot.locations().unwrap().iter();
-        assert!(rows.all(|row| row.census().is_none()));
-    }
-    let error = builder().census().build(Hand::default()).unwrap_err();
-    assert!(matches!(error, ConfigError::CensusWithoutLocations), "{error}");
-}
-
 #[cfg(feature = "serde")]
 mod wire {
     use super::*;
@@ -481,32 +403,6 @@ mod wire {
             let bytes = postcard::to_slice(&snapshot, &mut buffer).unwrap();
             let decoded: Snapshot<HeapStorage> = postcard::from_bytes(bytes).unwrap();
             assert_eq!(rows(&decoded), rows(&snapshot));
-        }
-    }
-
-    #[test]
-    fn a_census_survives_both_formats() {
-        let snapshot = censused(TASKS, &builder().locations(2).census());
-        let json = serde_json::to_value(&snapshot).unwrap();
-        assert_eq!(json["locations"][1]["unwakeable"], "1");
-        let decoded: Snapshot<HeapStorage> = serde_json::from_value(json.clone()).unwrap();
-        assert_eq!(rows(&decoded), rows(&snapshot));
-        let mut buffer = [0; 4_096];
-        let bytes = postcard::to_slice(&snapshot, &mut buffer).unwrap();
-        let decoded: Snapshot<HeapStorage> = postcard::from_bytes(bytes).unwrap();
-        assert_eq!(rows(&decoded), rows(&snapshot));
-        for (field, value) in [
-            ("unwakeable", "4".into()),
-            ("queued", ().into()),
-            ("waiting", "0".into()),
-        ] {
-            let mut json = json.clone();
-            json["locations"][1][field] = value;
-            let error = serde_json::from_value::<Snapshot<HeapStorage>>(json).unwrap_err();
-            assert!(
-                error.to_string().contains("of a location") || error.to_string().contains("census"),
-                "{error}"
-            );
         }
     }
 
