@@ -250,6 +250,31 @@ fn the_first_poll_of_a_batch_reads_the_clock() {
     assert_eq!(total.busy_duration_total(), Some(Duration::from_nanos(2_240)));
 }
 
+/// The worker's thread waits for a processor between two polls, and another thread wakes the task meanwhile.
+#[test]
+fn a_task_that_was_woken_after_the_last_poll_did_not_start_at_its_end() {
+    let clock = Hand::default();
+    let registry = registry(&clock);
+    let worker = Worker::lease(registry.clone(), 0).unwrap();
+    worker.start_processing_scheduled_tasks();
+    poll(&worker, &clock, 100);
+    clock.advance(4_000_000);
+    let woken = Timestamp::from_ticks(clock.ticks());
+    clock.advance(1_000);
+    let started = worker.start_poll(PollStart {
+        scheduled_at: Some(woken),
+        ..PollStart::default()
+    });
+    assert_eq!(started.nanos(), Some(1_000));
+    clock.advance(50);
+    assert_eq!(
+        worker.end_poll().nanos(),
+        Some(50),
+        "without the time before the wake"
+    );
+    assert_eq!(worker.clock_steps(), 0);
+}
+
 #[test]
 fn a_batch_of_polls_reads_the_clock_once_per_poll_and_twice_more() {
     let clock = Hand::default();

@@ -334,7 +334,10 @@ impl<C: U64Cell, H: RecordValue, T: TimeSource> Hooks<'_, C, H, T> {
         let mut outcome = Outcome::NOTHING;
         let mut since = UNTIMED;
         if draw.poll_time || latency.is_some() {
-            since = self.reading_at_start(flags);
+            // The end of the last poll can't be the start of this one if the task was woken in between.
+            let is_later = |at: Timestamp| at.ticks() > self.state.last_timestamp.get();
+            let reusable = if latency.is_some_and(is_later) { 0 } else { flags };
+            since = self.reading_at_start(reusable);
             if let Some(scheduled_at) = latency {
                 let since = Timestamp::from_ticks(since);
                 match self.scale.nanos_across_cores(since, scheduled_at) {
