@@ -45,7 +45,8 @@ impl core::error::Error for SinceError {}
 #[non_exhaustive]
 pub enum WorkerSinceError {
     /// The worker's values in the later snapshot are older than those in the earlier one. This happens if the worker
-    /// could not be read and the snapshots come from two readers. The values of one reader never decrease.
+    /// could not be read and the snapshots come from two readers, or if both were taken at one time of the clock and
+    /// [`since`](Snapshot::since) was called on the earlier one. The values of one reader never decrease.
     NotEarlier,
     /// The values of the worker are missing from one of the snapshots.
     Missing,
