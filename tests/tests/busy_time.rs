@@ -225,10 +225,11 @@ fn mostly_idle(after: fn()) -> (Readings, Duration, Duration) {
 fn a_worker_that_parks_between_its_polls_is_busy_in_them() {
     let (seen, tokio, spun) = mostly_idle(|| ());
     assert!(seen.busy >= spun, "{:?}, spun {spun:?}", seen.busy);
-    // Both are taken at the same parks and unparks, a few instructions apart.
+    // Both are taken at the same parks and unparks, a few instructions apart. On a busy machine, the thread may wait for a processor between
+    // two of these instructions. The worker sleeps for 300 ms.
     assert!(seen.busy >= nearly(tokio), "{:?}, Tokio's {tokio:?}", seen.busy);
     assert!(
-        seen.busy <= little_more(tokio),
+        seen.busy <= tokio + Duration::from_millis(75),
         "{:?}, Tokio's {tokio:?}",
         seen.busy
     );
