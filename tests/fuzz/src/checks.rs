@@ -208,7 +208,7 @@ fn check_census(runtime: &Runtime, locations: &[LocationSnapshot<HeapStorage>]) 
     assert!(tasks.is_empty(), "not in the snapshot: {tasks:?}");
 }
 
-/// What an interval says about a worker that has no error: the growth of each counter, and of each histogram.
+/// Asserts that the interval of a worker, which has no error, has the difference of each counter and of each histogram.
 pub fn check_growth(
     interval: &WorkerInterval<HeapStorage>,
     earlier: Option<&metrics_core::Measurements<HeapStorage>>,
