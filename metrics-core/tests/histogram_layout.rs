@@ -1,9 +1,13 @@
 //! The layouts, compared with lists of edges that are computed here from their definition in 128 bits.
 
+#[path = "common/speed.rs"]
+mod speed;
+
 #[cfg(target_has_atomic = "64")]
 use histogram::Histogram;
 use metrics_core::histogram::{HistogramConfig, HistogramLayout};
 use proptest::prelude::*;
+use speed::IS_SLOW;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -78,7 +82,7 @@ fn every_small_h2_layout() {
     for precision in 0..=HistogramConfig::MAX_PRECISION {
         let edges = h2_edges(precision);
         for max in 0..=80 {
-            for min in 0..=max {
+            for min in (0..=max).step_by(if IS_SLOW { 7 } else { 1 }) {
                 let config = HistogramConfig::h2(min, max, precision).unwrap();
                 let edges = truncated(&edges[..edges.len().min(200)], min, max);
                 assert_edges(config, &edges);
@@ -88,12 +92,8 @@ fn every_small_h2_layout() {
     }
 }
 
-/// The tests of other processors run in an emulator or as WebAssembly, many times slower: they take one power of two in this many.
-const POWERS: usize = if cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
-    1
-} else {
-    5
-};
+/// One power of two in this many.
+const POWERS: usize = if IS_SLOW { 5 } else { 1 };
 
 #[test]
 fn every_h2_layout_around_powers_of_two() {

@@ -4,6 +4,8 @@
 
 #[path = "common/clock.rs"]
 mod clock;
+#[path = "common/speed.rs"]
+mod speed;
 
 use clock::TestClock;
 use core::cell::Cell;
@@ -13,6 +15,7 @@ use metrics_core::{
     Probe, Registry, RuntimeMetrics, SinceError, TimeSource, Timestamp, Worker, WorkerNumber,
     WorkerSinceError,
 };
+use speed::IS_SLOW;
 use std::sync::Arc;
 use std::thread;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
@@ -127,11 +130,10 @@ fn configured_workers_that_never_run_cost_nothing() {
 fn many_slots_are_leased_read_and_compared() {
     const SLOTS: usize = if cfg!(miri) {
         100
-    } else if cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
-        100_000
-    } else {
-        // An emulator runs the tests of other processors, many times slower.
+    } else if IS_SLOW {
         20_000
+    } else {
+        100_000
     };
     let registry = counting().build(NoClock).unwrap();
     let mut reader = RuntimeMetrics::new(registry.clone()).reader();

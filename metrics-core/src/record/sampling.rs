@@ -198,7 +198,7 @@ mod tests {
     const SEEDS: u64 = if cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
         100
     } else {
-        5
+        2
     };
 
     /// Asserts for many seeds that the mean of a load is within 1 %. One poll in `period` is long.

@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 mod clock;
+pub(crate) mod speed;
 pub(crate) mod states;
 
 pub(crate) use clock::TestClock;

