@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use metrics_core::{LocationId, TaskActivity, Timestamp};
 use portable_atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
-use super::measured::SharedWaker;
 use crate::Registry;
 
 /// Threads lock different shards, so that they rarely wait for each other.
@@ -31,9 +30,15 @@ struct Shard(Mutex<Tasks>);
 
 #[derive(Default)]
 struct Tasks {
-    /// The first waker of each task, which contains its [`CensusTask`]. A free place has none.
-    wakers: Vec<Weak<SharedWaker>>,
+    /// The first waker of each task. A free place has none.
+    wakers: Vec<Option<Weak<dyn CensusWaker>>>,
     free: Vec<usize>,
+}
+
+/// A waker of a task. Its references tell whether anybody can wake the task.
+pub(crate) trait CensusWaker: Send + Sync {
+    /// Returns the task's state, which its first waker contains.
+    fn census(&self) -> Option<&CensusTask>;
 }
 
 /// The place of a task in the census.
@@ -49,7 +54,7 @@ impl Census {
     }
 
     /// Adds a task, whose first waker this is, until it is [removed](Self::remove).
-    pub(crate) fn add(&self, waker: Weak<SharedWaker>) -> Place {
+    pub(crate) fn add(&self, waker: Weak<dyn CensusWaker>) -> Place {
         thread_local! {
             static SHARD: Cell<Option<usize>> = const { Cell::new(None) };
         }
@@ -65,8 +70,8 @@ impl Census {
         let mut tasks = self.lock(shard);
         let index = tasks.free.pop().unwrap_or(tasks.wakers.len());
         match tasks.wakers.get_mut(index) {
-            Some(place) => *place = waker,
-            None => tasks.wakers.push(waker),
+            Some(place) => *place = Some(waker),
+            None => tasks.wakers.push(Some(waker)),
         }
         Place { shard, index }
     }
@@ -75,7 +80,7 @@ impl Census {
     pub(crate) fn remove(&self, place: &Place) {
         let mut tasks = self.lock(place.shard);
         if let Some(waker) = tasks.wakers.get_mut(place.index) {
-            *waker = Weak::new();
+            *waker = None;
             tasks.free.push(place.index);
         }
     }
@@ -103,7 +108,7 @@ impl Census {
                     break;
                 };
                 is_kept = true;
-                found.extend(rest.iter().take(SEGMENT).filter_map(Weak::upgrade));
+                found.extend(rest.iter().take(SEGMENT).flatten().filter_map(Weak::upgrade));
                 drop(tasks);
                 // Without the lock: `each`, or the last reference to an executor's waker, may spawn and end tasks.
                 for waker in found.drain(..) {
@@ -136,7 +141,7 @@ pub(crate) struct CensusTask {
     /// The end of the last poll in ticks, or when a reader first found that it had ended.
     since: AtomicU64,
     /// The waker in use, if it is not the first one.
-    last: Mutex<Option<Weak<SharedWaker>>>,
+    last: Mutex<Option<Weak<dyn CensusWaker>>>,
 }
 
 impl CensusTask {
@@ -155,7 +160,7 @@ impl CensusTask {
     }
 
     /// Notes a waker that replaces the last one, and which the wrapper holds [twice](Self::has_waker).
-    pub(crate) fn replace_waker(&self, waker: Weak<SharedWaker>) {
+    pub(crate) fn replace_waker(&self, waker: Weak<dyn CensusWaker>) {
         *lock(&self.last) = Some(waker);
     }
 
@@ -163,7 +168,7 @@ impl CensusTask {
     ///
     /// The wrapper holds the last waker twice. Each later waker holds the first one, also those that were replaced. If nobody else holds
     /// one, this stays so until the next poll. Another reader may hold the first one: then the task is wakeable for this reader.
-    fn has_waker(&self, first: &Arc<SharedWaker>) -> bool {
+    fn has_waker(&self, first: &Arc<dyn CensusWaker>) -> bool {
         const CALLER: usize = 1;
         const WRAPPER: usize = 2;
         match &*lock(&self.last) {
@@ -213,7 +218,7 @@ impl CensusTask {
     /// Returns what the task is doing, or `None` if it has ended. `first` is its first waker.
     fn activity(
         &self,
-        first: &Arc<SharedWaker>,
+        first: &Arc<dyn CensusWaker>,
         now: Timestamp,
         is_recent: impl Fn(Timestamp, Duration) -> bool,
     ) -> Option<TaskActivity> {

@@ -14,7 +14,6 @@ use metrics_core::{IfRecording, LocationId, RECORDING};
 use pin_project_lite::pin_project;
 
 use self::task::Task;
-pub(in crate::record) use self::waker::SharedWaker;
 use super::runtime_leases::PolledBy;
 use super::target::RecordingTarget;
 use super::thread_leases;

@@ -7,11 +7,11 @@ use std::task::Wake;
 use metrics_core::{Timestamp, WakeStamp};
 use portable_atomic::{AtomicBool, Ordering};
 
-use crate::record::census::{CensusTask, Place};
+use crate::record::census::{CensusTask, CensusWaker, Place};
 use crate::record::target::RecordingTarget;
 
 /// The state that the clones of a task's waker share.
-pub(crate) struct SharedWaker {
+struct SharedWaker {
     target: Arc<RecordingTarget>,
     inner: Inner,
     stamp: Stamp,
@@ -56,9 +56,10 @@ impl SharedWaker {
             Stamp::In(first) => first.first(),
         }
     }
+}
 
-    /// Returns the task's state for the census, if this is its first waker.
-    pub(crate) fn census(&self) -> Option<&CensusTask> {
+impl CensusWaker for SharedWaker {
+    fn census(&self) -> Option<&CensusTask> {
         self.census.as_ref()
     }
 }
@@ -109,7 +110,8 @@ impl TaskWaker {
         }
         let waker = Self::first(target, Inner::FromFirstPoll(OnceLock::new()), stamp, Some(task));
         let census = waker.target().census.as_ref();
-        let place = census.map(|census| census.add(Arc::downgrade(&waker.shared)));
+        let weak = Arc::downgrade(&waker.shared);
+        let place = census.map(|census| census.add(weak));
         (waker, place)
     }
 
@@ -203,7 +205,8 @@ impl TaskWaker {
         };
         let later = Self::of(shared, self.is_chosen);
         if let Some(task) = self.census() {
-            task.replace_waker(Arc::downgrade(&later.shared));
+            let weak = Arc::downgrade(&later.shared);
+            task.replace_waker(weak);
         }
         *self = later;
     }
