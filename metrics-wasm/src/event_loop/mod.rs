@@ -19,9 +19,8 @@ use metrics_core::IfRecording;
 use std::rc::{Rc, Weak};
 use watch::Watch;
 
-pub use scripts::Script;
 pub use snapshot::{EventLoopSnapshot, Histogram};
-pub use stall::{Stall, StallSource};
+pub use stall::{Script, Stall, StallSource};
 pub use watch::WatchError;
 
 /// The period of the timer that [`EventLoop::watch`] sets.

@@ -1,39 +1,21 @@
 //! The scripts that held the thread, which the browser's long animation frames name.
 
 use super::bindings::ScriptTiming;
-use super::stall::{Span, Stall};
+use super::stall::{Script, Span, Stall};
 use crate::clock;
 use core::time::Duration;
 
-/// A script that the browser ran during a stall.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Script {
-    /// The path of its file, without the origin and the query. Empty if the browser does not report it, such as for a file of another
-    /// origin.
-    pub source: String,
-    /// The function that the browser called. Empty if it has no name.
-    pub function: String,
-    /// The position of that function in the file, in characters. `None` if the browser does not report it.
-    pub position: Option<u32>,
-    /// The cause of the call, such as `BUTTON#buy.onclick` or `TimerHandler:setTimeout`.
-    pub invoker: String,
-    /// The time that it ran.
-    pub duration: Duration,
-}
-
-impl Script {
-    pub(super) fn new(timing: &ScriptTiming) -> Self {
-        Self {
-            source: last_chars(path(&timing.source_url().unwrap_or_default())),
-            function: last_chars(&timing.source_function_name().unwrap_or_default()),
-            // The browser reports -1 for a position that it does not know.
-            position: timing
-                .source_char_position()
-                .and_then(|position| u32::try_from(position).ok()),
-            invoker: invoker(&timing.invoker().unwrap_or_default()),
-            duration: Duration::from_nanos(clock::nanos(timing.duration())),
-        }
+/// Returns what the watch keeps of a script's timing.
+fn script(timing: &ScriptTiming) -> Script {
+    Script {
+        source: last_chars(path(&timing.source_url().unwrap_or_default())),
+        function: last_chars(&timing.source_function_name().unwrap_or_default()),
+        // The browser reports -1 for a position that it does not know.
+        position: timing
+            .source_char_position()
+            .and_then(|position| u32::try_from(position).ok()),
+        invoker: invoker(&timing.invoker().unwrap_or_default()),
+        duration: Duration::from_nanos(clock::nanos(timing.duration())),
     }
 }
 
@@ -99,7 +81,7 @@ impl Unnamed {
                     .filter(|&script| span(script).overlaps(Span::of(&stall)));
                 let longest = during.max_by_key(|&script| span(script).nanos());
                 Stall {
-                    script: longest.map(Script::new),
+                    script: longest.map(script),
                     ..stall
                 }
             })

@@ -1,6 +1,5 @@
 //! Stalls of the thread. Polls, the browser and the timer may each see one; it is reported once, from the most precise source.
 
-use super::scripts::Script;
 use core::time::Duration;
 use metrics_core::{LocationId, Timestamp};
 
@@ -38,6 +37,23 @@ pub struct Stall {
     /// The script that ran longest during a [long task](StallSource::LongTask). `None` if the browser reports no long animation frames, or
     /// did not report that of the stall in time. Chromium-based browsers do from version 123 on.
     pub script: Option<Script>,
+}
+
+/// A script that the browser ran during a stall.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Script {
+    /// The path of its file, without the origin and the query. Empty if the browser does not report it, such as for a file of another
+    /// origin.
+    pub source: String,
+    /// The function that the browser called. Empty if it has no name.
+    pub function: String,
+    /// The position of that function in the file, in characters. `None` if the browser does not report it.
+    pub position: Option<u32>,
+    /// The cause of the call, such as `BUTTON#buy.onclick` or `TimerHandler:setTimeout`.
+    pub invoker: String,
+    /// The time that it ran.
+    pub duration: Duration,
 }
 
 /// A time span in nanoseconds of the clock.
