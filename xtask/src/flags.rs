@@ -1,5 +1,10 @@
 //! The command line of all commands.
 
+// Parses the demo's own flags, so that a wrong flag is reported before the release build.
+#[allow(dead_code, reason = "they are passed on as they were typed")]
+#[path = "../../tests/demo/src/cli.rs"]
+mod demo;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -34,9 +39,9 @@ pub(crate) enum Command {
     /// Measure every comparison side by side with its peers and check the goals
     Bench(Bench),
     /// Show live metrics of an axum service on Tokio under real load
-    Demo(crate::programs::Demo),
+    Demo(demo::Cli),
     /// Run firmware in QEMU, show its task table and measure the cost of metrics
-    Firmware(crate::firmware::Cli),
+    Firmware(Firmware),
     /// Try the exporters, the dashboard, the alerts and their rules with real servers
     Ops,
     /// Run the test matrix on every kind of target
@@ -130,6 +135,37 @@ pub(crate) struct Top {
     /// The address of a service that serves `/snapshot`, such as <http://127.0.0.1:9000>
     #[arg(value_name = "URL")]
     pub(crate) url: String,
+}
+
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Firmware {
+    #[command(subcommand)]
+    pub(crate) action: Option<FirmwareAction>,
+    /// Run only this firmware (default: all)
+    pub(crate) chip: Option<Chip>,
+    /// Write the figures into docs/MICROCONTROLLERS.md
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// Do not install missing tools
+    #[arg(long)]
+    pub(crate) no_install: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum FirmwareAction {
+    /// Print the traces that firmware sends over a serial line
+    Decode(Decode),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Chip {
+    /// A hand-written loop without compare-and-swap, and the cost of a poll in it
+    CortexM0,
+    /// embassy, with an executor in an interrupt handler
+    CortexM3,
+    /// embassy without atomic instructions
+    Riscv32imc,
 }
 
 #[derive(Args)]

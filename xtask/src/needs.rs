@@ -8,6 +8,9 @@ use std::process::{Command, Stdio};
 use crate::toolchain::{DEBIAN_PACKAGES, Toolchain, output};
 use crate::{children, workspace};
 
+/// Runs JavaScript and WebAssembly.
+pub(crate) const NODE: Need = Need::Program("node", "nodejs");
+
 /// A requirement of a row.
 #[derive(Clone, Copy)]
 pub(crate) enum Need {

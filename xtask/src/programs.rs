@@ -1,12 +1,5 @@
 //! The commands that build a program of this workspace and run it in place of this one.
 
-// Parses the demo's own flags, so that a wrong flag is reported before the release build.
-#[allow(dead_code, reason = "they are passed on as they were typed")]
-#[path = "../../tests/demo/src/cli.rs"]
-mod cli;
-
-pub(crate) use cli::Cli as Demo;
-
 use std::env;
 use std::ffi::OsStr;
 use std::process::{Command, ExitCode};

@@ -1,9 +1,8 @@
 //! The targets that this workspace builds for, with their requirements. Rows, firmware and the wasm build take them from
 //! this list.
 
-use crate::needs::Need;
+use crate::needs::{NODE, Need};
 use crate::toolchain::{Toolchain, has_library, host_triple};
-use crate::wasm;
 
 /// A target, the linker and runner that it needs on another machine, and how much of the standard library it has.
 pub(crate) struct Target {
@@ -222,7 +221,7 @@ pub(crate) static WASI: Target = Target {
         env!("CARGO_MANIFEST_DIR"),
         "/../tests/wasi/run.mjs"
     )),
-    needs: &[wasm::NODE],
+    needs: &[NODE],
     c_library: Some(CLibrary {
         // Debian's library has none of the functions for threads, which the standard library references.
         rustflags: concat!(

@@ -56,6 +56,7 @@ impl Cost {
     /// Computes the figures of embassy from the output of `round` and `stack` and from the images of `size`.
     pub(super) fn measure_embassy(said: &[String], size: impl Fn(&str) -> Result<PathBuf>) -> Result<Self> {
         let flash = |features| Ok::<_, anyhow::Error>(Image::read(&size(features)?)?.flash());
+        let hooks = flash("record")?;
         let figure = |what, value, limit, unit| Figure {
             what,
             value,
@@ -81,11 +82,23 @@ impl Cost {
             ),
             figure(
                 "the feature `record`: all hooks of embassy",
-                flash("record")?.saturating_sub(flash("")?),
+                hooks.saturating_sub(flash("")?),
                 None,
                 "bytes of flash",
             ),
         ];
+        for (what, features) in [
+            ("in addition, `trace_into` and `core_load`", "table"),
+            (
+                "the same, and the table printed by `Display`, with `core::fmt`",
+                "print",
+            ),
+            ("in addition to the hooks, `snapshot_into`", "snapshot"),
+            ("in addition to the hooks, both in postcard", "wire"),
+        ] {
+            let cost = flash(features)?.saturating_sub(hooks);
+            figures.push(figure(what, cost, None, "bytes of flash"));
+        }
         let snapshot = printed(said, "bytes of a snapshot")?;
         let trace = printed(said, "bytes of a trace")?;
         let events = printed(said, "bytes of events")?;

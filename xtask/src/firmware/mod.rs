@@ -11,10 +11,10 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::ValueEnum;
 
 use crate::children::Outcome;
-use crate::flags::Decode;
+use crate::flags::{Chip, Firmware, FirmwareAction};
 use crate::targets::{CORTEX_M0, CORTEX_M3, RISCV32IMC, Target};
 use crate::toolchain::Toolchain;
 use crate::{children, needs, programs, workspace};
@@ -25,37 +25,6 @@ const LIMIT: Duration = Duration::from_secs(60);
 const TWO_CORES_LIMIT: Duration = Duration::from_secs(300);
 /// Building one, core included, takes a minute or two on two slow cores.
 const BUILD_LIMIT: Duration = Duration::from_secs(15 * 60);
-
-#[derive(Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct Cli {
-    #[command(subcommand)]
-    action: Option<Action>,
-    /// Run only this firmware (default: all)
-    chip: Option<Chip>,
-    /// Write the figures into docs/MICROCONTROLLERS.md
-    #[arg(long)]
-    write: bool,
-    /// Do not install missing tools
-    #[arg(long)]
-    no_install: bool,
-}
-
-#[derive(Subcommand)]
-enum Action {
-    /// Print the traces that firmware sends over a serial line
-    Decode(Decode),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Chip {
-    /// A hand-written loop without compare-and-swap, and the cost of a poll in it
-    CortexM0,
-    /// embassy, with an executor in an interrupt handler
-    CortexM3,
-    /// embassy without atomic instructions
-    Riscv32imc,
-}
 
 impl Chip {
     fn name(self) -> &'static str {
@@ -145,6 +114,12 @@ impl Chip {
         self.emulate(image, &["-icount", "shift=6,sleep=off"], LIMIT)
     }
 
+    /// Runs a program that must fail, and returns the report.
+    fn failure(self, program: &str) -> Result<String> {
+        let end = self.run(&self.build(program, "record")?);
+        Ok(end.err().map(|error| error.to_string()).unwrap_or_default())
+    }
+
     /// Like [`run`](Self::run), on two cores. Each is a thread of QEMU, so that they run at the same time.
     fn run_on_two_cores(self, image: &Path) -> Result<Vec<String>> {
         self.emulate(
@@ -172,8 +147,8 @@ impl Chip {
     }
 }
 
-pub(crate) fn run(flags: &Cli) -> Result<ExitCode> {
-    if let Some(Action::Decode(flags)) = &flags.action {
+pub(crate) fn run(flags: &Firmware) -> Result<ExitCode> {
+    if let Some(FirmwareAction::Decode(flags)) = &flags.action {
         return programs::decode(flags);
     }
     let chips = match flags.chip {
@@ -217,10 +192,15 @@ fn cortex_m0(write: bool) -> Result<u32> {
     Ok(5)
 }
 
-/// The images' own assertions, no cost without the feature `record`, that the costs are within their limits, and the postcard snapshot decoded by
-/// the host's types and compared with its table.
+/// The images' own assertions, that a fault ends a run at once, no cost without the feature `record`, that the costs are within their limits, and
+/// the postcard snapshot decoded by the host's types and compared with its table.
 fn cortex_m3(write: bool) -> Result<u32> {
     let chip = Chip::CortexM3;
+    let report = chip.failure("fault")?;
+    ensure!(
+        report.contains("failed:\nhard fault at "),
+        "a fault must be reported and end the run with failure: {report}"
+    );
     off::check(&["hooks", "hooks,trace"], |features| chip.build("size", features))?;
     let said = chip.run(&chip.build("firmware-cortex-m3", "record")?)?;
     for line in said.iter().filter(|line| !line.starts_with("postcard ")) {
@@ -259,7 +239,7 @@ fn cortex_m3(write: bool) -> Result<u32> {
     println!("{}", cost.table());
     cost.check_limits()?;
     cost.check_document(write)?;
-    Ok(8)
+    Ok(9)
 }
 
 /// The images' own assertions. A trap ends a run at once with failure. Two cores count exactly with a critical section that locks out the
@@ -267,8 +247,7 @@ fn cortex_m3(write: bool) -> Result<u32> {
 fn riscv32imc() -> Result<u32> {
     let chip = Chip::Riscv32imc;
     // Runs an atomic instruction, which is illegal: exception 2.
-    let trapped = chip.run(&chip.build("trap", "record")?);
-    let report = trapped.err().map(|error| error.to_string()).unwrap_or_default();
+    let report = chip.failure("trap")?;
     ensure!(
         report.contains("failed:\ntrap at ") && report.contains("Exception(2)"),
         "a trap must be reported and end the run with failure: {report}"

