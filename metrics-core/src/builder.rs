@@ -114,7 +114,7 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// Sets that the number of workers is not known, because each thread leases a slot when it first needs one. Readers
+    /// Declares that the number of workers is not known, because each thread leases a slot when it first needs one. Readers
     /// return `None` for it. Replaces [`workers`](Self::workers).
     pub const fn dynamic_workers(mut self) -> Self {
         self.workers = 0;
@@ -153,7 +153,7 @@ impl<'a> Builder<'a> {
     ///
     /// Each of the first `capacity` locations has its own entry, and so do tasks without a location. All other
     /// locations share one entry, so nothing is lost. Locations are identified by their [numbers](crate::LocationId),
-    /// which an adapter assigns from 1 on. A location takes 200 bytes on each worker, allocated when a slot is first
+    /// which an adapter assigns from 1 on. A location takes about 170 bytes on each worker, allocated when a slot is first
     /// leased. Times are measured for the polls that [`poll_time_sampling`](Self::poll_time_sampling) and
     /// [`schedule_latency_sampling`](Self::schedule_latency_sampling) select. Static storage keeps none.
     pub const fn locations(mut self, capacity: usize) -> Self {
@@ -162,8 +162,8 @@ impl<'a> Builder<'a> {
     }
 
     /// Counts in each snapshot how many alive tasks of each spawn location are queued, polling and waiting, and how many
-    /// of those that wait can't be woken because no waker of them exists, from one second after their last poll on. It needs [`locations`](Self::locations). The
-    /// default is off.
+    /// of the waiting tasks can't be woken because no waker of them exists. A task is counted as one that can't be woken
+    /// from one second after its last poll. Needs [`locations`](Self::locations). The default is off.
     ///
     /// Only adapters whose wrapper owns the tasks' wakers keep a census; see
     /// [`Probe::census`](crate::Probe::census). Others, static storage and a registry without a clock report none. The time
@@ -190,7 +190,7 @@ impl<'a> Builder<'a> {
     /// longer poll, a park, or a pause of this length. The default is [`DEFAULT_FLIGHT_RECORDER_THRESHOLD`]. With zero,
     /// every poll is an event of its own.
     ///
-    /// A burst is at most 100 thresholds long. 4,095 events of a worker that runs only the shortest polls are a quarter
+    /// A burst is at most 100 thresholds long. On a worker that runs only the shortest polls, 4,095 events cover a quarter
     /// of a millisecond without bursts, and 4 seconds with the default.
     pub const fn flight_recorder_threshold(mut self, threshold: Duration) -> Self {
         self.flight_threshold = threshold;

@@ -70,8 +70,8 @@ pub trait Probe {
         None
     }
 
-    /// Returns how long ago a timer of the runtime should have fired that has not: the driver of its timers has not been
-    /// turned since. Zero if no timer is overdue, and `None` if that is not known.
+    /// Returns how long a timer of the runtime has been overdue, because no worker has turned the driver of its timers
+    /// since it was due. Zero if no timer is overdue, and `None` if that is not known.
     ///
     /// A watchdog needs it to find [queue stalls](crate::StallKind::Queue).
     fn timer_overdue(&self) -> Option<Duration> {

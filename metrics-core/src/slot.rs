@@ -100,7 +100,7 @@ const fn tag(worker: usize) -> u32 {
     (worker as u32 + 1) << 1
 }
 
-/// The holder of a slot at one moment. Two values of one word are equal.
+/// The holder of a slot at one moment. Two values are equal if the worker is the same, and so is whether it holds the slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Holder(u32);
 
@@ -234,8 +234,8 @@ pub(crate) fn read_with_retries<V>(mut read: impl FnMut() -> Option<V>, relax: i
 
 /// The error of a read during which the worker was writing the value in every attempt.
 ///
-/// On targets with 64-bit atomics it occurs only for busy time and the mean poll time, which are made of several values
-/// of one submit. Every other value is one load.
+/// On targets with 64-bit atomics it occurs only for busy time, the time in each state and the mean poll time, which are
+/// made of several values of one submit. Every other value is one load.
 ///
 /// Getters return it apart from `None`, because reading again helps only against this error: `None` means that the
 /// metric is not measured, and a getter has no earlier value to return instead, as a `SnapshotReader` has.

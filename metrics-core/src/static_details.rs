@@ -19,8 +19,8 @@ use core::time::Duration;
 /// Metrics per spawn location and the last events of one worker of a `static` registry. A registry without them has no
 /// memory and no code for them.
 ///
-/// - `ROWS`: the rows of the table. The first is that of tasks without a location, the last that of all locations from
-///   `ROWS - 1` on, and each other that of the location with its number.
+/// - `ROWS`: the number of rows of the table. The first row is for tasks without a location, the last for all locations
+///   from `ROWS - 1` on, and each other row for the location with its number.
 /// - `EVENTS`: the places of the flight recorder, a power of two. At least the last `EVENTS - 1` events are kept, in 16
 ///   bytes each. See [`Builder::flight_recorder`](crate::Builder::flight_recorder).
 ///
@@ -179,8 +179,8 @@ impl<T, const R: usize, const E: usize, const WORKERS: usize, const BUCKETS: usi
 impl<T: TimeSource, const WORKERS: usize, const BUCKETS: usize, C: BucketWidth>
     StaticWorker<T, WORKERS, BUCKETS, C>
 {
-    /// Also records metrics per spawn location and the last events. Use a `static` of its own for each worker. Call each
-    /// hook that the result has on the result, because that of this worker does not record them.
+    /// Also records metrics per spawn location and the last events. Use a separate `static` for each worker. If the result
+    /// has a hook of the same name, call that one: the hook of this worker does not record the details.
     pub const fn with_details<const ROWS: usize, const EVENTS: usize>(
         self,
         details: &'static StaticDetails<ROWS, EVENTS>,

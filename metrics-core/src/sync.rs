@@ -2,7 +2,7 @@
 //!
 //! Exactly one of three sources is compiled: the target's own atomics, loom's for the models, or, without the feature
 //! `record`, cells that store nothing. Many-writer cells come from `portable-atomic` (see [`crate::cell`]). Everything
-//! on a hot path is single-writer and needs only 32-bit loads and stores, which every target that Rust supports has.
+//! on a hot path is single-writer and needs only 32-bit atomic loads and stores: no compare-and-swap.
 
 #[cfg(all(feature = "record", not(metrics_core_loom)))]
 #[allow(clippy::disallowed_types, reason = "this is where they come from")]

@@ -11,7 +11,7 @@ pub enum TaskEnd {
     Completed,
     /// The task was dropped before it completed: it was aborted, or its runtime shut down.
     Cancelled,
-    /// A poll of the task panicked.
+    /// A poll of the task, or the drop of its future, panicked.
     Panicked,
 }
 

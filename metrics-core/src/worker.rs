@@ -74,7 +74,7 @@ use details::PollDetails;
 /// Every other hook discards the timestamp, and the next poll reads the clock again. So does the first poll after
 /// [`start_processing_scheduled_tasks`](Self::start_processing_scheduled_tasks). A scheduler that does other work
 /// between two polls without a call to a hook must call [`discard_last_timestamp`](Self::discard_last_timestamp).
-// `Drop` submits, which needs the bound, and its bounds must be those of the type.
+// The bound is here because `Drop`, which submits, needs it and must have the bounds of the type.
 pub struct Worker<R: RegistryRef<Storage = HeapStorage>> {
     registry: R,
     slot: SlotHandle,
@@ -232,7 +232,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
         if let Some(details) = &self.details {
             details.start_poll(outcome.recorded);
         }
-        // Serve a second request without an end of a poll in between here, or the pending count would overflow.
+        // A second request with no end of a poll in between is served here, before the pending count is full.
         if outcome.due && hooks.request_submit(true) {
             self.submit_batch(false);
         }
@@ -385,7 +385,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
     #[inline]
     pub fn inc_root_polls(&self) {
         self.hooks().count(|counters| &counters.root_polls, 1);
-        // The number of a transition stands for the whole of a poll.
+        // During a poll, the number of the transition must not change: it identifies that poll.
         if !self.is_polling() {
             self.slot.live.progress();
         }

@@ -54,7 +54,7 @@ pub(crate) trait U64Cell {
     }
 }
 
-/// The count of a bucket in place, with one writer that counts one sample at a time.
+/// The count of a bucket that its one writer increments directly in the slot, one sample at a time.
 pub trait BucketCell: core::fmt::Debug + 'static {
     /// Creates an empty bucket.
     const EMPTY: Self;
@@ -66,7 +66,7 @@ pub trait BucketCell: core::fmt::Debug + 'static {
     fn count_one(&self);
 }
 
-// Constructors of loom's cells are not const, and models have no buckets in place.
+// Constructors of loom's cells are not const, and models have no such buckets.
 #[cfg(not(metrics_core_loom))]
 impl BucketCell for OwnedU64 {
     const EMPTY: Self = Self::new(0);

@@ -195,7 +195,7 @@ impl Executor {
         let polled = self.polled_since_update(polling);
         self.polling_at_update.set(polling);
         let (own, taken) = moment.passed_since(updated_at, &self.taken_at_update)?;
-        // The polls are longer if the clock stepped back between two of them.
+        // If the clock stepped back between two polls, their sum may exceed the elapsed time.
         self.scheduling.add(own.saturating_sub(polled));
         if taken != 0 {
             self.preempted.add(taken);

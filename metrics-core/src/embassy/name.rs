@@ -32,7 +32,7 @@ impl TaskName {
     /// Returns the name.
     pub fn as_str(&self) -> &str {
         let end = self.bytes.iter().position(|&byte| byte == 0).unwrap_or(BYTES);
-        // A name is cut off at a character boundary. Words of two names that are stored at once may not be valid UTF-8.
+        // A name is cut off at a character boundary. Words of two names that are stored concurrently may not be valid UTF-8.
         str::from_utf8(self.bytes.get(..end).unwrap_or_default()).unwrap_or_default()
     }
 

@@ -21,14 +21,14 @@ where
 {
     /// Takes a snapshot of executors and tasks.
     ///
-    /// This needs stack for two snapshots. [`trace_into`](Self::trace_into) needs none for a snapshot.
+    /// This needs stack for two snapshots. [`trace_into`](Self::trace_into) needs stack for none.
     pub fn trace(&self) -> TraceSnapshot<FixedTrace<EXECUTORS, TASKS>> {
         let mut snapshot = TraceSnapshot::default();
         self.trace_into(&mut snapshot);
         snapshot
     }
 
-    /// Takes a snapshot into an existing one, for a caller that can't spare the stack or that reads from an interrupt.
+    /// Takes a snapshot and writes it to `snapshot`, for a caller that can't spare the stack or that reads from an interrupt.
     ///
     /// A row that is being written keeps its values in `snapshot` and is marked stale. That can happen only to a
     /// reader that interrupts an executor or runs on another core. If `snapshot` can hold fewer rows than there are,

@@ -28,7 +28,7 @@ pub struct ExecutorRow {
     /// The time that it polled tasks, in nanoseconds.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub polling: u64,
-    /// The time that executors that preempted it ran while it had work, in nanoseconds.
+    /// The time that executors and measured interrupt handlers preempted it while it had work, in nanoseconds.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_u64"))]
     pub preempted: u64,
     /// The part of these times that the current state has lasted, without preemption.

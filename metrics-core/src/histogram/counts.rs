@@ -8,10 +8,9 @@ use super::error::CapacityError;
 ///
 /// # Implementing
 ///
-/// - After `try_resize(len)` returned `Ok`, both slices MUST be `len` long, the counts that were there before
-///   unchanged and new ones 0.
-/// - After it returned `Err` the counts MUST be as before.
-/// - It MUST NOT allocate to become shorter, nor to become as long again as it once was.
+/// - After `try_resize(len)` returns `Ok`, both slices MUST be `len` long. Earlier counts MUST be unchanged, and new ones 0.
+/// - After it returns `Err`, the counts MUST be unchanged.
+/// - It MUST NOT allocate to become shorter, or to return to a length that it had before.
 /// - [`Default`] MUST be empty and MUST NOT allocate.
 ///
 /// If an implementation breaks these rules, nothing panics, but the numbers are wrong.

@@ -12,18 +12,18 @@ pub enum TaskActivity {
     Queued,
     /// It is being polled.
     Polling,
-    /// Its last poll returned `Pending`, and it was not woken since.
+    /// Its last poll returned `Pending`, and it has not been woken since.
     Waiting {
         /// The end of that poll, or the time at which a snapshot first found the task waiting. `None` if neither is known.
         since: Option<Timestamp>,
-        /// Whether somebody may be able to wake the task: a waker of it exists, or its last poll ended less than a second ago.
+        /// Whether the task may still be woken: a waker of it exists, or its last poll ended less than a second ago.
         is_wakeable: bool,
     },
 }
 
 /// The alive tasks of one spawn location, counted by their activity at the time of the snapshot.
 ///
-/// Tasks go on while they are counted: the sum may differ from the number of alive tasks.
+/// Tasks continue to run while they are counted, so the sum may differ from the number of alive tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -32,12 +32,12 @@ pub struct LocationCensus {
     pub queued: u64,
     /// Tasks that are being polled.
     pub polling: u64,
-    /// Tasks whose last poll returned `Pending` and that were not woken since.
+    /// Tasks whose last poll returned `Pending` and that have not been woken since.
     pub waiting: u64,
-    /// Waiting tasks that have no waker left, so that nothing can wake them. They count from one second after their last poll on.
+    /// Waiting tasks that have no waker left, so that nothing can wake them. Each is counted from one second after its last poll.
     pub unwakeable: u64,
-    /// The longest time for which a task has waited: since its last poll, if the adapter knows when that ended, and otherwise
-    /// since the first snapshot that found the task waiting, which itself has no time. `None` if no time is known.
+    /// The longest time for which a task has waited: since the end of its last poll, if the adapter knows it, and otherwise
+    /// since the first snapshot that found the task waiting. `None` if no time is known, as in that first snapshot.
     pub longest_wait: Option<Duration>,
 }
 

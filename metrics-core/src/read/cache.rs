@@ -44,7 +44,8 @@ pub(crate) struct Cache {
     pub(super) polls: u64,
     /// The number of workers with no slot that was ever read.
     pub(super) missing: usize,
-    /// Whether every poll so far was measured, and for which times and sampling the workers show it.
+    /// Whether every poll so far was measured. `cleared_for` has the times and the switch for which the workers' entries
+    /// were last updated.
     measured_every_poll: bool,
     cleared_for: Option<(MetricSet, bool)>,
     /// The total's histograms, while some worker is missing from them.

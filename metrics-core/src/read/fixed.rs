@@ -22,10 +22,10 @@ where
     R: RegistryRef<Storage = StaticStorage<WORKERS, BUCKETS, C>>,
     P: Probe,
 {
-    /// Takes a snapshot into an existing one, which is a variable or a `static` ([`Snapshot::EMPTY`]).
+    /// Takes a snapshot and writes it to `snapshot`, a variable or a `static` that starts as [`Snapshot::EMPTY`].
     ///
-    /// Nothing returns a whole snapshot of a registry in a `static`: the caller and the function would each need room for
-    /// one on the stack, which a small chip does not have.
+    /// No function returns a whole snapshot of a registry in a `static`: the caller and the function would each need room
+    /// for one on the stack, which a small chip does not have.
     ///
     /// ```
     /// # use core::time::Duration;

@@ -25,11 +25,11 @@ pub(super) struct SlotCache {
     pub(super) thread: u64,
     /// Whether everything that had ended at the time of its live record was submitted.
     pub(super) is_submitted: bool,
-    /// The time up to which the values count that were read last, in ticks.
+    /// The time in ticks up to which the values that were read last are complete.
     pub(super) read_until: u64,
-    /// The time up to which the values count that the snapshot has, in ticks.
+    /// The time in ticks up to which the values in the snapshot are complete.
     pub(super) settled_at: u64,
-    /// The state whose time it does not count yet.
+    /// The state whose time is not in the values yet.
     pub(super) period: Period,
 }
 

@@ -301,7 +301,8 @@ impl<S: Storage> WorkerInterval<S> {
             .then(|| self.deltas[counter as usize])
     }
 
-    /// Returns the increase of a counter per second. `None` also without a clock or for an empty interval.
+    /// Returns the increase of a counter per second. `None` if the runtime does not measure it, without a clock, or if the
+    /// interval is empty.
     pub fn per_second(&self, counter: WorkerNumber) -> Option<f64> {
         let seconds = self.wall?.as_secs_f64();
         (seconds > 0.0).then_some(self.counter(counter)? as f64 / seconds)

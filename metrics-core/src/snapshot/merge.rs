@@ -16,12 +16,12 @@ impl Snapshot<HeapStorage> {
     /// The other runtime's workers get the next free indices. A metric of the total or of the whole runtime that one of
     /// the two does not measure is `None`. The name and the state of the external threads are those of `self`, the start
     /// is the earlier one, and the uptime the longer one that is known. Spawn locations are left out, because their numbers have a
-    /// meaning only in their own runtime. The metric `overload` is 1 if either runtime is overloaded. The throttling of
-    /// the process is the larger one and not the sum, because runtimes of one process report the same.
+    /// meaning only in their own runtime. The metric `overload` is 1 if either runtime is overloaded. The throttling
+    /// metrics are the larger of the two values and not the sum, because runtimes of one process report the same values.
     ///
     /// Two merged snapshots can be [compared](Self::since) if the same runtimes were merged in the same order, and if
-    /// the indices of their workers are the same: in a runtime whose number of workers is not known, a new worker moves
-    /// those of the runtimes that follow.
+    /// the indices of their workers are the same: in a runtime whose number of workers is not known, a new worker shifts
+    /// the indices of the runtimes that follow.
     ///
     /// ```
     /// use metrics_core::{Builder, MetricSet, NoClock, RuntimeMetrics, Worker};

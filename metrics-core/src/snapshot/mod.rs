@@ -203,8 +203,8 @@ impl<S: Storage> Snapshot<S> {
         self.tasks
     }
 
-    /// Returns the histogram of the time that blocking closures waited in the queue, in nanoseconds. `None` also if no
-    /// attempt to read it has succeeded.
+    /// Returns the histogram of the time that blocking closures waited in the queue, in nanoseconds. `None` if the registry
+    /// keeps none, or if no attempt to read it has succeeded.
     pub fn blocking_queue_wait(&self) -> Option<&HistogramSnapshot<S::Counts>> {
         self.blocking_queue_wait.as_ref()
     }

@@ -241,7 +241,7 @@ fn visit_rows<S: Storage>(
     }
 }
 
-/// Returns a histogram of the workers; `None` also for one of the runtime.
+/// Returns a histogram of the workers; `None` for a histogram of the runtime, or if it is not measured.
 fn histogram<S: Storage>(
     measurements: &Measurements<S>,
     name: HistogramName,

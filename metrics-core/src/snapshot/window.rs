@@ -46,11 +46,11 @@ use core::time::Duration;
 ///
 /// # Restarts
 ///
-/// A snapshot of another run, process or runtime starts the window anew, so that its interval does not mix two runs. A
-/// run may have the epoch of the one before, as that of a registry in a `static` does after a reboot. A snapshot with a
-/// shorter uptime than the newest one therefore starts the window anew, too, also if it was pushed out of order or the
-/// clock stepped back. The snapshots should come from one [`SnapshotReader`](crate::SnapshotReader), whose counters never
-/// decrease.
+/// A snapshot of another run, process or runtime starts the window anew, so that its interval does not mix two runs. Two
+/// runs may have the same epoch, such as those of a registry in a `static` before and after a reboot. A snapshot with a
+/// shorter uptime than the newest one therefore also starts the window anew, even if it was only pushed out of order or
+/// the clock stepped back. The snapshots should come from one [`SnapshotReader`](crate::SnapshotReader), whose counters
+/// never decrease.
 ///
 /// Without the feature `record`, the window accepts every snapshot, and its interval has no values.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ impl fmt::Display for WindowError {
             Self::Empty => "the window is empty: its length and its number of parts must be above zero",
             Self::NoClock => "the runtime has no clock: build its registry with a time source",
             Self::TooFewSnapshots => {
-                "the runtime is older than the window's first snapshot: push a second snapshot"
+                "the window has too few snapshots for an interval: push another snapshot"
             }
         })
     }
@@ -119,7 +119,7 @@ impl Window {
         self.snapshots.len()
     }
 
-    /// Returns whether no snapshot was pushed.
+    /// Returns `true` if the window has no snapshot.
     pub fn is_empty(&self) -> bool {
         self.snapshots.is_empty()
     }

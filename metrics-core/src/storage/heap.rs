@@ -89,7 +89,7 @@ impl HeapStorage {
         }))
     }
 
-    /// Returns an existing slot that `claim` takes. `claim` takes no vacant slot.
+    /// Returns an existing slot that `claim` takes. `claim` must not take a vacant slot.
     pub(crate) fn find(&self, claim: impl Fn(&Lease) -> bool) -> Option<SlotHandle> {
         // While no slot is free, the cost of a lease does not depend on their number.
         if self.free.load_acquire() == 0 {

@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 /// A poll of a group's future that is in progress. Returned by [`Worker::start_group_poll`].
 ///
-/// Dropping it ends the poll, also when the poll panics, and records it in the row of the group. Readers see it at once.
+/// Dropping it ends the poll, even if the poll panics, and records it in the row of the group. Readers see it at once.
 /// Drop it before the end of the poll of the task around it. If the worker is in no poll of a task, submit afterwards.
 #[derive(Debug)]
 #[must_use = "dropping it ends the poll"]
@@ -41,7 +41,7 @@ impl<R: RegistryRef<Storage = HeapStorage>> Worker<R> {
     /// Reports that a task is about to poll a future of a group. The live record shows the group in place of the task's
     /// spawn location until the result is dropped.
     ///
-    /// The poll is timed unless the switch of poll times is off, also if the poll of the task is not sampled: that takes
+    /// The poll is timed unless the switch of poll times is off, even if the poll of the task is not sampled. That takes
     /// two readings of the clock. No histogram includes it, and `poll_count` does not count it. If the worker is in no
     /// poll, because the task is not measured, the live record shows this poll.
     pub fn start_group_poll(&self, group: GroupId) -> GroupPoll<'_, R> {

@@ -53,7 +53,8 @@ impl<C: U64Cell> HooksState<C> {
     }
 }
 
-/// Set from `start_processing_scheduled_tasks` to its end. The lowest bit, as in the two states that it distinguishes.
+/// Set from `start_processing_scheduled_tasks` to its end. The lowest bit, because the numbers of the states searching (2)
+/// and running (3) differ in that bit.
 pub(super) const BUSY: u32 = 1;
 /// The last timestamp is the end of a poll, and no hook was called since: the next poll, or the end of processing,
 /// reuses it.
