@@ -59,7 +59,7 @@ impl Threads {
         self.callback == Some(std::thread::current().id())
     }
 
-    /// Drops `stop`, on which the threads end, and waits for them up to `timeout`.
+    /// Drops `stop`, which makes the threads end, and waits for them up to `timeout`.
     pub(crate) fn end<S>(self, stop: S, timeout: Duration) -> Result<(), ShutdownTimeout> {
         if self.are_of_parent() {
             // In a forked child, a thread that no longer exists may have locked the channels.
@@ -110,8 +110,8 @@ impl fmt::Display for ShutdownTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "a callback, request or task was still running after {:?}, and what was to be shut down ends when it returns; it must not wait \
-             for the thread that calls `shutdown`",
+            "a callback, request or task was still running after {:?}: the shutdown completes when it returns, so it must not wait for \
+             the thread that calls `shutdown`",
             self.timeout
         )
     }

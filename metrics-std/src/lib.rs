@@ -15,7 +15,7 @@
 //! - `tsc` (default): uses the CPU's cycle counter as the clock if it is invariant.
 //! - `tokio`: adds the adapter for Tokio. `--cfg tokio_unstable` adds the metrics that Tokio reports only under that flag.
 //! - `hyper`: implements hyper's executor for the adapter's spawner. It enables `tokio`.
-//! - `axum`: adds an accept loop that measures its connections. It enables `hyper` and `tokio`.
+//! - `axum`: serves axum routers and measures their connections, and the requests of each route. It enables `hyper` and `tokio`.
 //! - `prometheus`: writes Prometheus and OpenMetrics text, and adds an endpoint for axum if `axum` is enabled.
 //! - `metrics`: publishes metrics through the facade of the crate `metrics`.
 //! - `otlp`: sends metrics to OpenTelemetry, or makes the requests for a transport of your own.

@@ -250,7 +250,7 @@ pub fn is_group(location: LocationId) -> bool {
     location == OTHER_GROUPS || matches!(place(location), Some(Place::Group(_)))
 }
 
-/// Returns the explicit name with this number. Returns `None` if the number is that of a source location, or of none.
+/// Returns the explicit name with this number. Returns `None` if the number is that of a source location, or is not assigned.
 pub fn name(location: LocationId) -> Option<&'static str> {
     match place(location)? {
         Place::Name(name) => Some(name),

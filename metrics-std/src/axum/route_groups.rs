@@ -47,7 +47,7 @@ use crate::record::thread_leases;
 /// - The polls of a group are parts of polls of the connection's task, which the row of the task's spawn location counts too. A group has
 ///   no schedule latency.
 /// - Without [`Builder::locations`](crate::Builder::locations), only stalls name the route.
-/// - During the poll, the live record shows the group: a stall of a handler names its route, also if the connection's task is not
+/// - During the poll, the live record shows the group: a stall of a handler names its route, even if the connection's task is not
 ///   measured, such as that of a stock `axum::serve`. The runtime must then be [attached](crate::tokio::attach()) or built by the adapter.
 /// - Use [`Router::layer`](axum::Router::layer), which runs after the router has found the route, and add the layer once. Around the
 ///   whole router, every request is `unmatched`.
@@ -126,7 +126,7 @@ impl<F: Future> Future for RouteGroupFuture<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let lease = this.request.as_ref().and_then(InProgress::lease);
-        // In this order: the poll of the group ends before the submit, also when the poll panics.
+        // In this order: the poll of the group ends before the submit, even if the poll panics.
         let _submit = lease.as_deref().map(SubmitOutsidePolls);
         let _poll = this
             .request

@@ -80,7 +80,7 @@ fn decode(from: impl Read, to: &mut impl Write) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Returns whether a count went back, which happens only if the firmware began anew.
+/// Returns whether a count went back, which happens only if the firmware restarted.
 fn has_restarted(before: &Trace, now: &Trace) -> bool {
     before.executors.iter().any(|before| {
         let row = now.executors.iter().find(|row| row.id == before.id);

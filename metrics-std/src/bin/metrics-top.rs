@@ -50,7 +50,7 @@ fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }
 
-/// What the service adds to a snapshot.
+/// The field that the service adds to a snapshot.
 #[derive(Deserialize)]
 struct Extra {
     blame: Option<BlameReport>,

@@ -85,8 +85,8 @@ impl Edges {
     /// Returns edges of your choice, in ascending order.
     ///
     /// # Errors
-    /// Returns an [`EdgesError`] if the edges do not ascend, or one of them is too long. They must ascend also as numbers of
-    /// seconds in double precision, in which they are exported: two edges above 104 days can be equal then.
+    /// Returns an [`EdgesError`] if the edges do not ascend, or one of them is too long. They are compared as they are exported:
+    /// in seconds with double precision, in which two edges above 104 days can be equal.
     pub fn list(edges: impl IntoIterator<Item = Duration>) -> Result<Self, EdgesError> {
         let mut list: Vec<u64> = Vec::new();
         for edge in edges {

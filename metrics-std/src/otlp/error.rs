@@ -44,7 +44,8 @@ impl core::error::Error for StartError {
 pub enum FlushError {
     /// The receiver did not accept the values. This is the error of the last attempt.
     Send(SendError),
-    /// The timeout passed before an attempt ended, or the transport or the error callback called, for which the thread can't wait.
+    /// The timeout passed before an attempt ended, or the call came from the exporter's own thread (from the transport or the error
+    /// callback), which can't wait for itself.
     Timeout,
     /// The transport, a probe or the error callback has panicked.
     Panicked,

@@ -17,8 +17,8 @@
 //! # Names
 //! A metric's name is derived from its [exported name](metrics_core::Metric::exported): `async_runtime_worker_busy_seconds_total` becomes
 //! `async_runtime.worker.busy` with the unit `s`. A backend that translates names to those of Prometheus gives it the exported name again.
-//! The attributes are `async_runtime.name`, and for some metrics `async_runtime.worker.index`, `async_runtime.state` or
-//! `async_runtime.location`.
+//! The attributes are `async_runtime.name`, and for some metrics `async_runtime.worker.index`, `async_runtime.state`,
+//! `async_runtime.location` or `async_runtime.group`.
 //!
 //! # Values
 //! Counters are cumulative sums and histograms have explicit bounds, both since the runtime's start time. The bounds are those that were

@@ -1,4 +1,4 @@
-//! The begin and the end of an overload as events of the crate `tracing`.
+//! The start and the end of an overload as events of the crate `tracing`.
 
 use core::time::Duration;
 use std::time::SystemTime;
@@ -10,7 +10,7 @@ use crate::event_limit::EventLimit;
 pub(super) struct OverloadEvents {
     runtime: Box<str>,
     limit: EventLimit,
-    /// The begin of the overload, and whether it had an event.
+    /// The start of the overload, and whether it had an event.
     overload: Option<(SystemTime, bool)>,
 }
 

@@ -166,7 +166,7 @@ impl CensusTask {
 
     /// Returns whether anybody but the wrapper and the caller holds a waker of the task, whose first one is `first`.
     ///
-    /// The wrapper holds the last waker twice. Each later waker holds the first one, also those that were replaced. If nobody else holds
+    /// The wrapper holds the last waker twice. Each later waker, even one that was replaced, holds the first one. If nobody else holds
     /// one, this stays so until the next poll. Another reader may hold the first one: then the task is wakeable for this reader.
     fn has_waker(&self, first: &Arc<dyn CensusWaker>) -> bool {
         const CALLER: usize = 1;

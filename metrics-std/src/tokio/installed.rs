@@ -5,7 +5,7 @@ use tokio::runtime::Builder;
 /// Replaces the callback of an event by one that does nothing: Tokio's builder can't remove a callback.
 type Remover = fn(&mut Builder) -> &mut Builder;
 
-/// A builder with the adapter's callbacks installed. Dropping it removes them, also after a failed or panicking build, so that the next
+/// A builder with the adapter's callbacks installed. Dropping it removes them, even after a failed or panicking build, so that the next
 /// runtime from the same builder does not call them.
 pub(super) struct Installed<'b> {
     pub(super) builder: &'b mut Builder,

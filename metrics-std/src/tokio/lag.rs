@@ -134,8 +134,8 @@ pub fn watch_loop_lag(runtime: &Spawner, period: Duration) -> LagProbe {
 /// [`watch_loop_lag`] would see, so a service that wants to know what its users feel runs the other probe alone. A period in which the
 /// task has not been polled yet gives no further sample.
 ///
-/// The task of the probe is counted no more than that of [`watch_loop_lag`]. Under `--cfg tokio_unstable`, Tokio counts each wake as a
-/// remote schedule. The probe ends as that one does.
+/// As with [`watch_loop_lag`], the task of the probe is not counted, and the probe ends when the [`LagProbe`] is dropped and when the
+/// runtime shuts down. Under `--cfg tokio_unstable`, Tokio counts each wake as a remote schedule.
 ///
 /// # Errors
 /// Returns an error if the operating system can't create a thread.

@@ -57,7 +57,7 @@
 //!
 //! # Lag probes
 //!
-//! [`watch_loop_lag`] and [`watch_wake_latency`] measure delays whatever causes them, also on a runtime whose tasks are not measured. They
+//! [`watch_loop_lag`] and [`watch_wake_latency`] measure delays whatever causes them, even on a runtime whose tasks are not measured. They
 //! are off unless called. Run the first alone to see what users feel: the wakes of the second make an idle worker look for expired timers,
 //! which hides a worker that blocks while it should fire them.
 //!
@@ -79,17 +79,18 @@
 //!   with a [custom clock](crate::Clock::custom).
 //! - Under `attach`, parks and busy time count from the start of the runtime, and elapsed time from the call. So `Snapshot::since_start`
 //!   overstates the utilization of a runtime that was attached late. An interval between two snapshots is not affected.
-//! - The times in each state (`parked_duration_total` and so on) are `None`: busy time includes the search for work, and neither Tokio's busy
-//!   time nor the adapter's says what the rest of a worker's lifetime was.
+//! - The times in each state (`parked_duration_total` and so on) are `None`: busy time includes the search for work, and neither Tokio nor
+//!   the adapter measures how the rest of a worker's lifetime is divided.
 //! - Under `--cfg tokio_unstable`, Tokio measures schedule latency itself, with the operating system's clock. For a runtime that the
 //!   adapter builds with a [custom clock](crate::Clock::custom), it is `None`.
 //! - The on-CPU and runnable-wait times are those of the worker's threads, as the file `schedstat` of each thread has them. A snapshot
 //!   reads one file per worker if the last reading is older than 4 ms, which takes some tens of microseconds each; a poll reads none. The
-//!   kernel advances the on-CPU time of a running thread in steps of up to 4 ms. If only one thread has run a worker, it counts from its own
-//!   start: the thread that drives a current-thread runtime counts with everything that it did before, and with what it does between
-//!   two calls of `block_on`. Any other thread (`block_in_place` hands a worker over) counts from the first snapshot that finds it. After the runtime has ended, the last values that were read stay. Under `attach`,
-//!   the thread is the one that last polled a measured task of the worker, whatever it does since. A metric is `None` in the total
-//!   until it is known for every worker.
+//!   kernel advances the on-CPU time of a running thread in steps of up to 4 ms. If only one thread has run a worker, its times count from
+//!   the start of the thread: those of the thread that drives a current-thread runtime include everything that it did before, and what
+//!   it does between two calls of `block_on`. The times of any other thread (`block_in_place` hands a worker over) count from the first
+//!   snapshot that finds it. After the runtime has ended, the last values that were read stay. Under `attach`, the thread is the one that
+//!   last polled a measured task of the worker, whatever it has done since. A metric is `None` in the total until it is known for every
+//!   worker.
 //! - CPU throttling is that of the process's own cgroup, of either version. It is `None` if the cgroup has no CPU controller, and the
 //!   throttling by the quota of a parent cgroup is not part of it.
 //! - A current-thread runtime that no thread drives looks like one between two polls.

@@ -14,7 +14,7 @@ pub(super) struct LongestLocation {
 }
 
 impl LongestLocation {
-    /// The poll is at this location since its begin.
+    /// The poll has been at this location since its start.
     pub(super) fn new(current: LocationId, since: Timestamp) -> Self {
         Self {
             longest: current,

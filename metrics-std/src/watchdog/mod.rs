@@ -13,15 +13,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A stall is a single poll that lasts longer than a threshold. The watchdog finds it in the worker's live record and needs no
-//! cooperation of the worker. A worker that executes millions of short polls without parking does not stall.
+//! A stall of the kind [`StallKind::Poll`] is a single poll that lasts at least a threshold. The watchdog finds it in the worker's live
+//! record and needs no cooperation of the worker. A worker that executes millions of short polls without parking is in no such stall.
 //!
-//! The registry counts the stalls
+//! The registry counts the stalls of each kind
 //! ([`poll_stall_count`](metrics_core::RuntimeMetrics::poll_stall_count),
-//! [`no_progress_stall_count`](metrics_core::RuntimeMetrics::no_progress_stall_count)) and, once they are over, records their durations
+//! [`no_progress_stall_count`](metrics_core::RuntimeMetrics::no_progress_stall_count),
+//! [`queue_stall_count`](metrics_core::RuntimeMetrics::queue_stall_count)) and, once they are over, records their durations
 //! ([`poll_stall_duration`](metrics_core::Snapshot::poll_stall_duration),
-//! [`no_progress_stall_duration`](metrics_core::Snapshot::no_progress_stall_duration)), so snapshots and exporters include them. If a
-//! runtime has several watchdogs, only the first one counts.
+//! [`no_progress_stall_duration`](metrics_core::Snapshot::no_progress_stall_duration),
+//! [`queue_stall_duration`](metrics_core::Snapshot::queue_stall_duration)), so snapshots and exporters include them. If a runtime has
+//! several watchdogs, only the first one counts.
 //!
 //! A worker that executes many short polls may keep timers and I/O events waiting, because it turns the runtime's driver only now and then.
 //! Tokio does not report these turns. With a probe of the lag ([`watch_loop_lag`](crate::tokio::watch_loop_lag)), the watchdog sees whether

@@ -142,7 +142,7 @@ impl<R: RegistryRef<Storage = HeapStorage>, P: Probe + Clone> StallScanner<R, P>
 impl<R: RegistryRef<Storage = HeapStorage>, P: Probe> StallScanner<R, P> {
     /// Checks every worker once. Calls `report` for each stall when it is first seen past the threshold, and again when it is over.
     pub fn scan(&mut self, mut report: impl FnMut(&Stall)) {
-        // That of a scan whose `report` panicked.
+        // Drops the recording that remains if `report` panicked in an earlier scan.
         self.recording.take();
         let mut threads = core::mem::take(&mut self.threads);
         threads.clear();
@@ -480,7 +480,7 @@ impl Activity {
 }
 
 /// Permission to count the stalls of a registry, until it is dropped. Only one scanner has it at a time.
-// `Drop` needs the bound, and its bounds must be those of the type.
+// The bound is here because `Drop` needs it and must have the bounds of the type.
 struct Counts<R: RegistryRef>(R);
 
 impl<R: RegistryRef> Counts<R> {

@@ -25,8 +25,8 @@ pub struct Stall {
     /// The operating system's ID of the thread, for debuggers and profilers; `None` if it is not known. It is known on Linux, where it is
     /// the name of the thread's directory in `/proc/self/task`.
     pub os_thread_id: Option<u64>,
-    /// The file and line at which the task was spawned, or the group of futures in which it is; `None` if unknown. For a root future, `root future at` and the file and line at
-    /// which it was wrapped.
+    /// The file and line at which the task was spawned, or the name of the group of futures that it polls; `None` if unknown. For a root
+    /// future, `root future at` and the file and line at which it was wrapped.
     pub spawn_location: Option<Arc<str>>,
     /// Whether the poll is that of a root future (`block_on`) and not of a task.
     pub is_root: bool,

@@ -33,8 +33,9 @@ impl PollsWithoutTurn {
         }
     }
 
-    /// Notes the polls of the threads that run a worker. Returns from when until when polls have ended without a turn, and the thread if
-    /// there is only one. `None` if no poll has ended: one long poll is a stall of another kind.
+    /// Notes the polls of the threads that run a worker. Returns the start and the end of the period in which polls have ended without a
+    /// turn, and a thread of the worker if only one worker ran them. `None` if no poll has ended: one long poll is a stall of another
+    /// kind.
     ///
     /// `due` is known only to `skew` ticks.
     pub(super) fn observe<'a>(

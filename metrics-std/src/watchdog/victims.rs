@@ -10,8 +10,8 @@ use super::StallVictim;
 /// Maximum number of spawn locations that a report names as having waited.
 const VICTIMS: usize = 3;
 
-/// Returns the victims of the poll that began at `start`, and whose location is `seen` if the recording does not have it. The event of the
-/// poll has the spawn location of its task also if the stall was in a group.
+/// Returns the victims of the poll that began at `start`. Its location is `seen` if the recording does not have the poll. The event of the
+/// poll has the spawn location of its task even if the stall was in a group.
 pub(super) fn of_poll(recording: &FlightRecording, start: Timestamp, seen: LocationId) -> Arc<[StallVictim]> {
     let mut events = recording.threads.iter().flat_map(ThreadRecording::events);
     let poll = events.find(|event| event.polls == 1 && event.start == start);

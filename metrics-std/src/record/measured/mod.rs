@@ -44,8 +44,8 @@ pin_project! {
     /// # What counts
     ///
     /// - A [`task`](Self::task) counts as spawned when it is wrapped, and as ended once: completed when it returns `Ready`, panicked
-    ///   when one of its polls panics, cancelled when it is dropped before either. Wrap a future once: a wrapper inside a wrapped task
-    ///   is another task, whose polls are counted as nested polls and not timed.
+    ///   when a poll or the drop of its future panics, and cancelled when it is dropped otherwise. Wrap a future once: a wrapper inside
+    ///   a wrapped task is another task, whose polls are counted as nested polls and not timed.
     /// - A [`root`](Self::root) counts only its polls, as root polls, and shows them in the live record. Until the first one is wrapped,
     ///   the number of root polls is `None`.
     /// - Schedule latency is the time from the first wake since the last poll began to the next poll. A poll without a wake has none, such
@@ -55,22 +55,22 @@ pin_project! {
     ///
     /// With a census ([`Builder::census`](crate::Builder::census)), snapshots count the tasks that wait although nobody holds a waker of
     /// them, such as a task that waits for a channel whose other end was dropped without a wake. Such a task can still be aborted.
-    /// A task counts from one second after its last poll on. Without a clock there is no census.
+    /// A task is counted from one second after its last poll. Without a clock there is no census.
     ///
-    /// Not found are a task that holds its own waker, for example inside the other end of the channel, and one whose waker was leaked.
-    /// A wrapper inside a wrapped task, or one that was ever polled without a wake, is never counted: what polls it may do so again. A
-    /// wake that overlaps with the start of a poll can look like a poll without a wake. While two readers take a snapshot at the same
-    /// time, each may miss a task that the other is looking at.
+    /// The census does not find a task that holds its own waker, for example inside the other end of the channel, or a task whose waker
+    /// was leaked. A wrapper inside a wrapped task, or one that was ever polled without a wake, is never counted, because whatever polls
+    /// it may do so again. A wake that overlaps with the start of a poll can look like a poll without a wake. While two readers take a
+    /// snapshot at the same time, each may miss a task that the other is looking at.
     ///
-    /// A census costs a spawn and an end one short lock each, and the first poll stores the executor's waker. Each poll and each wake costs
-    /// a few stores, and no clock reading.
+    /// With a census, each spawn and each end takes one short lock, and the first poll stores the executor's waker. Each poll and each
+    /// wake costs a few stores, and no clock reading.
     ///
     /// # Cost
     ///
     /// Each poll takes two clock readings, because a wrapper does not know what happens between two polls, and one thread-local access.
     /// It takes no lock and does not allocate, except that the first poll of a task allocates its waker, as does each poll with another
-    /// waker of the executor. With a census, the spawn allocates the first one, and each other one takes a lock. Each wake takes one clock
-    /// reading.
+    /// waker of the executor. With a census, the first waker is allocated at the spawn, and each later one takes a lock. Each wake takes
+    /// one clock reading.
     ///
     /// # What is not promised
     ///

@@ -267,7 +267,7 @@ impl fmt::Debug for Task {
     }
 }
 
-/// A poll in a slot of this thread. Dropping it ends the poll, also when the poll panics.
+/// A poll in a slot of this thread. Dropping it ends the poll, even if the poll panics.
 struct LeasedPoll {
     lease: Rc<Lease>,
     open: OpenPoll,
@@ -306,7 +306,7 @@ impl Drop for LeasedPoll {
     }
 }
 
-/// A poll of a root future. Dropping it counts the poll, also when the poll panics.
+/// A poll of a root future. Dropping it counts the poll, even if the poll panics.
 struct RootPoll<'a> {
     target: &'a RecordingTarget,
     lease: Option<Rc<Lease>>,
@@ -324,7 +324,7 @@ impl Drop for RootPoll<'_> {
     }
 }
 
-/// A poll on a thread that can't lease a slot. Dropping it records the poll, also when the poll panics.
+/// A poll on a thread that can't lease a slot. Dropping it records the poll, even if the poll panics.
 struct ExternalPoll {
     target: Arc<RecordingTarget>,
     start: PollStart,
