@@ -19,8 +19,9 @@ const NANOS_PER_MILLI: f64 = 1e6;
 /// The clock `performance.now()`, which windows, workers and Node provide.
 ///
 /// Browsers make it coarse on purpose: its steps are 100 us in an ordinary Chrome page, 5 us in a page that is [cross-origin
-/// isolated], and up to 1 ms elsewhere. [`new`](Self::new) measures the step and [`resolution`](TimeSource::resolution) returns
-/// it. A reading costs 20 to 100 ns, mostly for the call out of WebAssembly.
+/// isolated], and up to 1 ms elsewhere (100 ms in Firefox with `privacy.resistFingerprinting`). [`new`](Self::new) measures the
+/// step and [`resolution`](TimeSource::resolution) returns it. A reading costs 20 to 100 ns, mostly for the call out of
+/// WebAssembly.
 ///
 /// A tick is one nanosecond since the Unix epoch, as the host knew it when this global object was created. The clock is
 /// monotonic. It is not a wall clock: later corrections of the host's time don't affect it.

@@ -71,7 +71,7 @@ impl<F: Future> Future for Measured<F> {
     }
 }
 
-/// Ends the poll when it is dropped, also if the future panics.
+/// Ends the poll when it is dropped, even if the future panics.
 struct PollGuard<'a> {
     task: &'a mut Task,
     open: OpenPoll,

@@ -55,7 +55,7 @@ impl<'a, R: RegistryRef<Storage = HeapStorage>> MockWorker<'a, R> {
 
     /// Starts a poll of a task in this worker's queue or in the global queue. The worker is then busy.
     ///
-    /// Changes `schedule_latency` and the live record.
+    /// Changes `schedule_latency` and the live record, and `busy_duration_total` as time passes.
     #[track_caller]
     pub fn start_poll(&self, task: TaskId) {
         let start = self.runtime.script().start_poll(self.position, task);
@@ -146,9 +146,9 @@ impl<'a, R: RegistryRef<Storage = HeapStorage>> MockWorker<'a, R> {
         self.hooks().park();
     }
 
-    /// Unparks the worker.
+    /// Unparks the worker. It searches for tasks until its next poll.
     ///
-    /// Changes `park_unpark_count`.
+    /// Changes `park_unpark_count`, and `searching_duration_total` as time passes.
     #[track_caller]
     pub fn unpark(&self) {
         self.runtime.script().unpark(self.position);

@@ -113,8 +113,9 @@ impl EventLoop {
     }
 
     /// Calls `callback` once for each stall of at least `threshold`, in the first turn of the event loop after the stall. In a window
-    /// and in a dedicated worker, a stall outside any measured poll is reported up to two periods later: the browser's report of a long
-    /// task is more precise, the frame after it names the script, and a late timer may turn out to be throttled, or frozen with its page.
+    /// and in a dedicated worker, a stall outside any measured poll is reported up to two periods later, because the browser's report of
+    /// a long task is more precise, the frame after it names the script, and a late timer may turn out to have been throttled, or frozen
+    /// with its page.
     ///
     /// While there is a listener, each measured poll takes two more clock readings, and `poll_stall_count` counts the polls that are
     /// stalls.

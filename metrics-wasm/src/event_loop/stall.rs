@@ -35,7 +35,7 @@ pub struct Stall {
     /// [`resolve`](crate::location::resolve).
     pub spawn_location: LocationId,
     /// The script that ran longest during a [long task](StallSource::LongTask). `None` if the browser reports no long animation frames, or
-    /// did not report that of the stall in time. Chromium-based browsers do from version 123 on.
+    /// did not report that of the stall in time. Chromium-based browsers report long animation frames from version 123 on.
     pub script: Option<Script>,
 }
 
