@@ -43,7 +43,7 @@ pub(crate) fn watch(
 ) -> Result<Outcome> {
     pass_on_ctrl_c();
     let what = format!("{}", command.get_program().display());
-    let (output, writer) = std::io::pipe().context("no pipe")?;
+    let (output, writer) = std::io::pipe().context("can't create a pipe")?;
     command
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)

@@ -78,8 +78,8 @@ pub(crate) fn tree(member: &str, args: &[&str]) -> Result<BTreeSet<String>> {
         .output()
         .context("can't start cargo")?;
     let error = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "cargo tree fails: {}", error.trim());
-    let text = String::from_utf8(output.stdout).context("cargo tree gave no text")?;
+    ensure!(output.status.success(), "`cargo tree` failed: {}", error.trim());
+    let text = String::from_utf8(output.stdout).context("`cargo tree` printed no text")?;
     // The path of a member, or a mark of a repetition, may follow.
     let package = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
     Ok(text

@@ -109,8 +109,8 @@ const DEFAULT: Target = Target {
 pub(crate) static I686: Target = Target {
     triple: Some("i686-unknown-linux-gnu"),
     linker: Some("i686-linux-gnu-gcc"),
-    // An x86-64 kernel runs the binary itself, at full speed. Where the 32-bit loader is, differs: the one of the cross
-    // compiler is named, because `/lib/ld-linux.so.2` comes with multilib, which excludes the cross compilers.
+    // An x86-64 kernel runs the binary itself, at full speed. The 32-bit loader is that of the cross compiler, because
+    // `/lib/ld-linux.so.2` comes with multilib, which can't be installed together with the cross compilers.
     rustflags: Some(
         "-Clink-arg=-Wl,--dynamic-linker=/usr/i686-linux-gnu/lib/ld-linux.so.2 \
          -Clink-arg=-Wl,-rpath=/usr/i686-linux-gnu/lib",

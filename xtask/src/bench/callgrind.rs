@@ -24,7 +24,7 @@ pub(crate) fn installed() -> bool {
 
 /// Returns the instructions per operation of one side.
 pub(crate) fn count(program: &Path, side: &str, scratch: &Path) -> Result<f64> {
-    fs::create_dir_all(scratch).with_context(|| format!("can't make {}", scratch.display()))?;
+    fs::create_dir_all(scratch).with_context(|| format!("can't create {}", scratch.display()))?;
     let file = scratch.join(format!("{}.callgrind", side.replace('/', "-")));
     // The environment affects the stack's layout, and so the instructions that functions like `memcpy` execute.
     let output = Command::new("valgrind")

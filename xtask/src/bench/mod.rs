@@ -264,6 +264,6 @@ fn judge_counts(now: &Counts, bless: bool) -> Result<ExitCode> {
     if rises.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("if a rise is meant: `cargo xtask bench --instructions --bless`");
+    eprintln!("to accept an increase: `cargo xtask bench --instructions --bless`");
     Ok(ExitCode::FAILURE)
 }

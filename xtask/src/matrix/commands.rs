@@ -8,7 +8,7 @@ pub(super) const HOST_TESTS: &str = "test --workspace --no-fail-fast --features 
      metrics-core/alloc,metrics-core/serde,metrics-std/serve,metrics-std/otlp,metrics-std/metrics,metrics-std/smol,\
      metrics-std/tower,metrics-std/tracing";
 
-/// The profile of the tests of the arithmetic. The servers, exporters and tools of the workspace do the same in either profile.
+/// The profile for the tests of the arithmetic. The servers, exporters and tools of the workspace behave the same in either profile.
 pub(super) const RELEASE: &str = "--profile testrelease";
 
 /// The tests of a build without recording. `--workspace` would unify the features of the members and switch recording on.
@@ -111,7 +111,7 @@ pub(super) const TSAN_STD: &str = "test -Zbuild-std --target x86_64-unknown-linu
      -- --skip large_futures";
 pub(super) const TSAN_FLAGS: &[(&str, &str)] = &[("RUSTFLAGS", "-Zsanitizer=thread")];
 
-/// The adapter for Tokio and what is built on it. The other features do not depend on what Tokio shows.
+/// The adapter for Tokio and what is built on it. The other features do not depend on what Tokio reports.
 pub(super) const UNSTABLE_TESTS: &str = "test --package metrics-std --features serve,tower --no-fail-fast";
 
 /// Optimised: 100 million events take a minute.

@@ -281,7 +281,7 @@ impl Row {
                     }
                     Outcome::Exited(status) => format!("`{shown}`: {status}"),
                     Outcome::TimedOut => format!(
-                        "`{shown}`: no end after {} minutes{}",
+                        "`{shown}`: not done after {} minutes{}",
                         limit.as_secs() / 60,
                         running.described()
                     ),
@@ -298,14 +298,14 @@ impl Row {
         };
         if tests.run() == 0 && self.steps.iter().any(tests_something) {
             tests.failed += 1;
-            return Ok((Verdict::Failed("not one test ran".into()), tests));
+            return Ok((Verdict::Failed("no test ran".into()), tests));
         }
         Ok((Verdict::Passed, tests))
     }
 
     fn log_path(&self) -> Result<PathBuf> {
         let dir = workspace::target_dir().join("matrix/logs");
-        fs::create_dir_all(&dir).with_context(|| format!("can't make {}", dir.display()))?;
+        fs::create_dir_all(&dir).with_context(|| format!("can't create {}", dir.display()))?;
         Ok(dir.join(self.name).with_extension("log"))
     }
 

@@ -125,7 +125,7 @@ fn check_unbroken(tree: &Tree, mutations: &[Mutation]) -> Result<BTreeMap<String
                 } else {
                     "does not run"
                 };
-                let problem = format!("`{test}` {why} on the tree as it is");
+                let problem = format!("`{test}` {why} on the unmodified tree");
                 println!("    {}: {problem}\n{}", mutation.name, run.tail());
                 problems.insert(mutation.name.clone(), problem);
             }
@@ -153,9 +153,9 @@ fn verdict(tree: &Tree, mutation: &Mutation) -> Result<Option<String>> {
         return Ok(None);
     }
     let why = match (&run.outcome, &mutation.expect) {
-        (Outcome::TimedOut, _) => format!("no end after {} minutes", LIMIT.as_secs() / 60),
-        (_, Expect::Refused(message)) => format!("the compiler was to refuse it with `{message}`"),
-        (_, Expect::Fails(test)) if run.passed.contains(test) => format!("`{test}` passes all the same"),
+        (Outcome::TimedOut, _) => format!("not done after {} minutes", LIMIT.as_secs() / 60),
+        (_, Expect::Refused(message)) => format!("the compiler did not refuse it with `{message}`"),
+        (_, Expect::Fails(test)) if run.passed.contains(test) => format!("`{test}` still passes"),
         (_, Expect::Fails(test)) => format!("`{test}` did not run; does it compile?"),
     };
     Ok(Some(format!("{why}\n{}", run.tail())))

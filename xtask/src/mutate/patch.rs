@@ -175,7 +175,7 @@ mod tests {
                 .run();
             assert!(
                 checked.is_ok(),
-                "{patch} does not fit the code any more: make it again"
+                "{patch} does not apply to the code any more: recreate it"
             );
         }
     }

@@ -21,7 +21,7 @@ impl Tree {
     /// rebuilds a file by its modification time.
     pub(super) fn copy() -> Result<Self> {
         let dir = workspace::target_dir().join("mutate/tree");
-        fs::create_dir_all(&dir).with_context(|| format!("can't make {}", dir.display()))?;
+        fs::create_dir_all(&dir).with_context(|| format!("can't create {}", dir.display()))?;
         let shell = Shell::new()?;
         shell.change_dir(&dir);
         // The copy is a repository of its own: inside another repository, `git apply` ignores files that it does not track.

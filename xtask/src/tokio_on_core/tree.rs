@@ -8,7 +8,7 @@ use xshell::{Shell, cmd};
 
 use crate::{metadata, workspace};
 
-/// The patches in the order in which they are applied, each after a copy of a file within the tree.
+/// The patches, in the order in which they are applied.
 const MANIFEST: &str = "manifest.patch";
 const TOKIO: &str = "tokio.patch";
 const ADJUSTED: &str = "adjusted.patch";
@@ -67,7 +67,7 @@ impl Tree {
         for name in patches {
             let patch = ours.join(name);
             cmd!(shell, "git apply {patch}").quiet().run().with_context(|| {
-                format!("{name} does not apply to the Tokio of Cargo.lock: make it again")
+                format!("{name} does not apply to the Tokio of Cargo.lock: recreate the patch")
             })?;
         }
         Ok(())
