@@ -316,14 +316,15 @@ macro_rules! caveat {
     (SearchingDurationTotal) => {
         "\n\nOn heap storage, it can be less than that of an earlier call between the end of the state and the next submit: \
          the state is no longer in progress, and not submitted yet. On a target without \
-         atomic operations, such as a Cortex-M0, it is `None`, and a snapshot has it."
+         compare-and-swap, such as a Cortex-M0, this getter returns `None`; a snapshot has the value."
     };
     (PollingDurationTotal) => {
         caveat!(RunningDurationTotal)
     };
     (RunningDurationTotal) => {
         "\n\nOn heap storage, it can be less than that of an earlier call: until the next submit, polls that have ended \
-         count as running, except the last one. On a target without atomic operations, such as a Cortex-M0, it is `None`, and a snapshot has it."
+         count as running, except the last one. On a target without compare-and-swap, such as a Cortex-M0, this getter returns \
+         `None`; a snapshot has the value."
     };
     ($other:ident) => {
         ""

@@ -308,7 +308,7 @@ impl<'de, S: Storage> Visitor<'de> for Workers<'_, S> {
 }
 
 impl<S: Storage> Snapshot<S> {
-    /// Returns `true` if the values are consistent with a snapshot of a runtime, where the types don't ensure it.
+    /// Checks that the values are consistent with a snapshot of a runtime, where the types don't ensure it.
     fn check(&self) -> Result<(), &'static str> {
         let workers = self.workers();
         if !workers.is_sorted_by(|one, next| one.index < next.index) {
