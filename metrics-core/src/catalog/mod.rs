@@ -1,8 +1,8 @@
 //! The list of metrics. Code, exporters and documentation are generated from it.
 //!
-//! Each source has a table: [`WorkerNumber`], [`RuntimeNumber`], [`HistogramName`], and the tables in the modules `locations`
-//! and `event_loop`. A metric that is not a plain number, such as a state or a name, is an [`InfoMetric`]. A row of a table
-//! contains the metric's names in code and in exporters, its help text and, where it applies, the difference from Tokio.
+//! Each source has a table: [`WorkerNumber`], [`RuntimeNumber`] and [`HistogramName`], and those in the modules `locations` and
+//! `event_loop`. A metric that is not a plain number, such as a state or a name, is an [`InfoMetric`]. A row of a table contains
+//! the metric's names in code and in exporters, its help text and, if there is one, the difference from Tokio.
 
 mod event_loop;
 mod histograms;

@@ -51,9 +51,9 @@ impl OverloadRule {
 
     /// Updates the state with the shortest `delay` since the last update, or `None` if none was measured.
     ///
-    /// `None` keeps an overloaded runtime in its state until an interval has passed since it last shed load. If no delay is measured for
-    /// an interval or more, earlier delays above the target are forgotten, unless the next delay is at least as long as that time: then
-    /// the queue can't have been empty. `now` is the time of any clock that does not step back. Call this several times per interval.
+    /// `None` keeps an overloaded runtime in its state until an interval has passed since it last shed load. An update after an interval
+    /// or more without a delay forgets earlier delays above the target, unless its own delay is at least as long as that time: then the
+    /// queue can't have been empty. `now` is the time of any clock that does not step back. Call this several times per interval.
     pub fn update(&mut self, now: Duration, delay: Option<Duration>) -> LoadState {
         let lasts = |since: Duration| now.saturating_sub(since) < self.interval;
         self.shed_at = self.shed_at.filter(|&shed_at| lasts(shed_at));
