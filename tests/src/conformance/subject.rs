@@ -54,7 +54,7 @@ pub static DEVIATIONS: &[Deviation] = &[
         ],
         scenario: "a cancelled task is dropped without a poll",
         metrics: &["poll_count", "poll_time", "mean_poll_time"],
-        why: "Tokio calls its poll hooks for the run that drops a cancelled task, and does not say that it polled nothing",
+        why: "Tokio calls its poll hooks for the run that drops a cancelled task, and does not report that it polled nothing",
     },
     Deviation {
         runtimes: &["Tokio (unstable), multi-thread"],

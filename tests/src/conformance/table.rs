@@ -238,7 +238,9 @@ fn render(rows: &Rows) -> String {
         }
         text.push('\n');
     }
-    text.push_str("\n## Known differences\n\nWhere a runtime's own number is taken over as it is, and means something else.\n\n");
+    text.push_str(
+        "\n## Known differences\n\nA runtime reports these numbers itself, and they mean something else.\n\n",
+    );
     for Deviation {
         runtimes,
         scenario,
