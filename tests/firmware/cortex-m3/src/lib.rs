@@ -31,7 +31,7 @@ pub const fn clock() -> Clock {
 /// The number of buckets of [`LAYOUT`].
 pub const BUCKETS: usize = 20;
 
-/// Buckets from a microsecond on, each twice as wide as the one before.
+/// Buckets from a microsecond on, each as wide as all below it together.
 pub const LAYOUT: HistogramConfig = match HistogramConfig::power_of_two(1_000, BUCKETS) {
     Ok(layout) => layout,
     Err(_) => panic!("a layout of 20 buckets from a microsecond on"),
