@@ -63,7 +63,8 @@ mod measured {
 
     const TASKS: usize = 4;
 
-    pub(crate) static METRICS: EmbassyMetrics<Config, SysTick, 1, TASKS, BUCKETS> = EmbassyMetrics::new(SysTick);
+    pub(crate) static METRICS: EmbassyMetrics<Config, SysTick, 1, TASKS, BUCKETS> =
+        EmbassyMetrics::new(SysTick);
 
     #[cfg(any(feature = "table", feature = "wire"))]
     pub(crate) type Trace = metrics_core::embassy::TraceSnapshot<metrics_core::embassy::FixedTrace<1, TASKS>>;
