@@ -13,13 +13,14 @@ pub(crate) fn workspace() -> &'static Path {
 }
 
 /// `cargo xtask demo ARGUMENTS`, at the top of the workspace. The child is the demo itself: each of these programs becomes the
-/// next.
+/// next. It is not optimised, because its tests take seconds and an optimised build takes minutes.
 pub(crate) fn demo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO"));
     command
         .current_dir(workspace())
         .args(["xtask", "demo"])
         .args(arguments)
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
         .stdin(Stdio::null());
     command
 }
