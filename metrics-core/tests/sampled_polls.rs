@@ -18,7 +18,7 @@ fn one_in(n: u32) -> Sampling {
 
 #[test]
 fn the_mean_of_two_tasks_that_take_turns_is_within_one_percent() {
-    // The variance grows with the share's distance, so more of it takes more polls.
+    // The variance grows with N, so a larger N needs more polls.
     let (polls, shares): (u64, &[u32]) = if IS_SLOW {
         (200_000, &[2])
     } else {

@@ -14,12 +14,13 @@ pub(super) const RELEASE: &str = "--profile testrelease";
 /// The tests of a build without recording. `--workspace` would unify the features of the members and switch recording on.
 pub(super) const OFF_TESTS: &str = "test --package tests --no-default-features --no-fail-fast";
 
-/// No feature and each feature. `default` is left out because its features are combined individually. The rows that use the other
-/// packages build them with their features.
+/// No feature and each feature. `default` is left out because its features are combined individually. The rows that use the packages that are
+/// not published build them with their features.
 pub(super) const FEATURES: &str =
     "hack check --each-feature --exclude-features default --no-dev-deps --package metrics-std";
 
-/// Each pair of features too: most failures involve a pair, and all combinations take more than twice as long.
+/// No feature, each feature and each pair: most failures involve a pair, and all combinations take more than twice as long. The pairs of
+/// metrics-std take five minutes, so they are a long row.
 pub(super) const FEATURE_PAIRS: &str =
     "hack check --feature-powerset --depth 2 --exclude-features default --no-dev-deps";
 pub(super) const SMALL: &str = "--package metrics-core --package metrics-wasm --package metrics-mock";
@@ -75,7 +76,7 @@ pub(super) const WINE: &[(&str, &str)] = &[("WINEPREFIX", WINE_PREFIX), ("WINEDE
 /// In debug code for Windows, futures of 400 KiB overflow the stack that the test of large futures starts with.
 pub(super) const STD_TESTS_OF_WINDOWS: &str = "-- --skip large_futures";
 
-/// Checks only core: firmware generates the code.
+/// Checks only core. Firmware generates the code of the features that it uses.
 pub(super) const CHECK_CORE: &str = "check --package metrics-core --lib";
 
 /// The same with the features that firmware may enable.

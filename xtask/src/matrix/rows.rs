@@ -58,7 +58,7 @@ pub(super) static ROWS: &[Row] = &[
         ..Row::new(
             "release",
             &HOST,
-            "the arithmetic users run: core and std without debug assertions and overflow checks",
+            "the arithmetic users run, not optimised: core and std without debug assertions and overflow checks",
         )
     },
     Row {
@@ -243,7 +243,7 @@ pub(super) static ROWS: &[Row] = &[
         ..Row::new(
             "riscv-no-atomics",
             &RISCV32IMC,
-            "no atomic instructions: exact numbers of embassy firmware and of two cores; core also builds for a single core",
+            "no atomic instructions: exact numbers of embassy firmware and of two cores; core for a single core has no warning",
         )
     },
     Row {
