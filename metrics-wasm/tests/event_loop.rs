@@ -60,14 +60,9 @@ impl Watched {
 
     /// Registers a callback for stalls of at least `ms` milliseconds.
     fn listen(&self, ms: u64) -> Reports {
-        self.listen_by(&self.event_loop, ms)
-    }
-
-    /// The same with another handle of the watch.
-    fn listen_by(&self, event_loop: &EventLoop, ms: u64) -> Reports {
         let heard: Rc<RefCell<Vec<(Stall, u64)>>> = Rc::default();
         let (reports, clock) = (Rc::clone(&heard), self.clock);
-        let listener = event_loop.on_stall(Duration::from_millis(ms), move |stall| {
+        let listener = self.event_loop.on_stall(Duration::from_millis(ms), move |stall| {
             reports.borrow_mut().push((stall.clone(), clock.now().ticks()));
         });
         Reports { heard, listener }
@@ -223,29 +218,6 @@ async fn short_polls(watched: &Watched, tasks: usize, ms: f64) -> Range<u64> {
     until("the tasks are polled", || polled.borrow().len() == tasks).await;
     let polled = polled.take();
     polled[0].start..polled[tasks - 1].end
-}
-
-#[wasm_bindgen_test]
-async fn the_handles_of_a_monitor_share_one_watch() {
-    let watched = Watched::new();
-    let second = EventLoop::watch(&watched.monitor).expect("hosts of tests have timers");
-    let other_period = EventLoop::watch_every(&watched.monitor, Duration::from_millis(11));
-    assert_eq!(other_period.map(drop), Err(WatchError::OtherPeriod));
-    let (ear, second_ear) = (watched.listen(100), watched.listen_by(&second, 100));
-    watched.turned().await;
-    let polled = short_polls(&watched, 1, 150.0).await;
-    for ear in [&ear, &second_ear] {
-        let (stall, _) = ear.one(&watched, &polled).await;
-        assert_eq!(stall.source, StallSource::Poll, "each has the poll");
-        assert!(location::resolve(stall.spawn_location).is_some());
-    }
-    drop(second);
-    let blocked = watched.block(120.0);
-    ear.one(&watched, &blocked).await;
-    assert!(
-        second_ear.of(&blocked).is_empty(),
-        "a handle takes its callbacks along"
-    );
 }
 
 #[wasm_bindgen_test]

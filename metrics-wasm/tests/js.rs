@@ -6,10 +6,8 @@ mod common;
 use common::{is_node, next_turn, now, sleep, spin, until, yield_now};
 use core::cell::RefCell;
 use core::ops::Range;
-use core::time::Duration;
-use metrics_wasm::event_loop::{EventLoop, Stall};
+use metrics_wasm::Monitor;
 use metrics_wasm::js::RuntimeMetrics;
-use metrics_wasm::{Monitor, location};
 use std::rc::Rc;
 use wasm_bindgen::prelude::{Closure, JsCast, JsValue};
 use wasm_bindgen_futures::js_sys::{Array, BigInt, Function, JSON, Object, Reflect, TypeError};
@@ -224,28 +222,6 @@ async fn a_stall_callback_is_called_until_it_is_removed() {
     })
     .await;
     assert_eq!(heard.length(), before);
-}
-
-#[wasm_bindgen_test]
-async fn rust_and_javascript_share_one_watch() {
-    let monitor = Monitor::current().expect("the defaults are valid");
-    let metrics = metrics();
-    let event_loop = EventLoop::watch(&monitor).expect("hosts of tests have timers");
-    let in_rust: Rc<RefCell<Vec<Stall>>> = Rc::default();
-    let out = Rc::clone(&in_rust);
-    let _listener = event_loop.on_stall(Duration::from_millis(300), move |stall| {
-        out.borrow_mut().push(stall.clone());
-    });
-    let (in_javascript, _) = listen(&metrics, 300.0);
-    monitor.spawn_local(async { spin(350.0) });
-    until("both have the stall", || {
-        !in_rust.borrow().is_empty() && in_javascript.length() > 0
-    })
-    .await;
-    let is_located = |stall: &Stall| location::resolve(stall.spawn_location).is_some();
-    assert!(in_rust.borrow().iter().any(is_located), "{in_rust:?}");
-    let is_located = |stall: JsValue| get(&stall, "spawn_location").is_string();
-    assert!(in_javascript.iter().any(is_located), "{in_javascript:?}");
 }
 
 #[wasm_bindgen_test]

@@ -7,13 +7,7 @@ use std::rc::{Rc, Weak};
 
 type Callback = Box<dyn FnMut(&Stall)>;
 
-/// A handle of a watch, by number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct HandleId(pub(super) u32);
-
 pub(super) struct Listener {
-    /// The handle that it was registered with. `None` without the feature `record`.
-    pub(super) handle: Option<HandleId>,
     /// In nanoseconds.
     pub(super) threshold: u64,
     pub(super) callback: RefCell<Callback>,
@@ -35,13 +29,8 @@ impl Listeners {
             .retain(|listener| !core::ptr::eq(listener.as_ptr(), removed));
     }
 
-    /// Removes those that were registered with a handle.
-    pub(super) fn remove_all_of(&self, handle: HandleId) {
-        self.0.borrow_mut().retain(|listener| {
-            listener
-                .upgrade()
-                .is_some_and(|listener| listener.handle != Some(handle))
-        });
+    pub(super) fn clear(&self) {
+        self.0.borrow_mut().clear();
     }
 
     /// Returns the lowest threshold in nanoseconds. `None` without callbacks.

@@ -14,7 +14,7 @@ use crate::monitor::Monitor;
 use core::cell::RefCell;
 use core::fmt;
 use core::time::Duration;
-use listeners::{HandleId, Listener};
+use listeners::Listener;
 use metrics_core::IfRecording;
 use std::rc::{Rc, Weak};
 use watch::Watch;
@@ -48,26 +48,12 @@ pub const DEFAULT_PERIOD: Duration = Duration::from_millis(50);
 /// });
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
-///
-/// A monitor has one watch. Several `EventLoop`s of it, for example one of Rust and one of JavaScript, are handles of that watch, and it ends
-/// when the last of them is dropped.
-pub struct EventLoop(IfRecording<Handle>);
-
-/// One of the handles of a watch.
-struct Handle {
-    watch: Rc<Watch>,
-    id: HandleId,
-}
-
-thread_local! {
-    /// The watches of this thread, one per watched monitor.
-    static WATCHES: RefCell<Vec<Weak<Watch>>> = const { RefCell::new(Vec::new()) };
-}
+pub struct EventLoop(IfRecording<Rc<Watch>>);
 
 impl fmt::Debug for EventLoop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut event_loop = f.debug_struct("EventLoop");
-        if let Some(Handle { watch, .. }) = self.0.get() {
+        if let Some(watch) = self.0.get() {
             event_loop.field("period", &watch.period);
         }
         event_loop.finish_non_exhaustive()
@@ -90,48 +76,26 @@ impl fmt::Debug for StallListener {
 }
 
 impl EventLoop {
-    /// Watches the event loop that runs the tasks of `monitor`, with a timer every [`DEFAULT_PERIOD`], or with that of a watch which it has
-    /// already.
+    /// Watches the event loop that runs the tasks of `monitor`, with a timer every [`DEFAULT_PERIOD`].
     ///
     /// # Errors
     /// Returns [`WatchError`] if the monitor has no clock or the host has no timers.
     pub fn watch(monitor: &Monitor) -> Result<Self, WatchError> {
-        Self::share_or_start(monitor, None)
+        Self::watch_every(monitor, DEFAULT_PERIOD)
     }
 
     /// Watches the event loop as [`watch`](Self::watch) does, with a timer every `period`. Browsers delay nested timers to at least 4 ms.
     ///
     /// # Errors
-    /// Returns [`WatchError`] if the monitor has no clock, the host has no timers, or the monitor is watched with another period.
+    /// Returns [`WatchError`] if the monitor has no clock or the host has no timers.
     pub fn watch_every(monitor: &Monitor, period: Duration) -> Result<Self, WatchError> {
-        Self::share_or_start(monitor, Some(period))
-    }
-
-    fn share_or_start(monitor: &Monitor, period: Option<Duration>) -> Result<Self, WatchError> {
-        let handle = monitor.recorder().map(|recorder| {
-            let watch = WATCHES.with_borrow_mut(|watches| {
-                watches.retain(|watch| watch.strong_count() > 0);
-                let mut watches = watches.iter().filter_map(Weak::upgrade);
-                watches.find(|watch| watch.is_of(recorder))
-            });
-            let watch = match watch {
-                Some(watch) if period.is_none_or(|period| period == watch.period) => watch,
-                Some(_) => return Err(WatchError::OtherPeriod),
-                None => {
-                    let watch = Watch::start(recorder, period.unwrap_or(DEFAULT_PERIOD))?;
-                    WATCHES.with_borrow_mut(|watches| watches.push(Rc::downgrade(&watch)));
-                    watch
-                }
-            };
-            let id = watch.add_handle();
-            Ok(Handle { watch, id })
-        });
-        Ok(Self(handle.transpose()?))
+        let watch = monitor.recorder().map(|recorder| Watch::start(recorder, period));
+        Ok(Self(watch.transpose()?))
     }
 
     /// Returns the metrics since the watch began. `None` without the feature `record`.
     pub fn snapshot(&self) -> Option<EventLoopSnapshot> {
-        self.0.get().map(|handle| handle.watch.snapshot())
+        self.0.get().map(|watch| watch.snapshot())
     }
 
     /// Starts to measure the time from the request of an animation frame to the frame. A page that keeps up gets a frame per refresh of the
@@ -139,7 +103,7 @@ impl EventLoop {
     ///
     /// The page then draws every frame even if nothing changes, which costs power.
     pub fn watch_frames(&self) -> bool {
-        self.0.get().is_some_and(|handle| handle.watch.watch_frames())
+        self.0.get().is_some_and(|watch| watch.watch_frames())
     }
 
     /// Shows each stall of at least `threshold` in the Performance panel of the browser's developer tools, on a track of its own. A
@@ -154,31 +118,27 @@ impl EventLoop {
     /// with its page.
     ///
     /// While there is a listener, each measured poll takes two more clock readings, and `poll_stall_count` counts the polls that are
-    /// stalls. The callback is removed with the `StallListener`, and with this `EventLoop`.
+    /// stalls.
     pub fn on_stall(&self, threshold: Duration, callback: impl FnMut(&Stall) + 'static) -> StallListener {
         let threshold = u64::try_from(threshold.as_nanos()).unwrap_or(u64::MAX - 1).max(1);
-        let handle = self.0.get();
         let listener = Rc::new(Listener {
             threshold,
-            handle: handle.map(|handle| handle.id),
             callback: RefCell::new(Box::new(callback)),
         });
-        if let Some(handle) = handle {
-            handle.watch.add_listener(&listener);
+        if let Some(watch) = self.0.get() {
+            watch.add_listener(&listener);
         }
         StallListener {
             listener,
-            watch: handle
-                .map(|handle| Rc::downgrade(&handle.watch))
-                .unwrap_or_default(),
+            watch: self.0.get().map(Rc::downgrade).unwrap_or_default(),
         }
     }
 }
 
 impl Drop for EventLoop {
     fn drop(&mut self) {
-        if let Some(handle) = self.0.get() {
-            handle.watch.remove_handle(handle.id);
+        if let Some(watch) = self.0.get() {
+            watch.stop();
         }
     }
 }

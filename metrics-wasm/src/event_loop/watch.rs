@@ -3,7 +3,7 @@
 use super::bindings::{self, Entry, EntryList, PerformanceObserver};
 use super::frames::Frames;
 use super::lateness::{Delays, Lateness};
-use super::listeners::{HandleId, Listener, Listeners};
+use super::listeners::{Listener, Listeners};
 use super::scripts::Unnamed;
 use super::snapshot::{
     EventLoopSnapshot, FRAME_LAYOUT, Histogram, LAG_LAYOUT, LONG_TASK_LAYOUT, histogram, layout,
@@ -30,8 +30,6 @@ pub enum WatchError {
     NoClock,
     /// The host has no `setTimeout`. A worklet is such a host.
     NoTimers,
-    /// The monitor has a watch with another period.
-    OtherPeriod,
 }
 
 impl fmt::Display for WatchError {
@@ -43,9 +41,6 @@ impl fmt::Display for WatchError {
             Self::NoTimers => {
                 "this global object has no setTimeout(): watch the event loop from a window, a worker or Node"
             }
-            Self::OtherPeriod => {
-                "the event loop is watched with another period: share that watch by EventLoop::watch, or drop its handles first"
-            }
         })
     }
 }
@@ -54,10 +49,6 @@ impl Error for WatchError {}
 
 pub(super) struct Watch {
     recorder: Rc<Recorder>,
-    /// The number of handles. Without one the watch has ended, even if one of its callbacks still runs.
-    handles: Cell<u32>,
-    /// The number of the next handle.
-    next_handle: Cell<u32>,
     clock: PerformanceClock,
     pub(super) period: Duration,
     /// The time at which the timer is due, in nanoseconds of the clock.
@@ -124,8 +115,6 @@ impl Watch {
             let watch = watch.clone();
             Self {
                 recorder: Rc::clone(recorder),
-                handles: Cell::new(0),
-                next_handle: Cell::new(0),
                 clock,
                 period,
                 due: Cell::new(0),
@@ -159,34 +148,12 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Returns whether this is the watch of a monitor, and goes on.
-    pub(super) fn is_of(&self, recorder: &Rc<Recorder>) -> bool {
-        Rc::ptr_eq(&self.recorder, recorder) && self.handles.get() > 0
-    }
-
-    pub(super) fn add_handle(&self) -> HandleId {
-        self.handles.set(self.handles.get() + 1);
-        HandleId(self.next_handle.replace(self.next_handle.get().wrapping_add(1)))
-    }
-
-    /// Removes a handle with its listeners. Without the last handle the watch ends. Before that, stalls whose scripts are not known yet are
-    /// reported without them.
-    pub(super) fn remove_handle(&self, handle: HandleId) {
-        if self.handles.get() == 1
-            && let Some(unnamed) = &self.unnamed
-        {
+    /// Reports the stalls whose scripts are not known yet, and ends the watch. Its listeners are not called any more.
+    pub(super) fn stop(&self) {
+        if let Some(unnamed) = &self.unnamed {
             let stalls = unnamed.borrow_mut().take();
             self.report(&stalls);
         }
-        self.handles.set(self.handles.get() - 1);
-        self.listeners.remove_all_of(handle);
-        self.update_threshold();
-        if self.handles.get() == 0 {
-            self.stop();
-        }
-    }
-
-    fn stop(&self) {
         if let Some(timer) = self.timer.take() {
             // If this fails, the callback finds the watch dropped.
             let _ = bindings::clear_timeout(&timer);
@@ -196,6 +163,8 @@ impl Watch {
         }
         self.lifecycle.take();
         self.frames.take();
+        self.listeners.clear();
+        self.update_threshold();
     }
 
     pub(super) fn add_listener(&self, listener: &Rc<Listener>) {

@@ -8,7 +8,7 @@ mod stall_object;
 mod summary;
 mod value;
 
-use crate::event_loop::{EventLoop, EventLoopSnapshot, Histogram, Stall, StallListener, WatchError};
+use crate::event_loop::{DEFAULT_PERIOD, EventLoop, EventLoopSnapshot, Histogram, Stall, StallListener};
 use crate::lifecycle::Lifecycle;
 use crate::monitor::Monitor;
 use crate::prometheus;
@@ -71,24 +71,13 @@ impl RuntimeMetrics {
         let monitor = Monitor::current().map_err(JsError::from)?;
         let period = options.period().map_err(|message| type_error(&message))?;
         EVENT_LOOP.with_borrow_mut(|event_loop| {
-            let watched = match (event_loop.take(), period) {
-                (Some(watched), None) => Ok(watched),
-                (None, None) => EventLoop::watch(&monitor),
-                (None, Some(period)) => EventLoop::watch_every(&monitor, period),
-                (watched, Some(_)) => {
-                    *event_loop = watched;
-                    Err(WatchError::OtherPeriod)
-                }
-            };
-            match watched {
-                Ok(watched) => *event_loop = Some(watched),
-                Err(WatchError::OtherPeriod) => {
-                    return Err(Error::new(
-                        "this thread's event loop is already watched: pass the period to the first RuntimeMetrics, or call stop() before",
-                    ));
-                }
+            if event_loop.is_none() {
                 // Without timers or a clock the rest still works.
-                Err(_) => {}
+                *event_loop = EventLoop::watch_every(&monitor, period.unwrap_or(DEFAULT_PERIOD)).ok();
+            } else if period.is_some() {
+                return Err(Error::new(
+                    "this thread's event loop is already watched: pass the period to the first RuntimeMetrics, or call stop() before",
+                ));
             }
             if let (Some(event_loop), true) = (event_loop.as_ref(), options.frames()) {
                 // A host without frames reports null.

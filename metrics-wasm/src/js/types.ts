@@ -20,7 +20,7 @@ export interface Histogram {
 /** Which polls a histogram samples: none, every poll, or one in `one_in`. */
 export type Sampling = "off" | "every" | { one_in: number };
 
-/** A histogram, its sampling, and the number of polls, measured or not. */
+/** A histogram, its sampling, and the number of polls while it was on, sampled or not. */
 export interface HistogramReading {
   sampling: Sampling;
   polls: bigint;
